@@ -1,0 +1,41 @@
+"""How models are trained: the same defaults for all, so that no row wins by its budget."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lrbench.config.base import FrozenConfig
+
+__all__ = ["TrainingConfig"]
+
+
+class TrainingConfig(FrozenConfig):
+    """Settings of one training stage."""
+
+    max_epochs: int = Field(default=300, ge=1)
+    """The cap on epochs; a stage that ends here is flagged as still improving."""
+
+    patience: int = Field(default=10, ge=1)
+    """Stop after this many validations without a better selection metric."""
+
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs between two validations."""
+
+    batch_size: int = Field(default=1024, ge=1)
+    """Targets (predicted positions) of one optimiser step."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size of the optimiser."""
+
+    optimiser: Literal["adam", "adamw"] = "adam"
+    """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019)."""
+
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 penalty of Adam, decoupled decay of AdamW."""
+
+    gradient_clip: float | None = Field(default=None, gt=0)
+    """Largest norm of the whole gradient; none: no clipping."""
+
+    long_sequences: Literal["windowed", "exact"] = "windowed"
+    """Training sequences longer than the protocol's maximum: overlapping windows in which each target is
+    predicted once from at least half the maximum length, or one window per target beyond the maximum."""

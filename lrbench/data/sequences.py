@@ -1,0 +1,95 @@
+"""Prepared interactions in flat arrays, and the ranges of them that protocols train and test on.
+
+This is what every room after preparation reads. Users and items are numbered densely from 0 and
+there is no padding item: user ``u``'s interactions, oldest first, are
+``items[offsets[u]:offsets[u + 1]]``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EvaluationView", "Sequences", "Split", "TrainingView", "leave_one_out"]
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """All interactions of a prepared dataset."""
+
+    items: Int32s  # (interactions,)
+    offsets: Int64s  # (users + 1,)
+    times: Int64s | None  # (interactions,) in the source's own unit, or none where the source has no times
+    n_items: int
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Int64s:
+        """Interactions of each user, (users,)."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """The parts of the sequences that may be trained on."""
+
+    items: Int32s  # (interactions,) the flat items of all users
+    starts: Int64s  # (users,) flat index of the first training interaction
+    stops: Int64s  # (users,) one past the last
+    n_items: int
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """Users to rank: the history before the held-out item, and that item."""
+
+    items: Int32s  # (interactions,) the flat items of all users
+    users: Int64s  # (evaluated,) user numbers
+    starts: Int64s  # (evaluated,) flat index of the oldest interaction of the history
+    stops: Int64s  # (evaluated,) one past its latest
+    targets: Int32s  # (evaluated,)
+    n_items: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a protocol trains on, selects on and tests on."""
+
+    train: TrainingView
+    valid: EvaluationView
+    test: EvaluationView
+
+
+def leave_one_out(sequences: Sequences) -> Split:
+    """Hold out each user's last interaction for test and the one before it for validation.
+
+    The validation item is part of the test history. Users with fewer than three interactions have
+    nothing to train on before two held-out items, so they are trained on and not evaluated.
+    """
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    evaluated = np.flatnonzero(stops - starts >= 3)
+    held_out = np.where(stops - starts >= 3, 2, 0)
+
+    def view(before_end: int) -> EvaluationView:
+        last = stops[evaluated] - before_end
+        return EvaluationView(
+            items=sequences.items,
+            users=evaluated,
+            starts=starts[evaluated],
+            stops=last,
+            targets=sequences.items[last],
+            n_items=sequences.n_items,
+        )
+
+    train = TrainingView(sequences.items, starts, stops - held_out, sequences.n_items)
+    return Split(train=train, valid=view(2), test=view(1))
