@@ -1,0 +1,21 @@
+"""Shared fixtures; tests on real data run where LRBENCH_MIRROR points at it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("LRBENCH_MIRROR"):
+        return
+    skip = pytest.mark.skip(reason="LRBENCH_MIRROR is not set")
+    for item in items:
+        if "real_data" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder with real data."""
+    return Path(os.environ["LRBENCH_MIRROR"]).resolve()
