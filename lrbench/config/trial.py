@@ -1,0 +1,68 @@
+"""A trial: one dataset, protocol, model configuration and seed, fully resolved.
+
+The unit of work, of storage and of resumption. Its id is a readable prefix and a hash of
+everything that shapes its result, so the same trial of two suites is one trial.
+"""
+
+import hashlib
+import json
+
+from pydantic import Field, JsonValue, field_validator
+
+from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
+from lrbench.config.training import TrainingConfig
+
+__all__ = ["EvaluationConfig", "StageConfig", "TrialConfig"]
+
+
+class EvaluationConfig(FrozenConfig):
+    """At which depths, and over how many draws of the initial noise, a trained model is ranked."""
+
+    depths: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Numbers of latent reasoning steps; (0,) for a model that does not reason."""
+
+    draws: int = Field(default=1, ge=1)
+    """Draws of the initial latent noise per user; 1 where inference has no noise."""
+
+    @field_validator("depths")
+    @classmethod
+    def _ordered(cls, depths: tuple[int, ...]) -> tuple[int, ...]:
+        if min(depths) < 0:
+            raise ValueError("a depth cannot be negative")
+        return tuple(sorted(set(depths)))
+
+
+class StageConfig(FrozenConfig):
+    """One training stage with its settings."""
+
+    name: str
+    training: TrainingConfig
+
+
+class TrialConfig(FrozenConfig):
+    """Everything that shapes a trial's result."""
+
+    dataset: str
+    """The true dataset name."""
+
+    fingerprint: str
+    """The prepared dataset's fingerprint."""
+
+    protocol: Protocol
+    model: str
+    """The registered model name."""
+
+    params: dict[str, JsonValue]
+    """The model's whole configuration, defaults included."""
+
+    stages: tuple[StageConfig, ...]
+    evaluation: EvaluationConfig
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Readable prefix and hash of the whole configuration."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return f"{self.dataset}-{self.protocol.name}-{self.model}-s{self.seed}-{digest}"

@@ -1,0 +1,62 @@
+"""``results/suites/<name>.json``: a resolved suite and which trial stands behind each of its cells."""
+
+from pathlib import Path
+
+from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.store.files import write_text
+
+__all__ = ["Cell", "SuiteRecord", "read_suite", "write_suite"]
+
+
+class Cell(FrozenConfig):
+    """One trial under the label that this suite gives it."""
+
+    label: str
+    dataset: str
+    seed: int
+    trial: str
+
+
+class SuiteRecord(FrozenConfig):
+    """A resolved suite."""
+
+    name: str
+    protocol: Protocol
+    datasets: tuple[str, ...]
+    """True dataset names in the order of the suite file."""
+
+    labels: tuple[str, ...]
+    """Row labels in the order of the suite file."""
+
+    seeds: tuple[int, ...]
+    primary_metric: str
+    proposed: tuple[str, ...]
+    """Labels whose comparisons with all others form the confirmatory family; may be empty."""
+
+    trials: tuple[Cell, ...]
+    """A model without randomness has one cell per dataset, whatever the number of seeds."""
+
+
+def write_suite(record: SuiteRecord, path: Path) -> None:
+    """Write the suite's record atomically."""
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def read_suite(folder: Path, name: str | None) -> SuiteRecord:
+    """Read a suite's record from a results folder's ``suites``; ``name`` none: the only or latest one.
+
+    Raises:
+        RequestError: there is no such suite.
+    """
+    files = {path.stem: path for path in folder.glob("*.json") if not path.name.startswith(".")}
+    if not files:
+        raise RequestError(f"There are no suites in {folder}.", "Run one first: lrbench run SUITE.toml")
+    if name is None:
+        path = max(files.values(), key=lambda file: file.stat().st_mtime)
+    elif name in files:
+        path = files[name]
+    else:
+        raise RequestError(f'There is no suite "{name}" in {folder}.', did_you_mean(name, files))
+    return SuiteRecord.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,146 @@
+"""Trial folders: what a finished trial leaves behind, and reading it back.
+
+A folder holds ``trial.json`` (:class:`TrialRecord`), ``ranks.parquet`` (:data:`RANKS`),
+``history.parquet``, ``weights.safetensors`` and ``log.txt``. It is renamed into place when
+complete: if it exists, the trial is whole.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import JsonValue
+
+from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
+from lrbench.config.trial import TrialConfig
+from lrbench.data.prepared import StepCounts
+from lrbench.errors import LrbenchError
+
+__all__ = [
+    "RANKS",
+    "DatasetSummary",
+    "StageRecord",
+    "TrialRecord",
+    "read_history",
+    "read_ranks",
+    "read_record",
+]
+
+RANKS = pl.Schema(
+    {
+        "split": pl.String,  # "valid" or "test"
+        "user": pl.String,  # the raw file's id
+        "target": pl.String,  # the raw file's item id
+        "depth": pl.Int32,  # 0 where the model does not reason
+        "draw": pl.Int32,
+        "rank": pl.Float64,
+        "rank_masked": pl.Float64,  # seen items removed, the target kept
+    }
+)
+
+
+class DatasetSummary(FrozenConfig):
+    """The dataset as the trial saw it."""
+
+    name: str
+    edition: str
+    synthetic: bool
+    fingerprint: str
+    source: str
+    verified: bool
+    counts: StepCounts
+    best_recall_at_10: float | None = None
+
+
+class StageRecord(FrozenConfig):
+    """What happened in one training stage."""
+
+    name: str
+    epochs: int
+    """Epochs run."""
+
+    steps: int
+    """Optimiser steps taken."""
+
+    seconds: float
+    """Wall time of training and validation."""
+
+    best_epoch: int | None
+    """The epoch whose weights were selected; none for a stage without epochs."""
+
+    best_metric: float | None
+    """The selection metric there, unrounded."""
+
+    stopped: Literal["patience", "epoch-cap", "fitted"]
+    """Why the stage ended; ``epoch-cap`` means that it may still have been improving."""
+
+
+class TrialRecord(FrozenConfig):
+    """The content of ``trial.json``."""
+
+    id: str
+    dataset: DatasetSummary
+    protocol: Protocol
+    model: str
+    params: dict[str, JsonValue]
+    deterministic: bool
+    """Whether the model is the same for every seed, so that it was trained once."""
+
+    config: TrialConfig
+    """The fully resolved configuration the id was made from."""
+
+    stages: tuple[StageRecord, ...]
+    seed: int
+    depth: int
+    """The depth that reports use: the configured one; 0 where the model does not reason."""
+
+    draws: int
+    metrics: dict[str, dict[str, dict[str, float]]]
+    """split → depth → metric → mean over users (headline ranks of the protocol)."""
+
+    tie_share: float
+    """Share of test targets with another item at exactly their score (at the reported depth)."""
+
+    parameters: int
+    flops_per_user: float
+    """Floating-point operations to encode and score one test user at the reported depth."""
+
+    train_seconds: float
+    evaluate_seconds: float
+    peak_memory_bytes: int
+    device: str
+    threads: int
+    versions: dict[str, str]
+    """python, torch, lrbench, and the git commit where there is one."""
+
+    started: datetime
+    ended: datetime
+    resumed: int = 0
+    """How often the trial was taken up again after an interruption."""
+
+
+def read_record(folder: Path) -> TrialRecord:
+    """Read ``trial.json`` of a complete trial.
+
+    Raises:
+        LrbenchError: the file cannot be understood by this version.
+    """
+    try:
+        return TrialRecord.model_validate_json((folder / "trial.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LrbenchError(
+            f"{folder / 'trial.json'} cannot be read by this version of lrbench.",
+            f"Move the folder away and run the trial again. ({str(error).splitlines()[0]})",
+        ) from error
+
+
+def read_ranks(folder: Path) -> pl.LazyFrame:
+    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`."""
+    return pl.scan_parquet(folder / "ranks.parquet")
+
+
+def read_history(folder: Path) -> pl.DataFrame:
+    """Read ``history.parquet``: one row per epoch and stage."""
+    return pl.read_parquet(folder / "history.parquet")
