@@ -1,0 +1,1 @@
+"""Configurations, validated and frozen: protocols, training settings, suites, trials. No torch."""

@@ -1,0 +1,1 @@
+"""From an archive to flat sequences: catalogue, download, readers, preparation, splits, batches."""

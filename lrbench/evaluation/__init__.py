@@ -1,0 +1,1 @@
+"""From a trained model to ranks, and what its inference costs."""

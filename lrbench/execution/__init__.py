@@ -1,0 +1,1 @@
+"""From a suite to trials, and trials to worker processes."""

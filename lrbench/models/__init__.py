@@ -1,0 +1,1 @@
+"""One file a model: its configuration, its network and its training stages."""

@@ -1,0 +1,1 @@
+"""The training engine: it knows stages and checkpoints, not models."""
