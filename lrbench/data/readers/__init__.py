@@ -1,0 +1,56 @@
+"""Readers: a raw file in one of the forms that datasets come in, as a lazy table of interactions.
+
+A reader is a frozen configuration (its fields are its options) with ``read(path)``. The table below
+names the class of each, so that only the reader that is used is imported.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lrbench.config.base import parse_config
+from lrbench.data.readers.raw import RawInteractions
+from lrbench.errors import RequestError, did_you_mean
+
+__all__ = ["READERS", "RawInteractions", "read"]
+
+READERS = {
+    "movielens-tab": "movielens:MovieLensTab",
+    "movielens-colons": "movielens:MovieLensColons",
+    "movielens-csv": "movielens:MovieLensCsv",
+    "amazon-2014-csv": "amazon:Amazon2014Csv",
+    "amazon-2014-json": "amazon:Amazon2014Json",
+    "amazon-2018-csv": "amazon:Amazon2018Csv",
+    "amazon-2018-json": "amazon:Amazon2018Json",
+    "amazon-2023-csv": "amazon:Amazon2023Csv",
+    "amazon-2023-json": "amazon:Amazon2023Json",
+    "s3rec-lines": "sequence_files:S3RecLines",
+    "sasrec-pairs": "sequence_files:SasrecPairs",
+    "lcrec-json": "sequence_files:LcRecJson",
+    "recbole-inter": "recbole:RecboleInter",
+    "csv": "tables:Csv",
+    "parquet": "tables:Parquet",
+}
+
+
+def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions:
+    """Read a raw file; the rows themselves are read when the table is collected.
+
+    Args:
+        reader: a name of ``READERS``.
+        path: the file; gzip and zip are recognised by their first bytes, whatever the name.
+        options: the reader's options; each class documents its own.
+
+    Raises:
+        RequestError: no such reader or option, or a file that is missing or not of this form. What
+            only shows further down the file is raised by ``RawInteractions.collect``.
+    """
+    if reader not in READERS:
+        raise RequestError(f'There is no reader "{reader}".', did_you_mean(reader, READERS))
+    module, kind = READERS[reader].split(":")
+    configured = parse_config(
+        getattr(import_module(f"lrbench.data.readers.{module}"), kind), options, f'reader "{reader}"'
+    )
+    raw: RawInteractions = configured.read(path)
+    return raw
