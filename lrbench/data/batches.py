@@ -1,0 +1,181 @@
+"""Training and evaluation batches from views of the flat sequences.
+
+Training data is a set of *windows*: a range of input items, and from which of its positions on the
+next item is a target. Every target of the training part belongs to exactly one window, so each is
+predicted exactly once per epoch; where a network is causal one window holds all targets of a user.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.packing import Packed, pack
+from lrbench.data.sequences import EvaluationView, TrainingView
+
+__all__ = ["TrainingBatch", "TrainingData", "TrainingRows", "evaluation_batches"]
+
+TrainingRows = Literal["positions", "prefixes"]
+LongSequences = Literal["windowed", "exact"]
+Int64s = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Input sequences, and which of their tokens predict what."""
+
+    sequences: Packed
+    rows: Tensor  # (targets,) the token whose state predicts the target
+    targets: Tensor  # (targets,) item numbers
+    target_ids: Int64s  # (targets,) number of the target in `TrainingData`
+
+
+class TrainingData:
+    """All targets of a training view, cut into windows.
+
+    Args:
+        view: what may be trained on.
+        max_length: the most items a model sees.
+        rows: ``positions``: one window per user (more where the sequence is longer than
+            ``max_length``) with every position a target; ``prefixes``: one window per target, for
+            networks that are not causal.
+        long_sequences: ``windowed``: overlapping windows, each target once with at least half of
+            ``max_length`` as context; ``exact``: one window per target beyond ``max_length``.
+    """
+
+    def __init__(
+        self,
+        view: TrainingView,
+        max_length: int,
+        rows: TrainingRows = "positions",
+        long_sequences: LongSequences = "windowed",
+    ) -> None:
+        self.view = view
+        self.max_length = max_length
+        starts, stops, first = _windows(view, max_length, rows, long_sequences)
+        self.starts = starts  # (windows,) flat index of the first input
+        self.stops = stops  # (windows,) one past the last input; the target of input i is item i + 1
+        self.first = first  # (windows,) flat index of the first input that predicts
+        counts = stops - first
+        self.first_target = np.cumsum(counts) - counts  # (windows,) number of the window's first target
+        self.target_at = _ranges(first, counts) + 1  # (targets,) flat index of each target
+        self.target_starts = _oldest(view, self.target_at)  # (targets,) flat index of the user's first item
+
+    @property
+    def n_targets(self) -> int:
+        """How many targets an epoch has."""
+        return len(self.target_at)
+
+    @property
+    def target_items(self) -> NDArray[np.int32]:
+        """The item of each target, (targets,)."""
+        return np.asarray(self.view.items[self.target_at])
+
+    def batches(
+        self,
+        batch_size: int,
+        device: torch.device,
+        shuffle: np.random.Generator | None = None,
+        keep: NDArray[np.bool_] | None = None,
+    ) -> Iterator[TrainingBatch]:
+        """Yield batches of about ``batch_size`` targets, window by window.
+
+        Args:
+            batch_size: targets per batch; a window is never cut, so batches differ a little.
+            device: where the tensors shall lie.
+            shuffle: draws the order of the windows; none: as they are.
+            keep: targets to train on, (targets,); none: all.
+        """
+        windows = np.arange(len(self.starts))
+        counts = self.stops - self.first
+        if keep is not None:
+            counts = np.add.reduceat(keep, self.first_target, dtype=np.int64) if len(windows) else counts
+            windows = windows[counts > 0]
+        if shuffle is not None:
+            windows = shuffle.permutation(windows)
+        total = np.cumsum(counts[windows])
+        number = (total - counts[windows]) // batch_size  # non-decreasing batch number of each window
+        for chosen in np.split(windows, np.flatnonzero(np.diff(number)) + 1):
+            if len(chosen):
+                yield self._batch(chosen, device, keep)
+
+    def prefixes(self, target_ids: Int64s, device: torch.device) -> Packed:
+        """Pack the history before each given target, at most ``max_length`` items, in the given order."""
+        stops = self.target_at[target_ids]
+        starts = np.maximum(self.target_starts[target_ids], stops - self.max_length)
+        return pack(self.view.items, starts, stops, device)
+
+    def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
+        starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
+        sequences = pack(self.view.items, starts, stops, device)
+        counts = stops - first
+        target_ids = _ranges(self.first_target[windows], counts)
+        within = _ranges(first - starts, counts)  # place of the predicting token in its window
+        window = np.repeat(np.arange(len(windows)), counts)
+        if keep is not None:
+            kept = keep[target_ids]
+            target_ids, within, window = target_ids[kept], within[kept], window[kept]
+        rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)
+        targets = torch.from_numpy(self.view.items[self.target_at[target_ids]].astype(np.int64)).to(device)
+        return TrainingBatch(sequences, rows, targets, target_ids)
+
+
+def evaluation_batches(
+    view: EvaluationView, max_length: int, batch_size: int, device: torch.device
+) -> Iterator[tuple[slice, Packed]]:
+    """Yield the histories of consecutive evaluated users, at most ``max_length`` items each."""
+    for start in range(0, len(view), batch_size):
+        users = slice(start, min(start + batch_size, len(view)))
+        stops = view.stops[users]
+        starts = np.maximum(view.starts[users], stops - max_length)
+        yield users, pack(view.items, starts, stops, device)
+
+
+def _oldest(view: TrainingView, at: Int64s) -> Int64s:
+    """Flat index of the oldest training interaction of the user to whom each flat index belongs."""
+    return np.asarray(view.starts[np.searchsorted(view.starts, at, side="right") - 1])
+
+
+def _ranges(starts: Int64s, counts: Int64s) -> Int64s:
+    """Concatenate ``arange(start, start + count)``."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+
+
+def _windows(
+    view: TrainingView, max_length: int, rows: TrainingRows, long_sequences: LongSequences
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Cut every user's inputs (all training items but the last) into windows: starts, stops, firsts."""
+    trained = view.stops - view.starts >= 2
+    starts, stops = view.starts[trained], view.stops[trained] - 1
+    if rows == "prefixes":
+        return _single_target_windows(starts, starts, stops, max_length)
+    short = stops - starts <= max_length
+    if long_sequences == "exact":
+        head_stops = np.minimum(stops, starts + max_length)
+        tail = _single_target_windows(starts[~short], head_stops[~short], stops[~short], max_length)
+        head = (starts, head_stops, starts)
+        return tuple(np.concatenate(parts) for parts in zip(head, tail, strict=True))  # type: ignore[return-value]
+    # The first window predicts at all its positions, each further one at its later half.
+    stride = max(max_length // 2, 1)
+    extra = np.maximum(-(-(stops - starts - max_length) // stride), 0)  # further windows of each user
+    user = np.repeat(np.arange(len(starts)), extra + 1)
+    number = _ranges(np.zeros(len(starts), dtype=np.int64), extra + 1)
+    window_stops = np.minimum(starts[user] + max_length + number * stride, stops[user])
+    window_starts = np.maximum(window_stops - max_length, starts[user])
+    first = np.where(number == 0, starts[user], starts[user] + max_length + (number - 1) * stride)
+    return window_starts, window_stops, first
+
+
+def _single_target_windows(
+    starts: Int64s, firsts: Int64s, stops: Int64s, max_length: int
+) -> tuple[Int64s, Int64s, Int64s]:
+    """One window for each predicting input from ``first`` to ``stop``, ending with it."""
+    counts = stops - firsts
+    last = _ranges(firsts, counts)
+    user_start = np.repeat(starts, counts)
+    return np.maximum(user_start, last + 1 - max_length), last + 1, last

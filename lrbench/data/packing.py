@@ -1,0 +1,138 @@
+"""Sequences of different lengths as one flat run of tokens, without padding.
+
+A network works on ``(tokens, width)`` and meets no padding at all; only where an operation needs
+the rectangular form (attention, a recurrent cell) does :meth:`Packed.by_group` lend it, one group
+of similar lengths at a time, so that little of the work is on padding and no number depends on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Group", "Packed", "pack"]
+
+# Sequences are grouped up to these lengths: each is at most half as long again as the one before.
+_LADDER = np.array([1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 338, 507, 760, 1140, 1710, 2565])
+
+
+@dataclass(frozen=True)
+class Group:
+    """A run of sequences of similar length that are padded together on the right."""
+
+    first_token: int
+    last_token: int  # one past
+    sequences: int
+    length: int  # of the longest
+    padded_from: Tensor | None  # (sequences * length,) token of each padded place; none: all equally long
+    tokens_at: Tensor | None  # (tokens,) padded place of each token
+
+    def pad(self, flat: Tensor) -> Tensor:
+        """Return this group's part of ``flat`` (all tokens, …) as (sequences, length, …).
+
+        Padding places hold the last token of their sequence: finite values that no real token sees
+        under a causal mask, and that :meth:`unpad` drops.
+        """
+        part = flat[self.first_token : self.last_token]
+        if self.padded_from is not None:
+            part = part[self.padded_from]
+        return part.reshape(self.sequences, self.length, *flat.shape[1:])
+
+    def unpad(self, padded: Tensor) -> Tensor:
+        """Return (sequences, length, …) as this group's tokens, (tokens, …)."""
+        part = padded.reshape(self.sequences * self.length, *padded.shape[2:])
+        return part if self.tokens_at is None else part[self.tokens_at]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Sequences laid end to end, shortest first."""
+
+    items: Tensor  # (tokens,) item numbers
+    positions: Tensor  # (tokens,) place within the sequence, from 0
+    sequence_of: Tensor  # (tokens,) number of the sequence in the order given to `pack`
+    first: Tensor  # (sequences,) token of the first item, in the order given to `pack`
+    last: Tensor  # (sequences,) token of the last item, in the order given to `pack`
+    groups: tuple[Group, ...]
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens in all."""
+        return self.items.shape[0]
+
+    @property
+    def n_sequences(self) -> int:
+        """Sequences in all."""
+        return self.last.shape[0]
+
+    def by_group(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
+        """Apply ``function`` to the padded form, (sequences, length, …), of each group; return flat tokens.
+
+        The function must not let a place depend on later places (it sees padding on the right).
+        """
+        outputs = [group.unpad(function(*(group.pad(part) for part in flat))) for group in self.groups]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def pack(
+    items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64], device: torch.device
+) -> Packed:
+    """Lay the ranges ``items[start:stop]`` end to end.
+
+    Args:
+        items: flat items, (interactions,).
+        starts: first index of each range, (sequences,).
+        stops: one past the last, (sequences,); every range holds at least one item.
+        device: where the tensors shall lie.
+    """
+    lengths = stops - starts
+    if lengths.min(initial=1) < 1:
+        raise ValueError("a packed sequence needs at least one item")
+    order = np.argsort(lengths, kind="stable")
+    sorted_lengths = lengths[order]
+    ends = np.cumsum(sorted_lengths)
+    begins = ends - sorted_lengths
+    positions = np.arange(ends[-1] if len(ends) else 0) - np.repeat(begins, sorted_lengths)
+    source = positions + np.repeat(starts[order], sorted_lengths)
+    first = np.empty_like(begins)
+    first[order] = begins
+
+    def tensor(values: NDArray[np.integer]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device, non_blocking=True)
+
+    return Packed(
+        items=tensor(items[source]),
+        positions=tensor(positions),
+        sequence_of=tensor(np.repeat(order, sorted_lengths)),
+        first=tensor(first),
+        last=tensor(first + lengths - 1),
+        groups=tuple(_groups(sorted_lengths, begins, positions, tensor)),
+    )
+
+
+def _groups(
+    lengths: NDArray[np.int64],
+    begins: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    tensor: Callable[[NDArray[np.integer]], Tensor],
+) -> list[Group]:
+    """Cut sequences sorted by length into runs of similar length."""
+    rungs = np.searchsorted(_LADDER, lengths)
+    cuts = np.flatnonzero(np.diff(rungs)) + 1
+    bounds = [0, *cuts.tolist(), len(lengths)] if len(lengths) else []
+    groups = []
+    for low, high in pairwise(bounds):
+        longest = int(lengths[high - 1])
+        first_token, last_token = int(begins[low]), int(begins[high - 1]) + longest
+        padded_from = tokens_at = None
+        if lengths[low] != longest:
+            places = np.minimum(np.arange(longest), lengths[low:high, None] - 1)  # (sequences, length)
+            padded_from = tensor((places + (begins[low:high, None] - first_token)).ravel())
+            row = np.repeat(np.arange(high - low) * longest, lengths[low:high])
+            tokens_at = tensor(row + positions[first_token:last_token])
+        groups.append(Group(first_token, last_token, high - low, longest, padded_from, tokens_at))
+    return groups

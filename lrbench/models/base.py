@@ -1,0 +1,135 @@
+"""What a model is to the rest of the tool: a configuration, an encoder with depths, and stages.
+
+The trainer knows stages, not models; ranking knows ``encode`` and ``score``, not networks. A new
+model is one file with a :class:`ModelConfig` and a :class:`Model`, and a line in the registry.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lrbench.config.base import FrozenConfig
+from lrbench.data.batches import TrainingBatch, TrainingData, TrainingRows
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import TrainingView
+
+__all__ = ["FitStage", "GradientStage", "Model", "ModelConfig", "Stage", "Terms"]
+
+Terms = dict[str, Tensor]
+"""Loss terms by name; ``loss`` is what is differentiated, the others are recorded."""
+
+
+class ModelConfig(FrozenConfig):
+    """Base of all model configurations; each field has a docstring with its meaning and source."""
+
+    def check(self, max_length: int) -> None:
+        """Refuse combinations that cannot work, before anything trains.
+
+        Raises:
+            ValueError: a sentence that says which options clash.
+        """
+
+
+class Model(nn.Module, ABC):
+    """A recommender that encodes packed histories and scores all items.
+
+    Args:
+        config: its configuration.
+        n_items: items of the catalogue, numbered from 0; there is no padding item.
+        max_length: the longest history it will be given.
+    """
+
+    Config: ClassVar[type[ModelConfig]]
+    """The configuration class."""
+
+    summary: ClassVar[str]
+    """One sentence for listings, with the source."""
+
+    stages: ClassVar[Mapping[str, Callable[[Any], "Stage"]]]
+    """Every training stage by name, in the order they may run; each takes the model."""
+
+    default_stages: ClassVar[tuple[str, ...]]
+    """The stages that run unless a suite says otherwise."""
+
+    stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Training settings in which a stage of this model differs from all others, by its authors."""
+
+    reasons: ClassVar[bool] = False
+    """Whether it takes latent reasoning steps, so that depth means something."""
+
+    deterministic: ClassVar[bool] = False
+    """Whether training has no randomness, so that one seed says everything."""
+
+    training_rows: ClassVar[TrainingRows] = "positions"
+    """``positions`` where the network is causal, ``prefixes`` where it is not."""
+
+    def __init__(self, config: ModelConfig, n_items: int, max_length: int) -> None:
+        super().__init__()
+        self.n_items = n_items
+        self.max_length = max_length
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The depth that reports use; 0 where the model does not reason."""
+        return 0
+
+    @classmethod
+    def noisy(cls, config: Any) -> bool:
+        """Whether inference draws noise, so that several draws differ."""
+        return False
+
+    @abstractmethod
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Encode each history at each depth, in one pass.
+
+        Args:
+            sequences: packed histories.
+            depths: numbers of reasoning steps, ascending; (0,) for a model that does not reason.
+            noise: source of the initial latent noise; none: the default source of torch.
+
+        Returns:
+            User states, (depths, sequences, width), in the order given to ``pack``.
+        """
+
+    @abstractmethod
+    def score(self, states: Tensor) -> Tensor:
+        """Score all items for user states, (rows, width) → (rows, items)."""
+
+
+class Stage:
+    """A training phase of a model."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+
+class FitStage(Stage, ABC):
+    """A stage that ends after one call: counting or a closed form."""
+
+    @abstractmethod
+    def fit(self, view: TrainingView) -> None:
+        """Set the model's buffers from the training part."""
+
+
+class GradientStage(Stage, ABC):
+    """A stage of epochs of gradient steps with early stopping."""
+
+    def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
+        """Prepare before the first epoch (again after a resumption, with the weights the stage began with).
+
+        Returns:
+            Which targets to train on, (targets,), or none for all of them.
+        """
+        return None
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Be told the number of the epoch that starts, from 1."""
+
+    @abstractmethod
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the loss terms of one batch; the model is in training mode."""

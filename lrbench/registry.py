@@ -1,0 +1,74 @@
+"""From a name to a class, imported only when asked for; third parties add names by entry point.
+
+A built-in entry is ``"module:attribute"``; a package adds models of its own by declaring the
+entry-point group ``lrbench.models``. Listing names imports none of them.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from lrbench.errors import RequestError, did_you_mean
+
+if TYPE_CHECKING:
+    from lrbench.models.base import Model
+
+__all__ = ["MODELS", "Registry"]
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Named things of one kind, loaded lazily.
+
+    Args:
+        kind: the word for one of them in messages.
+        built_in: name → ``"module:attribute"``.
+        group: entry-point group in which other packages declare theirs.
+    """
+
+    def __init__(self, kind: str, built_in: Mapping[str, str], group: str) -> None:
+        self._kind = kind
+        self._built_in = dict(built_in)
+        self._group = group
+
+    def names(self) -> list[str]:
+        """All names, the built-in ones first, in their order."""
+        return [*self._built_in, *sorted(self._foreign())]
+
+    def load(self, name: str) -> T:
+        """Import and return what the name stands for.
+
+        Raises:
+            RequestError: the name is unknown, or another package took the name of a built-in one.
+        """
+        foreign = self._foreign()
+        if name in self._built_in and name in foreign:
+            raise RequestError(
+                f'The {self._kind} "{name}" is built in and also declared by another package.',
+                "Uninstall that package or rename its entry point.",
+            )
+        if name in self._built_in:
+            module, _, attribute = self._built_in[name].partition(":")
+            loaded: T = getattr(import_module(module), attribute)
+            return loaded
+        if name in foreign:
+            loaded = foreign[name].load()
+            return loaded
+        raise RequestError(f'There is no {self._kind} "{name}".', did_you_mean(name, self.names()))
+
+    def _foreign(self) -> dict[str, Any]:
+        return {point.name: point for point in entry_points(group=self._group)}
+
+
+MODELS: "Registry[type[Model]]" = Registry(
+    "model",
+    {
+        "popularity": "lrbench.models.popularity:Popularity",
+        "gru4rec": "lrbench.models.gru4rec:GRU4Rec",
+        "sasrec": "lrbench.models.sasrec:SASRec",
+        "lares": "lrbench.models.lares:LARES",
+    },
+    group="lrbench.models",
+)
