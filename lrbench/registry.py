@@ -54,8 +54,7 @@ class Registry(Generic[T]):
             loaded: T = getattr(import_module(module), attribute)
             return loaded
         if name in foreign:
-            loaded = foreign[name].load()
-            return loaded
+            return foreign[name].load()  # type: ignore[no-any-return]
         raise RequestError(f'There is no {self._kind} "{name}".', did_you_mean(name, self.names()))
 
     def _foreign(self) -> dict[str, Any]:

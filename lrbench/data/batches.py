@@ -143,7 +143,8 @@ def _oldest(view: TrainingView, at: Int64s) -> Int64s:
 def _ranges(starts: Int64s, counts: Int64s) -> Int64s:
     """Concatenate ``arange(start, start + count)``."""
     ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + np.repeat(starts - (ends - counts), counts), dtype=np.int64)
 
 
 def _windows(

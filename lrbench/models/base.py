@@ -70,6 +70,7 @@ class Model(nn.Module, ABC):
 
     def __init__(self, config: ModelConfig, n_items: int, max_length: int) -> None:
         super().__init__()
+        self.config = config
         self.n_items = n_items
         self.max_length = max_length
 

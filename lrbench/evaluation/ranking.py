@@ -1,0 +1,108 @@
+"""Full ranking: the mid-rank of every user's held-out item among all items, seen items in and out.
+
+A rank needs no sorting: it is 1 + (items scored above the target) + (items scored the same) / 2.
+Users are scored in chunks, so there is never a matrix of all users and all items; the masked rank
+comes from the same pass by taking off what the seen items contributed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.batches import evaluation_batches
+from lrbench.data.sequences import EvaluationView
+from lrbench.errors import LrbenchError
+from lrbench.models.base import Model
+
+__all__ = ["Ranks", "rank_targets"]
+
+# Chunks of a fixed size keep the stream of noise, and so the ranks, the same whatever the memory.
+USERS_PER_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks of one draw of the noise."""
+
+    rank: NDArray[np.float64]  # (depths, users)
+    rank_masked: NDArray[np.float64]  # (depths, users), seen items left out, the target kept
+    tied: NDArray[np.bool_]  # (depths, users), another item has exactly the target's score
+
+
+def rank_targets(
+    model: Model, view: EvaluationView, depths: Sequence[int], noise_seed: int, device: torch.device
+) -> Ranks:
+    """Rank the target of every evaluated user at every depth.
+
+    Args:
+        model: a trained model; it is put into evaluation mode.
+        view: histories and targets.
+        depths: ascending reasoning depths.
+        noise_seed: seeds the initial latent noise, which is drawn anew for every user.
+        device: where the model lies.
+
+    Raises:
+        LrbenchError: a score is NaN or infinite.
+    """
+    model.eval()
+    shape = (len(depths), len(view))
+    rank, rank_masked, tied = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
+    noise = torch.Generator(device).manual_seed(noise_seed)
+    with torch.inference_mode():
+        for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
+            targets = torch.from_numpy(view.targets[users].astype(np.int64)).to(device)
+            seen = _seen_items(view, users, device)
+            states = model.encode(sequences, depths, noise)  # (depths, users, width)
+            for index in range(len(depths)):
+                scores = model.score(states[index])  # (users, items)
+                _check_finite(scores, depths[index])
+                greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
+                rank[index, users] = 1 + greater + equal / 2
+                rank_masked[index, users] = rank[index, users] - seen_greater - seen_equal / 2
+                tied[index, users] = equal > 0
+    return Ranks(rank, rank_masked, tied)
+
+
+def _seen_items(view: EvaluationView, users: slice, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Row and item of everything in the users' whole histories, each once, the target left out."""
+    starts, stops = view.starts[users], view.stops[users]
+    counts = stops - starts
+    rows = np.repeat(np.arange(len(counts)), counts)
+    items = np.concatenate([view.items[start:stop] for start, stop in zip(starts, stops, strict=True)])
+    pairs = np.unique(rows * view.n_items + items)
+    rows, items = pairs // view.n_items, pairs % view.n_items
+    kept = items != view.targets[users][rows]
+    return torch.from_numpy(rows[kept]).to(device), torch.from_numpy(items[kept]).to(device)
+
+
+def _count(
+    scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count items above and level with the target, among all others and among the seen ones."""
+    target_scores = scores.gather(1, targets[:, None])  # (users, 1)
+    greater = _row_sums(scores > target_scores)
+    equal = _row_sums(scores == target_scores) - 1
+    rows, items = seen
+    seen_scores, level = scores[rows, items], target_scores[rows, 0]
+    users = scores.shape[0]
+    seen_greater = torch.bincount(rows[seen_scores > level], minlength=users)
+    seen_equal = torch.bincount(rows[seen_scores == level], minlength=users)
+    counts = (greater, equal, seen_greater, seen_equal)
+    return tuple(count.cpu().numpy().astype(np.int64) for count in counts)  # type: ignore[return-value]
+
+
+def _row_sums(flags: Tensor) -> Tensor:
+    """Count the true entries of each row; bytes add up several times faster than booleans."""
+    return flags.view(torch.uint8).sum(dim=1, dtype=torch.int32)
+
+
+def _check_finite(scores: Tensor, depth: int) -> None:
+    if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
+        raise LrbenchError(
+            f"The model gave scores that are NaN or infinite (depth {depth}).",
+            "Lower the learning rate or clip the gradient; history.parquet shows where the loss went.",
+        )

@@ -1,0 +1,45 @@
+"""One trial seed, many independent streams: initialisation, stages, shuffling, inference noise.
+
+Each stream is a child of the trial's seed (``numpy.random.SeedSequence`` with a spawn key), so
+none depends on how much another has drawn, and a resumed trial draws what it would have drawn.
+"""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+__all__ = ["make_deterministic", "noise_seed", "seed_torch", "shuffle_source"]
+
+_INITIALISATION, _STAGE, _SHUFFLE, _NOISE = range(4)
+_SPLITS = {"valid": 0, "test": 1, "selection": 2}
+
+
+def _child(seed: int, *key: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(entropy=seed, spawn_key=key)
+
+
+def seed_torch(seed: int, stage: int | None = None) -> None:
+    """Seed torch (all devices) and ``random`` for initialisation, or for a stage by its number."""
+    key = (_INITIALISATION,) if stage is None else (_STAGE, stage)
+    state = int(_child(seed, *key).generate_state(1, np.uint64)[0])
+    torch.manual_seed(state & (2**63 - 1))
+    random.seed(state)
+
+
+def shuffle_source(seed: int, stage: int, epoch: int) -> np.random.Generator:
+    """The source of one epoch's order."""
+    return np.random.default_rng(_child(seed, _SHUFFLE, stage, epoch))
+
+
+def noise_seed(seed: int, split: str, draw: int) -> int:
+    """Seed of the initial latent noise of ``valid``, ``test`` or ``selection`` (early stopping)."""
+    return int(_child(seed, _NOISE, _SPLITS[split], draw).generate_state(1, np.uint32)[0])
+
+
+def make_deterministic() -> None:
+    """Ask torch for algorithms that give the same bits every time; call before CUDA starts."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

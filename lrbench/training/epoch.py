@@ -1,0 +1,93 @@
+"""One epoch of gradient steps."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Adam, AdamW, Optimizer
+
+from lrbench.config.training import TrainingConfig
+from lrbench.data.batches import TrainingData
+from lrbench.errors import LrbenchError
+from lrbench.models.base import GradientStage, Model
+
+__all__ = ["EpochResult", "make_optimiser", "run_epoch"]
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What an epoch did."""
+
+    terms: dict[str, float]  # means over steps, weighted by targets
+    steps: int
+    targets: int
+    tokens: int
+    seconds: float
+
+
+def make_optimiser(model: Model, training: TrainingConfig) -> Optimizer:
+    """Return the optimiser over the parameters that are trained."""
+    kinds: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return kinds[training.optimiser](
+        parameters, lr=training.learning_rate, weight_decay=training.weight_decay
+    )
+
+
+def run_epoch(
+    stage: GradientStage,
+    optimiser: Optimizer,
+    data: TrainingData,
+    training: TrainingConfig,
+    shuffle: np.random.Generator,
+    keep: NDArray[np.bool_] | None,
+    device: torch.device,
+) -> EpochResult:
+    """Take one step per batch over all targets.
+
+    Raises:
+        LrbenchError: a loss became NaN or infinite; the message names the step and the last finite values.
+    """
+    model: Model = stage.model
+    model.train()
+    started = time.perf_counter()
+    sums: dict[str, float] = {}
+    last: dict[str, float] = {}
+    steps = targets = tokens = 0
+    for batch in data.batches(training.batch_size, device, shuffle, keep):
+        terms = stage.losses(batch)
+        values = _values(terms)
+        steps += 1
+        if not math.isfinite(values["loss"]):
+            raise LrbenchError(
+                f"The loss became {values['loss']} at step {steps} of the epoch; "
+                f"the last finite values were {last or 'none'}.",
+                "Lower the learning rate or set gradient_clip.",
+            )
+        _step(terms["loss"], optimiser, model, training.gradient_clip)
+        count = len(batch.target_ids)
+        targets += count
+        tokens += batch.sequences.n_tokens
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + value * count
+        last = values
+    means = {name: total / max(targets, 1) for name, total in sums.items()}
+    return EpochResult(means, steps, targets, tokens, time.perf_counter() - started)
+
+
+def _values(terms: dict[str, Tensor]) -> dict[str, float]:
+    """All terms as numbers, with one transfer from the device."""
+    stacked = torch.stack([term.detach().float() for term in terms.values()])
+    return dict(zip(terms, stacked.tolist(), strict=True))
+
+
+def _step(loss: Tensor, optimiser: Optimizer, model: Model, gradient_clip: float | None) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if gradient_clip is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)
+    optimiser.step()

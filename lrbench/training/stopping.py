@@ -1,0 +1,29 @@
+"""Early stopping on the validation metric, unrounded."""
+
+from typing import Literal
+
+from lrbench.config.training import TrainingConfig
+from lrbench.training.checkpoint import StageProgress
+
+__all__ = ["reason_to_stop", "record_validation"]
+
+
+def record_validation(progress: StageProgress, metric: float) -> bool:
+    """Note a validation in ``progress`` and return whether it is the best so far."""
+    if progress.best_metric is None or metric > progress.best_metric:
+        progress.best_metric, progress.best_epoch = metric, progress.epoch
+        progress.validations_without_gain = 0
+        return True
+    progress.validations_without_gain += 1
+    return False
+
+
+def reason_to_stop(
+    progress: StageProgress, training: TrainingConfig
+) -> Literal["patience", "epoch-cap"] | None:
+    """Return why the stage is over after this epoch, or none."""
+    if progress.validations_without_gain >= training.patience:
+        return "patience"
+    if progress.epoch >= training.max_epochs:
+        return "epoch-cap"
+    return None
