@@ -1,0 +1,179 @@
+"""Parts that sequence encoders share: input embeddings, attention, feed-forward, residual blocks.
+
+Everything works on packed tokens, (tokens, width): there is no padding, so nothing needs a mask.
+The blocks are the post-norm Transformer of SASRec as RecBole has it (RUCAIBox/RecBole 1.2.1,
+``layers.py``): exact GELU, LayerNorm with epsilon 1e-12 after each residual sum, weights drawn from
+N(0, 0.02). A block is a mixer, which moves information between tokens, and a feed-forward part;
+both come with their residual, so that other mixers (filters, sums of mixers) can take the place of
+attention.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+
+__all__ = [
+    "Block",
+    "CausalAttention",
+    "Encoder",
+    "FeedForward",
+    "InputEmbedding",
+    "Residual",
+    "initialise",
+    "set_dropout",
+    "transformer",
+]
+
+LAYER_NORM_EPSILON = 1e-12
+
+
+class Mixer(Protocol):
+    """What moves information between the tokens of a sequence, its residual and norm included."""
+
+    def __call__(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        ...
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the weights of linear and embedding layers from N(0, 0.02); biases 0, LayerNorm (1, 0)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            nn.init.normal_(part.weight, std=0.02)
+        if isinstance(part, nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
+def set_dropout(module: nn.Module, rate: float) -> None:
+    """Set the rate of every dropout in ``module``."""
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = rate
+
+
+def transformer(
+    n_layers: int, width: int, heads: int, inner: int, dropout: float, attention_dropout: float
+) -> "Encoder":
+    """Stack post-norm Transformer blocks with causal attention."""
+
+    def block() -> Block:
+        attention = Residual(CausalAttention(width, heads, attention_dropout), width, dropout)
+        return Block(attention, Residual(FeedForward(width, inner), width, dropout))
+
+    return Encoder(block, n_layers)
+
+
+class InputEmbedding(nn.Module):
+    """LayerNorm of item plus learned position embedding, then dropout.
+
+    Args:
+        n_items: items of the catalogue.
+        max_length: positions.
+        width: of the embeddings.
+        dropout: rate.
+    """
+
+    def __init__(self, n_items: int, max_length: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items, width)
+        self.positions = nn.Embedding(max_length, width)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, sequences: Packed) -> Tensor:
+        """Embed all tokens, (tokens, width)."""
+        embedded: Tensor = self.items(sequences.items) + self.positions(sequences.positions)
+        dropped: Tensor = self.dropout(self.norm(embedded))
+        return dropped
+
+
+class CausalAttention(nn.Module):
+    """Multi-head self-attention in which a token sees itself and those before it."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)  # of the attention weights
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        query, key, value = self.query(hidden), self.key(hidden), self.value(hidden)
+        attended: Tensor = self.output(sequences.by_group(self._attend, query, key, value))
+        return attended
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within (sequences, length, width); padding is on the right, so causality hides it."""
+
+        def by_head(part: Tensor) -> Tensor:
+            return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)  # (sequences, heads, length, …)
+
+        rate = self.dropout.p if self.training else 0.0
+        heads = F.scaled_dot_product_attention(
+            by_head(query), by_head(key), by_head(value), dropout_p=rate, is_causal=True
+        )
+        return heads.transpose(1, 2).flatten(2)
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with an exact GELU between them, on each token alone."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, inner)
+        self.contract = nn.Linear(inner, width)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        contracted: Tensor = self.contract(F.gelu(self.expand(hidden)))
+        return contracted
+
+
+class Residual(nn.Module):
+    """``LayerNorm(dropout(inner(x)) + x)``: post-norm."""
+
+    def __init__(self, inner: nn.Module, width: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = inner
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        normed: Tensor = self.norm(self.dropout(self.inner(hidden, sequences)) + hidden)
+        return normed
+
+
+class Block(nn.Module):
+    """A mixer, then a feed-forward part, each with its residual."""
+
+    def __init__(self, mixer: nn.Module, feed_forward: nn.Module) -> None:
+        super().__init__()
+        self.mixer = mixer
+        self.feed_forward = feed_forward
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        fed: Tensor = self.feed_forward(self.mixer(hidden, sequences), sequences)
+        return fed
+
+
+class Encoder(nn.Module):
+    """Blocks of one kind, one after another."""
+
+    def __init__(self, block: Callable[[], Block], n_blocks: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(block() for _ in range(n_blocks))
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        for block in self.blocks:
+            hidden = block(hidden, sequences)
+        return hidden

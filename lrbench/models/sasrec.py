@@ -1,0 +1,87 @@
+"""SASRec: causal self-attention over the history (Kang & McAuley, ICDM 2018).
+
+As in RecBole 1.2.1 (post-norm, GELU, learned positions, full softmax cross-entropy over the
+catalogue) with its default sizes. Differences: every position of a training sequence is a target in
+one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
+padding item, so none takes part in the softmax.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.base import Model, ModelConfig
+from lrbench.models.blocks import InputEmbedding, initialise, transformer
+from lrbench.models.supervised import Supervised
+
+__all__ = ["SASRec", "SASRecConfig"]
+
+
+class SASRecConfig(ModelConfig):
+    """Sizes and dropout; defaults of RecBole 1.2.1."""
+
+    layers: int = Field(default=2, ge=1)
+    """Transformer blocks."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward part."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input and on what each half of a block adds."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights."""
+
+    def check(self, max_length: int) -> None:
+        """Refuse heads that do not divide the width."""
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+
+
+class SASRec(Model):
+    """Causal Transformer; the state at the last item scores all items by dot product."""
+
+    Config = SASRecConfig
+    summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+
+    def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        self.embedding = InputEmbedding(n_items, max_length, config.width, config.dropout)
+        self.encoder = transformer(
+            config.layers,
+            config.width,
+            config.heads,
+            config.inner_width,
+            config.dropout,
+            config.attention_dropout,
+        )
+        initialise(self)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        states: Tensor = self.encoder(self.embedding(sequences), sequences)
+        return states
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings, (items, width)."""
+        return self.embedding.items.weight
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """State at each history's last item, (1, sequences, width)."""
+        return self.token_states(sequences)[sequences.last].unsqueeze(0)
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products with all items, (rows, items)."""
+        return states @ self.item_vectors().T
