@@ -7,7 +7,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.store.files import write_text
 
-__all__ = ["Cell", "SuiteRecord", "read_suite", "write_suite"]
+__all__ = ["Cell", "SuiteRecord", "merged", "read_suite", "write_suite"]
 
 
 class Cell(FrozenConfig):
@@ -35,8 +35,29 @@ class SuiteRecord(FrozenConfig):
     proposed: tuple[str, ...]
     """Labels whose comparisons with all others form the confirmatory family; may be empty."""
 
+    definition: str = ""
+    """Hash of what the rows mean; records with different definitions are never merged."""
+
     trials: tuple[Cell, ...]
     """A model without randomness has one cell per dataset, whatever the number of seeds."""
+
+
+def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
+    """Add the datasets and seeds of an older record of the same definition, so that a suite can grow.
+
+    Running a suite on one more dataset or seed keeps the cells that stand already; running it
+    after its rows were edited starts afresh.
+    """
+    if old is None or old.definition != new.definition or old.protocol != new.protocol:
+        return new
+    cells = {(cell.label, cell.dataset, cell.seed): cell for cell in (*old.trials, *new.trials)}
+    return new.model_copy(
+        update={
+            "datasets": tuple(dict.fromkeys((*old.datasets, *new.datasets))),
+            "seeds": tuple(dict.fromkeys((*old.seeds, *new.seeds))),
+            "trials": tuple(cells.values()),
+        }
+    )
 
 
 def write_suite(record: SuiteRecord, path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What a model's inference costs: parameters, floating-point operations, memory."""
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from lrbench.data.batches import evaluation_batches
+from lrbench.data.sequences import EvaluationView
+from lrbench.models.base import Model
+
+__all__ = ["count_parameters", "flops_per_user", "peak_memory", "reset_peak_memory"]
+
+_SAMPLE = 256
+
+
+def count_parameters(model: Model) -> int:
+    """Trainable numbers of the model, embeddings included."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
+    """Floating-point operations to encode and score one user at ``depth``, a mean over some test users.
+
+    A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
+    products; element-wise work is left out. Attention runs in its plain form while it is counted.
+    """
+    model.eval()
+    _, sequences = next(evaluation_batches(view, model.max_length, _SAMPLE, device))
+    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        states = model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))
+        model.score(states[0])
+    return counter.get_total_flops() / sequences.n_sequences
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start measuring peak memory afresh, so that one trial of a worker does not show another's peak."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes at the peak since the reset: allocated on the GPU, or resident in this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

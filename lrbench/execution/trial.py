@@ -1,0 +1,185 @@
+"""One trial from its configuration to a complete folder."""
+
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import torch
+from safetensors.torch import save_file
+
+from lrbench.config.trial import TrialConfig
+from lrbench.data.prepared import PreparedDataset, load_prepared
+from lrbench.data.sequences import leave_one_out
+from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
+from lrbench.evaluation.evaluate import evaluate, mean_metrics
+from lrbench.models.base import Model
+from lrbench.registry import MODELS
+from lrbench.seeds import make_deterministic, seed_torch
+from lrbench.store.files import new_folder, write_text
+from lrbench.store.layout import Results
+from lrbench.store.trials import DatasetSummary, TrialRecord
+from lrbench.training.checkpoint import load_checkpoint
+from lrbench.training.trainer import EpochReport, Training, train
+from lrbench.versions import versions
+
+__all__ = ["TrialOrder", "build_model", "record_failure", "run_trial"]
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class TrialOrder:
+    """What a worker is told to do."""
+
+    config: TrialConfig
+    dataset_folder: Path
+    results: Results
+    device: str
+    threads: int
+
+
+def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Model:
+    """A freshly initialised model of the trial, from its seed."""
+    kind = MODELS.load(config.model)
+    seed_torch(config.seed)
+    return kind(kind.Config.model_validate(config.params), n_items, config.protocol.max_length).to(device)
+
+
+def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialRecord:
+    """Train, select, evaluate once, and write the trial's folder; resumes from a checkpoint.
+
+    The results are identical for the same order on the same machine. Nothing but checkpoints
+    and the log is on disk until the folder is complete.
+    """
+    config, started = order.config, datetime.now(UTC)
+    running = order.results.running(config.id)
+    running.mkdir(parents=True, exist_ok=True)
+    checkpoint_file = running / CHECKPOINT
+    saved = load_checkpoint(checkpoint_file)
+    threads = order.threads if saved is None else saved.threads  # another number could change the last bits
+    torch.set_num_threads(threads)
+    make_deterministic()
+    device = torch.device(order.device)
+    reset_peak_memory(device)
+    with _log_file(running / LOG):
+        log.info("trial %s on %s with %d threads", config.id, device, threads)
+        dataset = load_prepared(order.dataset_folder)
+        split = leave_one_out(dataset.sequences)
+        model = build_model(config, dataset.sequences.n_items, device)
+        training = train(model, config, split, device, checkpoint_file, watch)
+        before = time.perf_counter()
+        ranks, tied = evaluate(
+            model, dataset, split, config.evaluation.depths, config.evaluation.draws, config.seed, device
+        )
+        evaluate_seconds = time.perf_counter() - before
+        depth = model.configured_depth(model.config)
+        record = TrialRecord(
+            id=config.id,
+            dataset=_summary(dataset),
+            protocol=config.protocol,
+            model=config.model,
+            params=config.params,
+            deterministic=model.deterministic,
+            config=config,
+            stages=training.stages,
+            seed=config.seed,
+            depth=depth,
+            draws=config.evaluation.draws,
+            metrics=mean_metrics(ranks, config.protocol),
+            tie_share=tied[depth],
+            parameters=count_parameters(model),
+            flops_per_user=flops_per_user(model, split.test, depth, device),
+            train_seconds=sum(stage.seconds for stage in training.stages),
+            evaluate_seconds=evaluate_seconds,
+            peak_memory_bytes=peak_memory(device),
+            device=_device_name(device),
+            threads=threads,
+            versions=versions(),
+            started=started,
+            ended=datetime.now(UTC),
+            resumed=training.resumed,
+        )
+        log.info("done: %s", record.metrics["test"][str(depth)])
+    _write(order.results, record, ranks, training, model)
+    return record
+
+
+def record_failure(order: TrialOrder, error: BaseException | str) -> Path:
+    """Write ``error.txt`` with the traceback and the last log lines; checkpoints stay for a re-run."""
+    text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
+    log_file = order.results.running(order.config.id) / LOG
+    tail = log_file.read_text(encoding="utf-8").splitlines()[-40:] if log_file.exists() else []
+    path = order.results.failed(order.config.id) / "error.txt"
+    write_text(path, text.rstrip() + "\n\nLast lines of the log:\n" + "\n".join(tail) + "\n")
+    return path
+
+
+def _write(
+    results: Results, record: TrialRecord, ranks: pl.DataFrame, training: Training, model: Model
+) -> None:
+    running = results.running(record.id)
+    with new_folder(results.trial(record.id)) as folder:
+        ranks.write_parquet(folder / "ranks.parquet", statistics=False)
+        _history(training).write_parquet(folder / "history.parquet")
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
+            folder / "weights.safetensors",
+        )
+        shutil.copyfile(running / LOG, folder / "log.txt")
+        (folder / "trial.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(running, ignore_errors=True)
+    shutil.rmtree(results.failed(record.id), ignore_errors=True)
+
+
+def _history(training: Training) -> pl.DataFrame:
+    if training.history:
+        return pl.DataFrame(training.history, infer_schema_length=None)
+    columns = {"stage": pl.String, "epoch": pl.Int64, "loss": pl.Float64, "seconds": pl.Float64}
+    return pl.DataFrame(schema=columns)  # a model that is fitted in one call has no epochs
+
+
+def _summary(dataset: PreparedDataset) -> DatasetSummary:
+    record = dataset.record
+    return DatasetSummary(
+        name=record.name,
+        edition=record.edition,
+        synthetic=record.synthetic,
+        fingerprint=record.fingerprint,
+        source=record.source,
+        verified=record.verified,
+        counts=record.final,
+        best_recall_at_10=record.best_recall_at_10,
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Send what lrbench logs in this block, and warnings, to a file as well."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger("lrbench"), logging.getLogger("py.warnings")]
+    logging.captureWarnings(True)
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()
