@@ -29,11 +29,14 @@ class RawInteractions:
     file: str = "the source"
     """The file's name, for messages."""
 
-    first_line: int | None = None
-    """Line of the first row, where a row is a line of the file."""
+    first_line: int = 1
+    """Line of the first row, for forms in which a row is a line."""
 
     locate_fault: Callable[[], str] | None = None
-    """Finds the line that made Polars refuse the file, for formats where Polars does not say it."""
+    """Finds the malformed line, for forms in which a row is not a line; called after a failure only."""
+
+    own_clocks: bool = False
+    """Whether times count from each user's own first interaction and cannot be compared between users."""
 
     def collect(self) -> pl.DataFrame:
         """Read the whole file.
@@ -43,10 +46,10 @@ class RawInteractions:
         """
         try:
             table = self.frame.collect(engine="streaming")
-        except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-            place = self.locate_fault() if self.locate_fault else str(error).splitlines()[0]
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = self.locate_fault() if self.locate_fault else str(error).splitlines()[0]
             raise RequestError(
-                f"{self.file} cannot be read: {place}.", "Fetch it again, or check that the reader is right."
+                f"{self.file} cannot be read: {reason}.", "Fetch it again, or check that the reader fits it."
             ) from error
         self._refuse_malformed(table)
         return table
@@ -56,9 +59,9 @@ class RawInteractions:
         if malformed.is_empty():
             return
         row = int(malformed[0])
-        place = f"line {row + self.first_line}" if self.first_line is not None else f"row {row + 1}"
+        place = self.locate_fault() if self.locate_fault else f"line {row + self.first_line}"
         raise RequestError(
             f"{self.file}, {place}: a field is missing, superfluous or not of its kind "
-            f"({len(malformed):,} of {len(table):,} rows are malformed).",
+            f"({len(malformed):,} of {len(table):,} rows).",
             "Check that the reader and its options fit the file.",
         )

@@ -1,0 +1,62 @@
+"""The MovieLens releases (Harper & Konstan 2015): ``u.data``, ``ratings.dat`` and ``ratings.csv``.
+
+All are read inside their zip archive; titles come from the movie list beside the ratings, where there is
+one. Times are seconds since 1970.
+"""
+
+from pathlib import Path
+
+from lrbench.config.base import FrozenConfig
+from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.raw import COLUMNS, RawInteractions
+from lrbench.data.readers.tables import interactions, scan_delimited, scan_headed
+from lrbench.data.readers.titles import listed_titles, table_titles
+
+__all__ = ["MovieLensColons", "MovieLensCsv", "MovieLensTab"]
+
+_ROLES = {name: name for name in COLUMNS}  # every release has user, item, rating, time in this order
+
+
+class MovieLensTab(FrozenConfig):
+    """100K: ``user item rating time`` between tabs, no header."""
+
+    member: str = "u.data"
+    """The file inside the archive; its last part is enough where it is unique."""
+
+    def read(self, path: Path) -> RawInteractions:
+        """Scan ``u.data`` and read ``u.item``."""
+        file = open_raw(path, self.member)
+        table = scan_delimited(file.scannable(), COLUMNS, "\t", header=False)
+        titles = listed_titles(file.beside("u.item"), "|")
+        return RawInteractions(interactions(table, _ROLES), titles, file.name)
+
+
+class MovieLensColons(FrozenConfig):
+    """1M and 10M: ``user::item::rating::time``, no header.
+
+    Polars splits at one byte only, so the content is read into memory and ``::`` becomes a tab there.
+    """
+
+    member: str = "ratings.dat"
+    """The file inside the archive; its last part is enough where it is unique."""
+
+    def read(self, path: Path) -> RawInteractions:
+        """Scan ``ratings.dat`` and read ``movies.dat``."""
+        file = open_raw(path, self.member)
+        table = scan_delimited(file.load().replace(b"::", b"\t"), COLUMNS, "\t", header=False)
+        titles = listed_titles(file.beside("movies.dat"), "::")
+        return RawInteractions(interactions(table, _ROLES), titles, file.name)
+
+
+class MovieLensCsv(FrozenConfig):
+    """20M, 25M, 32M and latest: ``userId,movieId,rating,timestamp`` with that header, LF or CRLF."""
+
+    member: str = "ratings.csv"
+    """The file inside the archive; its last part is enough where it is unique."""
+
+    def read(self, path: Path) -> RawInteractions:
+        """Scan ``ratings.csv`` and read ``movies.csv``."""
+        file = open_raw(path, self.member)
+        roles = {"user": "userId", "item": "movieId", "rating": "rating", "time": "timestamp"}
+        titles = table_titles(file.beside("movies.csv"), "movieId", "title")
+        return RawInteractions(scan_headed(file, roles, ","), titles, file.name, first_line=2)
