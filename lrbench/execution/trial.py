@@ -6,7 +6,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import polars as pl
 import torch
 from safetensors.torch import save_file
 
+from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
 from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import leave_one_out
@@ -37,15 +37,21 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.txt"
 
 
-@dataclass(frozen=True)
-class TrialOrder:
+class TrialOrder(FrozenConfig):
     """What a worker is told to do."""
 
     config: TrialConfig
     dataset_folder: Path
-    results: Results
+    results_folder: Path
     device: str
     threads: int
+    fresh: bool = False
+    """Train anew even if the trial is complete or has a checkpoint."""
+
+    @property
+    def results(self) -> Results:
+        """Where the trial is written."""
+        return Results(self.results_folder)
 
 
 def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Model:
@@ -63,6 +69,8 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
     """
     config, started = order.config, datetime.now(UTC)
     running = order.results.running(config.id)
+    if order.fresh:
+        shutil.rmtree(running, ignore_errors=True)
     running.mkdir(parents=True, exist_ok=True)
     checkpoint_file = running / CHECKPOINT
     saved = load_checkpoint(checkpoint_file)

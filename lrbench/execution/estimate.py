@@ -1,0 +1,56 @@
+"""What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
+
+import time
+from itertools import islice
+from statistics import median
+
+import torch
+
+from lrbench.config.trial import StageConfig, TrialConfig
+from lrbench.data.batches import TrainingData
+from lrbench.data.prepared import PreparedDataset
+from lrbench.data.sequences import TrainingView, leave_one_out
+from lrbench.execution.trial import build_model
+from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.seeds import shuffle_source
+from lrbench.training.epoch import make_optimiser
+
+__all__ = ["seconds_per_epoch"]
+
+_STEPS = 3
+
+
+def seconds_per_epoch(
+    config: TrialConfig, dataset: PreparedDataset, device: torch.device
+) -> dict[str, float]:
+    """Estimate the seconds of one training epoch of each stage, validation aside.
+
+    A few steps of the stage are timed on real batches after one to warm up. A stage that filters its
+    rows before it starts is timed on all of them: an upper bound. Stages fitted in one call take 0.
+    """
+    model = build_model(config, dataset.sequences.n_items, device)
+    view = leave_one_out(dataset.sequences).train
+    return {stage.name: _stage_seconds(stage, model, view, config.seed, device) for stage in config.stages}
+
+
+def _stage_seconds(
+    config: StageConfig, model: Model, view: TrainingView, seed: int, device: torch.device
+) -> float:
+    stage = model.stages[config.name](model)
+    if isinstance(stage, FitStage):
+        return 0.0
+    assert isinstance(stage, GradientStage)
+    data = TrainingData(view, model.max_length, model.training_rows, config.training.long_sequences)
+    stage.begin(data, device)
+    stage.begin_epoch(1)
+    model.train()
+    optimiser = make_optimiser(model, config.training)
+    timings = []
+    batches = data.batches(config.training.batch_size, device, shuffle_source(seed, 0, 1))
+    for batch in islice(batches, 1 + _STEPS):
+        started = time.perf_counter()
+        optimiser.zero_grad()
+        stage.losses(batch)["loss"].backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        timings.append((time.perf_counter() - started) / len(batch.target_ids))
+    return median(timings[1:] or timings) * data.n_targets if timings else 0.0

@@ -1,0 +1,162 @@
+"""Worker processes on this machine: one per slot, a slot being a GPU or a share of the cores."""
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO
+
+from lrbench.errors import RequestError
+from lrbench.execution.events import Event, TrialDone, TrialFailed, parse_event
+from lrbench.execution.trial import TrialOrder, record_failure
+
+__all__ = ["Slot", "choose_slots", "run_pool"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one worker runs."""
+
+    device: str  # "cpu", or "cuda" where the worker sees its own GPU alone
+    threads: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def choose_slots(gpus: Sequence[int], device: str | None, workers: int | None, trials: int) -> list[Slot]:
+    """Decide where trials run.
+
+    Args:
+        gpus: GPU numbers; each gets a worker of its own.
+        device: ``cpu``, ``cuda`` (the first GPU unless ``gpus`` says otherwise) or none: CPU.
+        workers: worker processes that share the cores; none: one per core, as far as there are trials.
+        trials: how many trials there are.
+
+    Raises:
+        RequestError: a GPU was asked for that is not there, or the wishes clash.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device == "cpu" and gpus:
+        raise RequestError("--device cpu and --gpus contradict each other.", "Leave one of them out.")
+    if gpus or device == "cuda":
+        wanted = list(dict.fromkeys(gpus)) or [0]
+        _check_gpus(wanted)
+        if workers is not None:
+            raise RequestError("--workers shares out CPU cores.", "With GPUs, give --gpus a longer list.")
+        threads = max(1, cores // len(wanted))
+        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": str(number)}) for number in wanted]
+    count = workers if workers is not None else min(cores, max(trials, 1))
+    if count < 1:
+        raise RequestError(f"--workers {count} leaves nobody to work.", "Give 1 or more.")
+    threads = max(1, cores // count)
+    return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
+
+
+def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callable[[Event], None]) -> None:
+    """Run all orders, each in the next free slot, and pass on what the workers report.
+
+    A worker that dies counts as a failure of its trial; the others go on. On an interrupt all
+    workers are ended; their checkpoints stay.
+    """
+    waiting = deque(orders)
+    news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    servers = [_Server(slot, waiting, news) for slot in slots[: len(orders)]]
+    for server in servers:
+        server.start()
+    try:
+        for _ in servers:
+            while (event := news.get()) is not None:
+                watch(event)
+    finally:
+        waiting.clear()
+        for server in servers:
+            server.end()
+
+
+def _check_gpus(wanted: Sequence[int]) -> None:
+    import torch  # noqa: PLC0415 - slow to import, and needed only where GPUs are asked for
+
+    there = torch.cuda.device_count()
+    missing = [number for number in wanted if not 0 <= number < there]
+    if missing:
+        have = f"this machine has {there} (0 to {there - 1})" if there else "this machine has none"
+        raise RequestError(
+            f"There is no GPU {missing[0]}: {have}.", "Choose others with --gpus, or run with --device cpu."
+        )
+
+
+class _Server(threading.Thread):
+    """Hands orders to the worker of one slot, one after the other, and starts it anew after a failure."""
+
+    def __init__(
+        self, slot: Slot, waiting: deque[TrialOrder], news: "queue.SimpleQueue[Event | None]"
+    ) -> None:
+        super().__init__(daemon=True)
+        self.slot = slot
+        self.waiting = waiting
+        self.news = news
+        self.process: subprocess.Popen[str] | None = None
+        self.messages: IO[bytes] | None = None
+
+    def run(self) -> None:
+        """Serve until no order is left."""
+        try:
+            while True:
+                try:
+                    order = self.waiting.popleft()
+                except IndexError:
+                    return
+                update = {"device": self.slot.device, "threads": self.slot.threads}
+                self._serve(order.model_copy(update=update))
+        finally:
+            self.news.put(None)
+
+    def end(self) -> None:
+        """End the worker, if there is one."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+    def _serve(self, order: TrialOrder) -> None:
+        if self.process is None:
+            self._start()
+        assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
+        with suppress(BrokenPipeError):  # it died before it could listen; the end of stdout below says so
+            self.process.stdin.write(order.model_dump_json() + "\n")
+            self.process.stdin.flush()
+        for line in self.process.stdout:
+            event = parse_event(line)
+            self.news.put(event)
+            if isinstance(event, TrialDone):
+                return
+            if isinstance(event, TrialFailed):
+                self.end()
+                return
+        code = self.process.wait()
+        self.process = None
+        reason = f"the worker process ended with code {code}"
+        path = record_failure(order, f"{reason}\n\n{self._last_words()}")
+        self.news.put(TrialFailed(trial=order.config.id, reason=reason, error_file=str(path)))
+
+    def _start(self) -> None:
+        self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lrbench.execution.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.messages,
+            text=True,
+            env=os.environ | self.slot.environment,
+            start_new_session=True,  # an interrupt at the terminal reaches this process alone
+        )
+
+    def _last_words(self) -> str:
+        assert self.messages is not None
+        self.messages.seek(0)
+        return self.messages.read().decode(errors="replace")[-4000:]
