@@ -1,31 +1,37 @@
 """Preparation: raw interactions become dense, filtered, time-ordered sequences.
 
-The steps and their order are part of every protocol: rating threshold, repeats, iterated k-core. Users
-and items are numbered by their first appearance in the source file among those that remain. A user's
-interactions are ordered by time (64-bit integers, in the source's own unit), then by their order in the
-file; a source without times is taken to be in order already.
-
-Everything after the file is read works on integer codes in numpy: one stable sort by a packed 64-bit key
-(user, time), hash lookups for repeats, ``bincount`` peeling for the k-core.
+The steps and their order are part of every protocol: rating threshold, repeats, iterated k-core. A user's
+interactions are ordered by time (64-bit integers in the source's own unit), then by their order in the
+file; a source without times is taken to be in order already. Users and items are numbered by their first
+appearance in the file among those that remain.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lrbench.config.protocol import Filters
-from lrbench.data.prepared import PreparedDataset
-from lrbench.data.readers import RawInteractions
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
-__all__ = ["PREPARATION_VERSION", "Origin", "fingerprint", "prepare"]
+from lrbench.config.protocol import Filters
+from lrbench.data.coded import CodedInteractions, encode, first_of_pairs, k_core, time_order
+from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts
+from lrbench.data.readers import RawInteractions
+from lrbench.data.sequences import Sequences
+from lrbench.errors import RequestError
+
+__all__ = ["OWN_CLOCKS", "PREPARATION_VERSION", "Origin", "fingerprint", "prepare"]
 
 PREPARATION_VERSION = 1
 """Raised whenever the same file and settings would give other sequences than before."""
 
-_NOT_IN_SEQUENCES = ("titles",)
-"""Reader options that label items and leave the sequences as they are."""
+OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
+"""The note of datasets whose source gives the gaps between a user's interactions only."""
+
+_NOT_IN_SEQUENCES = ("titles",)  # reader options that label items and leave the sequences as they are
 
 
 def fingerprint(origin: "Origin", filters: Filters) -> str:
@@ -51,7 +57,85 @@ def prepare(raw: RawInteractions, origin: "Origin", filters: Filters) -> Prepare
     Raises:
         RequestError: a malformed file, a rating threshold where there are no ratings, or nothing left.
     """
-    raise NotImplementedError
+    table = raw.collect()
+    rows, user_ids, item_ids = encode(table)
+    counts = [_count("source", rows)]
+    if filters.min_rating is not None:
+        rows = rows.take(_at_least(table["rating"], filters.min_rating, origin.name))
+        counts.append(_count(f"rating at least {filters.min_rating:g}", rows))
+    rows = rows.take(time_order(rows.users, rows.times))
+    if filters.repeats == "first":
+        rows = rows.take(first_of_pairs(rows.users, rows.items))
+        counts.append(_count("earliest row of each user and item", rows))
+    if filters.k_core:
+        rows = rows.take(k_core(rows.users, rows.items, filters.k_core))
+        counts.append(_count(f"{filters.k_core}-core", rows))
+    if not len(rows.users):
+        raise _nothing_left(origin.name, counts)
+    sequences, users, items = _dense(rows)
+    item_ids = item_ids.gather(items)
+    return PreparedDataset(
+        record=_record(origin, filters, counts, (OWN_CLOCKS,) if raw.own_clocks else ()),
+        sequences=sequences,
+        user_ids=user_ids.gather(users),
+        item_ids=item_ids,
+        titles=_titles_of(item_ids, raw.titles),
+    )
+
+
+def _at_least(ratings: pl.Series, threshold: float, name: str) -> NDArray[np.bool_]:
+    """Return which rows reach the threshold."""
+    if ratings.null_count():
+        raise RequestError(f'The source of "{name}" has no ratings to filter by.', "Leave min_rating out.")
+    return (ratings >= threshold).to_numpy()
+
+
+def _count(step: str, rows: CodedInteractions) -> StepCounts:
+    users, items = (int(np.count_nonzero(np.bincount(codes))) for codes in (rows.users, rows.items))
+    return StepCounts(step=step, users=users, items=items, interactions=len(rows.users))
+
+
+def _nothing_left(name: str, counts: Sequence[StepCounts]) -> RequestError:
+    steps = "; ".join(
+        f"{count.step}: {count.interactions:,} interactions, {count.users:,} users, {count.items:,} items"
+        for count in counts
+    )
+    return RequestError(f'Nothing is left of "{name}" ({steps}).', "Choose weaker filters.")
+
+
+def _dense(rows: CodedInteractions) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
+    """Renumber ordered rows without gaps; return the users' and the items' former numbers too."""
+    per_user, per_item = np.bincount(rows.users), np.bincount(rows.items)
+    users, items = np.flatnonzero(per_user), np.flatnonzero(per_item)
+    numbers = np.empty(len(per_item), dtype=np.int32)
+    numbers[items] = np.arange(len(items), dtype=np.int32)
+    offsets = np.concatenate([[0], np.cumsum(per_user[users])])
+    return Sequences(numbers[rows.items], offsets, rows.times, len(items)), users, items
+
+
+def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:
+    """Return the title of every item, (items,); null where there is none."""
+    if titles is None:
+        return pl.Series("title", [None] * len(item_ids), dtype=pl.String)
+    items = pl.DataFrame({"item": item_ids})
+    return items.join(titles, on="item", how="left", maintain_order="left")["title"]
+
+
+def _record(
+    origin: "Origin", filters: Filters, counts: Sequence[StepCounts], notes: tuple[str, ...]
+) -> DatasetRecord:
+    return DatasetRecord(
+        name=origin.name,
+        edition=origin.edition,
+        synthetic=origin.synthetic,
+        source=origin.source,
+        source_sha256=origin.source_sha256,
+        verified=origin.verified,
+        filters=filters,
+        counts=tuple(counts),
+        fingerprint=fingerprint(origin, filters),
+        notes=origin.notes + notes,
+    )
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,14 @@ class RawInteractions:
     """Whether times count from each user's own first interaction and cannot be compared between users."""
 
     def collect(self) -> pl.DataFrame:
-        """Read the whole file.
+        """Read the whole file; ids come as categories, which takes half of the memory that strings take.
 
         Raises:
             RequestError: the file cannot be read, or a line of it is malformed.
         """
         try:
-            table = self.frame.collect(engine="streaming")
+            ids = pl.col("user", "item").cast(pl.Categorical)
+            table = self.frame.with_columns(ids).collect(engine="streaming")
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = self.locate_fault() if self.locate_fault else str(error).splitlines()[0]
             raise RequestError(

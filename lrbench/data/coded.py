@@ -1,0 +1,98 @@
+"""Interactions as integer codes, and what preparation does to them: order, repeats, k-core.
+
+Everything here is numpy on flat arrays. A catalogue of ten million rows fits in memory several times over
+as integers, and sorting one packed 64-bit key is several times faster than sorting by two columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+__all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_order"]
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+
+
+def encode(table: pl.DataFrame) -> tuple["CodedInteractions", pl.Series, pl.Series]:
+    """Number users and items by first appearance; return the rows and the ids behind the numbers.
+
+    Args:
+        table: as ``RawInteractions.collect`` gives it, ``user`` and ``item`` as categories.
+    """
+    users, user_ids = _numbered(table["user"])
+    items, item_ids = _numbered(table["item"])
+    timeless = table["time"].null_count() > 0
+    rows = CodedInteractions(users, items, None if timeless else table["time"].to_numpy())
+    return rows, user_ids, item_ids
+
+
+def _numbered(column: pl.Series) -> tuple[Int32s, pl.Series]:
+    """Return every row's number, (rows,), and the distinct ids in order of first appearance."""
+    distinct = column.unique(maintain_order=True)
+    codes = distinct.to_physical().to_numpy()  # arbitrary, and with gaps where other columns share the pool
+    numbers = np.empty(int(codes.max(initial=0)) + 1, dtype=np.int32)
+    numbers[codes] = np.arange(len(codes), dtype=np.int32)
+    return numbers[column.to_physical().to_numpy()], distinct.cast(pl.String)
+
+
+def time_order(users: Int32s, times: Int64s | None) -> Int64s:
+    """Return the stable order of rows by user, then by time where there are times.
+
+    User and time are packed into one 64-bit key where they fit: 2²³ users with times of 40 bits
+    (35 years in milliseconds). Beyond that the two are sorted by separately, with the same result.
+    """
+    if times is None or not len(times):
+        return _stable_argsort(users.astype(np.int64))
+    earliest, latest = int(times.min()), int(times.max())
+    bits = (latest - earliest).bit_length()
+    if bits + int(users.max()).bit_length() > 63:
+        return np.lexsort((times, users))
+    return _stable_argsort((users.astype(np.int64) << bits) | (times - earliest))
+
+
+def _stable_argsort(key: Int64s) -> Int64s:
+    """Argsort in parallel; about four times as fast as numpy's stable sort on one core."""
+    order = pl.DataFrame({"key": key}).select(pl.arg_sort_by("key", maintain_order=True))
+    return order.to_series().to_numpy().astype(np.int64)
+
+
+def first_of_pairs(users: Int32s, items: Int32s) -> Int64s:
+    """Return, in ascending order, the rows in which a (user, item) pair occurs for the first time."""
+    pairs = users.astype(np.int64) << 32 | items
+    first: Int64s = pl.Series(pairs).arg_unique().to_numpy().astype(np.int64)
+    return np.sort(first)
+
+
+def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
+    """Return, in ascending order, the rows of the k-core.
+
+    It is the largest set of rows in which every user and every item that occurs has at least ``k``.
+    Taking away all that fall short at once, again and again, ends in the same set as any other order,
+    since a row that was rightly taken away once never comes back.
+    """
+    kept = np.arange(len(users))
+    of_users, of_items = np.bincount(users), np.bincount(items)
+    while True:
+        enough = (of_users >= k)[users] & (of_items >= k)[items]
+        if enough.all():
+            return kept
+        of_users -= np.bincount(users[~enough], minlength=len(of_users))
+        of_items -= np.bincount(items[~enough], minlength=len(of_items))
+        kept, users, items = kept[enough], users[enough], items[enough]
+
+
+@dataclass(frozen=True)
+class CodedInteractions:
+    """Rows of user, item and time; in file order, or ordered by ``time_order``."""
+
+    users: Int32s  # (rows,)
+    items: Int32s  # (rows,)
+    times: Int64s | None  # (rows,) or none where the source has no times
+
+    def take(self, rows: Int64s | NDArray[np.bool_]) -> "CodedInteractions":
+        """Return the rows at these positions, in that order."""
+        times = None if self.times is None else self.times[rows]
+        return CodedInteractions(self.users[rows], self.items[rows], times)
