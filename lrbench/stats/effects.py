@@ -1,0 +1,80 @@
+"""How large a difference is: relative, standardised, by pairs of runs, by users.
+
+With thousands of users nearly every difference is significant (Ihemelandu & Ekstrand 2023), so a p-value
+never stands without these.
+"""
+
+import math
+from dataclasses import dataclass
+
+from lrbench.stats.crossed import crossed
+from lrbench.stats.user_metrics import UserMetrics
+
+__all__ = [
+    "Relative",
+    "UserCounts",
+    "paired_effect",
+    "probability_of_superiority",
+    "relative_difference",
+    "user_counts",
+]
+
+TIE = 1e-12
+"""Differences of a user's means below this are rounding."""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A relative difference (0.05 = 5 %) with its 95 % interval; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class UserCounts:
+    """On how many users the first model is better, equal, worse (means over runs)."""
+
+    wins: int
+    ties: int
+    losses: int
+
+
+def relative_difference(first: UserMetrics, second: UserMetrics) -> Relative:
+    """``first / second - 1`` with a 95 % interval in which users and runs are random.
+
+    The interval is made on the logarithm of the ratio. To first order the variance of log(mean_A / mean_B)
+    is that of mean(y_A / mean_A) - mean(y_B / mean_B) (delta method), which the crossed test estimates.
+    """
+    if min(first.mean, second.mean) <= 0:
+        return Relative(math.nan, math.nan, math.nan)
+    ratio = first.mean / second.mean
+    contrast = crossed(first.scaled(1 / first.mean), second.scaled(1 / second.mean))
+    if not contrast.testable:
+        return Relative(ratio - 1, math.nan, math.nan)
+    low, high = contrast.interval()
+    return Relative(ratio - 1, ratio * math.exp(low) - 1, ratio * math.exp(high) - 1)
+
+
+def paired_effect(first: UserMetrics, second: UserMetrics) -> float:
+    """Standardised paired difference d: mean over standard deviation of the users' differences.
+
+    NaN where all users differ by the same amount.
+    """
+    differences = first.user_means - second.user_means
+    spread = float(differences.std(ddof=1))
+    return float(differences.mean()) / spread if spread > TIE else math.nan
+
+
+def probability_of_superiority(first: UserMetrics, second: UserMetrics) -> float:
+    """P(A > B): the share of pairs of runs in which the first model's mean is higher, ties half."""
+    gaps = first.seed_means[:, None] - second.seed_means  # (first seeds, second seeds)
+    return float((gaps > 0).mean() + (gaps == 0).mean() / 2)
+
+
+def user_counts(first: UserMetrics, second: UserMetrics) -> UserCounts:
+    """Count users won, tied and lost by the first model."""
+    differences = first.user_means - second.user_means
+    wins, losses = int((differences > TIE).sum()), int((differences < -TIE).sum())
+    return UserCounts(wins, len(differences) - wins - losses, losses)

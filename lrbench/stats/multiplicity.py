@@ -1,0 +1,34 @@
+"""Several tests at once: Holm (1979) for the declared family, Benjamini & Hochberg (1995) for the rest."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["benjamini_hochberg", "holm"]
+
+Floats = NDArray[np.float64]
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Holm's step-down adjusted p-values, (tests,) in the given order: family-wise error.
+
+    The i-th smallest of m becomes (m - i + 1) p, never below the one before it and never above 1.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = np.arange(len(p), 0, -1) * p[order]
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Floats:
+    """Benjamini and Hochberg's step-up adjusted p-values, (tests,) in the given order: false discoveries.
+
+    The i-th smallest of m becomes p m / i, never above the one after it and never above 1.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    return adjusted

@@ -1,0 +1,74 @@
+"""Does a change matter beyond training luck on this fixed set of users? Tests on the means of runs.
+
+Runs are not paired by seed: seed 3 of one model has nothing in common with seed 3 of another.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lrbench.stats.contrast import NO_VARIATION, Contrast, seeds_missing
+from lrbench.stats.user_metrics import UserMetrics
+
+__all__ = ["SeedPermutation", "permutation_floor", "permute_seeds", "welch_seeds"]
+
+MIN_PERMUTATION_SEEDS = 4
+RESAMPLES = 200_000
+
+
+@dataclass(frozen=True)
+class SeedPermutation:
+    """Outcome of a permutation test over runs; ``p`` is NaN where not testable."""
+
+    p: float
+    floor: float
+    """The smallest p-value that this many runs can reach."""
+
+    reason: str = ""
+    """Why it is not testable; empty where it is."""
+
+
+def welch_seeds(first: UserMetrics, second: UserMetrics) -> Contrast:
+    """Welch's t test on seed means; a deterministic model counts as a known constant."""
+    difference = first.mean - second.mean
+    random = [model for model in (first, second) if not model.deterministic]
+    reason = seeds_missing(first, second) or ("" if random else "neither model depends on the seed")
+    if reason:
+        return Contrast("Welch seeds", difference, reason=reason)
+    parts = [(model.seed_sd**2 / model.seeds, model.seeds - 1) for model in random]
+    variance = sum(part for part, _ in parts)
+    if math.sqrt(variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
+        return Contrast("Welch seeds", difference, reason=NO_VARIATION)
+    df = variance**2 / sum(part**2 / freedom for part, freedom in parts)
+    return Contrast("Welch seeds", difference, math.sqrt(variance), df)
+
+
+def permutation_floor(first_seeds: int, second_seeds: int) -> float:
+    """Smallest two-sided p-value of the exact permutation test: 2 / binomial(S_A + S_B, S_A)."""
+    return 2 / math.comb(first_seeds + second_seeds, first_seeds)
+
+
+def permute_seeds(first: UserMetrics, second: UserMetrics, family_size: int = 1) -> SeedPermutation:
+    """Permutation test on seed means: exact while there are at most 200,000 splits of the runs.
+
+    Not testable with fewer than four runs of either model, or where ``family_size`` tests under Holm push
+    even the smallest reachable p-value above 0.05.
+    """
+    floor = permutation_floor(first.seeds, second.seeds)
+    if min(first.seeds, second.seeds) < MIN_PERMUTATION_SEEDS:
+        needed = f"a permutation of runs needs {MIN_PERMUTATION_SEEDS} seeds of each model"
+        return SeedPermutation(math.nan, floor, needed)
+    if floor * family_size > 0.05:
+        reach = f"the smallest reachable p is {floor:.2g}, too large for a family of {family_size}"
+        return SeedPermutation(math.nan, floor, reach)
+    result = stats.permutation_test(
+        (first.seed_means, second.seed_means),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        permutation_type="independent",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return SeedPermutation(float(result.pvalue), floor)

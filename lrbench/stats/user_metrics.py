@@ -1,0 +1,84 @@
+"""A model's metric values on one dataset, the input of every test: training runs × users.
+
+Rows of two models that are compared may differ in number (seeds need not match); columns may not:
+column ``u`` is the same user with the same held-out item in both.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MIN_SEEDS", "UserMetrics"]
+
+Floats = NDArray[np.float64]
+
+MIN_SEEDS = 3
+"""Training runs below which nothing is said about training variance (STATISTICS.md §3)."""
+
+
+@dataclass(frozen=True)
+class UserMetrics:
+    """Metric values of one model; where it infers with noise, a value is the mean over its draws.
+
+    Args:
+        values: (seeds, users), finite.
+        deterministic: the model is the same for every seed and was trained once, so there is one row and
+            no seed variance by construction.
+
+    Raises:
+        ValueError: the shape is not as said, or a value is not finite.
+    """
+
+    values: Floats
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or 0 in self.values.shape:
+            raise ValueError(f"expected a matrix of seeds × users, got shape {self.values.shape}")
+        if self.deterministic and self.seeds != 1:
+            raise ValueError(f"a deterministic model has one row, not {self.seeds}")
+        if not np.isfinite(self.values).all():
+            raise ValueError("metric values must be finite")
+
+    @property
+    def seeds(self) -> int:
+        """Number of training runs."""
+        return len(self.values)
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.values.T)
+
+    @cached_property
+    def seed_means(self) -> Floats:
+        """Mean over users of each run, (seeds,)."""
+        return np.asarray(self.values.mean(axis=1))
+
+    @cached_property
+    def user_means(self) -> Floats:
+        """Mean over runs of each user, (users,)."""
+        return np.asarray(self.values.mean(axis=0))
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean over runs and users."""
+        return float(self.seed_means.mean())
+
+    @property
+    def seed_sd(self) -> float:
+        """Sample standard deviation of the seed means: 0 for a deterministic model, NaN for one run."""
+        if self.deterministic:
+            return 0.0
+        return float(self.seed_means.std(ddof=1)) if self.seeds > 1 else float("nan")
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether there are too few runs to say anything about training variance."""
+        return not self.deterministic and self.seeds < MIN_SEEDS
+
+    def scaled(self, factor: float) -> "UserMetrics":
+        """Return the same values times ``factor``."""
+        return UserMetrics(self.values * factor, self.deterministic)

@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matrices import pairs
+
+from lrbench.stats.bootstrap import bootstrap_interval
+from lrbench.stats.effects import (
+    UserCounts,
+    paired_effect,
+    probability_of_superiority,
+    relative_difference,
+    user_counts,
+)
+from lrbench.stats.user_metrics import UserMetrics
+
+
+def single(*values: float) -> UserMetrics:
+    return UserMetrics(np.array([values]), deterministic=True)
+
+
+def test_relative_difference_is_a_ratio() -> None:
+    result = relative_difference(single(0.2, 0.5, 0.5), single(0.25, 0.5, 0.25))
+    assert result.value == pytest.approx(0.2)
+    assert result.low < 0.2 < result.high
+
+
+def test_relative_interval_near_the_bootstrap() -> None:
+    generator = np.random.default_rng(7)
+    first, second = (UserMetrics(generator.gamma(1.0, mean, (1, 4000)), True) for mean in (0.11, 0.1))
+    picks = generator.integers(4000, size=(2000, 4000))
+    ratios = first.values[0][picks].mean(axis=1) / second.values[0][picks].mean(axis=1) - 1
+    result = relative_difference(first, second)
+    assert (result.low, result.high) == pytest.approx(bootstrap_interval(ratios), abs=0.006)
+
+
+def test_relative_difference_to_nothing_is_undefined() -> None:
+    assert math.isnan(relative_difference(single(0.1, 0.2), single(0.0, 0.0)).value)
+
+
+def test_relative_difference_with_few_seeds_has_no_interval() -> None:
+    result = relative_difference(UserMetrics(np.full((1, 4), 0.3)), UserMetrics(np.full((1, 4), 0.2)))
+    assert result.value == pytest.approx(0.5)
+    assert math.isnan(result.low)
+
+
+@given(pairs(), st.floats(1e-3, 1e3))
+def test_relative_difference_has_no_unit(pair: tuple[UserMetrics, UserMetrics], factor: float) -> None:
+    positive = [UserMetrics(np.abs(metrics.values) + 0.1) for metrics in pair]
+    plain = relative_difference(*positive)
+    scaled = relative_difference(*(metrics.scaled(factor) for metrics in positive))
+    assert (scaled.value, scaled.low, scaled.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def test_paired_effect_by_hand() -> None:
+    # Differences 1, 2, 3: mean 2, standard deviation 1.
+    assert paired_effect(single(1, 2, 3), single(0, 0, 0)) == pytest.approx(2)
+    assert math.isnan(paired_effect(single(1, 1, 1), single(0, 0, 0)))
+
+
+def test_probability_of_superiority_by_hand() -> None:
+    first, second = UserMetrics(np.array([[1.0], [2.0], [3.0]])), UserMetrics(np.array([[0.0], [2.0]]))
+    assert probability_of_superiority(first, second) == pytest.approx((2 + 2 + 1 - 0.5) / 6)
+
+
+def test_user_counts_by_hand() -> None:
+    assert user_counts(single(1, 0.5, 0, 0.2), single(0, 0.5, 1, 0.1)) == UserCounts(2, 1, 1)
+
+
+def test_rounding_is_no_win() -> None:
+    first, second = (UserMetrics(np.array(rows)) for rows in ([[0.1], [0.2], [0.3]], [[0.3], [0.2], [0.1]]))
+    assert user_counts(first, second).ties == 1
+
+
+@given(pairs())
+def test_effects_change_sign_with_the_order(pair: tuple[UserMetrics, UserMetrics]) -> None:
+    forth, back = user_counts(*pair), user_counts(*reversed(pair))
+    assert (forth.wins, forth.ties, forth.losses) == (back.losses, back.ties, back.wins)
+    assert paired_effect(*pair) == pytest.approx(-paired_effect(*reversed(pair)))
+    total = probability_of_superiority(*pair) + probability_of_superiority(*reversed(pair))
+    assert total == pytest.approx(1)
