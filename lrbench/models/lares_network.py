@@ -1,0 +1,248 @@
+"""The network of LARES: a pre-block that runs once and a core block that runs once per reasoning step.
+
+With H the pre-block's output on the embedded history and T₀ the initial latent state (noise), step i
+is ``T_i = Core(LayerNorm(adapter(T_{i−1}, H)))`` with the same weights at every step, so depth costs
+time but no parameters and may differ between training and inference. All positions are refined at
+every step; the state at the last item scores all items.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.base import Model, ModelConfig
+from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise, transformer
+from lrbench.models.steps import StepSampler, draw_steps
+from lrbench.objectives.alignment import Similarity
+from lrbench.objectives.policy import Reward
+
+__all__ = ["LARESConfig", "LARESNetwork"]
+
+Adapter = Literal["add", "concat", "linear"]
+Start = Literal["normal", "normal_zero", "zero"]
+
+_TRUNCATION = 3.0  # the initial noise is cut at so many standard deviations
+
+
+class LARESConfig(ModelConfig):
+    """Sizes, noise, and the objectives of both stages; defaults are those of the authors' run scripts."""
+
+    pre_layers: int = Field(default=2, ge=0)
+    """Transformer blocks that run once."""
+
+    core_layers: int = Field(default=2, ge=1)
+    """Transformer blocks of one reasoning step."""
+
+    mean_depth: int = Field(default=4, ge=1)
+    """Scale of the number of steps in training, and the depth at inference."""
+
+    step_sampler: StepSampler = "poisson-lognormal"
+    """How the number of steps of a training pass is drawn."""
+
+    adapter: Adapter = "add"
+    """How a step joins state and pre-block output: mean, linear map of both, or a learned scalar gate."""
+
+    start: Start = "normal"
+    """Initial latent state: noise; noise in training and zeros at inference; zeros."""
+
+    noise_std: float = Field(default=1.0, gt=0)
+    """Standard deviation of the noise before it is cut at three of them."""
+
+    noise_scale: float = Field(default=3.0, ge=0)
+    """Factor on the noise, ω."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input, on attention weights, and on what each half of a block adds."""
+
+    similarity: Similarity = "dot"
+    """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """τ: of the alignment terms, and of the scores where the similarity is ``cos``."""
+
+    alpha: float = Field(default=0.1, ge=0)
+    """Weight of trajectory-level alignment in pre-training; 0 leaves it out."""
+
+    gamma: float = Field(default=0.5, ge=0)
+    """Weight of step-level alignment in pre-training; 0 leaves it out."""
+
+    alignment_rows: Literal["target", "sequence"] = "target"
+    """Which rows get alignment terms: every target of the batch, as the authors have it, for which each
+    target's same-target history is encoded as a row of its own (about seven times the tokens on Beauty); or
+    one target per sequence, drawn uniformly, which costs about as much as the batch itself."""
+
+    same_sequence_negatives: bool = False
+    """Whether targets of the same user are each other's negatives in alignment terms. In the authors'
+    batches of shuffled prefixes a user hardly ever meets itself; here a user's targets share a batch."""
+
+    rollouts: int = Field(default=4, ge=2)
+    """Rollouts per row in reinforcement, G."""
+
+    beta: float = Field(default=1.0, ge=0)
+    """Weight of the divergence from the reference in reinforcement."""
+
+    reinforcement_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout of the policy in reinforcement."""
+
+    reward: Reward = "recall"
+    """Metric of the target in the last step's ranking."""
+
+    reward_cutoff: int = Field(default=10, ge=1)
+    """Ranks that earn a reward."""
+
+    filter_cutoff: int = Field(default=100, ge=1)
+    """Reinforcement trains on targets that rank within this cutoff …"""
+
+    filter_passes: int = Field(default=3, ge=1)
+    """… in any of so many passes."""
+
+    def check(self, max_length: int) -> None:
+        """Refuse heads that do not divide the width."""
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+
+
+class Average(nn.Module):
+    """Adapter ``add``: (T + H) / 2."""
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:
+        """(tokens, width) twice → (tokens, width)."""
+        return (state + pre) / 2
+
+
+class Concatenation(nn.Linear):
+    """Adapter ``concat``: a linear map of [T; H]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(2 * width, width)
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:  # type: ignore[override]
+        """(tokens, width) twice → (tokens, width)."""
+        return super().forward(torch.cat((state, pre), dim=-1))
+
+
+class Gate(nn.Module):
+    """Adapter ``linear``: σ(g)·T + (1 − σ(g))·H with one learned scalar g, 0 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.zeros(()))
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:
+        """(tokens, width) twice → (tokens, width)."""
+        return torch.lerp(pre, state, self.logit.sigmoid())
+
+
+class LARESNetwork(Model):
+    """Pre-block, adapter and core block, unrolled for any number of steps."""
+
+    Config = LARESConfig
+    reasons = True
+    config: LARESConfig
+
+    def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        self.config = config
+        width, sizes = config.width, (config.heads, config.inner_width, config.dropout, config.dropout)
+        self.embedding = InputEmbedding(n_items, max_length, width, config.dropout)
+        self.pre = transformer(config.pre_layers, width, *sizes)
+        self.adapter = self._adapter()
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.core = transformer(config.core_layers, width, *sizes)
+        initialise(self)
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The mean depth."""
+        depth: int = config.mean_depth
+        return depth
+
+    @classmethod
+    def noisy(cls, config: Any) -> bool:
+        """Only the start ``normal`` draws noise at inference."""
+        return bool(config.start == "normal")
+
+    def prepare(self, sequences: Packed) -> Tensor:
+        """Pre-block output H, (tokens, width)."""
+        prepared: Tensor = self.pre(self.embedding(sequences), sequences)
+        return prepared
+
+    def initial_state(self, pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """T₀ for every token, shaped as ``pre``; ``noise`` none: torch's default source."""
+        if self.config.start == "zero" or (self.config.start == "normal_zero" and not self.training):
+            return torch.zeros_like(pre)
+        deviation = self.config.noise_std
+        place = pre.device if noise is None else noise.device
+        drawn = torch.empty(pre.shape, dtype=pre.dtype, device=place)
+        limit = _TRUNCATION * deviation
+        nn.init.trunc_normal_(drawn, std=deviation, a=-limit, b=limit, generator=noise)
+        return drawn.mul_(self.config.noise_scale).to(pre.device)
+
+    def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
+        """One reasoning step of every token, (tokens, width)."""
+        stepped: Tensor = self.core(self.norm(self.adapter(state, pre)), sequences)
+        return stepped
+
+    def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
+        """States after each of ``steps`` steps from a fresh initial state, each (tokens, width)."""
+        state, states = self.initial_state(pre), []
+        for _ in range(steps):
+            state = self.step(state, pre, sequences)
+            states.append(state)
+        return states
+
+    def draw_steps(self) -> int:
+        """Number of steps of one training pass."""
+        return draw_steps(self.config.step_sampler, self.config.mean_depth)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """States after a drawn number of steps, ready for scoring, (tokens, width)."""
+        return self.user_vectors(self.unroll(self.prepare(sequences), sequences, self.draw_steps())[-1])
+
+    def user_vectors(self, states: Tensor) -> Tensor:
+        """States as they are multiplied with the item vectors, (…, width)."""
+        return F.normalize(states, dim=-1) if self.config.similarity == "cos" else states
+
+    def item_vectors(self) -> Tensor:
+        """Items as they are multiplied with user vectors, the temperature included, (items, width)."""
+        weight = self.embedding.items.weight
+        if self.config.similarity == "dot":
+            return weight
+        return F.normalize(weight, dim=-1) / self.config.temperature
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
+        pre = self.prepare(sequences)
+        reached = {0: pre[sequences.last]}
+        state = self.initial_state(pre, noise)
+        for depth in range(1, max(depths) + 1):
+            state = self.step(state, pre, sequences)
+            reached[depth] = state[sequences.last]
+        return torch.stack([reached[depth] for depth in depths])
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products, or cosines over the temperature, with all items, (rows, items)."""
+        return self.user_vectors(states) @ self.item_vectors().T
+
+    def _adapter(self) -> nn.Module:
+        match self.config.adapter:
+            case "add":
+                return Average()
+            case "concat":
+                return Concatenation(self.config.width)
+            case "linear":
+                return Gate()

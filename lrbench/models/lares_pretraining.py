@@ -1,0 +1,113 @@
+"""LARES, stage 1: self-supervised pre-training (SPT).
+
+A batch is encoded three times, each time with its own initial noise and dropout: once for the
+cross-entropy of the next item, and as two views of each aligned target that a drawn number of steps
+refines: (a) its own history, (b) the history of another training row with the same target.
+Trajectory-level alignment is the symmetric InfoNCE of the views' last states; step-level alignment
+that of view a's last state and its state after a drawn step, which may be the last itself. Their
+weighted sum is ``CE + α·trajectory + γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
+
+What differs from the source, whose batches are shuffled prefixes with one target each: here all
+targets of a user are rows of one packed sequence, so pass 1 and view a cost one pass over each user
+and rows of a user share the noise of their common positions; and rows of the same user are by
+default no negatives of each other.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.blocks import set_dropout
+from lrbench.models.lares_network import LARESNetwork
+from lrbench.objectives.alignment import symmetric_info_nce
+from lrbench.objectives.cross_entropy import cross_entropy
+
+__all__ = ["SameTarget", "SelfSupervised"]
+
+
+class SameTarget:
+    """Draws, for training targets, other ones with the same item.
+
+    Args:
+        target_items: item of each training target, (targets,).
+    """
+
+    def __init__(self, target_items: NDArray[np.int32]) -> None:
+        counts = np.bincount(target_items)
+        first = np.cumsum(counts) - counts  # (items,) where the item's targets begin in `_ordered`
+        self._ordered = np.argsort(target_items, kind="stable")  # target ids, item by item
+        self._first = first[target_items]  # (targets,)
+        self._count = counts[target_items]  # (targets,)
+        self._place = np.empty_like(self._ordered)  # (targets,) among those with the same item
+        self._place[self._ordered] = np.arange(len(target_items)) - self._first[self._ordered]
+
+    def draw(self, target_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Draw another target with the same item, uniformly; the target itself where it is the only one."""
+        others = self._count[target_ids] - 1
+        uniform = torch.rand(len(target_ids), dtype=torch.float64).numpy()
+        drawn = (uniform * others).astype(np.int64)
+        drawn += (drawn >= self._place[target_ids]) & (others > 0)
+        return np.asarray(self._ordered[self._first[target_ids] + drawn])
+
+
+class SelfSupervised(GradientStage):
+    """Cross-entropy with trajectory-level and step-level alignment."""
+
+    model: LARESNetwork
+    _data: TrainingData
+    _same_target: SameTarget
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Index the training targets by item."""
+        set_dropout(self.model, self.model.config.dropout)
+        self._data = data
+        self._same_target = SameTarget(data.target_items)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
+        model, config = self.model, self.model.config
+        states = model.token_states(batch.sequences)[batch.rows]  # (targets, width)
+        terms = {"cross_entropy": cross_entropy(states, model.item_vectors(), batch.targets)}
+        loss = terms["cross_entropy"]
+        if config.alpha or config.gamma:
+            terms |= self._alignment(batch)
+            loss = loss + config.alpha * terms.get("trajectory", 0) + config.gamma * terms.get("step", 0)
+        return {"loss": loss, **terms}
+
+    def _alignment(self, batch: TrainingBatch) -> Terms:
+        model, config = self.model, self.model.config
+        aligned = self._aligned(batch)
+        rows, target_ids = batch.rows[aligned], batch.target_ids[aligned.cpu().numpy()]
+        excluded = None if config.same_sequence_negatives else self._same_user(target_ids, rows.device)
+        steps = model.draw_steps()
+        view = [state[rows] for state in model.unroll(model.prepare(batch.sequences), batch.sequences, steps)]
+        terms = {}
+        if config.alpha:
+            other = self._data.prefixes(self._same_target.draw(target_ids), rows.device)
+            last = model.unroll(model.prepare(other), other, steps)[-1][other.last]
+            terms["trajectory"] = self._info_nce(view[-1], last, excluded)
+        if config.gamma and steps > 1:
+            middle = view[int(torch.randint(steps, (1,)))]
+            terms["step"] = self._info_nce(view[-1], middle, excluded)
+        return terms
+
+    def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
+        config = self.model.config
+        return symmetric_info_nce(first, second, config.similarity, config.temperature, excluded)
+
+    def _aligned(self, batch: TrainingBatch) -> Tensor:
+        """Which targets of the batch get alignment terms, (aligned,)."""
+        if self.model.config.alignment_rows == "target":
+            return torch.arange(len(batch.rows), device=batch.rows.device)
+        sequence_of = batch.sequences.sequence_of[batch.rows].cpu().numpy()
+        shuffled = torch.randperm(len(sequence_of)).numpy()
+        first = np.unique(sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
+        return torch.from_numpy(shuffled[first]).to(batch.rows.device)
+
+    def _same_user(self, target_ids: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Mask of pairs of different targets of one user, (aligned, aligned)."""
+        user = torch.from_numpy(self._data.target_starts[target_ids]).to(device)
+        return (user[:, None] == user).fill_diagonal_(False)

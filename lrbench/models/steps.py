@@ -1,0 +1,46 @@
+"""How many reasoning steps a training pass takes: drawn anew for each pass, one number for the batch.
+
+The schemes are those of LARES's authors (BishopLiu/LARES @b09245d, ``randomized_iteration_sampler``;
+the default goes back to Geiping et al. 2025). One differs: plain Poisson schemes may draw 0, for
+which the source has no states to return and fails; here such a draw counts as 1.
+"""
+
+import math
+from typing import Literal
+
+import torch
+
+__all__ = ["StepSampler", "draw_steps"]
+
+StepSampler = Literal["poisson-lognormal", "uniform", "poisson-unbounded", "poisson-bounded", "constant"]
+
+_LOG_RATE_SD = 0.5
+
+
+def draw_steps(sampler: StepSampler, mean: int) -> int:
+    """Draw a number of steps, at least 1, from torch's default generator.
+
+    Args:
+        sampler: ``poisson-lognormal``: min(Poisson(λ) + 1, 3·mean) with λ log-normal of expectation
+            ``mean`` and log-sd 0.5 (so about mean + 1 steps are expected); ``uniform``: 1 to 2·mean;
+            ``poisson-unbounded``: Poisson(mean); ``poisson-bounded``: the same, at most 2·mean;
+            ``constant``: the mean.
+        mean: the mean depth.
+    """
+    match sampler:
+        case "poisson-lognormal":
+            log_mean = math.log(mean) - _LOG_RATE_SD**2 / 2
+            rate = math.exp(torch.normal(log_mean, _LOG_RATE_SD, (1,)).item())
+            return min(_poisson(rate) + 1, 3 * mean)
+        case "uniform":
+            return int(torch.randint(1, 2 * mean + 1, (1,)))
+        case "poisson-unbounded":
+            return max(_poisson(mean), 1)
+        case "poisson-bounded":
+            return min(max(_poisson(mean), 1), 2 * mean)
+        case "constant":
+            return mean
+
+
+def _poisson(rate: float) -> int:
+    return int(torch.poisson(torch.tensor(rate, dtype=torch.float64)))

@@ -1,0 +1,49 @@
+"""Alignment of two views of the same rows by InfoNCE (van den Oord et al. 2018).
+
+Row i of one view shall be nearer to row i of the other than to its other rows:
+``F(p, q) = −mean_i log( exp(s(p_i, q_i)/τ) / Σ_m exp(s(p_i, q_m)/τ) )``, with s the dot product or
+the cosine. Negatives are the other view's rows of the same batch; there is no stop-gradient.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Similarity", "info_nce", "symmetric_info_nce"]
+
+Similarity = Literal["dot", "cos"]
+
+
+def info_nce(similarities: Tensor) -> Tensor:
+    """InfoNCE of similarities already divided by the temperature, (rows, rows); positives on the diagonal."""
+    return F.cross_entropy(similarities, torch.arange(len(similarities), device=similarities.device))
+
+
+def symmetric_info_nce(
+    first: Tensor,
+    second: Tensor,
+    similarity: Similarity,
+    temperature: float,
+    excluded: Tensor | None = None,
+) -> Tensor:
+    """Mean of InfoNCE from the first view to the second and back.
+
+    Args:
+        first: (rows, width).
+        second: (rows, width); row i is the positive of row i of the first.
+        similarity: dot product or cosine.
+        temperature: divides the similarities.
+        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the
+            diagonal must be False.
+
+    Returns:
+        A scalar; 0 where no row has a negative.
+    """
+    if similarity == "cos":
+        first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
+    similarities = first @ second.T / temperature  # (rows, rows)
+    if excluded is not None:
+        similarities = similarities.masked_fill(excluded, -torch.inf)
+    return (info_nce(similarities) + info_nce(similarities.T)) / 2
