@@ -1,0 +1,305 @@
+"""The catalogue: which datasets there are, where each comes from, and what it must contain.
+
+``datasets.toml`` documents its form at its top. A user's own file of the same form is read beside it, and so
+are the files that ``lrbench fetch NAME --from FILE --columns …`` was once given.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.protocol import Filters
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.resources import catalogue_file
+
+__all__ = ["Catalogue", "Checksums", "Counts", "Dataset", "Source", "load_catalogue", "own_file"]
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Sha1 = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+def load_catalogue(own: Path | None = None, remembered: Path | None = None) -> "Catalogue":
+    """Read the catalogue that ships with lrbench and those of the user.
+
+    Args:
+        own: a TOML file in the form of ``datasets.toml`` (``--catalog``).
+        remembered: folder with entries of files that were given on the command line; it need not exist.
+
+    Raises:
+        RequestError: a file is missing or malformed, or a name is given twice.
+    """
+    shipped = _read(catalogue_file())
+    catalogues = [shipped]
+    if own is not None:
+        catalogues.append(_read(own, local=True))
+    if remembered is not None:
+        catalogues.append(Catalogue(dict(_remembered(remembered)), {}))
+    return _merge(catalogues)
+
+
+def own_file(name: str, file: Path, columns: Mapping[str, str]) -> "Dataset":
+    """Return an entry for a CSV or Parquet file given on the command line; it is used where it lies.
+
+    Args:
+        name: what the dataset shall be called.
+        file: read as Parquet if its name ends so, else as delimited text.
+        columns: options of that reader: ``user``, ``item``, ``time``, ``rating``, ``separator``, …
+
+    Raises:
+        RequestError: there is no such file, or the name holds a sign that file names cannot.
+    """
+    if not file.is_file():
+        raise RequestError(f"There is no file {file}.", "Check the path given with --from.")
+    reader = "parquet" if file.suffix == ".parquet" else "csv"
+    source = Source(reader=reader, options=dict(columns), path=file.name, local=file.resolve())
+    entry = {"name": name, "edition": f"a file of your own, {file.name}", "sources": (source,)}
+    return parse_config(Dataset, entry, f'dataset "{name}"')
+
+
+class Checksums(FrozenConfig):
+    """What is known of a file's bytes; a file is right if any of them matches."""
+
+    file: Sha256 | None = None
+    """SHA-256 of the file as it is downloaded."""
+
+    content: Sha256 | None = None
+    """SHA-256 of what is read: after gunzip, or of the member of a zip archive."""
+
+    git_blob: Sha1 | None = None
+    """Id of the content as a git object."""
+
+
+class Counts(FrozenConfig):
+    """Sizes that a dataset must have; none: not known."""
+
+    users: int | None = None
+    items: int | None = None
+    interactions: int | None = None
+
+
+class Source(FrozenConfig):
+    """One form in which a dataset can be had."""
+
+    reader: str
+    """A name of ``lrbench.data.readers.READERS``."""
+
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The reader's options."""
+
+    path: str
+    """Where the file lies below a mirror and below the data folder, with or without ``.gz``."""
+
+    local: Path | None = None
+    """A file of the user's own, used where it lies; nothing is fetched."""
+
+    urls: tuple[str, ...] = ()
+    """Addresses in order of preference."""
+
+    checksum: Checksums = Checksums()
+    raw: Counts = Counts()
+    """Sizes before any filter."""
+
+    prepared: Counts = Counts()
+    """Sizes after the dataset's own filters."""
+
+    titles: str = ""
+    """Where the items' titles lie below a mirror or the data folder, if they are a file of their own."""
+
+    @property
+    def member(self) -> str:
+        """The file to read inside a zip archive; empty where the file itself is read."""
+        return str(self.options.get("member", ""))
+
+    @property
+    def stem(self) -> str:
+        """``path`` without ``.gz``."""
+        return self.path.removesuffix(".gz")
+
+    @property
+    def file_name(self) -> str:
+        """The last part of ``stem``."""
+        return self.stem.rpartition("/")[2]
+
+
+class Dataset(FrozenConfig):
+    """An entry of the catalogue."""
+
+    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """The true name, with its edition; it also names folders."""
+
+    edition: str
+    """What the name stands for, in a sentence."""
+
+    licence: str = "not stated"
+    """The terms of use."""
+
+    filters: Filters = Filters()
+    """What ``fetch`` prepares it with; a suite uses its protocol's."""
+
+    sources: tuple[Source, ...] = ()
+    """In order of preference."""
+
+    fallbacks: tuple[str, ...] = ()
+    """Datasets whose sources hold the same data in another form."""
+
+    generated: bool = False
+    """Whether lrbench computes it; it has no sources then."""
+
+
+class Family(FrozenConfig):
+    """A template for datasets of one form, one for each category."""
+
+    name: str
+    edition: str
+    licence: str = "not stated"
+    filters: Filters = Filters()
+    reader: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    path: str
+    urls: tuple[str, ...] = ()
+    titles: str = ""
+    categories: dict[str, dict[str, Any]]
+    """The fields that are each category's own."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Datasets and aliases by name."""
+
+    datasets: Mapping[str, Dataset]
+    aliases: Mapping[str, str]
+
+    def find(self, name: str) -> Dataset:
+        """Return the dataset of that name or alias.
+
+        Raises:
+            RequestError: there is none.
+        """
+        true_name = self.aliases.get(name, name)
+        if true_name not in self.datasets:
+            raise RequestError(
+                f'There is no dataset "{name}".',
+                f"{self._similar(name)}`lrbench list datasets` shows them all.",
+            )
+        return self.datasets[true_name]
+
+    def describe(self, name: str) -> str:
+        """Return the name and what it stands for; of an alias, also the true name."""
+        dataset = self.find(name)
+        meaning = f"{name} = {dataset.name}" if name != dataset.name else name
+        return f"{meaning}: {dataset.edition}"
+
+    def sources(self, dataset: Dataset) -> tuple[Source, ...]:
+        """Return the forms in which a dataset can be had, in order of preference."""
+        others = (source for name in dataset.fallbacks for source in self.find(name).sources)
+        return (*dataset.sources, *others)
+
+    def _similar(self, name: str) -> str:
+        known = [*self.aliases, *self.datasets]
+        near = [word for word in known if name in word] or get_close_matches(name, known, cutoff=0.5)
+        return f"Did you mean {' or '.join(near[:3])}? " if near else ""
+
+
+def _read(file: Path, local: bool = False) -> Catalogue:
+    """Read a catalogue file; ``local``: sources without addresses are files beside it."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"The catalogue {file} cannot be read: {error.strerror}.", "Check --catalog."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RequestError(f"The catalogue {file} is no valid TOML: {error}.", "Correct it.") from None
+    _refuse_unknown(document, ("dataset", "family", "alias"), str(file))
+    datasets = {
+        name: _dataset(name, table, file, local) for name, table in document.get("dataset", {}).items()
+    }
+    for table in document.get("family", []):
+        for dataset in _expand(table, file, local):
+            datasets[dataset.name] = dataset
+    return Catalogue(datasets, document.get("alias", {}))
+
+
+def _dataset(name: str, table: Mapping[str, Any], file: Path, local: bool) -> Dataset:
+    """Parse ``[dataset.NAME]``, whose only source may stand directly in it."""
+    where = f'{file.name}, dataset "{name}"'
+    source_fields = set(Source.model_fields) - {"local"}
+    _refuse_unknown(table, source_fields | set(Dataset.model_fields) - {"name"}, where)
+    direct = {key: value for key, value in table.items() if key in source_fields}
+    rest = {key: value for key, value in table.items() if key not in source_fields}
+    sources = [*([direct] if direct else []), *rest.pop("sources", [])]
+    dataset = parse_config(Dataset, {"name": name, **rest}, where)
+    parsed = tuple(_source(source, file, local, where) for source in sources)
+    if not parsed and not dataset.generated:
+        raise RequestError(f"{where}: it has no source.", "Add reader, path and urls.")
+    return dataset.model_copy(update={"sources": parsed})
+
+
+def _source(table: Mapping[str, Any], file: Path, local: bool, where: str) -> Source:
+    source = parse_config(Source, table, where)
+    if local and not source.urls:
+        return source.model_copy(update={"local": (file.parent / source.path).resolve()})
+    return source
+
+
+def _expand(table: Mapping[str, Any], file: Path, local: bool) -> Iterable[Dataset]:
+    """Yield the datasets that ``[[family]]`` stands for."""
+    family = parse_config(Family, table, f"{file.name}, family")
+    shared = family.model_dump(exclude={"name", "categories"}, exclude_unset=True)
+    for category, own in family.categories.items():
+        words = {
+            "{category}": category,
+            "{slug}": category.lower().replace("_", "-"),
+            "{title}": category.replace("_", " "),
+        }
+        yield _dataset(_fill(family.name, words), {**_fill(shared, words), **own}, file, local)
+
+
+def _fill(template: Any, words: Mapping[str, str]) -> Any:
+    """Put the words in place of their marks in every string of a nested value."""
+    if isinstance(template, str):
+        for mark, word in words.items():
+            template = template.replace(mark, word)
+        return template
+    if isinstance(template, Mapping):
+        return {key: _fill(value, words) for key, value in template.items()}
+    if isinstance(template, list | tuple):
+        return [_fill(value, words) for value in template]
+    return template
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    unknown = next((key for key in table if key not in set(known)), None)
+    if unknown is not None:
+        raise RequestError(f'{where}: unknown option "{unknown}".', did_you_mean(unknown, known))
+
+
+def _remembered(folder: Path) -> Iterable[tuple[str, Dataset]]:
+    """Yield the entries that were kept of files given on the command line."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            yield file.stem, Dataset.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            raise RequestError(f"{file} is damaged.", "Remove it, and fetch that dataset again.") from None
+
+
+def _merge(catalogues: Iterable[Catalogue]) -> Catalogue:
+    datasets: dict[str, Dataset] = {}
+    aliases: dict[str, str] = {}
+    for catalogue in catalogues:
+        new = [*catalogue.datasets, *catalogue.aliases]
+        taken = next((name for name in new if name in datasets or name in aliases), None)
+        if taken is not None:
+            raise RequestError(f'There is already a dataset "{taken}".', "Give yours another name.")
+        datasets.update(catalogue.datasets)
+        aliases.update(catalogue.aliases)
+    merged = Catalogue(datasets, aliases)
+    for name in (*aliases, *(other for entry in datasets.values() for other in entry.fallbacks)):
+        merged.find(name)
+    return merged

@@ -1,0 +1,181 @@
+"""From a dataset's name to its prepared sequences, re-used where they are right and made where they are not.
+
+``prepared/NAME/SETTINGS/`` in the data folder holds one preparation; SETTINGS is a hash of the source's form
+and of the filters. A preparation is right if its fingerprint is the one that today's code, settings and
+source would give. Two processes may ask for the same dataset at once: one prepares, the other waits.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from lrbench.config.protocol import Filters
+from lrbench.data.acquire import AcquiredFile, acquire, held_sha256
+from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source
+from lrbench.data.download import Listener
+from lrbench.data.offers import in_folder, is_address
+from lrbench.data.places import Places
+from lrbench.data.prepare import Origin, fingerprint, prepare
+from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts, load_prepared, write_prepared
+from lrbench.data.readers import read
+from lrbench.data.sample import sample_dataset
+from lrbench.errors import CheckError
+from lrbench.store.files import new_folder
+
+__all__ = ["find_prepared_folder", "obtain", "obtain_folder"]
+
+
+def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue: Catalogue) -> Path | None:
+    """Return the folder of a right preparation, of the most preferred form that has one."""
+    dataset = catalogue.find(name)
+    if dataset.generated:
+        folder = _generated_folder(dataset, filters, places)
+        return folder if folder.exists() else None
+    folders = ((_folder(dataset, source, filters, places), source) for source in catalogue.sources(dataset))
+    return next((folder for folder, source in folders if _is_right(folder, source, filters, places)), None)
+
+
+def obtain(
+    name: str,
+    filters: Filters,
+    places: Places,
+    catalogue: Catalogue,
+    listener: Listener | None = None,
+    handed: str | None = None,
+) -> PreparedDataset:
+    """Return a dataset prepared with these filters; see :func:`obtain_folder`."""
+    return load_prepared(obtain_folder(name, filters, places, catalogue, listener, handed))
+
+
+def obtain_folder(
+    name: str,
+    filters: Filters,
+    places: Places,
+    catalogue: Catalogue,
+    listener: Listener | None = None,
+    handed: str | None = None,
+) -> Path:
+    """Return the folder of a prepared dataset, fetching and preparing what is missing.
+
+    Args:
+        name: a name or alias of the catalogue.
+        filters: those of a protocol, or the dataset's own.
+        places: the data folder and the mirror.
+        catalogue: where the name is looked up.
+        listener: told how fetching goes.
+        handed: what the person hands over (``--from``) instead of what is here; see ``acquire``.
+
+    Raises:
+        RequestError: no such dataset, or a file that cannot be read in its form.
+        LrbenchError: no place gave the file.
+        CheckError: the sizes are not those of the catalogue.
+    """
+    dataset = catalogue.find(name)
+    ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
+    if ready is not None:
+        return ready
+    if dataset.generated:
+        folder = _generated_folder(dataset, filters, places)
+        with new_folder(folder) as unfinished:
+            write_prepared(sample_dataset(filters), unfinished)
+        return folder
+    file = acquire(dataset.name, catalogue.sources(dataset), places, listener, handed)
+    folder = _folder(dataset, file.source, filters, places)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not _is_right(folder, file.source, filters, places):
+            prepared = _prepare(dataset, file, filters, places)
+            with new_folder(folder) as unfinished:
+                write_prepared(prepared, unfinished)
+    return folder
+
+
+def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> PreparedDataset:
+    """Read and prepare a raw file, and compare its sizes with the catalogue's."""
+    source = file.source
+    options = _options(source, places)
+    origin = Origin(
+        name=dataset.name,
+        edition=dataset.edition,
+        source=f"{file.record.address} ({source.reader})",
+        source_sha256=file.sha256,
+        reader=source.reader,
+        options=options,
+        verified=file.record.verified,
+        notes=file.record.notes,
+    )
+    prepared = prepare(read(source.reader, file.path, options), origin, filters)
+    _check(dataset.name, "raw", prepared.record.counts[0], source.raw)
+    if filters == dataset.filters:
+        _check(dataset.name, "prepared", prepared.record.final, source.prepared)
+    return prepared
+
+
+def _check(name: str, stage: str, found: StepCounts, expected: Counts) -> None:
+    """Compare sizes with those of the catalogue, as far as they are known there.
+
+    Raises:
+        CheckError: they differ; the message gives both.
+    """
+    known = expected.model_dump(exclude_none=True)
+    differing = [
+        f"{found_count:,} {what} instead of {known[what]:,}"
+        for what in known
+        if (found_count := getattr(found, what)) != known[what]
+    ]
+    if differing:
+        raise CheckError(
+            f"{name}, {stage}: {', '.join(differing)}.",
+            "The file is not the edition of the catalogue; fetch it anew with --from, or give a dataset of "
+            "your own with --catalog.",
+        )
+
+
+def _is_right(folder: Path, source: Source, filters: Filters, places: Places) -> bool:
+    """Tell whether a folder holds what preparing this source now would give."""
+    try:
+        record = DatasetRecord.model_validate_json((folder / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return False
+    origin = Origin(
+        name=record.name,
+        edition=record.edition,
+        source=record.source,
+        source_sha256=held_sha256(source, places) or record.source_sha256,
+        reader=source.reader,
+        options=source.options,
+    )
+    return record.fingerprint == fingerprint(origin, filters)
+
+
+def _generated_folder(dataset: Dataset, filters: Filters, places: Places) -> Path:
+    """Named by the fingerprint, so that another generator or other filters give another folder."""
+    return places.prepared / dataset.name / sample_dataset(filters).record.fingerprint[:12]
+
+
+def _options(source: Source, places: Places) -> dict[str, Any]:
+    """Return the reader's options, with the file of titles where there is one."""
+    if not source.titles:
+        return source.options
+    folders = [
+        places.raw,
+        *([] if places.mirror is None or is_address(places.mirror) else [Path(places.mirror)]),
+    ]
+    found = next((file for folder in folders if (file := in_folder(folder, source.titles))), None)
+    return {**source.options, "titles": str(found)} if found else source.options
+
+
+def _folder(dataset: Dataset, source: Source, filters: Filters, places: Places) -> Path:
+    settings: Mapping[str, Any] = {
+        "path": str(source.local or source.path),
+        "reader": source.reader,
+        "options": _options(source, places),
+        "filters": filters.model_dump(),
+    }
+    packed = json.dumps(settings, sort_keys=True, default=str)
+    return places.prepared / dataset.name / hashlib.sha256(packed.encode()).hexdigest()[:12]

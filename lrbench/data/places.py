@@ -1,0 +1,45 @@
+"""Where data lies on this machine: the data folder, and a mirror that is asked before official addresses."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+__all__ = ["Places", "find_places"]
+
+
+def find_places(data_dir: Path | None = None) -> "Places":
+    """Return the places to use.
+
+    Args:
+        data_dir: as given on the command line; none: ``LRBENCH_DATA``, or the user's cache folder.
+    """
+    chosen = data_dir or os.environ.get("LRBENCH_DATA") or user_cache_path("lrbench")
+    return Places(Path(chosen).expanduser().resolve(), os.environ.get("LRBENCH_MIRROR") or None)
+
+
+@dataclass(frozen=True)
+class Places:
+    """The data folder and the mirror."""
+
+    data_dir: Path
+    """Everything that lrbench keeps lies below it."""
+
+    mirror: str | None = None
+    """A folder or an address; files lie below it as the ``path`` of the catalogue says."""
+
+    @property
+    def raw(self) -> Path:
+        """Files as they were fetched; laid out like a mirror."""
+        return self.data_dir / "raw"
+
+    @property
+    def prepared(self) -> Path:
+        """Prepared datasets: ``NAME/SETTINGS/``."""
+        return self.data_dir / "prepared"
+
+    @property
+    def own(self) -> Path:
+        """Catalogue entries of files that were given on the command line."""
+        return self.data_dir / "own"
