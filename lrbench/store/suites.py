@@ -1,13 +1,15 @@
 """``results/suites/<name>.json``: a resolved suite and which trial stands behind each of its cells."""
 
+import tomllib
 from pathlib import Path
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.store.files import write_text
+from lrbench.store.layout import Results
 
-__all__ = ["Cell", "SuiteRecord", "merged", "read_suite", "write_suite"]
+__all__ = ["Cell", "SuiteRecord", "find_suite_record", "merged", "read_suite", "write_suite"]
 
 
 class Cell(FrozenConfig):
@@ -65,19 +67,53 @@ def write_suite(record: SuiteRecord, path: Path) -> None:
     write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
-def read_suite(folder: Path, name: str | None) -> SuiteRecord:
-    """Read a suite's record from a results folder's ``suites``; ``name`` none: the only or latest one.
+def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
+    """Read a suite's record.
+
+    Args:
+        results: the results folder.
+        suite: the suite's name, or the path of its file (whose stem is taken where ``name`` is not
+            known); none: the suite that ran last.
 
     Raises:
         RequestError: there is no such suite.
     """
+    folder = results.root / "suites"
     files = {path.stem: path for path in folder.glob("*.json") if not path.name.startswith(".")}
     if not files:
-        raise RequestError(f"There are no suites in {folder}.", "Run one first: lrbench run SUITE.toml")
-    if name is None:
+        raise RequestError(f"There are no suites in {results.root}.", "Run one first: lrbench run SUITE.toml")
+    if suite is None:
         path = max(files.values(), key=lambda file: file.stat().st_mtime)
-    elif name in files:
-        path = files[name]
     else:
-        raise RequestError(f'There is no suite "{name}" in {folder}.', did_you_mean(name, files))
-    return SuiteRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        name = _name_of(suite)
+        if name not in files:
+            raise RequestError(f'There is no suite "{name}" in {results.root}.', did_you_mean(name, files))
+        path = files[name]
+    return read_suite(path)
+
+
+def read_suite(path: Path) -> SuiteRecord:
+    """Read one suite's record.
+
+    Raises:
+        RequestError: the file is none, or one of another version.
+    """
+    try:
+        return SuiteRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise RequestError(
+            f"{path} cannot be read by this version of lrbench.", "Run the suite again; done trials are kept."
+        ) from None
+
+
+def _name_of(suite: str) -> str:
+    """The name inside a suite file, or the text itself."""
+    path = Path(suite)
+    if path.suffix != ".toml":
+        return suite
+    if not path.is_file():
+        return path.stem
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("name", path.stem))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is not valid TOML: {error}.") from None

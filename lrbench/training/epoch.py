@@ -56,6 +56,7 @@ def run_epoch(
     model.train()
     started = time.perf_counter()
     sums: dict[str, float] = {}
+    weights: dict[str, int] = {}  # a term may be absent from some batches
     last: dict[str, float] = {}
     steps = targets = tokens = 0
     for batch in data.batches(training.batch_size, device, shuffle, keep):
@@ -74,8 +75,9 @@ def run_epoch(
         tokens += batch.sequences.n_tokens
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + value * count
+            weights[name] = weights.get(name, 0) + count
         last = values
-    means = {name: total / max(targets, 1) for name, total in sums.items()}
+    means = {name: total / weights[name] for name, total in sums.items()}
     return EpochResult(means, steps, targets, tokens, time.perf_counter() - started)
 
 

@@ -1,0 +1,48 @@
+"""``lrbench doctor``: versions, devices, data, and a self-test with known answers."""
+
+from pathlib import Path
+
+import typer
+
+from lrbench.cli.options import DataDir, ResultsDir
+
+__all__ = ["doctor"]
+
+
+def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
+    """Show what lrbench runs on, and check numbers that are known in advance; exit 1 if one is off."""
+    import os
+
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from lrbench.data.places import find_places
+    from lrbench.execution.selftest import CHECKS
+    from lrbench.versions import versions
+
+    console = Console(highlight=False)
+    table = Table(box=None, show_header=False)
+    for name, version in versions().items():
+        table.add_row(name, version)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    table.add_row("cores", str(cores))
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    table.add_row("GPUs", ", ".join(names) or "none")
+    places = find_places(data_dir)
+    prepared = sorted({path.parent.parent.name for path in places.prepared.glob("*/*/dataset.json")})
+    table.add_row("data folder", str(places.data_dir))
+    table.add_row("mirror", places.mirror or "none (LRBENCH_MIRROR is not set)")
+    table.add_row("prepared datasets", ", ".join(prepared) or "none")
+    table.add_row("results", f"{results} ({len(list(results.glob('trials/[!.]*')))} complete trials)")
+    console.print(table)
+    broken = 0
+    for check in CHECKS:
+        complaint = check()
+        broken += complaint is not None
+        title = (check.__doc__ or check.__name__).strip().splitlines()[0].rstrip(".")
+        console.print(
+            f"{'ok  ' if complaint is None else 'FAIL'} {title}{f': {complaint}' if complaint else ''}"
+        )
+    if broken:
+        raise typer.Exit(1)

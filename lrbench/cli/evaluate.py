@@ -1,0 +1,114 @@
+"""``lrbench evaluate`` and ``lrbench verify``: stored weights, ranked again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lrbench.cli.console import message_console
+from lrbench.cli.options import Catalog, DataDir, ResultsDir, parse_numbers
+from lrbench.errors import CheckError, RequestError
+
+if TYPE_CHECKING:
+    from lrbench.execution.stored import StoredTrial
+
+__all__ = ["evaluate", "verify"]
+
+Trial = Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's folder, id, or the start of its id.")]
+
+
+def evaluate(
+    trial: Trial,
+    depth: Annotated[str, typer.Option(metavar="0-16", help="Depths to rank at.")] = "0-8",
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the initial noise per user.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the ranks, as Parquet.")
+    ] = None,
+    results: ResultsDir = Path("results"),
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
+) -> None:
+    """Rank with the stored weights at other depths, without training; the trial's folder stays as it is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lrbench.evaluation.evaluate import evaluate as rank_everything
+    from lrbench.evaluation.evaluate import mean_metrics
+
+    stored = _revive(trial, results, data_dir, catalog)
+    depths = tuple(sorted(set(parse_numbers(depth, "--depth"))))
+    if not stored.model.reasons and depths != (0,):
+        message_console().print(f"{stored.record.model} takes no reasoning steps: depth 0 is all there is.")
+        depths = (0,)
+    ranks, _ = rank_everything(
+        stored.model, stored.dataset, stored.split, depths, draws, stored.record.seed, stored.device
+    )
+    if output is not None:
+        if output.suffix != ".parquet":
+            raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
+        ranks.write_parquet(output)
+    metrics = stored.record.protocol.metrics
+    means = mean_metrics(ranks, stored.record.protocol)
+    table = Table(title=stored.record.id, title_justify="left")
+    for heading in ("split", "depth", *metrics):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for split, by_depth in means.items():
+        for level, values in by_depth.items():
+            table.add_row(split, level, *(f"{values[metric]:.4f}" for metric in metrics))
+    Console(highlight=False).print(table)
+    message_console().print(
+        "Choosing a depth by its test row is selection on the test set: choose by the valid row."
+    )
+
+
+def verify(
+    trial: Trial,
+    results: ResultsDir = Path("results"),
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
+) -> None:
+    """Rank again with the stored weights and compare with the stored ranks; exit 1 if any differs."""
+    from lrbench.evaluation.evaluate import evaluate as rank_everything
+    from lrbench.store.trials import read_ranks
+
+    stored = _revive(trial, results, data_dir, catalog)
+    settings = stored.record.config.evaluation
+    ranks, _ = rank_everything(
+        stored.model,
+        stored.dataset,
+        stored.split,
+        settings.depths,
+        settings.draws,
+        stored.record.seed,
+        stored.device,
+    )
+    kept = read_ranks(stored.folder).collect()
+    if kept.shape != ranks.shape:
+        raise CheckError(f"{kept.height:,} ranks are stored, {ranks.height:,} were expected.")
+    differing = int((~kept.hash_rows().eq(ranks.hash_rows())).sum())
+    if differing:
+        raise CheckError(
+            f"{differing:,} of {ranks.height:,} ranks differ from those stored in {stored.folder}.",
+            "Another machine, device or version may round differently; trial.json says which were used.",
+        )
+    message_console().print(f"All {ranks.height:,} ranks of {stored.record.id} are as stored.")
+
+
+def _revive(trial: str, results: Path, data_dir: Path | None, catalog: Path | None) -> "StoredTrial":
+    import torch
+
+    from lrbench.data.catalogue import load_catalogue
+    from lrbench.data.library import obtain_folder
+    from lrbench.data.places import find_places
+    from lrbench.execution.stored import find_trial, revive
+    from lrbench.store.layout import Results
+    from lrbench.store.trials import read_record
+
+    folder = find_trial(Results(results), trial)
+    record = read_record(folder)
+    places = find_places(data_dir)
+    catalogue = load_catalogue(catalog, places.own)
+    filters = record.protocol.filters
+    dataset_folder = obtain_folder(record.dataset.name, filters, places, catalogue)
+    device = torch.device("cpu" if record.device == "cpu" or not torch.cuda.is_available() else "cuda")
+    return revive(folder, dataset_folder, device)

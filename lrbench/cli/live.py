@@ -1,0 +1,167 @@
+"""What a running suite shows: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lrbench.execution.events import EpochDone, Event, TrialDone, TrialFailed, TrialStarted
+
+__all__ = ["SuiteView", "make_view"]
+
+_LINE_EVERY = 30.0  # seconds between two plain lines about one trial
+
+
+def make_view(console: Console, titles: Mapping[str, str], metric: str) -> "SuiteView":
+    """Return the view that fits the console.
+
+    Args:
+        console: on stderr.
+        titles: trial id → what to call it.
+        metric: name of the selection metric.
+    """
+    return (LiveView if console.is_terminal else SuiteView)(console, titles, metric)
+
+
+class SuiteView:
+    """Plain lines: one when a trial starts, ends or fails, and now and then in between."""
+
+    def __init__(self, console: Console, titles: Mapping[str, str], metric: str) -> None:
+        self.console = console
+        self.titles = titles
+        self.metric = metric
+        self.ended = 0
+        self.failed: list[TrialFailed] = []
+        self.started = time.monotonic()
+        self.last_line: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """Take in an event."""
+        match event:
+            case TrialStarted():
+                self.say(event.trial, f"started on {event.device}")
+            case EpochDone():
+                self.epoch(event)
+            case TrialDone():
+                self.ended += 1
+                self.say(event.trial, self.done_text(event))
+            case TrialFailed():
+                self.ended += 1
+                self.failed.append(event)
+                self.say(event.trial, f"FAILED: {event.reason} (see {event.error_file})")
+
+    def epoch(self, event: EpochDone) -> None:
+        """Show an epoch."""
+        now = time.monotonic()
+        if now - self.last_line.get(event.trial, now - _LINE_EVERY) >= _LINE_EVERY:
+            self.say(event.trial, f"{event.stage} {' '.join(epoch_cells(event, self.metric)[1:])}")
+
+    def say(self, trial: str, text: str) -> None:
+        """Print one line about a trial."""
+        self.last_line[trial] = time.monotonic()
+        count = f"[{self.ended}/{len(self.titles)}]"
+        self.console.print(f"{count} {self.titles[trial]}: {text}", markup=False, soft_wrap=True)
+
+    def done_text(self, event: TrialDone) -> str:
+        """The line about a complete trial."""
+        value = event.metrics[self.metric]
+        when = "found complete" if event.found else f"done in {duration(event.seconds)}"
+        return f"{when}, test {self.metric} {value:.4f}; {self.time_left()}"
+
+    def time_left(self) -> str:
+        """How long the rest of the suite may take, from the pace so far."""
+        rest = len(self.titles) - self.ended
+        if not rest:
+            return "all trials ended"
+        pace = (time.monotonic() - self.started) / max(self.ended, 1)
+        return f"about {duration(pace * rest)} left"
+
+
+class LiveView(SuiteView):
+    """A table of running trials under a bar for the suite, redrawn in place."""
+
+    def __init__(self, console: Console, titles: Mapping[str, str], metric: str) -> None:
+        super().__init__(console, titles, metric)
+        self.running: dict[str, EpochDone | TrialStarted] = {}
+        self.bar = Progress(
+            TextColumn("suite"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        )
+        self.task = self.bar.add_task("suite", total=len(titles))
+        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+
+    def __enter__(self) -> Self:
+        self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.running.clear()
+        self.live.stop()
+
+    def show(self, event: Event) -> None:
+        """Take in an event; only ends and failures leave a line."""
+        match event:
+            case TrialStarted():
+                self.running[event.trial] = event
+                return
+            case TrialDone() | TrialFailed():
+                self.running.pop(event.trial, None)
+            case EpochDone():
+                pass
+        super().show(event)
+        self.bar.update(self.task, completed=self.ended)
+
+    def epoch(self, event: EpochDone) -> None:
+        """Show an epoch in the trial's row."""
+        self.running[event.trial] = event
+
+    def render(self) -> Group:
+        """Draw the table and the bar."""
+        table = Table(box=None, pad_edge=False, expand=False)
+        for heading in ("trial", "stage", "epoch", "loss", f"valid {self.metric}", "best", "at most"):
+            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for trial, event in self.running.items():
+            cells = epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"]
+            table.add_row(self.titles[trial], *cells)
+        return Group(table, self.bar)
+
+
+def epoch_cells(event: EpochDone, metric: str) -> list[str]:
+    """Stage, epoch, loss, metric, best and the longest time the stage can still take."""
+    named = f"{metric} " if metric else ""
+    return [
+        event.stage,
+        f"{event.epoch}/{event.max_epochs}",
+        f"loss {event.loss:.3f}" if metric else f"{event.loss:.3f}",
+        f"{named}{event.metric:.4f}" if event.metric is not None else "-",
+        f"best {event.best_metric:.4f}" if metric and event.best_metric is not None else _number(event),
+        duration((event.max_epochs - event.epoch) * event.seconds) + (" at most left" if metric else ""),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``45 s``, ``3:20`` or ``2:05:00``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _number(event: EpochDone) -> str:
+    return f"{event.best_metric:.4f}" if event.best_metric is not None else "-"

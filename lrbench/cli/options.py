@@ -1,0 +1,42 @@
+"""Options that several verbs share, with one wording each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrbench.errors import RequestError
+
+__all__ = ["Catalog", "DataDir", "ResultsDir", "SuiteName", "parse_list", "parse_numbers"]
+
+ResultsDir = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of results.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", envvar="LRBENCH_DATA", help="Folder of datasets."),
+]
+Catalog = Annotated[
+    Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue of your own datasets.")
+]
+SuiteName = Annotated[
+    str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; none: the latest.")
+]
+
+
+def parse_list(text: str | None) -> list[str]:
+    """Split ``a,b`` at commas; nothing given gives an empty list."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def parse_numbers(text: str | None, option: str) -> list[int]:
+    """Split ``1,2`` into numbers; ranges such as ``0-16`` are spelled out.
+
+    Raises:
+        RequestError: a part is no number.
+    """
+    numbers: list[int] = []
+    for part in parse_list(text):
+        low, dash, high = part.partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()):
+            raise RequestError(f'{option}: "{part}" is no number.', f"Write it like this: {option} 1,2,3")
+        numbers.extend(range(int(low), int(high) + 1) if dash else [int(low)])
+    return numbers

@@ -1,0 +1,177 @@
+"""What ``lrbench run`` does once its options are read: obtain data, plan, train, say what came of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lrbench.cli.live import duration, make_view
+from lrbench.cli.transfers import listener_for
+from lrbench.config.protocol import Protocol, protocol
+from lrbench.config.suite import Suite
+from lrbench.data.catalogue import Catalogue, load_catalogue
+from lrbench.data.library import find_prepared_folder, obtain_folder
+from lrbench.data.places import Places
+from lrbench.data.prepared import DatasetRecord, load_prepared
+from lrbench.errors import RequestError
+from lrbench.execution.estimate import seconds_per_epoch
+from lrbench.execution.plan import Plan, PlannedTrial, make_plan, resolve_rows
+from lrbench.execution.pool import Slot, choose_slots, run_pool
+from lrbench.execution.selection import Rerun, select_trials
+from lrbench.execution.trial import TrialOrder
+from lrbench.store.layout import Results
+from lrbench.store.state import trial_state
+from lrbench.store.suites import merged, read_suite, write_suite
+from lrbench.store.trials import read_record
+
+__all__ = ["print_plan", "run_plan"]
+
+Wishes = tuple[Sequence[int], str | None, int | None]
+"""GPUs, device and workers, as asked for."""
+
+
+def run_plan(  # the request has been read; from here on things happen
+    suite: Suite,
+    places: Places,
+    catalog: Path | None,
+    results: Results,
+    only: str | None,
+    rerun: Rerun,
+    wishes: Wishes,
+    console: Console,
+) -> int:
+    """Run what is not done and return how many trials failed."""
+    rows = resolve_rows(suite)
+    catalogue = load_catalogue(catalog, places.own)
+    names = _true_names(suite, catalogue, console)
+    choose_slots(*wishes, trials=1)  # refuses an impossible wish before anything is fetched
+    rules = protocol(suite.protocol)
+    with listener_for(console) as listener:
+        folders = {name: obtain_folder(name, rules.filters, places, catalogue, listener) for name in names}
+    records = {name: load_prepared(folder).record for name, folder in folders.items()}
+    for record in records.values():
+        _say_dataset(record, console)
+    plan = make_plan(suite, rows, {name: record.fingerprint for name, record in records.items()})
+    chosen = select_trials(plan, results, only, rerun)
+    _remember(plan, results)
+    slots = choose_slots(*wishes, trials=len(chosen))
+    _say_plan(plan, chosen, slots, rules, console)
+    if not chosen:
+        console.print(f"Nothing to do. lrbench report {suite.name} shows the table.")
+        return 0
+    orders = [_order(trial, folders, results, rerun, slots[0]) for trial in chosen]
+    titles = {trial.config.id: _title(trial, names) for trial in chosen}
+    with make_view(console, titles, rules.selection_metric) as view:
+        run_pool(orders, slots, view.show)
+    for failure in view.failed:
+        console.print(f"Failed: {titles[failure.trial]}: {failure.reason}", markup=False, soft_wrap=True)
+    done = len(chosen) - len(view.failed)
+    console.print(f"{done} of {len(chosen)} trials done. lrbench report {suite.name} shows the table.")
+    return len(view.failed)
+
+
+def print_plan(
+    suite: Suite, places: Places, catalog: Path | None, results: Results, only: str | None, rerun: Rerun
+) -> None:
+    """Print the trials a suite stands for, which are done, and what the others will cost."""
+    import torch
+
+    rows = resolve_rows(suite)
+    catalogue = load_catalogue(catalog, places.own)
+    filters = protocol(suite.protocol).filters
+    table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
+    for heading in ("dataset", "label", "seeds", "trials to run", "done", "training cost of one trial"):
+        table.add_column(heading)
+    total = to_run = 0
+    for name in _true_names(suite, catalogue, None):
+        folder = find_prepared_folder(name, filters, places, catalogue)
+        dataset = load_prepared(folder) if folder else None
+        fingerprint = dataset.record.fingerprint if dataset else "not prepared"
+        plan = make_plan(suite, rows, {name: fingerprint})
+        waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}
+        total += len(plan.trials)
+        to_run += len(waiting)
+        for row in rows:
+            cells = [cell for cell in plan.record.trials if cell.label == row.label]
+            done = [cell for cell in cells if trial_state(results, cell.trial) == "done"]
+            config = next(t.config for t in plan.trials if t.config.id == cells[0].trial)
+            if done:
+                seconds = [read_record(results.trial(cell.trial)).train_seconds for cell in done]
+                cost = f"{duration(sum(seconds) / len(seconds))} (measured)"
+            elif dataset is None:
+                cost = "unknown: the dataset is not prepared"
+            else:
+                epochs = {stage.name: stage.training.max_epochs for stage in row.stages}
+                timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
+                cost = ", ".join(_cost(stage, seconds, epochs[stage]) for stage, seconds in timed.items())
+            seeds = " ".join(str(cell.seed) for cell in cells)
+            waiting_cells = sum(cell.trial in waiting for cell in cells)
+            table.add_row(name, row.label, seeds, str(waiting_cells), str(len(done)), cost)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{total} trials, {to_run} to run.")
+
+
+def _cost(stage: str, seconds: float, epochs: int) -> str:
+    if seconds == 0.0:
+        return f"{stage}: one pass"
+    return f"{stage}: {seconds:.1f} s an epoch, at most {epochs}"
+
+
+def _true_names(suite: Suite, catalogue: Catalogue, console: Console | None) -> list[str]:
+    """Resolve aliases and say which edition each means."""
+    for name in suite.datasets:
+        if console is not None and catalogue.find(name).name != name:
+            console.print(catalogue.describe(name), markup=False, soft_wrap=True)
+    return list(dict.fromkeys(catalogue.find(name).name for name in suite.datasets))
+
+
+def _remember(plan: Plan, results: Results) -> None:
+    """Write the suite's record, keeping cells of other datasets and seeds if its rows mean the same."""
+    path = results.suite(plan.suite.name)
+    try:
+        old = read_suite(path) if path.exists() else None
+    except RequestError:
+        old = None  # of another version: nothing in it can be kept
+    write_suite(merged(plan.record, old), path)
+
+
+def _order(
+    trial: PlannedTrial, folders: dict[str, Path], results: Results, rerun: Rerun, slot: Slot
+) -> TrialOrder:
+    return TrialOrder(
+        config=trial.config,
+        dataset_folder=folders[trial.config.dataset],
+        results_folder=results.root.resolve(),
+        device=slot.device,
+        threads=slot.threads,
+        fresh=rerun == "all",
+    )
+
+
+def _title(trial: PlannedTrial, names: Sequence[str]) -> str:
+    where = f"{trial.config.dataset} " if len(names) > 1 else ""
+    return f"{where}{' = '.join(trial.labels)}, seed {trial.config.seed}"
+
+
+def _say_dataset(record: DatasetRecord, console: Console) -> None:
+    final = record.final
+    sizes = f"{final.users:,} users, {final.items:,} items, {final.interactions:,} interactions"
+    console.print(f"{record.name}: {sizes}; {record.source}", markup=False, soft_wrap=True)
+    for note in record.notes:
+        console.print(f"  {note}", markup=False, soft_wrap=True)
+
+
+def _say_plan(
+    plan: Plan, chosen: Sequence[PlannedTrial], slots: Sequence[Slot], rules: Protocol, console: Console
+) -> None:
+    done = len(plan.trials) - len(chosen)
+    kind = "GPU" if slots[0].device == "cuda" else "CPU"
+    console.print(
+        f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
+        f"trials to run ({done} done or left out), {len(slots)} {kind} workers with "
+        f"{slots[0].threads} threads each.",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,63 @@
+"""``lrbench status``: what is done, running, failed and to do."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lrbench.cli.options import ResultsDir, SuiteName
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lrbench.store.layout import Results
+    from lrbench.store.state import State
+    from lrbench.store.suites import SuiteRecord
+
+__all__ = ["status"]
+
+
+def status(suite: SuiteName = None, results: ResultsDir = Path("results")) -> None:
+    """Show how far a suite has come: one row per label, one column per state, and what failed why."""
+    from rich.console import Console
+
+    from lrbench.store.layout import Results
+    from lrbench.store.state import trial_state
+    from lrbench.store.suites import find_suite_record
+
+    layout = Results(results)
+    record = find_suite_record(layout, suite)
+    states = {cell.trial: trial_state(layout, cell.trial) for cell in record.trials}
+    console = Console(highlight=False)
+    console.print(_table(record, states))
+    for trial, state in states.items():
+        if state == "failed":
+            console.print(f"{trial} failed: {_reason(layout, trial)}", markup=False, soft_wrap=True)
+            console.print(f"  {layout.failed(trial) / 'error.txt'}", markup=False, soft_wrap=True)
+
+
+def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
+    from rich.table import Table
+
+    from lrbench.store.state import STATES
+
+    table = Table(title=f"Suite {record.name}, {record.protocol.name}", title_justify="left")
+    table.add_column("dataset")
+    table.add_column("label")
+    for state in STATES:
+        table.add_column(state, justify="right")
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for cell in record.trials:
+        counts.setdefault((cell.dataset, cell.label), Counter())[states[cell.trial]] += 1
+    for (dataset, label), count in counts.items():
+        table.add_row(dataset, label, *(str(count[state] or "") for state in STATES))
+    total = Counter(states.values())
+    table.add_section()
+    table.add_row("trials", "", *(str(total[state]) for state in STATES))
+    return table
+
+
+def _reason(layout: "Results", trial: str) -> str:
+    """The last line of the traceback: what was raised."""
+    text = (layout.failed(trial) / "error.txt").read_text(encoding="utf-8")
+    lines = text.partition("\n\nLast lines of the log:")[0].strip().splitlines()
+    return lines[-1] if lines else "no reason was recorded"

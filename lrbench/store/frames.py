@@ -1,0 +1,150 @@
+"""The stored ranks of a suite: as one Polars frame for anybody, and aligned by user for the statistics.
+
+Statistics compare users with themselves, so every trial of a dataset must have ranked the same held-out
+item of the same users. That is checked by the raw ids, never assumed from the order of rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lrbench.errors import CheckError
+from lrbench.metrics import metric_function
+from lrbench.store.layout import Results
+from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.trials import RANKS, TrialRecord, read_ranks, read_record
+
+__all__ = ["AlignedRanks", "FinishedTrial", "aligned_ranks", "finished_trials", "suite_ranks"]
+
+Floats = NDArray[np.float64]
+EvaluationSplit = Literal["valid", "test"]
+
+
+@dataclass(frozen=True)
+class FinishedTrial:
+    """A cell of a suite whose trial is whole."""
+
+    cell: Cell
+    record: TrialRecord
+    folder: Path
+
+
+@dataclass(frozen=True)
+class AlignedRanks:
+    """Ranks of several trials of one dataset over the same targets in the same order."""
+
+    targets: pl.DataFrame  # (users,) columns user and target, the raw ids
+    ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (users, draws)
+
+    def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
+        """Values of a metric: the mean over a user's draws, (trials, users)."""
+        function = metric_function(name)
+        return np.stack([function(self.ranks[trial, depth]).mean(axis=1) for trial in trials])
+
+    def depths(self, trials: Iterable[str]) -> list[int]:
+        """The depths at which every one of the trials was ranked, ascending."""
+        found = [{depth for trial, depth in self.ranks if trial == wanted} for wanted in trials]
+        return sorted(set.intersection(*found))
+
+
+def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[Cell]]:
+    """Return the suite's cells whose trials are whole, in its order, and the cells that are missing."""
+    finished, missing = [], []
+    for cell in suite.trials:
+        folder = results.trial(cell.trial)
+        if folder.is_dir():
+            finished.append(FinishedTrial(cell, read_record(folder), folder))
+        else:
+            missing.append(cell)
+    return finished, missing
+
+
+def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
+    """Scan the ranks of all trials: columns label, dataset, seed and trial before those of ``RANKS``."""
+    cells = pl.Schema({"label": pl.String, "dataset": pl.String, "seed": pl.Int64, "trial": pl.String})
+    if not trials:
+        return pl.LazyFrame(schema={**cells, **RANKS})
+    return pl.concat(
+        read_ranks(trial.folder).select(
+            *(pl.lit(getattr(trial.cell, name), dtype).alias(name) for name, dtype in cells.items()),
+            *RANKS,
+        )
+        for trial in trials
+    )
+
+
+def aligned_ranks(
+    trials: Sequence[FinishedTrial],
+    masked: bool,
+    split: EvaluationSplit = "test",
+    every_depth: bool = False,
+) -> AlignedRanks:
+    """Read the ranks of trials of one dataset and protocol.
+
+    Args:
+        trials: one or more; a trial that stands under two labels is read once.
+        masked: ranks without the seen items, or over all items.
+        split: which held-out items.
+        every_depth: all depths that are stored, or the one that reports use.
+
+    Raises:
+        CheckError: a trial lacks draws of a user, or two trials did not rank the same targets.
+    """
+    column = "rank_masked" if masked else "rank"
+    ranks: dict[tuple[str, int], Floats] = {}
+    reference: pl.DataFrame | None = None
+    for trial in {trial.record.id: trial for trial in trials}.values():
+        rows = read_ranks(trial.folder).filter(split=split)
+        if not every_depth:
+            rows = rows.filter(depth=trial.record.depth)
+        rows = rows.select("user", "target", "depth", "draw", pl.col(column).alias("rank"))
+        parts = rows.collect().partition_by("depth", as_dict=True)
+        if not parts:
+            raise CheckError(
+                f"{trial.folder / 'ranks.parquet'} has no {split} ranks at depth {trial.record.depth}.",
+                "It is damaged: remove the trial's folder and run it again.",
+            )
+        for (depth,), part in parts.items():
+            targets, values = _by_target(part, trial.record.id)
+            if reference is None:
+                reference = targets
+            elif not targets.equals(reference):
+                raise _other_targets(trials[0].record, trial.record, reference, targets)
+            ranks[trial.record.id, depth] = values
+    if reference is None:
+        raise ValueError("no trials to align")
+    return AlignedRanks(reference, ranks)
+
+
+def _by_target(rows: pl.DataFrame, trial: str) -> tuple[pl.DataFrame, Floats]:
+    """Return the targets in the order of their ids, and their ranks, (users, draws)."""
+    rows = rows.sort("user", "target", "draw")
+    draws = rows["draw"].n_unique()
+    targets = rows.select("user", "target").unique(maintain_order=True)
+    if len(rows) != draws * len(targets):
+        raise CheckError(
+            f"Trial {trial} has {len(rows)} ranks for {len(targets)} targets and {draws} draws.",
+            "Its ranks.parquet is damaged: remove the trial's folder and run it again.",
+        )
+    return targets, rows["rank"].to_numpy().reshape(len(targets), draws)
+
+
+def _other_targets(
+    first: TrialRecord, second: TrialRecord, reference: pl.DataFrame, targets: pl.DataFrame
+) -> CheckError:
+    """Say how the targets of two trials differ."""
+    lost = len(reference.join(targets, on="user", how="anti"))
+    extra = len(targets.join(reference, on="user", how="anti"))
+    shared = reference.join(targets, on="user", how="inner", suffix="_other")
+    moved = int((shared["target"] != shared["target_other"]).sum())
+    return CheckError(
+        f"Trials {first.id} and {second.id} of {first.dataset.name} were not ranked on the same targets: "
+        f"{lost} users are only in the first, {extra} only in the second, {moved} have another target "
+        f"(fingerprints {first.dataset.fingerprint} and {second.dataset.fingerprint}).",
+        "They come from different data: run the suite again with --rerun all.",
+    )
