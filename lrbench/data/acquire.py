@@ -1,15 +1,16 @@
 """From a catalogue entry to a verified raw file in the data folder.
 
-What is fetched once is kept in ``raw/``, laid out like a mirror, with ``NAME.source.json`` beside it that
-says where it came from; only a file with that record counts as fetched. Files of a mirror folder are copied
-as well: preparing again under another protocol then needs no mirror, and nothing changes behind our back.
+What is fetched once is kept in ``raw/DATASET/``, with ``FILE.source.json`` beside it that says where it came
+from; only a file with that record counts as fetched. Each dataset has its own copy, so that having fetched
+one never changes which form of another is used. Files of a mirror folder are copied as well: preparing again
+under another protocol then needs no mirror, and nothing changes behind our back.
 
 A mirror is asked first, for every form of the dataset in order of preference; then the official addresses of
 each form. A file that does not match its checksum is refused and the next place is tried; only a file that a
 person hands over is taken all the same, and its record says that it is not verified.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,32 +57,37 @@ def acquire(
         LrbenchError: no place gave the file; the message lists them all and why each failed.
     """
     listener = listener or SilentListener()
+    folder = places.raw / name
     if handed is None:
-        here = next((found for source in sources if (found := _held(source, places))), None)
+        here = next((found for source in sources if (found := _held(source, folder))), None)
         if here is not None:
             return here
     offers = usual_offers(sources, places.mirror) if handed is None else handed_offers(name, sources, handed)
     failures = []
     for offer in offers:
         try:
-            with _exclusively(offer.source, places, listener):
-                ready = None if handed else _held(offer.source, places)
-                return ready or _take(offer, places, listener, trusted=handed is not None)
+            with _exclusively(offer.source, folder, listener):
+                ready = None if handed else _held(offer.source, folder)
+                return ready or _take(offer, folder, listener, trusted=handed is not None)
         except TransferError as failure:
             failures.append(f"{offer.address}: {failure}")
             listener.say(f"{name}: {failures[-1]}")
         except OSError as error:
             raise LrbenchError(
-                f"{name} cannot be kept in {places.raw}: {error.strerror or error}.",
+                f"{name} cannot be kept in {folder}: {error.strerror or error}.",
                 "Make room there, or choose another folder with --data-dir.",
             ) from error
     raise _nowhere(name, failures)
 
 
 def acquire_all(
-    wanted: Iterable[tuple[str, Sequence[Source]]], places: Places, listener: Listener
+    wanted: Mapping[str, Sequence[Source]], places: Places, listener: Listener
 ) -> dict[str, "AcquiredFile | LrbenchError"]:
     """Fetch several datasets at once; one that fails does not stop the others.
+
+    Args:
+        wanted: the forms of each dataset in order of preference, by its name.
+        places, listener: as for :func:`acquire`.
 
     Returns:
         For each name the file, or what went wrong.
@@ -89,7 +95,9 @@ def acquire_all(
     stop = Event()
     watched = _Interruptible(listener, stop)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = {name: pool.submit(acquire, name, sources, places, watched) for name, sources in wanted}
+        running = {
+            name: pool.submit(acquire, name, sources, places, watched) for name, sources in wanted.items()
+        }
         try:
             wait(running.values())
         except BaseException:
@@ -105,9 +113,9 @@ def acquire_all(
     return outcomes
 
 
-def held_sha256(source: Source, places: Places) -> str | None:
-    """Return the SHA-256 of the content that the source has now, as far as it is known without fetching."""
-    held = _held(source, places)
+def held_sha256(name: str, source: Source, places: Places) -> str | None:
+    """Return the SHA-256 of the content that a source has now, as far as it is known without fetching."""
+    held = _held(source, places.raw / name)
     return held.sha256 if held else source.checksum.content
 
 
@@ -144,14 +152,14 @@ class AcquiredFile:
         return self.record.sha256
 
 
-def _take(offer: Offer, places: Places, listener: Listener, trusted: bool) -> AcquiredFile:
+def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> AcquiredFile:
     """Get the file, compare it with its checksum, and keep it.
 
     Raises:
         TransferError: it cannot be had, or it does not match and is not handed over by a person.
     """
     source = offer.source
-    part = places.raw / f"{source.stem}.part"
+    part = folder / f"{source.stem}.part"
     if is_address(offer.address):
         download(offer.address, part, source.file_name, listener)
     else:
@@ -170,18 +178,18 @@ def _take(offer: Offer, places: Places, listener: Listener, trusted: bool) -> Ac
     elif not verdict.verified:
         notes.append("no checksum is known of this file")
         listener.say(f"{source.file_name}: no checksum is known; its content has SHA-256 {verdict.sha256}.")
-    return _keep(part, offer, places, verdict.sha256, verdict.verified, notes)
+    return _keep(part, offer, folder, verdict.sha256, verdict.verified, notes)
 
 
 def _keep(
-    part: Path, offer: Offer, places: Places, sha256: str, verified: bool, notes: Sequence[str]
+    part: Path, offer: Offer, folder: Path, sha256: str, verified: bool, notes: Sequence[str]
 ) -> AcquiredFile:
     """Give a complete file its name, and record where it came from."""
-    stem = places.raw / offer.source.stem
+    stem = folder / offer.source.stem
     with part.open("rb") as file:
         compressed = file.read(2) == GZIP_MAGIC
     final = stem.with_name(f"{stem.name}.gz") if compressed else stem
-    record_file = _record_file(offer.source, places)
+    record_file = _record_file(offer.source, folder)
     record_file.unlink(missing_ok=True)
     part.replace(final)
     state_file(part).unlink(missing_ok=True)
@@ -196,6 +204,8 @@ def _copy(file: Path, part: Path, name: str, listener: Listener) -> None:
     """Copy a local file, showing how far it is; it cannot be resumed."""
     try:
         origin = file.open("rb")
+    except FileNotFoundError as error:
+        raise TransferError("there is no such file") from error
     except OSError as error:
         raise TransferError(f"it cannot be read: {error.strerror}") from error
     state_file(part).unlink(missing_ok=True)
@@ -206,17 +216,17 @@ def _copy(file: Path, part: Path, name: str, listener: Listener) -> None:
             listener.advance(name, copy.tell(), total)
 
 
-def _held(source: Source, places: Places) -> AcquiredFile | None:
+def _held(source: Source, folder: Path) -> AcquiredFile | None:
     """Return the file if it is here: fetched and recorded, or a file of the user's own."""
     if source.local is not None:
         return _own(source, source.local)
     try:
         record = AcquisitionRecord.model_validate_json(
-            _record_file(source, places).read_text(encoding="utf-8")
+            _record_file(source, folder).read_text(encoding="utf-8")
         )
     except (OSError, ValidationError):
         return None
-    path = _record_file(source, places).with_name(record.file)
+    path = _record_file(source, folder).with_name(record.file)
     outdated = record.verified and source.checksum.content not in (None, record.sha256)
     return None if outdated or not path.is_file() else AcquiredFile(path, source, record)
 
@@ -234,22 +244,22 @@ def _own(source: Source, file: Path) -> AcquiredFile:
     return AcquiredFile(file, source, record)
 
 
-def _record_file(source: Source, places: Places) -> Path:
-    return places.raw / f"{source.stem}.source.json"
+def _record_file(source: Source, folder: Path) -> Path:
+    return folder / f"{source.stem}.source.json"
 
 
 def _nowhere(name: str, failures: Sequence[str]) -> LrbenchError:
     tried = "".join(f"\n  {failure}" for failure in failures) or " no place is known"
     return LrbenchError(
-        f"{name} could not be fetched. Tried:{tried}\n",
+        f"{name} could not be fetched. Tried:{tried}",
         f"If you can get the file in another way, hand it over: lrbench fetch {name} --from FILE",
     )
 
 
 @contextmanager
-def _exclusively(source: Source, places: Places, listener: Listener) -> Iterator[None]:
+def _exclusively(source: Source, folder: Path, listener: Listener) -> Iterator[None]:
     """Hold the lock of a raw file: two processes never fetch the same one at once."""
-    file = places.raw / f"{source.stem}.lock"
+    file = folder / f"{source.stem}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
     try:

@@ -17,8 +17,19 @@ from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import Filters
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.resources import catalogue_file
+from lrbench.store.files import write_text
 
-__all__ = ["Catalogue", "Checksums", "Counts", "Dataset", "Source", "load_catalogue", "own_file"]
+__all__ = [
+    "Catalogue",
+    "Checksums",
+    "Counts",
+    "Dataset",
+    "Source",
+    "add_own",
+    "load_catalogue",
+    "own_file",
+    "remember",
+]
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Sha1 = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
@@ -62,6 +73,22 @@ def own_file(name: str, file: Path, columns: Mapping[str, str]) -> "Dataset":
     return parse_config(Dataset, entry, f'dataset "{name}"')
 
 
+def add_own(catalogue: "Catalogue", dataset: "Dataset", remembered: Path) -> "Catalogue":
+    """Return the catalogue with a file of the user's own, in place of an earlier one of that name.
+
+    Raises:
+        RequestError: the name belongs to a dataset that was not given on the command line.
+    """
+    if not _memory(dataset.name, remembered).exists():
+        return _merge([catalogue, Catalogue({dataset.name: dataset}, {})])
+    return Catalogue({**catalogue.datasets, dataset.name: dataset}, catalogue.aliases)
+
+
+def remember(dataset: "Dataset", remembered: Path) -> None:
+    """Keep the entry of a file of the user's own, so that its name can be used from now on."""
+    write_text(_memory(dataset.name, remembered), dataset.model_dump_json(indent=2) + "\n")
+
+
 class Checksums(FrozenConfig):
     """What is known of a file's bytes; a file is right if any of them matches."""
 
@@ -93,7 +120,7 @@ class Source(FrozenConfig):
     """The reader's options."""
 
     path: str
-    """Where the file lies below a mirror and below the data folder, with or without ``.gz``."""
+    """Where the file lies below a mirror, with or without ``.gz``."""
 
     local: Path | None = None
     """A file of the user's own, used where it lies; nothing is fetched."""
@@ -109,7 +136,7 @@ class Source(FrozenConfig):
     """Sizes after the dataset's own filters."""
 
     titles: str = ""
-    """Where the items' titles lie below a mirror or the data folder, if they are a file of their own."""
+    """Where the items' titles lie below a mirror folder, if they are a file of their own."""
 
     @property
     def member(self) -> str:
@@ -287,6 +314,10 @@ def _remembered(folder: Path) -> Iterable[tuple[str, Dataset]]:
             yield file.stem, Dataset.model_validate_json(file.read_text(encoding="utf-8"))
         except (OSError, ValidationError):
             raise RequestError(f"{file} is damaged.", "Remove it, and fetch that dataset again.") from None
+
+
+def _memory(name: str, remembered: Path) -> Path:
+    return remembered / f"{name}.json"
 
 
 def _merge(catalogues: Iterable[Catalogue]) -> Catalogue:

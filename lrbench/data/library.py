@@ -7,7 +7,7 @@ source would give. Two processes may ask for the same dataset at once: one prepa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from lrbench.config.protocol import Filters
-from lrbench.data.acquire import AcquiredFile, acquire, held_sha256
+from lrbench.data.acquire import AcquiredFile, acquire, acquire_all, held_sha256
 from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source
 from lrbench.data.download import Listener
 from lrbench.data.offers import in_folder, is_address
@@ -24,10 +24,10 @@ from lrbench.data.prepare import Origin, fingerprint, prepare
 from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts, load_prepared, write_prepared
 from lrbench.data.readers import read
 from lrbench.data.sample import sample_dataset
-from lrbench.errors import CheckError
+from lrbench.errors import CheckError, LrbenchError, RequestError
 from lrbench.store.files import new_folder
 
-__all__ = ["find_prepared_folder", "obtain", "obtain_folder"]
+__all__ = ["find_prepared_folder", "obtain", "obtain_all", "obtain_folder"]
 
 
 def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue: Catalogue) -> Path | None:
@@ -76,6 +76,7 @@ def obtain_folder(
         CheckError: the sizes are not those of the catalogue.
     """
     dataset = catalogue.find(name)
+    _make_data_folder(places)
     ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
     if ready is not None:
         return ready
@@ -89,16 +90,76 @@ def obtain_folder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         if not _is_right(folder, file.source, filters, places):
-            prepared = _prepare(dataset, file, filters, places)
+            prepared = _blaming_the_file(dataset, file, filters, places)
             with new_folder(folder) as unfinished:
                 write_prepared(prepared, unfinished)
     return folder
+
+
+def obtain_all(
+    names: Iterable[str],
+    filters: Filters | None,
+    places: Places,
+    catalogue: Catalogue,
+    listener: Listener,
+    handed: str | None = None,
+) -> dict[str, "Path | LrbenchError"]:
+    """Obtain several datasets, fetching several files at once; one that fails does not stop the others.
+
+    Args:
+        names: names or aliases of the catalogue.
+        filters: none: each dataset's own.
+        places, catalogue, listener, handed: as for :func:`obtain_folder`.
+
+    Returns:
+        For each name the folder of the prepared dataset, or what went wrong.
+
+    Raises:
+        RequestError: a name is not in the catalogue.
+    """
+    wanted = {name: catalogue.find(name) for name in names}
+    missing = {
+        dataset.name: catalogue.sources(dataset)
+        for name, dataset in wanted.items()
+        if not dataset.generated
+        and find_prepared_folder(name, filters or dataset.filters, places, catalogue) is None
+    }
+    fetched = acquire_all(missing, places, listener) if handed is None else {}
+    outcomes: dict[str, Path | LrbenchError] = {}
+    for name, dataset in wanted.items():
+        failure = fetched.get(dataset.name)
+        if isinstance(failure, LrbenchError):
+            outcomes[name] = failure
+            continue
+        try:
+            outcomes[name] = obtain_folder(
+                name, filters or dataset.filters, places, catalogue, listener, handed
+            )
+        except LrbenchError as error:
+            outcomes[name] = error
+    return outcomes
+
+
+def _blaming_the_file(
+    dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places
+) -> PreparedDataset:
+    """Prepare; if that fails on a file that was never verified, say how to be rid of it."""
+    try:
+        return _prepare(dataset, file, filters, places)
+    except LrbenchError as error:
+        if file.record.verified or file.source.local is not None:
+            raise
+        remedy = f"The file was not verified: if it is at fault, remove {file.path} and fetch again."
+        raise type(error)(error.cause, f"{error.remedy} {remedy}") from error
 
 
 def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> PreparedDataset:
     """Read and prepare a raw file, and compare its sizes with the catalogue's."""
     source = file.source
     options = _options(source, places)
+    notes = file.record.notes
+    if source not in dataset.sources:
+        notes = (*notes, f"This is a fallback; the dataset's first form is {dataset.sources[0].reader}.")
     origin = Origin(
         name=dataset.name,
         edition=dataset.edition,
@@ -107,13 +168,23 @@ def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Pla
         reader=source.reader,
         options=options,
         verified=file.record.verified,
-        notes=file.record.notes,
+        notes=notes,
     )
     prepared = prepare(read(source.reader, file.path, options), origin, filters)
     _check(dataset.name, "raw", prepared.record.counts[0], source.raw)
     if filters == dataset.filters:
         _check(dataset.name, "prepared", prepared.record.final, source.prepared)
     return prepared
+
+
+def _make_data_folder(places: Places) -> None:
+    try:
+        places.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"The data folder {places.data_dir} cannot be made: {error.strerror}.",
+            "Choose another with --data-dir.",
+        ) from error
 
 
 def _check(name: str, stage: str, found: StepCounts, expected: Counts) -> None:
@@ -146,7 +217,7 @@ def _is_right(folder: Path, source: Source, filters: Filters, places: Places) ->
         name=record.name,
         edition=record.edition,
         source=record.source,
-        source_sha256=held_sha256(source, places) or record.source_sha256,
+        source_sha256=held_sha256(record.name, source, places) or record.source_sha256,
         reader=source.reader,
         options=source.options,
     )
@@ -159,14 +230,10 @@ def _generated_folder(dataset: Dataset, filters: Filters, places: Places) -> Pat
 
 
 def _options(source: Source, places: Places) -> dict[str, Any]:
-    """Return the reader's options, with the file of titles where there is one."""
-    if not source.titles:
+    """Return the reader's options, with the file of titles where the mirror folder has it."""
+    if not source.titles or places.mirror is None or is_address(places.mirror):
         return source.options
-    folders = [
-        places.raw,
-        *([] if places.mirror is None or is_address(places.mirror) else [Path(places.mirror)]),
-    ]
-    found = next((file for folder in folders if (file := in_folder(folder, source.titles))), None)
+    found = in_folder(Path(places.mirror), source.titles)
     return {**source.options, "titles": str(found)} if found else source.options
 
 

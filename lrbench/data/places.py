@@ -31,7 +31,7 @@ class Places:
 
     @property
     def raw(self) -> Path:
-        """Files as they were fetched; laid out like a mirror."""
+        """Files as they were fetched: ``NAME/PATH``, with the path that the catalogue gives."""
         return self.data_dir / "raw"
 
     @property

@@ -1,0 +1,75 @@
+"""``lrbench list``: which datasets, models, suites and protocols there are."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lrbench.cli.options import Catalog, DataDir
+
+__all__ = ["listing"]
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    datasets = "datasets"
+    models = "models"
+    suites = "suites"
+    protocols = "protocols"
+
+
+def listing(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    pattern: Annotated[
+        str, typer.Argument(metavar="[PART]", help="Only names that contain this.", show_default=False)
+    ] = "",
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
+) -> None:
+    """List what there is."""
+    match kind:
+        case Kind.datasets:
+            rows = _datasets(data_dir, catalog)
+        case Kind.models:
+            rows = _models()
+        case Kind.suites:
+            rows = _suites()
+        case Kind.protocols:
+            rows = _protocols()
+    shown = [row for row in rows if pattern in row[0]]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, meaning in shown:
+        print(f"{name:{width}}  {meaning}".rstrip())
+
+
+def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:
+    """Return every dataset with its edition, then the aliases; what is prepared here is marked."""
+    from lrbench.data.catalogue import load_catalogue
+    from lrbench.data.places import find_places
+
+    places = find_places(data_dir)
+    catalogue = load_catalogue(catalog, places.own)
+    rows = []
+    for name, dataset in sorted(catalogue.datasets.items()):
+        here = any((places.prepared / name).glob("*/dataset.json"))
+        rows.append((name, f"{dataset.edition}{' [prepared]' if here else ''}"))
+    return rows + [(alias, f"= {name}") for alias, name in sorted(catalogue.aliases.items())]
+
+
+def _models() -> list[tuple[str, str]]:
+    from lrbench.registry import MODELS
+
+    return [(name, "") for name in MODELS.names()]
+
+
+def _suites() -> list[tuple[str, str]]:
+    from lrbench.resources import suite_names
+
+    return [(name, f"lrbench run suites/{name}.toml") for name in suite_names()]
+
+
+def _protocols() -> list[tuple[str, str]]:
+    from lrbench.config.protocol import PROTOCOLS
+
+    return [(name, entry.summary) for name, entry in PROTOCOLS.items()]
