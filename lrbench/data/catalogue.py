@@ -330,7 +330,7 @@ def _merge(catalogues: Iterable[Catalogue]) -> Catalogue:
             raise RequestError(f'There is already a dataset "{taken}".', "Give yours another name.")
         datasets.update(catalogue.datasets)
         aliases.update(catalogue.aliases)
-    merged = Catalogue(datasets, aliases)
-    for name in (*aliases, *(other for entry in datasets.values() for other in entry.fallbacks)):
-        merged.find(name)
-    return merged
+    meant = [*aliases.values(), *(name for entry in datasets.values() for name in entry.fallbacks)]
+    for name in meant:
+        Catalogue(datasets, {}).find(name)
+    return Catalogue(datasets, aliases)

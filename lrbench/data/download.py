@@ -29,7 +29,6 @@ LONGEST_PAUSE = 60.0
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_CHUNK = 1 << 18
 
 
 class Listener(Protocol):
@@ -141,7 +140,7 @@ def _store(response: httpx.Response, part: Path, body: _Body, name: str, listene
     done = body.start
     with part.open("ab") as file:
         listener.advance(name, done, body.total)
-        for chunk in response.iter_raw(_CHUNK):
+        for chunk in response.iter_raw():
             file.write(chunk)
             done += len(chunk)
             listener.advance(name, done, body.total)

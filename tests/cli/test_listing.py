@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from lrbench.cli.listing import Kind, listing
+from lrbench.config.protocol import PROTOCOLS
+from lrbench.registry import MODELS
+
+
+def listed(capsys: pytest.CaptureFixture[str], kind: Kind, pattern: str = "", **options) -> list[str]:
+    listing(kind, pattern, **options)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_datasets_with_their_editions_and_what_is_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "prepared" / "ml-1m" / "0123"
+    here.mkdir(parents=True)
+    (here / "dataset.json").write_text("{}", encoding="utf-8")
+    lines = listed(capsys, Kind.datasets, "ml-1", data_dir=tmp_path)
+    assert [line.split()[0] for line in lines] == [
+        "ml-100k",
+        "ml-10m",
+        "ml-1m",
+        "recbole-ml-100k",
+        "sasrec-ml-1m",
+    ]
+    assert "MovieLens 1M, February 2003" in lines[2]
+    assert [line.endswith("[prepared]") for line in lines] == [False, False, True, False, False]
+
+
+def test_aliases_name_the_true_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = listed(capsys, Kind.datasets, "amazon-beauty", data_dir=tmp_path)
+    assert [line.split() for line in lines] == [["amazon-beauty", "=", "amazon-2014-beauty"]]
+
+
+def test_datasets_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "my.toml"
+    own.write_text('[dataset.shop]\nedition = "orders"\nreader = "csv"\npath = "x.csv"\n', encoding="utf-8")
+    assert listed(capsys, Kind.datasets, "shop", data_dir=tmp_path, catalog=own) == ["shop  orders"]
+
+
+def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [line.split()[0] for line in listed(capsys, Kind.protocols)] == list(PROTOCOLS)
+    assert [line.split()[0] for line in listed(capsys, Kind.models)] == MODELS.names()
+    assert listed(capsys, Kind.suites, "quickstart")[0].split()[0] == "quickstart"
+    assert listed(capsys, Kind.suites, "nothing") == []

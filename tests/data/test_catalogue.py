@@ -1,0 +1,251 @@
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from lrbench.config.base import parse_config
+from lrbench.config.protocol import Filters
+from lrbench.data.catalogue import Catalogue, add_own, load_catalogue, own_file, remember
+from lrbench.data.readers import READERS
+from lrbench.errors import RequestError
+
+MOVIELENS = ["100k", "1m", "10m", "20m", "25m", "32m", "latest-small"]
+SEQUENCE_FILES = [f"s3rec-{name}" for name in ("beauty", "sports", "toys", "yelp", "lastfm")]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Catalogue:
+    return load_catalogue()
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "my.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+class TestShipped:
+    def test_every_release_and_edition_is_there(self, shipped: Catalogue) -> None:
+        names = {f"ml-{name}" for name in MOVIELENS}
+        names |= {*SEQUENCE_FILES, "sasrec-ml-1m", "sasrec-video", "sample", "amazon-2014-beauty"}
+        assert names <= set(shipped.datasets)
+        families = {
+            ("amazon-2014-", "-ratings"): 24,
+            ("amazon-2018-", "-ratings"): 29,
+            ("amazon-2023-", "-raw"): 34,
+            ("amazon-2023-", "-reviews"): 34,
+        }
+        for (start, end), count in families.items():
+            found = [name for name in shipped.datasets if name.startswith(start) and name.endswith(end)]
+            assert len(found) == count, (start, end)
+        five_core = [
+            name
+            for name in shipped.datasets
+            if name.startswith("amazon-2023-") and not name.endswith(("-raw", "-reviews"))
+        ]
+        assert len(five_core) == 28
+
+    def test_every_source_can_be_had_and_read(self, shipped: Catalogue) -> None:
+        for dataset in shipped.datasets.values():
+            assert bool(dataset.sources) != dataset.generated, dataset.name
+            for source in shipped.sources(dataset):
+                assert source.urls, dataset.name
+                assert all(url.startswith("https://") for url in source.urls), dataset.name
+                assert "{" not in f"{source.path}{source.urls}{source.titles}", dataset.name
+                module, kind = READERS[source.reader].split(":")
+                reader = getattr(import_module(f"lrbench.data.readers.{module}"), kind)
+                parse_config(reader, source.options, dataset.name)
+
+    def test_every_dataset_says_its_edition_and_terms(self, shipped: Catalogue) -> None:
+        for dataset in shipped.datasets.values():
+            assert dataset.edition
+            assert dataset.licence != "not stated", dataset.name
+
+    def test_every_file_of_2023_is_pinned(self, shipped: Catalogue) -> None:
+        for name, dataset in shipped.datasets.items():
+            if name.startswith("amazon-2023-"):
+                assert all(source.checksum.content for source in dataset.sources), name
+
+    def test_checksums_are_not_mixed_up(self, shipped: Catalogue) -> None:
+        pins = [
+            s.checksum.content for d in shipped.datasets.values() for s in d.sources if s.checksum.content
+        ]
+        assert len(pins) == len(set(pins))
+
+    def test_expected_sizes_of_the_benchmarks(self, shipped: Catalogue) -> None:
+        expected = {
+            "amazon-beauty": (22_363, 12_101, 198_502),
+            "amazon-sports": (35_598, 18_357, 296_337),
+            "amazon-toys": (19_412, 11_924, 167_597),
+            "amazon-instruments": (1_429, 900, 10_261),
+            "ml-100k": (943, 1_682, 100_000),
+            "sasrec-ml-1m": (6_040, 3_416, 999_611),
+            "amazon-2023-games": (94_762, 25_612, 814_586),
+        }
+        for name, sizes in expected.items():
+            for source in shipped.sources(shipped.find(name)):
+                raw = source.raw
+                assert (raw.users, raw.items, raw.interactions) == sizes, (name, source.path)
+
+    def test_beauty_has_the_reviews_first_and_sequence_files_after(self, shipped: Catalogue) -> None:
+        sources = shipped.sources(shipped.find("amazon-beauty"))
+        assert [source.reader for source in sources] == ["amazon-2014-json", "s3rec-lines", "s3rec-lines"]
+        assert sources[0].path == "amazon-2014/reviews_Beauty_5.json.gz"
+        assert [source.path for source in sources[1:]] == [
+            "seq-amazon-2014/Beauty.with_intervals.txt.gz",
+            "seq-amazon-2014/Beauty.txt.gz",
+        ]
+
+    def test_movielens_1m_has_sizes_of_each_form(self, shipped: Catalogue) -> None:
+        official, sasrec = shipped.sources(shipped.find("ml-1m"))
+        assert (official.raw.items, sasrec.raw.items) == (3_706, 3_416)
+
+    @pytest.mark.parametrize("alias", ["amazon-beauty", "amazon-sports", "amazon-toys", "amazon-instruments"])
+    def test_an_alias_says_which_edition_it_is(self, shipped: Catalogue, alias: str) -> None:
+        told = shipped.describe(alias)
+        assert told.startswith(f"{alias} = amazon-2014-")
+        assert "Amazon product data 2014" in told
+
+    def test_a_true_name_is_described_by_itself(self, shipped: Catalogue) -> None:
+        assert shipped.describe("ml-1m").startswith("ml-1m: MovieLens 1M, February 2003")
+
+    @pytest.mark.parametrize(
+        ("name", "hint"), [("amazon-beuaty", "amazon-beauty"), ("ml1m", "ml-1m"), ("lastfm", "s3rec-lastfm")]
+    )
+    def test_a_wrong_name_gets_a_near_one(self, shipped: Catalogue, name: str, hint: str) -> None:
+        with pytest.raises(RequestError, match=f'There is no dataset "{name}"') as caught:
+            shipped.find(name)
+        assert hint in caught.value.remedy
+
+
+class TestOwn:
+    def test_a_file_beside_the_catalogue(self, tmp_path: Path) -> None:
+        text = """
+        [dataset.my-shop]
+        reader = "csv"
+        path = "exports/shop.csv"
+        options = { user = "customer", item = "sku", time = "when" }
+        edition = "orders of 2025"
+        filters = { k_core = 3 }
+        """
+        catalogue = load_catalogue(written(tmp_path, text))
+        dataset = catalogue.find("my-shop")
+        assert dataset.filters == Filters(k_core=3)
+        assert dataset.sources[0].local == tmp_path / "exports" / "shop.csv"
+        assert dataset.sources[0].options["user"] == "customer"
+        assert catalogue.find("ml-1m")  # beside the shipped ones
+
+    def test_several_sources_fallbacks_and_aliases(self, tmp_path: Path) -> None:
+        text = """
+        [dataset.shop]
+        edition = "orders"
+        fallbacks = ["ml-100k"]
+        [[dataset.shop.sources]]
+        reader = "csv"
+        path = "a/shop.csv.gz"
+        urls = ["https://shop.invalid/shop.csv.gz"]
+        [[dataset.shop.sources]]
+        reader = "parquet"
+        path = "shop.parquet"
+        [alias]
+        orders = "shop"
+        """
+        catalogue = load_catalogue(written(tmp_path, text))
+        sources = catalogue.sources(catalogue.find("orders"))
+        assert [source.local is None for source in sources[:3]] == [True, False, True]
+        assert sources[0].stem == "a/shop.csv"
+        assert sources[0].file_name == "shop.csv"
+        assert sources[2] == catalogue.find("ml-100k").sources[0]
+
+    def test_a_family(self, tmp_path: Path) -> None:
+        text = """
+        [[family]]
+        name = "shop-{slug}"
+        edition = "orders of {title}"
+        reader = "csv"
+        options = { user = "{category}_user" }
+        path = "{category}.csv"
+        urls = ["https://shop.invalid/{category}.csv"]
+        filters = { k_core = 2 }
+        [family.categories]
+        Home_and_Garden = { raw = { users = 3 } }
+        """
+        dataset = load_catalogue(written(tmp_path, text)).find("shop-home-and-garden")
+        source = dataset.sources[0]
+        assert dataset.edition == "orders of Home and Garden"
+        assert dataset.filters == Filters(k_core=2)
+        assert source.urls == ("https://shop.invalid/Home_and_Garden.csv",)
+        assert source.options == {"user": "Home_and_Garden_user"}
+        assert source.raw.users == 3
+
+    @pytest.mark.parametrize(
+        ("text", "told", "hint"),
+        [
+            ('[dataset.x]\nraeder = "csv"', 'unknown option "raeder"', "reader"),
+            ("[datasets.x]", 'unknown option "datasets"', "dataset"),
+            ('[dataset.x]\nedition = "e"\nreader = "csv"', '"path" is missing', ""),
+            ('[dataset.x]\nedition = "e"', "it has no source", "reader, path and urls"),
+            ('[dataset.x]\nreader = "csv"\npath = "p"', '"edition" is missing', ""),
+            ('[dataset."a/b"]\nedition = "e"\nreader = "csv"\npath = "p"', '"name" =', ""),
+            (
+                '[dataset.x]\nedition = "e"\nreader = "csv"\npath = "p"\nchecksum.content = "12"',
+                '"checksum.content" =',
+                "",
+            ),
+            (
+                '[dataset.x]\nedition = "e"\nreader = "csv"\npath = "p"\nraw = { user = 3 }',
+                'unknown option "raw.user"',
+                "users",
+            ),
+            (
+                '[dataset.ml-1m]\nedition = "e"\nreader = "csv"\npath = "p"',
+                "already a dataset",
+                "another name",
+            ),
+            ('[alias]\nmine = "ml-2m"', 'no dataset "ml-2m"', "ml-"),
+            ("[dataset", "no valid TOML", ""),
+        ],
+    )
+    def test_mistakes_are_said_in_a_sentence(self, tmp_path: Path, text: str, told: str, hint: str) -> None:
+        with pytest.raises(RequestError) as caught:
+            load_catalogue(written(tmp_path, text))
+        assert told in caught.value.cause
+        assert hint in caught.value.remedy
+
+    def test_a_missing_catalogue(self, tmp_path: Path) -> None:
+        with pytest.raises(RequestError, match="cannot be read: No such file"):
+            load_catalogue(tmp_path / "none.toml")
+
+
+class TestRemembered:
+    def test_a_file_given_once_is_known_from_then_on(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.csv").write_text("customer,sku\n", encoding="utf-8")
+        own = own_file("shop", tmp_path / "shop.csv", {"user": "customer", "item": "sku"})
+        kept = tmp_path / "own"
+        catalogue = add_own(load_catalogue(remembered=kept), own, kept)
+        assert catalogue.find("shop") == own
+        remember(own, kept)
+        assert load_catalogue(remembered=kept).find("shop") == own
+
+    def test_it_may_be_given_anew_but_not_take_a_shipped_name(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.parquet").write_bytes(b"")
+        kept = tmp_path / "own"
+        remember(own_file("shop", tmp_path / "shop.parquet", {"user": "a"}), kept)
+        anew = own_file("shop", tmp_path / "shop.parquet", {"user": "b"})
+        assert anew.sources[0].reader == "parquet"
+        assert add_own(load_catalogue(remembered=kept), anew, kept).find("shop") == anew
+        taken = own_file("ml-1m", tmp_path / "shop.parquet", {})
+        with pytest.raises(RequestError, match='already a dataset "ml-1m"'):
+            add_own(load_catalogue(), taken, kept)
+
+    def test_wrong_requests(self, tmp_path: Path) -> None:
+        with pytest.raises(RequestError, match="There is no file"):
+            own_file("shop", tmp_path / "none.csv", {})
+        (tmp_path / "shop.csv").write_text("", encoding="utf-8")
+        with pytest.raises(RequestError, match='"name" = '):
+            own_file("../shop", tmp_path / "shop.csv", {})
+
+    def test_a_damaged_entry_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.json").write_text("{", encoding="utf-8")
+        with pytest.raises(RequestError, match="damaged"):
+            load_catalogue(remembered=tmp_path)
