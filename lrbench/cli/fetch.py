@@ -100,7 +100,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
     lines = [
         catalogue.describe(name),
         f"  terms: {catalogue.find(name).licence}",
-        f"  source: {record.source}, {'checksum matches' if record.verified else 'checksum not compared'}",
+        f"  taken from {record.source}, {'checksum matches' if record.verified else 'checksum not compared'}",
         *(
             f"  {count.step}: {count.users:,} users, {count.items:,} items, "
             f"{count.interactions:,} interactions"

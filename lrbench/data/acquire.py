@@ -33,6 +33,7 @@ __all__ = ["AcquiredFile", "acquire", "acquire_all", "held_sha256"]
 
 _CHUNK = 1 << 20
 _AT_ONCE = 4
+_HEED_INTERRUPTS = 0.2  # seconds
 
 
 def acquire(
@@ -99,7 +100,8 @@ def acquire_all(
             name: pool.submit(acquire, name, sources, places, watched) for name, sources in wanted.items()
         }
         try:
-            wait(running.values())
+            while wait(running.values(), timeout=_HEED_INTERRUPTS).not_done:
+                pass  # interrupt handlers of other libraries do not end a wait; its timeout does
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -262,11 +264,15 @@ def _exclusively(source: Source, folder: Path, listener: Listener) -> Iterator[N
     file = folder / f"{source.stem}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        listener.say(f"Another process is fetching {source.file_name}; waiting for it.")
-        lock.acquire()
+    told = False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not told:
+                listener.say(f"Another process is fetching {source.file_name}; waiting for it.")
+            told = True
+            listener.pause(_HEED_INTERRUPTS)
     try:
         yield
     finally:

@@ -51,7 +51,7 @@ def test_it_says_what_was_used_and_how_large_it_is(
     lines = told.splitlines()
     assert "shop = shop-2025: orders of 2025" in lines
     assert "  terms: mine" in lines
-    assert f"  source: {mirror_folder}/shop/shop.csv (csv), checksum not compared" in lines
+    assert f"  taken from {mirror_folder}/shop/shop.csv (csv), checksum not compared" in lines
     assert "  source: 2 users, 2 items, 4 interactions" in lines
     assert "  note: no checksum is known of this file" in lines
     assert lines[-1].startswith(f"  prepared in {tmp_path}/data/prepared/shop-2025/")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from time import sleep
 
 from lrbench.data.download import SilentListener
 
@@ -24,6 +25,7 @@ class Served:
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # answered first, in order
     cuts: list[int] = field(default_factory=list)  # bytes after which a connection breaks, in order
     kind: str = "application/octet-stream"
+    pace: float = 0.0  # seconds before each 64 KiB
 
 
 @dataclass
@@ -77,7 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
         if served.modified:
             self.send_header("Last-Modified", served.modified)
         self.end_headers()
-        self.wfile.write(body[: served.cuts.pop(0)] if served.cuts else body)
+        body = body[: served.cuts.pop(0)] if served.cuts else body
+        for begin in range(0, len(body), 1 << 16):
+            sleep(served.pace)
+            self.wfile.write(body[begin : begin + (1 << 16)])
         return None
 
     def _start(self, served: Served) -> int:

@@ -1,8 +1,11 @@
 import gzip
 import hashlib
+import os
+import signal
 import zipfile
 from pathlib import Path
 from threading import Barrier, Thread
+from time import monotonic, sleep
 
 import pytest
 from file_server import FileServer, Notes, Served, running, self_signed
@@ -280,6 +283,25 @@ class TestSeveralAtOnce:
         with pytest.raises(KeyboardInterrupt):
             acquire_all(wanted, places, Notes(interrupt_at=50_000))
         assert all(".part" in name for name in left_behind(places))
+
+    def test_ctrl_c_is_heeded_while_files_arrive(self, places: Places, server: FileServer) -> None:
+        server.files |= {name: Served(ROWS * 20, pace=0.1) for name in "abc"}  # six seconds each
+        wanted = {name: [csv(server.url(name), path=f"{name}.csv")] for name in "abc"}
+
+        def press() -> None:
+            while len(server.requests) < 3:
+                sleep(0.01)
+            sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        Thread(target=press).start()
+        start = monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            acquire_all(wanted, places, Notes())
+        assert monotonic() - start < 3.0
+        assert {name.rpartition("/")[2] for name in left_behind(places)} == {
+            f"{name}.csv.{end}" for name in "abc" for end in ("part", "part.json")
+        }
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, server: FileServer) -> None:
