@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["benjamini_hochberg", "holm"]
+__all__ = ["Floats", "benjamini_hochberg", "holm"]
 
 Floats = NDArray[np.float64]
 

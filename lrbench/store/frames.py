@@ -19,7 +19,7 @@ from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord
 from lrbench.store.trials import RANKS, TrialRecord, read_ranks, read_record
 
-__all__ = ["AlignedRanks", "FinishedTrial", "aligned_ranks", "finished_trials", "suite_ranks"]
+__all__ = ["AlignedRanks", "EvaluationSplit", "FinishedTrial", "aligned_ranks", "finished_trials", "suite_ranks"]
 
 Floats = NDArray[np.float64]
 EvaluationSplit = Literal["valid", "test"]

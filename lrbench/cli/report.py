@@ -1,0 +1,65 @@
+"""``lrbench report``: a suite's results with their statistics, in a chosen format."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrbench.cli.options import ResultsDir, SuiteName, parse_list
+
+__all__ = ["report"]
+
+FILE_WIDTH = 120
+"""Columns of the text tables in a file."""
+
+
+def report(
+    suite: SuiteName = None,
+    format_name: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="terminal, markdown, latex, csv, json or html."),
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics", metavar="A,B", help="Columns, e.g. recall@10,ndcg@10; none: the protocol's."
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="LABEL", help="Show percentages against this row.")
+    ] = None,
+    masked: Annotated[
+        bool | None,
+        typer.Option(
+            "--masked/--unmasked",
+            help="Leave out the items of the user's history, or rank all items; none: as the protocol says.",
+        ),
+    ] = None,
+    results: ResultsDir = Path("results"),
+) -> None:
+    """Show what a suite found: means over seeds, the tests that were declared, costs and warnings."""
+    from lrbench.cli.console import message_console
+    from lrbench.report.build import ReportOptions, build_report
+    from lrbench.report.formats import FORMATS
+    from lrbench.report.formats.terminal import Terminal
+    from lrbench.store.files import write_text
+    from lrbench.store.layout import Results
+    from lrbench.store.suites import find_suite_record
+
+    kind = FORMATS.load(format_name)
+    layout = Results(results)
+    options = ReportOptions(tuple(parse_list(metrics)), baseline, masked)
+    content = build_report(find_suite_record(layout, suite), layout, options)
+    messages = message_console()
+    if kind is not Terminal or output is not None:
+        for warning in content.warnings:
+            messages.print(f"Warning: {warning}", markup=False)
+    if output is None:
+        typer.echo(kind().render(content), nl=False)
+        return
+    renderer = Terminal(FILE_WIDTH, styled=False) if kind is Terminal else kind()
+    write_text(output, renderer.render(content))
+    messages.print(f"Wrote {output}.", markup=False, soft_wrap=True)

@@ -1,0 +1,101 @@
+"""From a suite's record and its stored ranks to a report: everything is computed here, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.metrics import metric_function
+from lrbench.report.captions import caption_sentences
+from lrbench.report.checks import find_warnings
+from lrbench.report.comparisons import confirmatory_family, descriptive_comparisons
+from lrbench.report.content import DatasetNote, Report
+from lrbench.report.costs import make_costs
+from lrbench.report.measure import Measured, measure, measure_depths
+from lrbench.report.rows import make_rows
+from lrbench.store.frames import finished_trials
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
+
+__all__ = ["ReportOptions", "build_report"]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a person may choose about a report."""
+
+    metrics: tuple[str, ...] = ()
+    """Columns; none: those of the protocol and the primary metric."""
+
+    baseline: str | None = None
+    """Show percentages against this label."""
+
+    masked: bool | None = None
+    """Leave items of the user's history out of the ranks; none: as the protocol says."""
+
+
+def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | None = None) -> Report:
+    """Compute a report from the trials that are finished.
+
+    Raises:
+        RequestError: an unknown metric or label, or no trial of the suite is finished.
+        CheckError: trials of one dataset were ranked on different targets.
+    """
+    options = options or ReportOptions()
+    metrics = _metrics(suite, options.metrics)
+    if options.baseline is not None and options.baseline not in suite.labels:
+        raise RequestError(
+            f'The suite {suite.name} has no label "{options.baseline}".',
+            did_you_mean(options.baseline, suite.labels),
+        )
+    finished, missing = finished_trials(suite, results)
+    if not finished:
+        raise RequestError(
+            f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
+            "Run it: lrbench run SUITE.toml, or see lrbench status",
+        )
+    masked = suite.protocol.mask_seen if options.masked is None else options.masked
+    computed = tuple(dict.fromkeys((*metrics, suite.primary_metric)))
+    measured = measure(finished, suite.datasets, suite.labels, computed, masked)
+    rows = make_rows(measured, metrics)
+    family = confirmatory_family(measured, suite.proposed, suite.primary_metric)
+    depths, trends = measure_depths(measured, suite.primary_metric, masked)
+    report = Report(
+        suite=suite.name,
+        protocol=suite.protocol,
+        masked=masked,
+        primary_metric=suite.primary_metric,
+        metrics=metrics,
+        datasets=tuple(_datasets(measured, suite.primary_metric)),
+        labels=suite.labels,
+        proposed=suite.proposed,
+        baseline=options.baseline,
+        rows=tuple(rows),
+        comparisons=tuple(family),
+        descriptive=tuple(
+            descriptive_comparisons(measured, suite.proposed, options.baseline, metrics, suite.primary_metric)
+        ),
+        costs=tuple(make_costs(measured)),
+        depths=tuple(depths),
+        trends=tuple(trends),
+        warnings=tuple(find_warnings(suite, measured, missing, rows, family)),
+    )
+    return replace(report, caption=caption_sentences(report))
+
+
+def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns; a name that is no metric is answered with the nearest one."""
+    usual = tuple(dict.fromkeys((*suite.protocol.metrics, suite.primary_metric)))
+    for name in wanted:
+        try:
+            metric_function(name)
+        except RequestError as error:
+            raise RequestError(error.cause, f"{did_you_mean(name, (*usual, 'mrr'))} {error.remedy}") from None
+    return tuple(dict.fromkeys(wanted)) or usual
+
+
+def _datasets(measured: Sequence[Measured], metric: str) -> list[DatasetNote]:
+    first = {entry.dataset: entry for entry in reversed(measured)}
+    return [
+        DatasetNote(first[name].trials[0].record.dataset, first[name].metrics[metric].users)
+        for name in dict.fromkeys(entry.dataset for entry in measured)
+    ]

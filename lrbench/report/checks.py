@@ -1,0 +1,141 @@
+"""Look a report over for what its reader must know; each check finds its own kind of warning."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from lrbench.report.content import Comparison, Row
+from lrbench.report.measure import Measured
+from lrbench.report.numbers import listed, metric_title
+from lrbench.report.warnings import ReportWarning, WarningKind
+from lrbench.store.suites import Cell, SuiteRecord
+
+__all__ = ["find_warnings"]
+
+TIE_SHARE = 0.01
+"""Share of targets with an equal score above which ranks are coarse (STATISTICS.md §2)."""
+
+
+def find_warnings(
+    suite: SuiteRecord,
+    measured: Sequence[Measured],
+    missing: Sequence[Cell],
+    rows: Sequence[Row],
+    comparisons: Sequence[Comparison],
+) -> list[ReportWarning]:
+    """Return all warnings, the gravest first."""
+    return [
+        *_missing_trials(missing),
+        *_fewer_seeds(suite),
+        *_above_achievable(measured),
+        *_not_testable(comparisons),
+        *_within_seed_spread(rows),
+        *_epoch_cap(measured),
+        *_ties(measured),
+        *_unverified(measured),
+        *_unlike_runs(measured),
+    ]
+
+
+def _missing_trials(missing: Sequence[Cell]) -> Iterator[ReportWarning]:
+    for (dataset, label), cells in groupby(missing, lambda cell: (cell.dataset, cell.label)):
+        seeds = listed([str(cell.seed) for cell in cells])
+        cause = f"{label} on {dataset} lacks the trials of seed {seeds}; what is there is shown."
+        yield ReportWarning(WarningKind.MISSING_TRIALS, cause)
+
+
+def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
+    for dataset in suite.datasets:
+        seeds = {cell.seed for cell in suite.trials if cell.dataset == dataset}
+        lacking = [str(seed) for seed in suite.seeds if seed not in seeds]
+        if 0 < len(lacking) < len(suite.seeds):  # none at all: only deterministic models, which need no seeds
+            cause = f"{dataset} was never run with seed {listed(lacking)} of the suite."
+            yield ReportWarning(WarningKind.FEWER_SEEDS, cause)
+
+
+def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    """Known-answer check of generated data: beyond the best achievable by more than sampling allows."""
+    for entry in measured:
+        best, values = entry.trials[0].record.dataset.best_recall_at_10, entry.metrics.get("recall@10")
+        if best is None or values is None:
+            continue
+        allowance = 3 * math.sqrt(best * (1 - best) / values.users)
+        if values.mean > best + allowance:
+            cause = (
+                f"{entry.label} on {entry.dataset} has Recall@10 {values.mean:.4f}, more than three standard "
+                f"errors above the best achievable {best:.4f}."
+            )
+            yield ReportWarning(WarningKind.ABOVE_ACHIEVABLE, cause)
+
+
+def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
+    reasons = [comparison.contrast.reason for comparison in comparisons if not comparison.contrast.testable]
+    for reason in dict.fromkeys(reasons):
+        count = f"{reasons.count(reason)} of {len(comparisons)} comparisons are not testable"
+        if "seeds" in reason:
+            yield ReportWarning(WarningKind.NOT_TESTABLE, f"{count}: {reason}.")
+
+
+def _within_seed_spread(rows: Sequence[Row]) -> Iterator[ReportWarning]:
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        here = [row for row in rows if row.dataset == dataset]
+        close = []
+        for metric in dict.fromkeys(row.metric for row in here):
+            best = next(row for row in here if row.metric == metric and row.best)
+            second = next((row for row in here if row.metric == metric and row.second), None)
+            if second is not None and best.mean - second.mean < max(best.sd, second.sd):
+                close.append(metric_title(metric))
+        if close:
+            cause = (
+                f"On {dataset} the best label leads the second by less than one seed SD in {listed(close)}."
+            )
+            yield ReportWarning(WarningKind.WITHIN_SEED_SPREAD, cause)
+
+
+def _epoch_cap(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    for entry in measured:
+        stages = [stage for trial in entry.trials for stage in trial.record.stages]
+        for name in dict.fromkeys(stage.name for stage in stages if stage.stopped == "epoch-cap"):
+            capped = [stage for stage in stages if stage.name == name and stage.stopped == "epoch-cap"]
+            cause = (
+                f"{entry.label} on {entry.dataset}: {len(capped)} of {len(entry.trials)} runs ended stage "
+                f"{name} at the cap of {max(stage.epochs for stage in capped)} epochs."
+            )
+            yield ReportWarning(WarningKind.EPOCH_CAP, cause)
+
+
+def _ties(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    for entry in measured:
+        share = max(trial.record.tie_share for trial in entry.trials)
+        if share > TIE_SHARE:
+            cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
+            yield ReportWarning(WarningKind.TIES, cause)
+
+
+def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    summaries = {entry.dataset: entry.trials[0].record.dataset for entry in measured}
+    for summary in summaries.values():
+        if not summary.verified and not summary.synthetic:
+            cause = f"The source of {summary.name} was not compared with a known checksum."
+            yield ReportWarning(WarningKind.UNVERIFIED_SOURCE, cause)
+
+
+def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    """Trials of one table that ran on unlike machines or versions."""
+    records = [trial.record for entry in measured for trial in entry.trials]
+    devices = sorted({record.device for record in records})
+    if len(devices) > 1:
+        yield ReportWarning(
+            WarningKind.DIFFERENT_DEVICES, f"Trials ran on different devices: {listed(devices)}."
+        )
+    threads = sorted({record.threads for record in records if record.device == "cpu"})
+    if len(threads) > 1:
+        counts = listed([str(count) for count in threads])
+        yield ReportWarning(
+            WarningKind.DIFFERENT_THREADS, f"Trials ran with different numbers of threads: {counts}."
+        )
+    for package in ("lrbench", "torch"):
+        versions = sorted({record.versions.get(package, "unknown") for record in records})
+        if len(versions) > 1:
+            cause = f"Trials were made with different versions of {package}: {listed(versions)}."
+            yield ReportWarning(WarningKind.DIFFERENT_VERSIONS, cause)

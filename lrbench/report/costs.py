@@ -1,0 +1,38 @@
+"""What each label cost, beside its quality: a missing stage or a lower depth is also a smaller budget."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from lrbench.report.content import Cost, StageCost
+from lrbench.report.measure import Measured
+
+__all__ = ["make_costs"]
+
+
+def make_costs(measured: Sequence[Measured]) -> list[Cost]:
+    """Sum up the stages of every label on every dataset; means over its runs."""
+    return [_cost(entry) for entry in measured]
+
+
+def _cost(entry: Measured) -> Cost:
+    records = [trial.record for trial in entry.trials]
+    stages = tuple(
+        StageCost(
+            name=runs[0].name,
+            epochs=fmean(run.epochs for run in runs),
+            steps=fmean(run.steps for run in runs),
+            seconds=fmean(run.seconds for run in runs),
+        )
+        for runs in zip(*(record.stages for record in records), strict=True)
+    )
+    return Cost(
+        dataset=entry.dataset,
+        label=entry.label,
+        parameters=records[0].parameters,
+        steps=sum(stage.steps for stage in stages),
+        epochs=sum(stage.epochs for stage in stages),
+        train_seconds=fmean(record.train_seconds for record in records),
+        flops_per_user=fmean(record.flops_per_user for record in records),
+        peak_memory_bytes=max(record.peak_memory_bytes for record in records),
+        stages=stages,
+    )

@@ -1,0 +1,76 @@
+"""How numbers and names are written for people; the machine-readable formats keep them unrounded."""
+
+import math
+from collections.abc import Sequence
+
+__all__ = [
+    "UNKNOWN",
+    "amount",
+    "duration",
+    "interval",
+    "listed",
+    "metric_title",
+    "p_value",
+    "percent",
+    "plain",
+    "signed",
+]
+
+UNKNOWN = "–"
+"""Stands where there is no number."""
+
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """``0.0921``."""
+    return UNKNOWN if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """``+0.0012``."""
+    return UNKNOWN if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    """``+5.3`` for 0.053."""
+    return signed(100 * value, 1)
+
+
+def interval(low: float, high: float, digits: int = 4) -> str:
+    """``[−0.0011, +0.0034]``, or nothing where there is none."""
+    return "" if math.isnan(low) else f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
+def p_value(value: float) -> str:
+    """``0.012``, ``< 0.001``."""
+    if math.isnan(value):
+        return UNKNOWN
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def amount(value: float, unit: str = "") -> str:
+    """``1.23 M``, with three digits that count."""
+    for factor, prefix in PREFIXES:
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """``43 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def metric_title(metric: str) -> str:
+    """``NDCG@10`` for ``ndcg@10``."""
+    kind, _, cutoff = metric.partition("@")
+    title = "Recall" if kind == "recall" else kind.upper()
+    return f"{title}@{cutoff}" if cutoff else title

@@ -1,0 +1,42 @@
+"""What each label cost beside its quality, one table per dataset."""
+
+from lrbench.report.content import Cost, Report
+from lrbench.report.numbers import amount, duration, metric_title, plain
+from lrbench.report.tables.table import Cell, Section, Table
+
+__all__ = ["cost_section"]
+
+COLUMNS = ("Model", "weights", "stages", "epochs", "steps", "training", "FLOPs/user", "memory")
+NOTES = ("Means over runs; memory is the largest of them; steps are those of the optimiser.",)
+
+
+def cost_section(report: Report) -> Section:
+    """Tabulate costs; the last column repeats the primary metric, or the first where it is not shown."""
+    metric = report.primary_metric if report.primary_metric in report.metrics else report.metrics[0]
+    quality = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == metric}
+    tables = (
+        Table(
+            f"Cost on {note.summary.name}",
+            tuple(
+                (*_costs(cost), Cell(plain(quality[cost.dataset, cost.label])))
+                for cost in report.costs
+                if cost.dataset == note.summary.name
+            ),
+        )
+        for note in report.datasets
+    )
+    return Section("Cost", (*COLUMNS, metric_title(metric)), tuple(tables), NOTES)
+
+
+def _costs(cost: Cost) -> tuple[Cell, ...]:
+    texts = (
+        cost.label,
+        amount(cost.parameters),
+        " + ".join(stage.name for stage in cost.stages),
+        f"{cost.epochs:.0f}",
+        amount(cost.steps),
+        duration(cost.train_seconds),
+        amount(cost.flops_per_user),
+        amount(cost.peak_memory_bytes, "B"),
+    )
+    return tuple(Cell(text) for text in texts)

@@ -1,0 +1,71 @@
+"""Labels × metrics: one table per dataset, with daggers where the declared family shows a difference.
+
+A dagger stands on the row that is compared, not on the proposed one, so that each of several comparisons
+has a place of its own and a proposed model that loses shows it (‡).
+"""
+
+from lrbench.report.captions import LETTERS
+from lrbench.report.content import Report, Row, Verdict
+from lrbench.report.numbers import UNKNOWN, metric_title, percent, plain
+from lrbench.report.tables.table import Cell, Emphasis, Section, Table
+
+__all__ = ["quality_section"]
+
+
+def quality_section(report: Report) -> Section:
+    """Make one table per dataset; with a baseline a column of percentages stands behind each metric."""
+    columns = ["Model"]
+    for metric in report.metrics:
+        columns.append(metric_title(metric))
+        if report.baseline is not None:
+            columns.append(f"Δ % {report.baseline}")
+    tables = [
+        Table(
+            f"{note.summary.name} (synthetic)" if note.summary.synthetic else note.summary.name,
+            tuple(_rows(report, note.summary.name)),
+        )
+        for note in report.datasets
+    ]
+    return Section("Quality", tuple(columns), tuple(tables), report.caption, aligned="left")
+
+
+def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
+    by_label: dict[str, list[Cell]] = {}
+    for row in report.rows:
+        if row.dataset == dataset:
+            cells = by_label.setdefault(row.label, [Cell(row.label)])
+            cells.append(_value(report, row))
+            if report.baseline is not None:
+                cells.append(_percentage(report, row))
+    return [tuple(cells) for cells in by_label.values()]
+
+
+def _value(report: Report, row: Row) -> Cell:
+    emphasis: Emphasis = "best" if row.best else "second" if row.second else "none"
+    daggers = _daggers(report, row) if row.metric == report.primary_metric else ""
+    tie = "≈" if row.ties_with_best and not row.best else ""
+    spread = plain(row.sd) if row.n_seeds > 1 else ""
+    return Cell(plain(row.mean), spread, emphasis, daggers + tie)
+
+
+def _daggers(report: Report, row: Row) -> str:
+    """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it."""
+    marks = ""
+    for sign, verdict in (("†", Verdict.BETTER), ("‡", Verdict.WORSE)):
+        key = (row.dataset, row.label, verdict)
+        letters = "".join(
+            LETTERS[report.proposed.index(comparison.proposed)]
+            for comparison in report.comparisons
+            if (comparison.dataset, comparison.baseline, comparison.verdict) == key
+        )
+        if letters:
+            marks += sign if len(report.proposed) == 1 else sign + letters
+    return marks
+
+
+def _percentage(report: Report, row: Row) -> Cell:
+    key = (row.dataset, row.metric, row.label, report.baseline)
+    for comparison in (*report.comparisons, *report.descriptive):
+        if (comparison.dataset, comparison.metric, comparison.proposed, comparison.baseline) == key:
+            return Cell(percent(comparison.relative.value))
+    return Cell(UNKNOWN)

@@ -1,0 +1,41 @@
+"""What a reader of a table must be told, as data: what is wrong, where, and what to do about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["ReportWarning", "WarningKind"]
+
+
+class WarningKind(StrEnum):
+    """The kinds of warnings; the value is what the reader can do."""
+
+    MISSING_TRIALS = "Run them: lrbench run SUITE --rerun missing"
+    FEWER_SEEDS = "Run the suite with all its seeds on this dataset."
+    NOT_TESTABLE = "Give the suite at least 3 seeds, better 5."
+    ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers."
+    EPOCH_CAP = "It may still have been improving: raise max_epochs in the suite's [training]."
+    TIES = "Look at how the model scores: equal scores earn the mid-rank, and this many make ranks coarse."
+    UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there: lrbench fetch NAME"
+    WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell."
+    DIFFERENT_DEVICES = "Compare quality, not times; run all trials on one kind of device for timings."
+    DIFFERENT_THREADS = (
+        "Compare quality, not times; run all trials with the same number of workers for timings."
+    )
+    DIFFERENT_VERSIONS = "Run the older trials again (lrbench run SUITE --rerun all) before a final table."
+
+
+@dataclass(frozen=True)
+class ReportWarning:
+    """One thing to know."""
+
+    kind: WarningKind
+    cause: str
+    """A sentence that says what and where."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(self.kind)
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.remedy}"

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from synthetic_results import Made, make_ranks, make_suite, write_trial
+
+from lrbench.errors import CheckError
+from lrbench.metrics import ndcg
+from lrbench.store.frames import aligned_ranks, finished_trials, suite_ranks
+from lrbench.store.layout import Results
+from lrbench.store.trials import RANKS
+
+NOISY = Made("LARES", 1.0, "lares", depth=2, depths=(0, 2), per_doubling=0.3, draws=3)
+
+
+def rewrite(root: Path, trial: str, change: pl.Expr) -> None:
+    path = Results(root).trial(trial) / "ranks.parquet"
+    pl.read_parquet(path).with_columns(change).write_parquet(path)
+
+
+def test_missing_trials_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], proposed=[])
+    Results(tmp_path).trial(suite.trials[1].trial).rename(tmp_path / "moved")
+    finished, missing = finished_trials(suite, Results(tmp_path))
+    assert [trial.cell for trial in finished] == [suite.trials[0], *suite.trials[2:]]
+    assert missing == [suite.trials[1]]
+
+
+def test_suite_ranks_say_which_cell_a_row_belongs_to(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B", depths=(0, 1))], seeds=[1, 2], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    frame = suite_ranks(finished).collect()
+    assert frame.columns == ["label", "dataset", "seed", "trial", *RANKS]
+    counts = {(label, seed): count for label, seed, count in frame.group_by("label", "seed").len().rows()}
+    assert counts == {("A", 1): 800, ("A", 2): 800, ("B", 1): 1600, ("B", 2): 1600}
+    assert suite_ranks([]).collect().columns == frame.columns
+
+
+def test_metric_is_the_mean_over_draws_at_the_depth_of_reports(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [NOISY], seeds=[1, 2], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    aligned = aligned_ranks(finished, masked=False)
+    assert {depth for _, depth in aligned.ranks} == {2}
+    values = aligned.metric([trial.record.id for trial in finished], 2, "ndcg@10")
+    assert values.shape == (2, 400)
+    user = aligned.targets["user"].to_list().index("u17")
+    ranks = make_ranks(NOISY, "sample", 2).filter(split="test", depth=2, user="u17")["rank"].to_numpy()
+    assert len(ranks) == 3
+    assert values[1, user] == pytest.approx(ndcg(ranks, 10).mean())
+
+
+def test_masked_ranks_and_other_depths_on_request(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [NOISY], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    trial = finished[0].record.id
+    plain, masked = (aligned_ranks(finished, masked, every_depth=True) for masked in (False, True))
+    assert plain.depths([trial]) == [0, 2]
+    assert (masked.ranks[trial, 0] == np.maximum(1, plain.ranks[trial, 0] - 3)).all()
+    assert not np.array_equal(plain.ranks[trial, 0], plain.ranks[trial, 2])
+
+
+def test_order_of_rows_in_the_file_does_not_matter(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [NOISY], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    before = aligned_ranks(finished, masked=False)
+    path = finished[0].folder / "ranks.parquet"
+    pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=1).write_parquet(path)
+    after = aligned_ranks(finished, masked=False)
+    assert after.targets.equals(before.targets)
+    assert all(np.array_equal(after.ranks[key], before.ranks[key]) for key in before.ranks)
+
+
+def test_another_target_is_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
+    swap = pl.when(pl.col("user").is_in(["u3", "u4"])).then(pl.lit("i9")).otherwise("target").alias("target")
+    rewrite(tmp_path, suite.trials[1].trial, swap)
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    with pytest.raises(CheckError, match="0 users are only in the first, 0 only in the second, 2 have another"):
+        aligned_ranks(finished, masked=False)
+
+
+def test_other_users_are_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
+    write_trial(tmp_path, Made("B"), "sample", 1, users=390)
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    with pytest.raises(CheckError, match="10 users are only in the first"):
+        aligned_ranks(finished, masked=False)
+
+
+def test_a_lost_draw_is_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [NOISY], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    path = finished[0].folder / "ranks.parquet"
+    lost = (pl.col("user") == "u5") & (pl.col("draw") == 2)
+    pl.read_parquet(path).filter(~lost).write_parquet(path)
+    with pytest.raises(CheckError, match="1199 ranks for 400 targets and 3 draws"):
+        aligned_ranks(finished, masked=False)
+
+
+def test_ranks_without_the_depth_of_reports_are_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", depths=(0,))], seeds=[1], proposed=[])
+    rewrite(tmp_path, suite.trials[0].trial, pl.lit(3, pl.Int32).alias("depth"))
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    with pytest.raises(CheckError, match="no test ranks at depth 0"):
+        aligned_ranks(finished, masked=False)

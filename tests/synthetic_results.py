@@ -1,0 +1,213 @@
+"""Small results folders for tests: real trial files with ranks drawn from a seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lrbench.config.protocol import protocol
+from lrbench.config.training import TrainingConfig
+from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
+from lrbench.data.prepared import StepCounts
+from lrbench.metrics import metric_function
+from lrbench.store.files import new_folder, write_text
+from lrbench.store.layout import Results
+from lrbench.store.suites import Cell, SuiteRecord, write_suite
+from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord
+
+USERS = 400
+ITEMS = 500
+
+
+@dataclass(frozen=True)
+class Made:
+    """How good a made-up model is: ``skill`` lowers the logarithm of its ranks."""
+
+    label: str
+    skill: float = 0.0
+    model: str = "sasrec"
+    deterministic: bool = False
+    depth: int = 0
+    depths: tuple[int, ...] = (0,)
+    per_doubling: float = 0.0
+    draws: int = 1
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of ``trial.json`` that differ from the usual ones."""
+
+
+QUICKSTART = (
+    Made("Popularity", 0.0, "popularity", deterministic=True),
+    Made("SASRec", 1.0),
+    Made("LARES", 1.7, "lares", depth=4, depths=(0, 1, 2, 4, 8), per_doubling=0.1),
+    Made("LARES w/o_RPT & 50%", 1.65, "lares", depth=4, depths=(0, 1, 2, 4, 8), per_doubling=0.1),
+)
+
+
+def make_suite(
+    root: Path,
+    models: Sequence[Made] = QUICKSTART,
+    datasets: Sequence[str] = ("sample",),
+    seeds: Sequence[int] = (1, 2, 3),
+    proposed: Sequence[str] = ("LARES",),
+    **changes: Any,
+) -> SuiteRecord:
+    """Write a suite with all its trials below ``root`` and return its record."""
+    cells = [
+        Cell(label=made.label, dataset=dataset, seed=seed, trial=write_trial(root, made, dataset, seed))
+        for dataset in datasets
+        for made in models
+        for seed in ([0] if made.deterministic else seeds)
+    ]
+    record = SuiteRecord(
+        name="demo",
+        protocol=protocol("loo-20"),
+        datasets=tuple(datasets),
+        labels=tuple(made.label for made in models),
+        seeds=tuple(seeds),
+        primary_metric="ndcg@10",
+        proposed=tuple(proposed),
+        trials=tuple(cells),
+    ).model_copy(update=changes)
+    write_suite(record, Results(root).suite(record.name))
+    return record
+
+
+def write_trial(root: Path, made: Made, dataset: str, seed: int, users: int = USERS) -> str:
+    """Write one trial's folder and return its id."""
+    config = _config(made, dataset, seed)
+    ranks = make_ranks(made, dataset, seed, users)
+    with new_folder(Results(root).trial(config.id)) as folder:
+        ranks.write_parquet(folder / "ranks.parquet")
+        _history(made, seed).write_parquet(folder / "history.parquet")
+        write_text(folder / "trial.json", _record(made, config, ranks).model_dump_json(indent=2))
+    return config.id
+
+
+def make_ranks(made: Made, dataset: str, seed: int, users: int = USERS) -> pl.DataFrame:
+    """Ranks whose logarithm is taste of the user - skill - luck of the run - noise."""
+    taste = _generator(dataset, "taste").normal(4.0, 1.5, users)
+    match = _generator(dataset, made.label, "match").normal(0, 0.4, users)
+    luck = _generator(dataset, made.label, seed).normal(0, 0.0 if made.deterministic else 0.05)
+    noise = _generator(dataset, made.label, seed, "noise")
+    parts = []
+    for split in ("valid", "test"):
+        for draw in range(made.draws):
+            steady = noise.normal(0, 0.5, users)
+            for depth in made.depths:
+                gain = made.skill + made.per_doubling * np.log2(depth + 1)
+                rank = np.clip(np.floor(np.exp(taste - match - luck - steady - gain)), 1, ITEMS)
+                parts.append(_frame(split, depth, draw, rank))
+    return pl.concat(parts)
+
+
+def _generator(*parts: object) -> np.random.Generator:
+    return np.random.default_rng(list(repr(parts).encode()))
+
+
+def _frame(split: str, depth: int, draw: int, rank: np.ndarray) -> pl.DataFrame:
+    users = len(rank)
+    return pl.DataFrame(
+        {
+            "split": [split] * users,
+            "user": [f"u{user}" for user in range(users)],
+            "target": [f"i{(7 * user) % ITEMS}" for user in range(users)],
+            "depth": [depth] * users,
+            "draw": [draw] * users,
+            "rank": rank,
+            "rank_masked": np.maximum(1, rank - 3),
+        },
+        schema=RANKS,
+    )
+
+
+def _history(made: Made, seed: int) -> pl.DataFrame:
+    epochs = 1 if made.deterministic else 12
+    curve = 0.1 * made.skill * (1 - np.exp(-np.arange(1, epochs + 1) / 4)) + 0.002 * seed
+    stages = ["supervised"] * epochs
+    if made.model == "lares":
+        stages = ["spt"] * (epochs - 4) + ["rpt"] * 4
+    return pl.DataFrame(
+        {
+            "stage": stages,
+            "epoch": [stages[:index].count(stage) + 1 for index, stage in enumerate(stages)],
+            "loss": 6 - 10 * curve,
+            "validation_metric": curve,
+        }
+    )
+
+
+def _config(made: Made, dataset: str, seed: int) -> TrialConfig:
+    names = ("spt", "rpt") if made.model == "lares" else ("supervised",)
+    return TrialConfig(
+        dataset=dataset,
+        fingerprint="f00d",
+        protocol=protocol("loo-20"),
+        model=made.model,
+        params={"label": made.label},
+        stages=tuple(StageConfig(name=name, training=TrainingConfig()) for name in names),
+        evaluation=EvaluationConfig(depths=made.depths, draws=made.draws),
+        seed=seed,
+    )
+
+
+def _record(made: Made, config: TrialConfig, ranks: pl.DataFrame) -> TrialRecord:
+    moment = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    synthetic = config.dataset == "sample"
+    usual = TrialRecord(
+        id=config.id,
+        dataset=DatasetSummary(
+            name=config.dataset,
+            edition="generated by lrbench from a fixed seed" if synthetic else "an edition with_underscores & 5%",
+            synthetic=synthetic,
+            fingerprint="f00d",
+            source="made here",
+            verified=True,
+            counts=StepCounts(step="5-core", users=USERS, items=ITEMS, interactions=9000),
+            best_recall_at_10=0.55 if synthetic else None,
+        ),
+        protocol=config.protocol,
+        model=made.model,
+        params=config.params,
+        deterministic=made.deterministic,
+        config=config,
+        stages=tuple(
+            StageRecord(
+                name=stage.name,
+                epochs=12,
+                steps=340,
+                seconds=21.5,
+                best_epoch=8,
+                best_metric=0.1,
+                stopped="fitted" if made.deterministic else "patience",
+            )
+            for stage in config.stages
+        ),
+        seed=config.seed,
+        depth=made.depth,
+        draws=made.draws,
+        metrics=_means(ranks),
+        tie_share=0.0,
+        parameters=0 if made.deterministic else 123_456,
+        flops_per_user=2.5e6 * (1 + made.depth),
+        train_seconds=43.0 + config.seed,
+        evaluate_seconds=1.5,
+        peak_memory_bytes=300_000_000,
+        device="cpu",
+        threads=2,
+        versions={"python": "3.11.7", "torch": "2.13.0", "lrbench": "0.1.0"},
+        started=moment,
+        ended=moment,
+    )
+    return usual.model_copy(update=dict(made.record))
+
+
+def _means(ranks: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    means: dict[str, dict[str, dict[str, float]]] = {}
+    for (split, depth), rows in ranks.group_by("split", "depth", maintain_order=True):
+        value = float(metric_function("ndcg@10")(rows["rank"].to_numpy()).mean())
+        means.setdefault(str(split), {})[str(depth)] = {"ndcg@10": value}
+    return means
