@@ -26,6 +26,7 @@ class Served:
     cuts: list[int] = field(default_factory=list)  # bytes after which a connection breaks, in order
     kind: str = "application/octet-stream"
     pace: float = 0.0  # seconds before each 64 KiB
+    longest: int | None = None  # bytes of a range that are sent at most, as servers may choose
 
 
 @dataclass
@@ -68,10 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= len(served.content) and start:
             return self._refuse(416, {"Content-Range": f"bytes */{len(served.content)}"})
         body = served.content[start:]
+        if start and served.longest:
+            body = body[: served.longest]
         self.send_response(206 if start else 200)
         if start:
-            last = len(served.content) - 1
-            self.send_header("Content-Range", f"bytes {start}-{last}/{last + 1}")
+            last, total = start + len(body) - 1, len(served.content)
+            self.send_header("Content-Range", f"bytes {start}-{last}/{total}")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", served.kind)
         if served.etag:

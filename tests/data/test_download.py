@@ -50,6 +50,12 @@ def test_wherever_connections_break_the_bytes_are_the_same(
     assert fetch(server, part) == CONTENT
 
 
+def test_a_server_may_send_less_than_was_asked_for(server: FileServer, tmp_path: Path) -> None:
+    server.files["data.csv"] = Served(CONTENT, cuts=[400_000], longest=300_000)
+    assert fetch(server, tmp_path / "data.part") == CONTENT
+    assert ranges_asked(server) == [None, "bytes=400000-", "bytes=700000-", "bytes=1000000-"]
+
+
 def test_an_interrupt_leaves_a_part_that_the_next_call_completes(server: FileServer, tmp_path: Path) -> None:
     server.files["data.csv"] = Served(CONTENT)
     part = tmp_path / "data.part"
