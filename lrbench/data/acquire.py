@@ -121,44 +121,11 @@ def held_sha256(name: str, source: Source, places: Places) -> str | None:
     return held.sha256 if held else source.checksum.content
 
 
-class AcquisitionRecord(FrozenConfig):
-    """The content of ``NAME.source.json``."""
-
-    file: str
-    """The file's name beside the record."""
-
-    address: str
-    """Where it came from."""
-
-    sha256: str
-    """SHA-256 of its content."""
-
-    verified: bool
-    """Whether a known checksum matched."""
-
-    notes: tuple[str, ...] = ()
-    """What a reader of results must know."""
-
-
-@dataclass(frozen=True)
-class AcquiredFile:
-    """A raw file that is ready to be read."""
-
-    path: Path
-    source: Source
-    record: AcquisitionRecord
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of its content."""
-        return self.record.sha256
-
-
-def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> AcquiredFile:
+def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> "AcquiredFile":
     """Get the file, compare it with its checksum, and keep it.
 
     Raises:
-        TransferError: it cannot be had, or it does not match and is not handed over by a person.
+        TransferError: it cannot be had or read, or does not match and is not handed over by a person.
     """
     source = offer.source
     part = folder / f"{source.stem}.part"
@@ -167,7 +134,7 @@ def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> Acqu
     else:
         _copy(Path(offer.address), part, source.file_name, listener)
     verdict = verify(part, source)
-    if verdict.complaint and not trusted:
+    if verdict.complaint and not (trusted and verdict.readable):
         part.unlink()
         state_file(part).unlink(missing_ok=True)
         raise TransferError(f"refused: {verdict.complaint}")
@@ -185,7 +152,7 @@ def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> Acqu
 
 def _keep(
     part: Path, offer: Offer, folder: Path, sha256: str, verified: bool, notes: Sequence[str]
-) -> AcquiredFile:
+) -> "AcquiredFile":
     """Give a complete file its name, and record where it came from."""
     stem = folder / offer.source.stem
     with part.open("rb") as file:
@@ -218,7 +185,7 @@ def _copy(file: Path, part: Path, name: str, listener: Listener) -> None:
             listener.advance(name, copy.tell(), total)
 
 
-def _held(source: Source, folder: Path) -> AcquiredFile | None:
+def _held(source: Source, folder: Path) -> "AcquiredFile | None":
     """Return the file if it is here: fetched and recorded, or a file of the user's own."""
     if source.local is not None:
         return _own(source, source.local)
@@ -233,7 +200,7 @@ def _held(source: Source, folder: Path) -> AcquiredFile | None:
     return None if outdated or not path.is_file() else AcquiredFile(path, source, record)
 
 
-def _own(source: Source, file: Path) -> AcquiredFile:
+def _own(source: Source, file: Path) -> "AcquiredFile":
     """Return a file of the user's own; it may have changed, so its bytes are read each time."""
     if not file.is_file():
         raise RequestError(f"There is no file {file}.", "Check its path in your catalogue.")
@@ -277,6 +244,39 @@ def _exclusively(source: Source, folder: Path, listener: Listener) -> Iterator[N
         yield
     finally:
         lock.release()
+
+
+class AcquisitionRecord(FrozenConfig):
+    """The content of ``NAME.source.json``."""
+
+    file: str
+    """The file's name beside the record."""
+
+    address: str
+    """Where it came from."""
+
+    sha256: str
+    """SHA-256 of its content."""
+
+    verified: bool
+    """Whether a known checksum matched."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know."""
+
+
+@dataclass(frozen=True)
+class AcquiredFile:
+    """A raw file that is ready to be read."""
+
+    path: Path
+    source: Source
+    record: AcquisitionRecord
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its content."""
+        return self.record.sha256
 
 
 class _Interruptible:

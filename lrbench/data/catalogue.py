@@ -89,6 +89,108 @@ def remember(dataset: "Dataset", remembered: Path) -> None:
     write_text(_memory(dataset.name, remembered), dataset.model_dump_json(indent=2) + "\n")
 
 
+def _read(file: Path, local: bool = False) -> "Catalogue":
+    """Read a catalogue file; ``local``: sources without addresses are files beside it."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"The catalogue {file} cannot be read: {error.strerror}.", "Check --catalog."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RequestError(f"The catalogue {file} is no valid TOML: {error}.", "Correct it.") from None
+    content = parse_config(_Document, document, str(file))
+    datasets = {name: _dataset(name, table, file, local) for name, table in content.dataset.items()}
+    for table in content.family:
+        for dataset in _expand(table, file, local):
+            datasets[dataset.name] = dataset
+    return Catalogue(datasets, content.alias)
+
+
+def _dataset(name: str, table: Mapping[str, Any], file: Path, local: bool) -> "Dataset":
+    """Parse ``[dataset.NAME]``, whose first source may stand directly in it."""
+    where = f'{file.name}, dataset "{name}"'
+    source_fields = set(Source.model_fields) - {"local"}
+    _refuse_unknown(table, source_fields | set(Dataset.model_fields) - {"name"}, where)
+    direct = {key: value for key, value in table.items() if key in source_fields}
+    rest = {key: value for key, value in table.items() if key not in source_fields}
+    dataset = parse_config(Dataset, {"name": name, **rest}, where)
+    sources = [*([parse_config(Source, direct, where)] if direct else []), *dataset.sources]
+    if not sources and not dataset.generated:
+        raise RequestError(f"{where}: it has no source.", "Add reader, path and urls.")
+    if local:
+        sources = [_beside(file, source) for source in sources]
+    return dataset.model_copy(update={"sources": tuple(sources)})
+
+
+def _beside(file: Path, source: "Source") -> "Source":
+    """Return a source of a user's catalogue: one without addresses is a file that lies where it says."""
+    return (
+        source if source.urls else source.model_copy(update={"local": (file.parent / source.path).resolve()})
+    )
+
+
+def _expand(table: Mapping[str, Any], file: Path, local: bool) -> "Iterable[Dataset]":
+    """Yield the datasets that ``[[family]]`` stands for."""
+    family = parse_config(_Family, table, f"{file.name}, family")
+    shared = family.model_dump(exclude={"name", "categories"}, exclude_unset=True)
+    for category, own in family.categories.items():
+        words = {
+            "{category}": category,
+            "{slug}": category.lower().replace("_", "-"),
+            "{title}": category.replace("_", " "),
+        }
+        yield _dataset(_fill(family.name, words), {**_fill(shared, words), **own}, file, local)
+
+
+def _fill(template: Any, words: Mapping[str, str]) -> Any:
+    """Put the words in place of their marks in every string of a nested value."""
+    if isinstance(template, str):
+        for mark, word in words.items():
+            template = template.replace(mark, word)
+        return template
+    if isinstance(template, Mapping):
+        return {key: _fill(value, words) for key, value in template.items()}
+    if isinstance(template, list | tuple):
+        return [_fill(value, words) for value in template]
+    return template
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    unknown = next((key for key in table if key not in set(known)), None)
+    if unknown is not None:
+        raise RequestError(f'{where}: unknown option "{unknown}".', did_you_mean(unknown, known))
+
+
+def _remembered(folder: Path) -> "Iterable[tuple[str, Dataset]]":
+    """Yield the entries that were kept of files given on the command line."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            yield file.stem, Dataset.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValidationError):
+            raise RequestError(f"{file} is damaged.", "Remove it, and fetch that dataset again.") from None
+
+
+def _memory(name: str, remembered: Path) -> Path:
+    return remembered / f"{name}.json"
+
+
+def _merge(catalogues: "Iterable[Catalogue]") -> "Catalogue":
+    datasets: dict[str, Dataset] = {}
+    aliases: dict[str, str] = {}
+    for catalogue in catalogues:
+        new = [*catalogue.datasets, *catalogue.aliases]
+        taken = next((name for name in new if name in datasets or name in aliases), None)
+        if taken is not None:
+            raise RequestError(f'There is already a dataset "{taken}".', "Give yours another name.")
+        datasets.update(catalogue.datasets)
+        aliases.update(catalogue.aliases)
+    meant = [*aliases.values(), *(name for entry in datasets.values() for name in entry.fallbacks)]
+    for name in meant:
+        Catalogue(datasets, {}).find(name)
+    return Catalogue(datasets, aliases)
+
+
 class Checksums(FrozenConfig):
     """What is known of a file's bytes; a file is right if any of them matches."""
 
@@ -179,7 +281,7 @@ class Dataset(FrozenConfig):
     """Whether lrbench computes it; it has no sources then."""
 
 
-class Family(FrozenConfig):
+class _Family(FrozenConfig):
     """A template for datasets of one form, one for each category."""
 
     name: str
@@ -193,6 +295,14 @@ class Family(FrozenConfig):
     titles: str = ""
     categories: dict[str, dict[str, Any]]
     """The fields that are each category's own."""
+
+
+class _Document(FrozenConfig):
+    """A catalogue file as a whole; its tables are parsed one by one."""
+
+    dataset: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    family: list[dict[str, Any]] = Field(default_factory=list)
+    alias: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -231,106 +341,3 @@ class Catalogue:
         known = [*self.aliases, *self.datasets]
         near = [word for word in known if name in word] or get_close_matches(name, known, cutoff=0.5)
         return f"Did you mean {' or '.join(near[:3])}? " if near else ""
-
-
-def _read(file: Path, local: bool = False) -> Catalogue:
-    """Read a catalogue file; ``local``: sources without addresses are files beside it."""
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(
-            f"The catalogue {file} cannot be read: {error.strerror}.", "Check --catalog."
-        ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(f"The catalogue {file} is no valid TOML: {error}.", "Correct it.") from None
-    _refuse_unknown(document, ("dataset", "family", "alias"), str(file))
-    datasets = {
-        name: _dataset(name, table, file, local) for name, table in document.get("dataset", {}).items()
-    }
-    for table in document.get("family", []):
-        for dataset in _expand(table, file, local):
-            datasets[dataset.name] = dataset
-    return Catalogue(datasets, document.get("alias", {}))
-
-
-def _dataset(name: str, table: Mapping[str, Any], file: Path, local: bool) -> Dataset:
-    """Parse ``[dataset.NAME]``, whose only source may stand directly in it."""
-    where = f'{file.name}, dataset "{name}"'
-    source_fields = set(Source.model_fields) - {"local"}
-    _refuse_unknown(table, source_fields | set(Dataset.model_fields) - {"name"}, where)
-    direct = {key: value for key, value in table.items() if key in source_fields}
-    rest = {key: value for key, value in table.items() if key not in source_fields}
-    sources = [*([direct] if direct else []), *rest.pop("sources", [])]
-    dataset = parse_config(Dataset, {"name": name, **rest}, where)
-    parsed = tuple(_source(source, file, local, where) for source in sources)
-    if not parsed and not dataset.generated:
-        raise RequestError(f"{where}: it has no source.", "Add reader, path and urls.")
-    return dataset.model_copy(update={"sources": parsed})
-
-
-def _source(table: Mapping[str, Any], file: Path, local: bool, where: str) -> Source:
-    source = parse_config(Source, table, where)
-    if local and not source.urls:
-        return source.model_copy(update={"local": (file.parent / source.path).resolve()})
-    return source
-
-
-def _expand(table: Mapping[str, Any], file: Path, local: bool) -> Iterable[Dataset]:
-    """Yield the datasets that ``[[family]]`` stands for."""
-    family = parse_config(Family, table, f"{file.name}, family")
-    shared = family.model_dump(exclude={"name", "categories"}, exclude_unset=True)
-    for category, own in family.categories.items():
-        words = {
-            "{category}": category,
-            "{slug}": category.lower().replace("_", "-"),
-            "{title}": category.replace("_", " "),
-        }
-        yield _dataset(_fill(family.name, words), {**_fill(shared, words), **own}, file, local)
-
-
-def _fill(template: Any, words: Mapping[str, str]) -> Any:
-    """Put the words in place of their marks in every string of a nested value."""
-    if isinstance(template, str):
-        for mark, word in words.items():
-            template = template.replace(mark, word)
-        return template
-    if isinstance(template, Mapping):
-        return {key: _fill(value, words) for key, value in template.items()}
-    if isinstance(template, list | tuple):
-        return [_fill(value, words) for value in template]
-    return template
-
-
-def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    unknown = next((key for key in table if key not in set(known)), None)
-    if unknown is not None:
-        raise RequestError(f'{where}: unknown option "{unknown}".', did_you_mean(unknown, known))
-
-
-def _remembered(folder: Path) -> Iterable[tuple[str, Dataset]]:
-    """Yield the entries that were kept of files given on the command line."""
-    for file in sorted(folder.glob("*.json")):
-        try:
-            yield file.stem, Dataset.model_validate_json(file.read_text(encoding="utf-8"))
-        except (OSError, ValidationError):
-            raise RequestError(f"{file} is damaged.", "Remove it, and fetch that dataset again.") from None
-
-
-def _memory(name: str, remembered: Path) -> Path:
-    return remembered / f"{name}.json"
-
-
-def _merge(catalogues: Iterable[Catalogue]) -> Catalogue:
-    datasets: dict[str, Dataset] = {}
-    aliases: dict[str, str] = {}
-    for catalogue in catalogues:
-        new = [*catalogue.datasets, *catalogue.aliases]
-        taken = next((name for name in new if name in datasets or name in aliases), None)
-        if taken is not None:
-            raise RequestError(f'There is already a dataset "{taken}".', "Give yours another name.")
-        datasets.update(catalogue.datasets)
-        aliases.update(catalogue.aliases)
-    meant = [*aliases.values(), *(name for entry in datasets.values() for name in entry.fallbacks)]
-    for name in meant:
-        Catalogue(datasets, {}).find(name)
-    return Catalogue(datasets, aliases)

@@ -29,7 +29,7 @@ def verify(path: Path, source: Source) -> "Verdict":
     try:
         content = content_sha256(path, source.member)
     except (*_BROKEN, KeyError) as error:
-        return Verdict(_sha256(path), False, f"it cannot be read: {_reason(error)}")
+        return Verdict(_sha256(path), False, f"it cannot be read: {_reason(error)}", readable=False)
     known = source.checksum
     if not (known.file or known.content or known.git_blob):
         return Verdict(content, False, "")
@@ -55,28 +55,8 @@ def content_sha256(path: Path, member: str) -> str:
         return _digest(stream, hashlib.sha256())
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came of comparing a file with the catalogue."""
-
-    sha256: str
-    """SHA-256 of the content; of the file itself where the content cannot be read."""
-
-    verified: bool
-    """Whether a known checksum matched."""
-
-    complaint: str
-    """Why the file must be refused; empty where it matched, or where no checksum is known."""
-
-
-class _Stream(Protocol):
-    """Something to read bytes from."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 @contextmanager
-def _content(path: Path, member: str) -> Iterator[_Stream]:
+def _content(path: Path, member: str) -> "Iterator[_Stream]":
     """Open what a reader reads, decompressed on the fly."""
     if member and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
@@ -92,7 +72,7 @@ def _content(path: Path, member: str) -> Iterator[_Stream]:
             yield stream
 
 
-def _digest(stream: _Stream, state: "hashlib._Hash") -> str:
+def _digest(stream: "_Stream", state: "hashlib._Hash") -> str:
     while chunk := stream.read(_CHUNK):
         state.update(chunk)
     return state.hexdigest()
@@ -122,3 +102,26 @@ def _mismatch(path: Path, source: Source, content: str) -> str:
 
 def _reason(error: BaseException) -> str:
     return str(error).strip("'\"") or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of comparing a file with the catalogue."""
+
+    sha256: str
+    """SHA-256 of the content; of the file itself where the content cannot be read."""
+
+    verified: bool
+    """Whether a known checksum matched."""
+
+    complaint: str
+    """What is wrong with the file; empty where it matched, or where no checksum is known."""
+
+    readable: bool = True
+    """Whether its content could be read at all."""
+
+
+class _Stream(Protocol):
+    """Something to read bytes from."""
+
+    def read(self, size: int, /) -> bytes: ...

@@ -31,46 +31,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class Listener(Protocol):
-    """Whoever wants to know how fetching goes; also who decides how to wait."""
-
-    def say(self, message: str) -> None:
-        """Take a sentence for the person."""
-
-    def advance(self, name: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` bytes of a file are here; raising here interrupts."""
-
-    def pause(self, seconds: float) -> None:
-        """Wait before another attempt; raising here interrupts."""
-
-
-class SilentListener:
-    """Says and shows nothing."""
-
-    def say(self, message: str) -> None:
-        """Ignore it."""
-
-    def advance(self, name: str, done: int, total: int | None) -> None:
-        """Ignore it."""
-
-    def pause(self, seconds: float) -> None:
-        """Sleep."""
-        time.sleep(seconds)
-
-
-class TransferError(Exception):
-    """An address did not give the file; the message says why."""
-
-
-class _PassingError(Exception):
-    """A failure that may be gone at the next attempt."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        self.wait = wait
-        super().__init__(reason)
-
-
-def download(url: str, part: Path, name: str, listener: Listener) -> None:
+def download(url: str, part: Path, name: str, listener: "Listener") -> None:
     """Fetch ``url`` into ``part``, going on where an earlier call was interrupted.
 
     Args:
@@ -104,15 +65,7 @@ def state_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-@dataclass(frozen=True)
-class _Body:
-    """What a response carries: from which byte, and how long the whole file is."""
-
-    start: int
-    total: int | None
-
-
-def _transfer(client: httpx.Client, url: str, part: Path, name: str, listener: Listener) -> None:
+def _transfer(client: httpx.Client, url: str, part: Path, name: str, listener: "Listener") -> None:
     """Make one request and store what comes."""
     held, version = _held(part, url)
     headers = {"Accept-Encoding": "identity"}
@@ -136,7 +89,7 @@ def _transfer(client: httpx.Client, url: str, part: Path, name: str, listener: L
         _store(response, part, body, name, listener)
 
 
-def _store(response: httpx.Response, part: Path, body: _Body, name: str, listener: Listener) -> None:
+def _store(response: httpx.Response, part: Path, body: "_Body", name: str, listener: "Listener") -> None:
     done = body.start
     with part.open("ab") as file:
         listener.advance(name, done, body.total)
@@ -148,7 +101,7 @@ def _store(response: httpx.Response, part: Path, body: _Body, name: str, listene
         raise _PassingError(f"the connection ended after {done:,} of {body.total:,} bytes")
 
 
-def _body(response: httpx.Response, held: int, version: str) -> _Body | None:
+def _body(response: httpx.Response, held: int, version: str) -> "_Body | None":
     """Return what the response carries, or none if it is the rest of another version of the file."""
     if response.status_code != httpx.codes.PARTIAL_CONTENT:
         length = response.headers.get("Content-Length")
@@ -232,3 +185,50 @@ def _connection_failure(error: BaseException) -> str:
             return f"TLS failed: {cause.reason or cause}"
         cause = cause.__cause__ or cause.__context__
     return f"no connection: {error}"
+
+
+class Listener(Protocol):
+    """Whoever wants to know how fetching goes; also who decides how to wait."""
+
+    def say(self, message: str) -> None:
+        """Take a sentence for the person."""
+
+    def advance(self, name: str, done: int, total: int | None) -> None:
+        """Take note that ``done`` of ``total`` bytes of a file are here; raising here interrupts."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait before another attempt; raising here interrupts."""
+
+
+class SilentListener:
+    """Says and shows nothing."""
+
+    def say(self, message: str) -> None:
+        """Ignore it."""
+
+    def advance(self, name: str, done: int, total: int | None) -> None:
+        """Ignore it."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+
+class TransferError(Exception):
+    """An address did not give the file; the message says why."""
+
+
+class _PassingError(Exception):
+    """A failure that may be gone at the next attempt."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        self.wait = wait
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What a response carries: from which byte, and how long the whole file is."""
+
+    start: int
+    total: int | None

@@ -15,22 +15,13 @@ from lrbench.errors import RequestError
 __all__ = ["Offer", "handed_offers", "in_folder", "is_address", "usual_offers"]
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A place that may have the file in one of its forms."""
-
-    source: Source
-    address: str
-    """A local path, or an address."""
-
-
-def usual_offers(sources: Sequence[Source], mirror: str | None) -> list[Offer]:
+def usual_offers(sources: Sequence[Source], mirror: str | None) -> "list[Offer]":
     """Return where the catalogue and the mirror (a folder or an address) have the file."""
     mirrored = [offer for source in sources for offer in _mirrored(source, mirror)] if mirror else []
     return [*mirrored, *(Offer(source, url) for source in sources for url in source.urls)]
 
 
-def handed_offers(name: str, sources: Sequence[Source], handed: str) -> list[Offer]:
+def handed_offers(name: str, sources: Sequence[Source], handed: str) -> "list[Offer]":
     """Return what a person's ``--from`` may mean: one file in one form, or a mirror.
 
     A file is taken for the form whose checksum it has (an address: the form that lists it), else for the one
@@ -72,7 +63,7 @@ def _spellings(path: str) -> tuple[str, str]:
     return path, stem if stem != path else f"{path}.gz"
 
 
-def _mirrored(source: Source, mirror: str) -> Iterator[Offer]:
+def _mirrored(source: Source, mirror: str) -> "Iterator[Offer]":
     """Yield where a mirror may have the file, with ``.gz`` and without."""
     if is_address(mirror):
         yield from (Offer(source, f"{mirror.rstrip('/')}/{path}") for path in _spellings(source.path))
@@ -81,8 +72,17 @@ def _mirrored(source: Source, mirror: str) -> Iterator[Offer]:
     yield Offer(source, str(in_folder(folder, source.path) or folder / source.path))
 
 
-def _in_mirror(source: Source, handed: str) -> Iterator[Offer]:
+def _in_mirror(source: Source, handed: str) -> "Iterator[Offer]":
     """Yield a mirror's offers and, in a folder, the file by its mere name."""
     yield from _mirrored(source, handed)
     if not is_address(handed):
         yield from _mirrored(source.model_copy(update={"path": source.path.rpartition("/")[2]}), handed)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A place that may have the file in one of its forms."""
+
+    source: Source
+    address: str
+    """A local path, or an address."""

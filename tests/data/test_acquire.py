@@ -198,6 +198,16 @@ class TestHandedOver:
         assert held_sha256("shop", csv(), places) == hashlib.sha256(OTHER).hexdigest()
         assert acquire("shop", [csv()], places) == file  # it stays until another is handed over
 
+    def test_a_damaged_file_is_refused_and_replaces_nothing(
+        self, tmp_path: Path, places: Places, server: FileServer
+    ) -> None:
+        server.files["data.csv"] = Served(ROWS)
+        here = acquire("shop", [csv(server.url("data.csv"))], places)
+        (tmp_path / "data.csv.gz").write_bytes(gzip.compress(ROWS)[:50])
+        with pytest.raises(LrbenchError, match="refused: it cannot be read"):
+            acquire("shop", [here.source], places, handed=str(tmp_path / "data.csv.gz"))
+        assert acquire("shop", [here.source], places) == here
+
     def test_it_replaces_what_was_here(self, tmp_path: Path, places: Places, server: FileServer) -> None:
         server.files["data.csv"] = Served(ROWS)
         acquire("shop", [csv(server.url("data.csv"))], places)

@@ -204,6 +204,15 @@ class TestOwn:
             ),
             ('[alias]\nmine = "ml-2m"', 'no dataset "ml-2m"', "ml-"),
             ("[dataset", "no valid TOML", ""),
+            ('alias = "mine"', '"alias" =', ""),
+            ("[dataset]\nx = 3", '"dataset.x" = 3', ""),
+            ('[dataset.x]\nedition = "e"\nsources = "csv"', '"sources" =', ""),
+            (
+                '[dataset.x]\nedition = "e"\n[[dataset.x.sources]]\nreader = "csv"',
+                '"sources.0.path" is missing',
+                "",
+            ),
+            ('[[family]]\nname = "x"', "is missing", ""),
         ],
     )
     def test_mistakes_are_said_in_a_sentence(self, tmp_path: Path, text: str, told: str, hint: str) -> None:
