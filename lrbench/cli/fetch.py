@@ -97,10 +97,11 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
     from lrbench.data.prepared import load_prepared
 
     record = load_prepared(folder).record
+    check = "checksum matches" if record.verified else "checksum not compared"
     lines = [
         catalogue.describe(name),
         f"  terms: {catalogue.find(name).licence}",
-        f"  taken from {record.source}, {'checksum matches' if record.verified else 'checksum not compared'}",
+        f"  taken from {record.source}{'' if record.synthetic else f', {check}'}",
         *(
             f"  {count.step}: {count.users:,} users, {count.items:,} items, "
             f"{count.interactions:,} interactions"

@@ -7,7 +7,7 @@ source would give. Two processes may ask for the same dataset at once: one prepa
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue:
     """Return the folder of a right preparation, of the most preferred form that has one."""
     dataset = catalogue.find(name)
     if dataset.generated:
-        folder = _generated_folder(dataset, filters, places)
+        folder = _generated_folder(sample_dataset(filters), places)
         return folder if folder.exists() else None
     folders = ((_folder(dataset, source, filters, places), source) for source in catalogue.sources(dataset))
     return next((folder for folder, source in folders if _is_right(folder, source, filters, places)), None)
@@ -77,22 +77,21 @@ def obtain_folder(
     """
     dataset = catalogue.find(name)
     _make_data_folder(places)
+    if dataset.generated and handed is None:
+        sample = sample_dataset(filters)
+        folder = _generated_folder(sample, places)
+        _write_once(folder, folder.exists, lambda: sample)
+        return folder
     ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
     if ready is not None:
         return ready
-    if dataset.generated:
-        folder = _generated_folder(dataset, filters, places)
-        with new_folder(folder) as unfinished:
-            write_prepared(sample_dataset(filters), unfinished)
-        return folder
     file = acquire(dataset.name, catalogue.sources(dataset), places, listener, handed)
     folder = _folder(dataset, file.source, filters, places)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if not _is_right(folder, file.source, filters, places):
-            prepared = _blaming_the_file(dataset, file, filters, places)
-            with new_folder(folder) as unfinished:
-                write_prepared(prepared, unfinished)
+    _write_once(
+        folder,
+        lambda: _is_right(folder, file.source, filters, places),
+        lambda: _blaming_the_file(dataset, file, filters, places),
+    )
     return folder
 
 
@@ -224,9 +223,19 @@ def _is_right(folder: Path, source: Source, filters: Filters, places: Places) ->
     return record.fingerprint == fingerprint(origin, filters)
 
 
-def _generated_folder(dataset: Dataset, filters: Filters, places: Places) -> Path:
+def _generated_folder(sample: PreparedDataset, places: Places) -> Path:
     """Named by the fingerprint, so that another generator or other filters give another folder."""
-    return places.prepared / dataset.name / sample_dataset(filters).record.fingerprint[:12]
+    return places.prepared / sample.record.name / sample.record.fingerprint
+
+
+def _write_once(folder: Path, is_right: Callable[[], bool], make: Callable[[], PreparedDataset]) -> None:
+    """Make and write a dataset unless it is there; of two processes, one does and the other waits."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not is_right():
+            dataset = make()
+            with new_folder(folder) as unfinished:
+                write_prepared(dataset, unfinished)
 
 
 def _options(source: Source, places: Places) -> dict[str, Any]:
