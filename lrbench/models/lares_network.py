@@ -156,7 +156,6 @@ class LARESNetwork(Model):
 
     def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
-        self.config = config
         width, sizes = config.width, (config.heads, config.inner_width, config.dropout, config.dropout)
         self.embedding = InputEmbedding(n_items, max_length, width, config.dropout)
         self.pre = transformer(config.pre_layers, width, *sizes)

@@ -14,6 +14,7 @@ similarity, as in the source.
 """
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,16 +22,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
-from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.blocks import set_dropout
 from lrbench.models.lares_network import LARESNetwork
-from lrbench.objectives.cross_entropy import target_log_probabilities
+from lrbench.objectives.cross_entropy import items_above, target_log_probabilities
 from lrbench.objectives.policy import divergence, group_advantages, ranking_reward, rollout_loss
 
 __all__ = ["Reinforcement"]
 
 _FILTER_BATCH = 4096  # targets; the authors' evaluation batch
+
+
+class Rollout(NamedTuple):
+    """One rollout of every row of a batch."""
+
+    policy: Tensor  # (steps, targets) log-probability of the target
+    reference: Tensor  # (steps, targets) the same under the frozen copy
+    above: Tensor  # (targets,) items that the last step ranks above the target
 
 
 class Reinforcement(GradientStage):
@@ -40,21 +48,10 @@ class Reinforcement(GradientStage):
     _reference: LARESNetwork
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
-        """Freeze the reference, choose the targets and set the policy's dropout.
-
-        Raises:
-            LrbenchError: no target is ranked within the filter's cutoff.
-        """
+        """Freeze the reference, choose the targets and set the policy's dropout."""
         self._reference = copy.deepcopy(self.model).requires_grad_(False).eval()
-        keep = self._reachable(data, device)
-        if not keep.any():
-            raise LrbenchError(
-                f"No training target ranks within the top {self.model.config.filter_cutoff}, so "
-                "reinforcement has nothing to train on.",
-                "Train the stage before it longer, or raise filter_cutoff.",
-            )
         set_dropout(self.model, self.model.config.reinforcement_dropout)
-        return keep
+        return self._reachable(data, device)
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss``, and for the record divergence, mean reward and share of mixed groups."""
@@ -62,14 +59,14 @@ class Reinforcement(GradientStage):
         with torch.no_grad():
             pre = self._reference.prepare(batch.sequences)
         rollouts = [self._rollout(batch, pre) for _ in range(config.rollouts)]
-        above = torch.stack([counts for _, _, counts in rollouts])  # (rollouts, targets)
+        above = torch.stack([rollout.above for rollout in rollouts])  # (rollouts, targets)
         rewards = ranking_reward(above, config.reward, config.reward_cutoff)
         advantages = group_advantages(rewards).to(pre.dtype)
         losses = [
-            rollout_loss(policy, reference, advantage, config.beta)
-            for (policy, reference, _), advantage in zip(rollouts, advantages, strict=True)
+            rollout_loss(rollout.policy, rollout.reference, advantage, config.beta)
+            for rollout, advantage in zip(rollouts, advantages, strict=True)
         ]
-        estimates = [divergence(policy.detach(), reference).mean() for policy, reference, _ in rollouts]
+        estimates = [divergence(each.policy.detach(), each.reference).mean() for each in rollouts]
         return {
             "loss": torch.stack(losses).mean(),
             "divergence": torch.stack(estimates).mean(),
@@ -77,23 +74,22 @@ class Reinforcement(GradientStage):
             "mixed_groups": (rewards != rewards[0]).any(0).to(rewards.dtype).mean(),
         }
 
-    def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities under policy and reference, (steps, targets), and the last step's ranking."""
-        steps = self.model.draw_steps()
-        policy, above = self._log_probabilities(self.model, self.model.prepare(batch.sequences), batch, steps)
+    def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> Rollout:
+        model, steps = self.model, self.model.draw_steps()
+        trajectory = model.unroll(model.prepare(batch.sequences), batch.sequences, steps)
         with torch.no_grad():
-            reference, _ = self._log_probabilities(self._reference, reference_pre, batch, steps)
-        return policy, reference, above[-1]
+            other = self._reference.unroll(reference_pre, batch.sequences, steps)
+            reference = self._log_probabilities(self._reference, other, batch)
+        above = items_above(trajectory[-1][batch.rows], model.embedding.items.weight, batch.targets)
+        return Rollout(self._log_probabilities(model, trajectory, batch), reference, above)
 
     def _log_probabilities(
-        self, network: LARESNetwork, pre: Tensor, batch: TrainingBatch, steps: int
-    ) -> tuple[Tensor, Tensor]:
-        """Target's log-probability and number of items above it after each step, (steps, targets) each."""
-        trajectory = network.unroll(pre, batch.sequences, steps)
+        self, network: LARESNetwork, trajectory: list[Tensor], batch: TrainingBatch
+    ) -> Tensor:
+        """Log-probability of each target after each step, (steps, targets)."""
         states = torch.cat([state[batch.rows] for state in trajectory])  # (steps * targets, width)
-        items = network.embedding.items.weight
-        values, above = target_log_probabilities(states, items, batch.targets.repeat(steps))
-        return values.view(steps, -1), above.view(steps, -1)
+        items, targets = network.embedding.items.weight, batch.targets.repeat(len(trajectory))
+        return target_log_probabilities(states, items, targets).view(len(trajectory), -1)
 
     @torch.no_grad()
     def _reachable(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
@@ -105,6 +101,6 @@ class Reinforcement(GradientStage):
                 pre = reference.prepare(batch.sequences)
                 last = reference.unroll(pre, batch.sequences, config.mean_depth)[-1][batch.rows]
                 states = reference.user_vectors(last)
-                _, above = target_log_probabilities(states, reference.item_vectors(), batch.targets)
+                above = items_above(states, reference.item_vectors(), batch.targets)
                 keep[batch.target_ids] |= (above < config.filter_cutoff).cpu().numpy()
         return keep
