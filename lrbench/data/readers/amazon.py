@@ -75,11 +75,16 @@ class _ReviewsJson(_Amazon):
         file = open_raw(path, "")
         schema = pl.Schema({field: COLUMNS[role] for role, field in self._fields.items()})
         table = pl.scan_ndjson(file.scannable(), schema=schema)
+
+        def find_fault() -> str:
+            return _faulty_line(file, self._fields)
+
         return RawInteractions(
             interactions(table, self._fields),
             self._titles(),
             file.name,
-            locate_fault=lambda: _faulty_line(file, self._fields),
+            locate_fault=find_fault,
+            explain_refusal=find_fault,
         )
 
 
@@ -144,8 +149,8 @@ def _faulty_line(file: RawFile, fields: dict[str, str]) -> str:
     for number, line in enumerate(file.lines(), start=1):
         try:
             review = json.loads(line)
-        except ValueError as error:
-            return f"line {number} is not JSON ({error})"
+        except ValueError:
+            return f"line {number} is not JSON"
         for role, field in fields.items():
             if not isinstance(review, dict) or not isinstance(review.get(field), kinds[role]):
                 return f'line {number} has no "{field}" of the right kind'

@@ -33,7 +33,10 @@ class RawInteractions:
     """Line of the first row, for forms in which a row is a line."""
 
     locate_fault: Callable[[], str] | None = None
-    """Finds the malformed line, for forms in which a row is not a line; called after a failure only."""
+    """Finds the first malformed line, for forms in which a row is not a line."""
+
+    explain_refusal: Callable[[], str] | None = None
+    """Finds the line that Polars refused, for forms in which Polars does not name it."""
 
     own_clocks: bool = False
     """Whether times count from each user's own first interaction and cannot be compared between users."""
@@ -48,7 +51,7 @@ class RawInteractions:
             ids = pl.col("user", "item").cast(pl.Categorical)
             table = self.frame.with_columns(ids).collect(engine="streaming")
         except (pl.exceptions.PolarsError, OSError) as error:
-            reason = self.locate_fault() if self.locate_fault else str(error).splitlines()[0]
+            reason = self.explain_refusal() if self.explain_refusal else str(error).splitlines()[0]
             raise RequestError(
                 f"{self.file} cannot be read: {reason}.", "Fetch it again, or check that the reader fits it."
             ) from error
