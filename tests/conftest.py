@@ -19,3 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mirror() -> Path:
     """The folder with real data."""
     return Path(os.environ["LRBENCH_MIRROR"]).resolve()
+
+
+@pytest.fixture(scope="session")
+def walks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small prepared dataset on disk."""
+    from small_data import write_small_dataset  # noqa: PLC0415 - imports torch, which not every test needs
+
+    folder = tmp_path_factory.mktemp("data") / "walks"
+    write_small_dataset(folder)
+    return folder

@@ -87,7 +87,7 @@ class SuiteView:
         if not rest:
             return "all trials ended"
         pace = (time.monotonic() - self.started) / max(self.ended, 1)
-        return f"about {duration(pace * rest)} left"
+        return f"about {duration(pace * rest)} left at this pace"
 
 
 class LiveView(SuiteView):

@@ -1,6 +1,6 @@
 """What ``lrbench run`` does once its options are read: obtain data, plan, train, say what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,10 +11,10 @@ from lrbench.cli.transfers import listener_for
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
 from lrbench.data.catalogue import Catalogue, load_catalogue
-from lrbench.data.library import find_prepared_folder, obtain_folder
+from lrbench.data.library import find_prepared_folder, obtain_all
 from lrbench.data.places import Places
 from lrbench.data.prepared import DatasetRecord, load_prepared
-from lrbench.errors import RequestError
+from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan, resolve_rows
 from lrbench.execution.pool import Slot, choose_slots, run_pool
@@ -48,7 +48,8 @@ def run_plan(  # the request has been read; from here on things happen
     choose_slots(*wishes, trials=1)  # refuses an impossible wish before anything is fetched
     rules = protocol(suite.protocol)
     with listener_for(console) as listener:
-        folders = {name: obtain_folder(name, rules.filters, places, catalogue, listener) for name in names}
+        obtained = obtain_all(names, rules.filters, places, catalogue, listener)
+    folders = _folders(obtained)
     records = {name: load_prepared(folder).record for name, folder in folders.items()}
     for record in records.values():
         _say_dataset(record, console)
@@ -125,6 +126,16 @@ def _true_names(suite: Suite, catalogue: Catalogue, console: Console | None) -> 
         if console is not None and catalogue.find(name).name != name:
             console.print(catalogue.describe(name), markup=False, soft_wrap=True)
     return list(dict.fromkeys(catalogue.find(name).name for name in suite.datasets))
+
+
+def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
+    """The folders, or the first failure: a suite with a dataset missing is not begun."""
+    folders = {}
+    for name, found in obtained.items():
+        if isinstance(found, LrbenchError):
+            raise found
+        folders[name] = found
+    return folders
 
 
 def _remember(plan: Plan, results: Results) -> None:

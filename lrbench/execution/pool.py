@@ -70,12 +70,19 @@ def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callabl
         server.start()
     try:
         for _ in servers:
-            while (event := news.get()) is not None:
+            while (event := _next(news)) is not None:
                 watch(event)
     finally:
         waiting.clear()
         for server in servers:
             server.end()
+
+
+def _next(news: "queue.SimpleQueue[Event | None]") -> Event | None:
+    """Wait for news in short naps: Polars' interrupt handler lets a longer wait go on regardless."""
+    while True:
+        with suppress(queue.Empty):
+            return news.get(timeout=0.2)
 
 
 def _check_gpus(wanted: Sequence[int]) -> None:

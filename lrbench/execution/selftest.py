@@ -14,8 +14,9 @@ from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import Sequences, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import ndcg, recall
-from lrbench.models.popularity import Popularity, PopularityConfig
+from lrbench.models.popularity import Counting, Popularity, PopularityConfig
 from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.models.supervised import Supervised
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.seeds import seed_torch, shuffle_source
 from lrbench.stats.multiplicity import holm
@@ -39,8 +40,7 @@ def popularity_by_hand() -> str | None:
     items = np.array([0, 1, 2, 3, 0, 2, 1, 4, 0, 1, 3, 2], dtype=np.int32)
     split = leave_one_out(Sequences(items, np.array([0, 4, 8, 12]), None, 5))
     model = Popularity(PopularityConfig(), 5, 10)
-    stage = next(iter(model.stages.values()))(model)
-    stage.fit(split.train)
+    Counting(model).fit(split.train)
     ranks = rank_targets(model, split.test, (0,), 0, _CPU)
     # Targets 3, 4, 2: items 3 and 4 share ranks 4 and 5; the histories hold three other items each.
     return _compare([*ranks.rank[0], *ranks.rank_masked[0]], [4.5, 4.5, 3, 1.5, 1.5, 1])
@@ -85,7 +85,7 @@ def _train_a_little() -> torch.Tensor:
     split = leave_one_out(Sequences(items, np.arange(0, 401, 8), None, 50))
     seed_torch(0)
     model = SASRec(SASRecConfig(width=16, layers=1, heads=2, inner_width=32), 50, 8)
-    stage = model.stages["supervised"](model)
+    stage = Supervised(model)
     training = TrainingConfig(batch_size=64)
     data = TrainingData(split.train, 8)
     run_epoch(stage, make_optimiser(model, training), data, training, shuffle_source(0, 0, 1), None, _CPU)

@@ -1,0 +1,110 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lrbench.config.suite import Suite, SuiteFile, read_suite_file, resolve_suite
+from lrbench.errors import RequestError
+
+BASE = {"name": "s", "protocol": "loo-20", "datasets": ["a"]}
+
+
+def resolve(*models: dict[str, Any], **fields: Any) -> Suite:
+    return resolve_suite(SuiteFile.model_validate(BASE | {"models": models} | fields), "test.toml")
+
+
+def test_extending_takes_over_what_is_not_said_anew() -> None:
+    parent = {
+        "label": "A",
+        "model": "lares",
+        "params": {"x": 1, "y": 2},
+        "stages": ["spt", "rpt"],
+        "training": {"patience": 3, "stages": {"rpt": {"max_epochs": 2}}},
+    }
+    child = {
+        "label": "B",
+        "extends": "A",
+        "params": {"y": 5},
+        "training": {"stages": {"rpt": {"patience": 1}}},
+    }
+    grandchild = {"label": "C", "extends": "B", "stages": ["spt"]}
+    rows = {row.label: row for row in resolve(parent, child, grandchild).models}
+    assert rows["B"].params == {"x": 1, "y": 5}
+    assert rows["B"].stages == ("spt", "rpt")
+    assert rows["B"].training == {"patience": 3, "stages": {"rpt": {"max_epochs": 2, "patience": 1}}}
+    assert rows["C"].params == rows["B"].params
+    assert rows["C"].stages == ("spt",)
+    assert rows["A"].params == {"x": 1, "y": 2}
+
+
+def test_a_grid_is_every_combination() -> None:
+    row = {
+        "label": "d{depth} lr{learning_rate}",
+        "model": "lares",
+        "grid": {"depth": [1, 2], "training.learning_rate": [0.1, 0.2]},
+    }
+    rows = resolve(row).models
+    assert [row.label for row in rows] == ["d1 lr0.1", "d1 lr0.2", "d2 lr0.1", "d2 lr0.2"]
+    assert rows[1].params == {"depth": 1}
+    assert rows[1].training == {"learning_rate": 0.2}
+    assert all(not row.grid for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("models", "fields", "message"),
+    [
+        ([{"label": "A"}], {}, 'neither "model" nor "extends"'),
+        ([{"label": "A", "model": "m"}] * 2, {}, '"A" is used twice'),
+        ([{"label": "A", "model": "m", "grid": {"x": [1, 2]}}], {}, '"A" is used twice'),
+        ([{"label": "A {y}", "model": "m", "grid": {"x": [1]}}], {}, "cannot be filled in: 'y'"),
+        ([{"label": "B", "extends": "A"}, {"label": "A", "model": "m"}], {}, "no label above it"),
+        (
+            [{"label": "SASRec", "model": "m"}],
+            {"comparison": {"proposed": ["SASrec"]}},
+            'no label.*Did you mean "SASRec"',
+        ),
+    ],
+)
+def test_wrong_rows_are_refused(models: list[dict[str, Any]], fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        resolve(*models, **fields)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("name = 'no/good'", "name"),
+        ("protocol = 'loo-21'", 'no protocol "loo-21".*Did you mean "loo-20"'),
+        ("primary_metric = 'hit@10'", "Unknown metric"),
+        ("seeds = [1, 1]", "distinct"),
+        ("dataset = ['a']", 'unknown option "dataset".*Did you mean "datasets"'),
+        ("datasets = []", "datasets"),
+        ("[[models]]\nlabel = 'x'\nmodle = 'y'", 'unknown option "models.0.modle".*Did you mean "model"'),
+        ("name = ", "not valid TOML"),
+    ],
+)
+def test_wrong_files_are_refused_in_a_sentence(line: str, message: str, tmp_path: Path) -> None:
+    lines = {"name": "'s'", "protocol": "'loo-20'", "datasets": "['a']"}
+    key = line.partition(" = ")[0]
+    text = "".join(f"{name} = {value}\n" for name, value in lines.items() if name != key) + line + "\n"
+    if "[[models]]" not in line:
+        text += "[[models]]\nlabel = 'a'\nmodel = 'sasrec'\n"
+    path = tmp_path / "suite.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RequestError, match=message) as caught:
+        read_suite_file(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot be read"):
+        read_suite_file(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["quickstart", "ablation", "main"])
+def test_the_suites_that_ship_resolve(name: str) -> None:
+    from lrbench.execution.plan import resolve_rows  # noqa: PLC0415 - imports torch
+    from lrbench.resources import find_suite  # noqa: PLC0415
+
+    rows = resolve_rows(read_suite_file(find_suite(name)))
+    assert {row.label for row in rows} >= {"LARES"}

@@ -1,0 +1,138 @@
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_data import small_dataset
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import EvaluationView, leave_one_out
+from lrbench.errors import LrbenchError
+from lrbench.evaluation import ranking
+from lrbench.evaluation.evaluate import mean_metrics
+from lrbench.evaluation.ranking import rank_targets
+from lrbench.metrics import recall
+from lrbench.models.base import Model, ModelConfig
+
+CPU = torch.device("cpu")
+
+
+class TableModel(Model):
+    """Scores come from a table: the row is the last item of the history."""
+
+    Config = ModelConfig
+    summary = "a table"
+    stages: ClassVar = {}
+    default_stages = ()
+
+    def __init__(self, table: Tensor, max_length: int = 20) -> None:
+        super().__init__(ModelConfig(), table.shape[1], max_length)
+        self.table = table
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        last = sequences.items[sequences.last]
+        return self.table[last].expand(len(depths), -1, -1)
+
+    def score(self, states: Tensor) -> Tensor:
+        return states
+
+
+def view_of(sequences: list[list[int]], n_items: int) -> EvaluationView:
+    """The last item of each sequence is the target."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    stops = np.cumsum(lengths)
+    flat = np.concatenate([np.asarray(sequence, dtype=np.int32) for sequence in sequences])
+    return EvaluationView(
+        flat, np.arange(len(sequences)), stops - lengths, stops - 1, flat[stops - 1], n_items
+    )
+
+
+def naive_ranks(scores: list[float], history: set[int], target: int) -> tuple[float, float]:
+    """Both ranks by comparing one item after the other."""
+
+    def rank(items: list[int]) -> float:
+        others = [scores[item] for item in items if item != target]
+        return (
+            1
+            + sum(score > scores[target] for score in others)
+            + sum(score == scores[target] for score in others) / 2
+        )
+
+    everything = list(range(len(scores)))
+    return rank(everything), rank([item for item in everything if item == target or item not in history])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_ranks_are_those_of_comparing_item_by_item(data: st.DataObject) -> None:
+    n_items = data.draw(st.integers(2, 8))
+    item = st.integers(0, n_items - 1)
+    sequences = data.draw(st.lists(st.lists(item, min_size=2, max_size=6), min_size=1, max_size=5))
+    # Few different scores, so that many tie.
+    table = data.draw(
+        st.lists(
+            st.lists(st.sampled_from([-1.0, 0.0, 2.5]), min_size=n_items, max_size=n_items),
+            min_size=n_items,
+            max_size=n_items,
+        )
+    )
+    view = view_of(sequences, n_items)
+    ranks = rank_targets(TableModel(torch.tensor(table)), view, (0,), 0, CPU)
+    expected = [
+        naive_ranks(table[sequence[-2]], set(sequence[:-1]), sequence[-1]) for sequence in sequences
+    ]
+    np.testing.assert_array_equal(ranks.rank[0], [unmasked for unmasked, _ in expected])
+    np.testing.assert_array_equal(ranks.rank_masked[0], [masked for _, masked in expected])
+
+
+def test_the_whole_history_is_masked_even_where_the_model_sees_only_its_end() -> None:
+    view = view_of([[0, 1, 2, 3]], 6)
+    table = torch.tensor([[9.0, 8.0, 7.0, 0.0, 1.0, -1.0]]).expand(6, 6)
+    ranks = rank_targets(TableModel(table, max_length=1), view, (0,), 0, CPU)
+    assert ranks.rank[0, 0] == 5  # items 0, 1, 2 and 4 score more
+    assert ranks.rank_masked[0, 0] == 2  # of those only item 4 is new
+
+
+def test_chunks_leave_the_ranks_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = leave_one_out(small_dataset().sequences).test
+    table = torch.randn(view.n_items, view.n_items, generator=torch.Generator().manual_seed(0))
+    whole = rank_targets(TableModel(table), view, (0,), 0, CPU)
+    monkeypatch.setattr(ranking, "USERS_PER_CHUNK", 7)
+    pieces = rank_targets(TableModel(table), view, (0,), 0, CPU)
+    np.testing.assert_array_equal(whole.rank, pieces.rank)
+    np.testing.assert_array_equal(whole.rank_masked, pieces.rank_masked)
+
+
+def test_a_constant_scorer_earns_chance_level() -> None:
+    view = leave_one_out(small_dataset(items=41).sequences).test
+    ranks = rank_targets(TableModel(torch.zeros(41, 41)), view, (0,), 0, CPU)
+    assert (ranks.rank == 21).all()  # the middle of 41
+    assert recall(ranks.rank[0], 20).mean() == 0
+    assert ranks.tied.all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_scores_that_are_not_finite_fail(bad: float) -> None:
+    table = torch.zeros(40, 40)
+    table[:, 3] = bad
+    with pytest.raises(LrbenchError, match="NaN or infinite"):
+        rank_targets(TableModel(table), leave_one_out(small_dataset().sequences).test, (0,), 0, CPU)
+
+
+def test_headline_means_follow_the_mask_of_the_protocol() -> None:
+    import polars as pl
+
+    from lrbench.config.protocol import PROTOCOLS
+
+    rows = pl.DataFrame(
+        {"split": ["test"] * 2, "depth": [0, 0], "rank": [3.0, 30.0], "rank_masked": [1.0, 10.0]}
+    )
+    unmasked = mean_metrics(rows, PROTOCOLS["loo-20"])["test"]["0"]
+    masked = mean_metrics(rows, PROTOCOLS["loo-200"])["test"]["0"]
+    assert unmasked["recall@10"] == 0.5
+    assert unmasked["ndcg@10"] == 0.25  # 1 / log2(4) of one user in two
+    assert masked["recall@10"] == 1.0

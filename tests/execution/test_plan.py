@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+
+from lrbench.config.suite import Suite, SuiteFile, resolve_suite
+from lrbench.errors import RequestError
+from lrbench.execution.plan import Plan, make_plan, resolve_rows
+from lrbench.store.suites import merged
+
+
+def suite(*models: dict[str, Any], **fields: Any) -> Suite:
+    values = {"name": "s", "protocol": "loo-20", "datasets": ["a"], "seeds": [1, 2], "models": models}
+    return resolve_suite(SuiteFile.model_validate(values | fields), "test.toml")
+
+
+def plan(*models: dict[str, Any], datasets: tuple[str, ...] = ("a",), **fields: Any) -> Plan:
+    resolved = suite(*models, **fields)
+    return make_plan(resolved, resolve_rows(resolved), {name: f"print of {name}" for name in datasets})
+
+
+SASREC = {"label": "SASRec", "model": "sasrec"}
+LARES = {"label": "LARES", "model": "lares"}
+
+
+def test_every_label_dataset_and_seed_is_a_trial() -> None:
+    made = plan(SASREC, LARES, datasets=("a", "b"))
+    assert len(made.trials) == 8
+    assert len({trial.config.id for trial in made.trials}) == 8
+    assert {(c.label, c.dataset, c.seed) for c in made.record.trials} == {
+        (label, dataset, seed) for label in ("SASRec", "LARES") for dataset in "ab" for seed in (1, 2)
+    }
+
+
+def test_a_model_without_randomness_is_trained_once() -> None:
+    made = plan({"label": "Popularity", "model": "popularity"})
+    assert [(cell.label, cell.seed) for cell in made.record.trials] == [("Popularity", 0)]
+
+
+def test_equal_rows_share_one_trial_under_both_labels() -> None:
+    grid = {"label": "depth {mean_depth}", "extends": "LARES", "grid": {"mean_depth": [2, 4]}}
+    made = plan(LARES, grid, seeds=[1])
+    assert [trial.labels for trial in made.trials] == [("LARES", "depth 4"), ("depth 2",)]
+    assert len(made.record.trials) == 3
+
+
+def test_two_suites_share_a_trial_whatever_they_call_it() -> None:
+    one = plan(SASREC, name="one")
+    two = plan({"label": "baseline", "model": "sasrec", "params": {"layers": 2}}, name="two")
+    assert [t.config.id for t in one.trials] == [t.config.id for t in two.trials]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"params": {"dropout": 0.1}},
+        {"training": {"learning_rate": 0.1}},
+        {"training": {"stages": {"supervised": {"patience": 3}}}},
+    ],
+)
+def test_whatever_shapes_the_result_shapes_the_id(change: dict[str, Any]) -> None:
+    assert plan(SASREC).trials[0].config.id != plan(SASREC | change).trials[0].config.id
+
+
+def test_other_data_and_another_protocol_give_other_ids() -> None:
+    resolved = suite(SASREC)
+    rows = resolve_rows(resolved)
+    ids = {make_plan(resolved, rows, {"a": mark}).trials[0].config.id for mark in ("x", "y")}
+    assert len(ids | {plan(SASREC, protocol="loo-50").trials[0].config.id}) == 3
+
+
+def test_stage_settings_stand_in_their_order() -> None:
+    row = LARES | {"training": {"stages": {"rpt": {"max_epochs": 7}}}}
+    fields = {"training": {"learning_rate": 0.5, "max_epochs": 9, "stages": {"rpt": {"patience": 2}}}}
+    stages = {stage.name: stage.training for stage in plan(row, **fields).trials[0].config.stages}
+    assert (stages["spt"].learning_rate, stages["spt"].max_epochs, stages["spt"].patience) == (0.5, 9, 10)
+    # The authors' learning rate of RPT stands above a suite's, what is said of the stage above both.
+    assert (stages["rpt"].learning_rate, stages["rpt"].max_epochs, stages["rpt"].patience) == (5e-4, 7, 2)
+
+
+def test_reasoning_models_are_ranked_at_depths_up_to_8_and_at_their_own() -> None:
+    deep = LARES | {"params": {"mean_depth": 12}}
+    assert plan(deep).trials[0].config.evaluation.depths == (*range(9), 12)
+    assert plan(SASREC).trials[0].config.evaluation.depths == (0,)
+    declared = plan(LARES, evaluation={"depths": [1, 16], "draws": 8}).trials[0].config.evaluation
+    assert (declared.depths, declared.draws) == ((1, 4, 16), 8)
+
+
+def test_draws_are_for_models_that_infer_with_noise() -> None:
+    silent = LARES | {"params": {"start": "zero"}}
+    assert plan(silent, evaluation={"draws": 8}).trials[0].config.evaluation.draws == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"label": "x", "model": "sasrek"}, 'no model "sasrek".*Did you mean "sasrec"'),
+        (SASREC | {"params": {"droput": 0.1}}, 'unknown option "droput".*Did you mean "dropout"'),
+        (SASREC | {"params": {"heads": 3}}, "heads = 3"),
+        (SASREC | {"stages": ["spt"]}, 'no stage "spt".*supervised'),
+        (SASREC | {"stages": []}, "no stage is left"),
+        (SASREC | {"training": {"patiense": 3}}, 'unknown option "patiense".*Did you mean "patience"'),
+        (SASREC | {"training": {"max_epochs": 0}}, "max_epochs"),
+        (SASREC | {"training": {"stages": {"supervized": {}}}}, "a stage of no model"),
+        (SASREC | {"training": {"stages": 3}}, "no table of tables|not a table of tables"),
+    ],
+)
+def test_wrong_rows_are_refused_before_anything_trains(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        plan(row)
+
+
+def test_a_suite_grows_by_datasets_and_seeds_while_its_rows_mean_the_same() -> None:
+    first, second = plan(SASREC, seeds=[1]).record, plan(SASREC, seeds=[2], datasets=("b",)).record
+    both = merged(second, first)
+    assert (both.datasets, both.seeds) == (("a", "b"), (1, 2))
+    assert {(cell.dataset, cell.seed) for cell in both.trials} == {("a", 1), ("b", 2)}
+
+
+def test_an_edited_suite_starts_afresh() -> None:
+    edited = plan(SASREC | {"params": {"layers": 1}}, datasets=("b",)).record
+    assert merged(edited, plan(SASREC).record) == edited

@@ -1,0 +1,176 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from small_data import order, small_dataset, trial_config
+
+from lrbench.config.trial import TrialConfig
+from lrbench.errors import LrbenchError
+from lrbench.execution.stored import find_trial
+from lrbench.execution.trial import record_failure, run_trial
+from lrbench.store.layout import Results
+from lrbench.store.state import trial_state
+from lrbench.store.trials import RANKS, read_history, read_ranks, read_record
+from lrbench.training.trainer import EpochReport
+
+
+def ignore(report: EpochReport) -> None:
+    pass
+
+
+def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
+    return read_ranks(Results(results).trial(config.id)).collect()
+
+
+def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path) -> None:
+    """Run a trial and break off after some epochs in all, as an interrupt would."""
+    seen: list[EpochReport] = []
+
+    def interrupt(report: EpochReport) -> None:
+        # The checkpoint of an epoch is written after it is reported: break off in the one after.
+        seen.append(report)
+        if len(seen) > epochs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(order(config, walks_folder, results), interrupt)
+
+
+def test_the_folder_holds_what_the_contract_says(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config("lares", depths=(0, 1, 2), draws=2)
+    run_trial(order(config, walks_folder, tmp_path), ignore)
+    folder = Results(tmp_path).trial(config.id)
+    assert {path.name for path in folder.iterdir()} == {
+        "trial.json",
+        "ranks.parquet",
+        "history.parquet",
+        "weights.safetensors",
+        "log.txt",
+    }
+    ranks = read_ranks(folder).collect()
+    assert ranks.schema == RANKS
+    assert len(ranks) == 120 * 2 * 3 * 2  # users, splits, depths, draws
+    test = ranks.filter(pl.col("split") == "test", pl.col("depth") == 2, pl.col("draw") == 0)
+    dataset = small_dataset()
+    last = dataset.sequences.items[dataset.sequences.offsets[1:] - 1]
+    assert test["user"].to_list() == dataset.user_ids.to_list()
+    assert test["target"].to_list() == [f"i{item}" for item in last]
+    record = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    assert record["depth"] == 2
+    assert record["protocol"]["max_length"] == 20
+    assert [stage["name"] for stage in record["stages"]] == ["spt", "rpt"]
+    assert all(stage["stopped"] == "epoch-cap" for stage in record["stages"])
+    assert set(record["metrics"]) == {"valid", "test"}
+    assert set(record["metrics"]["test"]) == {"0", "1", "2"}
+    assert record["parameters"] > 0
+    assert record["flops_per_user"] > 0
+    assert record["peak_memory_bytes"] > 0
+    assert {"python", "torch", "lrbench"} <= set(record["versions"])
+    history = read_history(folder)
+    assert history["stage"].to_list() == ["spt"] * 3 + ["rpt"] * 3
+    assert history["validation_metric"].is_not_null().all()
+    assert {"loss", "learning_rate", "seconds", "tokens_per_second"} <= set(history.columns)
+
+
+def test_stored_metrics_follow_from_stored_ranks(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config("lares", draws=2)
+    record = run_trial(order(config, walks_folder, tmp_path), ignore)
+    ranks = ranks_of(config, tmp_path)
+    chosen = ranks.filter(pl.col("split") == "test", pl.col("depth") == record.depth)["rank"].to_numpy()
+    assert record.metrics["test"][str(record.depth)]["recall@10"] == pytest.approx((chosen <= 10).mean())
+
+
+def test_training_learns_the_walks(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config(max_epochs=40, learning_rate=1e-2, patience=40)
+    record = run_trial(order(config, walks_folder, tmp_path), ignore)
+    assert record.metrics["test"]["0"]["recall@10"] > 0.6  # chance is 0.25
+
+
+def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(
+    walks_folder: Path, tmp_path: Path
+) -> None:
+    first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
+    config, changed = trial_config("lares"), trial_config("lares", seed=2)
+    run_trial(order(config, walks_folder, first), ignore)
+    run_trial(order(config, walks_folder, again), ignore)
+    run_trial(order(changed, walks_folder, other), ignore)
+    assert ranks_of(config, first).equals(ranks_of(config, again))
+    assert not ranks_of(config, first)["rank"].equals(ranks_of(changed, other)["rank"])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
+def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
+    epochs: int, walks_folder: Path, tmp_path: Path
+) -> None:
+    config = trial_config("lares", patience=2)
+    run_trial(order(config, walks_folder, tmp_path / "whole"), ignore)
+    run_until(epochs, config, walks_folder, tmp_path / "broken")
+    assert not Results(tmp_path / "broken").trial(config.id).exists()
+    assert trial_state(Results(tmp_path / "broken"), config.id) == "interrupted"
+    record = run_trial(order(config, walks_folder, tmp_path / "broken"), ignore)
+    assert record.resumed == 1
+    assert ranks_of(config, tmp_path / "whole").equals(ranks_of(config, tmp_path / "broken"))
+    histories = [
+        read_history(Results(tmp_path / name).trial(config.id)).select("stage", "epoch", "loss")
+        for name in ("whole", "broken")
+    ]
+    assert histories[0].equals(histories[1])
+
+
+def test_selection_restores_the_best_weights(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config(max_epochs=25, patience=3, learning_rate=0.05)
+    record = run_trial(order(config, walks_folder, tmp_path), ignore)
+    stage = record.stages[0]
+    assert stage.stopped == "patience"
+    assert stage.best_epoch is not None
+    assert stage.best_epoch < stage.epochs
+    assert record.metrics["valid"]["0"]["ndcg@10"] == pytest.approx(stage.best_metric)
+
+
+def test_a_loss_that_is_not_finite_stops_the_trial(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config(learning_rate=1e30)
+    with pytest.raises(LrbenchError, match="loss became"):
+        run_trial(order(config, walks_folder, tmp_path), ignore)
+    assert not Results(tmp_path).trial(config.id).exists()
+
+
+def test_a_failure_leaves_the_traceback_and_the_log(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config(learning_rate=1e30)
+    told = order(config, walks_folder, tmp_path)
+    with pytest.raises(LrbenchError) as caught:
+        run_trial(told, ignore)
+    text = record_failure(told, caught.value).read_text(encoding="utf-8")
+    assert "Traceback" in text
+    assert "loss became" in text
+    assert f"trial {config.id} on cpu" in text.partition("Last lines of the log:")[2]
+    assert trial_state(Results(tmp_path), config.id) == "failed"
+
+
+def test_popularity_ranks_by_counts(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config("popularity", seed=0)
+    record = run_trial(order(config, walks_folder, tmp_path), ignore)
+    assert record.deterministic
+    assert record.stages[0].stopped == "fitted"
+    sequences = small_dataset().sequences
+    train = np.concatenate(
+        [sequences.items[a : b - 2] for a, b in zip(sequences.offsets, sequences.offsets[1:], strict=False)]
+    )
+    counts = np.bincount(train, minlength=40)
+    ranks = ranks_of(config, tmp_path).filter(pl.col("split") == "test")
+    for user in (0, 7):
+        target = sequences.items[sequences.offsets[user + 1] - 1]
+        ties = (counts == counts[target]).sum() - 1
+        assert ranks["rank"][user] == 1 + (counts > counts[target]).sum() + ties / 2
+
+
+def test_trials_are_found_by_the_start_of_their_id(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config("popularity", seed=0)
+    run_trial(order(config, walks_folder, tmp_path), ignore)
+    results = Results(tmp_path)
+    folder = results.trial(config.id)
+    assert find_trial(results, "walks-loo-20-pop") == find_trial(results, str(folder)) == folder
+    assert read_record(folder).id == config.id
+    with pytest.raises(LrbenchError, match="no trial"):
+        find_trial(results, "walks-loo-50")
