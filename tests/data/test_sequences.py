@@ -1,0 +1,43 @@
+"""Leave-one-out: what is trained on and what is held out, for sequences of every length."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrbench.data.sequences import Sequences, leave_one_out
+
+
+def sequences(lists, n_items=100):
+    flat = [item for items in lists for item in items]
+    offsets = np.cumsum([0, *map(len, lists)])
+    return Sequences(np.array(flat, dtype=np.int32), offsets, None, n_items)
+
+
+def histories(view):
+    return [view.items[start:stop].tolist() for start, stop in zip(view.starts, view.stops, strict=True)]
+
+
+def test_by_hand():
+    split = leave_one_out(sequences([[1, 2, 3, 4], [5, 6], [7, 8, 9]]))
+    assert histories(split.train) == [[1, 2], [5, 6], [7]]
+    assert split.valid.users.tolist() == split.test.users.tolist() == [0, 2]
+    assert histories(split.valid) == [[1, 2], [7]]
+    assert split.valid.targets.tolist() == [3, 8]
+    assert histories(split.test) == [[1, 2, 3], [7, 8]]  # the validation item is part of the test history
+    assert split.test.targets.tolist() == [4, 9]
+
+
+@given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=8), min_size=1, max_size=8))
+def test_every_interaction_has_one_place(lists):
+    split = leave_one_out(sequences(lists))
+    evaluated = dict(zip(split.test.users.tolist(), range(len(split.test)), strict=True))
+    assert list(evaluated) == [user for user, items in enumerate(lists) if len(items) >= 3]
+    for user, items in enumerate(lists):
+        train = histories(split.train)[user]
+        if user not in evaluated:
+            assert train == items
+            continue
+        row = evaluated[user]
+        assert [*train, split.valid.targets[row], split.test.targets[row]] == items
+        assert histories(split.valid)[row] == train
+        assert histories(split.test)[row] == items[:-1]
