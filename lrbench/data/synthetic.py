@@ -83,6 +83,8 @@ def predictive(behaviour: "Behaviour", items: Ints, lengths: Ints) -> Floats:
         last = users[ending]
         drifted = rest * (believed[ending] @ behaviour.interest_items) * ~owned[last]
         result[last] = believed[ending].sum(axis=1, keepdims=True) * habit[ending] + drifted
+        if ending.all():
+            break
 
         going, seen = users[~ending], items[users[~ending], step]
         of_interests = behaviour.interest_items[:, seen].T  # (users, interests)
