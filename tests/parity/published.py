@@ -1,0 +1,148 @@
+"""Load reference numbers and compare with them; padding rows of the sources are ordinary items here."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.packing import Packed, pack
+from lrbench.data.sequences import TrainingView
+from lrbench.models.base import Model
+
+CPU = torch.device("cpu")
+TOLERANCES = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-4, 1e-5)}
+CASES = {torch.float64: "cases_f64", torch.float32: "cases"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One folder of reference numbers, in one precision."""
+
+    folder: str
+    dtype: torch.dtype
+
+    @cached_property
+    def path(self) -> Path:
+        return Path(__file__).parent / self.folder
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return json.loads((self.path / "config.json").read_text())
+
+    @cached_property
+    def cases(self) -> dict[str, Tensor]:
+        """Inputs (exact in either precision) and this precision's outputs."""
+        inputs = load_file(self.path / "cases.safetensors")
+        outputs = load_file(self.path / f"{CASES[self.dtype]}.safetensors")
+        merged = {key: value for key, value in inputs.items() if key.startswith("in.")} | outputs
+        return {
+            key: value.to(self.dtype) if value.is_floating_point() else value for key, value in merged.items()
+        }
+
+    def sequences(self, items: str = "in.item_seq", lengths: str = "in.item_len") -> Packed:
+        """The right-padded input sequences, packed."""
+        rows = self.cases[items]
+        starts = np.arange(len(rows), dtype=np.int64) * rows.shape[1]
+        stops = starts + self.cases[lengths].numpy()
+        return pack(rows.flatten().numpy().astype(np.int32), starts, stops, CPU)
+
+    def at_tokens(self, padded: Tensor, sequences: Packed) -> Tensor:
+        """Take (…, batch, position, width) at the real positions, (…, tokens, width)."""
+        return padded[..., sequences.sequence_of, sequences.positions, :]
+
+    def load(self, model: Model, names: dict[str, str], file: str = "weights") -> None:
+        """Give ``model`` the published weights; parameters of the file that it lacks must not be its own."""
+        weights = load_file(self.path / f"{file}.safetensors")
+        own = {rename(key, names): value for key, value in weights.items()}
+        model.to(self.dtype)
+        model.load_state_dict({key: own[key].to(self.dtype) for key in model.state_dict()})
+
+    def close(self, actual: Tensor, key: str) -> None:
+        """Assert that ``actual`` is the output named ``key``."""
+        self.equal(actual, self.cases[key], key)
+
+    def equal(self, actual: Tensor, expected: Tensor, what: str, scale: float = 1.0) -> None:
+        relative, absolute = TOLERANCES[self.dtype]
+        torch.testing.assert_close(
+            actual.to(self.dtype),
+            expected,
+            rtol=relative,
+            atol=absolute * scale,
+            msg=lambda text: f"{self.folder} {what}: {text}",
+        )
+
+    def close_gradients(self, model: Model, prefix: str, names: dict[str, str]) -> None:
+        """Assert that each parameter's gradient is that of ``prefix``, and that none is missing."""
+        start = f"{prefix}.grad."
+        expected = {
+            rename(key.removeprefix(start), names): value
+            for key, value in self.cases.items()
+            if key.startswith(start)
+        }
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        assert set(gradients) == set(expected)
+        largest = max(value.abs().max().item() for value in expected.values())
+        for name, gradient in gradients.items():
+            assert gradient is not None, name
+            self.equal(gradient, expected[name], f"{start}{name}", scale=max(largest, 1.0))
+
+
+def rename(name: str, names: dict[str, str]) -> str:
+    """Apply the first pattern that matches the whole of ``name``."""
+    for pattern, replacement in names.items():
+        if re.fullmatch(pattern, name):
+            return re.sub(pattern, replacement, name)
+    raise KeyError(name)
+
+
+def block_names(theirs: str, ours: str) -> dict[str, str]:
+    """Names of RecBole's Transformer blocks in ours."""
+    source, own = rf"{theirs}\.layer\.(\d+)\.", rf"{ours}.blocks.\1."
+    attention, forward = source + r"multi_head_attention\.", source + r"feed_forward\."
+    return {
+        attention + r"LayerNorm\.(\w+)": own + r"mixer.norm.\2",
+        attention + r"dense\.(\w+)": own + r"mixer.inner.output.\2",
+        attention + r"(\w+)\.(\w+)": own + r"mixer.inner.\2.\3",
+        forward + r"LayerNorm\.(\w+)": own + r"feed_forward.norm.\2",
+        forward + r"dense_1\.(\w+)": own + r"feed_forward.inner.expand.\2",
+        forward + r"dense_2\.(\w+)": own + r"feed_forward.inner.contract.\2",
+    }
+
+
+def training_data(published: Published, *pairs: tuple[str, str]) -> TrainingData:
+    """Each row's real items and then its target as one user's training part; rows of all pairs in turn."""
+    rows = []
+    for items, lengths in pairs:
+        cases = published.cases
+        for row, length, target in zip(cases[items], cases[lengths], cases["in.target"], strict=True):
+            rows.append([*row[:length].tolist(), target.item()])
+    stops = np.cumsum([len(row) for row in rows])
+    view = TrainingView(
+        items=np.concatenate(rows).astype(np.int32),
+        starts=np.concatenate([[0], stops[:-1]]),
+        stops=stops,
+        n_items=published.config["n_items"],
+    )
+    return TrainingData(view, published.config["max_seq_length"])
+
+
+def last_targets(data: TrainingData, rows: int) -> np.ndarray:
+    """Number of the last target of each of the first ``rows`` users."""
+    counts = data.stops - data.first
+    return (data.first_target + counts - 1)[:rows]
+
+
+def last_target_batch(data: TrainingData, rows: int) -> TrainingBatch:
+    """One batch in which the last target of each of the first ``rows`` users counts."""
+    keep = np.zeros(data.n_targets, dtype=np.bool_)
+    keep[last_targets(data, rows)] = True
+    (batch,) = data.batches(data.n_targets, CPU, keep=keep)
+    return batch

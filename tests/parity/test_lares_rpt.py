@@ -1,0 +1,94 @@
+"""LARES, reinforcement, against the authors' numbers; initial states and steps are given.
+
+The loss's value is that of the divergence alone, so only gradients and advantages test the rewards.
+"""
+
+import pytest
+import torch
+from parity.lares_case import NAMES, give_states, give_steps, lares
+from parity.published import Published, last_target_batch, training_data
+from torch import Tensor
+
+from lrbench.models.lares_reinforcement import Reinforcement, Rollout
+from lrbench.objectives.policy import divergence, group_advantages, ranking_reward, rollout_loss
+
+ROWS, ROLLOUTS = 6, 4
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])
+def published(request: pytest.FixtureRequest) -> Published:
+    return Published("lares_rpt", request.param)
+
+
+@pytest.fixture
+def data(published: Published):
+    return training_data(published, ("in.item_seq", "in.item_len"))
+
+
+def reinforcement(published: Published, reward: str) -> Reinforcement:
+    """The stage with published policy, reference and draws."""
+    sequences, cases = published.sequences(), published.cases
+    policy = lares(published, reward=reward).train()
+    reference = lares(published, "weights_reference").eval()
+    give_states(policy, published, [(state, sequences) for state in cases["in.states_policy"]])
+    give_states(reference, published, [(state, sequences) for state in cases["in.states_reference"]])
+    give_steps(policy, published.config["steps_per_rollout"])
+    stage = Reinforcement(policy)
+    stage._reference = reference
+    return stage
+
+
+def by_rollout(rows: Tensor) -> list[Tensor]:
+    """Published rows, user by user, (rows * rollouts, …) as one (rows, …) per rollout."""
+    return list(rows.unflatten(0, (ROWS, ROLLOUTS)).transpose(0, 1))
+
+
+def rollouts(published: Published, data) -> list[Rollout]:
+    stage = reinforcement(published, "recall")
+    batch = last_target_batch(data, ROWS)
+    pre = stage._reference.prepare(batch.sequences)
+    return [stage._rollout(batch, pre) for _ in range(ROLLOUTS)]
+
+
+def test_log_probabilities_and_divergence(published: Published, data) -> None:
+    expected = [
+        by_rollout(published.cases[f"out.{key}"])
+        for key in ("target_log_probs_policy", "target_log_probs_reference", "kl_per_step")
+    ]
+    means = []
+    for rollout, steps, policy, reference, estimate in zip(
+        rollouts(published, data), published.config["steps_per_rollout"], *expected, strict=True
+    ):
+        published.equal(rollout.policy.T, policy[:, :steps], "policy")
+        published.equal(rollout.reference.T, reference[:, :steps], "reference")
+        actual = divergence(rollout.policy, rollout.reference)
+        published.equal(actual.T, estimate[:, :steps], "divergence")
+        means.append(actual.mean(0))
+    published.close(torch.stack(means).mean(), "out.kl_mean")
+
+
+@pytest.mark.parametrize("reward", ["recall", "ndcg"])
+def test_rewards_advantages_and_losses_of_each_rollout(published: Published, data, reward: str) -> None:
+    done = rollouts(published, data)
+    rewards = ranking_reward(torch.stack([rollout.above for rollout in done]), reward, 10)
+    published.equal(rewards.T.flatten(), published.cases[f"out.{reward}.rewards"], "rewards")
+    published.close(rewards.sum(), f"out.{reward}.reward_sum")
+    advantages = group_advantages(rewards)
+    published.equal(advantages.T.flatten(), published.cases[f"out.{reward}.advantages"], "advantages")
+    per_step = by_rollout(published.cases[f"out.{reward}.loss_per_step"])
+    for rollout, advantage, expected in zip(done, advantages, per_step, strict=True):
+        losses = rollout_loss(rollout.policy, rollout.reference, advantage, beta=1.0)
+        published.equal(losses, expected[:, : len(rollout.policy)].mean(1), "loss of a rollout")
+
+
+@pytest.mark.parametrize("reward", ["recall", "ndcg"])
+def test_loss_and_gradients(published: Published, data, reward: str) -> None:
+    stage = reinforcement(published, reward)
+    terms = stage.losses(last_target_batch(data, ROWS))
+    published.close(terms["loss"], f"out.{reward}.loss_total")
+    assert terms["reward"].item() == pytest.approx(
+        published.cases[f"out.{reward}.rewards"].mean().item(), rel=1e-6
+    )
+    terms["loss"].backward()
+    published.close_gradients(stage.model, f"out.{reward}", NAMES)
+    assert all(parameter.grad is None for parameter in stage._reference.parameters())

@@ -1,0 +1,56 @@
+"""SASRec against RecBole's numbers."""
+
+import pytest
+import torch
+from parity.published import Published, block_names, last_target_batch, training_data
+
+from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.models.supervised import Supervised
+
+NAMES = {
+    r"item_embedding\.weight": "embedding.items.weight",
+    r"position_embedding\.weight": "embedding.positions.weight",
+    r"LayerNorm\.(\w+)": r"embedding.norm.\1",
+    **block_names("trm_encoder", "encoder"),
+}
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])
+def published(request: pytest.FixtureRequest) -> Published:
+    return Published("sasrec", request.param)
+
+
+@pytest.fixture
+def model(published: Published) -> SASRec:
+    config = SASRecConfig(width=16, inner_width=32, heads=2, layers=2, dropout=0, attention_dropout=0)
+    model = SASRec(config, n_items=51, max_length=8)
+    published.load(model, NAMES)
+    return model
+
+
+def test_states_and_logits(published: Published, model: SASRec) -> None:
+    sequences = published.sequences()
+
+    def state(key: str) -> torch.Tensor:
+        return published.at_tokens(published.cases[f"out.eval.{key}"], sequences)
+
+    hidden = model.embedding(sequences)
+    published.equal(hidden, state("input_embedding"), "input_embedding")
+    for number, block in enumerate(model.encoder.blocks):
+        hidden = block.mixer(hidden, sequences)
+        published.equal(hidden, state(f"block{number}_after_attention"), f"block{number}_after_attention")
+        hidden = block.feed_forward(hidden, sequences)
+        published.equal(hidden, state(f"block{number}"), f"block{number}")
+
+    (users,) = model.encode(sequences, (0,), None)
+    published.close(users, "out.eval.user_vector")
+    published.close(model.score(users), "out.eval.logits")
+    published.close(model.score(users), "out.ce.train_logits")
+
+
+def test_cross_entropy_and_gradients(published: Published, model: SASRec) -> None:
+    data = training_data(published, ("in.item_seq", "in.item_len"))
+    loss = Supervised(model).losses(last_target_batch(data, 6))["loss"]
+    published.close(loss, "out.ce.loss_total")
+    loss.backward()
+    published.close_gradients(model, "out.ce", NAMES)
