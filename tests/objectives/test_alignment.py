@@ -1,0 +1,55 @@
+"""Alignment of two views, on cases worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from lrbench.objectives.alignment import symmetric_info_nce
+
+VIEW = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+
+
+def test_dot_by_hand() -> None:
+    # Similarities of the view with itself: [[1, 0], [0, 4]]; the two directions are equal.
+    expected = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-4))) / 2
+    assert symmetric_info_nce(VIEW, VIEW, "dot", 1.0).item() == pytest.approx(expected)
+
+
+def test_directions_differ_and_are_averaged() -> None:
+    first, second = torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [1.0]])
+    # Similarities [[3, 1], [6, 2]]: by rows, then by columns.
+    by_rows = (math.log(1 + math.exp(1 - 3)) + math.log(1 + math.exp(6 - 2))) / 2
+    by_columns = (math.log(1 + math.exp(6 - 3)) + math.log(1 + math.exp(1 - 2))) / 2
+    actual = symmetric_info_nce(first, second, "dot", 1.0).item()
+    assert actual == pytest.approx((by_rows + by_columns) / 2)
+
+
+def test_cosine_ignores_length_and_the_temperature_divides() -> None:
+    expected = math.log(1 + math.exp(-1 / 0.5))
+    assert symmetric_info_nce(VIEW, 7 * VIEW, "cos", 0.5).item() == pytest.approx(expected)
+
+
+def test_excluded_rows_are_no_negatives() -> None:
+    source = torch.Generator().manual_seed(0)
+    first, second = torch.randn(3, 4, generator=source), torch.randn(3, 4, generator=source)
+    excluded = torch.zeros(3, 3, dtype=torch.bool)
+    excluded[0, 1] = excluded[1, 0] = True
+    similarities = first @ second.T
+    kept = {0: [0, 2], 1: [1, 2], 2: [0, 1, 2]}
+    terms = []
+    for scores in (similarities, similarities.T):
+        terms += [scores[row, columns].logsumexp(0) - scores[row, row] for row, columns in kept.items()]
+    actual = symmetric_info_nce(first, second, "dot", 1.0, excluded)
+    torch.testing.assert_close(actual, torch.stack(terms).mean())
+
+
+def test_no_negatives_no_loss() -> None:
+    assert symmetric_info_nce(VIEW[:1], VIEW[1:], "dot", 1.0).item() == 0
+    excluded = ~torch.eye(2, dtype=torch.bool)
+    first = VIEW.clone().requires_grad_()
+    loss = symmetric_info_nce(first, VIEW, "dot", 1.0, excluded)
+    loss.backward()
+    assert loss.item() == 0
+    assert first.grad is not None
+    assert not first.grad.any()
