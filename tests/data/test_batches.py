@@ -1,0 +1,141 @@
+"""Every training target is predicted exactly once an epoch, from the context that the mode promises."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrbench.data.batches import TrainingBatch, TrainingData, evaluation_batches
+from lrbench.data.sequences import EvaluationView, TrainingView
+
+CPU = torch.device("cpu")
+length_lists = st.lists(st.integers(0, 40), min_size=1, max_size=10)
+max_lengths = st.integers(1, 12)
+Context = tuple[int, ...]
+
+
+def view_of(lengths: list[int], held_out: int = 2) -> TrainingView:
+    """Users whose items all differ: each is its own flat index. The last ones of a user are held out."""
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths) + held_out)])
+    n_items = int(offsets[-1])
+    return TrainingView(np.arange(n_items, dtype=np.int32), offsets[:-1], offsets[1:] - held_out, n_items)
+
+
+def targets_of(view: TrainingView) -> list[int]:
+    """All training items but each user's first; items are flat indices."""
+    ranges = [np.arange(start + 1, stop) for start, stop in zip(view.starts, view.stops, strict=True)]
+    return np.concatenate(ranges).tolist()
+
+
+def contexts(batch: TrainingBatch) -> dict[int, Context]:
+    """What each target of a batch is predicted from."""
+    found = {}
+    for row, target in zip(batch.rows, batch.targets, strict=True):
+        own = batch.sequences.sequence_of == batch.sequences.sequence_of[row]
+        seen = own & (batch.sequences.positions <= batch.sequences.positions[row])
+        found[int(target)] = tuple(batch.sequences.items[seen].tolist())
+    return found
+
+
+def all_contexts(data: TrainingData, batch_size: int = 7, **options) -> dict[int, Context]:
+    """Contexts of an epoch; fails if a target comes twice."""
+    merged: dict[int, Context] = {}
+    for batch in data.batches(batch_size, CPU, **options):
+        found = contexts(batch)
+        assert len(found) == len(batch.targets)
+        assert not merged.keys() & found.keys()
+        assert data.target_items[batch.target_ids].tolist() == batch.targets.tolist()
+        merged |= found
+    return merged
+
+
+@pytest.mark.parametrize(
+    ("rows", "long_sequences"), [("positions", "windowed"), ("positions", "exact"), ("prefixes", "windowed")]
+)
+@given(length_lists, max_lengths)
+@settings(deadline=None, max_examples=40)
+def test_every_target_once_from_its_latest_items(
+    rows: str, long_sequences: str, lengths: list[int], max_length: int
+) -> None:
+    view = view_of(lengths)
+    data = TrainingData(view, max_length, rows, long_sequences)
+    found = all_contexts(data, shuffle=np.random.default_rng(0))
+    assert sorted(found) == targets_of(view)
+    assert data.n_targets == len(found)
+    whole = rows == "prefixes" or long_sequences == "exact"
+    for target, context in found.items():
+        start = view.starts[np.searchsorted(view.starts, target, side="right") - 1]
+        available = min(target - start, max_length)
+        assert context == tuple(range(target - len(context), target))
+        assert len(context) <= max_length
+        assert len(context) >= (available if whole else min(available, (max_length + 1) // 2))
+
+
+@given(length_lists, max_lengths, st.integers(0, 100))
+@settings(deadline=None, max_examples=40)
+def test_kept_targets_are_those_trained_on(lengths: list[int], max_length: int, seed: int) -> None:
+    data = TrainingData(view_of(lengths), max_length)
+    keep = np.random.default_rng(seed).random(data.n_targets) < 0.3
+    everything = all_contexts(data)
+    kept = all_contexts(data, keep=keep)
+    assert sorted(kept) == sorted(data.target_items[keep].tolist())
+    assert all(everything[target] == context for target, context in kept.items())
+
+
+@given(length_lists, max_lengths)
+@settings(deadline=None, max_examples=40)
+def test_prefixes_are_the_latest_items_before_a_target(lengths: list[int], max_length: int) -> None:
+    view = view_of(lengths)
+    data = TrainingData(view, max_length)
+    ids = np.random.default_rng(0).permutation(data.n_targets)
+    tokens = data.prefixes(ids, CPU)
+    for number, target in enumerate(data.target_items[ids]):
+        start = view.starts[np.searchsorted(view.starts, target, side="right") - 1]
+        own = tokens.items[tokens.sequence_of == number].tolist()
+        assert own == list(range(max(start, target - max_length), target))
+
+
+def test_windows_by_hand() -> None:
+    # Eleven inputs, at most four at a time: the first window predicts at all its places, each
+    # further one at its two later ones; the last is moved back so that its context stays long.
+    data = TrainingData(view_of([12]), 4)
+    assert data.starts.tolist() == [0, 2, 4, 6, 7]
+    assert data.stops.tolist() == [4, 6, 8, 10, 11]
+    assert data.first.tolist() == [0, 4, 6, 8, 10]
+
+
+def test_batches_are_about_as_large_as_asked_and_shuffled_by_the_source() -> None:
+    data = TrainingData(view_of([5] * 50), 10)
+    sizes = [len(batch.targets) for batch in data.batches(20, CPU)]
+    assert sizes == [20] * 10
+    first = [batch.targets.tolist() for batch in data.batches(20, CPU, np.random.default_rng(1))]
+    again = [batch.targets.tolist() for batch in data.batches(20, CPU, np.random.default_rng(1))]
+    other = [batch.targets.tolist() for batch in data.batches(20, CPU, np.random.default_rng(2))]
+    assert first == again
+    assert first != other
+
+
+def test_users_with_fewer_than_two_items_give_no_target() -> None:
+    data = TrainingData(view_of([0, 1, 0]), 5)
+    assert data.n_targets == 0
+    assert list(data.batches(4, CPU)) == []
+    assert list(data.batches(4, CPU, keep=np.zeros(0, dtype=np.bool_))) == []
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=10), max_lengths, st.integers(1, 4))
+@settings(deadline=None, max_examples=40)
+def test_evaluation_batches_give_the_latest_items_in_order(
+    lengths: list[int], max_length: int, batch_size: int
+) -> None:
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths) + 1)])
+    items = np.arange(offsets[-1], dtype=np.int32)
+    starts, stops = offsets[:-1], offsets[1:] - 1
+    view = EvaluationView(items, np.arange(len(lengths)), starts, stops, items[stops], len(items))
+    covered = []
+    for users, tokens in evaluation_batches(view, max_length, batch_size, CPU):
+        covered += range(*users.indices(len(view)))
+        for number, user in enumerate(range(*users.indices(len(view)))):
+            own = tokens.items[tokens.sequence_of == number].tolist()
+            assert own == items[starts[user] : stops[user]][-max_length:].tolist()
+    assert covered == list(range(len(lengths)))

@@ -1,0 +1,94 @@
+"""Packing loses nothing, keeps sequences apart, and hides padding."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lrbench.data.packing import Packed, pack
+
+CPU = torch.device("cpu")
+sequence_lists = st.lists(
+    st.lists(st.integers(0, 9), min_size=1, max_size=25), min_size=1, max_size=12
+)  # items of each sequence
+
+
+def packed(sequences: list[list[int]]) -> Packed:
+    stops = np.cumsum([len(sequence) for sequence in sequences])
+    return pack(np.concatenate(sequences).astype(np.int32), np.concatenate([[0], stops[:-1]]), stops, CPU)
+
+
+def running_sum(padded: Tensor) -> Tensor:
+    """A causal function: each place sees itself and those before it."""
+    return padded.cumsum(1)
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_every_item_keeps_its_sequence_and_place(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    assert tokens.n_sequences == len(sequences)
+    assert tokens.n_tokens == sum(map(len, sequences))
+    rebuilt: list[list[int]] = [[-1] * len(sequence) for sequence in sequences]
+    for item, place, number in zip(tokens.items, tokens.positions, tokens.sequence_of, strict=True):
+        rebuilt[number][place] = int(item)
+    assert rebuilt == sequences
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_first_and_last_are_in_the_order_given(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    assert tokens.items[tokens.first].tolist() == [sequence[0] for sequence in sequences]
+    assert tokens.items[tokens.last].tolist() == [sequence[-1] for sequence in sequences]
+    assert tokens.positions[tokens.first].tolist() == [0] * len(sequences)
+    assert tokens.sequence_of[tokens.last].tolist() == list(range(len(sequences)))
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_a_causal_function_by_group_is_that_function_of_each_sequence(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    flat = tokens.items.double().unsqueeze(1).requires_grad_()
+    summed = tokens.by_group(running_sum, flat)
+    weights = torch.arange(1.0, tokens.n_tokens + 1, dtype=torch.float64).unsqueeze(1)
+    (gradient,) = torch.autograd.grad((summed * weights).sum(), flat)
+    for number in range(len(sequences)):
+        own = tokens.sequence_of == number
+        assert torch.equal(summed[own], flat[own].cumsum(0))
+        # A token adds to its own place and to all later ones of its sequence.
+        assert torch.equal(gradient[own], weights[own].flip(0).cumsum(0).flip(0))
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_groups_cover_all_tokens_and_little_padding(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    bounds = [(group.first_token, group.last_token) for group in tokens.groups]
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == tokens.n_tokens
+    assert all(stop == start for (_, stop), (start, _) in pairwise(bounds))
+    for group in tokens.groups:
+        assert group.sequences * group.length < 1.5 * (group.last_token - group.first_token) + 1
+
+
+def test_several_parts_are_padded_alike() -> None:
+    tokens = packed([[1, 2, 3], [4, 5, 6, 7], [8, 9, 8, 9]])
+    flat = tokens.items.double().unsqueeze(1)
+    product = tokens.by_group(lambda left, right: left * right, flat, flat + 1)
+    assert torch.equal(product, flat * (flat + 1))
+
+
+def test_an_empty_sequence_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one item"):
+        pack(np.array([1], dtype=np.int32), np.array([0, 1]), np.array([1, 1]), CPU)
+
+
+def test_no_sequences_pack_to_nothing() -> None:
+    nothing = np.array([], dtype=np.int64)
+    tokens = pack(np.array([1], dtype=np.int32), nothing, nothing, CPU)
+    assert (tokens.n_tokens, tokens.n_sequences, tokens.groups) == (0, 0, ())
