@@ -30,7 +30,8 @@ def two_level_bootstrap(
     for draw in range(draws):
         picks = generator.integers(n_live, size=generator.binomial(first.users, n_live / first.users))
         weights = np.bincount(picks, minlength=n_live) / first.users  # (live,)
-        means = [generator.choice(values @ weights, size=len(values)).mean() for values in pair]
+        runs = [generator.integers(len(values), size=len(values)) for values in pair]
+        means = [(values @ weights)[run].mean() for values, run in zip(pair, runs, strict=True)]
         differences[draw] = means[0] - means[1]
     return differences
 

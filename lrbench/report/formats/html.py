@@ -116,5 +116,6 @@ def _figures(report: Report) -> list[str]:
     for dataset in dict.fromkeys(point.dataset for point in report.depths):
         points = [point for point in report.depths if point.dataset == dataset]
         title = f"{metric_title(report.primary_metric)} by depth on {dataset}, mean ± sd over seeds"
-        figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{depth_svg(points, title)}</figure>")
+        picture = depth_svg(points, report.labels, title)
+        figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>")
     return figures

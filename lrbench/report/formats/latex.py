@@ -58,6 +58,7 @@ GREEK = {letter: f"$\\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAME
 TRANSLATION = str.maketrans(COMMANDS | GREEK)
 FLOAT = r"""\begin{table*}
 \centering
+\setlength{\belowcaptionskip}{6pt}
 \caption{%(caption)s}
 \label{%(label)s}
 \footnotesize
@@ -103,7 +104,7 @@ def _float(section: Section, label: str) -> str:
         heading = rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(table.title)}}}}} \\"
         parts.append("\n".join([heading, *(" & ".join(map(_cell, row)) + r" \\" for row in table.rows)]))
     return FLOAT % {
-        "caption": escape(" ".join(section.notes)),
+        "caption": escape(" ".join((f"{section.heading}.", *section.notes))),
         "label": label,
         "alignment": "l" + section.aligned[0] * (width - 1),
         "header": " & ".join(map(escape, section.columns)),

@@ -1,0 +1,64 @@
+"""``lrbench plot``: a figure of a suite's results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lrbench.cli.options import Catalog, DataDir, ResultsDir, SuiteName
+
+if TYPE_CHECKING:
+    from lrbench.data.prepared import PreparedDataset
+
+__all__ = ["plot"]
+
+
+def plot(
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="depth, pareto, convergence, groups or critical-difference."),
+    ],
+    suite: SuiteName = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="A .pdf, .png or .svg; none: KIND.pdf."),
+    ] = None,
+    masked: Annotated[
+        bool | None,
+        typer.Option(
+            "--masked/--unmasked",
+            help="Leave out the items of the user's history, or rank all items; none: as the protocol says.",
+        ),
+    ] = None,
+    results: ResultsDir = Path("results"),
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
+) -> None:
+    """Draw a figure: PDF for papers, PNG, SVG."""
+    from lrbench.cli.console import message_console
+    from lrbench.report.plots import PlotSource
+    from lrbench.report.plots import plot as draw
+    from lrbench.store.files import write_bytes
+    from lrbench.store.layout import Results
+    from lrbench.store.suites import find_suite_record
+
+    layout = Results(results)
+    record = find_suite_record(layout, suite)
+
+    def prepared(name: str) -> "PreparedDataset":
+        from lrbench.data.catalogue import load_catalogue
+        from lrbench.data.library import obtain
+        from lrbench.data.places import find_places
+
+        places = find_places(data_dir)
+        return obtain(name, record.protocol.filters, places, load_catalogue(catalog, places.own))
+
+    source = PlotSource(
+        suite=record,
+        results=layout,
+        masked=record.protocol.mask_seen if masked is None else masked,
+        prepared=prepared,
+    )
+    path = output or Path(f"{kind}.pdf")
+    write_bytes(path, draw(kind, source, path.suffix.removeprefix(".")))
+    message_console().print(f"Wrote {path}.", markup=False, soft_wrap=True)

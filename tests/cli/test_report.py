@@ -1,0 +1,144 @@
+"""``lrbench report`` and ``lrbench plot`` as a person types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from synthetic_results import make_suite
+from typer.testing import CliRunner, Result
+
+from lrbench.cli.plot import plot
+from lrbench.cli.report import report
+from lrbench.errors import RequestError
+from lrbench.store.layout import Results
+
+app = typer.Typer()
+app.command()(report)
+app.command()(plot)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("results")
+    make_suite(root, seeds=[1, 2, 3, 4])
+    return root
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_machine_readable_output_is_alone_on_stdout(root: Path) -> None:
+    result = run("report", "demo", "--format", "json", "--results", str(root))
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["suite"] == "demo"
+
+
+def test_the_latest_suite_is_the_default(root: Path) -> None:
+    assert run("report", "--results", str(root)).stdout.startswith("demo · loo-20")
+
+
+def test_a_suite_file_stands_for_its_name(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "whatever.toml"
+    file.write_text('name = "demo"\n', encoding="utf-8")
+    result = run("report", str(file), "--format", "markdown", "--results", str(root))
+    assert result.stdout.startswith("## demo")
+
+
+def test_metrics_and_baseline(root: Path) -> None:
+    arguments = ("--metrics", "ndcg@10, recall@10", "--baseline", "SASRec", "--format", "markdown")
+    result = run("report", "--results", str(root), *arguments)
+    header = next(line for line in result.stdout.splitlines() if line.startswith("| Model"))
+    assert [cell.strip() for cell in header.strip("|").split("|")] == [
+        "Model",
+        "NDCG@10",
+        "Δ % SASRec",
+        "Recall@10",
+        "Δ % SASRec",
+    ]
+
+
+def test_masked_and_unmasked_differ(root: Path) -> None:
+    masked, unmasked, usual = (
+        json.loads(run("report", "--format", "json", "--results", str(root), *option).stdout)
+        for option in (["--masked"], ["--unmasked"], [])
+    )
+    assert masked["masked"] is True
+    assert unmasked["rows"] == usual["rows"] != masked["rows"]
+
+
+def test_output_goes_to_a_file_without_escape_sequences(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.txt"
+    result = run("report", "--results", str(root), "--output", str(file))
+    assert result.stdout == ""
+    assert "Wrote" in result.stderr
+    text = file.read_text(encoding="utf-8")
+    assert "demo · loo-20" in text
+    assert "\x1b" not in text
+
+
+def test_warnings_reach_the_person_where_the_format_is_for_machines(root: Path) -> None:
+    suite = make_suite(root / "more")
+    Results(root / "more").trial(suite.trials[1].trial).rename(root / "more" / "gone")
+    result = run("report", "--format", "csv", "--results", str(root / "more"))
+    assert "Warning" not in result.stdout
+    assert "SASRec on sample lacks the trials of seed 1" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dem",), 'There is no suite "dem"'),
+        (("--format", "latx"), 'Did you mean "latex"?'),
+        (("--metrics", "ndgc@10"), 'Did you mean "ndcg@10"?'),
+        (("--baseline", "SASREC"), 'no label "SASREC"'),
+    ],
+)
+def test_wrong_requests(root: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = run("report", *arguments, "--results", str(root))
+    assert isinstance(result.exception, RequestError)
+    assert result.exception.exit_code == 2
+    assert message in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_no_results(tmp_path: Path) -> None:
+    assert isinstance(run("report", "--results", str(tmp_path)).exception, RequestError)
+
+
+def test_plot_writes_the_file_that_was_asked_for(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figures" / "depth.svg"
+    result = run("plot", "depth", "demo", "--output", str(file), "--results", str(root))
+    assert result.exit_code == 0
+    assert file.read_bytes().startswith(b"<?xml")
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("dept",), 'Did you mean "depth"?'),
+        (("depth", "--output", "x.jpeg"), '"jpeg" is no format'),
+        (("critical-difference",), "needs 6 datasets"),
+    ],
+)
+def test_wrong_plots_write_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("plot", *arguments, "--results", str(root))
+    assert isinstance(result.exception, RequestError)
+    assert message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_need_no_torch(root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lrbench.cli.report import report; "
+        f"report(results=Path({str(root)!r}), format_name='json'); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

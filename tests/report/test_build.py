@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from synthetic_results import QUICKSTART, Made, make_suite
+
+from lrbench.errors import CheckError, RequestError
+from lrbench.metrics import ndcg, recall
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.content import Report, Row
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
+
+
+def row(report: Report, label: str, metric: str = "ndcg@10", dataset: str = "sample") -> Row:
+    return next(r for r in report.rows if (r.dataset, r.label, r.metric) == (dataset, label, metric))
+
+
+def stored_means(root: Path, suite: SuiteRecord, label: str, column: str = "rank") -> list[float]:
+    """NDCG@10 of each run, straight from the files."""
+    means = []
+    for cell in suite.trials:
+        if (cell.label, cell.dataset) == (label, "sample"):
+            ranks = pl.read_parquet(Results(root).trial(cell.trial) / "ranks.parquet")
+            depth = 4 if "LARES" in label else 0
+            means.append(float(ndcg(ranks.filter(split="test", depth=depth)[column].to_numpy(), 10).mean()))
+    return means
+
+
+@pytest.mark.parametrize("label", [made.label for made in QUICKSTART])
+def test_rows_are_means_over_stored_ranks(root: Path, suite: SuiteRecord, report: Report, label: str) -> None:
+    means = stored_means(root, suite, label)
+    found = row(report, label)
+    assert found.mean == pytest.approx(np.mean(means))
+    assert found.sd == pytest.approx(np.std(means, ddof=1) if len(means) > 1 else 0)
+    assert (found.n_seeds, found.n_users) == (len(means), 400)
+
+
+def test_order_of_rows_is_that_of_the_suite(report: Report, suite: SuiteRecord) -> None:
+    expected = [
+        (dataset, label, metric)
+        for dataset in suite.datasets
+        for label in suite.labels
+        for metric in suite.protocol.metrics
+    ]
+    assert [(r.dataset, r.label, r.metric) for r in report.rows] == expected
+
+
+def test_best_second_and_rank(report: Report) -> None:
+    column = sorted(
+        (r for r in report.rows if (r.dataset, r.metric) == ("sample", "ndcg@10")), key=lambda r: r.rank
+    )
+    assert [r.label for r in column] == ["LARES", "LARES w/o_RPT & 50%", "SASRec", "Popularity"]
+    assert [r.rank for r in column] == [1, 2, 3, 4]
+    assert [r.best for r in column] == [True, False, False, False]
+    assert [r.second for r in column] == [False, True, False, False]
+    assert column[-1].ties_with_best is False
+
+
+def test_equal_means_share_best(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 1.0), Made("B", 0.5)], proposed=["A"])
+    twins = [cell.model_copy(update={"label": "A2"}) for cell in suite.trials if cell.label == "A"]
+    suite = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
+    report = build_report(suite, Results(tmp_path))
+    assert [row(report, label).rank for label in suite.labels] == [1, 1, 3]
+    assert [row(report, label).best for label in suite.labels] == [True, True, False]
+    assert [row(report, label).second for label in suite.labels] == [False, False, True]
+
+
+def test_masked_ranks_on_request(root: Path, suite: SuiteRecord) -> None:
+    report = build_report(suite, Results(root), ReportOptions(masked=True))
+    assert row(report, "SASRec").mean == pytest.approx(
+        np.mean(stored_means(root, suite, "SASRec", "rank_masked"))
+    )
+    assert "unlike the headline" in report.caption[0]
+
+
+def test_protocol_decides_about_the_mask(root: Path, suite: SuiteRecord) -> None:
+    masking = suite.model_copy(update={"protocol": suite.protocol.model_copy(update={"mask_seen": True})})
+    report = build_report(masking, Results(root))
+    assert report.masked
+    assert row(report, "SASRec").mean == pytest.approx(
+        np.mean(stored_means(root, suite, "SASRec", "rank_masked"))
+    )
+
+
+def test_metrics_on_request(root: Path, suite: SuiteRecord) -> None:
+    report = build_report(suite, Results(root), ReportOptions(metrics=("recall@1", "mrr")))
+    assert report.metrics == ("recall@1", "mrr")
+    assert {r.metric for r in report.rows} == {"recall@1", "mrr"}
+    assert {c.metric for c in report.comparisons} == {"ndcg@10"}
+    ranks = pl.read_parquet(Results(root).trial(suite.trials[0].trial) / "ranks.parquet")
+    expected = recall(ranks.filter(split="test")["rank"].to_numpy(), 1).mean()
+    assert row(report, "Popularity", "recall@1").mean == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ReportOptions(baseline="SASrec"), r'no label "SASrec"\. Did you mean "SASRec"\?'),
+        (ReportOptions(metrics=("ndgc@10",)), r'Unknown metric "ndgc@10"\. Did you mean "ndcg@10"\?'),
+    ],
+)
+def test_wrong_requests(root: Path, suite: SuiteRecord, options: ReportOptions, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        build_report(suite, Results(root), options)
+
+
+def test_nothing_finished(suite: SuiteRecord, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="None of the 20 trials of suite demo is finished"):
+        build_report(suite, Results(tmp_path))
+
+
+def test_missing_trials_leave_a_table_with_fewer_seeds(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, seeds=[1, 2, 3, 4])
+    for cell in suite.trials:
+        if cell.label == "SASRec" and cell.seed in (2, 3):
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    report = build_report(suite, Results(tmp_path))
+    assert row(report, "SASRec").n_seeds == 2
+    assert row(report, "LARES").n_seeds == 4
+    assert (
+        report.warnings[0].cause
+        == "SASRec on sample lacks the trials of seed 2 and 3; what is there is shown."
+    )
+    against = next(c for c in report.comparisons if c.baseline == "SASRec")
+    assert against.verdict == "not testable"
+    assert against.family_size == 2
+
+
+def test_a_dataset_without_any_trial_is_left_out(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, datasets=("sample", "ml-100k"))
+    for cell in suite.trials:
+        if cell.dataset == "ml-100k":
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / cell.trial)
+    report = build_report(suite, Results(tmp_path))
+    assert [note.summary.name for note in report.datasets] == ["sample"]
+    assert sum("ml-100k lacks" in warning.cause for warning in report.warnings) == 4
+
+
+def test_depths_and_trend(report: Report) -> None:
+    points = [p for p in report.depths if (p.dataset, p.label) == ("sample", "LARES")]
+    assert [p.depth for p in points] == [0, 1, 2, 4, 8]
+    assert [p.depth for p in points if p.reported] == [4]
+    assert [p.depth for p in points if p.chosen] == [max(points, key=lambda p: p.valid_mean).depth]
+    assert points[3].mean == pytest.approx(row(report, "LARES").mean)
+    assert {p.label for p in report.depths} == {"LARES", "LARES w/o_RPT & 50%"}
+    trend = next(t for t in report.trends if (t.dataset, t.label) == ("sample", "LARES"))
+    slope = np.polyfit(np.log2([1, 2, 4, 8]), [p.mean for p in points[1:]], 1)[0]
+    assert trend.contrast.difference == pytest.approx(slope)
+
+
+def test_costs_sum_up_stages(report: Report) -> None:
+    cost = next(c for c in report.costs if (c.dataset, c.label) == ("sample", "LARES"))
+    assert [stage.name for stage in cost.stages] == ["spt", "rpt"]
+    assert (cost.steps, cost.epochs) == (680, 24)
+    assert cost.train_seconds == pytest.approx(45)
+
+
+def test_trials_on_other_targets_are_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], proposed=[])
+    path = Results(tmp_path).trial(suite.trials[-1].trial) / "ranks.parquet"
+    pl.read_parquet(path).with_columns(pl.lit("i1").alias("target")).write_parquet(path)
+    with pytest.raises(CheckError, match="not ranked on the same targets"):
+        build_report(suite, Results(tmp_path))

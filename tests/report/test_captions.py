@@ -1,0 +1,68 @@
+from pathlib import Path
+
+from synthetic_results import Made, make_suite
+
+from lrbench.report.build import build_report
+from lrbench.report.content import Report
+from lrbench.store.layout import Results
+
+
+def caption(root: Path, *models: Made, proposed: list[str], seeds: tuple[int, ...] = (1, 2, 3)) -> str:
+    return " ".join(
+        build_report(make_suite(root, models, seeds=seeds, proposed=proposed), Results(root)).caption
+    )
+
+
+def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None:
+    text = " ".join(report.caption)
+    assert text.startswith("Protocol loo-20: leave-one-out, the earliest row of a user-item pair")
+    assert "sample: SYNTHETIC data" in text
+    assert "The best achievable Recall@10 there is 0.5500." in text
+    assert "amazon-2014-beauty: an edition with_underscores & 5%; 400 test users, 500 items." in text
+    assert "Mean ± standard deviation over 3 seeds (a deterministic model has one run and no sd)" in text
+    assert "by the crossed test" in text
+    assert "after Holm over the 6 testable of 6 comparisons" in text
+    assert "LARES × every other label × 2 datasets on NDCG@10" in text
+    assert "found with 80 % power" in text
+    assert "3.0 × the seed SD with 3 seeds" in text
+
+
+def test_power_is_the_range_of_the_comparisons(report: Report) -> None:
+    values = [c.minimum_detectable for c in report.comparisons if c.dataset == "sample"]
+    assert f"sample {min(values):.4f} to {max(values):.4f}" in " ".join(report.caption)
+
+
+def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> None:
+    text = caption(tmp_path, Made("A", 2.0), Made("B"), proposed=["A"], seeds=(1, 2))
+    assert "1 comparisons: not testable (2 of the at least 3 seeds that a test needs)." in text
+    assert "dagger" not in text
+    assert "power" not in text
+
+
+def test_one_seed_has_no_spread(tmp_path: Path) -> None:
+    text = caption(tmp_path, Made("A", 2.0), Made("B"), proposed=[], seeds=(1,))
+    assert "Mean over 1 seed; the best is bold" in text
+
+
+def test_no_family_no_significance(tmp_path: Path) -> None:
+    assert "nothing is called significant" in caption(tmp_path, Made("A"), Made("B"), proposed=[])
+
+
+def test_several_proposed_have_letters(tmp_path: Path) -> None:
+    text = caption(tmp_path, Made("A", 2.0), Made("B", 1.0), Made("C"), proposed=["A", "B"])
+    assert "the lettered label (a A and b B) is better (†) or worse (‡)" in text
+
+
+def test_only_deterministic_models(tmp_path: Path) -> None:
+    text = caption(
+        tmp_path, Made("P", deterministic=True), Made("Q", 1.0, deterministic=True), proposed=["Q"]
+    )
+    assert "All models are deterministic" in text
+    assert "seed SD" not in text
+
+
+def test_ties_are_explained_where_there_are_any(tmp_path: Path) -> None:
+    close = caption(tmp_path / "a", Made("A", 1.0, match=0.0), Made("B", 1.0, match=0.0), proposed=["A"])
+    far = caption(tmp_path / "b", Made("A", 3.0), Made("B", 0.0), proposed=["A"])
+    assert "≈: not separable" in close
+    assert "≈" not in far

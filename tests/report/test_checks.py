@@ -1,0 +1,142 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.data.prepared import StepCounts
+from lrbench.report.build import build_report
+from lrbench.report.warnings import ReportWarning, WarningKind
+from lrbench.store.layout import Results
+from lrbench.store.trials import DatasetSummary, StageRecord
+
+
+def warnings_of(root: Path, *models: Made, **options: Any) -> list[ReportWarning]:
+    suite = make_suite(root, models, proposed=[], **options)
+    return list(build_report(suite, Results(root)).warnings)
+
+
+def different(**fields: Any) -> Mapping[str, Any]:
+    return fields
+
+
+def summary(**fields: Any) -> DatasetSummary:
+    usual = {
+        "name": "ml-100k",
+        "edition": "April 1998",
+        "synthetic": False,
+        "fingerprint": "f",
+        "source": "a file",
+        "verified": True,
+        "counts": StepCounts(step="raw", users=1, items=1, interactions=1),
+    }
+    return DatasetSummary.model_validate({**usual, **fields})
+
+
+def stage(stopped: str) -> StageRecord:
+    return StageRecord.model_validate(
+        {
+            "name": "supervised",
+            "epochs": 20,
+            "steps": 1,
+            "seconds": 1,
+            "best_epoch": 20,
+            "best_metric": 0.1,
+            "stopped": stopped,
+        }
+    )
+
+
+def test_nothing_to_say(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path, Made("A", 2.0), Made("B", 0.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "cause"),
+    [
+        (
+            Made("B", record=different(stages=(stage("epoch-cap"),))),
+            WarningKind.EPOCH_CAP,
+            "B on sample: 3 of 3 runs ended stage supervised at the cap of 20 epochs.",
+        ),
+        (
+            Made("B", record=different(tie_share=0.034)),
+            WarningKind.TIES,
+            "B on sample gives 3% of the targets another item's score.",
+        ),
+        (
+            Made("B", record=different(device="NVIDIA H100")),
+            WarningKind.DIFFERENT_DEVICES,
+            "Trials ran on different devices: NVIDIA H100 and cpu.",
+        ),
+        (
+            Made("B", record=different(threads=8)),
+            WarningKind.DIFFERENT_THREADS,
+            "Trials ran with different numbers of threads: 2 and 8.",
+        ),
+        (
+            Made("B", record=different(versions={"lrbench": "0.1.0", "torch": "2.9.0"})),
+            WarningKind.DIFFERENT_VERSIONS,
+            "Trials were made with different versions of torch: 2.13.0 and 2.9.0.",
+        ),
+    ],
+    ids=lambda value: value.name if isinstance(value, WarningKind) else None,
+)
+def test_records_that_need_a_word(tmp_path: Path, made: Made, kind: WarningKind, cause: str) -> None:
+    (warning,) = warnings_of(tmp_path, Made("A", 2.0), made)
+    assert (warning.kind, warning.cause) == (kind, cause)
+    assert str(warning) == f"{cause} {kind.value}"
+
+
+def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:
+    on_gpu = (different(device="NVIDIA H100", threads=count) for count in (2, 8))
+    first, second = on_gpu
+    assert warnings_of(tmp_path, Made("A", 2.0, record=first), Made("B", record=second)) == []
+
+
+@pytest.mark.parametrize(("fields", "warned"), [({}, False), ({"verified": False}, True)])
+def test_unverified_source(tmp_path: Path, fields: dict[str, Any], warned: bool) -> None:
+    made = Made("A", record=different(dataset=summary(**fields)))
+    kinds = [warning.kind for warning in warnings_of(tmp_path, made, datasets=["ml-100k"])]
+    assert kinds == ([WarningKind.UNVERIFIED_SOURCE] if warned else [])
+
+
+def test_generated_data_need_no_checksum(tmp_path: Path) -> None:
+    made = Made("A", record=different(dataset=summary(verified=False, synthetic=True)))
+    assert warnings_of(tmp_path, made) == []
+
+
+def test_more_than_can_be_achieved(tmp_path: Path) -> None:
+    best = different(dataset=summary(synthetic=True, best_recall_at_10=0.2))
+    (warning,) = warnings_of(tmp_path, Made("A", 2.0, record=best), Made("B", -2.0))
+    assert warning.kind == WarningKind.ABOVE_ACHIEVABLE
+    assert "A on sample has Recall@10 0." in warning.cause
+
+
+def test_lead_within_the_spread_of_seeds(tmp_path: Path) -> None:
+    models = [Made(label, 1.0, luck=0.3, match=0.0) for label in ("A", "B")]
+    (warning,) = warnings_of(tmp_path, *models)
+    assert warning.kind == WarningKind.WITHIN_SEED_SPREAD
+    assert "NDCG@10" in warning.cause
+
+
+def test_two_seeds(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], seeds=[1, 2], proposed=["A"])
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.NOT_TESTABLE
+    assert warning.cause == (
+        "1 of 1 comparisons are not testable: 2 of the at least 3 seeds that a test needs."
+    )
+
+
+def test_seeds_that_were_never_run(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("P", deterministic=True)], proposed=[])
+    grown = suite.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
+    (warning,) = build_report(grown, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.FEWER_SEEDS
+    assert warning.cause == "sample was never run with seed 4 and 5 of the suite."
+
+
+def test_deterministic_models_need_no_seeds(tmp_path: Path) -> None:
+    assert warnings_of(tmp_path, Made("P", deterministic=True), seeds=[1, 2, 3]) == []

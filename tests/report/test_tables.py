@@ -1,0 +1,96 @@
+from dataclasses import replace
+from pathlib import Path
+
+from synthetic_results import Made, make_suite
+
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.content import Report, Verdict
+from lrbench.report.tables import Cell, Section, make_sections
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
+
+
+def cells(section: Section, label: str, table: int = 0) -> dict[str, Cell]:
+    row = next(row for row in section.tables[table].rows if row[0].text == label)
+    return dict(zip(section.columns, row, strict=True))
+
+
+def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
+    """Set the verdict on comparisons by ``proposed__baseline``."""
+    comparisons = tuple(
+        replace(c, verdict=verdicts.get(f"{c.proposed}__{c.baseline}", Verdict.INCONCLUSIVE))
+        for c in report.comparisons
+    )
+    return replace(report, comparisons=comparisons)
+
+
+def test_sections_in_reading_order(report: Report) -> None:
+    sections = make_sections(report)
+    assert [section.heading for section in sections] == ["Quality", "Declared comparisons", "Cost", "Depth"]
+    assert [table.title for table in sections[0].tables] == ["sample (synthetic)", "amazon-2014-beauty"]
+    assert sections[0].notes == report.caption
+
+
+def test_quality_cells(report: Report) -> None:
+    quality = make_sections(report)[0]
+    row = next(r for r in report.rows if (r.label, r.metric) == ("LARES", "ndcg@10"))
+    cell = cells(quality, "LARES")["NDCG@10"]
+    assert (cell.text, cell.spread, cell.emphasis) == (f"{row.mean:.4f}", f"{row.sd:.4f}", "best")
+    popularity = cells(quality, "Popularity")["NDCG@10"]
+    assert (popularity.spread, popularity.emphasis, popularity.marks) == ("", "none", "†")
+
+
+def test_daggers_stand_on_the_compared_row_and_only_on_the_primary_metric(report: Report) -> None:
+    marked = with_verdicts(report, LARES__SASRec=Verdict.BETTER, LARES__Popularity=Verdict.WORSE)
+    quality = make_sections(marked)[0]
+    assert cells(quality, "SASRec")["NDCG@10"].marks.startswith("†")
+    assert cells(quality, "Popularity")["NDCG@10"].marks.startswith("‡")
+    assert cells(quality, "SASRec")["NDCG@20"].marks.strip("≈") == ""
+    assert cells(quality, "LARES")["NDCG@10"].marks == ""
+
+
+def test_letters_name_the_proposed_labels(root: Path, suite: SuiteRecord) -> None:
+    proposed = ("SASRec", "LARES")
+    report = build_report(suite.model_copy(update={"proposed": proposed}), Results(root))
+    marked = with_verdicts(report, SASRec__Popularity=Verdict.WORSE, LARES__Popularity=Verdict.BETTER)
+    assert cells(make_sections(marked)[0], "Popularity")["NDCG@10"].marks == "†b‡a"
+
+
+def test_baseline_puts_percentages_behind_every_metric(root: Path, suite: SuiteRecord) -> None:
+    options = ReportOptions(metrics=("ndcg@10", "mrr"), baseline="SASRec")
+    quality = make_sections(build_report(suite, Results(root), options))[0]
+    assert quality.columns == ("Model", "NDCG@10", "Δ % SASRec", "MRR", "Δ % SASRec")
+    row = next(row for row in quality.tables[0].rows if row[0].text == "LARES")
+    reference = next(row for row in quality.tables[0].rows if row[0].text == "SASRec")
+    relative = float(row[1].text) / float(reference[1].text) - 1
+    assert abs(float(row[2].text) - 100 * relative) < 0.1
+    assert reference[2].text == reference[4].text == "–"
+
+
+def test_comparison_rows_show_the_numbers_of_the_test(report: Report) -> None:
+    comparison = report.comparisons[1]
+    row = cells(make_sections(report)[1], comparison.baseline)
+    assert row["verdict"].text == comparison.verdict
+    assert row["Δ"].text == f"{comparison.contrast.difference:+.4f}".replace("-", "−")
+    assert row["detectable"].text == f"{comparison.minimum_detectable:.4f}"
+    users = comparison.users
+    assert row["users +/=/−"].text == f"{users.wins}/{users.ties}/{users.losses}"
+
+
+def test_depths_mark_the_reported_and_the_chosen_one(report: Report) -> None:
+    depth = make_sections(report)[3]
+    assert depth.columns[:6] == ("Model", "depth 0", "depth 1", "depth 2", "depth 4", "depth 8")
+    row = cells(depth, "LARES")
+    assert "*" in row["depth 4"].marks
+    assert sum("v" in cell.marks for cell in row.values()) == 1
+
+
+def test_costs_stand_beside_quality(report: Report) -> None:
+    row = cells(make_sections(report)[2], "LARES")
+    assert (row["stages"].text, row["steps"].text, row["weights"].text) == ("spt + rpt", "680", "123 k")
+    assert row["NDCG@10"].text == cells(make_sections(report)[0], "LARES")["NDCG@10"].text
+
+
+def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
+    report = build_report(make_suite(tmp_path, [Made("A"), Made("B")], proposed=[]), Results(tmp_path))
+    assert [section.heading for section in make_sections(report)] == ["Quality", "Cost"]
