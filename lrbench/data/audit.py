@@ -1,0 +1,166 @@
+"""What a prepared dataset is like, before anyone trains on it: sizes, ties, repeats, leakage, and order.
+
+Shares lie between 0 and 1 and are of a leave-one-out split: the last interaction of a user is the test
+target, the one before it the validation target, the rest is for training. A share is none where it cannot
+be known: where the source has no times, or no user is evaluated.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.config.base import FrozenConfig
+from lrbench.data.coded import first_of_pairs
+from lrbench.data.order_probe import OrderProbe, probe_order
+from lrbench.data.prepare import OWN_CLOCKS
+from lrbench.data.prepared import DatasetRecord, PreparedDataset
+from lrbench.data.sequences import Sequences, Split, leave_one_out
+
+__all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+def audit(dataset: PreparedDataset) -> "Audit":
+    """Look at a prepared dataset; seconds even for tens of millions of interactions."""
+    sequences, split = dataset.sequences, leave_one_out(dataset.sequences)
+    one_clock = OWN_CLOCKS not in dataset.record.notes
+    return Audit(
+        dataset=dataset.record,
+        evaluated_users=len(split.test),
+        sequence_length=_quantiles(sequences.lengths),
+        item_popularity=_quantiles(np.bincount(sequences.items, minlength=sequences.n_items)),
+        last_two_tied=_last_two_tied(sequences),
+        repeats=_repeats(sequences),
+        unseen_targets=_unseen_targets(sequences, split),
+        leakage=find_leakage(sequences, split) if one_clock else None,
+        order=probe_order(sequences),
+    )
+
+
+def _share(flags: Flags) -> float | None:
+    return float(flags.mean()) if len(flags) else None
+
+
+def _quantiles(values: Ints) -> "Quantiles":
+    at = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+    return Quantiles(
+        mean=float(values.mean()),
+        minimum=int(values.min()),
+        q05=at[0],
+        q25=at[1],
+        median=at[2],
+        q75=at[3],
+        q95=at[4],
+        maximum=int(values.max()),
+    )
+
+
+def _last_two_tied(sequences: Sequences) -> float | None:
+    if sequences.times is None:
+        return None
+    ends = sequences.offsets[1:][sequences.lengths >= 2]
+    return _share(sequences.times[ends - 1] == sequences.times[ends - 2])
+
+
+def _repeats(sequences: Sequences) -> float:
+    users = np.repeat(np.arange(sequences.n_users, dtype=np.int32), sequences.lengths)
+    return 1 - len(first_of_pairs(users, sequences.items)) / len(sequences.items)
+
+
+def _in_training(sequences: Sequences, split: Split) -> Flags:
+    """Return which interactions are for training, (interactions,)."""
+    flags = np.ones(len(sequences.items), dtype=bool)
+    flags[split.valid.stops] = flags[split.test.stops] = False  # a view stops at its target
+    return flags
+
+
+def _unseen_targets(sequences: Sequences, split: Split) -> float | None:
+    seen = np.zeros(sequences.n_items, dtype=bool)
+    seen[sequences.items[_in_training(sequences, split)]] = True
+    return _share(~seen[split.test.targets])
+
+
+def find_leakage(sequences: Sequences, split: Split) -> "Leakage | None":
+    """Measure how far training looks into the future of the test targets; see ``Leakage``.
+
+    A user's own training interactions are never later than the user's target, so counting all later
+    training interactions counts those of other users.
+    """
+    if sequences.times is None or len(split.test) == 0:
+        return None
+    training = _in_training(sequences, split)
+    times, items = sequences.times[training], sequences.items[training]
+    at = sequences.times[split.test.stops]
+    later = len(times) - np.searchsorted(np.sort(times), at, side="right")
+    own = (split.train.stops - split.train.starts)[split.test.users]
+    others = np.maximum(len(times) - own, 1)
+    latest = np.full(sequences.n_items, np.iinfo(np.int64).min)
+    np.maximum.at(latest, items, times)
+    return Leakage(
+        targets=float((later > 0).mean()),
+        training=float((later / others).mean()),
+        same_item=float((latest[split.test.targets] > at).mean()),
+    )
+
+
+class Quantiles(FrozenConfig):
+    """How a count is spread."""
+
+    mean: float
+    minimum: int
+    q05: float
+    q25: float
+    median: float
+    q75: float
+    q95: float
+    maximum: int
+
+
+class Leakage(FrozenConfig):
+    """Cross-user leakage: training interactions of other users that are later than a test target.
+
+    With leave-one-out a model is trained on what other users did after the moment that it predicts, which
+    no deployed model could be (Ji et al., ACM TOIS 2023). Later means a greater time; equal times do not
+    count.
+    """
+
+    targets: float
+    """Share of test targets before at least one training interaction of another user."""
+
+    training: float
+    """Share of other users' training interactions that are later than the target, mean over targets."""
+
+    same_item: float
+    """Share of test targets whose very item another user has in training at a later time."""
+
+
+class Audit(FrozenConfig):
+    """What ``lrbench inspect`` shows."""
+
+    dataset: DatasetRecord
+    """Where it comes from, the filters, and the sizes after every step."""
+
+    evaluated_users: int
+    """Users with at least three interactions."""
+
+    sequence_length: Quantiles
+    """Interactions of a user."""
+
+    item_popularity: Quantiles
+    """Interactions of an item."""
+
+    last_two_tied: float | None
+    """Share of users whose last two interactions have the same time: their order is the file's."""
+
+    repeats: float
+    """Share of interactions with an item that the user had before."""
+
+    unseen_targets: float | None
+    """Share of test targets whose item nobody has in training."""
+
+    leakage: Leakage | None
+    """How far training looks into the future of the targets."""
+
+    order: OrderProbe | None
+    """Whether the order of interactions tells anything."""
