@@ -19,7 +19,14 @@ from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord
 from lrbench.store.trials import RANKS, TrialRecord, read_ranks, read_record
 
-__all__ = ["AlignedRanks", "EvaluationSplit", "FinishedTrial", "aligned_ranks", "finished_trials", "suite_ranks"]
+__all__ = [
+    "AlignedRanks",
+    "EvaluationSplit",
+    "FinishedTrial",
+    "aligned_ranks",
+    "finished_trials",
+    "suite_ranks",
+]
 
 Floats = NDArray[np.float64]
 EvaluationSplit = Literal["valid", "test"]
@@ -103,48 +110,46 @@ def aligned_ranks(
         if not every_depth:
             rows = rows.filter(depth=trial.record.depth)
         rows = rows.select("user", "target", "depth", "draw", pl.col(column).alias("rank"))
-        parts = rows.collect().partition_by("depth", as_dict=True)
-        if not parts:
+        parts = rows.collect().partition_by("depth", "draw", as_dict=True)
+        draws: dict[int, list[Floats]] = {}
+        for (depth, _), part in sorted(parts.items(), key=lambda item: item[0]):
+            reference = part.select("user", "target") if reference is None else reference
+            draws.setdefault(depth, []).append(_in_order(part, reference, trials[0].record, trial.record))
+        if not draws:
             raise CheckError(
                 f"{trial.folder / 'ranks.parquet'} has no {split} ranks at depth {trial.record.depth}.",
                 "It is damaged: remove the trial's folder and run it again.",
             )
-        for (depth,), part in parts.items():
-            targets, values = _by_target(part, trial.record.id)
-            if reference is None:
-                reference = targets
-            elif not targets.equals(reference):
-                raise _other_targets(trials[0].record, trial.record, reference, targets)
-            ranks[trial.record.id, depth] = values
+        ranks |= {(trial.record.id, depth): np.stack(values, axis=1) for depth, values in draws.items()}
     if reference is None:
         raise ValueError("no trials to align")
     return AlignedRanks(reference, ranks)
 
 
-def _by_target(rows: pl.DataFrame, trial: str) -> tuple[pl.DataFrame, Floats]:
-    """Return the targets in the order of their ids, and their ranks, (users, draws)."""
-    rows = rows.sort("user", "target", "draw")
-    draws = rows["draw"].n_unique()
-    targets = rows.select("user", "target").unique(maintain_order=True)
-    if len(rows) != draws * len(targets):
-        raise CheckError(
-            f"Trial {trial} has {len(rows)} ranks for {len(targets)} targets and {draws} draws.",
-            "Its ranks.parquet is damaged: remove the trial's folder and run it again.",
-        )
-    return targets, rows["rank"].to_numpy().reshape(len(targets), draws)
+def _in_order(part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, second: TrialRecord) -> Floats:
+    """Return the ranks of one depth and draw in the order of ``reference``, (users,).
+
+    Every trial writes its targets in the same order, so that sorting them is the exception.
+    """
+    if not part.select("user", "target").equals(reference):
+        joined = reference.join(part, on=["user", "target"], how="left", maintain_order="left")
+        if len(part) != len(reference) or len(joined) != len(reference) or joined["rank"].null_count():
+            raise _other_targets(part, reference, first, second)
+        part = joined
+    return part["rank"].to_numpy()
 
 
 def _other_targets(
-    first: TrialRecord, second: TrialRecord, reference: pl.DataFrame, targets: pl.DataFrame
+    part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, second: TrialRecord
 ) -> CheckError:
-    """Say how the targets of two trials differ."""
-    lost = len(reference.join(targets, on="user", how="anti"))
-    extra = len(targets.join(reference, on="user", how="anti"))
-    shared = reference.join(targets, on="user", how="inner", suffix="_other")
+    """Say how the targets of two trials, or of two draws of one, differ."""
+    lost = len(reference.join(part, on="user", how="anti"))
+    extra = len(part.join(reference, on="user", how="anti"))
+    shared = reference.join(part, on="user", how="inner", suffix="_other")
     moved = int((shared["target"] != shared["target_other"]).sum())
     return CheckError(
-        f"Trials {first.id} and {second.id} of {first.dataset.name} were not ranked on the same targets: "
+        f"Ranks of {first.dataset.name} in trials {first.id} and {second.id} are not on the same targets: "
         f"{lost} users are only in the first, {extra} only in the second, {moved} have another target "
         f"(fingerprints {first.dataset.fingerprint} and {second.dataset.fingerprint}).",
-        "They come from different data: run the suite again with --rerun all.",
+        "They come from different data, or a file is damaged: run the suite again with --rerun all.",
     )

@@ -162,5 +162,5 @@ def test_trials_on_other_targets_are_refused(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A"), Made("B")], proposed=[])
     path = Results(tmp_path).trial(suite.trials[-1].trial) / "ranks.parquet"
     pl.read_parquet(path).with_columns(pl.lit("i1").alias("target")).write_parquet(path)
-    with pytest.raises(CheckError, match="not ranked on the same targets"):
+    with pytest.raises(CheckError, match="are not on the same targets"):
         build_report(suite, Results(tmp_path))
