@@ -1,7 +1,7 @@
 """The caption: everything a reader needs to know what the numbers mean, as sentences."""
 
 from collections.abc import Iterator, Sequence
-from string import ascii_lowercase
+from string import ascii_letters
 
 from lrbench.report.content import Comparison, DatasetNote, Report
 from lrbench.report.numbers import listed, metric_title, plain
@@ -9,7 +9,7 @@ from lrbench.stats.power import seed_noise_detectable
 
 __all__ = ["LETTERS", "caption_sentences"]
 
-LETTERS = ascii_lowercase
+LETTERS = ascii_letters
 """One for each proposed label where there are several."""
 
 

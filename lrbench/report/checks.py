@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from lrbench.report.content import Comparison, Row
 from lrbench.report.measure import Measured
@@ -25,7 +24,7 @@ def find_warnings(
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
     return [
-        *_missing_trials(missing),
+        *_missing_trials(missing, rows),
         *_fewer_seeds(suite),
         *_above_achievable(measured),
         *_not_testable(comparisons),
@@ -37,11 +36,15 @@ def find_warnings(
     ]
 
 
-def _missing_trials(missing: Sequence[Cell]) -> Iterator[ReportWarning]:
-    for (dataset, label), cells in groupby(missing, lambda cell: (cell.dataset, cell.label)):
-        seeds = listed([str(cell.seed) for cell in cells])
-        cause = f"{label} on {dataset} lacks the trials of seed {seeds}; what is there is shown."
-        yield ReportWarning(WarningKind.MISSING_TRIALS, cause)
+def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row]) -> Iterator[ReportWarning]:
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for cell in missing:
+        seeds.setdefault((cell.dataset, cell.label), []).append(str(cell.seed))
+    shown = {(row.dataset, row.label) for row in rows}
+    for (dataset, label), lacking in seeds.items():
+        trials = f"the {'trial' if len(lacking) == 1 else 'trials'} of {_seeds(lacking)}"
+        outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
+        yield ReportWarning(WarningKind.MISSING_TRIALS, f"{label} on {dataset} lacks {trials}; {outcome}.")
 
 
 def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
@@ -49,7 +52,7 @@ def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
         seeds = {cell.seed for cell in suite.trials if cell.dataset == dataset}
         lacking = [str(seed) for seed in suite.seeds if seed not in seeds]
         if 0 < len(lacking) < len(suite.seeds):  # none at all: only deterministic models, which need no seeds
-            cause = f"{dataset} was never run with seed {listed(lacking)} of the suite."
+            cause = f"{dataset} was never run with {_seeds(lacking)} of the suite."
             yield ReportWarning(WarningKind.FEWER_SEEDS, cause)
 
 
@@ -139,3 +142,7 @@ def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
         if len(versions) > 1:
             cause = f"Trials were made with different versions of {package}: {listed(versions)}."
             yield ReportWarning(WarningKind.DIFFERENT_VERSIONS, cause)
+
+
+def _seeds(numbers: Sequence[str]) -> str:
+    return f"{'seed' if len(numbers) == 1 else 'seeds'} {listed(numbers)}"

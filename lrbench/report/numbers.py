@@ -59,6 +59,8 @@ def amount(value: float, unit: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """``43 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 0.1:
+        return "< 0.1 s"
     if seconds < 100:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

@@ -14,7 +14,7 @@ class WarningKind(StrEnum):
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5."
     ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers."
     EPOCH_CAP = "It may still have been improving: raise max_epochs in the suite's [training]."
-    TIES = "Look at how the model scores: equal scores earn the mid-rank, and this many make ranks coarse."
+    TIES = "Equal scores earn the mid-rank: usual for a model that counts, a collapse in a trained one."
     UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there: lrbench fetch NAME"
     WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell."
     DIFFERENT_DEVICES = "Compare quality, not times; run all trials on one kind of device for timings."

@@ -85,7 +85,7 @@ def test_warnings_reach_the_person_where_the_format_is_for_machines(root: Path) 
     Results(root / "more").trial(suite.trials[1].trial).rename(root / "more" / "gone")
     result = run("report", "--format", "csv", "--results", str(root / "more"))
     assert "Warning" not in result.stdout
-    assert "SASRec on sample lacks the trials of seed 1" in " ".join(result.stderr.split())
+    assert "SASRec on sample lacks the trial of seed 1" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(

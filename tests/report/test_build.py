@@ -122,7 +122,7 @@ def test_missing_trials_leave_a_table_with_fewer_seeds(tmp_path: Path) -> None:
     assert row(report, "LARES").n_seeds == 4
     assert (
         report.warnings[0].cause
-        == "SASRec on sample lacks the trials of seed 2 and 3; what is there is shown."
+        == "SASRec on sample lacks the trials of seeds 2 and 3; what is there is shown."
     )
     against = next(c for c in report.comparisons if c.baseline == "SASRec")
     assert against.verdict == "not testable"

@@ -135,7 +135,20 @@ def test_seeds_that_were_never_run(tmp_path: Path) -> None:
     grown = suite.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
     (warning,) = build_report(grown, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.FEWER_SEEDS
-    assert warning.cause == "sample was never run with seed 4 and 5 of the suite."
+    assert warning.cause == "sample was never run with seeds 4 and 5 of the suite."
+
+
+def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B"), Made("C", -2.0)], proposed=[])
+    by_seed = tuple(sorted(suite.trials, key=lambda cell: cell.seed))
+    for cell in suite.trials:
+        if cell.label == "B" or (cell.label, cell.seed) == ("C", 2):
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / cell.trial)
+    report = build_report(suite.model_copy(update={"trials": by_seed}), Results(tmp_path))
+    assert [warning.cause for warning in report.warnings] == [
+        "B on sample lacks the trials of seeds 1, 2 and 3; there is nothing to show.",
+        "C on sample lacks the trial of seed 2; what is there is shown.",
+    ]
 
 
 def test_deterministic_models_need_no_seeds(tmp_path: Path) -> None:

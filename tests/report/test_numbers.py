@@ -22,6 +22,7 @@ from lrbench.report import numbers
         (numbers.amount(999), "999"),
         (numbers.amount(0), "0"),
         (numbers.amount(2.5e9, "B"), "2.5 GB"),
+        (numbers.duration(0.0015), "< 0.1 s"),
         (numbers.duration(43.2), "43.2 s"),
         (numbers.duration(600), "10 min"),
         (numbers.duration(9000), "2.5 h"),
