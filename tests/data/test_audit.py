@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
@@ -49,6 +49,7 @@ def test_leakage_by_hand():
     assert leakage.same_item == pytest.approx(1 / 3)  # b has p at 5 and 6, after a's target p at 4
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=6), min_size=1, max_size=6), st.data())
 def test_leakage_equals_brute_force(times, data):
     times = [sorted(row) for row in times]

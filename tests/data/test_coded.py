@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.data.coded import encode, first_of_pairs, k_core, time_order
@@ -35,11 +35,13 @@ def naive_core(rows, k):
         kept = [(index, row) for index, row in kept if row[side] != short[1]]
 
 
+@settings(deadline=None)
 @given(pairs, st.integers(0, 5))
 def test_core_equals_removal_one_at_a_time(rows, k):
     assert k_core(*arrays(rows), k).tolist() == naive_core(rows, k)
 
 
+@settings(deadline=None)
 @given(pairs, st.integers(1, 5))
 def test_core_is_a_fixed_point_in_which_nobody_falls_short(rows, k):
     users, items = arrays(rows)
@@ -49,6 +51,7 @@ def test_core_is_a_fixed_point_in_which_nobody_falls_short(rows, k):
         assert (np.bincount(side)[side] >= k).all()
 
 
+@settings(deadline=None)
 @given(pairs, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_core_does_not_depend_on_the_order_of_rows(rows, k, random):
     shuffled = list(range(len(rows)))
@@ -64,6 +67,7 @@ def test_core_by_hand():
     assert k_core(*arrays([*rows, (1, 0)]), 2).tolist() == [0, 1, 2, 4]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(codes, st.one_of(near_times, far_times)), max_size=60))
 def test_order_is_stable_by_user_then_time(rows):
     """Near times are packed into one key, far ones are not; both equal Python's stable sort."""
@@ -81,6 +85,7 @@ def test_packed_and_two_column_sorts_are_equal_on_many_ties(bits):
     assert np.array_equal(time_order(users, times), np.lexsort((times, users)))
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_first_of_pairs(rows):
     seen: set[tuple[int, int]] = set()
@@ -88,6 +93,7 @@ def test_first_of_pairs(rows):
     assert first_of_pairs(*arrays(rows)).tolist() == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)), max_size=40))
 def test_numbers_follow_first_appearance(rows):
     table = pl.DataFrame(rows, schema={"user": pl.String, "item": pl.String}, orient="row").with_columns(

@@ -1,9 +1,13 @@
 """Leave-one-out: what is trained on and what is held out, for sequences of every length."""
 
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrbench.config.protocol import Filters
+from lrbench.data.prepare import Origin, prepare
+from lrbench.data.readers import read
 from lrbench.data.sequences import Sequences, leave_one_out
 
 
@@ -27,6 +31,7 @@ def test_by_hand():
     assert split.test.targets.tolist() == [4, 9]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=8), min_size=1, max_size=8))
 def test_every_interaction_has_one_place(lists):
     split = leave_one_out(sequences(lists))
@@ -41,3 +46,17 @@ def test_every_interaction_has_one_place(lists):
         assert [*train, split.valid.targets[row], split.test.targets[row]] == items
         assert histories(split.valid)[row] == train
         assert histories(split.test)[row] == items[:-1]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "share"), [("Beauty", 0.99767), ("Sports_and_Outdoors", 0.99834), ("Toys_and_Games", 0.99758)]
+)
+def test_targets_known_before_agree_with_esasrec(mirror, name, share):
+    """eSASRec (blondered/transformer_benchmark) corrects its test by the share of targets that occur before."""
+    origin = Origin("papers", "", source="", source_sha256="", reader="s3rec-lines")
+    raw = read("s3rec-lines", mirror / f"seq-amazon-2014/{name}.txt.gz", {})
+    sequences = prepare(raw, origin, Filters()).sequences
+    test = leave_one_out(sequences).test
+    before = np.delete(sequences.items, test.stops)  # a view stops at its target
+    assert round(float(np.isin(test.targets, before).mean()), 5) == share

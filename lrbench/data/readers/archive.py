@@ -1,8 +1,8 @@
 """Raw files as they lie on disk: plain, gzipped, or a member of a zip archive; nothing is unpacked to disk.
 
 What stays lazy: plain and gzipped files are handed to Polars by path, which scans them in chunks. What does
-not: a zip member is inflated into memory first, since its bytes cannot be read at random; MovieLens 25M,
-the largest of the zips used here, takes about 0.7 GB.
+not: a zip member is inflated into memory first, since its bytes cannot be read at random; MovieLens 32M,
+the largest of the zips, takes about 0.9 GB.
 """
 
 import gzip
