@@ -33,7 +33,7 @@ def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         states = model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))
         model.score(states[0])
-    return counter.get_total_flops() / sequences.n_sequences
+    return float(counter.get_total_flops()) / sequences.n_sequences
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -1,0 +1,269 @@
+"""A conformance test that every model must pass; third parties subclass it in a few lines.
+
+::
+
+    class TestSASRec(ModelConformance):
+        model = "sasrec"
+        params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
+        quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
+
+It needs pytest. Exact properties are tested in float64, so that a tolerance hides nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.batches import TrainingData, TrainingRows
+from lrbench.data.packing import Packed, pack
+from lrbench.data.sequences import TrainingView
+from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.registry import MODELS
+
+__all__ = ["ModelConformance", "pack_lists", "training_view"]
+
+CPU = torch.device("cpu")
+N_ITEMS, MAX_LENGTH = 23, 9
+_OVERFIT_STEPS = 400
+
+
+def pack_lists(histories: Sequence[Sequence[int]]) -> Packed:
+    """Pack histories given as lists."""
+    stops = np.cumsum([len(history) for history in histories])
+    return pack(np.concatenate(histories).astype(np.int32), np.concatenate([[0], stops[:-1]]), stops, CPU)
+
+
+def training_view(histories: Sequence[Sequence[int]], n_items: int = N_ITEMS) -> TrainingView:
+    """Each history as one user's training part."""
+    stops = np.cumsum([len(history) for history in histories])
+    items = np.concatenate(histories).astype(np.int32)
+    return TrainingView(items, np.concatenate([[0], stops[:-1]]), stops, n_items)
+
+
+def random_histories(number: int, seed: int = 0, shortest: int = 1) -> list[list[int]]:
+    """Histories of up to the maximum length."""
+    source = np.random.default_rng(seed)
+    lengths = source.integers(shortest, MAX_LENGTH + 1, number)
+    return [source.integers(N_ITEMS, size=length).tolist() for length in lengths]
+
+
+class ModelConformance:
+    """What holds for every model; attributes say which model and with what options."""
+
+    model: ClassVar[str]
+    """Registered name."""
+
+    params: ClassVar[Mapping[str, Any]] = {}
+    """Options that make it small; its randomness stays as it is."""
+
+    quiet: ClassVar[Mapping[str, Any]] = {}
+    """Further options that switch off all randomness of training and inference (dropout, noise)."""
+
+    stage: ClassVar[str | None] = None
+    """Stage that alone teaches the model to predict; none: its first."""
+
+    learning_rate: ClassVar[float] = 0.01
+    """Of the overfitting test."""
+
+    def kind(self) -> type[Model]:
+        """The class under test; override for one that is not registered."""
+        return MODELS.load(self.model)
+
+    def build(self, seed: int = 0, quiet: bool = False, dtype: torch.dtype = torch.float64) -> Model:
+        """Return a freshly initialised model in evaluation mode."""
+        kind = self.kind()
+        config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {})})
+        config.check(MAX_LENGTH)
+        torch.manual_seed(seed)
+        return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
+
+    def fitted(self, **options: Any) -> Model:
+        """Return a model that scores items apart: fitted where it is not a matter of gradients."""
+        model = self.build(**options)
+        stage = next(iter(model.stages.values()))(model)
+        if isinstance(stage, FitStage):
+            stage.fit(training_view(random_histories(20)))
+        return model
+
+    def test_shapes(self) -> None:
+        """States are (depths, sequences, width), scores (sequences, items)."""
+        model = self.fitted()
+        depths = self._depths(model)
+        states = model.encode(pack_lists([[1], [2, 3, 4], [5, 6]]), depths, None)
+        assert states.ndim == 3
+        assert states.shape[:2] == (len(depths), 3)
+        assert model.score(states[0]).shape == (3, N_ITEMS)
+
+    def test_a_history_scores_the_same_alone_and_in_company(self) -> None:
+        """Neither order nor length of the other histories of a batch matters."""
+        model = self.fitted(quiet=True)
+        histories = random_histories(12)
+        together = self._scores(model, histories)
+        alone = torch.cat([self._scores(model, [history]) for history in histories], dim=1)
+        torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-10)
+
+    def test_odd_histories_give_finite_scores_and_gradients(self) -> None:
+        """One item; the same item again and again."""
+        histories = [[3], [7] * MAX_LENGTH, [5, 5]]
+        model = self.fitted()
+        assert torch.isfinite(self._scores(model, histories)).all()
+        lesson = self._lesson(model, training_view([*histories, [4, 4]]))
+        lesson.step(torch.optim.SGD(model.parameters(), 0.01))
+        assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+    def test_saved_weights_score_the_same(self) -> None:
+        """All that matters is in the state dict."""
+        model, other = self.fitted(seed=1), self.build(seed=2)
+        other.load_state_dict(model.state_dict())
+        histories = random_histories(5)
+        assert torch.equal(self._scores(model, histories), self._scores(other, histories))
+
+    def test_the_same_seed_gives_the_same_weights(self) -> None:
+        """After every default stage, with its noise and dropout."""
+        first, second = self._trained(seed=3), self._trained(seed=3)
+        for name, weight in first.state_dict().items():
+            assert torch.equal(weight, second.state_dict()[name]), name
+
+    def test_another_seed_gives_other_weights(self) -> None:
+        """Unless training is deterministic, as the model then says."""
+        first, second = self._trained(seed=3), self._trained(seed=4)
+        other = second.state_dict()
+        same = all(torch.equal(weight, other[name]) for name, weight in first.state_dict().items())
+        assert same == first.deterministic
+
+    def test_it_learns_a_few_sequences_by_heart(self) -> None:
+        """Recall@1 of 1 on the last items of 32 sequences."""
+        histories = [[first, *tail] for first, tail in enumerate(random_histories(23, shortest=3))]
+        histories += [[*history[:2], *reversed(history)][:MAX_LENGTH] for history in histories[:9]]
+        known = {tuple(history[:-1]): history for history in histories}
+        assert len(known) == 32
+        model = self.build(quiet=True, dtype=torch.float32)
+        lesson = self._lesson(model, training_view(histories))
+        optimiser = torch.optim.Adam(model.parameters(), self.learning_rate)
+        targets = torch.tensor([history[-1] for history in histories])
+        depth = model.configured_depth(model.config)
+        for number in range(_OVERFIT_STEPS):
+            lesson.step(optimiser)
+            if number % 20 == 19:
+                (states,) = self._encode(model, list(known), (depth,))
+                if torch.equal(model.score(states).argmax(1), targets):
+                    return
+        pytest.fail(f"not learned in {_OVERFIT_STEPS} steps")
+
+    def test_all_positions_at_once_teach_what_prefixes_teach(self) -> None:
+        """Loss and gradients of one pass over each sequence are those of one row per target."""
+        model = self._causal_model()
+        view = training_view(random_histories(8, shortest=2))
+        losses, gradients = [], []
+        kinds: tuple[TrainingRows, ...] = ("positions", "prefixes")
+        for rows in kinds:
+            losses.append(self._lesson(model, view, rows).loss())
+            gradients.append(torch.autograd.grad(losses[-1], list(model.parameters()), allow_unused=True))
+        torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=1e-10)
+        for ours, theirs in zip(*gradients, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
+
+    def test_later_items_do_not_reach_earlier_targets(self) -> None:
+        """A claim of every model that trains on all positions at once."""
+        model = self._causal_model()
+        keep = np.tile([True, True, False, False, False], 2)
+        losses = [
+            self._lesson(model, training_view([[1, 2, 3, *tail], [3, 2, 1, *tail]])).loss(keep)
+            for tail in ([4, 5, 6], [7, 8, 9])
+        ]
+        torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=1e-10)
+
+    def test_depths_lie_on_one_trajectory(self) -> None:
+        """Depth k by itself is depth k on the way to a greater one, with the same noise."""
+        model = self._reasoning_model()
+        histories = random_histories(6)
+        together = self._encode(model, histories, (0, 1, 2, 3, 4))
+        for index, depth in enumerate((0, 1, 2, 3, 4)):
+            alone = self._encode(model, histories, (depth,))
+            torch.testing.assert_close(together[index], alone[0], rtol=1e-9, atol=1e-10)
+        assert not torch.allclose(together[1], together[4])
+
+    def test_depth_0_is_the_encoder_without_noise(self) -> None:
+        """No noise reaches depth 0; it reaches others if and only if the model says it is noisy."""
+        model = self._reasoning_model()
+        histories = random_histories(6)
+        first, second = (self._encode(model, histories, (0, 2), seed) for seed in (1, 2))
+        assert torch.equal(first[0], second[0])
+        assert torch.equal(first[1], second[1]) != model.noisy(model.config)
+
+    def _depths(self, model: Model) -> tuple[int, ...]:
+        return (0, 1, 3) if model.reasons else (0,)
+
+    def _reasoning_model(self) -> Model:
+        model = self.build()
+        if not model.reasons:
+            pytest.skip("does not reason")
+        return model
+
+    def _lesson(self, model: Model, view: TrainingView, rows: TrainingRows | None = None) -> "_Lesson":
+        """The stage under test on ``view``; skips where the model is not trained by gradients."""
+        stage = model.stages[self.stage or next(iter(model.stages))](model)
+        if not isinstance(stage, GradientStage):
+            pytest.skip("is not trained by gradients")
+        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or model.training_rows))
+
+    def _causal_model(self) -> Model:
+        model = self.build(quiet=True)
+        if model.training_rows != "positions":
+            pytest.skip("trains on prefixes")
+        return model
+
+    def _encode(
+        self, model: Model, histories: Sequence[Sequence[int]], depths: Sequence[int], seed: int = 0
+    ) -> Tensor:
+        with torch.no_grad():
+            return model.encode(pack_lists(histories), depths, torch.Generator().manual_seed(seed))
+
+    def _scores(self, model: Model, histories: Sequence[Sequence[int]]) -> Tensor:
+        """Scores at several depths, (depths, histories, items)."""
+        states = self._encode(model, histories, self._depths(model))
+        return torch.stack([model.score(state) for state in states])
+
+    def _trained(self, seed: int) -> Model:
+        """Two steps of each default stage."""
+        model = self.build(seed, dtype=torch.float32)
+        view = training_view(random_histories(10, shortest=2))
+        for name in model.default_stages:
+            stage = model.stages[name](model)
+            match stage:
+                case FitStage():
+                    stage.fit(view)
+                case GradientStage():
+                    lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, model.training_rows))
+                    optimiser = torch.optim.Adam(model.parameters())
+                    for _ in range(2):
+                        lesson.step(optimiser)
+        return model
+
+
+class _Lesson:
+    """A stage that has begun, with all its data as one batch."""
+
+    def __init__(self, stage: GradientStage, data: TrainingData) -> None:
+        self.stage = stage
+        self.data = data
+        self.keep = stage.begin(data, CPU)
+
+    def loss(self, keep: NDArray[np.bool_] | None = None) -> Tensor:
+        """Loss of the whole data in training mode."""
+        self.stage.model.train()
+        kept = self.keep if keep is None else keep
+        (batch,) = self.data.batches(self.data.n_targets, CPU, keep=kept)
+        return self.stage.losses(batch)["loss"]
+
+    def step(self, optimiser: torch.optim.Optimizer) -> None:
+        """One step on the whole data; leaves the model in evaluation mode."""
+        optimiser.zero_grad()
+        self.loss().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        self.stage.model.eval()

@@ -1,0 +1,112 @@
+"""The conformance test catches models that break its rules."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.base import Model
+from lrbench.models.lares import LARES
+from lrbench.models.sasrec import SASRec
+from lrbench.testing import ModelConformance
+
+
+class LooksAhead(SASRec):
+    """Every token sees the mean of its whole sequence."""
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        states = super().token_states(sequences)
+        totals = torch.zeros(sequences.n_sequences, states.shape[1], dtype=states.dtype)
+        totals = totals.index_add(0, sequences.sequence_of, states)
+        counts = sequences.sequence_of.bincount().unsqueeze(1)
+        return states + (totals / counts)[sequences.sequence_of]
+
+
+class MindsCompany(SASRec):
+    """States are centred over the batch."""
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        states = super().token_states(sequences)
+        return states - states.mean(0)
+
+
+class ForgetsAWeight(SASRec):
+    """A weight that is not in the state dict."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.shift = torch.randn(1).double()
+
+    def score(self, states: Tensor) -> Tensor:
+        return super().score(states * self.shift)
+
+
+class DrawsWithoutSeed(SASRec):
+    """Initial weights from the clock."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        torch.nn.init.normal_(self.embedding.items.weight, generator=self._clock())
+
+    def _clock(self) -> torch.Generator:
+        source = torch.Generator()
+        source.seed()
+        return source
+
+
+class NoisyAtDepth0(LARES):
+    """Noise reaches the encoder's own state."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        states = super().encode(sequences, depths, noise)
+        return states + torch.randn(1, generator=noise).double()
+
+
+class BackToStart(LARES):
+    """Each depth starts anew, with noise of its own."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        return torch.cat([super(BackToStart, self).encode(sequences, (depth,), noise) for depth in depths])
+
+
+class CannotLearn(SASRec):
+    """Scores do not depend on the history."""
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        return super().token_states(sequences) * 0 + self.embedding.positions.weight[0]
+
+
+def conformance(broken: type[Model]) -> ModelConformance:
+    class Conformance(ModelConformance):
+        params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
+        quiet: ClassVar = {"dropout": 0.0} | (
+            {"start": "zero", "step_sampler": "constant"}
+            if issubclass(broken, LARES)
+            else {"attention_dropout": 0.0}
+        )
+
+        def kind(self) -> type[Model]:
+            return broken
+
+    return Conformance()
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (LooksAhead, ModelConformance.test_later_items_do_not_reach_earlier_targets),
+        (LooksAhead, ModelConformance.test_all_positions_at_once_teach_what_prefixes_teach),
+        (MindsCompany, ModelConformance.test_a_history_scores_the_same_alone_and_in_company),
+        (ForgetsAWeight, ModelConformance.test_saved_weights_score_the_same),
+        (DrawsWithoutSeed, ModelConformance.test_the_same_seed_gives_the_same_weights),
+        (NoisyAtDepth0, ModelConformance.test_depth_0_is_the_encoder_without_noise),
+        (BackToStart, ModelConformance.test_depths_lie_on_one_trajectory),
+        (CannotLearn, ModelConformance.test_it_learns_a_few_sequences_by_heart),
+    ],
+)
+def test_is_caught(broken: type[Model], test: Callable[[ModelConformance], None]) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        test(conformance(broken))

@@ -1,0 +1,37 @@
+"""Every built-in model conforms."""
+
+from typing import ClassVar
+
+from lrbench.testing import ModelConformance
+
+SIZES = {"width": 16, "heads": 2, "inner_width": 32}
+
+
+class TestPopularity(ModelConformance):
+    model = "popularity"
+
+
+class TestSASRec(ModelConformance):
+    model = "sasrec"
+    params = SIZES
+    quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
+
+
+class TestGRU4Rec(ModelConformance):
+    model = "gru4rec"
+    params: ClassVar = {"width": 16, "hidden_width": 24}
+    quiet: ClassVar = {"dropout": 0.0}
+
+
+class TestLARES(ModelConformance):
+    model = "lares"
+    params = SIZES | {"mean_depth": 2}
+    quiet: ClassVar = {"dropout": 0.0, "start": "zero", "step_sampler": "constant"}
+
+
+class TestLARESWithCosine(TestLARES):
+    params = SIZES | {"adapter": "linear", "similarity": "cos", "temperature": 0.1, "start": "normal_zero"}
+
+
+class TestLARESWithConcatenation(TestLARES):
+    params = SIZES | {"adapter": "concat", "pre_layers": 0, "core_layers": 1}
