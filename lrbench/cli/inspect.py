@@ -109,10 +109,11 @@ def _findings(result: "Audit") -> "Table":
         ("training interactions of other users later than a target, mean", leakage and leakage.training),
     ):
         table.add_row(label, "not known" if value is None else f"{value:.1%}")
-    recall = "not known" if order is None else f"{order.recall_at_10:.4f}"
-    shuffled = "not known" if order is None else f"{order.shuffled_recall_at_10:.4f}"
-    ratio = "not known" if order is None or order.ratio is None else f"{order.ratio:.2f}"
-    table.add_row("order probe: Recall@10 of a Markov chain, true order", recall)
-    table.add_row("order probe: the same on shuffled sequences", shuffled)
-    table.add_row("order probe: ratio (1: the order tells nothing)", ratio)
+    for label, number in (
+        ("order probe: Recall@10 of a Markov chain, true order", order and order.recall_at_10),
+        ("order probe: interactions of equal time shuffled", order and order.ties_shuffled_recall_at_10),
+        ("order probe: whole sequences shuffled", order and order.shuffled_recall_at_10),
+        ("order probe: true over shuffled (1: order tells nothing)", order and order.ratio),
+    ):
+        table.add_row(label, "not known" if number is None else f"{number:.4f}")
     return table

@@ -55,6 +55,22 @@ def test_random_order_tells_nothing():
     assert found.ratio == pytest.approx(1, abs=0.15)
 
 
+def timed(lists, times, n_items):
+    plain = sequences(lists, n_items)
+    return Sequences(plain.items, plain.offsets, np.array(times, dtype=np.int64).ravel(), n_items)
+
+
+def test_order_of_ties_is_the_file_s():
+    """Neighbours of a cycle at one time each: the file alone has them in order."""
+    lists = [[(start + step) % 100 for step in range(20)] for start in range(100)]
+    all_tied = probe_order(timed(lists, np.zeros((100, 20)), 100))
+    assert all_tied.recall_at_10 == 1
+    assert all_tied.ties_shuffled_recall_at_10 < 0.5
+    no_tie = probe_order(timed(lists, np.tile(np.arange(20), (100, 1)), 100))
+    assert no_tie.ties_shuffled_recall_at_10 == no_tie.recall_at_10 == 1
+    assert probe_order(sequences(lists, 100)).ties_shuffled_recall_at_10 is None
+
+
 def test_nobody_to_evaluate():
     assert probe_order(sequences([[0, 1]], 2)) is None
 

@@ -53,7 +53,7 @@ def test_every_interaction_has_one_place(lists):
     ("name", "share"), [("Beauty", 0.99767), ("Sports_and_Outdoors", 0.99834), ("Toys_and_Games", 0.99758)]
 )
 def test_targets_known_before_agree_with_esasrec(mirror, name, share):
-    """eSASRec (blondered/transformer_benchmark) corrects its test by the share of targets that occur before."""
+    """eSASRec (blondered/transformer_benchmark) scales metrics by the share of targets that occur before."""
     origin = Origin("papers", "", source="", source_sha256="", reader="s3rec-lines")
     raw = read("s3rec-lines", mirror / f"seq-amazon-2014/{name}.txt.gz", {})
     sequences = prepare(raw, origin, Filters()).sequences
