@@ -76,7 +76,9 @@ class Packed:
         sizes = [group.last_token - group.first_token for group in self.groups]
         outputs = [
             group.unpad(function(*(group.pad(part) for part in parts)))
-            for group, *parts in zip(self.groups, *(torch.split(tensor, sizes) for tensor in flat), strict=True)
+            for group, *parts in zip(
+                self.groups, *(torch.split(tensor, sizes) for tensor in flat), strict=True
+            )
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
