@@ -1,0 +1,248 @@
+"""The command line as a person uses it: processes, exit codes, what is left on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from small_data import walks
+
+SUITE = """
+name = "small"
+protocol = "loo-20"
+datasets = ["walks"]
+seeds = [1, 2, 3]
+
+[training]
+max_epochs = 2
+batch_size = 256
+
+[[models]]
+label = "Popularity"
+model = "popularity"
+
+[[models]]
+label = "SASRec"
+model = "sasrec"
+params = { width = 16, layers = 1, inner_width = 32 }
+
+[comparison]
+proposed = ["SASRec"]
+"""
+
+LONG = """
+name = "long"
+protocol = "loo-20"
+datasets = ["walks"]
+seeds = [1]
+
+[training]
+max_epochs = 10
+patience = 10
+batch_size = 64
+
+[[models]]
+label = "LARES"
+model = "lares"
+params = { width = 16, inner_width = 32, dropout = 0.1, pre_layers = 1, core_layers = 1, mean_depth = 2 }
+stages = ["spt"]
+"""
+
+
+class Desk:
+    """A folder in which commands are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if key != "LRBENCH_MIRROR"},
+            "LRBENCH_DATA": str(folder / "data"),
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "120",
+        }
+        rows = [
+            (f"u{user}", f"i{item}", time)
+            for user, items in enumerate(walks())
+            for time, item in enumerate(items)
+        ]
+        frame = pl.DataFrame(rows, schema=["user", "item", "time"], orient="row")
+        frame.write_csv(folder / "walks.csv")
+        self.run("fetch", "walks", "--from", "walks.csv", "--columns", "user=user,item=item,time=time")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lrbench", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, messages = process.communicate(timeout=180)
+        assert process.returncode == code, messages
+        assert "Traceback" not in messages
+        return subprocess.CompletedProcess(arguments, code, out, messages)
+
+    def suite(self, text: str) -> str:
+        (self.folder / "suite.toml").write_text(text, encoding="utf-8")
+        return "suite.toml"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="module")
+def finished(desk: Desk) -> subprocess.CompletedProcess[str]:
+    """The small suite, run once; the results lie in `results`."""
+    return desk.run("run", desk.suite(SUITE), "--workers", "2")
+
+
+def test_run_leads_to_a_table(desk: Desk, finished: subprocess.CompletedProcess[str]) -> None:
+    assert finished.stdout == ""
+    assert "4 of 4 trials done" in finished.stderr
+    report = json.loads(desk.run("report", "small", "--format", "json").stdout)
+    assert report["suite"] == "small"
+    (comparison,) = [row for row in report["comparisons"] if row["metric"] == "ndcg@10"]
+    assert (comparison["proposed"], comparison["baseline"]) == ("SASRec", "Popularity")
+    assert comparison["p_holm"] is not None
+    seeds = {row["label"]: row["n_seeds"] for row in report["rows"]}
+    assert seeds == {"Popularity": 1, "SASRec": 3}
+
+
+@pytest.mark.usefixtures("finished")
+def test_what_is_done_is_not_done_again(desk: Desk) -> None:
+    folders = {path: path.stat().st_mtime_ns for path in (desk.folder / "results/trials").iterdir()}
+    again = desk.run("run", "suite.toml")
+    assert "Nothing to do" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in folders} == folders
+    dry = desk.run("run", "suite.toml", "--dry-run").stdout
+    assert "4 trials, 0 to run" in dry
+
+
+@pytest.mark.usefixtures("finished")
+def test_stored_ranks_verify_and_a_changed_one_does_not(desk: Desk) -> None:
+    trial = next((desk.folder / "results/trials").glob("*sasrec-s1*"))
+    assert "are as stored" in desk.run("verify", trial.name).stderr
+    ranks = pl.read_parquet(trial / "ranks.parquet")
+    try:
+        ranks.with_columns(rank=pl.when(pl.arange(pl.len()) == 5).then(99.0).otherwise("rank")).write_parquet(
+            trial / "ranks.parquet"
+        )
+        assert f"1 of {len(ranks)} ranks differ" in desk.run("verify", trial.name, code=1).stderr
+    finally:
+        ranks.write_parquet(trial / "ranks.parquet")
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_failing_trial_is_recorded_and_the_others_go_on(desk: Desk) -> None:
+    broken = SUITE.replace('"small"', '"broken"') + '[[models]]\nlabel = "Diverges"\nmodel = "sasrec"\n'
+    broken += "training = { learning_rate = 1e30 }\n"
+    ended = desk.run("run", desk.suite(broken), "--seeds", "1", "--workers", "2", code=1)
+    assert "Failed: Diverges, seed 1: LrbenchError: The loss became" in ended.stderr
+    assert "0 of 1 trials done" in ended.stderr
+    status = desk.run("status", "broken").stdout
+    assert "failed: lrbench.errors.LrbenchError: The loss became" in status
+    (error,) = (desk.folder / "results/failed").glob("*/error.txt")
+    assert "Traceback" in error.read_text(encoding="utf-8")
+    # The others are those of the suite before: shared, not trained again.
+    assert len(list((desk.folder / "results/trials").iterdir())) == 4
+    desk.suite(SUITE)
+
+
+def wait_for_checkpoints(results: Path, process: subprocess.Popen[str], number: int = 1) -> None:
+    """Wait until a trial has saved so many checkpoints: some epochs are done, others are not."""
+    seen = set[int]()
+    deadline = time.monotonic() + 120
+    while len(seen) < number:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        seen |= {path.stat().st_mtime_ns for path in results.glob("running/*/checkpoint.pt")}
+        time.sleep(0.01)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The children of all threads of a process."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    children = [int(child) for path in lists for child in path.read_text(encoding="ascii").split()]
+    assert children
+    return children
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
+def test_a_killed_run_goes_on_and_ends_with_the_same_ranks(desk: Desk) -> None:
+    suite = desk.suite(LONG)
+    desk.run("run", suite, "--results", "whole", "--workers", "4")
+    process = desk.start("run", suite, "--results", "killed", "--workers", "4")
+    wait_for_checkpoints(desk.folder / "killed", process, number=3)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    assert not list((desk.folder / "killed").glob("trials/*"))
+    assert desk.run("run", suite, "--results", "killed", "--workers", "4").returncode == 0
+    whole, killed = (next((desk.folder / name / "trials").iterdir()) for name in ("whole", "killed"))
+    assert json.loads((killed / "trial.json").read_text(encoding="utf-8"))["resumed"] == 1
+    assert pl.read_parquet(whole / "ranks.parquet").equals(pl.read_parquet(killed / "ranks.parquet"))
+    desk.suite(SUITE)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
+def test_a_worker_that_dies_fails_its_trial_alone(desk: Desk) -> None:
+    process = desk.start("run", desk.suite(LONG), "--results", "died", "--workers", "4")
+    wait_for_checkpoints(desk.folder / "died", process)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "the worker process ended with code -9" in messages
+    desk.suite(SUITE)
+
+
+@pytest.mark.slow
+def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
+    process = desk.start("run", desk.suite(LONG), "--results", "stopped", "--workers", "4")
+    wait_for_checkpoints(desk.folder / "stopped", process)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Run the same command again" in messages
+    assert "Traceback" not in messages
+    desk.suite(SUITE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "none.toml"], "There is no suite none.toml"),
+        (["run", "suite.toml", "--gpus", "7"], "There is no GPU 7"),
+        (["run", "suite.toml", "--gpus", "x"], '"x" is no number'),
+        (["run", "suite.toml", "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
+        (["run", "suite.toml", "--only", "GRU*"], "matches no label"),
+        (["report", "smal"], 'Did you mean "small"'),
+        (["verify", "nothing"], 'There is no trial "nothing"'),
+    ],
+)
+@pytest.mark.usefixtures("finished")
+def test_wrong_requests_end_with_2_and_a_sentence(desk: Desk, arguments: list[str], message: str) -> None:
+    ended = desk.run(*arguments, code=2)
+    assert message in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
+    told = desk.run("doctor").stdout
+    assert "FAIL" not in told
+    assert told.count("ok  ") == 5
