@@ -24,7 +24,7 @@ def mirror() -> Path:
 @pytest.fixture(scope="session")
 def walks_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small prepared dataset on disk."""
-    from small_data import write_small_dataset  # noqa: PLC0415 - imports torch, which not every test needs
+    from small_data import write_small_dataset
 
     folder = tmp_path_factory.mktemp("data") / "walks"
     write_small_dataset(folder)

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from lrbench.config.protocol import PROTOCOLS, Filters
-from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.config.training import TrainingConfig
+from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts, write_prepared
 from lrbench.data.sequences import Sequences
 from lrbench.execution.trial import TrialOrder

@@ -82,9 +82,7 @@ def test_ranks_are_those_of_comparing_item_by_item(data: st.DataObject) -> None:
     )
     view = view_of(sequences, n_items)
     ranks = rank_targets(TableModel(torch.tensor(table)), view, (0,), 0, CPU)
-    expected = [
-        naive_ranks(table[sequence[-2]], set(sequence[:-1]), sequence[-1]) for sequence in sequences
-    ]
+    expected = [naive_ranks(table[sequence[-2]], set(sequence[:-1]), sequence[-1]) for sequence in sequences]
     np.testing.assert_array_equal(ranks.rank[0], [unmasked for unmasked, _ in expected])
     np.testing.assert_array_equal(ranks.rank_masked[0], [masked for _, masked in expected])
 
