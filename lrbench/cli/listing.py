@@ -60,7 +60,7 @@ def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:
 def _models() -> list[tuple[str, str]]:
     from lrbench.registry import MODELS
 
-    return [(name, "") for name in MODELS.names()]
+    return [(name, MODELS.load(name).summary) for name in MODELS.names()]
 
 
 def _suites() -> list[tuple[str, str]]:

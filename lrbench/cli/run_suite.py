@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -10,10 +11,11 @@ from lrbench.cli.live import duration, make_view
 from lrbench.cli.transfers import listener_for
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
+from lrbench.config.trial import TrialConfig
 from lrbench.data.catalogue import Catalogue, load_catalogue
 from lrbench.data.library import find_prepared_folder, obtain_all
 from lrbench.data.places import Places
-from lrbench.data.prepared import DatasetRecord, load_prepared
+from lrbench.data.prepared import DatasetRecord, PreparedDataset, load_prepared
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan, resolve_rows
@@ -76,42 +78,46 @@ def print_plan(
     suite: Suite, places: Places, catalog: Path | None, results: Results, only: str | None, rerun: Rerun
 ) -> None:
     """Print the trials a suite stands for, which are done, and what the others will cost."""
-    import torch
-
     rows = resolve_rows(suite)
     catalogue = load_catalogue(catalog, places.own)
     filters = protocol(suite.protocol).filters
     table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
-    for heading in ("dataset", "label", "seeds", "trials to run", "done", "training cost of one trial"):
-        table.add_column(heading)
+    for heading in ("dataset", "label", "seeds", "to run", "done", "training of one trial"):
+        table.add_column(heading, overflow="fold")
     total = to_run = 0
     for name in _true_names(suite, catalogue, None):
         folder = find_prepared_folder(name, filters, places, catalogue)
         dataset = load_prepared(folder) if folder else None
-        fingerprint = dataset.record.fingerprint if dataset else "not prepared"
-        plan = make_plan(suite, rows, {name: fingerprint})
+        plan = make_plan(suite, rows, {name: dataset.record.fingerprint if dataset else "not prepared"})
         waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}
         total += len(plan.trials)
         to_run += len(waiting)
         for row in rows:
             cells = [cell for cell in plan.record.trials if cell.label == row.label]
-            done = [cell for cell in cells if trial_state(results, cell.trial) == "done"]
-            config = next(t.config for t in plan.trials if t.config.id == cells[0].trial)
-            if done:
-                seconds = [read_record(results.trial(cell.trial)).train_seconds for cell in done]
-                cost = f"{duration(sum(seconds) / len(seconds))} (measured)"
-            elif dataset is None:
-                cost = "unknown: the dataset is not prepared"
-            else:
-                epochs = {stage.name: stage.training.max_epochs for stage in row.stages}
-                timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
-                cost = ", ".join(_cost(stage, seconds, epochs[stage]) for stage, seconds in timed.items())
+            done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
+            config = next(trial.config for trial in plan.trials if trial.config.id == cells[0].trial)
             seeds = " ".join(str(cell.seed) for cell in cells)
-            waiting_cells = sum(cell.trial in waiting for cell in cells)
-            table.add_row(name, row.label, seeds, str(waiting_cells), str(len(done)), cost)
+            missing = sum(cell.trial in waiting for cell in cells)
+            cost = _measured(done, results) if done else _estimated(config, dataset)
+            table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
     console = Console(highlight=False)
     console.print(table)
     console.print(f"{total} trials, {to_run} to run.")
+
+
+def _measured(done: Sequence[str], results: Results) -> str:
+    """Mean training time of the seeds that are done."""
+    seconds = [read_record(results.trial(trial)).train_seconds for trial in done]
+    return f"{duration(sum(seconds) / len(seconds))} (measured)"
+
+
+def _estimated(config: TrialConfig, dataset: PreparedDataset | None) -> str:
+    """Seconds of an epoch of each stage, from a few steps on this machine."""
+    if dataset is None:
+        return "unknown before the data is fetched"
+    epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
+    timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
+    return ", ".join(_cost(stage, seconds, epochs[stage]) for stage, seconds in timed.items())
 
 
 def _cost(stage: str, seconds: float, epochs: int) -> str:
