@@ -1,9 +1,15 @@
 """Shared fixtures; tests on real data run where LRBENCH_MIRROR points at it."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    # A shell that starts the tests in the background has interrupts ignored; some tests are about them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
