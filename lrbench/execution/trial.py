@@ -68,6 +68,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
     and the log is on disk until the folder is complete.
     """
     config, started = order.config, datetime.now(UTC)
+    code = versions()  # before training: a checkout may move on while a trial runs
     running = order.results.running(config.id)
     if order.fresh:
         shutil.rmtree(running, ignore_errors=True)
@@ -112,7 +113,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             peak_memory_bytes=peak_memory(device),
             device=_device_name(device),
             threads=threads,
-            versions=versions(),
+            versions=code,
             started=started,
             ended=datetime.now(UTC),
             resumed=training.resumed,
