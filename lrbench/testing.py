@@ -78,7 +78,7 @@ class ModelConformance:
         """Return a freshly initialised model in evaluation mode."""
         kind = self.kind()
         config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {})})
-        config.check(MAX_LENGTH)
+        config.check(MAX_LENGTH, kind.default_stages)
         torch.manual_seed(seed)
         return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
 
@@ -210,11 +210,11 @@ class ModelConformance:
         stage = model.stages[self.stage or next(iter(model.stages))](model)
         if not isinstance(stage, GradientStage):
             pytest.skip("is not trained by gradients")
-        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or model.training_rows))
+        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or _rows(stage)))
 
     def _causal_model(self) -> Model:
         model = self.build(quiet=True)
-        if model.training_rows != "positions":
+        if not model.causal(model.config):
             pytest.skip("trains on prefixes")
         return model
 
@@ -239,11 +239,16 @@ class ModelConformance:
                 case FitStage():
                     stage.fit(view)
                 case GradientStage():
-                    lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, model.training_rows))
+                    lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, _rows(stage)))
                     optimiser = torch.optim.Adam(model.parameters())
                     for _ in range(2):
                         lesson.step(optimiser)
         return model
+
+
+def _rows(stage: GradientStage) -> TrainingRows:
+    model: Model = stage.model
+    return type(stage).training_rows(type(model), model.config)
 
 
 class _Lesson:

@@ -36,6 +36,10 @@ class TrainingConfig(FrozenConfig):
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest norm of the whole gradient; none: no clipping."""
 
+    rows: Literal["positions", "prefixes"] | None = None
+    """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former
+    where the network is causal. Prefixes cost many times as much and give a causal network the same loss."""
+
     long_sequences: Literal["windowed", "exact"] = "windowed"
     """Training sequences longer than the protocol's maximum: overlapping windows in which each target is
     predicted once from at least half the maximum length, or one window per target beyond the maximum."""

@@ -7,6 +7,8 @@ everything that shapes its result, so the same trial of two suites is one trial.
 import hashlib
 import json
 
+from typing import Literal
+
 from pydantic import Field, JsonValue, field_validator
 
 from lrbench.config.base import FrozenConfig
@@ -24,6 +26,9 @@ class EvaluationConfig(FrozenConfig):
 
     draws: int = Field(default=1, ge=1)
     """Draws of the initial latent noise per user; 1 where inference has no noise."""
+
+    latents: Literal["own", "noise"] = "own"
+    """What a reasoning step takes over from the one before: its state, or noise of its size (a control)."""
 
     @field_validator("depths")
     @classmethod

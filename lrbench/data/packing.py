@@ -68,6 +68,11 @@ class Packed:
         """Sequences in all."""
         return self.last.shape[0]
 
+    @property
+    def lengths(self) -> Tensor:
+        """Items of each sequence, (sequences,), in the order given to `pack`."""
+        return self.last - self.first + 1
+
     def by_group(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` to the padded form, (sequences, length, …), of each group; return flat tokens.
 
@@ -81,6 +86,19 @@ class Packed:
             )
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
+        """Apply ``function`` as :meth:`by_group` does, and tell it first which places are real.
+
+        For functions in which a place may depend on later ones: before the padded tensors they get
+        (sequences, length), True at items and False at padding, and must let no item depend on padding.
+        """
+
+        def told(positions: Tensor, *parts: Tensor) -> Tensor:
+            # Padding repeats the last token, so only at items does the position equal the place.
+            return function(positions == torch.arange(positions.shape[1], device=positions.device), *parts)
+
+        return self.by_group(told, self.positions, *flat)
 
 
 def pack(

@@ -40,7 +40,8 @@ def _stage_seconds(
     if isinstance(stage, FitStage):
         return 0.0
     assert isinstance(stage, GradientStage)
-    data = TrainingData(view, model.max_length, model.training_rows, config.training.long_sequences)
+    rows = config.training.rows or type(stage).training_rows(type(model), model.config)
+    data = TrainingData(view, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
     model.train()

@@ -13,7 +13,7 @@ from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.models.base import Model, ModelConfig
+from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.registry import MODELS
 from lrbench.store.suites import Cell, SuiteRecord
 
@@ -126,13 +126,15 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
     where = f'"{entry.label}"'
     model = MODELS.load(str(entry.model))
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
+    stages = _stages(entry, model, suite, where)
     try:
-        config.check(rules.max_length)
+        config.check(rules.max_length, [stage.name for stage in stages])
+        _check_rows(model, config, stages)
     except ValueError as error:
         raise RequestError(f"{where}: {error}.") from None
     depth = model.configured_depth(config)
     depths: tuple[int, ...] = (0,)
-    if model.reasons:
+    if depth:
         declared = REASONING_DEPTHS if suite.evaluation.depths is None else suite.evaluation.depths
         depths = (*declared, depth)
     draws = suite.evaluation.draws if model.noisy(config) else 1
@@ -142,9 +144,22 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
         model=model,
         config=config,
         params=config.model_dump(mode="json"),
-        stages=_stages(entry, model, suite, where),
+        stages=stages,
         evaluation=parse_config(EvaluationConfig, {"depths": depths, "draws": draws}, "evaluation"),
     )
+
+
+def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
+    """Refuse to train on all positions at once where a state depends on later items."""
+    for stage in stages:
+        kind = model.stages[stage.name]
+        if not issubclass(kind, GradientStage) or stage.training.rows != "positions":
+            continue
+        if kind.training_rows(model, config) == "prefixes":
+            raise ValueError(
+                f'rows = "positions" in stage {stage.name} would let states see the items that they shall '
+                'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
+            )
 
 
 def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:

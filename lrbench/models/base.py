@@ -5,7 +5,7 @@ model is one file with a :class:`ModelConfig` and a :class:`Model`, and a line i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,8 +27,12 @@ Terms = dict[str, Tensor]
 class ModelConfig(FrozenConfig):
     """Base of all model configurations; each field has a docstring with its meaning and source."""
 
-    def check(self, max_length: int) -> None:
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse combinations that cannot work, before anything trains.
+
+        Args:
+            max_length: the longest history of the protocol.
+            stages: names of the stages that will run.
 
         Raises:
             ValueError: a sentence that says which options clash.
@@ -50,7 +54,7 @@ class Model(nn.Module, ABC):
     summary: ClassVar[str]
     """One sentence for listings, with the source."""
 
-    stages: ClassVar[Mapping[str, Callable[[Any], "Stage"]]]
+    stages: ClassVar[Mapping[str, type["Stage"]]]
     """Every training stage by name, in the order they may run; each takes the model."""
 
     default_stages: ClassVar[tuple[str, ...]]
@@ -65,14 +69,16 @@ class Model(nn.Module, ABC):
     deterministic: ClassVar[bool] = False
     """Whether training has no randomness, so that one seed says everything."""
 
-    training_rows: ClassVar[TrainingRows] = "positions"
-    """``positions`` where the network is causal, ``prefixes`` where it is not."""
-
     def __init__(self, config: ModelConfig, n_items: int, max_length: int) -> None:
         super().__init__()
         self.config = config
         self.n_items = n_items
         self.max_length = max_length
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """Whether no state depends on later items, so that all positions can be trained on in one pass."""
+        return True
 
     @classmethod
     def configured_depth(cls, config: Any) -> int:
@@ -119,6 +125,19 @@ class FitStage(Stage, ABC):
 
 class GradientStage(Stage, ABC):
     """A stage of epochs of gradient steps with early stopping."""
+
+    @classmethod
+    def training_rows(cls, model: type[Model], config: Any) -> TrainingRows:
+        """Which rows it trains on: all positions at once where the network is causal, else each prefix.
+
+        A stage that hides future items by itself (a cloze task) may take positions all the same.
+        """
+        return "positions" if model.causal(config) else "prefixes"
+
+    def selection_depth(self) -> int:
+        """The reasoning depth at which validation selects its epoch."""
+        depth: int = self.model.configured_depth(self.model.config)
+        return depth
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
         """Prepare before the first epoch (again after a resumption, with the weights the stage began with).

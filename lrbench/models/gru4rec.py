@@ -7,15 +7,14 @@ of a training sequence is a target in one pass, which for a recurrent network is
 one row per prefix; there is no padding item, so none takes part in the softmax.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import Model, ModelConfig
+from lrbench.models.base import ModelConfig
+from lrbench.models.next_item import NextItemModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["GRU4Rec", "GRU4RecConfig"]
@@ -37,7 +36,7 @@ class GRU4RecConfig(ModelConfig):
     """Rate on the item embeddings."""
 
 
-class GRU4Rec(Model):
+class GRU4Rec(NextItemModel):
     """Recurrent network; the state at the last item scores all items by dot product."""
 
     Config = GRU4RecConfig
@@ -65,14 +64,6 @@ class GRU4Rec(Model):
     def item_vectors(self) -> Tensor:
         """The item embeddings, (items, width)."""
         return self.items.weight
-
-    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """State at each history's last item, (1, sequences, width)."""
-        return self.token_states(sequences)[sequences.last].unsqueeze(0)
-
-    def score(self, states: Tensor) -> Tensor:
-        """Dot products with all items, (rows, items)."""
-        return states @ self.item_vectors().T
 
     def _recur(self, embedded: Tensor) -> Tensor:
         """GRU outputs within (sequences, length, width)."""

@@ -15,8 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import Model, ModelConfig
+from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise, transformer
+from lrbench.models.next_item import NextItemModel
+from lrbench.models.reasoning import ReasoningModel, Recipe
 from lrbench.models.steps import StepSampler, draw_steps
 from lrbench.objectives.alignment import Similarity
 from lrbench.objectives.policy import Reward
@@ -38,8 +40,8 @@ class LARESConfig(ModelConfig):
     core_layers: int = Field(default=2, ge=1)
     """Transformer blocks of one reasoning step."""
 
-    mean_depth: int = Field(default=4, ge=1)
-    """Scale of the number of steps in training, and the depth at inference."""
+    mean_depth: int = Field(default=4, ge=0)
+    """Scale of the number of steps in training, and the depth at inference; 0: the pre-block alone."""
 
     step_sampler: StepSampler = "poisson-lognormal"
     """How the number of steps of a training pass is drawn."""
@@ -110,10 +112,12 @@ class LARESConfig(ModelConfig):
     filter_passes: int = Field(default=3, ge=1)
     """… in any of so many passes."""
 
-    def check(self, max_length: int) -> None:
-        """Refuse heads that do not divide the width."""
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and reinforcement of no steps."""
         if self.width % self.heads:
             raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+        if self.mean_depth == 0 and "rpt" in stages:
+            raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
 
 
 class Average(nn.Module):
@@ -147,11 +151,10 @@ class Gate(nn.Module):
         return torch.lerp(pre, state, self.logit.sigmoid())
 
 
-class LARESNetwork(Model):
+class LARESNetwork(NextItemModel, ReasoningModel):
     """Pre-block, adapter and core block, unrolled for any number of steps."""
 
     Config = LARESConfig
-    reasons = True
     config: LARESConfig
 
     def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
@@ -161,7 +164,7 @@ class LARESNetwork(Model):
         self.pre = transformer(config.pre_layers, width, *sizes)
         self.adapter = self._adapter()
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
-        self.core = transformer(config.core_layers, width, *sizes)
+        self.core = transformer(config.core_layers if config.mean_depth else 0, width, *sizes)
         initialise(self)
 
     @classmethod
@@ -173,7 +176,25 @@ class LARESNetwork(Model):
     @classmethod
     def noisy(cls, config: Any) -> bool:
         """Only the start ``normal`` draws noise at inference."""
-        return bool(config.start == "normal")
+        return bool(config.start == "normal" and config.mean_depth)
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """The pre-block alone; trajectory-level alignment stays, reinforcement has nothing to reinforce."""
+        return Recipe("lares", {**config.model_dump(), "mean_depth": 0}, ("spt",))
+
+    @classmethod
+    def without_recurrence(cls, config: Any) -> Recipe:
+        """SASRec with as many blocks as pre-block and core together."""
+        sizes = {name: getattr(config, name) for name in ("heads", "width", "inner_width", "dropout")}
+        layers = config.pre_layers + config.core_layers
+        return Recipe("sasrec", {**sizes, "layers": layers, "attention_dropout": config.dropout})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """One pass through all blocks without noise, with same-target alignment as in DuoRec."""
+        once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
+        return Recipe("lares", {**config.model_dump(), **once}, ("spt",))
 
     def prepare(self, sequences: Packed) -> Tensor:
         """Pre-block output H, (tokens, width)."""
@@ -197,7 +218,12 @@ class LARESNetwork(Model):
         return stepped
 
     def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
-        """States after each of ``steps`` steps from a fresh initial state, each (tokens, width)."""
+        """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
+
+        Where there are no steps, the pre-block's output stands for the one state.
+        """
+        if not steps:
+            return [pre]
         state, states = self.initial_state(pre), []
         for _ in range(steps):
             state = self.step(state, pre, sequences)
@@ -229,7 +255,7 @@ class LARESNetwork(Model):
         reached = {0: pre[sequences.last]}
         state = self.initial_state(pre, noise)
         for depth in range(1, max(depths) + 1):
-            state = self.step(state, pre, sequences)
+            state = self.step(state if depth == 1 else self.carried(state, noise), pre, sequences)
             reached[depth] = state[sequences.last]
         return torch.stack([reached[depth] for depth in depths])
 

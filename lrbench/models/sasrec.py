@@ -9,13 +9,13 @@ padding item, so none takes part in the softmax.
 from collections.abc import Sequence
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import Model, ModelConfig
+from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import InputEmbedding, initialise, transformer
+from lrbench.models.next_item import NextItemModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["SASRec", "SASRecConfig"]
@@ -42,13 +42,13 @@ class SASRecConfig(ModelConfig):
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the attention weights."""
 
-    def check(self, max_length: int) -> None:
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         if self.width % self.heads:
             raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
 
 
-class SASRec(Model):
+class SASRec(NextItemModel):
     """Causal Transformer; the state at the last item scores all items by dot product."""
 
     Config = SASRecConfig
@@ -77,11 +77,3 @@ class SASRec(Model):
     def item_vectors(self) -> Tensor:
         """The item embeddings, (items, width)."""
         return self.embedding.items.weight
-
-    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """State at each history's last item, (1, sequences, width)."""
-        return self.token_states(sequences)[sequences.last].unsqueeze(0)
-
-    def score(self, states: Tensor) -> Tensor:
-        """Dot products with all items, (rows, items)."""
-        return states @ self.item_vectors().T

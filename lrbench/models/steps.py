@@ -18,7 +18,7 @@ _LOG_RATE_SD = 0.5
 
 
 def draw_steps(sampler: StepSampler, mean: int) -> int:
-    """Draw a number of steps, at least 1, from torch's default generator.
+    """Draw a number of steps, at least 1 unless the mean is 0, from torch's default generator.
 
     Args:
         sampler: ``poisson-lognormal``: min(Poisson(λ) + 1, 3·mean) with λ log-normal of expectation
@@ -27,6 +27,8 @@ def draw_steps(sampler: StepSampler, mean: int) -> int:
             ``constant``: the mean.
         mean: the mean depth.
     """
+    if mean == 0:
+        return 0
     match sampler:
         case "poisson-lognormal":
             log_mean = math.log(mean) - _LOG_RATE_SD**2 / 2

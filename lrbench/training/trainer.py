@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from lrbench.config.protocol import Protocol
+from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import StageConfig, TrialConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import EvaluationView, Split
@@ -123,9 +124,8 @@ class _Trainer:
         self, number: int, stage_config: StageConfig, stage: GradientStage, saved: Checkpoint | None
     ) -> StageProgress:
         training = stage_config.training
-        data = TrainingData(
-            self.split.train, self.model.max_length, self.model.training_rows, training.long_sequences
-        )
+        rows = training.rows or type(stage).training_rows(type(self.model), self.model.config)
+        data = TrainingData(self.split.train, self.model.max_length, rows, training.long_sequences)
         begin_weights = _copy(self.model)
         keep = stage.begin(data, self.device)
         if data.n_targets == 0 or (keep is not None and not keep.any()):
@@ -146,7 +146,7 @@ class _Trainer:
             stage.begin_epoch(progress.epoch)
             shuffle = shuffle_source(self.config.seed, number, progress.epoch)
             result = run_epoch(stage, optimiser, data, training, shuffle, keep, self.device)
-            metric = self._validate(progress, training.validate_every, training.max_epochs)
+            metric = self._validate(stage, progress, training)
             if metric is not None and record_validation(progress, metric):
                 best_weights = _copy(self.model)
             progress.steps += result.steps
@@ -158,16 +158,14 @@ class _Trainer:
         self.model.load_state_dict(best_weights)
         return progress
 
-    def _validate(self, progress: StageProgress, every: int, last: int) -> float | None:
+    def _validate(
+        self, stage: GradientStage, progress: StageProgress, training: TrainingConfig
+    ) -> float | None:
         """Return the selection metric, or none in an epoch without validation."""
-        if progress.epoch % every and progress.epoch != last:
+        if progress.epoch % training.validate_every and progress.epoch != training.max_epochs:
             return None
-        return selection_metric(
-            self.model, self.split.valid, self.config.protocol, self._depth(), self.config.seed, self.device
-        )
-
-    def _depth(self) -> int:
-        return self.model.configured_depth(self.model.config)
+        protocol, depth = self.config.protocol, stage.selection_depth()
+        return selection_metric(self.model, self.split.valid, protocol, depth, self.config.seed, self.device)
 
     def _note(
         self,

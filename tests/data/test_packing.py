@@ -98,3 +98,16 @@ def test_no_sequences_pack_to_nothing() -> None:
     nothing = np.array([], dtype=np.int64)
     tokens = pack(np.array([1], dtype=np.int32), nothing, nothing, CPU)
     assert (tokens.n_tokens, tokens.n_sequences, tokens.groups) == (0, 0, ())
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+
+    def total(real: Tensor, items: Tensor) -> Tensor:
+        return (items * real).sum(1, keepdim=True).expand_as(items)
+
+    totals = torch.tensor([sum(sequence) for sequence in sequences])
+    assert torch.equal(tokens.by_group_masked(total, tokens.items), totals[tokens.sequence_of])
+    assert tokens.lengths.tolist() == [len(sequence) for sequence in sequences]

@@ -88,4 +88,4 @@ def test_depth_costs_no_parameters() -> None:
 
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="heads = 3"):
-        LARESConfig(width=16, heads=3).check(20)
+        LARESConfig(width=16, heads=3).check(20, ("spt",))
