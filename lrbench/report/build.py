@@ -11,6 +11,7 @@ from lrbench.report.comparisons import confirmatory_family, descriptive_comparis
 from lrbench.report.content import DatasetNote, Report
 from lrbench.report.costs import make_costs
 from lrbench.report.measure import Measured, measure, measure_depths
+from lrbench.report.published import load_publications, published_values
 from lrbench.report.rows import make_rows
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
@@ -77,6 +78,7 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         trends=tuple(trends),
+        published=tuple(published_values(measured, load_publications())),
         warnings=tuple(find_warnings(suite, measured, missing, rows, family)),
     )
     return replace(report, caption=caption_sentences(report))

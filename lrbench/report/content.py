@@ -20,6 +20,7 @@ __all__ = [
     "CrossChecks",
     "DatasetNote",
     "DepthPoint",
+    "PublishedValue",
     "Report",
     "Row",
     "StageCost",
@@ -29,6 +30,9 @@ __all__ = [
 
 ALPHA = 0.05
 """Level of every test and of every interval (95 %)."""
+
+REPRODUCED = 0.03
+"""Largest relative difference from a published number that counts as reproduced."""
 
 
 class Verdict(StrEnum):
@@ -187,6 +191,35 @@ class Trend:
 
 
 @dataclass(frozen=True)
+class PublishedValue:
+    """A published number and the label's own, ranked as the publication ranks."""
+
+    dataset: str
+    label: str
+    metric: str
+    masked: bool
+    """Whether items of the user's history are left out of the ranks, in both numbers."""
+
+    published: float
+    mean: float
+    sd: float
+    n_seeds: int
+    source: str
+    differs: str
+    """What the publication does otherwise."""
+
+    @property
+    def relative(self) -> float:
+        """The label's number over the published one, minus 1."""
+        return self.mean / self.published - 1
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether they differ by at most 3 %."""
+        return abs(self.relative) <= REPRODUCED
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that any format shows."""
 
@@ -213,6 +246,9 @@ class Report:
     costs: tuple[Cost, ...]
     depths: tuple[DepthPoint, ...]
     trends: tuple[Trend, ...]
+    published: tuple[PublishedValue, ...]
+    """Published numbers that labels can be compared with."""
+
     warnings: tuple[ReportWarning, ...]
     caption: tuple[str, ...] = ()
     """Sentences."""

@@ -86,6 +86,10 @@ class Json:
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
             "trends": [_trend_fields(trend) for trend in report.trends],
+            "published": [
+                {**asdict(value), "relative": value.relative, "reproduced": value.reproduced}
+                for value in report.published
+            ],
             "warnings": [
                 {"kind": warning.kind.name.lower(), "cause": warning.cause, "remedy": warning.remedy}
                 for warning in report.warnings

@@ -1,0 +1,48 @@
+"""Published numbers beside reproduced ones, one table per dataset."""
+
+from lrbench.report.content import PublishedValue, Report
+from lrbench.report.numbers import metric_title, percent, plain
+from lrbench.report.tables.table import Cell, Section, Table
+
+__all__ = ["published_section"]
+
+COLUMNS = ("Model", "metric", "seen items", "published", "here", "difference %", "reproduced", "source")
+READING = (
+    "A difference of at most 3 % counts as reproduced; a publication is one number without a spread, so "
+    "there is no test."
+)
+
+
+def published_section(report: Report) -> Section:
+    """Tabulate what can be compared; the notes say what each publication does otherwise."""
+    tables = tuple(
+        Table(
+            f"Published and here on {name}",
+            tuple(_cells(value) for value in report.published if value.dataset == name),
+        )
+        for name in dict.fromkeys(value.dataset for value in report.published)
+    )
+    return Section("Published beside reproduced", COLUMNS, tables, (READING, *_differences(report)))
+
+
+def _cells(value: PublishedValue) -> tuple[Cell, ...]:
+    spread = "" if value.n_seeds < 2 else plain(value.sd)
+    return (
+        Cell(value.label),
+        Cell(metric_title(value.metric)),
+        Cell("left out" if value.masked else "kept"),
+        Cell(plain(value.published)),
+        Cell(plain(value.mean), spread=spread),
+        Cell(percent(value.relative)),
+        Cell("yes" if value.reproduced else "higher" if value.relative > 0 else "lower"),
+        Cell(value.source),
+    )
+
+
+def _differences(report: Report) -> tuple[str, ...]:
+    """One sentence per publication and label, each once."""
+    sentences = (
+        f"{value.label} on {value.dataset}, {value.source}: there {value.differs}."
+        for value in report.published
+    )
+    return tuple(dict.fromkeys(sentences))

@@ -1,0 +1,88 @@
+"""Published numbers stand beside those that they can be compared with, and beside no others."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.config.protocol import PROTOCOLS
+from lrbench.data.catalogue import load_catalogue
+from lrbench.metrics import metric_function
+from lrbench.registry import MODELS
+from lrbench.report.content import PublishedValue, Report
+from lrbench.report.formats.markdown import Markdown
+from lrbench.report.measure import Measured, measure
+from lrbench.report.published import Publication, load_publications, published_values
+from lrbench.store.frames import finished_trials
+from lrbench.store.layout import Results
+
+
+def publication(**changes: object) -> Publication:
+    usual = {
+        "dataset": "sample",
+        "protocol": "loo-20",
+        "masked": False,
+        "model": "sasrec",
+        "metrics": {"ndcg@10": 0.2},
+        "source": "Someone",
+        "differs": "longer histories",
+    }
+    return Publication.model_validate(usual | changes)
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> list[Measured]:
+    rows = (Made("Popularity", 0.0, "popularity", deterministic=True), Made("SASRec", 1.0))
+    suite = make_suite(tmp_path, rows, proposed=())
+    trials, _ = finished_trials(suite, Results(tmp_path))
+    return measure(trials, suite.datasets, suite.labels, ("ndcg@10",), masked=False)
+
+
+def test_a_value_stands_beside_the_label_of_its_model(measured: list[Measured]) -> None:
+    (value,) = published_values(measured, [publication()])
+    own = measured[1].metrics["ndcg@10"]
+    assert (value.label, value.metric, value.published) == ("SASRec", "ndcg@10", 0.2)
+    assert (value.mean, value.sd, value.n_seeds) == (own.mean, own.seed_sd, 3)
+    assert value.relative == pytest.approx(own.mean / 0.2 - 1)
+
+
+def test_ranks_treat_the_history_as_the_publication_does(measured: list[Measured]) -> None:
+    kept, left_out = published_values(measured, [publication(), publication(masked=True)])
+    assert left_out.mean > kept.mean
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dataset": "ml-1m"}, {"protocol": "loo-50"}, {"model": "lares"}, {"params": {"loss": "x"}}]
+)
+def test_another_dataset_protocol_model_or_option_is_not_compared(
+    measured: list[Measured], changes: dict[str, object]
+) -> None:
+    assert not list(published_values(measured, [publication(**changes)]))
+
+
+@pytest.mark.parametrize(
+    ("mean", "reproduced"), [(0.1945, True), (0.2059, True), (0.193, False), (0.207, False)]
+)
+def test_three_percent_counts_as_reproduced(mean: float, reproduced: bool) -> None:
+    value = PublishedValue("d", "l", "ndcg@10", False, 0.2, mean, 0.0, 1, "Someone", "nothing")
+    assert value.reproduced is reproduced
+
+
+def test_the_table_names_source_and_difference(report: Report) -> None:
+    value = PublishedValue("sample", "SASRec", "recall@10", True, 0.1, 0.12, 0.01, 3, "Someone", "more items")
+    text = Markdown().render(replace(report, published=(value,)))
+    assert "| SASRec | Recall@10 |" in " ".join(text.split())
+    assert "+20.0" in text
+    assert "SASRec on sample, Someone: there more items." in text
+
+
+def test_what_ships_names_datasets_protocols_models_and_metrics_that_exist() -> None:
+    datasets = load_catalogue().datasets
+    for entry in load_publications():
+        assert entry.dataset in datasets
+        assert entry.protocol in PROTOCOLS
+        config = MODELS.load(entry.model).Config.model_fields
+        assert set(entry.params) <= set(config), entry
+        for metric in entry.metrics:
+            metric_function(metric)
