@@ -36,6 +36,10 @@ class TrainingConfig(FrozenConfig):
     gradient_clip: float | None = Field(default=None, gt=0)
     """Largest norm of the whole gradient; none: no clipping."""
 
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Type of matrix products in training: float32 is the reference; bfloat16 is torch's autocast, faster on
+    GPUs and on CPUs that have instructions for it. Weights, sums and ranking are float32 either way."""
+
     rows: Literal["positions", "prefixes"] | None = None
     """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former
     where the network is causal. Prefixes cost many times as much and give a causal network the same loss."""

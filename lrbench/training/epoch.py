@@ -60,7 +60,8 @@ def run_epoch(
     last: dict[str, float] = {}
     steps = targets = tokens = 0
     for batch in data.batches(training.batch_size, device, shuffle, keep):
-        terms = stage.losses(batch)
+        with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
+            terms = stage.losses(batch)
         values = _values(terms)
         steps += 1
         if not math.isfinite(values["loss"]):

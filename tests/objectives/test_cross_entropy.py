@@ -123,3 +123,20 @@ def test_many_rows_take_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "mm", watched)
     cross_entropy(torch.ones(10, 2), torch.ones(4, 2), torch.zeros(10, dtype=torch.int64))
     assert shapes == [(3, 4), (3, 4), (3, 4), (1, 4)]
+
+
+def test_under_autocast_products_are_coarse_and_sums_are_not() -> None:
+    source = torch.Generator().manual_seed(0)
+    states = torch.randn(64, 32, generator=source).requires_grad_()
+    vectors = (torch.randn(500, 32, generator=source) / 4).requires_grad_()
+    targets = torch.randint(500, (64,), generator=source)
+    for loss in (cross_entropy, lambda *case: -target_log_probabilities(*case).mean()):
+        exact = loss(states, vectors, targets)
+        with torch.autocast("cpu", torch.bfloat16):
+            coarse = loss(states, vectors, targets)
+        assert coarse.dtype == torch.float32
+        assert 0 < abs(coarse - exact) < 0.01 * exact
+        for ours, reference in zip(
+            gradients(coarse, states, vectors), gradients(exact, states, vectors), strict=True
+        ):
+            assert 0 < (ours - reference).norm() < 0.02 * reference.norm()
