@@ -6,7 +6,6 @@ everything that shapes its result, so the same trial of two suites is one trial.
 
 import hashlib
 import json
-
 from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
