@@ -13,14 +13,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import ModelConfig
-from lrbench.models.next_item import NextItemModel
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
 
 __all__ = ["GRU4Rec", "GRU4RecConfig"]
 
 
-class GRU4RecConfig(ModelConfig):
+class GRU4RecConfig(NextItemLoss):
     """Sizes and dropout; defaults of RecBole 1.2.1."""
 
     layers: int = Field(default=1, ge=1)
@@ -43,6 +43,7 @@ class GRU4Rec(NextItemModel):
     summary = "GRU4Rec: gated recurrent network, full cross-entropy (Hidasi et al. 2016; RecBole's form)."
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
+    config: GRU4RecConfig
 
     def __init__(self, config: GRU4RecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -62,8 +63,8 @@ class GRU4Rec(NextItemModel):
         return states
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings, (items, width)."""
-        return self.items.weight
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.items.weight, self.config.temperature)
 
     def _recur(self, embedded: Tensor) -> Tensor:
         """GRU outputs within (sequences, length, width)."""

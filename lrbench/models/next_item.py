@@ -8,9 +8,15 @@ from torch import Tensor
 
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model
+from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
-__all__ = ["NextItemModel"]
+__all__ = ["NextItemModel", "over"]
+
+
+def over(vectors: Tensor, temperature: float) -> Tensor:
+    """Divide by a temperature; 1 costs nothing."""
+    return vectors if temperature == 1 else vectors / temperature
 
 
 class NextItemModel(Model):
@@ -22,15 +28,19 @@ class NextItemModel(Model):
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
-        """All items as vectors, (items, width)."""
+        """All items as they are multiplied with states, a temperature included, (items, width)."""
 
     def target_loss(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss of the targets given the states that predict them: full softmax cross-entropy.
+        """Mean loss of the targets given the states that predict them.
+
+        It is the one that the configuration names, and full softmax cross-entropy where it names none.
 
         Args:
             states: (targets, width).
             targets: (targets,) item numbers.
         """
+        if isinstance(self.config, NextItemLoss):
+            return next_item_loss(self.config, states, self.item_vectors(), targets)
         return cross_entropy(states, self.item_vectors(), targets)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:

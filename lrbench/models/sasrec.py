@@ -3,7 +3,8 @@
 As in RecBole 1.2.1 (post-norm, GELU, learned positions, full softmax cross-entropy over the
 catalogue) with its default sizes. Differences: every position of a training sequence is a target in
 one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
-padding item, so none takes part in the softmax.
+padding item, so none takes part in the softmax. The loss is an option; the binary cross-entropy of
+the paper, which makes a straw man of the network, is not its default.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,15 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import InputEmbedding, initialise, transformer
-from lrbench.models.next_item import NextItemModel
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
 
 __all__ = ["SASRec", "SASRecConfig"]
 
 
-class SASRecConfig(ModelConfig):
+class SASRecConfig(NextItemLoss):
     """Sizes and dropout; defaults of RecBole 1.2.1."""
 
     layers: int = Field(default=2, ge=1)
@@ -37,7 +38,10 @@ class SASRecConfig(ModelConfig):
     """Width between the two layers of the feed-forward part."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the input and on what each half of a block adds."""
+    """Rate on what each half of a block adds, and on the input unless that has its own."""
+
+    input_dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Rate on the input; none: ``dropout``."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the attention weights."""
@@ -55,10 +59,12 @@ class SASRec(NextItemModel):
     summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
+    config: SASRecConfig
 
     def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
-        self.embedding = InputEmbedding(n_items, max_length, config.width, config.dropout)
+        input_dropout = config.dropout if config.input_dropout is None else config.input_dropout
+        self.embedding = InputEmbedding(n_items, max_length, config.width, input_dropout)
         self.encoder = transformer(
             config.layers,
             config.width,
@@ -75,5 +81,5 @@ class SASRec(NextItemModel):
         return states
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings, (items, width)."""
-        return self.embedding.items.weight
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.embedding.items.weight, self.config.temperature)

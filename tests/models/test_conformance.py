@@ -17,6 +17,18 @@ class TestSASRec(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
 
+class TestSASRecWithSampledSoftmax(TestSASRec):
+    params = SIZES | {
+        "loss": "sampled_softmax",
+        "shared_negatives": True,
+        "temperature": 0.5,
+    }
+
+
+class TestSASRecWithGeneralisedBinaryCrossEntropy(TestSASRec):
+    params = SIZES | {"loss": "gbce", "negatives": 10, "shared_negatives": True}
+
+
 class TestGRU4Rec(ModelConformance):
     model = "gru4rec"
     params: ClassVar = {"width": 16, "hidden_width": 24}

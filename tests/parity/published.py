@@ -79,8 +79,11 @@ class Published:
             msg=lambda text: f"{self.folder} {what}: {text}",
         )
 
-    def close_gradients(self, model: Model, prefix: str, names: dict[str, str]) -> None:
-        """Assert that each parameter's gradient is that of ``prefix``, and that none is missing."""
+    def close_gradients(self, model: Model, prefix: str, names: dict[str, str], scale: float = 1.0) -> None:
+        """Assert that each parameter's gradient is that of ``prefix``, and that none is missing.
+
+        ``scale`` widens the absolute tolerance, which follows the largest gradient.
+        """
         start = f"{prefix}.grad."
         expected = {
             rename(key.removeprefix(start), names): value
@@ -92,7 +95,7 @@ class Published:
         largest = max(value.abs().max().item() for value in expected.values())
         for name, gradient in gradients.items():
             assert gradient is not None, name
-            self.equal(gradient, expected[name], f"{start}{name}", scale=max(largest, 1.0))
+            self.equal(gradient, expected[name], f"{start}{name}", scale * max(largest, 1.0))
 
 
 def rename(name: str, names: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ from parity.published import Published, last_target_batch, training_data
 
 from lrbench.models.gru4rec import GRU4Rec, GRU4RecConfig
 from lrbench.models.supervised import Supervised
+from lrbench.objectives.sampled import sampled_loss
 
 NAMES = {
     r"item_embedding\.weight": "items.weight",
@@ -49,3 +50,12 @@ def test_cross_entropy_and_gradients(published: Published, model: GRU4Rec) -> No
     published.close(loss, "out.ce.loss_total")
     loss.backward()
     published.close_gradients(model, "out.ce", NAMES)
+
+
+def test_pairwise_ranking_and_gradients(published: Published, model: GRU4Rec) -> None:
+    """RecBole adds 1e-10 to the probability; without it the loss differs in the ninth digit."""
+    cases, (users,) = published.cases, model.encode(published.sequences(), (0,), None)
+    loss = sampled_loss("bpr", users, model.item_vectors(), cases["in.target"], cases["in.negative"][:, None])
+    published.equal(loss, cases["out.bpr.loss_total"], "out.bpr.loss_total", scale=100)
+    loss.backward()
+    published.close_gradients(model, "out.bpr", NAMES, scale=100)

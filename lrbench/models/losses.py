@@ -1,0 +1,54 @@
+"""The loss of the next item as an option, for models that score by ``state · item vector``."""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.models.base import ModelConfig
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
+
+__all__ = ["NextItemLoss", "next_item_loss"]
+
+_FULL = 256  # negatives of gSASRec and of eSASRec
+
+
+class NextItemLoss(ModelConfig):
+    """What the next item's score is trained with."""
+
+    loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "cross_entropy"
+    """Full softmax cross-entropy; or against uniformly sampled items: softmax, generalised binary
+    cross-entropy (gSASRec), binary cross-entropy (SASRec's paper), Bayesian personalised ranking. Binary
+    cross-entropy with one negative makes a weak baseline of any network, so it is never the default."""
+
+    negatives: int | None = Field(default=None, ge=1)
+    """Sampled items per target; none: 256 for ``sampled_softmax`` and ``gbce`` (gSASRec, eSASRec), 1 for
+    ``bce`` and ``bpr`` (SASRec, RecBole)."""
+
+    shared_negatives: bool = False
+    """Whether all targets of a batch are set against the same draw, which is far cheaper."""
+
+    calibration: float = Field(default=0.75, ge=0, le=1)
+    """t of ``gbce``: 0 is plain binary cross-entropy, 1 undoes the effect of sampling (gSASRec: 0.75)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides the scores, in training and in ranking."""
+
+
+def next_item_loss(options: NextItemLoss, states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss of the targets; the temperature is in the item vectors already.
+
+    Args:
+        options: which loss.
+        states: (targets, width).
+        item_vectors: (items, width).
+        targets: (targets,) item numbers.
+    """
+    if options.loss == "cross_entropy":
+        return cross_entropy(states, item_vectors, targets)
+    usual = _FULL if options.loss in ("sampled_softmax", "gbce") else 1
+    number, n_items = options.negatives or usual, len(item_vectors)
+    negatives = draw_negatives(targets, n_items, number, options.shared_negatives)
+    power = positive_power(number, n_items, options.calibration) if options.loss == "gbce" else 1.0
+    return sampled_loss(options.loss, states, item_vectors, targets, negatives, power)

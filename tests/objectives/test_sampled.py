@@ -1,0 +1,74 @@
+"""Sampled losses: small cases by hand, and what they become at their limits."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
+
+# One state of width 1, so that scores are the item vectors themselves.
+STATE = torch.ones(1, 1, dtype=torch.float64)
+ITEMS = torch.tensor([[0.0], [math.log(2)], [math.log(3)]], dtype=torch.float64)
+TARGET = torch.tensor([1])
+
+
+def sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
+@pytest.mark.parametrize(
+    ("loss", "negatives", "expected"),
+    [
+        ("sampled_softmax", [0, 2], -math.log(2 / (2 + 1 + 3))),
+        ("sampled_softmax", [0, 1], -math.log(2 / (2 + 1))),  # the target itself is no negative
+        ("bce", [0], -math.log(2 / 3) - math.log(1 / 2)),
+        ("bce", [0, 2], -math.log(2 / 3) - math.log(1 / 2) - math.log(1 / 4)),
+        ("gbce", [0, 2], -(0.5 * math.log(2 / 3) + math.log(1 / 2) + math.log(1 / 4)) / 3),
+        ("bpr", [0, 2], -(math.log(2 / 3) + math.log(sigmoid(math.log(2 / 3)))) / 2),
+    ],
+)
+@pytest.mark.parametrize("shared", [True, False])
+def test_small_cases(loss: str, negatives: list[int], expected: float, shared: bool) -> None:
+    drawn = torch.tensor(negatives if shared else [negatives])
+    value = sampled_loss(loss, STATE, ITEMS, TARGET, drawn, power=0.5)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_softmax_against_all_items_is_the_full_one() -> None:
+    states, items = torch.randn(7, 5, dtype=torch.float64), torch.randn(11, 5, dtype=torch.float64)
+    targets = torch.randint(11, (7,))
+    full = cross_entropy(states, items, targets)
+    torch.testing.assert_close(
+        sampled_loss("sampled_softmax", states, items, targets, torch.arange(11)), full
+    )
+
+
+def test_calibration_runs_from_plain_to_the_sampling_rate() -> None:
+    assert positive_power(10, 101, 0.0) == pytest.approx(1)
+    assert positive_power(10, 101, 1.0) == pytest.approx(0.1)
+    assert positive_power(10, 101, 0.75) == pytest.approx(0.1 * ((1 - 10) * 0.75 + 10))
+
+
+def test_gradients_reach_states_and_items_alike_however_negatives_are_given() -> None:
+    source = torch.Generator().manual_seed(0)
+    states = torch.randn(4, 3, dtype=torch.float64, generator=source, requires_grad=True)
+    items = torch.randn(9, 3, dtype=torch.float64, generator=source, requires_grad=True)
+    targets, negatives = torch.tensor([0, 1, 1, 8]), torch.tensor([1, 5, 5])
+    shared = sampled_loss("gbce", states, items, targets, negatives, 0.3)
+    apart = sampled_loss("gbce", states, items, targets, negatives.expand(4, 3), 0.3)
+    for ours, theirs in zip(
+        torch.autograd.grad(shared, (states, items)), torch.autograd.grad(apart, (states, items)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_negatives_are_uniform_over_the_catalogue() -> None:
+    torch.manual_seed(0)
+    drawn = draw_negatives(torch.zeros(1000, dtype=torch.int64), 10, 50, shared=False)
+    assert drawn.shape == (1000, 50)
+    counts = torch.bincount(drawn.flatten(), minlength=10)
+    assert F.l1_loss(counts / counts.sum(), torch.full((10,), 0.1)) < 0.005
+    assert draw_negatives(torch.zeros(3), 10, 4, shared=True).shape == (4,)
