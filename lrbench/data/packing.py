@@ -87,6 +87,31 @@ class Packed:
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
+    def at_last(self, function: Callable[..., Tensor], per_sequence: Tensor, *flat: Tensor) -> Tensor:
+        """Apply ``function`` to one row per sequence and the padded form of each group; return the rows.
+
+        Args:
+            function: gets which places are real, (sequences, length), the rows of the group's sequences,
+                (sequences, …), and the padded tensors; returns (sequences, …).
+            per_sequence: (sequences, …), in the order given to `pack`.
+            flat: (tokens, …) each.
+
+        Returns:
+            (sequences, …), in the order given to `pack`.
+        """
+        laid = torch.argsort(self.first)  # (sequences,) which sequence lies where
+        rows = iter(torch.split(per_sequence[laid], [group.sequences for group in self.groups]))
+        outputs: list[Tensor] = []
+
+        def told(real: Tensor, *parts: Tensor) -> Tensor:
+            outputs.append(function(real, next(rows), *parts))
+            return real  # only for the form: what counts has been put aside
+
+        self.by_group_masked(told, *flat)
+        placed = torch.empty_like(laid)
+        placed[laid] = torch.arange(len(laid), device=laid.device)
+        return torch.cat(outputs)[placed]
+
     def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` as :meth:`by_group` does, and tell it first which places are real.
 

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 
 __all__ = [
+    "Attention",
     "Block",
-    "CausalAttention",
     "Encoder",
     "FeedForward",
     "InputEmbedding",
     "Residual",
+    "check_heads",
     "initialise",
     "set_dropout",
     "transformer",
@@ -48,6 +49,12 @@ def initialise(module: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Refuse heads that do not divide the width."""
+    if width % heads:
+        raise ValueError(f"width = {width} cannot be shared out over heads = {heads}")
+
+
 def set_dropout(module: nn.Module, rate: float) -> None:
     """Set the rate of every dropout in ``module``."""
     for part in module.modules():
@@ -56,12 +63,18 @@ def set_dropout(module: nn.Module, rate: float) -> None:
 
 
 def transformer(
-    n_layers: int, width: int, heads: int, inner: int, dropout: float, attention_dropout: float
+    n_layers: int,
+    width: int,
+    heads: int,
+    inner: int,
+    dropout: float,
+    attention_dropout: float,
+    causal: bool = True,
 ) -> "Encoder":
-    """Stack post-norm Transformer blocks with causal attention."""
+    """Stack post-norm Transformer blocks."""
 
     def block() -> Block:
-        attention = Residual(CausalAttention(width, heads, attention_dropout), width, dropout)
+        attention = Residual(Attention(width, heads, attention_dropout, causal), width, dropout)
         return Block(attention, Residual(FeedForward(width, inner), width, dropout))
 
     return Encoder(block, n_layers)
@@ -91,12 +104,13 @@ class InputEmbedding(nn.Module):
         return dropped
 
 
-class CausalAttention(nn.Module):
-    """Multi-head self-attention in which a token sees itself and those before it."""
+class Attention(nn.Module):
+    """Multi-head self-attention in which a token sees itself and those before it, or all where not causal."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, causal: bool = True) -> None:
         super().__init__()
         self.heads = heads
+        self.causal = causal
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -105,19 +119,35 @@ class CausalAttention(nn.Module):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        query, key, value = self.query(hidden), self.key(hidden), self.value(hidden)
-        attended: Tensor = self.output(sequences.by_group(self._attend, query, key, value))
+        attended: Tensor = self.output(self.attend(*self.project(hidden), sequences))
         return attended
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend within (sequences, length, width); padding is on the right, so causality hides it."""
+    def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (…, width)."""
+        return self.query(hidden), self.key(hidden), self.value(hidden)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width)."""
+        if self.causal:  # padding is on the right, where causality hides it
+            return sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
+        return sequences.by_group_masked(
+            lambda real, *parts: self._attend(real[:, None, None, :], *parts), query, key, value
+        )
+
+    def _attend(self, visible: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within (sequences, length, width); without a mask, causally."""
 
         def by_head(part: Tensor) -> Tensor:
             return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)  # (sequences, heads, length, …)
 
         rate = self.dropout.p if self.training else 0.0
         heads = F.scaled_dot_product_attention(
-            by_head(query), by_head(key), by_head(value), dropout_p=rate, is_causal=True
+            by_head(query),
+            by_head(key),
+            by_head(value),
+            attn_mask=visible,
+            dropout_p=rate,
+            is_causal=visible is None,
         )
         return heads.transpose(1, 2).flatten(2)
 
@@ -147,7 +177,11 @@ class Residual(nn.Module):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        normed: Tensor = self.norm(self.dropout(self.inner(hidden, sequences)) + hidden)
+        return self.close(self.inner(hidden, sequences), hidden)
+
+    def close(self, inner: Tensor, hidden: Tensor) -> Tensor:
+        """Add what the inner part made of ``hidden`` to it, (…, width)."""
+        normed: Tensor = self.norm(self.dropout(inner) + hidden)
         return normed
 
 

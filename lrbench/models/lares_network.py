@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.base import ModelConfig
-from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise, transformer
+from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise, transformer
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe
 from lrbench.models.steps import StepSampler, draw_steps
@@ -114,8 +114,7 @@ class LARESConfig(ModelConfig):
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and reinforcement of no steps."""
-        if self.width % self.heads:
-            raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+        check_heads(self.width, self.heads)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models.blocks import InputEmbedding, initialise, transformer
+from lrbench.models.blocks import InputEmbedding, check_heads, initialise, transformer
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -48,8 +48,7 @@ class SASRecConfig(NextItemLoss):
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
-        if self.width % self.heads:
-            raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+        check_heads(self.width, self.heads)
 
 
 class SASRec(NextItemModel):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lrbench.models.blocks import (
-    CausalAttention,
+    Attention,
     FeedForward,
     InputEmbedding,
     Residual,
@@ -50,7 +50,7 @@ def test_a_residual_drops_what_is_added(rate: float) -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_attention_weights_are_dropped_at_their_rate(rate: float) -> None:
     torch.manual_seed(0)
-    attention = CausalAttention(2, 2, rate)  # of width 1 a head
+    attention = Attention(2, 2, rate)  # of width 1 a head
     for linear in (attention.query, attention.key):
         nn.init.zeros_(linear.weight)
     for linear in (attention.value, attention.output):
@@ -64,7 +64,7 @@ def test_attention_weights_are_dropped_at_their_rate(rate: float) -> None:
 
 def test_attention_by_hand() -> None:
     torch.manual_seed(0)
-    attention = CausalAttention(4, 2, 0.0).double()
+    attention = Attention(4, 2, 0.0).double()
     sequences = pack_lists([[1, 2, 3], [4, 5], [6]])
     hidden = torch.randn(sequences.n_tokens, 4, dtype=torch.float64)
     expected = torch.empty_like(hidden)

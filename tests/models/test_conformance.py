@@ -25,10 +25,6 @@ class TestSASRecWithSampledSoftmax(TestSASRec):
     }
 
 
-class TestSASRecWithGeneralisedBinaryCrossEntropy(TestSASRec):
-    params = SIZES | {"loss": "gbce", "negatives": 10, "shared_negatives": True}
-
-
 class TestGRU4Rec(ModelConformance):
     model = "gru4rec"
     params: ClassVar = {"width": 16, "hidden_width": 24}

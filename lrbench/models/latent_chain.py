@@ -1,0 +1,166 @@
+"""Latent tokens that a Transformer appends to a history one by one, without encoding the history again.
+
+A chain is a run of latent tokens behind one item of a sequence. Each token of a chain sees the items up
+to that one and the tokens of its own chain before it, with one softmax over both, as if the history were
+cut there and lengthened by the chain. The items' keys and values are computed once and serve all chains
+of all positions and streams, so training on every position costs about one pass more per latent token;
+at inference only the last item of each sequence has chains. (The cached form of ReaRec,
+TangJiakai/ReaRec @7f46432, for one prefix at a time.)
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.blocks import Attention, Block, Encoder, Residual
+
+__all__ = ["Chains", "Memory", "encode_items"]
+
+
+class Memory(NamedTuple):
+    """What one block remembers of the items."""
+
+    keys: Tensor  # (tokens, width)
+    values: Tensor  # (tokens, width)
+
+
+def encode_items(encoder: Encoder, hidden: Tensor, sequences: Packed) -> tuple[Tensor, list[Memory]]:
+    """Run the blocks on the items and keep each block's keys and values.
+
+    Args:
+        encoder: blocks that mix by attention.
+        hidden: embedded items, (tokens, width).
+        sequences: the histories.
+
+    Returns:
+        States, (tokens, width), and one memory per block.
+    """
+    memories = []
+    for block in _blocks(encoder):
+        query, keys, values = block.attention.project(hidden)
+        memories.append(Memory(keys, values))
+        attended = block.attention.attend(query, keys, values, sequences)
+        hidden = block.close(attended, hidden, sequences)
+    return hidden, memories
+
+
+class Chains:
+    """Growing chains behind every item, or behind the last item of each sequence.
+
+    Args:
+        encoder: the blocks that encoded the items.
+        sequences: the histories.
+        memories: from :func:`encode_items`.
+        everywhere: a chain row for every token; otherwise one for each sequence, in the order given to
+            ``pack``.
+    """
+
+    def __init__(self, encoder: Encoder, sequences: Packed, memories: list[Memory], everywhere: bool) -> None:
+        self._encoder = encoder
+        self._sequences = sequences
+        self._memories = memories
+        self._everywhere = everywhere
+        self._own: list[list[Memory]] = [[] for _ in memories]  # of each block, one per token of a chain
+
+    def extend(self, hidden: Tensor) -> Tensor:
+        """Append one token to every chain.
+
+        Args:
+            hidden: inputs, (rows, streams, width); streams are chains of one row that do not see each other.
+
+        Returns:
+            The token's states after the last block, (rows, streams, width).
+        """
+        for block, memory, own in zip(_blocks(self._encoder), self._memories, self._own, strict=True):
+            query, keys, values = block.attention.project(hidden)
+            own.append(Memory(keys, values))
+            chain = [torch.stack(parts, 2) for parts in zip(*own, strict=True)]  # (rows, streams, chain, …)
+            attended = self._attend(block.attention, query, memory, chain)
+            hidden = block.close(attended, hidden, self._sequences)
+        return hidden
+
+    def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
+        """Weighted values of the items before and of the chain, (rows, streams, width)."""
+        if self._everywhere:
+
+            def at_all(query: Tensor, items: Tensor, values: Tensor, keys: Tensor, own: Tensor) -> Tensor:
+                length = items.shape[1]
+                seen = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
+                return _mix(attention, query, (items, values), (keys, own), seen[:, None, :])
+
+            return self._sequences.by_group(at_all, query, *memory, *chain)
+
+        def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            query, own_keys, own_values = torch.split(rows.unsqueeze(1), [1, steps, steps], 3)
+            seen = real[:, None, None, None, :]
+            return _mix(attention, query.squeeze(3), (keys, values), (own_keys, own_values), seen).squeeze(1)
+
+        steps = chain[0].shape[2]
+        rows = torch.cat((query.unsqueeze(2), *chain), 2)  # (sequences, streams, 1 + 2 · chain, width)
+        return self._sequences.at_last(at_last, rows, *memory)
+
+
+def _mix(
+    attention: Attention,
+    query: Tensor,
+    items: tuple[Tensor, Tensor],
+    chain: tuple[Tensor, Tensor],
+    seen: Tensor,
+) -> Tensor:
+    """Attend to items and to one's own chain at once.
+
+    Args:
+        attention: for its heads and dropout.
+        query: (sequences, places, streams, width).
+        items: keys and values, (sequences, length, width).
+        chain: keys and values, (sequences, places, streams, chain, width).
+        seen: which items a place sees; broadcast to (sequences, heads, places, streams, length).
+
+    Returns:
+        (sequences, places, streams, width)
+    """
+    n_sequences, places, streams, width = query.shape
+    size = width // attention.heads
+    query = query.reshape(n_sequences, places, streams, attention.heads, size)
+    query = query.permute(0, 3, 1, 2, 4) / math.sqrt(size)  # (sequences, heads, places, streams, size)
+    keys, values = (
+        part.reshape(n_sequences, -1, attention.heads, size).transpose(1, 2) for part in items
+    )  # (sequences, heads, length, size)
+    own_keys, own_values = (
+        part.reshape(n_sequences, places, streams, -1, attention.heads, size).permute(0, 4, 1, 2, 3, 5)
+        for part in chain
+    )  # (sequences, heads, places, streams, chain, size)
+    to_items = query.flatten(2, 3) @ keys.transpose(2, 3)  # (sequences, heads, places · streams, length)
+    to_items = to_items.view(*query.shape[:4], -1).masked_fill(~seen, -torch.inf)
+    to_own = (own_keys @ query.unsqueeze(-1)).squeeze(-1)  # (sequences, heads, places, streams, chain)
+    weights: Tensor = attention.dropout(torch.cat((to_items, to_own), -1).softmax(-1))
+    item_weights, own_weights = torch.split(weights, [keys.shape[2], own_keys.shape[4]], -1)
+    mixed = (item_weights.flatten(2, 3) @ values).view(query.shape)
+    mixed = mixed + (own_weights.unsqueeze(-2) @ own_values).squeeze(-2)
+    rows: Tensor = mixed.permute(0, 2, 3, 1, 4).flatten(3)
+    return rows
+
+
+class _AttentionBlock(NamedTuple):
+    """A block that mixes by attention, taken apart."""
+
+    attention: Attention
+    residual: Residual
+    feed_forward: nn.Module
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        """Everything after the weighted values."""
+        mixed = self.residual.close(self.attention.output(attended), hidden)
+        fed: Tensor = self.feed_forward(mixed, sequences)
+        return fed
+
+
+def _blocks(encoder: Encoder) -> Iterator[_AttentionBlock]:
+    for block in encoder.blocks:
+        assert isinstance(block, Block) and isinstance(block.mixer, Residual)
+        assert isinstance(block.mixer.inner, Attention)
+        yield _AttentionBlock(block.mixer.inner, block.mixer, block.feed_forward)
