@@ -109,6 +109,11 @@ class TrainingData:
         starts = np.maximum(self.target_starts[target_ids], stops - self.max_length)
         return pack(self.view.items, starts, stops, device)
 
+    def same_user(self, target_ids: Int64s, device: torch.device) -> Tensor:
+        """Mask of pairs of different targets of one user, (targets, targets)."""
+        user = torch.from_numpy(self.target_starts[target_ids]).to(device)
+        return (user[:, None] == user).fill_diagonal_(False)
+
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
         starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
         sequences = pack(self.view.items, starts, stops, device)

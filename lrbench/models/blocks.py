@@ -99,7 +99,15 @@ class InputEmbedding(nn.Module):
 
     def forward(self, sequences: Packed) -> Tensor:
         """Embed all tokens, (tokens, width)."""
+        return self.close(self.sum(sequences))
+
+    def sum(self, sequences: Packed) -> Tensor:
+        """Item plus position embedding of all tokens, (tokens, width)."""
         embedded: Tensor = self.items(sequences.items) + self.positions(sequences.positions)
+        return embedded
+
+    def close(self, embedded: Tensor) -> Tensor:
+        """Norm and dropout, (…, width)."""
         dropped: Tensor = self.dropout(self.norm(embedded))
         return dropped
 

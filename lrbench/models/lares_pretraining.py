@@ -81,7 +81,7 @@ class SelfSupervised(GradientStage):
         model, config = self.model, self.model.config
         aligned = self._aligned(batch)
         rows, target_ids = batch.rows[aligned], batch.target_ids[aligned.cpu().numpy()]
-        excluded = None if config.same_sequence_negatives else self._same_user(target_ids, rows.device)
+        excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, rows.device)
         steps = model.draw_steps()
         view = [state[rows] for state in model.unroll(model.prepare(batch.sequences), batch.sequences, steps)]
         terms = {}
@@ -106,8 +106,3 @@ class SelfSupervised(GradientStage):
         shuffled = torch.randperm(len(sequence_of)).numpy()
         first = np.unique(sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
         return torch.from_numpy(shuffled[first]).to(batch.rows.device)
-
-    def _same_user(self, target_ids: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Mask of pairs of different targets of one user, (aligned, aligned)."""
-        user = torch.from_numpy(self._data.target_starts[target_ids]).to(device)
-        return (user[:, None] == user).fill_diagonal_(False)

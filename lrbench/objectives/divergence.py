@@ -60,7 +60,8 @@ class _PairwiseDivergence(torch.autograd.Function):
                 items_gradient.addmm_(by_score.T, states[state, rows])
         ctx.save_for_backward(states_gradient, items_gradient)
         ctx.terms = n_rows * n_states * (n_states - 1)
-        return total / ctx.terms
+        value: Tensor = total / ctx.terms
+        return value
 
     @staticmethod
     @once_differentiable

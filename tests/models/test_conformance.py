@@ -43,3 +43,44 @@ class TestLARESWithCosine(TestLARES):
 
 class TestLARESWithConcatenation(TestLARES):
     params = SIZES | {"adapter": "concat", "pre_layers": 0, "core_layers": 1}
+
+
+REAREC_QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
+
+
+class TestRecurrence(ModelConformance):
+    model = "recurrence"
+    params = SIZES
+    quiet = REAREC_QUIET
+
+
+class TestRecurrenceWithStepEmbedding(TestRecurrence):
+    params = SIZES | {"step_embedding": True, "steps": 3}
+
+
+class TestERL(ModelConformance):
+    model = "erl"
+    params = SIZES | {"temperature": 0.5}
+    quiet = REAREC_QUIET
+
+
+class TestERLOnBERT4Rec(TestERL):
+    params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
+
+
+class TestERLWithViews(TestERL):
+    params = SIZES | {"temperature": 0.5, "chain": "views"}
+
+
+class TestPRL(ModelConformance):
+    model = "prl"
+    params = SIZES | {"temperature": 0.5, "warm_up": 0}
+    quiet = REAREC_QUIET | {"noise_std": 1e-14}
+
+
+class TestPRLOnBERT4Rec(TestPRL):
+    params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
+
+
+class TestPRLWithViews(TestPRL):
+    params = SIZES | {"temperature": 0.5, "chain": "views"}

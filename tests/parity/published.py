@@ -37,6 +37,12 @@ class Published:
     def config(self) -> dict[str, Any]:
         return json.loads((self.path / "config.json").read_text())
 
+    @property
+    def n_items(self) -> int:
+        """Rows of the source's item table, padding included."""
+        known = self.config
+        return known["n_items"] if "n_items" in known else known["n_items_with_padding"]
+
     @cached_property
     def cases(self) -> dict[str, Tensor]:
         """Inputs (exact in either precision) and this precision's outputs."""
@@ -132,7 +138,7 @@ def training_data(published: Published, *pairs: tuple[str, str]) -> TrainingData
         items=np.concatenate(rows).astype(np.int32),
         starts=np.concatenate([[0], stops[:-1]]),
         stops=stops,
-        n_items=published.config["n_items"],
+        n_items=published.n_items,
     )
     return TrainingData(view, published.config["max_seq_length"])
 

@@ -1,0 +1,182 @@
+"""ReaRec's two learning methods against the authors' numbers (left padding; the padding item is row 50)."""
+
+import pytest
+import torch
+from parity.published import Published, last_target_batch, training_data
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models.erl import ERL, ERLConfig
+from lrbench.models.latent_chain import encode_items
+from lrbench.models.prl import PRL, PRLConfig
+from lrbench.models.rearec_network import ReaRecNetwork
+from lrbench.objectives.divergence import pairwise_divergence
+
+SOURCE, OWN = r"trm_encoder\.layer\.(\d+)\.", r"encoder.blocks.\1."
+NAMES = {
+    r"item_emb\.weight": "embedding.items.weight",
+    r"pos_emb\.weight": "embedding.positions.weight",
+    r"model\.LayerNorm\.(\w+)": r"embedding.norm.\1",
+    r"model\.reason_pos_emb\.weight": "step_positions.weight",
+    SOURCE + r"multi_head_attention\.LayerNorm\.(\w+)": OWN + r"mixer.norm.\2",
+    SOURCE + r"multi_head_attention\.dense\.(\w+)": OWN + r"mixer.inner.output.\2",
+    SOURCE + r"multi_head_attention\.(\w+)_layer\.(\w+)": OWN + r"mixer.inner.\2.\3",
+    SOURCE + r"feed_forward\.LayerNorm\.(\w+)": OWN + r"feed_forward.norm.\2",
+    SOURCE + r"feed_forward\.dense_1\.(\w+)": OWN + r"feed_forward.inner.expand.\2",
+    SOURCE + r"feed_forward\.dense_2\.(\w+)": OWN + r"feed_forward.inner.contract.\2",
+}
+SIZES = {"width": 16, "inner_width": 32, "steps": 3}
+QUIET = {"dropout": 0, "attention_dropout": 0, "input_dropout": 0}
+
+
+class LeftPadded(Published):
+    """Sequences end at the last place; the position of padding, the table's last row, is none of ours."""
+
+    @property
+    def cases(self) -> dict[str, Tensor]:
+        known = dict(super().cases)
+        lengths, width = known["in.item_len"], known["in.item_seq"].shape[1]
+        rows = [
+            torch.cat((row[width - length :], row[: width - length]))
+            for row, length in zip(known["in.item_seq"], lengths.tolist(), strict=True)
+        ]
+        known["in.item_seq"] = torch.stack(rows)
+        for key in known:
+            if key.endswith("grad.pos_emb.weight"):
+                assert not known[key][-1].any()
+                known[key] = known[key][:-1]
+        return known
+
+    def at_items(self, padded: Tensor, sequences: Packed) -> Tensor:
+        """Take (batch, place, width) of left-padded sequences at the items, (tokens, width)."""
+        before = padded.shape[1] - sequences.lengths[sequences.sequence_of]
+        return padded[sequences.sequence_of, before + sequences.positions]
+
+
+def loaded(published: LeftPadded, model: ReaRecNetwork) -> ReaRecNetwork:
+    positions = model.embedding.positions.weight
+    model.embedding.positions.weight = torch.nn.Parameter(torch.empty(9, 16))  # as stored
+    published.load(model, NAMES)
+    model.embedding.positions.weight = torch.nn.Parameter(model.embedding.positions.weight[:-1].detach())
+    assert model.embedding.positions.weight.shape == positions.shape
+    return model.eval()
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    return request.param
+
+
+@pytest.fixture
+def erl(dtype: torch.dtype) -> tuple[LeftPadded, ERL]:
+    published = LeftPadded("rearec_erl", dtype)
+    return published, loaded(published, ERL(ERLConfig(**SIZES, **QUIET), 51, 8))
+
+
+@pytest.fixture
+def prl(dtype: torch.dtype) -> tuple[LeftPadded, PRL]:
+    published = LeftPadded("rearec_prl", dtype)
+    return published, loaded(published, PRL(PRLConfig(**SIZES, **QUIET), 51, 8))
+
+
+def the_batch(published: LeftPadded) -> TrainingBatch:
+    return last_target_batch(training_data(published, ("in.item_seq", "in.item_len")), 6)
+
+
+def test_states(erl: tuple[LeftPadded, ERL], prl: tuple[LeftPadded, PRL]) -> None:
+    for published, model in (erl, prl):
+        compare_states(published, model)
+
+
+def compare_states(published: LeftPadded, model: ReaRecNetwork) -> None:
+    sequences = published.sequences()
+    hidden = model.embedding(sequences)
+
+    def close(actual: Tensor, key: str) -> None:
+        published.equal(actual, published.at_items(published.cases[key], sequences), key)
+
+    close(hidden, "out.eval.step0_normalised_input")
+    states, _ = encode_items(model.encoder, hidden, sequences)
+    for number, block in enumerate(model.encoder.blocks):
+        hidden = block(hidden, sequences)
+        close(hidden, f"out.eval.item_positions_block{number}")
+    torch.testing.assert_close(states, hidden)
+
+    states, _ = model.reason(sequences, everywhere=False, steps=3)
+    published.close(states.transpose(0, 1), "out.eval.states_all_steps")
+    for step in range(3):
+        published.close(
+            model.step_input(states[step], step)[:, None], f"out.eval.step{step + 1}_normalised_input"
+        )
+    (users,) = model.encode(sequences, (3,), None)
+    published.close(model.score(users), "out.eval.logits")
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_ensemble_reasoning(erl: tuple[LeftPadded, ERL], everywhere: bool) -> None:
+    published, model = erl
+    batch = the_batch(published)
+    states = training_states(model, batch, everywhere)
+    published.close(states.transpose(0, 1), "out.train.states_all_steps")
+    published.close(model.score(states.mean(0)), "out.train.logits_mean_state")
+    for i in range(4):
+        for j in range(4):
+            logs = (states[[i, j]] @ model.item_vectors().T).log_softmax(-1)
+            pair = (logs[1].exp() * (logs[1] - logs[0])).sum(-1)
+            published.equal(pair, published.cases["out.train.kl_pairs"][:, i, j], "kl_pairs")
+    published.close(pairwise_divergence(states, model.item_vectors()), "out.train.kl_loss")
+    terms = model.stages["supervised"](model).losses(batch)
+    published.close(terms["cross_entropy"], "out.train.loss_ce")
+    published.close(terms["loss"], "out.train.loss_total")
+    terms["loss"].backward()
+    published.close_gradients(model, "out.train", NAMES)
+
+
+@pytest.mark.parametrize("case", ["warmup", "noise"])
+def test_progressive_reasoning(prl: tuple[LeftPadded, PRL], case: str) -> None:
+    published, model = prl
+    batch, cases = the_batch(published), published.cases
+    stage = model.stages["supervised"](model)
+    stage.begin(training_data(published, ("in.item_seq", "in.item_len")), torch.device("cpu"))
+    stage.begin_epoch(2 if case == "warmup" else 3)
+    draws = iter(cases["in.noise"])
+
+    def given(state: Tensor) -> Tensor:
+        """The draws stand at the rows that count; elsewhere nothing depends on them."""
+        noise = torch.zeros_like(state)
+        rows = batch.rows if len(state) > 6 else torch.arange(6)
+        noise[rows] = next(draws).squeeze(1)[batch.sequences.sequence_of[batch.rows]] * 0.01
+        return noise
+
+    stage.jitter = given
+    states, shaken = model.training_states(batch, None if case == "warmup" else given)
+    order = batch.sequences.sequence_of[batch.rows]
+    published.equal(states.transpose(0, 1), cases[f"out.{case}.states_all_steps"][order], "states")
+    published.equal(model.score(states[-1]), cases[f"out.{case}.logits_last_step"][order], "last logits")
+    for step, temperature in enumerate(cases[f"out.{case}.temperatures_per_step"].tolist()):
+        assert temperature == pytest.approx(0.07 * 5 ** (3 - step))
+        logits = states[step] @ model.embedding.items.weight.T / temperature
+        published.equal(logits, cases[f"out.{case}.scaled_logits_per_step"][order, step], "scaled logits")
+    if shaken is not None:
+        noisy = cases["out.noise.noisy_states_all_steps"][order, 1:]
+        published.equal(shaken.transpose(0, 1), noisy, "noisy states")
+        contrast = (shaken @ states[1:].transpose(1, 2) / 0.07).transpose(0, 1)[:, :, order.argsort()]
+        published.equal(contrast[order.argsort()], cases["out.noise.contrast_logits"], "contrast")
+    draws = iter(cases["in.noise"])
+    terms = stage.losses(batch)
+    published.equal(terms["cross_entropy"], cases[f"out.{case}.loss_ce"], "loss_ce")
+    published.equal(terms["progression"], cases[f"out.{case}.loss_progressive"], "loss_progressive")
+    assert ("contrast" in terms) == (case == "noise")
+    if "contrast" in terms:
+        published.equal(terms["contrast"], cases["out.noise.loss_contrastive"], "loss_contrastive")
+    published.equal(terms["loss"], cases[f"out.{case}.loss_total"], "loss_total")
+    terms["loss"].backward()
+    published.close_gradients(model, f"out.{case}", NAMES)
+
+
+def training_states(model: ReaRecNetwork, batch: TrainingBatch, everywhere: bool) -> Tensor:
+    """States of the targets by either way of training."""
+    if not everywhere:
+        return model.training_states(batch)[0]
+    return model.reason(batch.sequences, everywhere=True, steps=3)[0][:, batch.rows]
