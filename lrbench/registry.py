@@ -70,6 +70,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "recurrence": "lrbench.models.recurrence:Recurrence",
         "erl": "lrbench.models.erl:ERL",
         "prl": "lrbench.models.prl:PRL",
+        "plr": "lrbench.models.plr:PLR",
         "lares": "lrbench.models.lares:LARES",
     },
     group="lrbench.models",

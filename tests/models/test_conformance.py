@@ -84,3 +84,17 @@ class TestPRLOnBERT4Rec(TestPRL):
 
 class TestPRLWithViews(TestPRL):
     params = SIZES | {"temperature": 0.5, "chain": "views"}
+
+
+class TestPLR(ModelConformance):
+    model = "plr"
+    params = SIZES
+    quiet = REAREC_QUIET
+
+
+class TestPLROnBERT4Rec(TestPLR):
+    params = SIZES | {"backbone": "bert4rec", "streams": 3, "steps": 1, "gate": "mean"}
+
+
+class TestPLRScoredByItsReasoning(TestPLR):
+    params = SIZES | {"inference": "reasoning"}

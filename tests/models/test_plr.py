@@ -1,0 +1,46 @@
+"""What parallel streams add up to."""
+
+import pytest
+import torch
+
+from lrbench.models.plr import PLR, PLRConfig
+from lrbench.testing import pack_lists
+
+
+@pytest.fixture
+def states() -> torch.Tensor:
+    """h_0 and two steps of two streams of one row, of width 1, (3, 1, 2, 1)."""
+    return torch.tensor([[1.0, 1.0], [2.0, 4.0], [6.0, 8.0]])[:, None, :, None]
+
+
+def plr(**options: object) -> PLR:
+    torch.manual_seed(0)
+    return PLR(PLRConfig(width=1, heads=1, inner_width=2, **options), 5, 4).eval()
+
+
+def test_streams_are_means_over_steps_and_the_gate_weighs_them(states: torch.Tensor) -> None:
+    model = plr()
+    model.gate.weight.data.zero_()
+    model.gate.bias.data.copy_(torch.tensor([3.0, 1.0]).log())  # weights 3/4 and 1/4
+    after_one, after_two = 0.75 * 2 + 0.25 * 4, 0.75 * 4 + 0.25 * 6
+    summed = model.summed(states).flatten()
+    torch.testing.assert_close(summed, torch.tensor([1.0, after_one, after_two]))
+    scored = model.representations(states).flatten()
+    torch.testing.assert_close(scored, torch.tensor([1.0, 1 + after_one, 1 + after_two]))
+
+
+def test_variants(states: torch.Tensor) -> None:
+    assert plr(gate="mean").summed(states).flatten().tolist() == [1, 3, 5]
+    assert plr(gate="mean", inference="reasoning").representations(states).flatten().tolist() == [1, 3, 5]
+    assert plr(inference="encoder").representations(states).flatten().tolist() == [1, 1, 1]
+
+
+def test_streams_do_not_see_each_other() -> None:
+    torch.manual_seed(0)
+    model = PLR(PLRConfig(width=8, heads=2, inner_width=8, streams=2), 9, 5).eval()
+    sequences = pack_lists([[1, 2, 3], [4]])
+    before, _ = model.reason(sequences, everywhere=False, steps=2)
+    model.triggers.data[1] += 5
+    after, _ = model.reason(sequences, everywhere=False, steps=2)
+    torch.testing.assert_close(before[:, :, 0], after[:, :, 0])
+    assert not torch.allclose(before[1:, :, 1], after[1:, :, 1])
