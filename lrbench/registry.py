@@ -67,6 +67,8 @@ MODELS: "Registry[type[Model]]" = Registry(
         "popularity": "lrbench.models.popularity:Popularity",
         "gru4rec": "lrbench.models.gru4rec:GRU4Rec",
         "sasrec": "lrbench.models.sasrec:SASRec",
+        "fmlp": "lrbench.models.fmlp:FMLPRec",
+        "bsarec": "lrbench.models.bsarec:BSARec",
         "recurrence": "lrbench.models.recurrence:Recurrence",
         "erl": "lrbench.models.erl:ERL",
         "prl": "lrbench.models.prl:PRL",

@@ -87,6 +87,30 @@ class Packed:
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
+    def padded(self, length: int, item: int, left: bool) -> "Packed":
+        """Lengthen every sequence to ``length`` tokens with an item that stands for padding.
+
+        The padding tokens count as tokens like any other; ``last`` stays at each last real item.
+        """
+        before = length - self.lengths if left else torch.zeros_like(self.first)  # (sequences,)
+        starts = torch.arange(self.n_sequences, device=self.first.device) * length
+        items = self.items.new_full((self.n_sequences * length,), item)
+        items[self.places_when_padded(length, left)] = self.items
+        numbers = torch.arange(self.n_sequences, device=self.first.device)
+        return Packed(
+            items=items,
+            positions=torch.arange(length, device=self.first.device).repeat(self.n_sequences),
+            sequence_of=numbers.repeat_interleave(length),
+            first=starts,
+            last=starts + before + self.lengths - 1,
+            groups=(Group(0, len(items), self.n_sequences, length, None, None),),
+        )
+
+    def places_when_padded(self, length: int, left: bool) -> Tensor:
+        """Which token of the padded form each token is, (tokens,)."""
+        before = length - self.lengths[self.sequence_of] if left else 0
+        return self.sequence_of * length + self.positions + before
+
     def at_last(self, function: Callable[..., Tensor], per_sequence: Tensor, *flat: Tensor) -> Tensor:
         """Apply ``function`` to one row per sequence and the padded form of each group; return the rows.
 

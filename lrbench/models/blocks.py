@@ -88,11 +88,24 @@ class InputEmbedding(nn.Module):
         max_length: positions.
         width: of the embeddings.
         dropout: rate.
+        padding: whether there is a further item, number ``n_items``, for padding tokens, whose
+            look-ups pass no gradient.
+        right_aligned: count positions so that the last item has the last one.
     """
 
-    def __init__(self, n_items: int, max_length: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        n_items: int,
+        max_length: int,
+        width: int,
+        dropout: float,
+        padding: bool = False,
+        right_aligned: bool = False,
+    ) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items, width)
+        self.max_length = max_length
+        self.right_aligned = right_aligned
+        self.items = nn.Embedding(n_items + padding, width, padding_idx=n_items if padding else None)
         self.positions = nn.Embedding(max_length, width)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
         self.dropout = nn.Dropout(dropout)
@@ -103,7 +116,11 @@ class InputEmbedding(nn.Module):
 
     def sum(self, sequences: Packed) -> Tensor:
         """Item plus position embedding of all tokens, (tokens, width)."""
-        embedded: Tensor = self.items(sequences.items) + self.positions(sequences.positions)
+        positions = sequences.positions
+        if self.right_aligned:
+            length = positions[sequences.last] + 1  # a padded sequence is counted from its first token
+            positions = positions + (self.max_length - length)[sequences.sequence_of]
+        embedded: Tensor = self.items(sequences.items) + self.positions(positions)
         return embedded
 
     def close(self, embedded: Tensor) -> Tensor:

@@ -105,9 +105,7 @@ class PLR(ReaRecNetwork):
     """Parallel streams of reasoning steps."""
 
     Config = PLRConfig
-    summary = (
-        "PLR: parallel streams of latent reasoning with a gate (arXiv 2601.03153; no public code)."
-    )
+    summary = "PLR: parallel streams of latent reasoning with a gate (arXiv 2601.03153; no public code)."
     stages: ClassVar = {"supervised": ParallelReasoning}
     default_stages = ("supervised",)
 

@@ -98,3 +98,23 @@ class TestPLROnBERT4Rec(TestPLR):
 
 class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
+
+
+class TestFMLPRec(ModelConformance):
+    model = "fmlp"
+    params: ClassVar = {"width": 16}
+    quiet: ClassVar = {"dropout": 0.0}
+
+
+class TestFMLPRecWithPaddingTokens(TestFMLPRec):
+    params: ClassVar = {"width": 16, "padding": "tokens"}
+
+
+class TestBSARec(ModelConformance):
+    model = "bsarec"
+    params: ClassVar = {"width": 16, "heads": 2, "cutoff": 3}
+    quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
+
+
+class TestBSARecWithPaddingTokens(TestBSARec):
+    params: ClassVar = {"width": 16, "cutoff": 3, "padding": "tokens"}

@@ -1,4 +1,8 @@
-"""Load reference numbers and compare with them; padding rows of the sources are ordinary items here."""
+"""Load reference numbers and compare with them.
+
+Padding rows of the sources are ordinary items here, of which no history has any; where padding tokens take
+part, :class:`Renumbered` gives them the number that they have in our models.
+"""
 
 import json
 import re
@@ -40,21 +44,34 @@ class Published:
     @property
     def n_items(self) -> int:
         """Rows of the source's item table, padding included."""
-        known = self.config
-        return known["n_items"] if "n_items" in known else known["n_items_with_padding"]
+        names = ("n_items", "n_items_with_padding", "item_size")
+        return next(self.config[name] for name in names if name in self.config)
+
+    @property
+    def padded_left(self) -> bool:
+        return self.config.get("padding_side") == "left"
 
     @cached_property
     def cases(self) -> dict[str, Tensor]:
-        """Inputs (exact in either precision) and this precision's outputs."""
+        """Inputs (exact in either precision) and this precision's outputs; histories begin at place 0."""
         inputs = load_file(self.path / "cases.safetensors")
         outputs = load_file(self.path / f"{CASES[self.dtype]}.safetensors")
         merged = {key: value for key, value in inputs.items() if key.startswith("in.")} | outputs
+        if self.padded_left:
+            rows, lengths = merged["in.item_seq"], merged["in.item_len"].tolist()
+            turned = [row.roll(length) for row, length in zip(rows, lengths, strict=True)]
+            merged["in.item_seq"] = torch.stack(turned)
         return {
-            key: value.to(self.dtype) if value.is_floating_point() else value for key, value in merged.items()
+            key: self.renumbered(key, value.to(self.dtype) if value.is_floating_point() else value)
+            for key, value in merged.items()
         }
 
+    def renumbered(self, key: str, value: Tensor) -> Tensor:
+        """The value in our numbers of items."""
+        return value
+
     def sequences(self, items: str = "in.item_seq", lengths: str = "in.item_len") -> Packed:
-        """The right-padded input sequences, packed."""
+        """The real items of the input sequences, packed."""
         rows = self.cases[items]
         starts = np.arange(len(rows), dtype=np.int64) * rows.shape[1]
         stops = starts + self.cases[lengths].numpy()
@@ -62,14 +79,17 @@ class Published:
 
     def at_tokens(self, padded: Tensor, sequences: Packed) -> Tensor:
         """Take (…, batch, position, width) at the real positions, (…, tokens, width)."""
-        return padded[..., sequences.sequence_of, sequences.positions, :]
+        length = self.config["max_seq_length"]
+        before = length - sequences.lengths[sequences.sequence_of] if self.padded_left else 0
+        return padded[..., sequences.sequence_of, sequences.positions + before, :]
 
     def load(self, model: Model, names: dict[str, str], file: str = "weights") -> None:
         """Give ``model`` the published weights; parameters of the file that it lacks must not be its own."""
         weights = load_file(self.path / f"{file}.safetensors")
-        own = {rename(key, names): value for key, value in weights.items()}
+        own = {rename(key, names): self.renumbered(key, value) for key, value in weights.items()}
         model.to(self.dtype)
-        model.load_state_dict({key: own[key].to(self.dtype) for key in model.state_dict()})
+        shapes = {key: value.shape for key, value in model.state_dict().items()}
+        model.load_state_dict({key: own[key].to(self.dtype).view(shape) for key, shape in shapes.items()})
 
     def close(self, actual: Tensor, key: str) -> None:
         """Assert that ``actual`` is the output named ``key``."""
@@ -101,7 +121,25 @@ class Published:
         largest = max(value.abs().max().item() for value in expected.values())
         for name, gradient in gradients.items():
             assert gradient is not None, name
-            self.equal(gradient, expected[name], f"{start}{name}", scale * max(largest, 1.0))
+            self.equal(
+                gradient, expected[name].view(gradient.shape), f"{start}{name}", scale * max(largest, 1.0)
+            )
+
+
+class Renumbered(Published):
+    """Padding, which is item 0 in the source, becomes the item after the last."""
+
+    @property
+    def n_items(self) -> int:
+        return super().n_items - 1
+
+    def renumbered(self, key: str, value: Tensor) -> Tensor:
+        rows = super().n_items
+        if key in ("in.item_seq", "in.aug_seq", "in.target", "in.negative"):
+            return (value - 1) % rows
+        if re.search(r"item_embeddings?\.weight$", key):
+            return value.roll(-1, 0)
+        return value.roll(-1, -1) if value.ndim and value.shape[-1] == rows else value
 
 
 def rename(name: str, names: dict[str, str]) -> str:

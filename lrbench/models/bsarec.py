@@ -1,0 +1,73 @@
+"""BSARec: attention beside a filter that rescales high frequencies (Shin et al., AAAI 2024).
+
+As in the authors' code (yehjin-shin/BSARec): every block mixes α parts of a frequency branch, which keeps
+the lowest c//2 + 1 frequencies and scales the others by a learned β² per channel, with 1 − α parts of
+causal attention; full softmax cross-entropy. Differences by default: no padding tokens in filters and
+attention (``padding = "tokens"`` has them, and lets padding attend to everything as the source does).
+Every prefix is a training row, as filters are not causal. Seen items are left out of the ranks or not by
+the protocol; the authors give them the score 0.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from lrbench.models.blocks import Attention, Encoder, check_heads
+from lrbench.models.filtered import FilteredConfig, FilteredModel
+from lrbench.models.filters import PaddedAttention, bsarec_blocks
+from lrbench.models.supervised import Supervised
+
+__all__ = ["BSARec", "BSARecConfig"]
+
+
+class BSARecConfig(FilteredConfig):
+    """Defaults of the authors' run on Beauty."""
+
+    heads: int = Field(default=1, ge=1)
+    """Attention heads; they divide the width (authors on Beauty: 1)."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights (authors: 0.5)."""
+
+    cutoff: int = Field(default=5, ge=1)
+    """c; the lowest c//2 + 1 frequencies pass as they are (authors on Beauty: 5)."""
+
+    alpha: float = Field(default=0.7, ge=0, le=1)
+    """Share of the frequency branch (authors on Beauty: 0.7)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and a cutoff beyond the window."""
+        check_heads(self.width, self.heads)
+        if self.cutoff // 2 + 1 > max_length // 2 + 1:
+            raise ValueError(f"cutoff = {self.cutoff} leaves no high frequency in {max_length} places")
+
+
+class BSARec(FilteredModel):
+    """Blocks of attention and rescaled frequencies."""
+
+    Config = BSARecConfig
+    summary = "BSARec: attention beside rescaled frequencies (Shin et al. 2024)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    stage_defaults: ClassVar = {"supervised": {"learning_rate": 5e-4}}
+
+    def blocks(self) -> Encoder:
+        """BSARec blocks over the whole window."""
+        config = self.config
+
+        def attention() -> Attention:
+            if config.padding == "tokens":
+                return PaddedAttention(config.width, config.heads, config.attention_dropout, self.n_items)
+            return Attention(config.width, config.heads, config.attention_dropout)
+
+        return bsarec_blocks(
+            config.layers,
+            config.width,
+            4 * config.width,
+            self.max_length,
+            config.dropout,
+            attention,
+            config.cutoff,
+            config.alpha,
+        )

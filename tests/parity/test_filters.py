@@ -1,0 +1,150 @@
+"""FMLP-Rec and BSARec against the authors' numbers, with padding tokens as they have them."""
+
+import pytest
+import torch
+from parity.published import Renumbered, last_target_batch, training_data
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.bsarec import BSARec, BSARecConfig
+from lrbench.models.filtered import FilteredModel
+from lrbench.models.filters import Mixture
+from lrbench.models.fmlp import FMLPRec, FMLPRecConfig
+from lrbench.objectives.sampled import sampled_loss
+
+NAMES = {
+    r"item_embeddings\.weight": "embedding.items.weight",
+    r"position_embeddings\.weight": "embedding.positions.weight",
+    r"LayerNorm\.(\w+)": r"embedding.norm.\1",
+}
+
+
+def feed_forward_names(source: str) -> dict[str, str]:
+    own = r"encoder.blocks.\1.feed_forward."
+    return {
+        source + r"LayerNorm\.(\w+)": own + r"norm.\2",
+        source + r"dense_1\.(\w+)": own + r"inner.expand.\2",
+        source + r"dense_2\.(\w+)": own + r"inner.contract.\2",
+    }
+
+
+LAYER, BLOCK, OWN = (
+    r"item_encoder\.layer\.(\d+)\.",
+    r"item_encoder\.blocks\.(\d+)\.",
+    r"encoder.blocks.\1.mixer.",
+)
+FMLP_NAMES = {
+    **NAMES,
+    LAYER + r"filterlayer\.complex_weight": OWN + "inner.complex_weight",
+    LAYER + r"filterlayer\.LayerNorm\.(\w+)": OWN + r"norm.\2",
+    **feed_forward_names(LAYER + r"intermediate\."),
+}
+BSAREC_NAMES = {
+    **NAMES,
+    BLOCK + r"layer\.filter_layer\.sqrt_beta": OWN + "frequency.inner.sqrt_beta",
+    BLOCK + r"layer\.filter_layer\.LayerNorm\.(\w+)": OWN + r"frequency.norm.\2",
+    BLOCK + r"layer\.attention_layer\.LayerNorm\.(\w+)": OWN + r"attention.norm.\2",
+    BLOCK + r"layer\.attention_layer\.dense\.(\w+)": OWN + r"attention.inner.output.\2",
+    BLOCK + r"layer\.attention_layer\.(\w+)\.(\w+)": OWN + r"attention.inner.\2.\3",
+    **feed_forward_names(BLOCK + r"feed_forward\."),
+}
+precision = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+
+
+class BSARecPublished(Renumbered):
+    """Adding −10,000 costs float32 its digits: its own README measures 3e-4 in states; ten times that."""
+
+    def equal(self, actual: Tensor, expected: Tensor, what: str, scale: float = 1.0) -> None:
+        super().equal(actual, expected, what, scale * (300 if self.dtype == torch.float32 else 1))
+
+
+def fmlp(dtype: torch.dtype) -> tuple[Renumbered, FMLPRec]:
+    published = Renumbered("fmlprec", dtype)
+    model = FMLPRec(FMLPRecConfig(width=16, dropout=0, padding="tokens"), published.n_items, 8)
+    published.load(model, FMLP_NAMES)
+    return published, model
+
+
+def bsarec(dtype: torch.dtype) -> tuple[Renumbered, BSARec]:
+    published = BSARecPublished("bsarec", dtype)
+    config = BSARecConfig(width=16, heads=2, dropout=0, attention_dropout=0, padding="tokens")
+    model = BSARec(config, published.n_items, 8)
+    published.load(model, BSAREC_NAMES)
+    return published, model
+
+
+def at_every_place(flat: Tensor) -> Tensor:
+    return flat.view(6, 8, -1)
+
+
+def compare_users(published: Renumbered, model: FilteredModel) -> None:
+    (users,) = model.encode(published.sequences(), (0,), None)
+    published.close(users, "out.eval.user_vector")
+    published.close(users @ model.item_vectors().T, "out.eval.logits")
+    published.equal(model.score(users), published.cases["out.eval.logits"][:, :-1], "ranking scores")
+
+
+def compare_loss(published: Renumbered, model: FilteredModel, names: dict[str, str]) -> None:
+    batch = last_target_batch(training_data(published, ("in.item_seq", "in.item_len")), 6)
+    loss = model.stages["supervised"](model).losses(batch)["loss"]
+    published.close(loss, "out.ce.loss_total")
+    loss.backward()
+    published.close_gradients(model, "out.ce", names)
+
+
+def padded(published: Renumbered) -> Packed:
+    return published.sequences().padded(8, published.n_items, left=True)
+
+
+@precision
+def test_fmlp_states(dtype: torch.dtype) -> None:
+    published, model = fmlp(dtype)
+    sequences = padded(published)
+    hidden = model.embedding(sequences)
+    published.close(at_every_place(hidden), "out.eval.input_embedding")
+    for number, block in enumerate(model.encoder.blocks):
+        hidden = block.mixer(hidden, sequences)
+        published.close(at_every_place(hidden), f"out.eval.block{number}_after_filter")
+        hidden = block.feed_forward(hidden, sequences)
+        published.close(at_every_place(hidden), f"out.eval.block{number}")
+    compare_users(published, model)
+
+
+@precision
+def test_fmlp_cross_entropy(dtype: torch.dtype) -> None:
+    compare_loss(*fmlp(dtype), FMLP_NAMES)
+
+
+@precision
+def test_fmlp_binary_cross_entropy(dtype: torch.dtype) -> None:
+    """The authors' loss; without the 1e-24 that they add to probabilities."""
+    published, model = fmlp(dtype)
+    cases, (users,) = published.cases, model.encode(published.sequences(), (0,), None)
+    items, negatives = model.item_vectors(), cases["in.negative"][:, None]
+    loss = sampled_loss("bce", users, items, cases["in.target"], negatives)
+    published.close(loss, "out.bce.loss_total")
+    loss.backward()
+    published.close_gradients(model, "out.bce", FMLP_NAMES)
+
+
+@precision
+def test_bsarec_states(dtype: torch.dtype) -> None:
+    published, model = bsarec(dtype)
+    sequences = padded(published)
+    hidden = model.embedding(sequences)
+    published.close(at_every_place(hidden), "out.eval.input_embedding")
+    for number, block in enumerate(model.encoder.blocks):
+        assert isinstance(block.mixer, Mixture)
+        frequency, attention = (
+            branch(hidden, sequences) for branch in (block.mixer.frequency, block.mixer.attention)
+        )
+        published.close(at_every_place(frequency), f"out.eval.block{number}_frequency_branch")
+        published.close(at_every_place(attention), f"out.eval.block{number}_attention_branch")
+        hidden = block(hidden, sequences)
+        published.close(at_every_place(hidden), f"out.eval.block{number}")
+    compare_users(published, model)
+
+
+@precision
+def test_bsarec_cross_entropy(dtype: torch.dtype) -> None:
+    compare_loss(*bsarec(dtype), BSAREC_NAMES)
