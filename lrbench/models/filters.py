@@ -101,7 +101,8 @@ class FrequencyRescaler(nn.Module):
 
         def smooth(real: Tensor, part: Tensor) -> Tensor:
             matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length)
-            return matrix @ (part * real.unsqueeze(-1))
+            smoothed: Tensor = matrix @ (part * real.unsqueeze(-1))
+            return smoothed
 
         low = sequences.by_group_masked(smooth, hidden)
         rescaled: Tensor = low + self.sqrt_beta.square() * (hidden - low)

@@ -15,8 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.base import ModelConfig
-from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.backbones import BlockConfig, backbone_is_causal, make_backbone
+from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe
 from lrbench.models.steps import StepSampler, draw_steps
@@ -31,7 +31,7 @@ Start = Literal["normal", "normal_zero", "zero"]
 _TRUNCATION = 3.0  # the initial noise is cut at so many standard deviations
 
 
-class LARESConfig(ModelConfig):
+class LARESConfig(BlockConfig):
     """Sizes, noise, and the objectives of both stages; defaults are those of the authors' run scripts."""
 
     pre_layers: int = Field(default=2, ge=0)
@@ -58,17 +58,9 @@ class LARESConfig(ModelConfig):
     noise_scale: float = Field(default=3.0, ge=0)
     """Factor on the noise, ω."""
 
-    heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width."""
-
-    width: int = Field(default=64, ge=1)
-    """Length of item embeddings and states."""
-
-    inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward parts."""
-
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the input, on attention weights, and on what each half of a block adds."""
+    padding: Literal["absent", "tokens"] = "absent"
+    """``tokens`` pads every history on the right to the maximum length with a learned token that takes part
+    in filters and in the softmax, as the source has it; it matters to filters alone."""
 
     similarity: Similarity = "dot"
     """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms."""
@@ -117,6 +109,8 @@ class LARESConfig(ModelConfig):
         check_heads(self.width, self.heads)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
+        if self.padding == "tokens" and backbone_is_causal(self.backbone):
+            raise ValueError(f'padding = "tokens" changes nothing on the backbone "{self.backbone}"')
 
 
 class Average(nn.Module):
@@ -158,13 +152,20 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
-        width, sizes = config.width, (config.heads, config.inner_width, config.dropout, config.dropout)
-        self.embedding = InputEmbedding(n_items, max_length, width, config.dropout)
-        self.pre = transformer(config.pre_layers, width, *sizes)
+        width, padded = config.width, config.padding == "tokens"
+        padding_item = n_items if padded else None
+        core_layers = config.core_layers if config.mean_depth else 0
+        self.embedding = InputEmbedding(n_items, max_length, width, config.dropout, padding=padded)
+        self.pre = make_backbone(config, config.pre_layers, max_length, padding_item)
         self.adapter = self._adapter()
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
-        self.core = transformer(config.core_layers if config.mean_depth else 0, width, *sizes)
+        self.core = make_backbone(config, core_layers, max_length, padding_item)
         initialise(self)
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """Unless its blocks are filters."""
+        return backbone_is_causal(config.backbone)
 
     @classmethod
     def configured_depth(cls, config: Any) -> int:
@@ -184,7 +185,10 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:
-        """SASRec with as many blocks as pre-block and core together."""
+        """A network of as many blocks as pre-block and core together, each run once."""
+        if config.backbone != "attention":
+            once = {"pre_layers": config.pre_layers + config.core_layers, "mean_depth": 0, "alpha": 0.0}
+            return Recipe("lares", {**config.model_dump(), **once}, ("supervised",))
         sizes = {name: getattr(config, name) for name in ("heads", "width", "inner_width", "dropout")}
         layers = config.pre_layers + config.core_layers
         return Recipe("sasrec", {**sizes, "layers": layers, "attention_dropout": config.dropout})
@@ -195,8 +199,20 @@ class LARESNetwork(NextItemModel, ReasoningModel):
         once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
         return Recipe("lares", {**config.model_dump(), **once}, ("spt",))
 
+    def arrange(self, sequences: Packed) -> Packed:
+        """The sequences as the blocks take them: with padding tokens where the configuration has them."""
+        if self.config.padding == "absent":
+            return sequences
+        return sequences.padded(self.max_length, self.n_items, left=False)
+
+    def arranged_rows(self, sequences: Packed, rows: Tensor) -> Tensor:
+        """Where tokens of ``sequences`` are once these are arranged."""
+        if self.config.padding == "absent":
+            return rows
+        return sequences.places_when_padded(self.max_length, left=False)[rows]
+
     def prepare(self, sequences: Packed) -> Tensor:
-        """Pre-block output H, (tokens, width)."""
+        """Pre-block output H on arranged sequences, (tokens, width)."""
         prepared: Tensor = self.pre(self.embedding(sequences), sequences)
         return prepared
 
@@ -235,14 +251,20 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def token_states(self, sequences: Packed) -> Tensor:
         """States after a drawn number of steps, ready for scoring, (tokens, width)."""
-        return self.user_vectors(self.unroll(self.prepare(sequences), sequences, self.draw_steps())[-1])
+        arranged = self.arrange(sequences)
+        states = self.unroll(self.prepare(arranged), arranged, self.draw_steps())[-1]
+        everything = torch.arange(sequences.n_tokens, device=states.device)
+        return self.user_vectors(states[self.arranged_rows(sequences, everything)])
 
     def user_vectors(self, states: Tensor) -> Tensor:
         """States as they are multiplied with the item vectors, (…, width)."""
         return F.normalize(states, dim=-1) if self.config.similarity == "cos" else states
 
     def item_vectors(self) -> Tensor:
-        """Items as they are multiplied with user vectors, the temperature included, (items, width)."""
+        """Items as they are multiplied with user vectors, the temperature included, (items, width).
+
+        With padding tokens theirs is the last, as it takes part in the source's softmax.
+        """
         weight = self.embedding.items.weight
         if self.config.similarity == "dot":
             return weight
@@ -250,6 +272,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
+        sequences = self.arrange(sequences)
         pre = self.prepare(sequences)
         reached = {0: pre[sequences.last]}
         state = self.initial_state(pre, noise)
@@ -260,7 +283,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def score(self, states: Tensor) -> Tensor:
         """Dot products, or cosines over the temperature, with all items, (rows, items)."""
-        return self.user_vectors(states) @ self.item_vectors().T
+        return self.user_vectors(states) @ self.item_vectors()[: self.n_items].T
 
     def _adapter(self) -> nn.Module:
         match self.config.adapter:

@@ -80,13 +80,14 @@ class SelfSupervised(GradientStage):
     def _alignment(self, batch: TrainingBatch) -> Terms:
         model, config = self.model, self.model.config
         aligned = self._aligned(batch)
-        rows, target_ids = batch.rows[aligned], batch.target_ids[aligned.cpu().numpy()]
+        sequences, target_ids = model.arrange(batch.sequences), batch.target_ids[aligned.cpu().numpy()]
+        rows = model.arranged_rows(batch.sequences, batch.rows[aligned])
         excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, rows.device)
         steps = model.draw_steps()
-        view = [state[rows] for state in model.unroll(model.prepare(batch.sequences), batch.sequences, steps)]
+        view = [state[rows] for state in model.unroll(model.prepare(sequences), sequences, steps)]
         terms = {}
         if config.alpha:
-            other = self._data.prefixes(self._same_target.draw(target_ids), rows.device)
+            other = model.arrange(self._data.prefixes(self._same_target.draw(target_ids), rows.device))
             last = model.unroll(model.prepare(other), other, steps)[-1][other.last]
             terms["trajectory"] = self._info_nce(view[-1], last, excluded)
         if config.gamma and steps > 1:

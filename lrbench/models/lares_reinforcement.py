@@ -14,6 +14,7 @@ similarity, as in the source.
 """
 
 import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,7 @@ class Reinforcement(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss``, and for the record divergence, mean reward and share of mixed groups."""
         config = self.model.config
+        batch = self._arranged(batch)
         with torch.no_grad():
             pre = self._reference.prepare(batch.sequences)
         rollouts = [self._rollout(batch, pre) for _ in range(config.rollouts)]
@@ -73,6 +75,10 @@ class Reinforcement(GradientStage):
             "reward": rewards.mean(),
             "mixed_groups": (rewards != rewards[0]).any(0).to(rewards.dtype).mean(),
         }
+
+    def _arranged(self, batch: TrainingBatch) -> TrainingBatch:
+        rows = self.model.arranged_rows(batch.sequences, batch.rows)
+        return replace(batch, sequences=self.model.arrange(batch.sequences), rows=rows)
 
     def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> Rollout:
         model, steps = self.model, self.model.draw_steps()
@@ -97,7 +103,7 @@ class Reinforcement(GradientStage):
         config, reference = self.model.config, self._reference
         keep = np.zeros(data.n_targets, dtype=np.bool_)
         for _ in range(config.filter_passes if reference.noisy(config) else 1):
-            for batch in data.batches(_FILTER_BATCH, device):
+            for batch in map(self._arranged, data.batches(_FILTER_BATCH, device)):
                 pre = reference.prepare(batch.sequences)
                 last = reference.unroll(pre, batch.sequences, config.mean_depth)[-1][batch.rows]
                 states = reference.user_vectors(last)

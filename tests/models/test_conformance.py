@@ -48,6 +48,14 @@ class TestLARESWithConcatenation(TestLARES):
 REAREC_QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
 
 
+class TestLARESOfFilters(TestLARES):
+    params = SIZES | {"mean_depth": 2, "backbone": "fmlp"}
+
+
+class TestLARESOfMixtures(TestLARES):
+    params = SIZES | {"mean_depth": 2, "backbone": "bsarec", "padding": "tokens"}
+
+
 class TestRecurrence(ModelConformance):
     model = "recurrence"
     params = SIZES

@@ -89,3 +89,37 @@ def test_depth_costs_no_parameters() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="heads = 3"):
         LARESConfig(width=16, heads=3).check(20, ("spt",))
+
+
+def test_reinforcement_needs_steps_and_padding_needs_filters() -> None:
+    LARESConfig(mean_depth=0).check(20, ("spt",))
+    with pytest.raises(ValueError, match="mean_depth = 0"):
+        LARESConfig(mean_depth=0).check(20, ("spt", "rpt"))
+    with pytest.raises(ValueError, match="padding"):
+        LARESConfig(padding="tokens").check(20, ("spt",))
+
+
+def test_without_steps_it_is_its_pre_block() -> None:
+    model = lares(mean_depth=0).eval()
+    sequences = pack_lists([[1, 2, 3], [4]])
+    (states,) = model.encode(sequences, (0,), None)
+    assert torch.equal(states, model.prepare(sequences)[sequences.last])
+    assert torch.equal(model.token_states(sequences)[sequences.last], states)
+    assert not list(model.core.parameters())
+    assert (model.configured_depth(model.config), model.noisy(model.config)) == (0, False)
+
+
+def test_noise_only_replaces_every_state_but_the_first_by_noise_of_its_size() -> None:
+    model = lares(mean_depth=2).eval()
+    sequences = pack_lists([[1, 2, 3], [4, 5]])
+    own = model.encode(sequences, (0, 1, 2), torch.Generator().manual_seed(0))
+    model.noise_only = True
+    noisy = model.encode(sequences, (0, 1, 2), torch.Generator().manual_seed(0))
+    assert torch.equal(own[:2], noisy[:2])
+    assert not torch.allclose(own[2], noisy[2])
+    shape = torch.randn(1000, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    state = shape * torch.linspace(0.1, 9, 1000)[:, None]
+    carried = model.carried(state, torch.Generator().manual_seed(0))
+    ratio = carried.square().mean(-1).sqrt() / state.square().mean(-1).sqrt()
+    assert abs(ratio.mean() - 1) < 0.02
+    assert torch.nn.functional.cosine_similarity(carried, state).mean().abs() < 0.02

@@ -110,7 +110,7 @@ def test_same_user_pairs_are_no_negatives_even_across_windows() -> None:
     assert batch.sequences.n_sequences > len(HISTORIES)  # the last user takes two windows
     expected = (users[:, None] == users) & ~np.eye(len(users), dtype=bool)
     order = np.argsort(batch.target_ids)
-    mask = stage._same_user(batch.target_ids[order], CPU)
+    mask = stage._data.same_user(batch.target_ids[order], CPU)
     assert (mask.numpy() == expected).all()
 
 

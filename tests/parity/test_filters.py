@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from parity.filter_names import BSAREC_BLOCKS, FMLP_BLOCKS, block_names
 from parity.published import Renumbered, last_target_batch, training_data
 from torch import Tensor
 
@@ -19,35 +20,8 @@ NAMES = {
 }
 
 
-def feed_forward_names(source: str) -> dict[str, str]:
-    own = r"encoder.blocks.\1.feed_forward."
-    return {
-        source + r"LayerNorm\.(\w+)": own + r"norm.\2",
-        source + r"dense_1\.(\w+)": own + r"inner.expand.\2",
-        source + r"dense_2\.(\w+)": own + r"inner.contract.\2",
-    }
-
-
-LAYER, BLOCK, OWN = (
-    r"item_encoder\.layer\.(\d+)\.",
-    r"item_encoder\.blocks\.(\d+)\.",
-    r"encoder.blocks.\1.mixer.",
-)
-FMLP_NAMES = {
-    **NAMES,
-    LAYER + r"filterlayer\.complex_weight": OWN + "inner.complex_weight",
-    LAYER + r"filterlayer\.LayerNorm\.(\w+)": OWN + r"norm.\2",
-    **feed_forward_names(LAYER + r"intermediate\."),
-}
-BSAREC_NAMES = {
-    **NAMES,
-    BLOCK + r"layer\.filter_layer\.sqrt_beta": OWN + "frequency.inner.sqrt_beta",
-    BLOCK + r"layer\.filter_layer\.LayerNorm\.(\w+)": OWN + r"frequency.norm.\2",
-    BLOCK + r"layer\.attention_layer\.LayerNorm\.(\w+)": OWN + r"attention.norm.\2",
-    BLOCK + r"layer\.attention_layer\.dense\.(\w+)": OWN + r"attention.inner.output.\2",
-    BLOCK + r"layer\.attention_layer\.(\w+)\.(\w+)": OWN + r"attention.inner.\2.\3",
-    **feed_forward_names(BLOCK + r"feed_forward\."),
-}
+FMLP_NAMES = NAMES | block_names(FMLP_BLOCKS, "item_encoder", "encoder")
+BSAREC_NAMES = NAMES | block_names(BSAREC_BLOCKS, "item_encoder", "encoder")
 precision = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 
 

@@ -1,0 +1,78 @@
+"""The kinds of blocks that LARES can be built of, in the sizes that its code gives them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lrbench.models.base import ModelConfig
+from lrbench.models.blocks import Attention, Encoder, transformer
+from lrbench.models.filters import PaddedAttention, bsarec_blocks, fmlp_blocks
+
+__all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
+
+Backbone = Literal["attention", "fmlp", "bsarec"]
+
+
+class BlockConfig(ModelConfig):
+    """Kind and sizes of the blocks; defaults of LARES's run scripts."""
+
+    backbone: Backbone = "attention"
+    """Blocks: self-attention, FMLP's filters, or BSARec's mixture of both. Filters are not causal, so every
+    prefix is a training row then, which costs several times as much."""
+
+    frequency_cutoff: int = Field(default=3, ge=1)
+    """c of BSARec blocks: the lowest c//2 + 1 frequencies pass as they are (code: 3)."""
+
+    frequency_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of the frequency branch in BSARec blocks (code: 0.7)."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts; FMLP blocks have 4 · width instead."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input, on attention weights, and on what each half of a block adds."""
+
+
+def backbone_is_causal(backbone: Backbone) -> bool:
+    """Whether its blocks keep later items from earlier ones; filters do not."""
+    return backbone not in ("fmlp", "bsarec")
+
+
+def make_backbone(sizes: BlockConfig, n_blocks: int, max_length: int, padding_item: int | None) -> Encoder:
+    """Stack blocks of the chosen kind.
+
+    Args:
+        sizes: which kind, and how large.
+        n_blocks: how many.
+        max_length: window of the filters.
+        padding_item: number of the padding token where there is one.
+    """
+    width, heads, dropout = sizes.width, sizes.heads, sizes.dropout
+
+    def attention() -> Attention:
+        if padding_item is None:
+            return Attention(width, heads, dropout)
+        return PaddedAttention(width, heads, dropout, padding_item)
+
+    match sizes.backbone:
+        case "attention":
+            return transformer(n_blocks, width, heads, sizes.inner_width, dropout, dropout)
+        case "fmlp":
+            return fmlp_blocks(n_blocks, width, max_length, dropout)
+        case "bsarec":
+            return bsarec_blocks(
+                n_blocks,
+                width,
+                sizes.inner_width,
+                max_length,
+                dropout,
+                attention,
+                sizes.frequency_cutoff,
+                sizes.frequency_share,
+            )
