@@ -69,6 +69,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "sasrec": "lrbench.models.sasrec:SASRec",
         "fmlp": "lrbench.models.fmlp:FMLPRec",
         "bsarec": "lrbench.models.bsarec:BSARec",
+        "duorec": "lrbench.models.duorec:DuoRec",
         "recurrence": "lrbench.models.recurrence:Recurrence",
         "erl": "lrbench.models.erl:ERL",
         "prl": "lrbench.models.prl:PRL",

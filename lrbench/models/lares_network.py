@@ -19,6 +19,7 @@ from lrbench.models.backbones import BlockConfig, backbone_is_causal, make_backb
 from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe
+from lrbench.models.same_target import AlignedRows
 from lrbench.models.steps import StepSampler, draw_steps
 from lrbench.objectives.alignment import Similarity
 from lrbench.objectives.policy import Reward
@@ -74,7 +75,7 @@ class LARESConfig(BlockConfig):
     gamma: float = Field(default=0.5, ge=0)
     """Weight of step-level alignment in pre-training; 0 leaves it out."""
 
-    alignment_rows: Literal["target", "sequence"] = "target"
+    alignment_rows: AlignedRows = "target"
     """Which rows get alignment terms: every target of the batch, as the authors have it, for which each
     target's same-target history is encoded as a row of its own (about seven times the tokens on Beauty); or
     one target per sequence, drawn uniformly, which costs about as much as the batch itself."""

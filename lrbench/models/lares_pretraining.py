@@ -13,44 +13,18 @@ and rows of a user share the noise of their common positions; and rows of the sa
 default no negatives of each other.
 """
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.blocks import set_dropout
 from lrbench.models.lares_network import LARESNetwork
+from lrbench.models.same_target import SameTarget, aligned_targets
 from lrbench.objectives.alignment import symmetric_info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
 
-__all__ = ["SameTarget", "SelfSupervised"]
-
-
-class SameTarget:
-    """Draws, for training targets, other ones with the same item.
-
-    Args:
-        target_items: item of each training target, (targets,).
-    """
-
-    def __init__(self, target_items: NDArray[np.int32]) -> None:
-        counts = np.bincount(target_items)
-        first = np.cumsum(counts) - counts  # (items,) where the item's targets begin in `_ordered`
-        self._ordered = np.argsort(target_items, kind="stable")  # target ids, item by item
-        self._first = first[target_items]  # (targets,)
-        self._count = counts[target_items]  # (targets,)
-        self._place = np.empty_like(self._ordered)  # (targets,) among those with the same item
-        self._place[self._ordered] = np.arange(len(target_items)) - self._first[self._ordered]
-
-    def draw(self, target_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Draw another target with the same item, uniformly; the target itself where it is the only one."""
-        others = self._count[target_ids] - 1
-        uniform = torch.rand(len(target_ids), dtype=torch.float64).numpy()
-        drawn = (uniform * others).astype(np.int64)
-        drawn += (drawn >= self._place[target_ids]) & (others > 0)
-        return np.asarray(self._ordered[self._first[target_ids] + drawn])
+__all__ = ["SelfSupervised"]
 
 
 class SelfSupervised(GradientStage):
@@ -79,7 +53,7 @@ class SelfSupervised(GradientStage):
 
     def _alignment(self, batch: TrainingBatch) -> Terms:
         model, config = self.model, self.model.config
-        aligned = self._aligned(batch)
+        aligned = aligned_targets(batch, config.alignment_rows)
         sequences, target_ids = model.arrange(batch.sequences), batch.target_ids[aligned.cpu().numpy()]
         rows = model.arranged_rows(batch.sequences, batch.rows[aligned])
         excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, rows.device)
@@ -98,12 +72,3 @@ class SelfSupervised(GradientStage):
     def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
         config = self.model.config
         return symmetric_info_nce(first, second, config.similarity, config.temperature, excluded)
-
-    def _aligned(self, batch: TrainingBatch) -> Tensor:
-        """Which targets of the batch get alignment terms, (aligned,)."""
-        if self.model.config.alignment_rows == "target":
-            return torch.arange(len(batch.rows), device=batch.rows.device)
-        sequence_of = batch.sequences.sequence_of[batch.rows].cpu().numpy()
-        shuffled = torch.randperm(len(sequence_of)).numpy()
-        first = np.unique(sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
-        return torch.from_numpy(shuffled[first]).to(batch.rows.device)

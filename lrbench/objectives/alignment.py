@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Similarity", "info_nce", "symmetric_info_nce"]
+__all__ = ["Similarity", "info_nce", "nt_xent", "symmetric_info_nce"]
 
 Similarity = Literal["dot", "cos"]
 
@@ -47,3 +47,34 @@ def symmetric_info_nce(
     if excluded is not None:
         similarities = similarities.masked_fill(excluded, -torch.inf)
     return (info_nce(similarities) + info_nce(similarities.T)) / 2
+
+
+def nt_xent(
+    first: Tensor,
+    second: Tensor,
+    similarity: Similarity,
+    temperature: float,
+    excluded: Tensor | None = None,
+) -> Tensor:
+    """InfoNCE over both views at once (SimCLR; Chen et al. 2020): a row's negatives are all rows of both.
+
+    Args:
+        first: (rows, width).
+        second: (rows, width); row i is the positive of row i of the first.
+        similarity: dot product or cosine.
+        temperature: divides the similarities.
+        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the
+            diagonal must be False.
+
+    Returns:
+        A scalar, the mean over the rows of both views.
+    """
+    both = torch.cat((first, second))  # (2 · rows, width)
+    if similarity == "cos":
+        both = F.normalize(both, dim=-1)
+    similarities = both @ both.T / temperature
+    if excluded is not None:
+        similarities = similarities.masked_fill(excluded.repeat(2, 2), -torch.inf)
+    rows = len(first)
+    similarities = similarities.masked_fill(torch.eye(2 * rows, device=both.device).bool(), -torch.inf)
+    return F.cross_entropy(similarities, torch.arange(2 * rows, device=both.device).roll(rows))

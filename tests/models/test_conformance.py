@@ -108,6 +108,17 @@ class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
 
 
+class TestDuoRec(ModelConformance):
+    model = "duorec"
+    params = SIZES
+    quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
+
+
+class TestDuoRecOnOneTargetOfEachSequence(TestDuoRec):
+    params = SIZES | {"alignment_rows": "sequence", "contrast": "us", "similarity": "cos"}
+    quiet: ClassVar = TestDuoRec.quiet | {"alignment_rows": "target"}
+
+
 class TestFMLPRec(ModelConformance):
     model = "fmlp"
     params: ClassVar = {"width": 16}

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.lares import LARES, LARESConfig
-from lrbench.models.lares_pretraining import SameTarget, SelfSupervised
+from lrbench.models.lares_pretraining import SelfSupervised
+from lrbench.models.same_target import SameTarget, aligned_targets
 from lrbench.testing import training_view
 
 CPU = torch.device("cpu")
@@ -92,7 +93,7 @@ def test_the_other_view_is_the_history_of_the_drawn_targets() -> None:
 
 def test_one_row_per_sequence() -> None:
     stage, batch = spt(alignment_rows="sequence")
-    chosen = {tuple(stage._aligned(batch).tolist()) for _ in range(50)}
+    chosen = {tuple(aligned_targets(batch, stage.model.config.alignment_rows).tolist()) for _ in range(50)}
     assert len(chosen) > 10
     sequence_of = batch.sequences.sequence_of[batch.rows]
     for rows in chosen:
@@ -101,7 +102,7 @@ def test_one_row_per_sequence() -> None:
 
 def test_every_target_is_a_row() -> None:
     stage, batch = spt(alignment_rows="target")
-    assert stage._aligned(batch).tolist() == list(range(len(batch.rows)))
+    assert aligned_targets(batch, stage.model.config.alignment_rows).tolist() == list(range(len(batch.rows)))
 
 
 def test_same_user_pairs_are_no_negatives_even_across_windows() -> None:

@@ -1,0 +1,68 @@
+"""DuoRec against the authors' numbers."""
+
+import pytest
+import torch
+from parity.published import CPU, Published, last_target_batch, last_targets, training_data
+from parity.test_sasrec import NAMES
+
+from lrbench.models.duorec import Contrastive, DuoRec, DuoRecConfig
+from lrbench.objectives.alignment import nt_xent
+
+SETTINGS = [("us_x", "dot"), ("us_x", "cos"), ("su", "dot"), ("un", "dot"), ("us", "cos")]
+QUIET = {"dropout": 0, "attention_dropout": 0}
+
+
+@pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])
+def published(request: pytest.FixtureRequest) -> Published:
+    return Published("duorec", request.param)
+
+
+def duorec(published: Published, **options: object) -> DuoRec:
+    model = DuoRec(DuoRecConfig(width=16, inner_width=32, **QUIET, **options), published.n_items, 8)
+    published.load(model, NAMES)
+    return model
+
+
+def test_states_and_logits(published: Published) -> None:
+    model, sequences = duorec(published), published.sequences()
+    (users,) = model.encode(sequences, (0,), None)
+    published.close(users, "out.eval.user_vector")
+    published.close(model.score(users), "out.eval.logits")
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cos"])
+def test_contrast_alone(published: Published, similarity: str) -> None:
+    first, second = (published.cases[f"in.z_{name}"].requires_grad_() for name in "ij")
+    loss = nt_xent(first, second, similarity, published.config["tau"])
+    prefix = f"out.info_nce.{similarity}"
+    published.close(loss, f"{prefix}.loss")
+    loss.backward()
+    published.close(first.grad, f"{prefix}.z_i_gradient")
+    published.close(second.grad, f"{prefix}.z_j_gradient")
+
+
+@pytest.mark.parametrize(("contrast", "similarity"), SETTINGS)
+def test_losses_and_gradients(published: Published, contrast: str, similarity: str) -> None:
+    config = published.config
+    weights = {"unsupervised_weight": config["lmd"], "supervised_weight": config["lmd_sem"]}
+    options = {
+        "similarity": similarity,
+        "contrast_temperature": config["tau"],
+        "same_sequence_negatives": True,
+    }
+    model = duorec(published, contrast=contrast, **weights, **options)
+    stage = Contrastive(model)
+    data = training_data(published, ("in.item_seq", "in.item_len"), ("in.aug_seq", "in.aug_len"))
+    stage.begin(data, CPU)
+    stage._same_target.draw = lambda target_ids: last_targets(data, 12)[6:]
+    terms = stage.losses(last_target_batch(data, 6))
+    prefix = f"out.{contrast}.{similarity}"
+    published.close(terms["cross_entropy"], f"{prefix}.loss_ce")
+    for name in ("unsupervised", "supervised"):
+        key = f"{prefix}.loss_contrast_{name}"
+        assert (name in terms) == (key in published.cases)
+        if name in terms:
+            published.close(terms[name], key)
+    published.close(terms["loss"], f"{prefix}.loss_total")
+    terms["loss"].backward()
+    published.close_gradients(model, prefix, NAMES)
