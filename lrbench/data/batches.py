@@ -107,7 +107,7 @@ class TrainingData:
         """Pack the history before each given target, at most ``max_length`` items, in the given order."""
         stops = self.target_at[target_ids]
         starts = np.maximum(self.target_starts[target_ids], stops - self.max_length)
-        return pack(self.view.items, starts, stops, device)
+        return pack(self.view.items, starts, stops, device, self.view.times)
 
     def same_user(self, target_ids: Int64s, device: torch.device) -> Tensor:
         """Mask of pairs of different targets of one user, (targets, targets)."""
@@ -116,7 +116,7 @@ class TrainingData:
 
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
         starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
-        sequences = pack(self.view.items, starts, stops, device)
+        sequences = pack(self.view.items, starts, stops, device, self.view.times)
         counts = stops - first
         target_ids = _ranges(self.first_target[windows], counts)
         within = _ranges(first - starts, counts)  # place of the predicting token in its window
@@ -137,7 +137,7 @@ def evaluation_batches(
         users = slice(start, min(start + batch_size, len(view)))
         stops = view.stops[users]
         starts = np.maximum(view.starts[users], stops - max_length)
-        yield users, pack(view.items, starts, stops, device)
+        yield users, pack(view.items, starts, stops, device, view.times)
 
 
 def _oldest(view: TrainingView, at: Int64s) -> Int64s:

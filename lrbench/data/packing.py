@@ -57,6 +57,8 @@ class Packed:
     first: Tensor  # (sequences,) token of the first item, in the order given to `pack`
     last: Tensor  # (sequences,) token of the last item, in the order given to `pack`
     groups: tuple[Group, ...]
+    times: Tensor | None = None  # (tokens,) when each interaction was, where the data knows
+    next_times: Tensor | None = None  # (tokens,) when the interaction after it was
 
     @property
     def n_tokens(self) -> int:
@@ -151,7 +153,11 @@ class Packed:
 
 
 def pack(
-    items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64], device: torch.device
+    items: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    device: torch.device,
+    times: NDArray[np.int64] | None = None,
 ) -> Packed:
     """Lay the ranges ``items[start:stop]`` end to end.
 
@@ -160,6 +166,8 @@ def pack(
         starts: first index of each range, (sequences,).
         stops: one past the last, (sequences,); every range holds at least one item.
         device: where the tensors shall lie.
+        times: of all interactions, (interactions,), where they are known; after each range there must be
+            one more, that of the interaction to be predicted.
     """
     lengths = stops - starts
     if lengths.min(initial=1) < 1:
@@ -183,6 +191,8 @@ def pack(
         first=tensor(first),
         last=tensor(first + lengths - 1),
         groups=tuple(_groups(sorted_lengths, begins, positions, tensor)),
+        times=None if times is None else tensor(times[source]),
+        next_times=None if times is None else tensor(times[source + 1]),
     )
 
 

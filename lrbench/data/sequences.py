@@ -44,6 +44,7 @@ class TrainingView:
     starts: Int64s  # (users,) flat index of the first training interaction
     stops: Int64s  # (users,) one past the last
     n_items: int
+    times: Int64s | None = None  # (interactions,)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class EvaluationView:
     stops: Int64s  # (evaluated,) one past its latest
     targets: Int32s  # (evaluated,)
     n_items: int
+    times: Int64s | None = None  # (interactions,)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -89,7 +91,8 @@ def leave_one_out(sequences: Sequences) -> Split:
             stops=last,
             targets=sequences.items[last],
             n_items=sequences.n_items,
+            times=sequences.times,
         )
 
-    train = TrainingView(sequences.items, starts, stops - held_out, sequences.n_items)
+    train = TrainingView(sequences.items, starts, stops - held_out, sequences.n_items, sequences.times)
     return Split(train=train, valid=view(2), test=view(1))

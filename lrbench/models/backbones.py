@@ -7,18 +7,19 @@ from pydantic import Field
 from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import Attention, Encoder, transformer
 from lrbench.models.filters import PaddedAttention, bsarec_blocks, fmlp_blocks
+from lrbench.models.hstu import HSTUBlock
 
 __all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
 
-Backbone = Literal["attention", "fmlp", "bsarec"]
+Backbone = Literal["attention", "fmlp", "bsarec", "hstu"]
 
 
 class BlockConfig(ModelConfig):
     """Kind and sizes of the blocks; defaults of LARES's run scripts."""
 
     backbone: Backbone = "attention"
-    """Blocks: self-attention, FMLP's filters, or BSARec's mixture of both. Filters are not causal, so every
-    prefix is a training row then, which costs several times as much."""
+    """Blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's units. Filters are not
+    causal, so every prefix is a training row then, which costs several times as much."""
 
     frequency_cutoff: int = Field(default=3, ge=1)
     """c of BSARec blocks: the lowest c//2 + 1 frequencies pass as they are (code: 3)."""
@@ -76,3 +77,5 @@ def make_backbone(sizes: BlockConfig, n_blocks: int, max_length: int, padding_it
                 sizes.frequency_cutoff,
                 sizes.frequency_share,
             )
+        case "hstu":
+            return Encoder(lambda: HSTUBlock(width, heads, max_length, dropout, time_bias=False), n_blocks)

@@ -227,7 +227,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Blocks of one kind, one after another."""
 
-    def __init__(self, block: Callable[[], Block], n_blocks: int) -> None:
+    def __init__(self, block: Callable[[], nn.Module], n_blocks: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(block() for _ in range(n_blocks))
 

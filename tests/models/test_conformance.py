@@ -11,6 +11,19 @@ class TestPopularity(ModelConformance):
     model = "popularity"
 
 
+class TestMarkov(ModelConformance):
+    model = "markov"
+
+
+class TestItemKNN(ModelConformance):
+    model = "item-knn"
+    params: ClassVar = {"neighbours": 5}
+
+
+class TestEASE(ModelConformance):
+    model = "ease"
+
+
 class TestSASRec(ModelConformance):
     model = "sasrec"
     params = SIZES
@@ -50,6 +63,10 @@ REAREC_QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
 
 class TestLARESOfFilters(TestLARES):
     params = SIZES | {"mean_depth": 2, "backbone": "fmlp"}
+
+
+class TestLARESOfUnits(TestLARES):
+    params = SIZES | {"mean_depth": 2, "backbone": "hstu"}
 
 
 class TestLARESOfMixtures(TestLARES):
@@ -106,6 +123,12 @@ class TestPLROnBERT4Rec(TestPLR):
 
 class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
+
+
+class TestHSTU(ModelConformance):
+    model = "hstu"
+    params: ClassVar = {"width": 16, "heads": 2, "shared_negatives": True}
+    quiet: ClassVar = {"dropout": 0.0}
 
 
 class TestDuoRec(ModelConformance):

@@ -44,7 +44,14 @@ class Published:
     @property
     def n_items(self) -> int:
         """Rows of the source's item table, padding included."""
+        if "num_items" in self.config:
+            return self.config["num_items"] + 1
         names = ("n_items", "n_items_with_padding", "item_size")
+        return next(self.config[name] for name in names if name in self.config)
+
+    @property
+    def max_length(self) -> int:
+        names = ("max_seq_length", "max_sequence_len")
         return next(self.config[name] for name in names if name in self.config)
 
     @property
@@ -79,8 +86,7 @@ class Published:
 
     def at_tokens(self, padded: Tensor, sequences: Packed) -> Tensor:
         """Take (…, batch, position, width) at the real positions, (…, tokens, width)."""
-        length = self.config["max_seq_length"]
-        before = length - sequences.lengths[sequences.sequence_of] if self.padded_left else 0
+        before = self.max_length - sequences.lengths[sequences.sequence_of] if self.padded_left else 0
         return padded[..., sequences.sequence_of, sequences.positions + before, :]
 
     def load(self, model: Model, names: dict[str, str], file: str = "weights") -> None:
@@ -166,19 +172,23 @@ def block_names(theirs: str, ours: str) -> dict[str, str]:
 
 def training_data(published: Published, *pairs: tuple[str, str]) -> TrainingData:
     """Each row's real items and then its target as one user's training part; rows of all pairs in turn."""
-    rows = []
+    rows, cases = [], published.cases
     for items, lengths in pairs:
-        cases = published.cases
         for row, length, target in zip(cases[items], cases[lengths], cases["in.target"], strict=True):
             rows.append([*row[:length].tolist(), target.item()])
+    times = None
+    if "in.timestamps" in cases:
+        known = zip(cases["in.timestamps"], cases["in.item_len"], strict=True)
+        times = np.concatenate([row[: length + 1].numpy() for row, length in known])
     stops = np.cumsum([len(row) for row in rows])
     view = TrainingView(
         items=np.concatenate(rows).astype(np.int32),
         starts=np.concatenate([[0], stops[:-1]]),
         stops=stops,
         n_items=published.n_items,
+        times=times,
     )
-    return TrainingData(view, published.config["max_seq_length"])
+    return TrainingData(view, published.max_length)
 
 
 def last_targets(data: TrainingData, rows: int) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""What models without gradients share: counts of the training part, and states that are histories.
+
+Their user state is the history itself, as item numbers padded with −1, newest first; scoring turns a
+chunk of states into scores of all items, so there is never a matrix of all users and items.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import TrainingView
+from lrbench.models.base import FitStage, Model
+
+__all__ = ["ClosedForm", "Fitting", "training_interactions", "user_item_matrix"]
+
+
+class Fitting(FitStage):
+    """Computes the model from the training part in one call."""
+
+    model: "ClosedForm"
+
+    def fit(self, view: TrainingView) -> None:
+        """Set the model's buffers."""
+        self.model.fit(view)
+
+
+class ClosedForm(Model):
+    """A deterministic model that is computed, not trained."""
+
+    stages: ClassVar = {"fitting": Fitting}
+    default_stages = ("fitting",)
+    deterministic = True
+
+    history: ClassVar[int | None] = None
+    """How many of the newest items a score depends on; none: all of them."""
+
+    @abstractmethod
+    def fit(self, view: TrainingView) -> None:
+        """Set the buffers from the training part."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Items of each history, newest first, then −1, (depths, sequences, length)."""
+        lengths = sequences.lengths
+        longest = min(int(lengths.max()), self.history or self.max_length)
+        back = torch.arange(longest, device=lengths.device)
+        items = sequences.items[(sequences.last[:, None] - back).clamp(min=0)]
+        items = torch.where(back < lengths[:, None], items, -1)
+        # The depths of a batch must have one width; states are numbers that float32 holds exactly.
+        padded = items.new_full((len(items), self.history or self.max_length), -1)
+        padded[:, :longest] = items
+        return padded.float().expand(len(depths), -1, -1)
+
+
+def training_interactions(view: TrainingView) -> tuple[np.ndarray, np.ndarray]:
+    """User and item of every training interaction, (interactions,) each, in order."""
+    counts = view.stops - view.starts
+    users = np.repeat(np.arange(len(counts)), counts)
+    ends = np.cumsum(counts)
+    at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(view.starts - (ends - counts), counts)
+    return users, view.items[at]
+
+
+def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
+    """Which user has which item in the training part, (users, items), each pair once."""
+    users, items = training_interactions(view)
+    ones = np.ones(len(users), dtype=np.float64)
+    matrix = scipy.sparse.csr_array((ones, (users, items)), shape=(len(view.starts), view.n_items))
+    matrix.data[:] = 1  # repeats were added up
+    return matrix
