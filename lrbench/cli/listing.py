@@ -25,9 +25,15 @@ def listing(
         str, typer.Argument(metavar="[PART]", help="Only names that contain this.", show_default=False)
     ] = "",
     data_dir: DataDir = None,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="With models: what each control isolates.")
+    ] = False,
     catalog: Catalog = None,
 ) -> None:
     """List what there is."""
+    if controls:
+        _print_controls(kind)
+        return
     match kind:
         case Kind.datasets:
             rows = _datasets(data_dir, catalog)
@@ -41,6 +47,16 @@ def listing(
     width = max((len(name) for name, _ in shown), default=0)
     for name, meaning in shown:
         print(f"{name:{width}}  {meaning}".rstrip())
+
+
+def _print_controls(kind: Kind) -> None:
+    from lrbench.config.controls import CONTROLS
+    from lrbench.errors import RequestError
+
+    if kind is not Kind.models:
+        raise RequestError("--controls belongs to models.", "lrbench list models --controls")
+    for name, meaning in CONTROLS.items():
+        print(f"{name}\n  {meaning}")
 
 
 def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from lrbench.data.places import Places
 from lrbench.data.prepared import DatasetRecord, PreparedDataset, load_prepared
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
-from lrbench.execution.plan import Plan, PlannedTrial, make_plan, resolve_rows
+from lrbench.execution.plan import Plan, PlannedTrial, make_plan, match_rows, resolve_rows
 from lrbench.execution.pool import Slot, choose_slots, run_pool
 from lrbench.execution.selection import Rerun, select_trials
 from lrbench.execution.trial import TrialOrder
@@ -52,10 +52,12 @@ def run_plan(  # the request has been read; from here on things happen
     with listener_for(console) as listener:
         obtained = obtain_all(names, rules.filters, places, catalogue, listener)
     folders = _folders(obtained)
-    records = {name: load_prepared(folder).record for name, folder in folders.items()}
-    for record in records.values():
-        _say_dataset(record, console)
-    plan = make_plan(suite, rows, {name: record.fingerprint for name, record in records.items()})
+    prepared = {name: load_prepared(folder) for name, folder in folders.items()}
+    for dataset in prepared.values():
+        _say_dataset(dataset.record, console)
+    matched = {name: match_rows(rows, dataset, rules) for name, dataset in prepared.items()}
+    prints = {name: dataset.record.fingerprint for name, dataset in prepared.items()}
+    plan = make_plan(suite, rows, prints, matched)
     chosen = select_trials(plan, results, only, rerun)
     _remember(plan, results)
     slots = choose_slots(*wishes, trials=len(chosen))
@@ -80,7 +82,8 @@ def print_plan(
     """Print the trials a suite stands for, which are done, and what the others will cost."""
     rows = resolve_rows(suite)
     catalogue = load_catalogue(catalog, places.own)
-    filters = protocol(suite.protocol).filters
+    rules = protocol(suite.protocol)
+    filters = rules.filters
     table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
     for heading in ("dataset", "label", "seeds", "to run", "done", "training of one trial"):
         table.add_column(heading, overflow="fold")
@@ -88,7 +91,9 @@ def print_plan(
     for name in _true_names(suite, catalogue, None):
         folder = find_prepared_folder(name, filters, places, catalogue)
         dataset = load_prepared(folder) if folder else None
-        plan = make_plan(suite, rows, {name: dataset.record.fingerprint if dataset else "not prepared"})
+        matched = {name: match_rows(rows, dataset, rules)} if dataset else {}
+        print_ = dataset.record.fingerprint if dataset else "not prepared"
+        plan = make_plan(suite, rows, {name: print_}, matched)
         waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}
         total += len(plan.trials)
         to_run += len(waiting)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.controls import CONTROLS, Control
 from lrbench.config.protocol import protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
@@ -43,8 +44,23 @@ class Entry(FrozenConfig):
     training: Table = Field(default_factory=dict)
     """Training settings of this model, over those of the suite; ``stages.NAME`` for one stage alone."""
 
+    controls: tuple[Control, ...] = ()
+    """Controls that isolate what reasoning brings, or "all"; each becomes a row of its own behind this."""
+
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options with a list of values each: one row per combination; ``training.NAME``: a training setting."""
+
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _known_controls(cls, controls: Any) -> Any:
+        if controls == "all":
+            return tuple(CONTROLS)
+        for name in controls if isinstance(controls, list | tuple) else ():
+            if name not in CONTROLS:
+                raise ValueError(
+                    f'there is no control "{name}". {did_you_mean(str(name), CONTROLS)}'.rstrip(".")
+                )
+        return controls
 
 
 class Evaluation(FrozenConfig):
@@ -170,6 +186,7 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
         params={**parent.params, **entry.params},
         stages=parent.stages if entry.stages is None else entry.stages,
         training=merge_tables(parent.training, entry.training),
+        controls=entry.controls,
         grid=entry.grid,
     )
 

@@ -6,7 +6,7 @@ everything that shapes its result, so the same trial of two suites is one trial.
 
 import hashlib
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -65,8 +65,21 @@ class TrialConfig(FrozenConfig):
     seed: int
 
     @property
+    def training_id(self) -> str:
+        """Hash of what shapes the trained weights: everything but the evaluation."""
+        return _digest(self.model_dump(mode="json", exclude={"evaluation"}))
+
+    @property
     def id(self) -> str:
         """Readable prefix and hash of the whole configuration."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return f"{self.dataset}-{self.protocol.name}-{self.model}-s{self.seed}-{digest}"
+        return f"{self.prefix}{_digest(self.model_dump(mode='json'))}"
+
+    @property
+    def prefix(self) -> str:
+        """The readable beginning of the id."""
+        return f"{self.dataset}-{self.protocol.name}-{self.model}-s{self.seed}-"
+
+
+def _digest(values: dict[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import EvaluationView
 from lrbench.models.base import Model
 
-__all__ = ["count_parameters", "flops_per_user", "peak_memory", "reset_peak_memory"]
+__all__ = ["count_parameters", "encoder_flops", "flops_per_user", "peak_memory", "reset_peak_memory"]
 
 _SAMPLE = 256
 
@@ -28,12 +28,25 @@ def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch
     A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
     products; element-wise work is left out. Attention runs in its plain form while it is counted.
     """
+    return sum(_flops(model, view, depth, device))
+
+
+def encoder_flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
+    """The same for encoding alone, without the scoring of items."""
+    return _flops(model, view, depth, device)[0]
+
+
+def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> tuple[float, float]:
+    """Operations per user to encode and to score."""
     model.eval()
     _, sequences = next(evaluation_batches(view, model.max_length, _SAMPLE, device))
-    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        states = model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))
-        model.score(states[0])
-    return float(counter.get_total_flops()) / sequences.n_sequences
+    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as encoding:
+            states = model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))
+        with FlopCounterMode(display=False) as scoring:
+            model.score(states[0])
+    users = sequences.n_sequences
+    return encoding.get_total_flops() / users, scoring.get_total_flops() / users
 
 
 def reset_peak_memory(device: torch.device) -> None:

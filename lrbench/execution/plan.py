@@ -1,23 +1,27 @@
 """From a suite to trials: every configuration resolved and checked before anything trains."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import JsonValue
 
 from lrbench.config.base import parse_config
+from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
+from lrbench.data.prepared import PreparedDataset
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.execution.controls import QUANTITIES, Build, control_entry, match
 from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.registry import MODELS
-from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.suites import Cell, ControlRecord, Match, SuiteRecord
 
-__all__ = ["Plan", "PlannedTrial", "Row", "make_plan", "resolve_rows"]
+__all__ = ["Plan", "PlannedTrial", "Row", "make_plan", "match_rows", "resolve_rows"]
 
 REASONING_DEPTHS = tuple(range(9))
 """Depths at which reasoning models are ranked unless a suite says otherwise: 0 to 8."""
@@ -34,6 +38,11 @@ class Row:
     params: dict[str, JsonValue]
     stages: tuple[StageConfig, ...]
     evaluation: EvaluationConfig
+    control: ControlRecord | None = None
+    """What it controls, if it is no row of its own."""
+
+    match: Match | None = None
+    """How well it matches its model, once that is known."""
 
     @property
     def depth(self) -> int:
@@ -80,24 +89,51 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
         RequestError: an unknown model, option, stage or setting, or an impossible combination.
     """
     rules = protocol(suite.protocol)
-    return tuple(_row(entry, suite, rules) for entry in suite.models)
+    rows: list[Row] = []
+    for entry in suite.models:
+        rows.append(_row(entry, suite, rules))
+        for control in entry.controls:
+            derived = _row(control_entry(entry, control), suite, rules)
+            rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
+    repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
+    if repeated:
+        raise RequestError(f'The label "{repeated[0]}" is used twice.', "Labels name rows.")
+    return tuple(rows)
 
 
-def make_plan(suite: Suite, rows: Sequence[Row], datasets: Mapping[str, str]) -> Plan:
+def match_rows(rows: Sequence[Row], dataset: PreparedDataset, rules: Protocol) -> tuple[Row, ...]:
+    """Fit the networks of matched controls to a dataset; the other rows stay as they are.
+
+    Raises:
+        RequestError: a control cannot be matched.
+    """
+    by_label = {row.label: row for row in rows}
+    return tuple(_matched(row, by_label, dataset, rules) for row in rows)
+
+
+def make_plan(
+    suite: Suite,
+    rows: Sequence[Row],
+    datasets: Mapping[str, str],
+    matched: Mapping[str, Sequence[Row]] | None = None,
+) -> Plan:
     """Make the trials of a suite.
 
     Args:
         suite: the resolved suite; its ``datasets`` are replaced by the keys of ``datasets``.
         rows: from :func:`resolve_rows`.
         datasets: true dataset name → fingerprint of its prepared form.
+        matched: dataset name → rows from :func:`match_rows`; where it is left out, networks of matched
+            controls are still as their recipes have them.
     """
+    matched = matched or {}
     rules = protocol(suite.protocol)
     labels: dict[str, list[str]] = {}
     configs: dict[str, TrialConfig] = {}
     cells = []
     for name, fingerprint in datasets.items():
         for seed in suite.seeds:
-            for row in rows:
+            for row in matched.get(name, rows):
                 if row.model.deterministic and seed != suite.seeds[0]:
                     continue  # trained once: another seed would give the same ranks
                 trial_seed = 0 if row.model.deterministic else seed
@@ -115,10 +151,14 @@ def make_plan(suite: Suite, rows: Sequence[Row], datasets: Mapping[str, str]) ->
         seeds=suite.seeds,
         primary_metric=suite.primary_metric,
         proposed=suite.proposed,
+        controls={row.label: row.control for row in rows if row.control is not None},
+        matches=tuple(row.match for fitted in matched.values() for row in fitted if row.match is not None),
         definition=_definition(rows, rules),
         trials=tuple(cells),
     )
-    trials = tuple(PlannedTrial(configs[id_], tuple(labels[id_])) for id_ in configs)
+    # Trials that only rank what another trained come last, so that they find it done.
+    ordered = sorted(configs.values(), key=lambda config: config.evaluation.latents == "noise")
+    trials = tuple(PlannedTrial(config, tuple(labels[config.id])) for config in ordered)
     return Plan(suite, rules, tuple(rows), trials, record)
 
 
@@ -147,6 +187,33 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
         stages=stages,
         evaluation=parse_config(EvaluationConfig, {"depths": depths, "draws": draws}, "evaluation"),
     )
+
+
+def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
+    evaluation = row.evaluation
+    if control == "noise-only":
+        evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws})
+    return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
+
+
+def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, rules: Protocol) -> Row:
+    if row.control is None or row.control.control not in QUANTITIES:
+        return row
+    parent = by_label[row.control.of]
+    build, matching = match(
+        row.control.control,
+        Build(row.model_name, row.params),
+        Build(parent.model_name, parent.params),
+        dataset,
+        rules.max_length,
+    )
+    record = Match(
+        label=row.label,
+        dataset=dataset.record.name,
+        quantity=QUANTITIES[row.control.control],
+        **vars(matching),
+    )
+    return replace(row, config=build.config, params=build.config.model_dump(mode="json"), match=record)
 
 
 def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:

@@ -10,6 +10,7 @@ from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split, leave_one_out
 from lrbench.errors import CheckError, RequestError, did_you_mean
 from lrbench.execution.trial import build_model
+from lrbench.execution.twins import use_latents
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import Results
@@ -67,4 +68,5 @@ def revive(folder: Path, dataset_folder: Path, device: torch.device) -> StoredTr
     make_deterministic()
     model = build_model(record.config, dataset.sequences.n_items, device)
     model.load_state_dict(load_file(folder / "weights.safetensors"))
+    use_latents(model, record.config.evaluation)
     return StoredTrial(folder, record, model, dataset, leave_one_out(dataset.sequences), device)

@@ -19,6 +19,7 @@ from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import leave_one_out
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
 from lrbench.evaluation.evaluate import evaluate, mean_metrics
+from lrbench.execution.twins import adopt, find_twin, use_latents
 from lrbench.models.base import Model
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
@@ -85,7 +86,12 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
         dataset = load_prepared(order.dataset_folder)
         split = leave_one_out(dataset.sequences)
         model = build_model(config, dataset.sequences.n_items, device)
-        training = train(model, config, split, device, checkpoint_file, watch)
+        twin = None if order.fresh else find_twin(order.results, config)
+        if twin is None:
+            training = train(model, config, split, device, checkpoint_file, watch)
+        else:
+            training = adopt(twin, model)
+        use_latents(model, config.evaluation)
         before = time.perf_counter()
         ranks, tied = evaluate(
             model, dataset, split, config.evaluation.depths, config.evaluation.draws, config.seed, device
@@ -114,6 +120,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             device=_device_name(device),
             threads=threads,
             versions=code,
+            trained_in=None if twin is None else twin.name,
             started=started,
             ended=datetime.now(UTC),
             resumed=training.resumed,

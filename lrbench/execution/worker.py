@@ -31,7 +31,8 @@ def perform(order: TrialOrder, send: Send) -> bool:
     trial_id, folder = order.config.id, order.results.trial(order.config.id)
     lock_file = order.results.lock(trial_id)
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock_file):
+    training_lock = order.results.lock(f"training-{order.config.training_id}")  # see `find_twin`
+    with FileLock(lock_file), FileLock(training_lock):
         started = time.perf_counter()
         try:
             if folder.exists() and not order.fresh:

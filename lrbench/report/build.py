@@ -79,6 +79,8 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         depths=tuple(depths),
         trends=tuple(trends),
         published=tuple(published_values(measured, load_publications())),
+        controls=suite.controls,
+        matches=suite.matches,
         warnings=tuple(find_warnings(suite, measured, missing, rows, family)),
     )
     return replace(report, caption=caption_sentences(report))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from string import ascii_letters
 
+from lrbench.config.controls import CONTROLS
 from lrbench.report.content import Comparison, DatasetNote, Report
 from lrbench.report.numbers import listed, metric_title, plain
 from lrbench.stats.power import seed_noise_detectable
@@ -22,6 +23,7 @@ def caption_sentences(report: Report) -> tuple[str, ...]:
         *_test(report),
         *_power(report),
         *_ties(report),
+        *_controls(report),
     )
 
 
@@ -120,6 +122,20 @@ def _span(comparisons: Sequence[Comparison]) -> str:
     values = sorted(comparison.minimum_detectable for comparison in comparisons)
     low, high = plain(values[0]), plain(values[-1])
     return low if low == high else f"{low} to {high}"
+
+
+def _controls(report: Report) -> Iterator[str]:
+    """What each kind of control among the rows isolates, and how well matched ones match."""
+    shown = {row.label for row in report.rows}
+    kinds = dict.fromkeys(record.control for label, record in report.controls.items() if label in shown)
+    for kind in kinds:
+        yield f"Control “{kind.replace('-', ' ')}”: {CONTROLS[kind]}"
+    for match in report.matches:
+        if match.label in shown:
+            yield (
+                f"{match.label} on {match.dataset}: {match.reached:,.0f} {match.quantity}, "
+                f"its model {match.target:,.0f}."
+            )
 
 
 def _ties(report: Report) -> Iterator[str]:

@@ -3,7 +3,8 @@
 Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-value that cannot be had).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lrbench.config.protocol import Protocol
@@ -11,6 +12,7 @@ from lrbench.report.warnings import ReportWarning
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.effects import Relative, UserCounts
 from lrbench.stats.equivalence import Equivalence
+from lrbench.store.suites import ControlRecord, Match
 from lrbench.store.trials import DatasetSummary
 
 __all__ = [
@@ -250,5 +252,11 @@ class Report:
     """Published numbers that labels can be compared with."""
 
     warnings: tuple[ReportWarning, ...]
+    controls: Mapping[str, ControlRecord] = field(default_factory=dict)
+    """By label, the rows that are controls of others."""
+
+    matches: tuple[Match, ...] = ()
+    """How well matched controls match."""
+
     caption: tuple[str, ...] = ()
     """Sentences."""

@@ -3,13 +3,25 @@
 import tomllib
 from pathlib import Path
 
+from pydantic import Field
+
 from lrbench.config.base import FrozenConfig
+from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.store.files import write_text
 from lrbench.store.layout import Results
 
-__all__ = ["Cell", "SuiteRecord", "find_suite_record", "merged", "read_suite", "write_suite"]
+__all__ = [
+    "Cell",
+    "ControlRecord",
+    "Match",
+    "SuiteRecord",
+    "find_suite_record",
+    "merged",
+    "read_suite",
+    "write_suite",
+]
 
 
 class Cell(FrozenConfig):
@@ -19,6 +31,25 @@ class Cell(FrozenConfig):
     dataset: str
     seed: int
     trial: str
+
+
+class ControlRecord(FrozenConfig):
+    """What a row controls."""
+
+    of: str
+    """Label of the reasoning model's row."""
+
+    control: Control
+
+
+class Match(FrozenConfig):
+    """The quantity in which a control was made to match its model on a dataset."""
+
+    label: str
+    dataset: str
+    quantity: str
+    target: float
+    reached: float
 
 
 class SuiteRecord(FrozenConfig):
@@ -36,6 +67,12 @@ class SuiteRecord(FrozenConfig):
     primary_metric: str
     proposed: tuple[str, ...]
     """Labels whose comparisons with all others form the confirmatory family; may be empty."""
+
+    controls: dict[str, ControlRecord] = Field(default_factory=dict)
+    """By label, the rows that are controls of others."""
+
+    matches: tuple[Match, ...] = ()
+    """How well matched controls match, per dataset."""
 
     definition: str = ""
     """Hash of what the rows mean; records with different definitions are never merged."""
@@ -57,6 +94,7 @@ def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
         update={
             "datasets": tuple(dict.fromkeys((*old.datasets, *new.datasets))),
             "seeds": tuple(dict.fromkeys((*old.seeds, *new.seeds))),
+            "matches": tuple(dict.fromkeys((*old.matches, *new.matches))),
             "trials": tuple(cells.values()),
         }
     )

@@ -115,6 +115,9 @@ class TrialRecord(FrozenConfig):
     versions: dict[str, str]
     """python, torch, lrbench, and the git commit where there is one."""
 
+    trained_in: str | None = None
+    """The trial whose weights these are, where only the evaluation differs; none: trained here."""
+
     started: datetime
     ended: datetime
     resumed: int = 0

@@ -86,6 +86,8 @@ class Json:
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
             "trends": [_trend_fields(trend) for trend in report.trends],
+            "controls": {label: record.model_dump() for label, record in report.controls.items()},
+            "matches": [match.model_dump() for match in report.matches],
             "published": [
                 {**asdict(value), "relative": value.relative, "reproduced": value.reproduced}
                 for value in report.published
