@@ -54,6 +54,27 @@ stages = ["spt"]
 """
 
 
+CONTROLS = """
+name = "isolated"
+protocol = "loo-20"
+datasets = ["walks"]
+seeds = [1, 2, 3]
+
+[training]
+max_epochs = 1
+batch_size = 256
+
+[[models]]
+label = "ERL"
+model = "erl"
+params = { width = 16, inner_width = 32, temperature = 1.0 }
+controls = "all"
+
+[comparison]
+proposed = ["ERL"]
+"""
+
+
 class Desk:
     """A folder in which commands are run."""
 
@@ -246,3 +267,20 @@ def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
     told = desk.run("doctor").stdout
     assert "FAIL" not in told
     assert told.count("ok  ") == 5
+
+
+def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
+    done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
+    assert "18 of 18 trials done" in done.stderr
+    report = json.loads(desk.run("report", "isolated", "--format", "json").stdout)
+    labels = list(dict.fromkeys(row["label"] for row in report["rows"]))
+    kinds = ("no reasoning", "parameter matched", "flops matched", "loss matched", "noise only")
+    assert labels == ["ERL", *(f"ERL: {kind}" for kind in kinds)]
+    assert {row["baseline"] for row in report["comparisons"]} == set(labels[1:])
+    assert report["controls"]["ERL: noise only"] == {"of": "ERL", "control": "noise-only"}
+    for match in report["matches"]:
+        assert abs(match["reached"] / match["target"] - 1) <= 0.05
+    table = desk.run("report", "isolated").stdout
+    assert "Control “noise only”" in table
+    trained = {row["label"]: row["train_seconds"] for row in report["costs"]}
+    assert trained["ERL: noise only"] == trained["ERL"]

@@ -1,0 +1,121 @@
+"""What controls are derived, how well matched ones match, and that noise-only trains nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from execution.test_plan import suite
+from small_data import LARES, small_dataset
+
+from lrbench.config.controls import CONTROLS
+from lrbench.config.protocol import protocol
+from lrbench.data.prepared import write_prepared
+from lrbench.errors import RequestError
+from lrbench.execution.controls import TOLERANCE
+from lrbench.execution.plan import Row, make_plan, match_rows, resolve_rows
+from lrbench.execution.trial import TrialOrder
+from lrbench.execution.worker import perform
+from lrbench.store.layout import Results
+from lrbench.store.trials import read_history, read_ranks, read_record
+
+REASONING = {
+    "lares": LARES,
+    "erl": {"width": 16, "inner_width": 32, "temperature": 1.0},
+    "prl": {"width": 16, "inner_width": 32, "temperature": 1.0},
+    "plr": {"width": 16, "inner_width": 32},
+    "recurrence": {"width": 16, "inner_width": 32},
+}
+
+
+def rows(model: str, **entry: Any) -> dict[str, Row]:
+    table = {"label": "R", "model": model, "params": REASONING[model], "controls": "all"} | entry
+    return {row.label: row for row in resolve_rows(suite(table))}
+
+
+def test_every_control_is_a_row_behind_its_model() -> None:
+    labels = ["R", *(f"R: {control.replace('-', ' ')}" for control in CONTROLS)]
+    assert list(rows("lares")) == labels
+    record = make_plan(suite({"label": "R", "model": "lares", "controls": ["noise-only"]}), (), {}).record
+    assert record.controls == {}
+    controlled = rows("lares")["R: noise only"].control
+    assert controlled is not None
+    assert (controlled.of, controlled.control) == ("R", "noise-only")
+
+
+def test_what_lares_becomes() -> None:
+    found = rows("lares")
+    stages = {label: [stage.name for stage in row.stages] for label, row in found.items()}
+    nothing = found["R: no reasoning"]
+    assert (nothing.model_name, nothing.params["mean_depth"], stages["R: no reasoning"]) == (
+        "lares",
+        0,
+        ["spt"],
+    )
+    assert nothing.params["alpha"] == found["R"].params["alpha"]
+    assert nothing.evaluation.depths == (0,)
+    plain = found["R: parameter matched"]
+    assert (plain.model_name, plain.params["layers"], plain.params["width"]) == ("sasrec", 2, 16)
+    same = found["R: loss matched"].params
+    assert (same["mean_depth"], same["start"], same["step_sampler"]) == (1, "zero", "constant")
+    noise = found["R: noise only"]
+    assert (noise.params, noise.stages) == (found["R"].params, found["R"].stages)
+    assert (noise.evaluation.latents, found["R"].evaluation.latents) == ("noise", "own")
+
+
+@pytest.mark.parametrize("model", list(REASONING))
+def test_matched_networks_match_within_five_percent(model: str) -> None:
+    found = match_rows(tuple(rows(model).values()), small_dataset(), protocol("loo-20"))
+    matched = [row for row in found if row.match is not None]
+    assert [row.label for row in matched] == ["R: parameter matched", "R: flops matched"]
+    for row in matched:
+        assert row.match is not None
+        assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+        assert row.depth == 0
+    if model == "lares":  # two blocks, one of them twice: three blocks' worth of work
+        assert matched[0].params["layers"] == 2
+        assert matched[1].params["layers"] == 3
+
+
+def test_grid_rows_have_controls_of_their_own() -> None:
+    table = {"label": "R {steps}", "model": "erl", "grid": {"steps": [1, 2]}, "controls": ["no-reasoning"]}
+    labels = [row.label for row in resolve_rows(suite(table))]
+    assert labels == ["R 1", "R 1: no reasoning", "R 2", "R 2: no reasoning"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"model": "sasrec", "controls": "all"}, "does not reason"),
+        ({"model": "lares", "controls": ["no-reasonin"]}, 'Did you mean "no-reasoning"'),
+    ],
+)
+def test_wrong_requests(table: dict[str, Any], message: str) -> None:
+    with pytest.raises((RequestError, ValueError), match=message):
+        resolve_rows(suite({"label": "R", **table}))
+
+
+def test_noise_only_takes_the_weights_of_its_model(tmp_path: Path) -> None:
+    dataset = small_dataset()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_prepared(dataset, folder)
+    table = {"label": "R", "model": "lares", "params": LARES | {"start": "zero"}, "stages": ["spt"]}
+    chosen = suite(table | {"controls": ["noise-only"]}, seeds=[1], training={"max_epochs": 2})
+    made = make_plan(chosen, resolve_rows(chosen), {"walks": dataset.record.fingerprint})
+    results = Results(tmp_path / "results")
+    assert [trial.labels for trial in made.trials] == [("R",), ("R: noise only",)]
+    for trial in made.trials:
+        order = TrialOrder(
+            config=trial.config, dataset_folder=folder, results_folder=results.root, device="cpu", threads=1
+        )
+        news: list[str] = []
+        assert perform(order, lambda event, news=news: news.append(type(event).__name__))
+        assert news.count("EpochDone") == (2 if trial.labels == ("R",) else 0)
+    own, noisy = (results.trial(trial.config.id) for trial in made.trials)
+    assert read_record(noisy).trained_in == own.name
+    assert read_record(own).trained_in is None
+    assert read_history(own).equals(read_history(noisy))
+    ranks = [read_ranks(path).collect().sort("split", "user", "depth") for path in (own, noisy)]
+    by_depth = [[frame.filter(pl.col("depth") == depth)["rank"] for frame in ranks] for depth in (0, 1, 2, 5)]
+    assert [first.equals(second) for first, second in by_depth] == [True, True, False, False]
