@@ -1,15 +1,18 @@
 """From a name to a class, imported only when asked for; third parties add names by entry point.
 
 A built-in entry is ``"module:attribute"``; a package adds models of its own by declaring the
-entry-point group ``lrbench.models``. Listing names imports none of them.
+entry-point group ``lrbench.models``, and a file of one's own adds some by ``--plugin``
+(``lrbench.plugins``). Listing names imports none but the latter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.plugins import plugged_models
 
 if TYPE_CHECKING:
     from lrbench.models.base import Model
@@ -26,24 +29,40 @@ class Registry(Generic[T]):
         kind: the word for one of them in messages.
         built_in: name → ``"module:attribute"``.
         group: entry-point group in which other packages declare theirs.
+        plugged: things of plug-in files by name, each with its file; asked anew each time.
     """
 
-    def __init__(self, kind: str, built_in: Mapping[str, str], group: str) -> None:
+    def __init__(
+        self,
+        kind: str,
+        built_in: Mapping[str, str],
+        group: str,
+        plugged: Callable[[], Mapping[str, tuple[T, Path]]] = dict,
+    ) -> None:
         self._kind = kind
         self._built_in = dict(built_in)
         self._group = group
+        self._plugged = plugged
 
     def names(self) -> list[str]:
         """All names, the built-in ones first, in their order."""
-        return [*self._built_in, *sorted(self._foreign())]
+        return [*self._built_in, *sorted({*self._foreign(), *self._plugged()})]
 
     def load(self, name: str) -> T:
         """Import and return what the name stands for.
 
         Raises:
-            RequestError: the name is unknown, or another package took the name of a built-in one.
+            RequestError: the name is unknown, or declared more than once.
         """
-        foreign = self._foreign()
+        foreign, plugged = self._foreign(), self._plugged()
+        if name in plugged:
+            thing, path = plugged[name]
+            if name in self._built_in or name in foreign:
+                raise RequestError(
+                    f'The {self._kind} "{name}" of {path} is also built in or declared by a package.',
+                    "Give yours another name.",
+                )
+            return thing
         if name in self._built_in and name in foreign:
             raise RequestError(
                 f'The {self._kind} "{name}" is built in and also declared by another package.',
@@ -81,4 +100,5 @@ MODELS: "Registry[type[Model]]" = Registry(
         "lares": "lrbench.models.lares:LARES",
     },
     group="lrbench.models",
+    plugged=plugged_models,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import message_console
-from lrbench.cli.options import Catalog, DataDir, ResultsDir, parse_numbers
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_numbers
 from lrbench.errors import CheckError, RequestError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def evaluate(
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
+    plugins: Plugins = None,
 ) -> None:
     """Rank with the stored weights at other depths, without training; the trial's folder stays as it is."""
     from rich.console import Console
@@ -66,6 +67,7 @@ def verify(
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
+    plugins: Plugins = None,
 ) -> None:
     """Rank again with the stored weights and compare with the stored ranks; exit 1 if any differs."""
     from lrbench.evaluation.evaluate import evaluate as rank_everything

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.cli.options import Catalog, DataDir
+from lrbench.cli.options import Catalog, DataDir, Plugins
 
 __all__ = ["listing"]
 
@@ -22,18 +22,31 @@ class Kind(StrEnum):
 def listing(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     pattern: Annotated[
-        str, typer.Argument(metavar="[PART]", help="Only names that contain this.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[PART]",
+            help="Only names with this; a model's whole name: all of it.",
+            show_default=False,
+        ),
     ] = "",
     data_dir: DataDir = None,
     controls: Annotated[
         bool, typer.Option("--controls", help="With models: what each control isolates.")
     ] = False,
     catalog: Catalog = None,
+    plugins: Plugins = None,
 ) -> None:
     """List what there is."""
     if controls:
         _print_controls(kind)
         return
+    if kind is Kind.models and pattern:
+        from lrbench.cli.model_page import model_page
+        from lrbench.registry import MODELS
+
+        if pattern in MODELS.names():
+            print(model_page(pattern))
+            return
     match kind:
         case Kind.datasets:
             rows = _datasets(data_dir, catalog)

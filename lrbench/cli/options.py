@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from lrbench.errors import RequestError
+from lrbench.plugins import add_plugins
 
-__all__ = ["Catalog", "DataDir", "ResultsDir", "SuiteName", "parse_list", "parse_numbers"]
+__all__ = ["Catalog", "DataDir", "Plugins", "ResultsDir", "SuiteName", "parse_list", "parse_numbers"]
 
 ResultsDir = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of results.")]
 DataDir = Annotated[
@@ -16,6 +17,23 @@ DataDir = Annotated[
 ]
 Catalog = Annotated[
     Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue of your own datasets.")
+]
+
+
+def _plug_in(paths: list[Path] | None) -> list[Path] | None:
+    if paths:
+        add_plugins(paths)
+    return paths
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        callback=_plug_in,
+        help="A Python file with models of your own; may be repeated.",
+    ),
 ]
 SuiteName = Annotated[
     str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; none: the latest.")

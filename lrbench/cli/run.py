@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import message_console
-from lrbench.cli.options import Catalog, DataDir, ResultsDir, parse_list, parse_numbers
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_numbers
 from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def run(
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
+    plugins: Plugins = None,
     datasets: Annotated[str | None, typer.Option(metavar="A,B", help="Instead of the suite's.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="1,2,3", help="Instead of the suite's.")] = None,
     only: Annotated[str | None, typer.Option(metavar="PATTERN", help="Labels to run, e.g. 'LARES*'.")] = None,

@@ -57,6 +57,9 @@ class TrialConfig(FrozenConfig):
     model: str
     """The registered model name."""
 
+    plugin: str | None = None
+    """Hash of the plug-in file that the model comes from, if it does."""
+
     params: dict[str, JsonValue]
     """The model's whole configuration, defaults included."""
 

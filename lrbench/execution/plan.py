@@ -18,6 +18,7 @@ from lrbench.data.prepared import PreparedDataset
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.execution.controls import QUANTITIES, Build, control_entry, match
 from lrbench.models.base import GradientStage, Model, ModelConfig
+from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import Cell, ControlRecord, Match, SuiteRecord
 
@@ -56,6 +57,7 @@ class Row:
             fingerprint=fingerprint,
             protocol=rules,
             model=self.model_name,
+            plugin=plugin_fingerprint(self.model_name),
             params=self.params,
             stages=self.stages,
             evaluation=self.evaluation,

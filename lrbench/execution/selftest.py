@@ -88,7 +88,8 @@ def _train_a_little() -> torch.Tensor:
     stage = Supervised(model)
     training = TrainingConfig(batch_size=64)
     data = TrainingData(split.train, 8)
-    run_epoch(stage, make_optimiser(model, training), data, training, shuffle_source(0, 0, 1), None, _CPU)
+    batches = data.batches(training.batch_size, _CPU, shuffle_source(0, 0, 1))
+    run_epoch(stage, make_optimiser(model, training), batches, training, _CPU, "the self-test")
     return torch.cat([parameter.detach().ravel() for parameter in model.parameters()])
 
 

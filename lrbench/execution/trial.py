@@ -17,10 +17,12 @@ from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
 from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import leave_one_out
+from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
 from lrbench.evaluation.evaluate import evaluate, mean_metrics
 from lrbench.execution.twins import adopt, find_twin, use_latents
 from lrbench.models.base import Model
+from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
 from lrbench.store.files import new_folder, write_text
@@ -56,8 +58,17 @@ class TrialOrder(FrozenConfig):
 
 
 def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Model:
-    """A freshly initialised model of the trial, from its seed."""
+    """A freshly initialised model of the trial, from its seed.
+
+    Raises:
+        LrbenchError: the plug-in file that the model comes from is not the trial's.
+    """
     kind = MODELS.load(config.model)
+    if plugin_fingerprint(config.model) != config.plugin:
+        raise LrbenchError(
+            f'The plug-in file of the model "{config.model}" is not the one that this trial is of.',
+            "Put the file back as it was, or run the suite again for trials of the file as it is.",
+        )
     seed_torch(config.seed)
     return kind(kind.Config.model_validate(config.params), n_items, config.protocol.max_length).to(device)
 

@@ -2,16 +2,15 @@
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
 from lrbench.config.training import TrainingConfig
-from lrbench.data.batches import TrainingData
+from lrbench.data.batches import TrainingBatch
 from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
 
@@ -41,13 +40,20 @@ def make_optimiser(model: Model, training: TrainingConfig) -> Optimizer:
 def run_epoch(
     stage: GradientStage,
     optimiser: Optimizer,
-    data: TrainingData,
+    batches: Iterable[TrainingBatch],
     training: TrainingConfig,
-    shuffle: np.random.Generator,
-    keep: NDArray[np.bool_] | None,
     device: torch.device,
+    where: str,
 ) -> EpochResult:
-    """Take one step per batch over all targets.
+    """Take one step per batch.
+
+    Args:
+        stage: what gives the losses.
+        optimiser: over the model's parameters.
+        batches: those of the epoch.
+        training: settings.
+        device: where the model lies.
+        where: names stage and epoch in messages.
 
     Raises:
         LrbenchError: a loss became NaN or infinite; the message names the step and the last finite values.
@@ -59,14 +65,14 @@ def run_epoch(
     weights: dict[str, int] = {}  # a term may be absent from some batches
     last: dict[str, float] = {}
     steps = targets = tokens = 0
-    for batch in data.batches(training.batch_size, device, shuffle, keep):
+    for batch in batches:
         with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
             terms = stage.losses(batch)
         values = _values(terms)
         steps += 1
         if not math.isfinite(values["loss"]):
             raise LrbenchError(
-                f"The loss became {values['loss']} at step {steps} of the epoch; "
+                f"The loss became {values['loss']} in {where}, at step {steps} of the epoch; "
                 f"the last finite values were {last or 'none'}.",
                 "Lower the learning rate or set gradient_clip.",
             )

@@ -145,7 +145,9 @@ class _Trainer:
             progress.epoch += 1
             stage.begin_epoch(progress.epoch)
             shuffle = shuffle_source(self.config.seed, number, progress.epoch)
-            result = run_epoch(stage, optimiser, data, training, shuffle, keep, self.device)
+            batches = data.batches(training.batch_size, self.device, shuffle, keep)
+            where = f"stage {stage_config.name}, epoch {progress.epoch}"
+            result = run_epoch(stage, optimiser, batches, training, self.device, where)
             metric = self._validate(stage, progress, training)
             if metric is not None and record_validation(progress, metric):
                 best_weights = _copy(self.model)

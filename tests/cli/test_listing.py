@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from lrbench.cli.listing import Kind, listing
+from lrbench.config.controls import CONTROLS
 from lrbench.config.protocol import PROTOCOLS
+from lrbench.errors import RequestError
 from lrbench.registry import MODELS
 
 
@@ -46,3 +48,24 @@ def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in listed(capsys, Kind.models)] == MODELS.names()
     assert listed(capsys, Kind.suites, "quickstart")[0].split()[0] == "quickstart"
     assert listed(capsys, Kind.suites, "nothing") == []
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_a_whole_name_shows_stages_and_every_option_with_its_meaning(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    model = MODELS.load(name)
+    page = "\n".join(listed(capsys, Kind.models, name))
+    assert model.summary in page
+    assert all(f"  {stage} (" in page for stage in model.stages)
+    for option, field in model.Config.model_fields.items():
+        assert f"  {option} = " in page
+        assert field.description, f"{name}.{option} says nothing of its meaning"
+
+
+def test_controls_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    listing(Kind.models, controls=True)
+    text = capsys.readouterr().out
+    assert all(control in text for control in CONTROLS)
+    with pytest.raises(RequestError):
+        listing(Kind.suites, controls=True)

@@ -284,3 +284,35 @@ def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     assert "Control “noise only”" in table
     trained = {row["label"]: row["train_seconds"] for row in report["costs"]}
     assert trained["ERL: noise only"] == trained["ERL"]
+
+
+ROW = '[[models]]\nlabel = "R"\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('model = "sasrec"\nparams = { head = 4 }', 'Did you mean "heads"'),
+        ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "cannot be shared out over heads = 3"),
+        ('model = "lares"\nparams = { mean_depth = 0 }', "mean_depth = 0 leaves none"),
+        ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),
+        ('model = "erl"\ncontrols = ["no-resoning"]', 'Did you mean "no-reasoning"'),
+        ('model = "gru4rec"\ncontrols = "all"', "does not reason"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_trains(desk: Desk, row: str, message: str) -> None:
+    text = SUITE[: SUITE.index("[[models]]")] + ROW + row
+    refused = desk.run("run", desk.suite(text), "--results", "refused", code=2)
+    assert message in " ".join(refused.stderr.split())
+    assert not (desk.folder / "refused").exists()
+
+
+def test_a_loss_that_turns_nan_names_stage_step_and_last_values(desk: Desk) -> None:
+    row = 'model = "sasrec"\nparams = { width = 16 }\ntraining = { learning_rate = 1e30 }'
+    text = SUITE[: SUITE.index("[[models]]")] + ROW + row
+    failed = desk.run("run", desk.suite(text), "--results", "diverged", "--seeds", "1", code=1)
+    assert "1 trials done" not in failed.stderr
+    (error,) = (desk.folder / "diverged/failed").glob("*/error.txt")
+    lines = error.read_text(encoding="utf-8")
+    assert "The loss became nan in stage supervised, epoch 1, at step" in lines
+    assert "the last finite values were {'loss': " in lines

@@ -1,0 +1,71 @@
+"""All about one model, for ``lrbench list models NAME``: stages, size, and every option with its source."""
+
+import shutil
+import textwrap
+from typing import Any
+
+from lrbench.config.training import TrainingConfig
+from lrbench.evaluation.cost import count_parameters
+from lrbench.models.base import Model
+from lrbench.models.reasoning import ReasoningModel
+from lrbench.registry import MODELS
+
+__all__ = ["model_page"]
+
+_ITEMS, _LENGTH = 10_000, 50
+
+
+def model_page(name: str) -> str:
+    """Return the page, as wide as the terminal."""
+    model = MODELS.load(name)
+    width = min(shutil.get_terminal_size().columns, 100)
+    lines = [f"{name}: {model.summary}", "", *_about(model), "", "Stages:"]
+    for stage in model.stages:
+        lines += textwrap.wrap(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
+    lines += ["", "Options:" if model.Config.model_fields else "It has no options."]
+    for option, field in model.Config.model_fields.items():
+        lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
+        about = " ".join((field.description or "").split())
+        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _about(model: type[Model]) -> list[str]:
+    config = model.Config()
+    size = f"{count_parameters(model(config, _ITEMS, _LENGTH)):,} parameters by default"
+    lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
+    if issubclass(model, ReasoningModel):
+        depth = model.configured_depth(config)
+        lines.append(f"It reasons, {depth} steps by default; its rows may have controls.")
+    if not model.causal(config):
+        lines.append("It is not causal: every prefix is a training row.")
+    if model.deterministic:
+        lines.append("It is deterministic: one run stands for all seeds.")
+    return lines
+
+
+def _stage(model: type[Model], stage: str) -> str:
+    place = model.default_stages.index(stage) + 1 if stage in model.default_stages else None
+    runs = f"runs as number {place}" if place else "runs where a suite names it"
+    about = " ".join((model.stages[stage].__doc__ or "").split()).rstrip(".")
+    own = model.stage_defaults.get(stage, {})
+    settings = ", ".join(f"{name} = {value}" for name, value in own.items())
+    usual = TrainingConfig()
+    instead = ", ".join(str(getattr(usual, name)) for name in own)
+    return f"{stage} ({runs}): {about}." + (f" Its own: {settings} (usually {instead})." if own else "")
+
+
+def _written(value: Any) -> str:
+    return "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _type(annotation: Any) -> str:
+    """The annotation in the words of a suite file."""
+    if isinstance(annotation, type):
+        return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(
+            annotation.__name__, annotation.__name__
+        )
+    parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
+    if parts and not isinstance(parts[0], type):
+        return " | ".join(_written(part) for part in parts)
+    return " or ".join(map(_type, parts)) + (" or none" if type(None) in annotation.__args__ else "")

@@ -1,0 +1,88 @@
+"""Models from a file of one's own: ``--plugin my_model.py``, or ``LRBENCH_PLUGINS`` in the environment.
+
+The file holds a dictionary ``MODELS`` from names to model classes. The environment variable carries the
+files' paths to worker processes, and the fingerprint of a file is part of the identity of every trial of
+its models, so an edited file means other trials.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lrbench.errors import RequestError
+
+__all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
+
+PLUGINS = "LRBENCH_PLUGINS"
+"""Paths of plug-in files, separated as those of PATH are."""
+
+_ATTRIBUTE = "MODELS"
+
+
+def add_plugins(paths: Sequence[Path]) -> None:
+    """Make the models of these files known to this process and to those that it starts.
+
+    Raises:
+        RequestError: a file is missing, cannot be loaded, or declares no models.
+    """
+    known = [path for path in os.environ.get(PLUGINS, "").split(os.pathsep) if path]
+    added = [str(path.resolve()) for path in paths]
+    os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*known, *added)))
+    plugged_models()
+
+
+def plugged_models() -> dict[str, tuple[Any, Path]]:
+    """Every model of a plug-in file by name, with the file.
+
+    Raises:
+        RequestError: a file is missing, cannot be loaded, or declares no models; two declare one name.
+    """
+    found: dict[str, tuple[Any, Path]] = {}
+    for text in os.environ.get(PLUGINS, "").split(os.pathsep):
+        if not text:
+            continue
+        path = Path(text)
+        models = getattr(_load(path), _ATTRIBUTE, None)
+        if not isinstance(models, dict) or not models:
+            raise RequestError(
+                f"{path} declares no models.", f'It needs a line such as {_ATTRIBUTE} = {{"name": MyModel}}.'
+            )
+        for name, model in models.items():
+            if name in found:
+                raise RequestError(
+                    f'Both {found[name][1]} and {path} declare a model "{name}".', "Rename one."
+                )
+            found[name] = (model, path)
+    return found
+
+
+def plugin_fingerprint(name: str) -> str | None:
+    """Hash of the plug-in file that declares a model; none for a model from elsewhere."""
+    plugged = plugged_models().get(name)
+    return None if plugged is None else hashlib.sha256(plugged[1].read_bytes()).hexdigest()[:16]
+
+
+def _load(path: Path) -> ModuleType:
+    """Import a file once per process."""
+    name = f"lrbench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not path.is_file():
+        raise RequestError(f"There is no plug-in file {path}.", "Give the path of a Python file.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise RequestError(f"The plug-in {path} is no Python file.", "Its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RequestError(f"The plug-in {path} cannot be loaded: {reason}.", "Mend the file.") from error
+    return module
