@@ -91,6 +91,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "sasrec": "lrbench.models.sasrec:SASRec",
         "fmlp": "lrbench.models.fmlp:FMLPRec",
         "bsarec": "lrbench.models.bsarec:BSARec",
+        "bert4rec": "lrbench.models.bert4rec:BERT4Rec",
         "hstu": "lrbench.models.hstu:HSTU",
         "duorec": "lrbench.models.duorec:DuoRec",
         "recurrence": "lrbench.models.recurrence:Recurrence",

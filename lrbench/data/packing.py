@@ -89,6 +89,24 @@ class Packed:
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
+    def appended(self, item: Tensor, kept: Tensor) -> "Packed":
+        """Put an item behind the latest items of each sequence.
+
+        Args:
+            item: what comes last, (sequences,), in the order given to `pack`.
+            kept: how many of the latest items stay before it, (sequences,).
+        """
+        last, counts = self.last.cpu().numpy(), kept.cpu().numpy()
+        stops = np.cumsum(counts + 1)
+        items = np.empty(stops[-1], dtype=np.int64)
+        items[stops - 1] = item.cpu().numpy()
+        within = np.ones(len(items), dtype=np.bool_)
+        within[stops - 1] = False
+        ends = np.cumsum(counts)
+        source = np.arange(ends[-1]) + np.repeat(last + 1 - ends, counts)
+        items[within] = self.items.cpu().numpy()[source]
+        return pack(items, stops - counts - 1, stops, self.items.device)
+
     def padded(self, length: int, item: int, left: bool) -> "Packed":
         """Lengthen every sequence to ``length`` tokens with an item that stands for padding.
 
@@ -153,7 +171,7 @@ class Packed:
 
 
 def pack(
-    items: NDArray[np.int32],
+    items: NDArray[np.integer],
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     device: torch.device,

@@ -311,7 +311,7 @@ def test_a_loss_that_turns_nan_names_stage_step_and_last_values(desk: Desk) -> N
     row = 'model = "sasrec"\nparams = { width = 16 }\ntraining = { learning_rate = 1e30 }'
     text = SUITE[: SUITE.index("[[models]]")] + ROW + row
     failed = desk.run("run", desk.suite(text), "--results", "diverged", "--seeds", "1", code=1)
-    assert "1 trials done" not in failed.stderr
+    assert "0 of 1 trials done" in failed.stderr
     (error,) = (desk.folder / "diverged/failed").glob("*/error.txt")
     lines = error.read_text(encoding="utf-8")
     assert "The loss became nan in stage supervised, epoch 1, at step" in lines

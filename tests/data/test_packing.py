@@ -111,3 +111,26 @@ def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences
     totals = torch.tensor([sum(sequence) for sequence in sequences])
     assert torch.equal(tokens.by_group_masked(total, tokens.items), totals[tokens.sequence_of])
     assert tokens.lengths.tolist() == [len(sequence) for sequence in sequences]
+
+
+@given(sequence_lists, st.integers(0, 4))
+@settings(deadline=None)
+def test_an_appended_item_follows_the_latest_ones(sequences: list[list[int]], most: int) -> None:
+    tokens = packed(sequences)
+    longer = tokens.appended(torch.arange(len(sequences)) + 100, tokens.lengths.clamp(max=most))
+    for number, sequence in enumerate(sequences):
+        found = longer.items[longer.first[number] : longer.last[number] + 1].tolist()
+        assert found == [*sequence[max(len(sequence) - most, 0) :], 100 + number]
+
+
+@given(sequence_lists, st.booleans())
+@settings(deadline=None)
+def test_padded_sequences_hold_their_items_at_one_side(sequences: list[list[int]], left: bool) -> None:
+    tokens = packed(sequences)
+    padded = tokens.padded(30, 99, left)
+    rows = padded.items.view(len(sequences), 30).tolist()
+    for row, sequence in zip(rows, sequences, strict=True):
+        fill = [99] * (30 - len(sequence))
+        assert row == ([*fill, *sequence] if left else [*sequence, *fill])
+    assert torch.equal(padded.items[tokens.places_when_padded(30, left)], tokens.items)
+    assert padded.items[padded.last].tolist() == [sequence[-1] for sequence in sequences]

@@ -125,6 +125,12 @@ class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
 
 
+class TestBERT4Rec(ModelConformance):
+    model = "bert4rec"
+    params = SIZES
+    quiet: ClassVar = {"dropout": 0.0, "last_only": 1.0}
+
+
 class TestHSTU(ModelConformance):
     model = "hstu"
     params: ClassVar = {"width": 16, "heads": 2, "shared_negatives": True}
