@@ -98,6 +98,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "erl": "lrbench.models.erl:ERL",
         "prl": "lrbench.models.prl:PRL",
         "plr": "lrbench.models.plr:PLR",
+        "latent-rl": "lrbench.models.latent_rl:LatentRL",
         "lares": "lrbench.models.lares:LARES",
     },
     group="lrbench.models",

@@ -24,6 +24,7 @@ REASONING = {
     "erl": {"width": 16, "inner_width": 32, "temperature": 1.0},
     "prl": {"width": 16, "inner_width": 32, "temperature": 1.0},
     "plr": {"width": 16, "inner_width": 32},
+    "latent-rl": {"width": 16, "inner_width": 32},
     "recurrence": {"width": 16, "inner_width": 32},
 }
 

@@ -166,3 +166,10 @@ class TestBSARec(ModelConformance):
 
 class TestBSARecWithPaddingTokens(TestBSARec):
     params: ClassVar = {"width": 16, "cutoff": 3, "padding": "tokens"}
+
+
+class TestLatentRL(ModelConformance):
+    model = "latent-rl"
+    params = SIZES | {"freeze_backbone": False, "latents": 2}
+    quiet: ClassVar = {"dropout": 0.0}
+    stage = "sft"

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
-from lrbench.models.base import Model
 
 CPU = torch.device("cpu")
 TOLERANCES = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-4, 1e-5)}
@@ -89,7 +88,7 @@ class Published:
         before = self.max_length - sequences.lengths[sequences.sequence_of] if self.padded_left else 0
         return padded[..., sequences.sequence_of, sequences.positions + before, :]
 
-    def load(self, model: Model, names: dict[str, str], file: str = "weights") -> None:
+    def load(self, model: nn.Module, names: dict[str, str], file: str = "weights") -> None:
         """Give ``model`` the published weights; parameters of the file that it lacks must not be its own."""
         weights = load_file(self.path / f"{file}.safetensors")
         own = {rename(key, names): self.renumbered(key, value) for key, value in weights.items()}
@@ -111,7 +110,9 @@ class Published:
             msg=lambda text: f"{self.folder} {what}: {text}",
         )
 
-    def close_gradients(self, model: Model, prefix: str, names: dict[str, str], scale: float = 1.0) -> None:
+    def close_gradients(
+        self, model: nn.Module, prefix: str, names: dict[str, str], scale: float = 1.0
+    ) -> None:
         """Assert that each parameter's gradient is that of ``prefix``, and that none is missing.
 
         ``scale`` widens the absolute tolerance, which follows the largest gradient.
