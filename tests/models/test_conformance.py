@@ -44,6 +44,16 @@ class TestGRU4Rec(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0}
 
 
+class TestCaser(ModelConformance):
+    model = "caser"
+    params: ClassVar = {"width": 16, "horizontal_filters": 4, "vertical_filters": 2}
+    quiet: ClassVar = {"dropout": 0.0, "penalty": 0.0}
+
+
+class TestCaserWithLowFilters(TestCaser):
+    params: ClassVar = TestCaser.params | {"tallest": 3}
+
+
 class TestLARES(ModelConformance):
     model = "lares"
     params = SIZES | {"mean_depth": 2}
@@ -134,6 +144,12 @@ class TestBERT4Rec(ModelConformance):
 class TestHSTU(ModelConformance):
     model = "hstu"
     params: ClassVar = {"width": 16, "heads": 2, "shared_negatives": True}
+    quiet: ClassVar = {"dropout": 0.0}
+
+
+class TestESASRec(ModelConformance):
+    model = "esasrec"
+    params: ClassVar = {"width": 16, "heads": 2, "layers": 2, "expansion": 2, "shared_negatives": True}
     quiet: ClassVar = {"dropout": 0.0}
 
 

@@ -1,0 +1,134 @@
+"""Caser: convolutions over the history as an image of embeddings (Tang & Wang, WSDM 2018).
+
+As in RecBole 1.2.1: horizontal filters of every height up to the maximum length, each pooled to its
+largest activation; vertical filters, weighted sums of the embeddings by place; dropout, two linear layers
+with ReLU, dot products with the item table, full softmax cross-entropy, and a penalty on the (not squared)
+norms of the weights.
+
+What differs: a filter covers only items that are there, where the source fills short histories with an
+item of its own, whose embedding its filters then see; so every position of a training sequence is a target
+in one pass, pooled and summed over the items up to it. There is no vector per user: the protocols rank by
+histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
+"""
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+
+__all__ = ["Caser", "CaserConfig"]
+
+
+class CaserConfig(NextItemLoss):
+    """Sizes and regularisation; defaults of RecBole 1.2.1."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and user states."""
+
+    horizontal_filters: int = Field(default=8, ge=1)
+    """Horizontal filters of each height (RecBole: 8; paper: 16)."""
+
+    vertical_filters: int = Field(default=4, ge=1)
+    """Vertical filters, each as long as the maximum length (RecBole: 4)."""
+
+    tallest: int | None = Field(default=None, ge=1)
+    """Height of the tallest horizontal filter; none: the maximum length, as RecBole has it, though its
+    work grows with the cube of that (the paper's images are at most 9 items high)."""
+
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+    """Rate on what the filters found (RecBole: 0.4; paper: 0.5)."""
+
+    penalty: float = Field(default=1e-4, ge=0)
+    """Weight of the sum of the norms (RecBole: 1e-4)."""
+
+
+class Penalised(GradientStage):
+    """Loss of the next item at every target, and the penalty."""
+
+    model: "Caser"
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms."""
+        states = self.model.token_states(batch.sequences)[batch.rows]  # (targets, width)
+        prediction = self.model.target_loss(states, batch.targets)
+        norms = self.model.norms()
+        return {
+            "loss": prediction + self.model.config.penalty * norms,
+            "prediction": prediction,
+            "norms": norms,
+        }
+
+
+class Caser(NextItemModel):
+    """Horizontal and vertical convolutions; the state scores all items by dot product."""
+
+    Config = CaserConfig
+    summary = "Caser: convolutions over the history (Tang & Wang 2018; RecBole's form)."
+    stages: ClassVar = {"supervised": Penalised}
+    default_stages = ("supervised",)
+    config: CaserConfig
+
+    def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, tallest = config.width, min(config.tallest or max_length, max_length)
+        self.items = nn.Embedding(n_items, width)
+        self.horizontal = nn.ModuleList(
+            nn.Conv1d(width, config.horizontal_filters, height) for height in range(1, tallest + 1)
+        )
+        self.vertical = nn.Linear(max_length, config.vertical_filters)  # weights by place, then the bias
+        self.dropout = nn.Dropout(config.dropout)
+        found = config.vertical_filters * width + config.horizontal_filters * tallest
+        self.first = nn.Linear(found, width)
+        self.second = nn.Linear(width, width)
+        nn.init.normal_(self.items.weight, std=1 / width)
+        for linear in (self.first, self.second):
+            nn.init.xavier_normal_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        found = sequences.by_group(self.filtered, self.items(sequences.items))
+        return F.relu(self.second(F.relu(self.first(self.dropout(found)))))
+
+    def filtered(self, embedded: Tensor) -> Tensor:
+        """What the filters find up to each place: (sequences, length, width) → (sequences, length, found)."""
+        return torch.cat((self._vertical(embedded), self._horizontal(embedded)), -1)
+
+    def norms(self) -> Tensor:
+        """Sum of the Frobenius norms of the item table and of all filters and linear weights."""
+        filters = [filter_.weight for filter_ in self._filters()]
+        weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight, *filters]
+        return torch.stack([weight.norm() for weight in weights]).sum()
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.items.weight, self.config.temperature)
+
+    def _filters(self) -> list[nn.Conv1d]:
+        return [filter_ for filter_ in self.horizontal if isinstance(filter_, nn.Conv1d)]
+
+    def _vertical(self, embedded: Tensor) -> Tensor:
+        """Weighted sums of the embeddings so far, filter by filter, (sequences, length, filters · width)."""
+        weights = self.vertical.weight[:, : embedded.shape[1]].T  # (length, filters)
+        sums = (embedded.unsqueeze(2) * weights.unsqueeze(2)).cumsum(1)
+        return (sums + self.vertical.bias.unsqueeze(1)).flatten(2)
+
+    def _horizontal(self, embedded: Tensor) -> Tensor:
+        """Largest activation so far by height and filter, (sequences, length, heights · filters)."""
+        image, length = embedded.transpose(1, 2), embedded.shape[1]
+        pooled = []
+        for height, filter_ in enumerate(self._filters(), start=1):
+            if height > length:  # taller than what is there: finds nothing
+                pooled.append(image.new_zeros(len(image), filter_.out_channels, length))
+                continue
+            activations = F.relu(filter_(image))  # (sequences, filters, length - height + 1)
+            pooled.append(F.pad(activations.cummax(2).values, (height - 1, 0)))
+        return torch.cat(pooled, 1).transpose(1, 2)
