@@ -95,6 +95,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "bsarec": "lrbench.models.bsarec:BSARec",
         "bert4rec": "lrbench.models.bert4rec:BERT4Rec",
         "hstu": "lrbench.models.hstu:HSTU",
+        "cl4srec": "lrbench.models.cl4srec:CL4SRec",
         "duorec": "lrbench.models.duorec:DuoRec",
         "recurrence": "lrbench.models.recurrence:Recurrence",
         "erl": "lrbench.models.erl:ERL",

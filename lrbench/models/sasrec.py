@@ -58,12 +58,14 @@ class SASRec(NextItemModel):
     summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
+    further_items: ClassVar[int] = 0
+    """Tokens behind the catalogue that have embeddings and are never recommended."""
     config: SASRecConfig
 
     def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         input_dropout = config.dropout if config.input_dropout is None else config.input_dropout
-        self.embedding = InputEmbedding(n_items, max_length, config.width, input_dropout)
+        self.embedding = InputEmbedding(n_items + self.further_items, max_length, config.width, input_dropout)
         self.encoder = transformer(
             config.layers,
             config.width,

@@ -153,6 +153,12 @@ class TestESASRec(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0}
 
 
+class TestCL4SRec(ModelConformance):
+    model = "cl4srec"
+    params = SIZES
+    quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0, "contrast_weight": 0.0}
+
+
 class TestDuoRec(ModelConformance):
     model = "duorec"
     params = SIZES
