@@ -11,20 +11,15 @@ items and rows are not: measured on one core, 1,024 targets and 12,101 items of 
 instead of 74.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["cross_entropy", "items_above", "target_log_probabilities"]
+from lrbench.objectives.chunks import add_product, product_type, score_chunks
 
-# Scores held at once. Measured at width 64 and 12,101 items on two cores: 40 ms for 1,024 targets
-# with chunks of 1–2 million scores, 70 ms with all 12 million; an accelerator needs long chunks.
-_CHUNK_SCORES = {"cpu": 1 << 21}
-_CHUNK_SCORES_ACCELERATOR = 1 << 26
-_SHORTEST_CHUNK = 64
+__all__ = ["cross_entropy", "items_above", "target_log_probabilities"]
 
 
 def cross_entropy(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
@@ -72,36 +67,11 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
         (targets,) int64
     """
     above = torch.empty_like(targets)
-    for rows, scores in _chunks(states, item_vectors):
+    for rows, scores in score_chunks(states, item_vectors):
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
         # Summing bytes to int32 takes a sixth of the time of summing booleans.
         above[rows] = (scores > target_score).view(torch.uint8).sum(1, dtype=torch.int32)
     return above
-
-
-def _product_type(states: Tensor) -> torch.dtype:
-    """The type in which scores are computed: that of the states, or of autocast where it is on."""
-    place = states.device.type
-    return torch.get_autocast_dtype(place) if torch.is_autocast_enabled(place) else states.dtype
-
-
-def _chunks(states: Tensor, item_vectors: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield slices of the rows with their scores, (chunk, items), in one buffer used again and again."""
-    n_rows, n_items = states.shape[0], item_vectors.shape[0]
-    capacity = _CHUNK_SCORES.get(states.device.type, _CHUNK_SCORES_ACCELERATOR)
-    length = min(max(capacity // n_items, _SHORTEST_CHUNK), n_rows)
-    buffer = states.new_empty(length, n_items)  # an operation that writes here is not subject to autocast
-    for start in range(0, n_rows, max(length, 1)):
-        rows = slice(start, min(start + length, n_rows))
-        yield rows, torch.mm(states[rows], item_vectors.T, out=buffer[: rows.stop - start])
-
-
-def _add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
-    """Add ``scoresᵀ · rows`` to (items, width), which may be of a wider type."""
-    if total.dtype == scores.dtype:
-        total.addmm_(scores.T, rows)
-    else:
-        total.add_(scores.T @ rows)
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -113,9 +83,9 @@ class _CrossEntropy(torch.autograd.Function):
         states_gradient = torch.empty_like(states) if needed else None
         items_gradient = torch.zeros_like(item_vectors) if needed else None
         loss = states.new_zeros(())
-        product = _product_type(states)
+        product = product_type(states)
         items = item_vectors.to(product)
-        for rows, scores in _chunks(states.to(product), items):
+        for rows, scores in score_chunks(states.to(product), items):
             scores.sub_(scores.amax(1, keepdim=True))
             target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
             total = scores.exp_().sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
@@ -124,7 +94,7 @@ class _CrossEntropy(torch.autograd.Function):
                 # d loss / d scores is the softmax, less 1 at the target. The softmax is `scores / total`;
                 # dividing on the side of the narrow factor spares a pass over the scores.
                 torch.div(scores @ items, total, out=states_gradient[rows])
-                _add_product(items_gradient, scores, (states[rows] / total).to(product))
+                add_product(items_gradient, scores, (states[rows] / total).to(product))
         if states_gradient is not None and items_gradient is not None:
             states_gradient.sub_(item_vectors[targets])
             items_gradient.index_add_(0, targets, states, alpha=-1)
@@ -144,8 +114,8 @@ class _TargetLogProbabilities(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
         values, log_totals = states.new_empty(len(targets)), states.new_empty(len(targets))
-        ctx.product = _product_type(states)
-        for rows, scores in _chunks(states.to(ctx.product), item_vectors.to(ctx.product)):
+        ctx.product = product_type(states)
+        for rows, scores in score_chunks(states.to(ctx.product), item_vectors.to(ctx.product)):
             target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
             largest = scores.amax(1, keepdim=True)
             total = scores.sub_(largest).exp_().sum(1, keepdim=True, dtype=states.dtype)
@@ -161,11 +131,11 @@ class _TargetLogProbabilities(torch.autograd.Function):
         states, item_vectors, targets, log_totals = ctx.saved_tensors
         states_gradient, items_gradient = torch.empty_like(states), torch.zeros_like(item_vectors)
         items, weights = item_vectors.to(ctx.product), gradient.unsqueeze(1)  # (targets, 1)
-        for rows, scores in _chunks(states.to(ctx.product), items):
+        for rows, scores in score_chunks(states.to(ctx.product), items):
             # The row's weight times d log p(target) / d scores, which is 1 at the target minus the softmax.
             scores.sub_(log_totals[rows].unsqueeze(1)).exp_()
             torch.mul(scores @ items, -weights[rows], out=states_gradient[rows])
-            _add_product(items_gradient, scores, (states[rows] * -weights[rows]).to(ctx.product))
+            add_product(items_gradient, scores, (states[rows] * -weights[rows]).to(ctx.product))
         states_gradient.addcmul_(weights, item_vectors[targets])
         items_gradient.index_add_(0, targets, states * weights)
         return states_gradient, items_gradient, None

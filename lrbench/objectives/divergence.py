@@ -4,8 +4,12 @@ With p_s the softmax of state s over all items, the divergence of S states is th
 ordered pairs s ≠ t of ``KL(p_s ‖ p_t)``, in which p_t is a constant: the gradient reaches p_s alone.
 ReaRec's ensemble reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward it.
 
-The gradient with respect to the scores of state s is ``p_s · (D_s − Σ_v p_s·D_s)`` with
-``D_s = S·log p_s − Σ_t log p_t``, so it is taken in the forward pass, chunk of rows by chunk of rows.
+With y_s the scores of state s and ``d_s = S·y_s − Σ_t y_t``, ``Σ_t KL(p_s ‖ p_t)`` is ``Σ_v p_s·d_s`` but for
+the logarithms of the softmaxes' sums, which cancel over the states of a row. Here d_s are the scores of the
+state ``S·h_s − Σ_t h_t``: one product instead of passes over all states' scores. The gradient by the scores,
+``p_s·(d_s − Σ_v p_s·d_s)``, is taken in the forward pass, chunk of rows by chunk of rows.
+
+Under autocast the products and the scores of a chunk are of the autocast type, all sums over items are not.
 """
 
 from typing import Any
@@ -14,11 +18,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["pairwise_divergence"]
+from lrbench.objectives.chunks import add_product, product_type, score_chunks
 
-_CHUNK_SCORES = {"cpu": 1 << 20}  # scores of one state held at once
-_CHUNK_SCORES_ACCELERATOR = 1 << 24
-_SHORTEST_CHUNK = 16
+__all__ = ["pairwise_divergence"]
 
 
 def pairwise_divergence(states: Tensor, item_vectors: Tensor) -> Tensor:
@@ -40,25 +42,25 @@ def pairwise_divergence(states: Tensor, item_vectors: Tensor) -> Tensor:
 class _PairwiseDivergence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, item_vectors: Tensor) -> Tensor:
-        n_states, n_rows, _ = states.shape
-        states_gradient = torch.empty_like(states)
+        n_states, n_rows, width = states.shape
+        differences = n_states * states - states.sum(0)  # (states, rows, width)
+        product = product_type(states)
+        items = item_vectors.to(product)
+        flat, flat_differences = states.view(-1, width), differences.view(-1, width).to(product)
+        states_gradient = torch.empty_like(flat)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
-        capacity = _CHUNK_SCORES.get(states.device.type, _CHUNK_SCORES_ACCELERATOR)
-        length = max(capacity // len(item_vectors), _SHORTEST_CHUNK)
-        for start in range(0, n_rows, length):
-            rows = slice(start, min(start + length, n_rows))
-            logs = (states[:, rows] @ item_vectors.T).log_softmax(-1)  # (states, chunk, items)
-            summed = logs.sum(0)  # (chunk, items)
-            for state, log in enumerate(logs):
-                probabilities = log.exp()
-                excess = log.mul_(n_states).sub_(summed)  # (chunk, items)
-                divergence = (probabilities * excess).sum(1, keepdim=True)  # (chunk, 1)
-                total += divergence.sum()
-                by_score = excess.sub_(divergence).mul_(probabilities)
-                torch.mm(by_score, item_vectors, out=states_gradient[state, rows])
-                items_gradient.addmm_(by_score.T, states[state, rows])
-        ctx.save_for_backward(states_gradient, items_gradient)
+        for rows, scores in score_chunks(flat.to(product), items):
+            largest = scores.amax(1, keepdim=True)  # (chunk, 1)
+            weights = scores.sub_(largest).exp_()  # softmax times its sum
+            weight = weights.sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
+            weighted = (flat_differences[rows] @ items.T).mul_(weights)
+            mean = weighted.sum(1, keepdim=True, dtype=states.dtype) / weight  # (chunk, 1)
+            total += mean.sum()
+            by_score = torch.addcmul(weighted, weights, mean.to(product), value=-1, out=weighted)
+            torch.div(by_score @ items, weight, out=states_gradient[rows])
+            add_product(items_gradient, by_score, (flat[rows] / weight).to(product))
+        ctx.save_for_backward(states_gradient.view_as(states), items_gradient)
         ctx.terms = n_rows * n_states * (n_states - 1)
         value: Tensor = total / ctx.terms
         return value

@@ -1,7 +1,5 @@
 """The chunked cross-entropy against the dense one, in value and gradient."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,19 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lrbench.objectives import cross_entropy as module
 from lrbench.objectives.cross_entropy import cross_entropy, items_above, target_log_probabilities
 
 Case = tuple[Tensor, Tensor, Tensor]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short_chunks() -> Iterator[None]:
-    """Three rows a chunk, so that small cases have several chunks and a short last one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_CHUNK_SCORES", {"cpu": 1})
-        patch.setattr(module, "_SHORTEST_CHUNK", 3)
-        yield
 
 
 @st.composite

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrbench.objectives import divergence as module
 from lrbench.objectives.divergence import pairwise_divergence
 
 
@@ -22,9 +21,7 @@ def dense(states: Tensor, items: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("n_states", [2, 3, 5])
-def test_it_is_the_dense_one(monkeypatch: pytest.MonkeyPatch, n_states: int) -> None:
-    monkeypatch.setattr(module, "_CHUNK_SCORES", {"cpu": 1})
-    monkeypatch.setattr(module, "_SHORTEST_CHUNK", 3)
+def test_it_is_the_dense_one(n_states: int) -> None:
     source = torch.Generator().manual_seed(n_states)
     states = torch.randn(n_states, 7, 4, dtype=torch.float64, generator=source, requires_grad=True)
     items = torch.randn(9, 4, dtype=torch.float64, generator=source, requires_grad=True)
@@ -46,3 +43,18 @@ def test_two_coins() -> None:
 def test_one_state_agrees_with_itself() -> None:
     states = torch.randn(1, 3, 2, requires_grad=True)
     assert pairwise_divergence(states, torch.randn(4, 2)).item() == 0
+
+
+def test_under_autocast_products_are_coarse_and_sums_are_not() -> None:
+    source = torch.Generator().manual_seed(5)
+    states = torch.randn(3, 7, 16, generator=source, requires_grad=True)
+    items = torch.randn(50, 16, generator=source, requires_grad=True)
+    fine = pairwise_divergence(states, items)
+    with torch.autocast("cpu", torch.bfloat16):
+        coarse = pairwise_divergence(states, items)
+    assert coarse.dtype == torch.float32
+    torch.testing.assert_close(coarse, fine, rtol=0.02, atol=0)
+    ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, fine))
+    for own, exact in zip(ours, theirs, strict=True):
+        assert own.dtype == torch.float32
+        assert (own - exact).norm() < 0.03 * exact.norm()

@@ -72,3 +72,18 @@ def test_negatives_are_uniform_over_the_catalogue() -> None:
     counts = torch.bincount(drawn.flatten(), minlength=10)
     assert F.l1_loss(counts / counts.sum(), torch.full((10,), 0.1)) < 0.005
     assert draw_negatives(torch.zeros(3), 10, 4, shared=True).shape == (4,)
+
+
+def test_scores_are_the_same_by_way_of_all_items_and_of_their_own() -> None:
+    """More than 64 items for each negative take the one way, fewer the other."""
+    source = torch.Generator().manual_seed(1)
+    states = torch.randn(8, 5, dtype=torch.float64, generator=source, requires_grad=True)
+    items = torch.randn(100, 5, dtype=torch.float64, generator=source, requires_grad=True)
+    targets = torch.randint(100, (8,), generator=source)
+    negatives = torch.randint(20, (8, 4), generator=source)  # some more than once
+    few = sampled_loss("sampled_softmax", states, items[:100], targets, negatives)
+    rest = torch.zeros(300, 5, dtype=torch.float64)  # never chosen
+    many = sampled_loss("sampled_softmax", states, torch.cat((items, rest)), targets, negatives)
+    torch.testing.assert_close(few, many)
+    ours, theirs = (torch.autograd.grad(3 * value, (states, items)) for value in (few, many))
+    torch.testing.assert_close(ours, theirs)

@@ -1,0 +1,96 @@
+"""Scores of rows against all items a chunk at a time, so that rows × items never exist at once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["add_product", "chosen_scores", "product_type", "score_chunks"]
+
+# Scores held at once. Measured at width 64 and 12,101 items on two cores: 40 ms for 1,024 targets
+# with chunks of 1–2 million scores, 70 ms with all 12 million; an accelerator needs long chunks.
+_CHUNK_SCORES = {"cpu": 1 << 21}
+_CHUNK_SCORES_ACCELERATOR = 1 << 26
+_SHORTEST_CHUNK = 64
+
+
+def product_type(states: Tensor) -> torch.dtype:
+    """The type in which scores are computed: that of the states, or of autocast where it is on."""
+    place = states.device.type
+    return torch.get_autocast_dtype(place) if torch.is_autocast_enabled(place) else states.dtype
+
+
+def score_chunks(states: Tensor, item_vectors: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield slices of the rows with their scores, (chunk, items), in one buffer used again and again.
+
+    Args:
+        states: (rows, width).
+        item_vectors: (items, width), of the same type.
+    """
+    for rows, buffer in _buffers(states, item_vectors.shape[0]):
+        # An operation that writes into a given tensor is not subject to autocast.
+        yield rows, torch.mm(states[rows], item_vectors.T, out=buffer)
+
+
+def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+    """Scores of some items for each row, by way of its scores of all items.
+
+    That is faster than to gather the items' vectors row by row where many are chosen of few: measured on
+    one core for 800 rows and 256 of 12,101 items, 77 ms instead of 117 at width 64 and 209 instead of 441 at
+    width 256; of 35,000 items it is slower.
+
+    Args:
+        states: (rows, width).
+        item_vectors: (items, width).
+        chosen: (rows, K) item numbers; one may be chosen more than once.
+
+    Returns:
+        (rows, K), in the type of the states.
+    """
+    scores: Tensor = _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
+    return scores
+
+
+def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
+    """Add ``scoresᵀ · rows`` to (items, width), which may be of a wider type."""
+    if total.dtype == scores.dtype:
+        total.addmm_(scores.T, rows)
+    else:
+        total.add_(scores.T @ rows)
+
+
+def _buffers(states: Tensor, n_items: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yield slices of the rows, each with (chunk, items) of one memory used again and again."""
+    n_rows = states.shape[0]
+    capacity = _CHUNK_SCORES.get(states.device.type, _CHUNK_SCORES_ACCELERATOR)
+    length = min(max(capacity // n_items, _SHORTEST_CHUNK), n_rows)
+    buffer = states.new_empty(length, n_items)
+    for start in range(0, n_rows, max(length, 1)):
+        rows = slice(start, min(start + length, n_rows))
+        yield rows, buffer[: rows.stop - start]
+
+
+class _ChosenScores(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+        ctx.save_for_backward(states, item_vectors, chosen)
+        ctx.product = product_type(states)
+        picked = states.new_empty(chosen.shape)
+        for rows, scores in score_chunks(states.to(ctx.product), item_vectors.to(ctx.product)):
+            picked[rows] = scores.gather(1, chosen[rows]).to(picked.dtype)
+        return picked
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        states, item_vectors, chosen = ctx.saved_tensors
+        items, rounded = item_vectors.to(ctx.product), states.to(ctx.product)
+        gradient = gradient.to(ctx.product)
+        states_gradient, items_gradient = torch.empty_like(states), torch.zeros_like(item_vectors)
+        for rows, buffer in _buffers(rounded, len(items)):
+            by_score = buffer.zero_().scatter_add_(1, chosen[rows], gradient[rows])  # (chunk, items)
+            states_gradient[rows] = by_score @ items
+            add_product(items_gradient, by_score, rounded[rows])
+        return states_gradient, items_gradient, None
