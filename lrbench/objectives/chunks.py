@@ -22,16 +22,20 @@ def product_type(states: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(place) if torch.is_autocast_enabled(place) else states.dtype
 
 
-def score_chunks(states: Tensor, item_vectors: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield slices of the rows with their scores, (chunk, items), in one buffer used again and again.
+def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Yield slices of the rows with their scores, (chunk, items), in memory that is used again and again.
 
     Args:
-        states: (rows, width).
-        item_vectors: (items, width), of the same type.
+        item_vectors: (items, width).
+        states: (rows, width) each, of the same type.
+
+    Yields:
+        The slice, and the scores of its rows for each of ``states``.
     """
-    for rows, buffer in _buffers(states, item_vectors.shape[0]):
+    for rows, *buffers in _buffers(len(item_vectors), *states):
         # An operation that writes into a given tensor is not subject to autocast.
-        yield rows, torch.mm(states[rows], item_vectors.T, out=buffer)
+        products = zip(states, buffers, strict=True)
+        yield rows, *(torch.mm(state[rows], item_vectors.T, out=buffer) for state, buffer in products)
 
 
 def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
@@ -61,15 +65,15 @@ def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
         total.add_(scores.T @ rows)
 
 
-def _buffers(states: Tensor, n_items: int) -> Iterator[tuple[slice, Tensor]]:
-    """Yield slices of the rows, each with (chunk, items) of one memory used again and again."""
-    n_rows = states.shape[0]
-    capacity = _CHUNK_SCORES.get(states.device.type, _CHUNK_SCORES_ACCELERATOR)
+def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Yield slices of the rows, each with (chunk, items) of one memory for each of ``states``."""
+    n_rows = states[0].shape[0]
+    capacity = _CHUNK_SCORES.get(states[0].device.type, _CHUNK_SCORES_ACCELERATOR) // len(states)
     length = min(max(capacity // n_items, _SHORTEST_CHUNK), n_rows)
-    buffer = states.new_empty(length, n_items)
+    buffers = [state.new_empty(length, n_items) for state in states]
     for start in range(0, n_rows, max(length, 1)):
         rows = slice(start, min(start + length, n_rows))
-        yield rows, buffer[: rows.stop - start]
+        yield rows, *(buffer[: rows.stop - start] for buffer in buffers)
 
 
 class _ChosenScores(torch.autograd.Function):
@@ -78,7 +82,7 @@ class _ChosenScores(torch.autograd.Function):
         ctx.save_for_backward(states, item_vectors, chosen)
         ctx.product = product_type(states)
         picked = states.new_empty(chosen.shape)
-        for rows, scores in score_chunks(states.to(ctx.product), item_vectors.to(ctx.product)):
+        for rows, scores in score_chunks(item_vectors.to(ctx.product), states.to(ctx.product)):
             picked[rows] = scores.gather(1, chosen[rows]).to(picked.dtype)
         return picked
 
@@ -89,7 +93,7 @@ class _ChosenScores(torch.autograd.Function):
         items, rounded = item_vectors.to(ctx.product), states.to(ctx.product)
         gradient = gradient.to(ctx.product)
         states_gradient, items_gradient = torch.empty_like(states), torch.zeros_like(item_vectors)
-        for rows, buffer in _buffers(rounded, len(items)):
+        for rows, buffer in _buffers(len(items), rounded):
             by_score = buffer.zero_().scatter_add_(1, chosen[rows], gradient[rows])  # (chunk, items)
             states_gradient[rows] = by_score @ items
             add_product(items_gradient, by_score, rounded[rows])

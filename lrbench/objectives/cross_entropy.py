@@ -67,7 +67,7 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
         (targets,) int64
     """
     above = torch.empty_like(targets)
-    for rows, scores in score_chunks(states, item_vectors):
+    for rows, scores in score_chunks(item_vectors, states):
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
         # Summing bytes to int32 takes a sixth of the time of summing booleans.
         above[rows] = (scores > target_score).view(torch.uint8).sum(1, dtype=torch.int32)
@@ -85,7 +85,7 @@ class _CrossEntropy(torch.autograd.Function):
         loss = states.new_zeros(())
         product = product_type(states)
         items = item_vectors.to(product)
-        for rows, scores in score_chunks(states.to(product), items):
+        for rows, scores in score_chunks(items, states.to(product)):
             scores.sub_(scores.amax(1, keepdim=True))
             target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
             total = scores.exp_().sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
@@ -115,7 +115,7 @@ class _TargetLogProbabilities(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
         values, log_totals = states.new_empty(len(targets)), states.new_empty(len(targets))
         ctx.product = product_type(states)
-        for rows, scores in score_chunks(states.to(ctx.product), item_vectors.to(ctx.product)):
+        for rows, scores in score_chunks(item_vectors.to(ctx.product), states.to(ctx.product)):
             target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
             largest = scores.amax(1, keepdim=True)
             total = scores.sub_(largest).exp_().sum(1, keepdim=True, dtype=states.dtype)
@@ -131,7 +131,7 @@ class _TargetLogProbabilities(torch.autograd.Function):
         states, item_vectors, targets, log_totals = ctx.saved_tensors
         states_gradient, items_gradient = torch.empty_like(states), torch.zeros_like(item_vectors)
         items, weights = item_vectors.to(ctx.product), gradient.unsqueeze(1)  # (targets, 1)
-        for rows, scores in score_chunks(states.to(ctx.product), items):
+        for rows, scores in score_chunks(items, states.to(ctx.product)):
             # The row's weight times d log p(target) / d scores, which is 1 at the target minus the softmax.
             scores.sub_(log_totals[rows].unsqueeze(1)).exp_()
             torch.mul(scores @ items, -weights[rows], out=states_gradient[rows])

@@ -43,21 +43,21 @@ class _PairwiseDivergence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, item_vectors: Tensor) -> Tensor:
         n_states, n_rows, width = states.shape
-        differences = n_states * states - states.sum(0)  # (states, rows, width)
         product = product_type(states)
-        items = item_vectors.to(product)
-        flat, flat_differences = states.view(-1, width), differences.view(-1, width).to(product)
+        items, flat = item_vectors.to(product), states.reshape(-1, width)
+        differences = (n_states * states - states.sum(0)).view(-1, width)
         states_gradient = torch.empty_like(flat)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
-        for rows, scores in score_chunks(flat.to(product), items):
+        both = score_chunks(items, flat.to(product), differences.to(product))
+        for rows, scores, excess in both:
             largest = scores.amax(1, keepdim=True)  # (chunk, 1)
             weights = scores.sub_(largest).exp_()  # softmax times its sum
             weight = weights.sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
-            weighted = (flat_differences[rows] @ items.T).mul_(weights)
+            weighted = excess.mul_(weights)
             mean = weighted.sum(1, keepdim=True, dtype=states.dtype) / weight  # (chunk, 1)
             total += mean.sum()
-            by_score = torch.addcmul(weighted, weights, mean.to(product), value=-1, out=weighted)
+            by_score = weighted.addcmul_(weights, mean.to(product), value=-1)
             torch.div(by_score @ items, weight, out=states_gradient[rows])
             add_product(items_gradient, by_score, (flat[rows] / weight).to(product))
         ctx.save_for_backward(states_gradient.view_as(states), items_gradient)
