@@ -9,8 +9,8 @@ TangJiakai/ReaRec @7f46432, for one prefix at a time.)
 """
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import Attention, Block, Encoder, Residual
 
-__all__ = ["Chains", "Memory", "encode_items"]
+__all__ = ["ChainBlock", "Chains", "Memory", "bare_attention", "encode_items", "whole_blocks"]
 
 
 class Memory(NamedTuple):
@@ -40,7 +40,7 @@ def encode_items(encoder: Encoder, hidden: Tensor, sequences: Packed) -> tuple[T
         States, (tokens, width), and one memory per block.
     """
     memories = []
-    for block in _blocks(encoder):
+    for block in whole_blocks(encoder):
         query, keys, values = block.attention.project(hidden)
         memories.append(Memory(keys, values))
         attended = block.attention.attend(query, keys, values, sequences)
@@ -52,15 +52,21 @@ class Chains:
     """Growing chains behind every item, or behind the last item of each sequence.
 
     Args:
-        encoder: the blocks that encoded the items.
+        blocks: what a latent token runs through.
         sequences: the histories.
-        memories: from :func:`encode_items`.
+        memories: of each of these blocks, from :func:`encode_items`.
         everywhere: a chain row for every token; otherwise one for each sequence, in the order given to
             ``pack``.
     """
 
-    def __init__(self, encoder: Encoder, sequences: Packed, memories: list[Memory], everywhere: bool) -> None:
-        self._encoder = encoder
+    def __init__(
+        self,
+        blocks: Sequence["ChainBlock"],
+        sequences: Packed,
+        memories: Sequence[Memory],
+        everywhere: bool,
+    ) -> None:
+        self._blocks = blocks
         self._sequences = sequences
         self._memories = memories
         self._everywhere = everywhere
@@ -75,7 +81,7 @@ class Chains:
         Returns:
             The token's states after the last block, (rows, streams, width).
         """
-        for block, memory, own in zip(_blocks(self._encoder), self._memories, self._own, strict=True):
+        for block, memory, own in zip(self._blocks, self._memories, self._own, strict=True):
             query, keys, values = block.attention.project(hidden)
             own.append(Memory(keys, values))
             chain = [torch.stack(parts, 2) for parts in zip(*own, strict=True)]  # (rows, streams, chain, …)
@@ -145,22 +151,52 @@ def _mix(
     return rows
 
 
-class _AttentionBlock(NamedTuple):
-    """A block that mixes by attention, taken apart."""
+class ChainBlock(Protocol):
+    """What a latent token runs through: attention, and what comes after."""
+
+    @property
+    def attention(self) -> Attention:
+        """Mixes the token with what it sees."""
+        ...
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        """The token's output, given the weighted values and its input, (…, width) each."""
+        ...
+
+
+class _WholeBlock(NamedTuple):
+    """A Transformer block taken apart."""
 
     attention: Attention
     residual: Residual
     feed_forward: nn.Module
 
     def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
-        """Everything after the weighted values."""
         mixed = self.residual.close(self.attention.output(attended), hidden)
         fed: Tensor = self.feed_forward(mixed, sequences)
         return fed
 
 
-def _blocks(encoder: Encoder) -> Iterator[_AttentionBlock]:
+class _BareAttention(NamedTuple):
+    """Attention alone, without residual, norm and feed-forward part."""
+
+    attention: Attention
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        output: Tensor = self.attention.output(attended)
+        return output
+
+
+def whole_blocks(encoder: Encoder) -> list[ChainBlock]:
+    """The blocks of an encoder that mixes by attention."""
+    blocks: list[ChainBlock] = []
     for block in encoder.blocks:
         assert isinstance(block, Block) and isinstance(block.mixer, Residual)
         assert isinstance(block.mixer.inner, Attention)
-        yield _AttentionBlock(block.mixer.inner, block.mixer, block.feed_forward)
+        blocks.append(_WholeBlock(block.mixer.inner, block.mixer, block.feed_forward))
+    return blocks
+
+
+def bare_attention(encoder: Encoder) -> list[ChainBlock]:
+    """The first block's attention, whose memory is of the items' embeddings, without the rest of it."""
+    return [_BareAttention(whole_blocks(encoder)[0].attention)]

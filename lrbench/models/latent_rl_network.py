@@ -22,7 +22,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import InputEmbedding, check_heads, initialise, transformer
 from lrbench.models.latent_attention import LatentAttention
-from lrbench.models.latent_chain import Chains, encode_items
+from lrbench.models.latent_chain import Chains, encode_items, whole_blocks
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
 __all__ = ["LatentRLConfig", "LatentRLNetwork"]
@@ -148,7 +148,7 @@ class LatentRLNetwork(ReasoningModel):
             group: versions of each latent, of which all but the first are perturbed.
         """
         items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
-        chains = Chains(self.encoder, sequences, memories, everywhere)
+        chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
         rows = items if everywhere else items[sequences.last]
         states = [rows.unsqueeze(1).expand(-1, group, -1)]
         for number in range(latents):

@@ -1,12 +1,11 @@
 """PLR: several streams of latent reasoning side by side (arXiv 2601.03153).
 
 There is no public code; where the formulas leave a choice, these are the readings taken. h_0 is the
-encoder's state at the last item; stream m
-starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs the whole encoder stack on one new token
-per stream, ``LayerNorm(h_{s−1,m} + p_s)``, which sees the items and its own stream, and adds the state
-before it: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is summed up by the mean over its steps, without
-h_{0,m}; the streams by a softmax gate on h_0 (mixture of reasoning streams). Training scores that sum z
-alone; inference scores ``h_0 + z``.
+encoder's state at the last item; stream m starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs
+the whole encoder stack on one new token per stream, ``LayerNorm(h_{s−1,m} + p_s)``, which sees the items
+and its own stream, and adds the state before it: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is summed up
+by the mean over its steps, without h_{0,m}; the streams by a softmax gate on h_0 (mixture of reasoning
+streams). Training scores that sum z alone; inference scores ``h_0 + z``.
 
 ``loss = CE(z) − λ · divergence + μ · contrast``: the divergence is over ordered pairs of all steps of all
 streams, each pair's second constant; the contrast is InfoNCE of z between two passes that differ by
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
 from lrbench.models.base import GradientStage, Terms
-from lrbench.models.latent_chain import Chains, encode_items
+from lrbench.models.latent_chain import Chains, bare_attention, encode_items, whole_blocks
 from lrbench.models.rearec_network import Jitter, ReaRecConfig, ReaRecNetwork
 from lrbench.models.reasoning import Recipe
 from lrbench.objectives.alignment import symmetric_info_nce
@@ -55,6 +54,10 @@ class PLRConfig(ReaRecConfig):
 
     temperature: float = Field(default=1.0, gt=0)
     """Divides all scores, in training and in ranking (not named in the paper)."""
+
+    step_network: Literal["stack", "attention"] = "stack"
+    """What a step runs: the whole encoder stack, or the first block's attention over the items' embeddings
+    and the stream alone, as the paper's formula can be read as well."""
 
     gate: Literal["learned", "mean"] = "learned"
     """How streams are summed: by a gate on the encoder's state, or their mean (the ablation w/o MoRS)."""
@@ -131,7 +134,10 @@ class PLR(ReaRecNetwork):
             h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and none.
         """
         items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
-        chains = Chains(self.encoder, sequences, memories, everywhere)
+        if self.config.step_network == "stack":
+            chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
+        else:
+            chains = Chains(bare_attention(self.encoder), sequences, memories[:1], everywhere)
         start = (items if everywhere else items[sequences.last]).unsqueeze(1)  # (rows, 1, width)
         states = [start.expand(-1, self.config.streams, -1)]
         state = start + self.triggers

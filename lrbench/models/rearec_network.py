@@ -23,7 +23,7 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import ModelConfig
 from lrbench.models.blocks import InputEmbedding, check_heads, initialise, transformer
-from lrbench.models.latent_chain import Chains, encode_items
+from lrbench.models.latent_chain import Chains, encode_items, whole_blocks
 from lrbench.models.next_item import over
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
@@ -159,7 +159,8 @@ class ReaRecNetwork(ReasoningModel):
             r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width).
         """
         items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
-        chain, second = (Chains(self.encoder, sequences, memories, everywhere) for _ in range(2))
+        blocks = whole_blocks(self.encoder)
+        chain, second = (Chains(blocks, sequences, memories, everywhere) for _ in range(2))
         states, shaken = [items if everywhere else items[sequences.last]], []
         for step in range(steps):
             state = self.carried(states[-1], noise)

@@ -45,7 +45,7 @@ class _PairwiseDivergence(torch.autograd.Function):
         n_states, n_rows, width = states.shape
         product = product_type(states)
         items, flat = item_vectors.to(product), states.reshape(-1, width)
-        differences = (n_states * states - states.sum(0)).view(-1, width)
+        differences = (n_states * states - states.sum(0)).reshape(-1, width)
         states_gradient = torch.empty_like(flat)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())

@@ -135,6 +135,10 @@ class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
 
 
+class TestPLROfAttention(TestPLR):
+    params = SIZES | {"step_network": "attention"}
+
+
 class TestBERT4Rec(ModelConformance):
     model = "bert4rec"
     params = SIZES

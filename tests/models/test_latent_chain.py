@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import Encoder, initialise, transformer
-from lrbench.models.latent_chain import Chains, encode_items
+from lrbench.models.latent_chain import Chains, encode_items, whole_blocks
 from lrbench.testing import pack_lists
 
 WIDTH, STEPS, STREAMS = 8, 3, 2
@@ -41,7 +41,7 @@ def chained(encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: boo
     """States, (steps, rows, streams, width); stream m starts from the row's state + offset m."""
     states, memories = encode_items(encoder, hidden, sequences)
     rows = states if everywhere else states[sequences.last]
-    chains = Chains(encoder, sequences, memories, everywhere)
+    chains = Chains(whole_blocks(encoder), sequences, memories, everywhere)
     token, found = rows[:, None] + offsets, []
     for step in range(STEPS):
         found.append(chains.extend(token))

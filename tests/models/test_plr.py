@@ -44,3 +44,25 @@ def test_streams_do_not_see_each_other() -> None:
     after, _ = model.reason(sequences, everywhere=False, steps=2)
     torch.testing.assert_close(before[:, :, 0], after[:, :, 0])
     assert not torch.allclose(before[1:, :, 1], after[1:, :, 1])
+
+
+def test_a_step_of_attention_alone_is_what_the_formula_says() -> None:
+    """One head, so that the weighted values can be written down."""
+    torch.manual_seed(0)
+    config = PLRConfig(width=8, heads=1, inner_width=8, streams=2, steps=2, step_network="attention")
+    model = PLR(config, 9, 5).double().eval()
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) / 3)
+    sequences = pack_lists([[1, 2, 3], [4, 5]])
+    states, _ = model.reason(sequences, everywhere=False, steps=2)
+    attention = model.encoder.blocks[0].mixer.inner
+    for row in range(2):
+        embedded = model.embedding(sequences)[sequences.first[row] : sequences.last[row] + 1]
+        for stream in range(2):
+            state, tokens = states[0, row, stream] + model.triggers[stream], []
+            for step in range(2):
+                tokens.append(model.step_input(state, step))
+                seen = torch.cat((embedded, torch.stack(tokens)))
+                scores = attention.key(seen) @ attention.query(tokens[-1]) / 8**0.5
+                state = attention.output(scores.softmax(0) @ attention.value(seen)) + state
+                torch.testing.assert_close(states[step + 1, row, stream], state)
