@@ -37,8 +37,9 @@ class TrainingConfig(FrozenConfig):
     """Largest norm of the whole gradient; none: no clipping."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Type of matrix products in training: float32 is the reference; bfloat16 is torch's autocast, faster on
-    GPUs and on CPUs that have instructions for it. Weights, sums and ranking are float32 either way."""
+    """Type of matrix products in training; float32 is the reference. With bfloat16 the scores of all items
+    are computed in it, which on CPUs with instructions for it takes less than half the time, and on
+    accelerators the network's own products too (autocast). Weights, sums and ranking stay float32."""
 
     rows: Literal["positions", "prefixes"] | None = None
     """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former

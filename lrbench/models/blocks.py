@@ -8,13 +8,16 @@ both come with their residual, so that other mixers (filters, sums of mixers) ca
 attention.
 """
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.dropout import Dropout
 
 __all__ = [
     "Attention",
@@ -108,7 +111,7 @@ class InputEmbedding(nn.Module):
         self.items = nn.Embedding(n_items + padding, width, padding_idx=n_items if padding else None)
         self.positions = nn.Embedding(max_length, width)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, sequences: Packed) -> Tensor:
         """Embed all tokens, (tokens, width)."""
@@ -140,7 +143,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)  # of the attention weights
+        self.dropout = Dropout(dropout)  # of the attention weights
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
@@ -165,16 +168,28 @@ class Attention(nn.Module):
         def by_head(part: Tensor) -> Tensor:
             return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)  # (sequences, heads, length, …)
 
-        rate = self.dropout.p if self.training else 0.0
-        heads = F.scaled_dot_product_attention(
-            by_head(query),
-            by_head(key),
-            by_head(value),
-            attn_mask=visible,
-            dropout_p=rate,
-            is_causal=visible is None,
-        )
+        heads = self._mix(by_head(query), by_head(key), by_head(value), visible)
         return heads.transpose(1, 2).flatten(2)
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        """Weighted values of every place, (sequences, heads, length, …).
+
+        ``visible`` is as torch's attention takes it: True where a place is seen, or what is added to its score.
+        """
+        rate = self.dropout.p if self.training else 0.0
+        if not rate or query.device.type != "cpu":
+            return F.scaled_dot_product_attention(
+                query, key, value, attn_mask=visible, dropout_p=rate, is_causal=visible is None
+            )
+        if visible is None:
+            visible = torch.ones(query.shape[2], query.shape[2], dtype=torch.bool).tril()
+        scores = (query / math.sqrt(query.shape[3])) @ key.transpose(2, 3)
+        if visible.dtype == torch.bool:
+            scores.masked_fill_(~visible, -torch.inf)
+        else:
+            scores.add_(visible)
+        weights: Tensor = self.dropout(scores.softmax(-1))
+        return weights @ value
 
 
 class FeedForward(nn.Module):
@@ -197,7 +212,7 @@ class Residual(nn.Module):
     def __init__(self, inner: nn.Module, width: int, dropout: float) -> None:
         super().__init__()
         self.inner = inner
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import GradientStage, Terms
+from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 
@@ -84,7 +85,7 @@ class Caser(NextItemModel):
             nn.Conv1d(width, config.horizontal_filters, height) for height in range(1, tallest + 1)
         )
         self.vertical = nn.Linear(max_length, config.vertical_filters)  # weights by place, then the bias
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         found = config.vertical_filters * width + config.horizontal_filters * tallest
         self.first = nn.Linear(found, width)
         self.second = nn.Linear(width, width)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import Attention, Block, Encoder, check_heads
+from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -63,7 +64,7 @@ class Gated(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.inner = inner
         self.gate = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
@@ -80,7 +81,7 @@ class SwiGLU(nn.Module):
         self.switch = nn.Linear(width, inner, bias=False)
         self.expand = nn.Linear(width, inner, bias=False)
         self.contract = nn.Linear(inner, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
@@ -102,7 +103,7 @@ class ESASRec(NextItemModel):
         width, dropout = config.width, config.dropout
         self.items = nn.Embedding(n_items, width)
         self.positions = nn.Embedding(max_length, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
         def block() -> Block:
             attention = Gated(Attention(width, config.heads, dropout), width, dropout)

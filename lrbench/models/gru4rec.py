@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -48,7 +49,7 @@ class GRU4Rec(NextItemModel):
     def __init__(self, config: GRU4RecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         self.items = nn.Embedding(n_items, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.gru = nn.GRU(config.width, config.hidden_width, config.layers, bias=False, batch_first=True)
         self.output = nn.Linear(config.hidden_width, config.width)
         nn.init.xavier_normal_(self.items.weight)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.errors import LrbenchError
 from lrbench.models.blocks import Encoder, check_heads
+from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -87,7 +88,7 @@ class HSTUBlock(nn.Module):
         self.project = nn.Parameter(torch.randn(width, 4 * width) * 0.02)  # to u, v, q, k
         self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in places
         self.time_bias = nn.Parameter(torch.randn(_TIME_BUCKETS + 1) * 0.02) if time_bias else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.output.weight)
 
@@ -147,7 +148,7 @@ class HSTU(NextItemModel):
         width, reach = config.width, max_length + config.output_length
         self.items = nn.Embedding(n_items, width)
         self.positions = nn.Embedding(reach, width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
         def block() -> HSTUBlock:
             return HSTUBlock(width, config.heads, reach, config.dropout, config.time_bias)

@@ -1,25 +1,84 @@
 """Scores of rows against all items a chunk at a time, so that rows × items never exist at once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["add_product", "chosen_scores", "product_type", "score_chunks"]
+__all__ = [
+    "add_product",
+    "chosen_scores",
+    "log_softmax_at",
+    "padded",
+    "score_chunks",
+    "score_type",
+    "scores_in",
+]
 
 # Scores held at once. Measured at width 64 and 12,101 items on two cores: 40 ms for 1,024 targets
 # with chunks of 1–2 million scores, 70 ms with all 12 million; an accelerator needs long chunks.
 _CHUNK_SCORES = {"cpu": 1 << 21}
 _CHUNK_SCORES_ACCELERATOR = 1 << 26
 _SHORTEST_CHUNK = 64
+_ROW_MULTIPLE = 32
+
+_SCORE_TYPE: ContextVar[torch.dtype | None] = ContextVar("score type", default=None)
 
 
-def product_type(states: Tensor) -> torch.dtype:
-    """The type in which scores are computed: that of the states, or of autocast where it is on."""
-    place = states.device.type
-    return torch.get_autocast_dtype(place) if torch.is_autocast_enabled(place) else states.dtype
+@contextmanager
+def scores_in(dtype: torch.dtype | None) -> Iterator[None]:
+    """Compute scores of all items in this type within; none: in the type of the states."""
+    token = _SCORE_TYPE.set(dtype)
+    try:
+        yield
+    finally:
+        _SCORE_TYPE.reset(token)
+
+
+@contextmanager
+def score_type(states: Tensor) -> Iterator[torch.dtype]:
+    """Give the type in which scores are to be computed.
+
+    Within, autocast is off: it would widen whole matrices of scores before each sum over them.
+    """
+    with torch.autocast(states.device.type, enabled=False):
+        yield _SCORE_TYPE.get() or states.dtype
+
+
+def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Add rows of zeros up to a multiple of 32 where scores of this type come from a compiled kernel.
+
+    On the CPU each new shape of a bfloat16 product costs 3 ms, thirty times the product itself, so shapes
+    must recur.
+    """
+    if dtype == torch.float32 or rows.device.type != "cpu":
+        return rows
+    return F.pad(rows, (0,) * (2 * rows.ndim - 1) + (-len(rows) % _ROW_MULTIPLE,))
+
+
+def log_softmax_at(scores: Tensor, chosen: Tensor) -> Tensor:
+    """Turn scores into their softmax, in place, and return the logarithms at some items.
+
+    One fused pass takes half the time of the usual four; the logarithm of the sum follows from the largest
+    score and the largest probability, neither of which vanishes.
+
+    Args:
+        scores: (rows, items).
+        chosen: (rows,) item numbers.
+
+    Returns:
+        (rows,), in float32 or wider.
+    """
+    wide = torch.promote_types(scores.dtype, torch.float32)
+    largest, score = scores.amax(1).to(wide), scores.gather(1, chosen.unsqueeze(1)).squeeze(1).to(wide)
+    probabilities = torch.softmax(scores, 1, out=scores)
+    log_total = largest - probabilities.amax(1).to(wide).log()
+    return score - log_total
 
 
 def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:
@@ -33,7 +92,6 @@ def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, .
         The slice, and the scores of its rows for each of ``states``.
     """
     for rows, *buffers in _buffers(len(item_vectors), *states):
-        # An operation that writes into a given tensor is not subject to autocast.
         products = zip(states, buffers, strict=True)
         yield rows, *(torch.mm(state[rows], item_vectors.T, out=buffer) for state, buffer in products)
 
@@ -53,8 +111,11 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
     Returns:
         (rows, K), in the type of the states.
     """
-    scores: Tensor = _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
-    return scores
+    with score_type(states) as product:
+        scores: Tensor = _ChosenScores.apply(  # type: ignore[no-untyped-call]
+            padded(states, product), item_vectors, padded(chosen, product), product
+        )
+    return scores[: len(states)]
 
 
 def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
@@ -69,7 +130,7 @@ def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
     """Yield slices of the rows, each with (chunk, items) of one memory for each of ``states``."""
     n_rows = states[0].shape[0]
     capacity = _CHUNK_SCORES.get(states[0].device.type, _CHUNK_SCORES_ACCELERATOR) // len(states)
-    length = min(max(capacity // n_items, _SHORTEST_CHUNK), n_rows)
+    length = min(max(capacity // n_items // _ROW_MULTIPLE * _ROW_MULTIPLE, _SHORTEST_CHUNK), n_rows)
     buffers = [state.new_empty(length, n_items) for state in states]
     for start in range(0, n_rows, max(length, 1)):
         rows = slice(start, min(start + length, n_rows))
@@ -78,9 +139,11 @@ def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
 
 class _ChosenScores(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, item_vectors: Tensor, chosen: Tensor, product: torch.dtype
+    ) -> Tensor:
         ctx.save_for_backward(states, item_vectors, chosen)
-        ctx.product = product_type(states)
+        ctx.product = product
         picked = states.new_empty(chosen.shape)
         for rows, scores in score_chunks(item_vectors.to(ctx.product), states.to(ctx.product)):
             picked[rows] = scores.gather(1, chosen[rows]).to(picked.dtype)
@@ -88,7 +151,7 @@ class _ChosenScores(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states, item_vectors, chosen = ctx.saved_tensors
         items, rounded = item_vectors.to(ctx.product), states.to(ctx.product)
         gradient = gradient.to(ctx.product)
@@ -97,4 +160,4 @@ class _ChosenScores(torch.autograd.Function):
             by_score = buffer.zero_().scatter_add_(1, chosen[rows], gradient[rows])  # (chunk, items)
             states_gradient[rows] = by_score @ items
             add_product(items_gradient, by_score, rounded[rows])
-        return states_gradient, items_gradient, None
+        return states_gradient, items_gradient, None, None

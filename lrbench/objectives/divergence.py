@@ -9,7 +9,7 @@ the logarithms of the softmaxes' sums, which cancel over the states of a row. He
 state ``S·h_s − Σ_t h_t``: one product instead of passes over all states' scores. The gradient by the scores,
 ``p_s·(d_s − Σ_v p_s·d_s)``, is taken in the forward pass, chunk of rows by chunk of rows.
 
-Under autocast the products and the scores of a chunk are of the autocast type, all sums over items are not.
+Scores may be coarser than the rest (:func:`~lrbench.objectives.chunks.scores_in`); sums over them are not.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lrbench.objectives.chunks import add_product, product_type, score_chunks
+from lrbench.objectives.chunks import add_product, padded, score_chunks, score_type
 
 __all__ = ["pairwise_divergence"]
 
@@ -35,39 +35,38 @@ def pairwise_divergence(states: Tensor, item_vectors: Tensor) -> Tensor:
     """
     if states.shape[0] < 2:
         return states.new_zeros(())
-    value: Tensor = _PairwiseDivergence.apply(states, item_vectors)  # type: ignore[no-untyped-call]
+    with score_type(states) as product:
+        value: Tensor = _PairwiseDivergence.apply(states.to(item_vectors.dtype), item_vectors, product)  # type: ignore[no-untyped-call]
     return value
 
 
 class _PairwiseDivergence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, item_vectors: Tensor) -> Tensor:
+    def forward(ctx: Any, states: Tensor, item_vectors: Tensor, product: torch.dtype) -> Tensor:
         n_states, n_rows, width = states.shape
-        product = product_type(states)
         items, flat = item_vectors.to(product), states.reshape(-1, width)
         differences = (n_states * states - states.sum(0)).reshape(-1, width)
-        states_gradient = torch.empty_like(flat)
+        # Rows of padding have equal scores and no differences: they add nothing.
+        rounded, excesses = (padded(part.to(product), product) for part in (flat, differences))
+        states_gradient = states.new_empty(rounded.shape)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
-        both = score_chunks(items, flat.to(product), differences.to(product))
-        for rows, scores, excess in both:
-            largest = scores.amax(1, keepdim=True)  # (chunk, 1)
-            weights = scores.sub_(largest).exp_()  # softmax times its sum
-            weight = weights.sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
-            weighted = excess.mul_(weights)
-            mean = weighted.sum(1, keepdim=True, dtype=states.dtype) / weight  # (chunk, 1)
+        for rows, scores, excess in score_chunks(items, rounded, excesses):
+            probabilities = torch.softmax(scores, 1, out=scores)
+            weighted = excess.mul_(probabilities)
+            mean = weighted.sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
             total += mean.sum()
-            by_score = weighted.addcmul_(weights, mean.to(product), value=-1)
-            torch.div(by_score @ items, weight, out=states_gradient[rows])
-            add_product(items_gradient, by_score, (flat[rows] / weight).to(product))
-        ctx.save_for_backward(states_gradient.view_as(states), items_gradient)
+            by_score = weighted.addcmul_(probabilities, mean.to(product), value=-1)
+            states_gradient[rows] = by_score @ items
+            add_product(items_gradient, by_score, rounded[rows])
+        ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
         ctx.terms = n_rows * n_states * (n_states - 1)
         value: Tensor = total / ctx.terms
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         states_gradient, items_gradient = ctx.saved_tensors
         scale = gradient / ctx.terms
-        return scale * states_gradient, scale * items_gradient
+        return scale * states_gradient, scale * items_gradient, None

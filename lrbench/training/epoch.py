@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
 from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
+from lrbench.objectives.chunks import scores_in
 
 __all__ = ["EpochResult", "make_optimiser", "run_epoch"]
 
@@ -66,7 +68,7 @@ def run_epoch(
     last: dict[str, float] = {}
     steps = targets = tokens = 0
     for batch in batches:
-        with torch.autocast(device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
+        with _products(training.precision, device):
             terms = stage.losses(batch)
         values = _values(terms)
         steps += 1
@@ -86,6 +88,15 @@ def run_epoch(
         last = values
     means = {name: total / weights[name] for name, total in sums.items()}
     return EpochResult(means, steps, targets, tokens, time.perf_counter() - started)
+
+
+@contextmanager
+def _products(precision: str, device: torch.device) -> Iterator[None]:
+    """Coarse scores where asked for, and on an accelerator the network's own products coarse as well."""
+    coarse = torch.bfloat16 if precision == "bfloat16" else None
+    network = coarse is not None and device.type != "cpu"
+    with scores_in(coarse), torch.autocast(device.type, coarse, enabled=network):
+        yield
 
 
 def _values(terms: dict[str, Tensor]) -> dict[str, float]:

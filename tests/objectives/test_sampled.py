@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
 
@@ -87,3 +88,19 @@ def test_scores_are_the_same_by_way_of_all_items_and_of_their_own() -> None:
     torch.testing.assert_close(few, many)
     ours, theirs = (torch.autograd.grad(3 * value, (states, items)) for value in (few, many))
     torch.testing.assert_close(ours, theirs)
+
+
+def test_coarse_scores_are_near() -> None:
+    source = torch.Generator().manual_seed(2)
+    states = torch.randn(40, 16, generator=source, requires_grad=True)
+    items = torch.randn(100, 16, generator=source, requires_grad=True)
+    case = (states, items, torch.randint(100, (40,), generator=source))
+    negatives = torch.randint(100, (40, 8), generator=source)
+    exact = sampled_loss("sampled_softmax", *case, negatives)
+    with scores_in(torch.bfloat16):
+        coarse = sampled_loss("sampled_softmax", *case, negatives)
+    assert coarse.dtype == torch.float32
+    assert 0 < abs(coarse - exact) < 0.01 * exact
+    ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, exact))
+    for own, reference in zip(ours, theirs, strict=True):
+        assert 0 < (own - reference).norm() < 0.03 * reference.norm()

@@ -1,0 +1,58 @@
+"""Dropout whose mask costs about as much as the product with it.
+
+On the CPU PyTorch draws the mask element by element, on one thread, which takes longer than most layers do
+(8 to 12 ns for each element, measured); here it is compared out of random bytes, at under 1 ns. A rate that
+is a multiple of 1/256 takes a byte per element, any other two, so that it is met to 1/131072; kept values
+are scaled by the rate that is met, which keeps the mean exact. On an accelerator it is PyTorch's own.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+__all__ = ["Dropout"]
+
+
+class Dropout(nn.Dropout):
+    """Zeroes elements with probability ``p`` in training and scales the others by 1 / (1 − p)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape → the same."""
+        if not self.training or self.p == 0:
+            return input
+        if input.device.type != "cpu" or self.p == 1:
+            return F.dropout(input, self.p)
+        dropped: Tensor = _Dropout.apply(input, self.p)  # type: ignore[no-untyped-call]
+        return dropped
+
+
+def _draw(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
+    """Draw what stays, (shape), and the factor that keeps the mean; seeded by torch's default generator."""
+    width: type[np.uint8] | type[np.uint16] = np.uint8 if (rate * 256).is_integer() else np.uint16
+    steps = int(np.iinfo(width).max) + 1
+    threshold = round(rate * steps)
+    seed = int(torch.randint(1 << 62, ()))
+    count = math.prod(shape)
+    words = -(-count * np.dtype(width).itemsize // 8)
+    numbers: NDArray[Any] = np.random.SFC64(seed).random_raw(words).view(width)[:count]
+    return torch.from_numpy(numbers >= threshold).view(shape), steps / (steps - threshold)
+
+
+class _Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, rate: float) -> Tensor:
+        kept, ctx.scale = _draw(input.shape, rate)
+        ctx.save_for_backward(kept)
+        return (input * kept).mul_(ctx.scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (kept,) = ctx.saved_tensors
+        return (gradient * kept).mul_(ctx.scale), None

@@ -1,0 +1,67 @@
+"""Dropout keeps what it should, as often as it should, and passes gradients to just that."""
+
+import pytest
+import torch
+from torch import nn
+
+from lrbench.models.blocks import Attention
+from lrbench.models.dropout import Dropout
+from lrbench.testing import pack_lists
+
+ELEMENTS = 1_000_000
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.25, 0.5, 0.9, 0.999])
+def test_the_rate_and_the_mean_are_kept(rate: float) -> None:
+    torch.manual_seed(1)
+    dropped = Dropout(rate)(torch.ones(1000, 1000))
+    share = (dropped == 0).double().mean().item()
+    assert abs(share - rate) < 5 * (rate * (1 - rate) / ELEMENTS) ** 0.5 + 1 / 131_072
+    kept = dropped[dropped != 0]
+    assert (kept == kept[0]).all()
+    assert kept[0].item() == pytest.approx(1 / (1 - rate), rel=0.01)
+
+
+def test_places_and_calls_are_independent() -> None:
+    torch.manual_seed(2)
+    dropout = Dropout(0.5)
+    first, second = (dropout(torch.ones(ELEMENTS)) == 0 for _ in range(2))
+    for one, other in ((first, second), (first[:-1], first[1:]), (first[:-64], first[64:])):
+        both = (one & other).double().mean().item()
+        assert abs(both - 0.25) < 5 * (0.25 * 0.75 / ELEMENTS) ** 0.5
+    assert abs((dropout(torch.ones(1000, 1000)) == 0).double().mean(0) - 0.5).max() < 0.08
+
+
+def test_the_same_seed_drops_the_same() -> None:
+    def draw() -> torch.Tensor:
+        torch.manual_seed(3)
+        return Dropout(0.3)(torch.ones(5, 7))
+
+    assert torch.equal(draw(), draw())
+
+
+def test_gradients_reach_what_stays() -> None:
+    torch.manual_seed(4)
+    value = torch.randn(50, 40, dtype=torch.float64, requires_grad=True)
+    dropped = Dropout(0.3)(value)
+    weights = torch.randn_like(dropped)
+    (gradient,) = torch.autograd.grad((dropped * weights).sum(), value)
+    torch.testing.assert_close(gradient, torch.where(dropped == 0, 0.0, weights * dropped / value))
+
+
+def test_at_the_ends() -> None:
+    value = torch.randn(6)
+    assert torch.equal(Dropout(0.5).eval()(value), value)
+    assert torch.equal(Dropout(0.0)(value), value)
+    assert not Dropout(1.0)(value).any()
+    assert isinstance(Dropout(0.5), nn.Dropout)  # whoever sets the rate of dropouts finds it
+
+
+def test_attention_with_dropout_means_attention_without() -> None:
+    """Averaged over many masks; its products are written out, not torch's own."""
+    torch.manual_seed(5)
+    attention = Attention(8, 2, 0.4).double()
+    hidden, sequences = torch.randn(9, 8, dtype=torch.float64), pack_lists([[1, 2, 3], [4, 5], [6, 7, 8, 9]])
+    with torch.no_grad():
+        mean = torch.stack([attention(hidden, sequences) for _ in range(4000)]).mean(0)
+        torch.testing.assert_close(mean, attention.eval()(hidden, sequences), atol=0.02, rtol=0)
