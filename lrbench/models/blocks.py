@@ -174,7 +174,7 @@ class Attention(nn.Module):
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
         """Weighted values of every place, (sequences, heads, length, …).
 
-        ``visible`` is as torch's attention takes it: True where a place is seen, or what is added to its score.
+        ``visible`` is as torch's attention takes it: True where a place is seen, or what is added to scores.
         """
         rate = self.dropout.p if self.training else 0.0
         if not rate or query.device.type != "cpu":
