@@ -1,5 +1,7 @@
 """Sessions: tests on every supported Python found here, lint, types, benchmarks."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["tests", "lint", "types"]
@@ -34,3 +36,24 @@ def benchmarks(session: nox.Session) -> None:
     """Time the pieces; nothing here can fail for being slow."""
     session.install(".[test]")
     session.run("pytest", "benchmarks/bench_engine.py", "--benchmark-only", *session.posargs)
+
+
+@nox.session(name="bench-peers")
+def bench_peers(session: nox.Session) -> None:
+    """Time peers from the package registry and lrbench in turn; writes benchmarks/RESULTS.md.
+
+    Needs amazon-beauty (fetched first) and takes about half an hour.
+    """
+    session.install(".")
+    scratch = Path(session.create_tmp()).resolve()
+    peer = scratch / "recbole"
+    if not peer.exists():
+        session.run("python", "-m", "venv", str(peer))
+        # What recbole 1.2.1 needs and does not say: numpy 1, pandas 2, a setuptools with pkg_resources.
+        needs = ("recbole==1.2.1", "torch==2.13.0", "numpy<2", "pandas<3", "setuptools<81")
+        session.run(str(peer / "bin" / "pip"), "install", "--quiet", *needs, external=True)
+    session.run("lrbench", "fetch", "amazon-beauty", "--data-dir", str(scratch / "data"))
+    (prepared,) = (scratch / "data" / "prepared" / "amazon-2014-beauty").glob("*/dataset.json")
+    paths = {"recbole": peer / "bin" / "python", "data": prepared.parent, "scratch": scratch}
+    options = [text for name, path in paths.items() for text in (f"--{name}", str(path))]
+    session.run("python", "benchmarks/peers/compare.py", *options, *session.posargs)

@@ -53,6 +53,11 @@ class Protocol(FrozenConfig):
     summary: str
     """One sentence for listings and captions."""
 
+    def ranks_alike(self, other: "Protocol") -> bool:
+        """Whether both give the same ranks, the history left out or not, of a trained model."""
+        headline = {"name": "", "summary": "", "mask_seen": False}
+        return self.model_copy(update=headline) == other.model_copy(update=headline)
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that reports show unless told otherwise."""
@@ -68,6 +73,14 @@ PROTOCOLS = {
             max_length=50,
             mask_seen=False,
             summary="leave-one-out, 5-core, repeats kept, the latest 50 interactions, history not masked",
+        ),
+        Protocol(
+            name="loo-50-masked",
+            filters=Filters(repeats="keep", k_core=5),
+            max_length=50,
+            mask_seen=True,
+            summary="leave-one-out, 5-core, repeats kept, the latest 50 interactions, history masked, "
+            "in choosing the epoch too (as eSASRec and BSARec)",
         ),
         Protocol(
             name="loo-20",

@@ -2,8 +2,8 @@
 
 The numbers are in ``published.toml``; an entry belongs to every row of its dataset, protocol and model
 whose options include those it names. Whether seen items are left out follows the publication, whatever
-the headline of the suite. A difference of at most 3 % counts as reproduced: no test is made, since a
-publication is one number without a spread.
+the headline of the suite, so protocols that differ in that alone share their entries. A difference of at
+most 3 % counts as reproduced: no test is made, since a publication is one number without a spread.
 """
 
 import tomllib
@@ -14,6 +14,7 @@ from importlib.resources import files
 from pydantic import Field, JsonValue
 
 from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.protocol import protocol
 from lrbench.report.content import PublishedValue
 from lrbench.report.measure import Measured
 from lrbench.stats.user_metrics import UserMetrics
@@ -61,11 +62,11 @@ def published_values(
 
 def _belongs(entry: Measured, publication: Publication) -> bool:
     record = entry.trials[0].record
-    return (entry.dataset, record.protocol.name, record.model) == (
-        publication.dataset,
-        publication.protocol,
-        publication.model,
-    ) and all(record.params.get(name) == value for name, value in publication.params.items())
+    return (
+        (entry.dataset, record.model) == (publication.dataset, publication.model)
+        and record.protocol.ranks_alike(protocol(publication.protocol))
+        and all(record.params.get(name) == value for name, value in publication.params.items())
+    )
 
 
 def _beside(entry: Measured, publication: Publication) -> Iterator[PublishedValue]:
