@@ -5,7 +5,7 @@ Users are scored in chunks, so there is never a matrix of all users and all item
 comes from the same pass by taking off what the seen items contributed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,10 @@ __all__ = ["Ranks", "rank_targets"]
 
 # Chunks of a fixed size keep the stream of noise, and so the ranks, the same whatever the memory.
 USERS_PER_CHUNK = 512
+
+# Measured on Beauty with two threads: 1.67 s with all scores of a chunk at once, 1.27 s in blocks.
+_SCORES_PER_BLOCK = {"cpu": 1 << 19}
+_SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,27 @@ def rank_targets(
     noise = torch.Generator(device).manual_seed(noise_seed)
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
-            targets = torch.from_numpy(view.targets[users].astype(np.int64)).to(device)
-            seen = _seen_items(view, users, device)
             states = model.encode(sequences, depths, noise)  # (depths, users, width)
-            for index in range(len(depths)):
-                scores = model.score(states[index])  # (users, items)
-                _check_finite(scores, depths[index])
-                greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
-                rank[index, users] = 1 + greater + equal / 2
-                rank_masked[index, users] = rank[index, users] - seen_greater - seen_equal / 2
-                tied[index, users] = equal > 0
+            for block in _blocks(users, view.n_items, device):
+                targets = torch.from_numpy(view.targets[block].astype(np.int64)).to(device)
+                seen = _seen_items(view, block, device)
+                within = slice(block.start - users.start, block.stop - users.start)
+                for index in range(len(depths)):
+                    scores = model.score(states[index, within])  # (block, items)
+                    _check_finite(scores, depths[index])
+                    greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
+                    rank[index, block] = 1 + greater + equal / 2
+                    rank_masked[index, block] = rank[index, block] - seen_greater - seen_equal / 2
+                    tied[index, block] = equal > 0
     return Ranks(rank, rank_masked, tied)
+
+
+def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
+    """Cut users into blocks whose scores are few enough to be counted while they are in the cache."""
+    capacity = _SCORES_PER_BLOCK.get(device.type, _SCORES_PER_BLOCK_ACCELERATOR)
+    length = max(capacity // n_items, 1)
+    for start in range(users.start, users.stop, length):
+        yield slice(start, min(start + length, users.stop))
 
 
 def _seen_items(view: EvaluationView, users: slice, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from lrbench.models.attention import Attention
 from lrbench.models.base import ModelConfig
-from lrbench.models.blocks import Attention, Encoder, transformer
+from lrbench.models.blocks import Encoder, transformer
 from lrbench.models.filters import PaddedAttention, bsarec_blocks, fmlp_blocks
 from lrbench.models.hstu import HSTUBlock
 

@@ -1,4 +1,4 @@
-"""Parts that sequence encoders share: input embeddings, attention, feed-forward, residual blocks.
+"""Parts that sequence encoders share: input embeddings, feed-forward, residual blocks.
 
 Everything works on packed tokens, (tokens, width): there is no padding, so nothing needs a mask.
 The blocks are the post-norm Transformer of SASRec as RecBole has it (RUCAIBox/RecBole 1.2.1,
@@ -8,19 +8,17 @@ both come with their residual, so that other mixers (filters, sums of mixers) ca
 attention.
 """
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.attention import Attention
 from lrbench.models.dropout import Dropout
 
 __all__ = [
-    "Attention",
     "Block",
     "Encoder",
     "FeedForward",
@@ -130,66 +128,6 @@ class InputEmbedding(nn.Module):
         """Norm and dropout, (…, width)."""
         dropped: Tensor = self.dropout(self.norm(embedded))
         return dropped
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention in which a token sees itself and those before it, or all where not causal."""
-
-    def __init__(self, width: int, heads: int, dropout: float, causal: bool = True) -> None:
-        super().__init__()
-        self.heads = heads
-        self.causal = causal
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
-        self.dropout = Dropout(dropout)  # of the attention weights
-
-    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """(tokens, width) → (tokens, width)."""
-        attended: Tensor = self.output(self.attend(*self.project(hidden), sequences))
-        return attended
-
-    def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (…, width)."""
-        return self.query(hidden), self.key(hidden), self.value(hidden)
-
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
-        """Weighted values of every token, (tokens, width)."""
-        if self.causal:  # padding is on the right, where causality hides it
-            return sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
-        return sequences.by_group_masked(
-            lambda real, *parts: self._attend(real[:, None, None, :], *parts), query, key, value
-        )
-
-    def _attend(self, visible: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend within (sequences, length, width); without a mask, causally."""
-
-        def by_head(part: Tensor) -> Tensor:
-            return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)  # (sequences, heads, length, …)
-
-        heads = self._mix(by_head(query), by_head(key), by_head(value), visible)
-        return heads.transpose(1, 2).flatten(2)
-
-    def _mix(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-        """Weighted values of every place, (sequences, heads, length, …).
-
-        ``visible`` is as torch's attention takes it: True where a place is seen, or what is added to scores.
-        """
-        rate = self.dropout.p if self.training else 0.0
-        if not rate or query.device.type != "cpu":
-            return F.scaled_dot_product_attention(
-                query, key, value, attn_mask=visible, dropout_p=rate, is_causal=visible is None
-            )
-        if visible is None:
-            visible = torch.ones(query.shape[2], query.shape[2], dtype=torch.bool).tril()
-        scores = (query / math.sqrt(query.shape[3])) @ key.transpose(2, 3)
-        if visible.dtype == torch.bool:
-            scores.masked_fill_(~visible, -torch.inf)
-        else:
-            scores.add_(visible)
-        weights: Tensor = self.dropout(scores.softmax(-1))
-        return weights @ value
 
 
 class FeedForward(nn.Module):

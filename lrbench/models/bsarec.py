@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from lrbench.models.blocks import Attention, Encoder, check_heads
+from lrbench.models.attention import Attention
+from lrbench.models.blocks import Encoder, check_heads
 from lrbench.models.filtered import FilteredConfig, FilteredModel
 from lrbench.models.filters import PaddedAttention, bsarec_blocks
 from lrbench.models.supervised import Supervised

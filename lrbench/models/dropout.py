@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "draw_kept"]
 
 
 class Dropout(nn.Dropout):
@@ -32,7 +32,7 @@ class Dropout(nn.Dropout):
         return dropped
 
 
-def _draw(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
+def draw_kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
     """Draw what stays, (shape), and the factor that keeps the mean; seeded by torch's default generator."""
     width: type[np.uint8] | type[np.uint16] = np.uint8 if (rate * 256).is_integer() else np.uint16
     steps = int(np.iinfo(width).max) + 1
@@ -47,7 +47,7 @@ def _draw(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, rate: float) -> Tensor:
-        kept, ctx.scale = _draw(input.shape, rate)
+        kept, ctx.scale = draw_kept(input.shape, rate)
         ctx.save_for_backward(kept)
         return (input * kept).mul_(ctx.scale)
 

@@ -20,7 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.blocks import Attention, Block, Encoder, check_heads
+from lrbench.models.attention import Attention
+from lrbench.models.blocks import Block, Encoder, check_heads
 from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over

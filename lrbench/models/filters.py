@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.blocks import Attention, Block, Encoder, FeedForward, Residual
+from lrbench.models.attention import Attention
+from lrbench.models.blocks import Block, Encoder, FeedForward, Residual
 
 __all__ = [
     "FrequencyFilter",
@@ -140,9 +141,9 @@ class PaddedAttention(Attention):
         def padded(items: Tensor, *parts: Tensor) -> Tensor:
             length = items.shape[1]
             allowed = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
-            allowed = allowed & (items != self.padding_item)[:, None, None, :]
+            allowed = allowed & (items != self.padding_item)[:, None, :]
             added = torch.zeros(allowed.shape, dtype=query.dtype, device=items.device)
-            return self._attend(added.masked_fill(~allowed, _FORBIDDEN), *parts)
+            return self.mix(added.masked_fill(~allowed, _FORBIDDEN), *parts)
 
         return sequences.by_group(padded, sequences.items, query, key, value)
 

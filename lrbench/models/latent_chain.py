@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.blocks import Attention, Block, Encoder, Residual
+from lrbench.models.attention import Attention
+from lrbench.models.blocks import Block, Encoder, Residual
 
 __all__ = ["ChainBlock", "Chains", "Memory", "bare_attention", "encode_items", "whole_blocks"]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from lrbench.models.attention import Attention
 from lrbench.models.blocks import (
-    Attention,
     FeedForward,
     InputEmbedding,
     Residual,
@@ -13,6 +13,7 @@ from lrbench.models.blocks import (
     set_dropout,
     transformer,
 )
+from lrbench.models.dropout import draw_kept
 from lrbench.testing import pack_lists
 
 RATES = [0.1, 0.5]
@@ -103,6 +104,34 @@ def test_initial_weights() -> None:
         else:
             assert parameter.std().item() == pytest.approx(0.02, rel=0.05), name
             assert abs(parameter.mean().item()) < 0.02 * 4.5 / parameter.numel() ** 0.5, name
+
+
+def test_the_gradient_of_attention_with_dropout() -> None:
+    """The same seed before each evaluation draws the same mask."""
+    attention = Attention(6, 2, 0.4).double()
+    torch.manual_seed(0)
+    parts = [torch.randn(3, 4, 6, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    added = torch.randn(3, 4, 4, dtype=torch.float64)
+
+    def mixed(*parts: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(1)
+        return attention.mix(None, *parts) + attention.mix(added, *parts)
+
+    assert torch.autograd.gradcheck(mixed, parts)
+
+
+def test_attention_with_dropout_by_hand() -> None:
+    attention = Attention(4, 2, 0.4).double()
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, 4, dtype=torch.float64) for _ in range(3))
+    torch.manual_seed(1)
+    mixed = attention.mix(None, query, key, value)
+    torch.manual_seed(1)
+    kept, factor = draw_kept(torch.Size((2, 2, 3, 3)), 0.4)  # (heads, sequences, length, length)
+    for head, columns in enumerate((slice(0, 2), slice(2, 4))):
+        scores = query[..., columns] @ key[..., columns].mT / 2**0.5
+        weights = scores.masked_fill(torch.ones(3, 3).triu(1).bool(), -torch.inf).softmax(-1)
+        torch.testing.assert_close(mixed[..., columns], weights * kept[head] * factor @ value[..., columns])
 
 
 def test_set_dropout_reaches_every_rate() -> None:

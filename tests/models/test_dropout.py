@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrbench.models.blocks import Attention
+from lrbench.models.attention import Attention
 from lrbench.models.dropout import Dropout
 from lrbench.testing import pack_lists
 
