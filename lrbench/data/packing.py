@@ -272,9 +272,10 @@ def _groups(
     return groups
 
 
-# What a group costs in attention, in microseconds, as measured on one core at width 64 with its gradient: for
-# being there, for each padded place, and for each pair of places. Only speed depends on these numbers.
-_PER_GROUP, _PER_PLACE, _PER_PAIR = 350.0, 0.7, 0.02
+# What a group costs in attention, in microseconds, as measured on one core at width 64: for being
+# there, for each padded place, and for each pair of places. Only speed depends on these numbers, and
+# little: ten times the first or the second changes an epoch by less than runs differ.
+_PER_GROUP, _PER_PLACE, _PER_PAIR = 250.0, 0.1, 0.05
 
 
 def _bounds(lengths: NDArray[np.int64]) -> list[int]:

@@ -53,8 +53,8 @@ class Attention(nn.Module):
         """Attend within groups.
 
         Args:
-            added: added to the scores of all heads, (sequences, 1 or length, length); none: 0 where a place is
-                itself or earlier, −∞ where it is later.
+            added: added to the scores of all heads, (sequences, 1 or length, length); none: 0 where a place
+                is itself or earlier, −∞ where it is later.
             query: (sequences, length, width).
             key: the same.
             value: the same.
