@@ -4,6 +4,7 @@
 """
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +13,44 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.packing import pack
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
+from lrbench.models.attention import Attention
 from lrbench.models.base import GradientStage
-from lrbench.models.lares import LARES, LARESConfig
+from lrbench.models.dropout import Dropout
 from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.divergence import pairwise_divergence
+from lrbench.objectives.sampled import draw_negatives, sampled_loss
+from lrbench.registry import MODELS
+from lrbench.stats.crossed import crossed
+from lrbench.stats.user_metrics import UserMetrics
 from lrbench.training.epoch import make_optimiser
 
 CPU = torch.device("cpu")
 N_ITEMS = 12_101
+ONE_TARGET = {"alignment_rows": "sequence"}
+AS_SASREC = {"width": 64, "inner_width": 256, "input_dropout": 0.5, "temperature": 1.0}
+TRAINED: dict[str, dict[str, Any]] = {
+    "gru4rec": {},
+    "caser": {"tallest": 5},
+    "sasrec": {},
+    "esasrec": {"width": 64},
+    "fmlp": {},
+    "bsarec": {},
+    "bert4rec": {},
+    "hstu": {},
+    "cl4srec": {},
+    "duorec": ONE_TARGET,
+    "recurrence": {},
+    "erl": AS_SASREC,
+    "prl": AS_SASREC,
+    "plr": {},
+    "latent-rl": {},
+    "lares": ONE_TARGET,
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +63,14 @@ def split() -> Split:
     return leave_one_out(Sequences(items, offsets, None, N_ITEMS))
 
 
-def stage_and_batches(model_name: str, split: Split) -> tuple[GradientStage, list[TrainingBatch]]:
+def stage_and_batches(name: str, split: Split) -> tuple[GradientStage, list[TrainingBatch]]:
     torch.manual_seed(0)
-    if model_name == "sasrec":
-        model: SASRec | LARES = SASRec(SASRecConfig(), N_ITEMS, 50)
-        stage = model.stages["supervised"](model)
-    else:
-        model = LARES(LARESConfig(alignment_rows="sequence"), N_ITEMS, 20)
-        stage = model.stages["spt"](model)
+    model_class = MODELS.load(name)
+    config = model_class.Config(**TRAINED[name])
+    model = model_class(config, N_ITEMS, 50)
+    stage = model.stages[model.default_stages[0]](model)
     assert isinstance(stage, GradientStage)
-    data = TrainingData(split.train, model.max_length)
+    data = TrainingData(split.train, model.max_length, stage.training_rows(model_class, config))
     stage.begin(data, CPU)
     model.train()
     return stage, list(islice(data.batches(1024, CPU, np.random.default_rng(0)), 4))
@@ -54,9 +81,9 @@ def test_batching(benchmark: BenchmarkFixture, split: Split) -> None:
     benchmark(lambda: sum(1 for _ in data.batches(1024, CPU, np.random.default_rng(0))))
 
 
-@pytest.mark.parametrize("model_name", ["sasrec", "lares"])
-def test_training_step(benchmark: BenchmarkFixture, split: Split, model_name: str) -> None:
-    stage, batches = stage_and_batches(model_name, split)
+@pytest.mark.parametrize("name", TRAINED)
+def test_training_step(benchmark: BenchmarkFixture, split: Split, name: str) -> None:
+    stage, batches = stage_and_batches(name, split)
     optimiser = make_optimiser(stage.model, TrainingConfig())
 
     def step() -> None:
@@ -65,16 +92,71 @@ def test_training_step(benchmark: BenchmarkFixture, split: Split, model_name: st
             stage.losses(batch)["loss"].backward()
             optimiser.step()
 
-    benchmark.pedantic(step, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
 
 
-def test_cross_entropy(benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_attention(benchmark: BenchmarkFixture, dropout: float) -> None:
+    attention, stops = Attention(64, 2, dropout), np.arange(1, 251, dtype=np.int64) * 20
+    sequences = pack(np.zeros(5000, dtype=np.int32), stops - 20, stops, CPU)
+    hidden = torch.randn(5000, 64, requires_grad=True)
+    benchmark(lambda: attention(hidden, sequences).sum().backward())
+
+
+@pytest.mark.parametrize("module", [Dropout, torch.nn.Dropout])
+def test_dropout(benchmark: BenchmarkFixture, module: type[torch.nn.Dropout]) -> None:
+    dropout, hidden = module(0.5), torch.randn(5000, 64, requires_grad=True)
+    benchmark(lambda: dropout(hidden).sum().backward())
+
+
+@pytest.mark.parametrize("coarse", [None, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
+def test_cross_entropy(benchmark: BenchmarkFixture, coarse: torch.dtype | None, n_items: int) -> None:
+    """1,024 targets."""
     states = torch.randn(1024, 64, requires_grad=True)
-    items = torch.randn(N_ITEMS, 64, requires_grad=True)
-    targets = torch.randint(N_ITEMS, (1024,))
-    benchmark(lambda: cross_entropy(states, items, targets).backward())
+    items = torch.randn(n_items, 64, requires_grad=True)
+    targets = torch.randint(n_items, (1024,))
+
+    def step() -> None:
+        with scores_in(coarse):
+            loss = cross_entropy(states, items, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
+def test_sampled_softmax(benchmark: BenchmarkFixture, n_items: int) -> None:
+    """1,024 targets with 256 negatives each."""
+    states = torch.randn(1024, 64, requires_grad=True)
+    items = torch.randn(n_items, 64, requires_grad=True)
+    targets = torch.randint(n_items, (1024,))
+
+    def step() -> None:
+        negatives = draw_negatives(targets, n_items, 256, shared=False)
+        loss = sampled_loss("sampled_softmax", states, items, targets, negatives)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+
+
+def test_divergence(benchmark: BenchmarkFixture) -> None:
+    """Three states of 1,024 rows."""
+    states, items = torch.randn(3, 1024, 64, requires_grad=True), torch.randn(N_ITEMS, 64, requires_grad=True)
+    benchmark.pedantic(
+        lambda: pairwise_divergence(states, items).backward(),  # type: ignore[no-untyped-call]
+        rounds=3,
+        warmup_rounds=1,
+    )
 
 
 def test_ranking(benchmark: BenchmarkFixture, split: Split) -> None:
     model = SASRec(SASRecConfig(), N_ITEMS, 50)
     benchmark.pedantic(lambda: rank_targets(model, split.test, (0,), 0, CPU), rounds=3, warmup_rounds=1)
+
+
+def test_crossed_test(benchmark: BenchmarkFixture) -> None:
+    """Two models of five seeds on 22,363 users."""
+    source = np.random.default_rng(0)
+    first, second = (UserMetrics(source.random((5, 22_363))) for _ in range(2))
+    benchmark(lambda: crossed(first, second))
