@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench import __version__
+import lrbench
 from lrbench.cli.doctor import doctor
 from lrbench.cli.evaluate import evaluate, verify
 from lrbench.cli.fetch import fetch
@@ -30,7 +30,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"lrbench {__version__}")
+        print(f"lrbench {lrbench.__version__}")
         raise typer.Exit
 
 

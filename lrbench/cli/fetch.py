@@ -8,7 +8,6 @@ import typer
 
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, parse_list
-from lrbench.config.protocol import protocol as find_protocol
 from lrbench.errors import LrbenchError, RequestError
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ def fetch(
     What is complete already is used as it is; an interrupted download goes on where it was.
     """
     from lrbench.cli.transfers import listener_for
+    from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.catalogue import add_own, load_catalogue, remember
     from lrbench.data.library import obtain_all
     from lrbench.data.places import find_places

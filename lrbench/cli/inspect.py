@@ -7,7 +7,6 @@ import typer
 
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir
-from lrbench.config.protocol import protocol as find_protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +39,7 @@ def inspect(
     from rich.console import Console
 
     from lrbench.cli.transfers import listener_for
+    from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.audit import audit
     from lrbench.data.catalogue import load_catalogue
     from lrbench.data.library import obtain

@@ -1,0 +1,22 @@
+"""A command starts without what only some verbs need."""
+
+import subprocess
+import sys
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import lrbench.cli.app; "
+        "heavy = {'torch', 'polars', 'numpy', 'pydantic', 'scipy'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    done = subprocess.run([sys.executable, "-m", "lrbench", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0
+    name, version = done.stdout.split()
+    assert name == "lrbench"
+    assert version[0].isdigit()
