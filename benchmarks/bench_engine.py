@@ -103,7 +103,7 @@ def test_attention(benchmark: BenchmarkFixture, dropout: float) -> None:
     benchmark(lambda: attention(hidden, sequences).sum().backward())
 
 
-@pytest.mark.parametrize("module", [Dropout, torch.nn.Dropout])
+@pytest.mark.parametrize("module", [Dropout, torch.nn.Dropout], ids=["lrbench", "torch"])
 def test_dropout(benchmark: BenchmarkFixture, module: type[torch.nn.Dropout]) -> None:
     dropout, hidden = module(0.5), torch.randn(5000, 64, requires_grad=True)
     benchmark(lambda: dropout(hidden).sum().backward())
