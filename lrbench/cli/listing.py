@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lrbench.cli.options import Catalog, DataDir, Plugins
+from lrbench.errors import RequestError, did_you_mean
 
 __all__ = ["listing"]
 
@@ -57,14 +58,18 @@ def listing(
         case Kind.protocols:
             rows = _protocols()
     shown = [row for row in rows if pattern in row[0]]
-    width = max((len(name) for name, _ in shown), default=0)
+    if not shown:
+        raise RequestError(
+            f'No name among the {kind.value} has "{pattern}" in it.',
+            did_you_mean(pattern, [name for name, _ in rows]),
+        )
+    width = max(len(name) for name, _ in shown)
     for name, meaning in shown:
         print(f"{name:{width}}  {meaning}".rstrip())
 
 
 def _print_controls(kind: Kind) -> None:
     from lrbench.config.controls import CONTROLS
-    from lrbench.errors import RequestError
 
     if kind is not Kind.models:
         raise RequestError("--controls belongs to models.", "lrbench list models --controls")

@@ -47,7 +47,8 @@ def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in listed(capsys, Kind.protocols)] == list(PROTOCOLS)
     assert [line.split()[0] for line in listed(capsys, Kind.models)] == MODELS.names()
     assert listed(capsys, Kind.suites, "quickstart")[0].split()[0] == "quickstart"
-    assert listed(capsys, Kind.suites, "nothing") == []
+    with pytest.raises(RequestError, match='No name among the suites has "nothing" in it'):
+        listed(capsys, Kind.suites, "nothing")
 
 
 @pytest.mark.parametrize("name", MODELS.names())
@@ -69,3 +70,10 @@ def test_controls_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(control in text for control in CONTROLS)
     with pytest.raises(RequestError):
         listing(Kind.suites, controls=True)
+
+
+def test_a_name_that_nothing_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RequestError, match='No name among the models has "esasrc"') as refused:
+        listing(Kind.models, "esasrc")
+    assert 'Did you mean "esasrec"?' in str(refused.value)
+    assert capsys.readouterr().out == ""
