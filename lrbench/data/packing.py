@@ -115,7 +115,8 @@ class Packed:
     def by_group(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` to the padded form, (sequences, length, …), of each group; return flat tokens.
 
-        The function must not let a place depend on later places (it sees padding on the right).
+        The function must not let a place depend on later places: it sees padding on the right, from which no
+        gradient comes back.
         """
         sizes = [group.last_token - group.first_token for group in self.groups]
         outputs = [
