@@ -16,20 +16,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Dropout", "draw_kept"]
+__all__ = ["Dropout", "draw_kept", "dropout"]
+
+
+def dropout(values: Tensor, rate: float) -> Tensor:
+    """Zero elements with probability ``rate`` and scale the others by 1 / (1 − rate), any shape."""
+    if rate == 0:
+        return values
+    if values.device.type != "cpu" or rate == 1:
+        return F.dropout(values, rate)
+    dropped: Tensor = _Dropout.apply(values, rate)  # type: ignore[no-untyped-call]
+    return dropped
 
 
 class Dropout(nn.Dropout):
-    """Zeroes elements with probability ``p`` in training and scales the others by 1 / (1 − p)."""
+    """:func:`dropout` at rate ``p`` in training, nothing otherwise."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape → the same."""
-        if not self.training or self.p == 0:
-            return input
-        if input.device.type != "cpu" or self.p == 1:
-            return F.dropout(input, self.p)
-        dropped: Tensor = _Dropout.apply(input, self.p)  # type: ignore[no-untyped-call]
-        return dropped
+        return dropout(input, self.p) if self.training else input
 
 
 def draw_kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:

@@ -6,6 +6,11 @@ input nor after the last block. Each position predicts the next item by softmax 
 ones. Defaults are those of the authors' runs on Beauty, Sports and Toys; on MovieLens they have width 64,
 two blocks and dropout 0.1.
 
+The authors' runs used RecTools 0.13, which zeroes elements of the item matrix itself, once per training
+step, before it serves histories and scores; later releases do not, and without it the network overfits. Here
+the scores have it as ``item_dropout``; on the input, where it is followed by another dropout of 0.2, the two
+are one of 0.36 (1 − 0.8²), drawn for each token.
+
 What differs from the source: positions are counted from the start of a history, not from its end, so that a
 history's state is the same in training and in ranking; a target is never its own negative.
 """
@@ -46,8 +51,14 @@ class ESASRecConfig(NextItemLoss):
     """Width within the feed-forward part, in widths (authors: 4)."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Rate on the input, on attention weights, within the feed-forward part and on what each half of a
-    block adds (authors: 0.2; 0.1 on MovieLens)."""
+    """Rate on attention weights, within the feed-forward part and on what each half of a block adds
+    (authors: 0.2; 0.1 on MovieLens)."""
+
+    input_dropout: float = Field(default=0.36, ge=0, lt=1)
+    """Rate on the input (authors: 0.2 on item vectors, then 0.2 on their sum with positions)."""
+
+    item_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Rate on the vectors of all items as they are scored, drawn once per training step (authors: 0.2)."""
 
     loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax with 256 negatives)."""
@@ -104,7 +115,7 @@ class ESASRec(NextItemModel):
         width, dropout = config.width, config.dropout
         self.items = nn.Embedding(n_items, width)
         self.positions = nn.Embedding(max_length, width)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(config.input_dropout)
 
         def block() -> Block:
             attention = Gated(Attention(width, config.heads, dropout), width, dropout)

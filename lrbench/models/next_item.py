@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model
+from lrbench.models.dropout import dropout
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -39,9 +40,10 @@ class NextItemModel(Model):
             states: (targets, width).
             targets: (targets,) item numbers.
         """
-        if isinstance(self.config, NextItemLoss):
-            return next_item_loss(self.config, states, self.item_vectors(), targets)
-        return cross_entropy(states, self.item_vectors(), targets)
+        if not isinstance(self.config, NextItemLoss):
+            return cross_entropy(states, self.item_vectors(), targets)
+        items = dropout(self.item_vectors(), self.config.item_dropout if self.training else 0)
+        return next_item_loss(self.config, states, items, targets)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""

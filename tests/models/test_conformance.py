@@ -154,7 +154,7 @@ class TestHSTU(ModelConformance):
 class TestESASRec(ModelConformance):
     model = "esasrec"
     params: ClassVar = {"width": 16, "heads": 2, "layers": 2, "expansion": 2, "shared_negatives": True}
-    quiet: ClassVar = {"dropout": 0.0}
+    quiet: ClassVar = {"dropout": 0.0, "input_dropout": 0.0, "item_dropout": 0.0}
 
 
 class TestCL4SRec(ModelConformance):

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from lrbench.models.attention import Attention
-from lrbench.models.dropout import Dropout
+from lrbench.models.dropout import Dropout, dropout
+from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.testing import pack_lists
 
 ELEMENTS = 1_000_000
@@ -24,12 +26,12 @@ def test_the_rate_and_the_mean_are_kept(rate: float) -> None:
 
 def test_places_and_calls_are_independent() -> None:
     torch.manual_seed(2)
-    dropout = Dropout(0.5)
-    first, second = (dropout(torch.ones(ELEMENTS)) == 0 for _ in range(2))
+    layer = Dropout(0.5)
+    first, second = (layer(torch.ones(ELEMENTS)) == 0 for _ in range(2))
     for one, other in ((first, second), (first[:-1], first[1:]), (first[:-64], first[64:])):
         both = (one & other).double().mean().item()
         assert abs(both - 0.25) < 5 * (0.25 * 0.75 / ELEMENTS) ** 0.5
-    assert abs((dropout(torch.ones(1000, 1000)) == 0).double().mean(0) - 0.5).max() < 0.08
+    assert abs((layer(torch.ones(1000, 1000)) == 0).double().mean(0) - 0.5).max() < 0.08
 
 
 def test_the_same_seed_drops_the_same() -> None:
@@ -65,3 +67,18 @@ def test_attention_with_dropout_means_attention_without() -> None:
     with torch.no_grad():
         mean = torch.stack([attention(hidden, sequences) for _ in range(4000)]).mean(0)
         torch.testing.assert_close(mean, attention.eval()(hidden, sequences), atol=0.02, rtol=0)
+
+
+def test_items_are_dropped_as_they_are_scored_in_training_alone() -> None:
+    model = SASRec(SASRecConfig(width=16, item_dropout=0.5), 40, 8)
+    states, targets = torch.randn(6, 16), torch.arange(6)
+    items = model.item_vectors().detach()
+
+    torch.manual_seed(4)
+    loss = model.target_loss(states, targets)
+    torch.manual_seed(4)
+    assert torch.equal(loss, cross_entropy(states, dropout(items, 0.5), targets))
+
+    model.eval()
+    assert torch.equal(model.target_loss(states, targets), cross_entropy(states, items, targets))
+    assert torch.equal(model.score(states), states @ items.T)

@@ -30,7 +30,7 @@ def published(request: pytest.FixtureRequest) -> Published:
 
 @pytest.fixture
 def model(published: Published) -> ESASRec:
-    config = ESASRecConfig(width=16, heads=2, layers=2, dropout=0)
+    config = ESASRecConfig(width=16, heads=2, layers=2, dropout=0, input_dropout=0, item_dropout=0)
     model = ESASRec(config, published.n_items, 8)
     published.load(model, NAMES)
     return model
