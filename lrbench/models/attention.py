@@ -34,50 +34,44 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        attended: Tensor = self.output(self.attend(*self.project(hidden), sequences))
+        attended: Tensor = self.output(self.attend(self.project(hidden), sequences))
         return attended
 
-    def project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (…, width)."""
-        return self.query(hidden), self.key(hidden), self.value(hidden)
+    def project(self, hidden: Tensor) -> Tensor:
+        """Queries, keys and values side by side, (…, 3 · width), by one product."""
+        layers = self.query, self.key, self.value
+        weight, bias = torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
+        return F.linear(hidden, weight, bias)
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
-        """Weighted values of every token, (tokens, width)."""
+    def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
         if self.causal:  # padding is on the right, where causality hides it
-            return sequences.by_group(lambda *parts: self.mix(None, *parts), query, key, value)
+            return sequences.by_group(lambda part: self.mix(None, part), projected)
         return sequences.by_group_masked(
-            lambda real, *parts: self.mix(_added(real[:, None, :], query.dtype), *parts), query, key, value
+            lambda real, part: self.mix(_added(real[:, None, :], part.dtype), part), projected
         )
 
-    def mix(self, added: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def mix(self, added: Tensor | None, projected: Tensor) -> Tensor:
         """Attend within groups.
 
         Args:
             added: added to the scores of all heads, (sequences, 1 or length, length); none: 0 where a place
                 is itself or earlier, −∞ where it is later.
-            query: (sequences, length, width).
-            key: the same.
-            value: the same.
+            projected: queries, keys and values side by side, (sequences, length, 3 · width).
 
         Returns:
             (sequences, length, width)
         """
+        sequences, length, _ = projected.shape
         rate = self.dropout.p if self.training else 0.0
-        if rate and query.device.type == "cpu":
+        if rate and projected.device.type == "cpu":
             if added is None:
-                length = query.shape[1]
-                seen = torch.ones(length, length, dtype=torch.bool).tril()
-                added = _added(seen, query.dtype)
-            mixed: Tensor = _Attention.apply(query, key, value, added, self.heads, rate)  # type: ignore[no-untyped-call]
+                added = _added(torch.ones(length, length, dtype=torch.bool).tril(), projected.dtype)
+            mixed: Tensor = _Attention.apply(projected, added, self.heads, rate)  # type: ignore[no-untyped-call]
             return mixed
-
-        def by_head(part: Tensor) -> Tensor:
-            return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)  # (sequences, heads, length, …)
-
+        by_head = projected.view(sequences, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         heads = F.scaled_dot_product_attention(
-            by_head(query),
-            by_head(key),
-            by_head(value),
+            *by_head,  # (sequences, heads, length, …) each
             attn_mask=None if added is None else added.unsqueeze(1),
             dropout_p=rate,
             is_causal=added is None,
@@ -92,38 +86,38 @@ def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
 
 class _Attention(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, added: Tensor, heads: int, rate: float
-    ) -> Tensor:
-        sequences, length, width = query.shape
-        ctx.heads, ctx.scale = heads, 1 / math.sqrt(width // heads)
-        weights = query.new_empty(heads, sequences, length, length)
+    def forward(ctx: Any, projected: Tensor, added: Tensor, heads: int, rate: float) -> Tensor:
+        sequences, length, _ = projected.shape
+        queries, keys, values = _heads(projected, heads)
+        ctx.heads, ctx.scale = heads, 1 / math.sqrt(queries[0].shape[-1])
+        weights = projected.new_empty(heads, sequences, length, length)
         added = added.expand(sequences, length, length)
-        for own, queries, keys in zip(weights, _heads(query, heads), _heads(key, heads), strict=True):
-            torch.baddbmm(added, queries, keys.mT, alpha=ctx.scale, out=own)
+        for own, query, key in zip(weights, queries, keys, strict=True):
+            torch.baddbmm(added, query, key.mT, alpha=ctx.scale, out=own)
         torch.softmax(weights, -1, out=weights)
         kept, ctx.factor = draw_kept(weights.shape, rate)
-        ctx.save_for_backward(query, key, value, weights, kept)
+        ctx.save_for_backward(projected, weights, kept)
         dropped = weights * kept
-        mixed = [own @ values for own, values in zip(dropped, _heads(value, heads), strict=True)]
+        mixed = [own @ value for own, value in zip(dropped, values, strict=True)]
         return torch.cat(mixed, -1).mul_(ctx.factor)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, weights, kept = ctx.saved_tensors
-        gradients, dropped = _heads(gradient * ctx.factor, ctx.heads), weights * kept
+        projected, weights, kept = ctx.saved_tensors
+        queries, keys, values = _heads(projected, ctx.heads)
+        gradients, dropped = (gradient * ctx.factor).chunk(ctx.heads, -1), weights * kept
         by_weight = torch.empty_like(weights)
-        for own, part, values in zip(by_weight, gradients, _heads(value, ctx.heads), strict=True):
-            torch.bmm(part, values.mT, out=own)
+        for own, part, value in zip(by_weight, gradients, values, strict=True):
+            torch.bmm(part, value.mT, out=own)
         by_value = [own.mT @ part for own, part in zip(dropped, gradients, strict=True)]
         by_weight.mul_(kept)
         by_score = torch._softmax_backward_data(by_weight, weights, -1, weights.dtype).mul_(ctx.scale)
-        by_query = [own @ keys for own, keys in zip(by_score, _heads(key, ctx.heads), strict=True)]
-        by_key = [own.mT @ queries for own, queries in zip(by_score, _heads(query, ctx.heads), strict=True)]
-        return *(torch.cat(parts, -1) for parts in (by_query, by_key, by_value)), None, None, None
+        by_query = [own @ key for own, key in zip(by_score, keys, strict=True)]
+        by_key = [own.mT @ query for own, query in zip(by_score, queries, strict=True)]
+        return torch.cat([*by_query, *by_key, *by_value], -1), None, None, None
 
 
-def _heads(part: Tensor, heads: int) -> tuple[Tensor, ...]:
-    """The columns of each head, (…, width / heads) each."""
-    return torch.split(part, part.shape[-1] // heads, -1)
+def _heads(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:
+    """Queries, keys and values, each as the columns of every head, (…, width / heads)."""
+    return [part.chunk(heads, -1) for part in projected.chunk(3, -1)]

@@ -135,17 +135,17 @@ class PaddedAttention(Attention):
         super().__init__(width, heads, dropout)
         self.padding_item = padding_item
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
-        """Weighted values of every token, (tokens, width)."""
+    def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
 
-        def padded(items: Tensor, *parts: Tensor) -> Tensor:
+        def padded(items: Tensor, part: Tensor) -> Tensor:
             length = items.shape[1]
             allowed = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
             allowed = allowed & (items != self.padding_item)[:, None, :]
-            added = torch.zeros(allowed.shape, dtype=query.dtype, device=items.device)
-            return self.mix(added.masked_fill(~allowed, _FORBIDDEN), *parts)
+            added = torch.zeros(allowed.shape, dtype=part.dtype, device=items.device)
+            return self.mix(added.masked_fill(~allowed, _FORBIDDEN), part)
 
-        return sequences.by_group(padded, sequences.items, query, key, value)
+        return sequences.by_group(padded, sequences.items, projected)
 
 
 def _lags(length: int, window: int, device: torch.device) -> Tensor:

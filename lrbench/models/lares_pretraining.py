@@ -8,12 +8,15 @@ that of view a's last state and its state after a drawn step, which may be the l
 weighted sum is ``CE + α·trajectory + γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
 
 What differs from the source, whose batches are shuffled prefixes with one target each: here all
-targets of a user are rows of one packed sequence, so pass 1 and view a cost one pass over each user
-and rows of a user share the noise of their common positions; and rows of the same user are by
-default no negatives of each other.
+targets of a user are rows of one packed sequence, so pass 1, and view a where every target is aligned,
+cost one pass over each user and rows of a user share the noise of their common positions; where one
+target of a sequence is aligned, both views are short histories that are refined together; and rows of
+the same user are by default no negatives of each other.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
@@ -54,20 +57,31 @@ class SelfSupervised(GradientStage):
     def _alignment(self, batch: TrainingBatch) -> Terms:
         model, config = self.model, self.model.config
         aligned = aligned_targets(batch, config.alignment_rows)
-        sequences, target_ids = model.arrange(batch.sequences), batch.target_ids[aligned.cpu().numpy()]
-        rows = model.arranged_rows(batch.sequences, batch.rows[aligned])
-        excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, rows.device)
+        target_ids = batch.target_ids[aligned.cpu().numpy()]
+        device = batch.rows.device
+        excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, device)
         steps = model.draw_steps()
-        view = [state[rows] for state in model.unroll(model.prepare(sequences), sequences, steps)]
+        others = self._same_target.draw(target_ids) if config.alpha else target_ids[:0]
+        if config.alignment_rows == "sequence":
+            states = self._refined(np.concatenate((target_ids, others)), steps, device)
+            view, other = [state[: len(target_ids)] for state in states], states[-1][len(target_ids) :]
+        else:  # whole sequences hold the histories of all their targets
+            sequences, rows = model.arrange(batch.sequences), model.arranged_rows(batch.sequences, batch.rows)
+            view = [state[rows] for state in model.unroll(model.prepare(sequences), sequences, steps)]
+            other = self._refined(others, steps, device)[-1] if config.alpha else view[-1][:0]
         terms = {}
         if config.alpha:
-            other = model.arrange(self._data.prefixes(self._same_target.draw(target_ids), rows.device))
-            last = model.unroll(model.prepare(other), other, steps)[-1][other.last]
-            terms["trajectory"] = self._info_nce(view[-1], last, excluded)
+            terms["trajectory"] = self._info_nce(view[-1], other, excluded)
         if config.gamma and steps > 1:
             middle = view[int(torch.randint(steps, (1,)))]
             terms["step"] = self._info_nce(view[-1], middle, excluded)
         return terms
+
+    def _refined(self, target_ids: NDArray[np.int64], steps: int, device: torch.device) -> list[Tensor]:
+        """States at the end of the histories before targets, after each step, (targets, width) each."""
+        histories = self.model.arrange(self._data.prefixes(target_ids, device))
+        states = self.model.unroll(self.model.prepare(histories), histories, steps)
+        return [state[histories.last] for state in states]
 
     def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
         config = self.model.config

@@ -42,9 +42,9 @@ def encode_items(encoder: Encoder, hidden: Tensor, sequences: Packed) -> tuple[T
     """
     memories = []
     for block in whole_blocks(encoder):
-        query, keys, values = block.attention.project(hidden)
-        memories.append(Memory(keys, values))
-        attended = block.attention.attend(query, keys, values, sequences)
+        projected = block.attention.project(hidden)
+        memories.append(Memory(*projected.chunk(3, -1)[1:]))
+        attended = block.attention.attend(projected, sequences)
         hidden = block.close(attended, hidden, sequences)
     return hidden, memories
 
@@ -83,7 +83,7 @@ class Chains:
             The token's states after the last block, (rows, streams, width).
         """
         for block, memory, own in zip(self._blocks, self._memories, self._own, strict=True):
-            query, keys, values = block.attention.project(hidden)
+            query, keys, values = block.attention.project(hidden).chunk(3, -1)
             own.append(Memory(keys, values))
             chain = [torch.stack(parts, 2) for parts in zip(*own, strict=True)]  # (rows, streams, chain, …)
             attended = self._attend(block.attention, query, memory, chain)

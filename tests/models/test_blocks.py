@@ -110,22 +110,22 @@ def test_the_gradient_of_attention_with_dropout() -> None:
     """The same seed before each evaluation draws the same mask."""
     attention = Attention(6, 2, 0.4).double()
     torch.manual_seed(0)
-    parts = [torch.randn(3, 4, 6, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    projected = torch.randn(3, 4, 18, dtype=torch.float64, requires_grad=True)
     added = torch.randn(3, 4, 4, dtype=torch.float64)
 
-    def mixed(*parts: torch.Tensor) -> torch.Tensor:
+    def mixed(projected: torch.Tensor) -> torch.Tensor:
         torch.manual_seed(1)
-        return attention.mix(None, *parts) + attention.mix(added, *parts)
+        return attention.mix(None, projected) + attention.mix(added, projected)
 
-    assert torch.autograd.gradcheck(mixed, parts)
+    assert torch.autograd.gradcheck(mixed, projected)
 
 
 def test_attention_with_dropout_by_hand() -> None:
     attention = Attention(4, 2, 0.4).double()
     torch.manual_seed(0)
-    query, key, value = (torch.randn(2, 3, 4, dtype=torch.float64) for _ in range(3))
+    query, key, value = parts = [torch.randn(2, 3, 4, dtype=torch.float64) for _ in range(3)]
     torch.manual_seed(1)
-    mixed = attention.mix(None, query, key, value)
+    mixed = attention.mix(None, torch.cat(parts, -1))
     torch.manual_seed(1)
     kept, factor = draw_kept(torch.Size((2, 2, 3, 3)), 0.4)  # (heads, sequences, length, length)
     for head, columns in enumerate((slice(0, 2), slice(2, 4))):
