@@ -11,6 +11,7 @@ It needs pytest. Exact properties are tested in float64, so that a tolerance hid
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -173,12 +174,12 @@ class ModelConformance:
     def test_later_items_do_not_reach_earlier_targets(self) -> None:
         """A claim of every model that trains on all positions at once."""
         model = self._causal_model()
-        keep = np.tile([True, True, False, False, False], 2)
+        early = np.tile([True, True, False, False, False], 2)
         losses = []
         for tail in ([4, 5, 6], [7, 8, 9]):
             torch.manual_seed(0)
             lesson = self._lesson(model, training_view([[1, 2, 3, *tail], [3, 2, 1, *tail]]))
-            losses.append(lesson.loss(keep))
+            losses.append(lesson.loss(early))
         torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=1e-10)
 
     def test_depths_lie_on_one_trajectory(self) -> None:
@@ -263,11 +264,14 @@ class _Lesson:
         self.keep = stage.begin(data, CPU)
         stage.begin_epoch(1)
 
-    def loss(self, keep: NDArray[np.bool_] | None = None) -> Tensor:
-        """Loss of the whole data in training mode."""
+    def loss(self, only: NDArray[np.bool_] | None = None) -> Tensor:
+        """Loss of the whole data, or of some of its targets among all inputs, in training mode."""
         self.stage.model.train()
-        kept = self.keep if keep is None else keep
-        (batch,) = self.data.batches(self.data.n_targets, CPU, keep=kept)
+        (batch,) = self.data.batches(self.data.n_targets, CPU, keep=self.keep)
+        if only is not None:
+            chosen = torch.from_numpy(only[batch.target_ids])
+            rows, targets = batch.rows[chosen], batch.targets[chosen]
+            batch = replace(batch, rows=rows, targets=targets, target_ids=batch.target_ids[chosen.numpy()])
         return self.stage.losses(batch)["loss"]
 
     def step(self, optimiser: torch.optim.Optimizer) -> None:

@@ -88,7 +88,8 @@ class TrainingData:
             batch_size: targets per batch; a window is never cut, so batches differ a little.
             device: where the tensors shall lie.
             shuffle: draws the order of the windows; none: as they are.
-            keep: targets to train on, (targets,); none: all.
+            keep: targets to train on, (targets,); none: all. A window then ends where its last kept target is
+                predicted.
         """
         windows = np.arange(len(self.starts))
         counts = self.stops - self.first
@@ -116,7 +117,6 @@ class TrainingData:
 
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
         starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
-        sequences = pack(self.view.items, starts, stops, device, self.view.times)
         counts = stops - first
         target_ids = _ranges(self.first_target[windows], counts)
         within = _ranges(first - starts, counts)  # place of the predicting token in its window
@@ -124,6 +124,9 @@ class TrainingData:
         if keep is not None:
             kept = keep[target_ids]
             target_ids, within, window = target_ids[kept], within[kept], window[kept]
+            last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
+            stops = starts + within[last] + 1  # no state before depends on the inputs beyond
+        sequences = pack(self.view.items, starts, stops, device, self.view.times)
         rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)
         targets = torch.from_numpy(self.view.items[self.target_at[target_ids]].astype(np.int64)).to(device)
         return TrainingBatch(sequences, rows, targets, target_ids)

@@ -18,6 +18,8 @@ from lrbench.models.dropout import Dropout, draw_kept
 
 __all__ = ["Attention"]
 
+_SHORT = 40  # up to this length weights lie in memory by key, beyond it by query
+
 
 class Attention(nn.Module):
     """Multi-head self-attention in which a token sees itself and those before it, or all where not causal."""
@@ -69,9 +71,11 @@ class Attention(nn.Module):
                 added = _added(torch.ones(length, length, dtype=torch.bool).tril(), projected.dtype)
             mixed: Tensor = _Attention.apply(projected, added, self.heads, rate)  # type: ignore[no-untyped-call]
             return mixed
-        by_head = projected.view(sequences, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = projected.view(sequences, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         heads = F.scaled_dot_product_attention(
-            *by_head,  # (sequences, heads, length, …) each
+            query,  # (sequences, heads, length, …)
+            key,
+            value,
             attn_mask=None if added is None else added.unsqueeze(1),
             dropout_p=rate,
             is_causal=added is None,
@@ -91,14 +95,14 @@ class _Attention(torch.autograd.Function):
         queries, keys, values = _heads(projected, heads)
         ctx.heads, ctx.scale = heads, 1 / math.sqrt(queries[0].shape[-1])
         weights = projected.new_empty(heads, sequences, length, length)
-        added = added.expand(sequences, length, length)
+        added = _by_query(added.expand(sequences, length, length))
         for own, query, key in zip(weights, queries, keys, strict=True):
-            torch.baddbmm(added, query, key.mT, alpha=ctx.scale, out=own)
-        torch.softmax(weights, -1, out=weights)
+            first, second = _as_laid(query, key)
+            torch.baddbmm(added, first, second.mT, alpha=ctx.scale, out=own)
+        torch.softmax(weights, _key_dimension(length), out=weights)
         kept, ctx.factor = draw_kept(weights.shape, rate)
         ctx.save_for_backward(projected, weights, kept)
-        dropped = weights * kept
-        mixed = [own @ value for own, value in zip(dropped, values, strict=True)]
+        mixed = [own @ value for own, value in zip(_by_query(weights * kept), values, strict=True)]
         return torch.cat(mixed, -1).mul_(ctx.factor)
 
     @staticmethod
@@ -106,13 +110,16 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         projected, weights, kept = ctx.saved_tensors
         queries, keys, values = _heads(projected, ctx.heads)
-        gradients, dropped = (gradient * ctx.factor).chunk(ctx.heads, -1), weights * kept
-        by_weight = torch.empty_like(weights)
+        gradients, dropped = (gradient * ctx.factor).chunk(ctx.heads, -1), _by_query(weights * kept)
+        by_weight, key_dimension = torch.empty_like(weights), _key_dimension(weights.shape[-1])
         for own, part, value in zip(by_weight, gradients, values, strict=True):
-            torch.bmm(part, value.mT, out=own)
+            first, second = _as_laid(part, value)
+            torch.bmm(first, second.mT, out=own)
         by_value = [own.mT @ part for own, part in zip(dropped, gradients, strict=True)]
         by_weight.mul_(kept)
-        by_score = torch._softmax_backward_data(by_weight, weights, -1, weights.dtype).mul_(ctx.scale)
+        by_score = _by_query(
+            torch._softmax_backward_data(by_weight, weights, key_dimension, weights.dtype).mul_(ctx.scale)
+        )
         by_query = [own @ key for own, key in zip(by_score, keys, strict=True)]
         by_key = [own.mT @ query for own, query in zip(by_score, queries, strict=True)]
         return torch.cat([*by_query, *by_key, *by_value], -1), None, None, None
@@ -121,3 +128,18 @@ class _Attention(torch.autograd.Function):
 def _heads(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:
     """Queries, keys and values, each as the columns of every head, (…, width / heads)."""
     return [part.chunk(heads, -1) for part in projected.chunk(3, -1)]
+
+
+def _key_dimension(length: int) -> int:
+    """Where the keys stand in memory: softmax over a short last dimension takes up to six times as long."""
+    return -1 if length > _SHORT else -2
+
+
+def _by_query(weights: Tensor) -> Tensor:
+    """Weights as (…, queries, keys) from how they lie in memory, and back."""
+    return weights if weights.shape[-1] > _SHORT else weights.mT
+
+
+def _as_laid(by_query: Tensor, by_key: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors whose product ``first · secondᵀ`` lies in memory as weights do; written across, it is slow."""
+    return (by_query, by_key) if by_query.shape[-2] > _SHORT else (by_key, by_query)

@@ -52,7 +52,7 @@ class AugmentedContrast(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences)[batch.rows]  # (targets, width)
+        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
         prediction = model.target_loss(states, batch.targets)
         augmentation = Augmentation(config.crop, config.mask, config.reorder, model.n_items)
         first, second = (

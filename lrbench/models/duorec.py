@@ -66,7 +66,7 @@ class Contrastive(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences)[batch.rows]  # (targets, width)
+        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
         terms = {"cross_entropy": model.target_loss(states, batch.targets)}
         loss = terms["cross_entropy"]
         aligned = aligned_targets(batch, config.alignment_rows)

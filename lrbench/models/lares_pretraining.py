@@ -46,7 +46,7 @@ class SelfSupervised(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences)[batch.rows]  # (targets, width)
+        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
         terms = {"cross_entropy": cross_entropy(states, model.item_vectors(), batch.targets)}
         loss = terms["cross_entropy"]
         if config.alpha or config.gamma:
@@ -67,7 +67,10 @@ class SelfSupervised(GradientStage):
             view, other = [state[: len(target_ids)] for state in states], states[-1][len(target_ids) :]
         else:  # whole sequences hold the histories of all their targets
             sequences, rows = model.arrange(batch.sequences), model.arranged_rows(batch.sequences, batch.rows)
-            view = [state[rows] for state in model.unroll(model.prepare(sequences), sequences, steps)]
+            view = [
+                state.index_select(0, rows)
+                for state in model.unroll(model.prepare(sequences), sequences, steps)
+            ]
             other = self._refined(others, steps, device)[-1] if config.alpha else view[-1][:0]
         terms = {}
         if config.alpha:
@@ -81,7 +84,7 @@ class SelfSupervised(GradientStage):
         """States at the end of the histories before targets, after each step, (targets, width) each."""
         histories = self.model.arrange(self._data.prefixes(target_ids, device))
         states = self.model.unroll(self.model.prepare(histories), histories, steps)
-        return [state[histories.last] for state in states]
+        return [state.index_select(0, histories.last) for state in states]
 
     def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
         config = self.model.config

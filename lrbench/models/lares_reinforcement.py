@@ -93,7 +93,9 @@ class Reinforcement(GradientStage):
         self, network: LARESNetwork, trajectory: list[Tensor], batch: TrainingBatch
     ) -> Tensor:
         """Log-probability of each target after each step, (steps, targets)."""
-        states = torch.cat([state[batch.rows] for state in trajectory])  # (steps * targets, width)
+        states = torch.cat(
+            [state.index_select(0, batch.rows) for state in trajectory]
+        )  # (steps * targets, width)
         items, targets = network.embedding.items.weight, batch.targets.repeat(len(trajectory))
         return target_log_probabilities(states, items, targets).view(len(trajectory), -1)
 

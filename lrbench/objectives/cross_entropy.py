@@ -106,7 +106,7 @@ class _CrossEntropy(torch.autograd.Function):
                 states_gradient[rows] = scores @ items
                 add_product(items_gradient, scores, rounded[rows])
         if states_gradient is not None and items_gradient is not None:
-            states_gradient.sub_(item_vectors[targets])
+            states_gradient.sub_(item_vectors.index_select(0, targets))
             items_gradient.index_add_(0, targets, states, alpha=-1)
         ctx.save_for_backward(states_gradient, items_gradient)
         ctx.count = count
@@ -143,6 +143,6 @@ class _TargetLogProbabilities(torch.autograd.Function):
             probabilities = torch.softmax(scores, 1, out=scores)
             torch.mul(probabilities @ items, -weights[rows], out=states_gradient[rows])
             add_product(items_gradient, probabilities, (states[rows] * -weights[rows]).to(ctx.product))
-        states_gradient.addcmul_(weights, item_vectors[targets])
+        states_gradient.addcmul_(weights, item_vectors.index_select(0, targets))
         items_gradient.index_add_(0, targets, states * weights)
         return states_gradient, items_gradient, None, None

@@ -106,10 +106,12 @@ def test_initial_weights() -> None:
             assert abs(parameter.mean().item()) < 0.02 * 4.5 / parameter.numel() ** 0.5, name
 
 
-def test_the_gradient_of_attention_with_dropout() -> None:
+@pytest.mark.parametrize("short", [3, 4], ids=["by query", "by key"])
+def test_the_gradient_of_attention_with_dropout(short: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same seed before each evaluation draws the same mask."""
     attention = Attention(6, 2, 0.4).double()
     torch.manual_seed(0)
+    monkeypatch.setattr("lrbench.models.attention._SHORT", short)
     projected = torch.randn(3, 4, 18, dtype=torch.float64, requires_grad=True)
     added = torch.randn(3, 4, 4, dtype=torch.float64)
 
@@ -120,7 +122,9 @@ def test_the_gradient_of_attention_with_dropout() -> None:
     assert torch.autograd.gradcheck(mixed, projected)
 
 
-def test_attention_with_dropout_by_hand() -> None:
+@pytest.mark.parametrize("short", [2, 3], ids=["by query", "by key"])
+def test_attention_with_dropout_by_hand(short: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrbench.models.attention._SHORT", short)
     attention = Attention(4, 2, 0.4).double()
     torch.manual_seed(0)
     query, key, value = parts = [torch.randn(2, 3, 4, dtype=torch.float64) for _ in range(3)]
@@ -129,9 +133,10 @@ def test_attention_with_dropout_by_hand() -> None:
     torch.manual_seed(1)
     kept, factor = draw_kept(torch.Size((2, 2, 3, 3)), 0.4)  # (heads, sequences, length, length)
     for head, columns in enumerate((slice(0, 2), slice(2, 4))):
+        here = kept[head] if short == 2 else kept[head].mT
         scores = query[..., columns] @ key[..., columns].mT / 2**0.5
         weights = scores.masked_fill(torch.ones(3, 3).triu(1).bool(), -torch.inf).softmax(-1)
-        torch.testing.assert_close(mixed[..., columns], weights * kept[head] * factor @ value[..., columns])
+        torch.testing.assert_close(mixed[..., columns], weights * here * factor @ value[..., columns])
 
 
 def test_set_dropout_reaches_every_rate() -> None:
