@@ -57,3 +57,11 @@ def bench_peers(session: nox.Session) -> None:
     paths = {"recbole": peer / "bin" / "python", "data": prepared.parent, "scratch": scratch}
     options = [text for name, path in paths.items() for text in (f"--{name}", str(path))]
     session.run("python", "benchmarks/peers/compare.py", *options, *session.posargs)
+
+
+@nox.session(name="bench-preparation")
+def bench_preparation(session: nox.Session) -> None:
+    """Prepare 18 million generated ratings beside a Polars script; writes benchmarks/PREPARATION.md."""
+    session.install(".")
+    scratch = str(Path(session.create_tmp()).resolve())
+    session.run("python", "benchmarks/peers/preparation.py", "--scratch", scratch, *session.posargs)
