@@ -3,6 +3,7 @@
 ``nox -s benchmarks``, or ``pytest benchmarks/bench_engine.py --benchmark-only``.
 """
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -150,9 +151,13 @@ def test_divergence(benchmark: BenchmarkFixture) -> None:
     )
 
 
-def test_ranking(benchmark: BenchmarkFixture, split: Split) -> None:
-    model = SASRec(SASRecConfig(), N_ITEMS, 50)
-    benchmark.pedantic(lambda: rank_targets(model, split.test, (0,), 0, CPU), rounds=3, warmup_rounds=1)
+@pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
+def test_ranking(benchmark: BenchmarkFixture, split: Split, n_items: int) -> None:
+    """512 users."""
+    model, test = SASRec(SASRecConfig(), n_items, 50), split.test
+    cut = {name: getattr(test, name)[:512] for name in ("users", "starts", "stops", "targets")}
+    view = replace(test, **cut, n_items=n_items)
+    benchmark.pedantic(lambda: rank_targets(model, view, (0,), 0, CPU), rounds=3, warmup_rounds=1)
 
 
 def test_crossed_test(benchmark: BenchmarkFixture) -> None:

@@ -27,6 +27,10 @@ USERS_PER_CHUNK = 512
 _SCORES_PER_BLOCK = {"cpu": 1 << 19}
 _SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 
+# Of a million items, one user at a time, the item vectors are read from memory for each: 67 users a second
+# where blocks of 32 rank 160.
+_FEWEST_USERS_PER_BLOCK = 32
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -76,7 +80,7 @@ def rank_targets(
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
     """Cut users into blocks whose scores are few enough to be counted while they are in the cache."""
     capacity = _SCORES_PER_BLOCK.get(device.type, _SCORES_PER_BLOCK_ACCELERATOR)
-    length = max(capacity // n_items, 1)
+    length = max(capacity // n_items, _FEWEST_USERS_PER_BLOCK)
     for start in range(users.start, users.stop, length):
         yield slice(start, min(start + length, users.stop))
 
