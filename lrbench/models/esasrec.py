@@ -11,8 +11,11 @@ step, before it serves histories and scores; later releases do not, and without 
 the scores have it as ``item_dropout``; on the input, where it is followed by another dropout of 0.2, the two
 are one of 0.36 (1 − 0.8²), drawn for each token.
 
-What differs from the source: positions are counted from the start of a history, not from its end, so that a
-history's state is the same in training and in ranking; a target is never its own negative.
+Positions count from the end of a history, in training from the end of the sequence that is trained on, so
+that the first of them marks what came last for a user. ``positions = "start"`` gives a history the same state
+in training as in ranking and learns less (validation NDCG@10 on Beauty after 17 epochs: 0.054 against 0.057).
+
+What differs from the source: a target is never its own negative.
 """
 
 import math
@@ -46,6 +49,9 @@ class ESASRecConfig(NextItemLoss):
 
     width: int = Field(default=256, ge=1)
     """Length of item embeddings and states (authors' configuration: 256, their text: 64; 64 on MovieLens)."""
+
+    positions: Literal["end", "start"] = "end"
+    """Where positions are counted from (RecTools: the end)."""
 
     expansion: int = Field(default=4, ge=1)
     """Width within the feed-forward part, in widths (authors: 4)."""
@@ -126,7 +132,10 @@ class ESASRec(NextItemModel):
 
     def token_states(self, sequences: Packed) -> Tensor:
         """State after each token, (tokens, width)."""
-        embedded = self.items(sequences.items) + self.positions(sequences.positions)
+        positions = sequences.positions
+        if self.config.positions == "end":
+            positions = sequences.lengths[sequences.sequence_of] - 1 - positions
+        embedded = self.items(sequences.items) + self.positions(positions)
         states: Tensor = self.encoder(self.dropout(embedded), sequences)
         return states
 

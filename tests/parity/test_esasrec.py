@@ -6,6 +6,7 @@ from parity.published import Published
 
 from lrbench.models.esasrec import ESASRec, ESASRecConfig
 from lrbench.objectives.sampled import sampled_loss
+from lrbench.testing import pack_lists
 
 BLOCK, OURS = r"layers\.transformer_blocks\.(\d+)\.", r"encoder.blocks.\1."
 NAMES = {
@@ -30,7 +31,8 @@ def published(request: pytest.FixtureRequest) -> Published:
 
 @pytest.fixture
 def model(published: Published) -> ESASRec:
-    config = ESASRecConfig(width=16, heads=2, layers=2, dropout=0, input_dropout=0, item_dropout=0)
+    without = dict.fromkeys(("dropout", "input_dropout", "item_dropout"), 0.0)
+    config = ESASRecConfig(width=16, heads=2, layers=2, positions="start", **without)
     model = ESASRec(config, published.n_items, 8)
     published.load(model, NAMES)
     return model
@@ -59,3 +61,14 @@ def test_sampled_softmax_and_gradients(published: Published, model: ESASRec) -> 
     published.close(loss, "out.ss.loss_total")
     loss.backward()
     published.close_gradients(model, "out.ss", NAMES)
+
+
+def test_positions_count_from_the_end() -> None:
+    torch.manual_seed(0)
+    model = ESASRec(ESASRecConfig(width=16), 20, 8).eval()
+    turned = ESASRec(ESASRecConfig(width=16, positions="start"), 20, 8).eval()
+    turned.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        turned.positions.weight[:3] = model.positions.weight[:3].flip(0)
+        sequences = pack_lists([[4, 5, 6], [7, 8, 9]])
+        assert torch.equal(model.token_states(sequences), turned.token_states(sequences))
