@@ -1,9 +1,11 @@
 """What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
 
 import time
+from dataclasses import replace
 from itertools import islice
 from statistics import median
 
+import numpy as np
 import torch
 
 from lrbench.config.trial import StageConfig, TrialConfig
@@ -25,8 +27,9 @@ def seconds_per_epoch(
 ) -> dict[str, float]:
     """Estimate the seconds of one training epoch of each stage, validation aside.
 
-    A few steps of the stage are timed on real batches after one to warm up. A stage that filters its
-    rows before it starts is timed on all of them: an upper bound. Stages fitted in one call take 0.
+    A few steps of the stage are timed after one to warm up, on users enough for them, so that what a stage
+    does before its first step is short. A stage that filters its rows is timed on all of them: an upper
+    bound. Stages fitted in one call take 0.
     """
     model = build_model(config, dataset.sequences.n_items, device)
     view = leave_one_out(dataset.sequences).train
@@ -41,7 +44,9 @@ def _stage_seconds(
         return 0.0
     assert isinstance(stage, GradientStage)
     rows = config.training.rows or type(stage).training_rows(type(model), model.config)
-    data = TrainingData(view, model.max_length, rows, config.training.long_sequences)
+    all_targets = TrainingData(view, model.max_length, rows, config.training.long_sequences).n_targets
+    some = _some_users(view, (1 + _STEPS) * config.training.batch_size, seed)
+    data = TrainingData(some, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
     model.train()
@@ -54,4 +59,12 @@ def _stage_seconds(
         stage.losses(batch)["loss"].backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         timings.append((time.perf_counter() - started) / len(batch.target_ids))
-    return median(timings[1:] or timings) * data.n_targets if timings else 0.0
+    return median(timings[1:] or timings) * all_targets if timings else 0.0
+
+
+def _some_users(view: TrainingView, targets: int, seed: int) -> TrainingView:
+    """Draw users until they have so many targets, or all of them."""
+    drawn = np.random.default_rng(seed).permutation(len(view.starts))
+    counts = np.maximum(view.stops - view.starts - 1, 0)[drawn]
+    chosen = np.sort(drawn[: np.searchsorted(np.cumsum(counts), targets) + 1])
+    return replace(view, starts=view.starts[chosen], stops=view.stops[chosen])
