@@ -45,6 +45,7 @@ class TrainingConfig(FrozenConfig):
     """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former
     where the network is causal. Prefixes cost many times as much and give a causal network the same loss."""
 
-    long_sequences: Literal["windowed", "exact"] = "windowed"
+    long_sequences: Literal["windowed", "exact", "latest"] = "windowed"
     """Training sequences longer than the protocol's maximum: overlapping windows in which each target is
-    predicted once from at least half the maximum length, or one window per target beyond the maximum."""
+    predicted once from at least half the maximum length; one window per target beyond the maximum; or the
+    latest interactions alone, as much published code has it, which leaves the others' targets out."""

@@ -2,7 +2,8 @@
 
 Training data is a set of *windows*: a range of input items, and from which of its positions on the
 next item is a target. Every target of the training part belongs to exactly one window, so each is
-predicted exactly once per epoch; where a network is causal one window holds all targets of a user.
+predicted exactly once per epoch, unless only the latest are asked for; where a network is causal one
+window holds all targets of a user.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from lrbench.data.sequences import EvaluationView, TrainingView
 __all__ = ["TrainingBatch", "TrainingData", "TrainingRows", "evaluation_batches"]
 
 TrainingRows = Literal["positions", "prefixes"]
-LongSequences = Literal["windowed", "exact"]
+LongSequences = Literal["windowed", "exact", "latest"]
 Int64s = NDArray[np.int64]
 
 
@@ -44,7 +45,8 @@ class TrainingData:
             ``max_length``) with every position a target; ``prefixes``: one window per target, for
             networks that are not causal.
         long_sequences: ``windowed``: overlapping windows, each target once with at least half of
-            ``max_length`` as context; ``exact``: one window per target beyond ``max_length``.
+            ``max_length`` as context; ``exact``: one window per target beyond ``max_length``; ``latest``:
+            only the latest ``max_length`` inputs of a user are trained on.
     """
 
     def __init__(
@@ -161,6 +163,8 @@ def _windows(
     """Cut every user's inputs (all training items but the last) into windows: starts, stops, firsts."""
     trained = view.stops - view.starts >= 2
     starts, stops = view.starts[trained], view.stops[trained] - 1
+    if long_sequences == "latest":
+        starts = np.maximum(starts, stops - max_length)
     if rows == "prefixes":
         return _single_target_windows(starts, starts, stops, max_length)
     short = stops - starts <= max_length

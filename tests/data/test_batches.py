@@ -111,6 +111,16 @@ def test_windows_by_hand() -> None:
     assert data.first.tolist() == [0, 4, 6, 8, 10]
 
 
+def test_the_latest_window_by_hand() -> None:
+    data = TrainingData(view_of([12, 3]), 4, long_sequences="latest")
+    assert data.starts.tolist() == [7, 14]
+    assert data.stops.tolist() == [11, 16]
+    assert data.first.tolist() == data.starts.tolist()
+    prefixes = TrainingData(view_of([12, 3]), 4, "prefixes", "latest")
+    assert prefixes.starts.tolist() == [7, 7, 7, 7, 14, 14]
+    assert prefixes.stops.tolist() == [8, 9, 10, 11, 15, 16]
+
+
 def test_batches_are_about_as_large_as_asked_and_shuffled_by_the_source() -> None:
     data = TrainingData(view_of([5] * 50), 10)
     sizes = [len(batch.targets) for batch in data.batches(20, CPU)]
