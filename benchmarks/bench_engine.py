@@ -38,7 +38,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "gru4rec": {},
     "caser": {"tallest": 5},
     "sasrec": {},
-    "esasrec": {"width": 64},
+    "esasrec": {},
     "fmlp": {},
     "bsarec": {},
     "bert4rec": {},

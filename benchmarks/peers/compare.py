@@ -52,7 +52,7 @@ CASES = (
     Case("FMLP-Rec", "fmlp", elsewhere=(176.0, "BSARec's code, its BSARec"), options=("--steps", "12")),
     Case("DuoRec", "duorec", params=LARES),
     Case("HSTU", "hstu"),
-    Case("eSASRec", "esasrec", params={"width": 64}),
+    Case("eSASRec", "esasrec"),
     Case("ReaRec ERL", "erl", elsewhere=REAREC, params=SASREC, options=("--steps", "20")),
     Case("ReaRec ERL, bfloat16", "erl", elsewhere=REAREC, params=SASREC, options=("--steps", "20", *COARSE)),
     Case("ReaRec PRL", "prl", elsewhere=REAREC, params=SASREC, options=("--steps", "20")),
