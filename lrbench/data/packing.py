@@ -274,8 +274,8 @@ def _groups(
 
 
 # What a group costs in attention, in microseconds, as measured on two cores at width 64: for being
-# there, for each padded place, and for each pair of places. Only speed depends on these numbers, and
-# little: ten times the first or the second changes an epoch by less than runs differ.
+# there, for each padded place, and for each pair of places. Only speed depends on these numbers: with a
+# quarter of the first, LARES takes a tenth longer on two cores.
 _PER_GROUP, _PER_PLACE, _PER_PAIR = 800.0, 0.1, 0.05
 
 
