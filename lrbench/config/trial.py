@@ -68,9 +68,14 @@ class TrialConfig(FrozenConfig):
     seed: int
 
     @property
-    def training_id(self) -> str:
-        """Hash of what shapes the trained weights: everything but the evaluation."""
-        return _digest(self.model_dump(mode="json", exclude={"evaluation"}))
+    def training_ids(self) -> tuple[str, ...]:
+        """After each stage in turn, a hash of what shaped the weights so far.
+
+        That is everything but the evaluation and the stages still to come; the last is of the whole training.
+        """
+        values = self.model_dump(mode="json", exclude={"evaluation"})
+        stages = values.pop("stages")
+        return tuple(_digest(values | {"stages": stages[:count]}) for count in range(1, len(stages) + 1))
 
     @property
     def id(self) -> str:

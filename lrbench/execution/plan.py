@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,9 @@ class Plan:
     suite: Suite
     rules: Protocol
     rows: tuple[Row, ...]
-    trials: tuple[PlannedTrial, ...]  # each once, in the order of the suite: dataset, seed, row
+    trials: tuple[PlannedTrial, ...]
+    """Each once, by dataset, seed and row; those that take over what others train stand last."""
+
     record: SuiteRecord
 
 
@@ -158,10 +160,19 @@ def make_plan(
         definition=_definition(rows, rules),
         trials=tuple(cells),
     )
-    # Trials that only rank what another trained come last, so that they find it done.
-    ordered = sorted(configs.values(), key=lambda config: config.evaluation.latents == "noise")
-    trials = tuple(PlannedTrial(config, tuple(labels[config.id])) for config in ordered)
+    trials = tuple(PlannedTrial(config, tuple(labels[config.id])) for config in _ordered(configs.values()))
     return Plan(suite, rules, tuple(rows), trials, record)
+
+
+def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
+    """Put trials that take over what others train behind those, so that they find it done."""
+    trained = {config.training_ids[-1] for config in configs}
+
+    def key(config: TrialConfig) -> tuple[bool, int]:
+        begun = sum(training_id in trained for training_id in config.training_ids[:-1])
+        return config.evaluation.latents == "noise", begun
+
+    return sorted(configs, key=key)
 
 
 def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:

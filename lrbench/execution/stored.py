@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split, leave_one_out
 from lrbench.errors import CheckError, RequestError, did_you_mean
+from lrbench.execution.takeover import use_latents
 from lrbench.execution.trial import build_model
-from lrbench.execution.twins import use_latents
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import Results

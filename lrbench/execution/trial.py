@@ -20,7 +20,7 @@ from lrbench.data.sequences import leave_one_out
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
 from lrbench.evaluation.evaluate import evaluate, mean_metrics
-from lrbench.execution.twins import adopt, find_twin, use_latents
+from lrbench.execution.takeover import take_over, use_latents
 from lrbench.models.base import Model
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
@@ -97,11 +97,8 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
         dataset = load_prepared(order.dataset_folder)
         split = leave_one_out(dataset.sequences)
         model = build_model(config, dataset.sequences.n_items, device)
-        twin = None if order.fresh else find_twin(order.results, config)
-        if twin is None:
-            training = train(model, config, split, device, checkpoint_file, watch)
-        else:
-            training = adopt(twin, model)
+        begun = take_over(order.results, config, model) if saved is None and not order.fresh else None
+        training = train(model, config, split, device, checkpoint_file, watch, begun)
         use_latents(model, config.evaluation)
         before = time.perf_counter()
         ranks, tied = evaluate(
@@ -131,7 +128,6 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             device=_device_name(device),
             threads=threads,
             versions=code,
-            trained_in=None if twin is None else twin.name,
             started=started,
             ended=datetime.now(UTC),
             resumed=training.resumed,

@@ -31,8 +31,11 @@ def perform(order: TrialOrder, send: Send) -> bool:
     trial_id, folder = order.config.id, order.results.trial(order.config.id)
     lock_file = order.results.lock(trial_id)
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    training_lock = order.results.lock(f"training-{order.config.training_id}")  # see `find_twin`
-    with FileLock(lock_file), FileLock(training_lock):
+    *begun, trained = (order.results.lock(f"training-{name}") for name in order.config.training_ids)
+    for training_lock in begun:  # whoever trains this trial's first stages shall end, see `take_over`
+        with FileLock(training_lock):
+            pass
+    with FileLock(lock_file), FileLock(trained):
         started = time.perf_counter()
         try:
             if folder.exists() and not order.fresh:

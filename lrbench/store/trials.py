@@ -76,6 +76,9 @@ class StageRecord(FrozenConfig):
     stopped: Literal["patience", "epoch-cap", "fitted"]
     """Why the stage ended; ``epoch-cap`` means that it may still have been improving."""
 
+    trained_in: str | None = None
+    """The trial that ran the stage, where this one took its weights over; none: this one."""
+
 
 class TrialRecord(FrozenConfig):
     """The content of ``trial.json``."""
@@ -114,9 +117,6 @@ class TrialRecord(FrozenConfig):
     threads: int
     versions: dict[str, str]
     """python, torch, lrbench, and the git commit where there is one."""
-
-    trained_in: str | None = None
-    """The trial whose weights these are, where only the evaluation differs; none: trained here."""
 
     started: datetime
     ended: datetime

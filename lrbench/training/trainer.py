@@ -74,6 +74,7 @@ class _Trainer:
         device: torch.device,
         checkpoint_file: Path,
         watch: Callable[[EpochReport], None],
+        begun: Training | None,
     ) -> None:
         self.model = model
         self.config = config
@@ -81,21 +82,20 @@ class _Trainer:
         self.device = device
         self.checkpoint_file = checkpoint_file
         self.watch = watch
-        self.records: list[StageRecord] = []
-        self.history: list[dict[str, Any]] = []
+        self.records: list[StageRecord] = [] if begun is None else list(begun.stages)
+        self.history: list[dict[str, Any]] = [] if begun is None else begun.history
         self.resumed = 0
 
     def run(self) -> Training:
         """Run all stages, from the checkpoint where there is one."""
         saved = load_checkpoint(self.checkpoint_file)
-        first = 0
         if saved is not None:
-            first = saved.stage
             self.resumed = saved.resumed + 1
             self.history = saved.history
             self.records = [StageRecord.model_validate(values) for values in saved.finished_stages]
             self.model.load_state_dict(saved.begin_weights)
-            log.info("resumed in stage %d after epoch %d", first + 1, saved.progress.epoch)
+            log.info("resumed in stage %d after epoch %d", saved.stage + 1, saved.progress.epoch)
+        first = len(self.records)
         for number in range(first, len(self.config.stages)):
             self._run_stage(number, saved if number == first else None)
         return Training(tuple(self.records), self.history, self.resumed)
@@ -234,18 +234,20 @@ def train(
     device: torch.device,
     checkpoint_file: Path,
     watch: Callable[[EpochReport], None],
+    begun: Training | None = None,
 ) -> Training:
     """Train ``model`` in place through the trial's stages and leave it with the selected weights.
 
     Args:
-        model: freshly initialised from the trial's seed, on ``device``.
+        model: freshly initialised from the trial's seed, or with the weights of ``begun``, on ``device``.
         config: the trial.
         split: what to train and select on.
         device: where the model lies.
         checkpoint_file: read if it exists, replaced after every epoch.
         watch: called after every epoch.
+        begun: the first stages, if they were run elsewhere; a checkpoint has its own.
     """
-    return _Trainer(model, config, split, device, checkpoint_file, watch).run()
+    return _Trainer(model, config, split, device, checkpoint_file, watch, begun).run()
 
 
 def selection_metric(

@@ -1,23 +1,16 @@
-"""What controls are derived, how well matched ones match, and that noise-only trains nothing."""
+"""What controls are derived, and how well matched ones match."""
 
-from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from execution.test_plan import suite
 from small_data import LARES, small_dataset
 
 from lrbench.config.controls import CONTROLS
 from lrbench.config.protocol import protocol
-from lrbench.data.prepared import write_prepared
 from lrbench.errors import RequestError
 from lrbench.execution.controls import TOLERANCE
 from lrbench.execution.plan import Row, make_plan, match_rows, resolve_rows
-from lrbench.execution.trial import TrialOrder
-from lrbench.execution.worker import perform
-from lrbench.store.layout import Results
-from lrbench.store.trials import read_history, read_ranks, read_record
 
 REASONING = {
     "lares": LARES,
@@ -94,29 +87,3 @@ def test_grid_rows_have_controls_of_their_own() -> None:
 def test_wrong_requests(table: dict[str, Any], message: str) -> None:
     with pytest.raises((RequestError, ValueError), match=message):
         resolve_rows(suite({"label": "R", **table}))
-
-
-def test_noise_only_takes_the_weights_of_its_model(tmp_path: Path) -> None:
-    dataset = small_dataset()
-    folder = tmp_path / "data"
-    folder.mkdir()
-    write_prepared(dataset, folder)
-    table = {"label": "R", "model": "lares", "params": LARES | {"start": "zero"}, "stages": ["spt"]}
-    chosen = suite(table | {"controls": ["noise-only"]}, seeds=[1], training={"max_epochs": 2})
-    made = make_plan(chosen, resolve_rows(chosen), {"walks": dataset.record.fingerprint})
-    results = Results(tmp_path / "results")
-    assert [trial.labels for trial in made.trials] == [("R",), ("R: noise only",)]
-    for trial in made.trials:
-        order = TrialOrder(
-            config=trial.config, dataset_folder=folder, results_folder=results.root, device="cpu", threads=1
-        )
-        news: list[str] = []
-        assert perform(order, lambda event, news=news: news.append(type(event).__name__))
-        assert news.count("EpochDone") == (2 if trial.labels == ("R",) else 0)
-    own, noisy = (results.trial(trial.config.id) for trial in made.trials)
-    assert read_record(noisy).trained_in == own.name
-    assert read_record(own).trained_in is None
-    assert read_history(own).equals(read_history(noisy))
-    ranks = [read_ranks(path).collect().sort("split", "user", "depth") for path in (own, noisy)]
-    by_depth = [[frame.filter(pl.col("depth") == depth)["rank"] for frame in ranks] for depth in (0, 1, 2, 5)]
-    assert [first.equals(second) for first, second in by_depth] == [True, True, False, False]

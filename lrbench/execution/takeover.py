@@ -1,0 +1,52 @@
+"""Trials that begin as a finished one did take its weights over instead of training them again.
+
+A trial's first stages give the same weights in every trial that has them, bit for bit on one machine:
+a stage knows nothing of those after it, nor of the evaluation. So ``LARES`` goes on where ``w/o RPT``
+ended, and a control that differs in its evaluation alone trains nothing.
+"""
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from lrbench.config.trial import EvaluationConfig, TrialConfig
+from lrbench.models.base import Model
+from lrbench.models.reasoning import ReasoningModel
+from lrbench.store.layout import Results
+from lrbench.store.trials import read_history, read_record
+from lrbench.training.trainer import Training
+
+__all__ = ["take_over", "use_latents"]
+
+
+def take_over(results: Results, config: TrialConfig, model: Model) -> Training | None:
+    """Load into ``model`` the weights of the finished trial that shares most of its stages with this one.
+
+    Whoever asks has waited for the trials that train those stages, see :attr:`TrialConfig.training_ids`.
+
+    Returns:
+        What the training of these stages left; none where no finished trial begins as this one does.
+    """
+    finished = _finished(results, config)
+    for training_id in reversed(config.training_ids):
+        if (folder := finished.get(training_id)) is not None:
+            model.load_state_dict(load_file(folder / "weights.safetensors"))
+            stages = (
+                stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
+                for stage in read_record(folder).stages
+            )
+            return Training(tuple(stages), read_history(folder).to_dicts(), resumed=0)
+    return None
+
+
+def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
+    """Training id → folder of every other finished trial of the same model, data and seed."""
+    folders = sorted((results.root / "trials").glob(f"{config.prefix}*"))
+    others = (folder for folder in folders if folder.name != config.id)
+    return {read_record(folder).config.training_ids[-1]: folder for folder in others}
+
+
+def use_latents(model: Model, evaluation: EvaluationConfig) -> None:
+    """Let a reasoning model's steps take over what the evaluation asks for."""
+    if isinstance(model, ReasoningModel):
+        model.noise_only = evaluation.latents == "noise"
