@@ -26,8 +26,14 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.blocks import set_dropout
 from lrbench.models.lares_network import LARESNetwork
-from lrbench.objectives.cross_entropy import items_above, target_log_probabilities
-from lrbench.objectives.policy import divergence, group_advantages, ranking_reward, rollout_loss
+from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.policy import (
+    divergence,
+    group_advantages,
+    items_above,
+    policy_loss,
+    ranking_reward,
+)
 
 __all__ = ["Reinforcement"]
 
@@ -37,8 +43,8 @@ _FILTER_BATCH = 4096  # targets; the authors' evaluation batch
 class Rollout(NamedTuple):
     """One rollout of every row of a batch."""
 
-    policy: Tensor  # (steps, targets) log-probability of the target
-    reference: Tensor  # (steps, targets) the same under the frozen copy
+    trajectory: Tensor  # (steps, targets, width)
+    reference: Tensor  # (steps, targets) log-probability of the target under the frozen copy
     above: Tensor  # (targets,) items that the last step ranks above the target
 
 
@@ -56,7 +62,7 @@ class Reinforcement(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss``, and for the record divergence, mean reward and share of mixed groups."""
-        config = self.model.config
+        config, items = self.model.config, self.model.embedding.items.weight
         batch = self._arranged(batch)
         with torch.no_grad():
             pre = self._reference.prepare(batch.sequences)
@@ -64,11 +70,11 @@ class Reinforcement(GradientStage):
         above = torch.stack([rollout.above for rollout in rollouts])  # (rollouts, targets)
         rewards = ranking_reward(above, config.reward, config.reward_cutoff)
         advantages = group_advantages(rewards).to(pre.dtype)
-        losses = [
-            rollout_loss(rollout.policy, rollout.reference, advantage, config.beta)
-            for rollout, advantage in zip(rollouts, advantages, strict=True)
-        ]
-        estimates = [divergence(each.policy.detach(), each.reference).mean() for each in rollouts]
+        losses, estimates = [], []
+        for (trajectory, reference, _), advantage in zip(rollouts, advantages, strict=True):
+            loss, policy = policy_loss(trajectory, items, batch.targets, reference, advantage, config.beta)
+            losses.append(loss)
+            estimates.append(divergence(policy, reference).mean())
         return {
             "loss": torch.stack(losses).mean(),
             "divergence": torch.stack(estimates).mean(),
@@ -81,23 +87,14 @@ class Reinforcement(GradientStage):
         return replace(batch, sequences=self.model.arrange(batch.sequences), rows=rows)
 
     def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> Rollout:
-        model, steps = self.model, self.model.draw_steps()
-        trajectory = model.unroll(model.prepare(batch.sequences), batch.sequences, steps)
+        model, frozen, steps = self.model, self._reference, self.model.draw_steps()
+        trajectory = _at_targets(model.unroll(model.prepare(batch.sequences), batch.sequences, steps), batch)
         with torch.no_grad():
-            other = self._reference.unroll(reference_pre, batch.sequences, steps)
-            reference = self._log_probabilities(self._reference, other, batch)
-        above = items_above(trajectory[-1][batch.rows], model.embedding.items.weight, batch.targets)
-        return Rollout(self._log_probabilities(model, trajectory, batch), reference, above)
-
-    def _log_probabilities(
-        self, network: LARESNetwork, trajectory: list[Tensor], batch: TrainingBatch
-    ) -> Tensor:
-        """Log-probability of each target after each step, (steps, targets)."""
-        states = torch.cat(
-            [state.index_select(0, batch.rows) for state in trajectory]
-        )  # (steps * targets, width)
-        items, targets = network.embedding.items.weight, batch.targets.repeat(len(trajectory))
-        return target_log_probabilities(states, items, targets).view(len(trajectory), -1)
+            other = _at_targets(frozen.unroll(reference_pre, batch.sequences, steps), batch).flatten(0, 1)
+            targets = batch.targets.repeat(steps)
+            reference = target_log_probabilities(other, frozen.embedding.items.weight, targets)
+        above = items_above(trajectory[-1], model.embedding.items.weight, batch.targets)
+        return Rollout(trajectory, reference.view(steps, -1), above)
 
     @torch.no_grad()
     def _reachable(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
@@ -112,3 +109,8 @@ class Reinforcement(GradientStage):
                 above = items_above(states, reference.item_vectors(), batch.targets)
                 keep[batch.target_ids] |= (above < config.filter_cutoff).cpu().numpy()
         return keep
+
+
+def _at_targets(states: list[Tensor], batch: TrainingBatch) -> Tensor:
+    """States of each step at the rows of the targets, (steps, targets, width)."""
+    return torch.stack([state.index_select(0, batch.rows) for state in states])

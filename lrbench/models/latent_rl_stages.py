@@ -12,7 +12,8 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent_rl_network import LatentRLNetwork
-from lrbench.objectives.cross_entropy import cross_entropy, target_log_probabilities
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.log_probability import target_log_probabilities
 
 __all__ = ["Backbone", "FineTuning", "Reinforcement", "batch_advantages"]
 

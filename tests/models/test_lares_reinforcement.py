@@ -132,5 +132,6 @@ def test_only_kept_targets_are_rolled_out() -> None:
     keep = np.arange(data.n_targets) % 3 == 0
     (batch,) = data.batches(10_000, CPU, keep=keep)
     rollout = stage._rollout(batch, stage._reference.prepare(batch.sequences))
-    assert rollout.policy.shape == rollout.reference.shape == (2, keep.sum())
+    assert rollout.trajectory.shape == (2, keep.sum(), 8)
+    assert rollout.reference.shape == (2, keep.sum())
     assert rollout.above.shape == (keep.sum(),)

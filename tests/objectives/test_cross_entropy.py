@@ -1,5 +1,7 @@
 """The chunked cross-entropy against the dense one, in value and gradient."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lrbench.objectives.chunks import scores_in
-from lrbench.objectives.cross_entropy import cross_entropy, items_above, target_log_probabilities
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.log_probability import target_log_probabilities
 
 Case = tuple[Tensor, Tensor, Tensor]
 
@@ -56,21 +59,6 @@ def test_log_probabilities_are_the_dense_ones_under_any_weights(case: Case) -> N
     )
 
 
-@given(cases())
-@settings(deadline=None)
-def test_items_above_is_the_place_in_the_ranking(case: Case) -> None:
-    states, vectors, targets = case
-    order = (states @ vectors.T).argsort(1, descending=True)
-    place = (order == targets[:, None]).int().argmax(1)
-    assert items_above(states, vectors, targets).tolist() == place.tolist()
-
-
-def test_level_items_are_not_above() -> None:
-    states = torch.tensor([[1.0], [1.0]])
-    vectors = torch.tensor([[2.0], [1.0], [1.0], [0.0]])
-    assert items_above(states, vectors, torch.tensor([2, 3])).tolist() == [1, 3]
-
-
 def test_both_pass_gradcheck() -> None:
     source = torch.Generator().manual_seed(0)
     states = torch.randn(7, 3, dtype=torch.float64, generator=source, requires_grad=True)
@@ -91,6 +79,18 @@ def test_float32_stays_near_float64(scale: float) -> None:
         double = function(states.double(), vectors.double(), targets)
         assert torch.isfinite(single).all()
         torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("scores", [torch.float32, torch.bfloat16])
+def test_a_probability_too_small_for_its_type_has_its_logarithm(scores: torch.dtype) -> None:
+    states = torch.tensor([[1.0], [90.0], [1000.0]])  # log p of item 1 is −state, but for the sum
+    vectors, targets = torch.tensor([[1.0], [0.0]]), torch.tensor([1, 1, 1])
+    with scores_in(scores):
+        logs = target_log_probabilities(states, vectors, targets)
+        loss = cross_entropy(states, vectors, targets)
+    torch.testing.assert_close(logs[1:], torch.tensor([-90.0, -1000.0]))
+    assert logs[0].item() == pytest.approx(-math.log(1 + math.e), rel=3e-3)
+    assert loss.item() == pytest.approx(-logs.mean().item())
 
 
 def test_without_gradients_none_is_computed() -> None:

@@ -3,6 +3,8 @@
 The loss's value is that of the divergence alone, so only gradients and advantages test the rewards.
 """
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from parity.lares_case import NAMES, give_states, give_steps, lares
@@ -10,7 +12,7 @@ from parity.published import Published, last_target_batch, training_data
 from torch import Tensor
 
 from lrbench.models.lares_reinforcement import Reinforcement, Rollout
-from lrbench.objectives.policy import divergence, group_advantages, ranking_reward, rollout_loss
+from lrbench.objectives.policy import divergence, group_advantages, policy_loss, ranking_reward
 
 ROWS, ROLLOUTS = 6, 4
 
@@ -43,11 +45,17 @@ def by_rollout(rows: Tensor) -> list[Tensor]:
     return list(rows.unflatten(0, (ROWS, ROLLOUTS)).transpose(0, 1))
 
 
-def rollouts(published: Published, data) -> list[Rollout]:
+def rollouts(published: Published, data) -> tuple[list[Rollout], Callable[..., tuple[Tensor, Tensor]]]:
+    """The rollouts, and what their loss is of a rollout and its advantages."""
     stage = reinforcement(published, "recall")
     batch = last_target_batch(data, ROWS)
     pre = stage._reference.prepare(batch.sequences)
-    return [stage._rollout(batch, pre) for _ in range(ROLLOUTS)]
+    items = stage.model.embedding.items.weight
+
+    def loss(rollout: Rollout, advantages: Tensor) -> tuple[Tensor, Tensor]:
+        return policy_loss(rollout.trajectory, items, batch.targets, rollout.reference, advantages, beta=1.0)
+
+    return [stage._rollout(batch, pre) for _ in range(ROLLOUTS)], loss
 
 
 def test_log_probabilities_and_divergence(published: Published, data) -> None:
@@ -56,12 +64,14 @@ def test_log_probabilities_and_divergence(published: Published, data) -> None:
         for key in ("target_log_probs_policy", "target_log_probs_reference", "kl_per_step")
     ]
     means = []
+    done, loss = rollouts(published, data)
     for rollout, steps, policy, reference, estimate in zip(
-        rollouts(published, data), published.config["steps_per_rollout"], *expected, strict=True
+        done, published.config["steps_per_rollout"], *expected, strict=True
     ):
-        published.equal(rollout.policy.T, policy[:, :steps], "policy")
+        _, log_probabilities = loss(rollout, torch.zeros(ROWS))
+        published.equal(log_probabilities.T, policy[:, :steps], "policy")
         published.equal(rollout.reference.T, reference[:, :steps], "reference")
-        actual = divergence(rollout.policy, rollout.reference)
+        actual = divergence(log_probabilities, rollout.reference)
         published.equal(actual.T, estimate[:, :steps], "divergence")
         means.append(actual.mean(0))
     published.close(torch.stack(means).mean(), "out.kl_mean")
@@ -69,7 +79,7 @@ def test_log_probabilities_and_divergence(published: Published, data) -> None:
 
 @pytest.mark.parametrize("reward", ["recall", "ndcg"])
 def test_rewards_advantages_and_losses_of_each_rollout(published: Published, data, reward: str) -> None:
-    done = rollouts(published, data)
+    done, loss = rollouts(published, data)
     rewards = ranking_reward(torch.stack([rollout.above for rollout in done]), reward, 10)
     published.equal(rewards.T.flatten(), published.cases[f"out.{reward}.rewards"], "rewards")
     published.close(rewards.sum(), f"out.{reward}.reward_sum")
@@ -77,8 +87,8 @@ def test_rewards_advantages_and_losses_of_each_rollout(published: Published, dat
     published.equal(advantages.T.flatten(), published.cases[f"out.{reward}.advantages"], "advantages")
     per_step = by_rollout(published.cases[f"out.{reward}.loss_per_step"])
     for rollout, advantage, expected in zip(done, advantages, per_step, strict=True):
-        losses = rollout_loss(rollout.policy, rollout.reference, advantage, beta=1.0)
-        published.equal(losses, expected[:, : len(rollout.policy)].mean(1), "loss of a rollout")
+        steps = len(rollout.trajectory)
+        published.equal(loss(rollout, advantage)[0], expected[:, :steps].mean(), "loss of a rollout")
 
 
 @pytest.mark.parametrize("reward", ["recall", "ndcg"])

@@ -1,0 +1,153 @@
+"""Log-probabilities of targets among all items, and losses of them, never holding targets × items at once.
+
+With states h (one per target) and item vectors e, ``ℓ_t = h_t·e_target − log Σ_v exp(h_t·e_v)``. A chunk of
+rows is scored, used and dropped; it is small enough to stay in the processor's cache. The sums over rows are
+those of the dense form, in another order.
+
+Where a loss is the mean of a known function of each ℓ_t, its gradient is known as soon as the row's scores
+are, and both gradients are taken chunk by chunk in the forward pass (:func:`mean_loss`). Where it is not, the
+scores are computed once more in the backward pass (:func:`target_log_probabilities`).
+
+Scores may be coarser than the rest (:func:`~lrbench.objectives.chunks.scores_in`); sums over them are not.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from lrbench.objectives.chunks import add_product, log_softmax_at, padded, score_chunks, score_type
+
+__all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
+
+RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+"""From the log-probabilities of a slice of rows, each row's loss and the loss's derivative by it."""
+
+
+def mean_loss(
+    states: Tensor, item_vectors: Tensor, targets: Tensor, row_loss: RowLoss
+) -> tuple[Tensor, Tensor]:
+    """Mean over rows of a function of the target's log-probability.
+
+    Args:
+        states: (targets, width); divide them (or the item vectors) by a temperature beforehand.
+        item_vectors: (items, width).
+        targets: (targets,) item numbers.
+        row_loss: the function, with its derivative.
+
+    Returns:
+        The mean, a scalar, and the log-probabilities, (targets,), through which no gradient flows.
+    """
+    with score_type(states) as product:
+        loss, logs = _MeanLoss.apply(  # type: ignore[no-untyped-call]
+            padded(states.to(item_vectors.dtype), product),
+            item_vectors,
+            targets,
+            product,
+            row_loss,
+            torch.is_grad_enabled(),
+        )
+    return loss, logs
+
+
+def target_log_probabilities(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of each target under the softmax over all items, for a loss of any kind.
+
+    Args:
+        states: (targets, width).
+        item_vectors: (items, width).
+        targets: (targets,) item numbers.
+
+    Returns:
+        (targets,)
+    """
+    with score_type(states) as product:
+        values: Tensor = _TargetLogProbabilities.apply(  # type: ignore[no-untyped-call]
+            padded(states.to(item_vectors.dtype), product), item_vectors, padded(targets, product), product
+        )
+    return values[: len(targets)]
+
+
+class _Gradients:
+    """Gradients by states and items of ``Σ_t w_t · ℓ_t``, gathered chunk by chunk."""
+
+    def __init__(self, states: Tensor, item_vectors: Tensor, targets: Tensor) -> None:
+        self._inputs = states, item_vectors, targets
+        self.states = torch.empty_like(states)  # (targets, width)
+        self.items = torch.zeros_like(item_vectors)  # (items, width)
+
+    def add(self, rows: slice, probabilities: Tensor, items: Tensor, weights: Tensor) -> None:
+        """Add the part of the softmax in d ℓ / d scores, which is 1 at the target less the softmax."""
+        states, minus = self._inputs[0][rows], -weights.unsqueeze(1)  # (chunk, 1)
+        torch.mul(probabilities @ items, minus, out=self.states[rows])
+        add_product(self.items, probabilities, (states * minus).to(items.dtype))
+
+    def close(self, weights: Tensor) -> None:
+        """Add the part of the targets."""
+        states, item_vectors, targets = self._inputs
+        self.states.addcmul_(weights.unsqueeze(1), item_vectors.index_select(0, targets))
+        self.items.index_add_(0, targets, states * weights.unsqueeze(1))
+
+
+class _MeanLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        item_vectors: Tensor,
+        targets: Tensor,
+        product: torch.dtype,
+        row_loss: RowLoss,
+        differentiate: bool,
+    ) -> tuple[Tensor, Tensor]:
+        count, targets = len(targets), padded(targets, product)
+        needed = differentiate and any(ctx.needs_input_grad)
+        gradients = _Gradients(states, item_vectors, targets) if needed else None
+        logs, losses, slopes = (states.new_zeros(len(states)) for _ in range(3))
+        items = item_vectors.to(product)
+        for rows, scores in score_chunks(items, states.to(product)):
+            logs[rows] = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
+            real = slice(rows.start, min(rows.stop, count))  # the others are padding
+            losses[real], slopes[real] = row_loss(logs[real], real)
+            if gradients is not None:
+                gradients.add(rows, scores, items, slopes[rows])  # the scores have become the softmax
+        if gradients is not None:
+            gradients.close(slopes)
+            ctx.save_for_backward(gradients.states, gradients.items)
+        ctx.count = count
+        logs = logs[:count]
+        ctx.mark_non_differentiable(logs)
+        return losses[:count].mean(), logs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        scale = gradient / ctx.count
+        states_gradient, items_gradient = ctx.saved_tensors
+        return scale * states_gradient, scale * items_gradient, *(None,) * 4
+
+
+class _TargetLogProbabilities(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, item_vectors: Tensor, targets: Tensor, product: torch.dtype
+    ) -> Tensor:
+        values = states.new_empty(len(targets))
+        for rows, scores in score_chunks(item_vectors.to(product), states.to(product)):
+            values[rows] = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
+        ctx.save_for_backward(states, item_vectors, targets)
+        ctx.product = product
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        states, item_vectors, targets = ctx.saved_tensors
+        gradients = _Gradients(states, item_vectors, targets)
+        items = item_vectors.to(ctx.product)
+        for rows, scores in score_chunks(items, states.to(ctx.product)):
+            gradients.add(rows, torch.softmax(scores, 1, out=scores), items, gradient[rows])
+        gradients.close(gradient)
+        return gradients.states, gradients.items, None, None
