@@ -35,9 +35,9 @@ class Rerun(StrEnum):
 
 def run(
     suite: Annotated[str, typer.Argument(metavar="SUITE.toml", help="A suite file, or a shipped suite.")],
-    gpus: Annotated[str | None, typer.Option(metavar="0,1", help="GPUs; each gets its own worker.")] = None,
+    gpus: Annotated[str | None, typer.Option(metavar="0,1", help="GPUs to train on.")] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Worker processes that share the CPU cores.")
+        int | None, typer.Option(metavar="N", min=1, help="Worker processes on the GPUs or CPU cores.")
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Where to train; CPU unless GPUs are given.")] = None,
     results: ResultsDir = Path("results"),

@@ -1,4 +1,4 @@
-"""Worker processes on this machine: one per slot, a slot being a GPU or a share of the cores."""
+"""Worker processes on this machine: one per slot, a slot being a share of a GPU or of the cores."""
 
 import os
 import queue
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import IO
 
 from lrbench.errors import RequestError
@@ -23,7 +24,7 @@ __all__ = ["Slot", "choose_slots", "run_pool"]
 class Slot:
     """Where one worker runs."""
 
-    device: str  # "cpu", or "cuda" where the worker sees its own GPU alone
+    device: str  # "cpu", or "cuda" where the worker sees one GPU alone
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -32,9 +33,10 @@ def choose_slots(gpus: Sequence[int], device: str | None, workers: int | None, t
     """Decide where trials run.
 
     Args:
-        gpus: GPU numbers; each gets a worker of its own.
+        gpus: GPU numbers.
         device: ``cpu``, ``cuda`` (the first GPU unless ``gpus`` says otherwise) or none: CPU.
-        workers: worker processes that share the cores; none: one per core, as far as there are trials.
+        workers: worker processes, which share the cores and are dealt out over the GPUs; none: one per GPU,
+            or one per core, as far as there are trials.
         trials: how many trials there are.
 
     Raises:
@@ -46,13 +48,10 @@ def choose_slots(gpus: Sequence[int], device: str | None, workers: int | None, t
     if gpus or device == "cuda":
         wanted = list(dict.fromkeys(gpus)) or [0]
         _check_gpus(wanted)
-        if workers is not None:
-            raise RequestError("--workers shares out CPU cores.", "With GPUs, give --gpus a longer list.")
-        threads = max(1, cores // len(wanted))
-        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": str(number)}) for number in wanted]
-    count = workers if workers is not None else min(cores, max(trials, 1))
-    if count < 1:
-        raise RequestError(f"--workers {count} leaves nobody to work.", "Give 1 or more.")
+        count = workers or len(wanted)
+        threads, numbers = max(1, cores // count), islice(cycle(wanted), count)
+        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": _device_name(number)}) for number in numbers]
+    count = workers or min(cores, max(trials, 1))
     threads = max(1, cores // count)
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
 
@@ -95,6 +94,12 @@ def _check_gpus(wanted: Sequence[int]) -> None:
         raise RequestError(
             f"There is no GPU {missing[0]}: {have}.", "Choose others with --gpus, or run with --device cpu."
         )
+
+
+def _device_name(number: int) -> str:
+    """What CUDA calls a GPU of this process: where a scheduler lent some of several, numbers count those."""
+    lent = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return lent.split(",")[number].strip() if lent else str(number)
 
 
 class _Server(threading.Thread):
