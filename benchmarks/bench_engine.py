@@ -13,7 +13,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from lrbench.config.training import TrainingConfig
-from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.batches import LongSequences, TrainingBatch, TrainingData
 from lrbench.data.packing import pack
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
@@ -94,6 +94,28 @@ def test_training_step(benchmark: BenchmarkFixture, split: Split, name: str) -> 
             optimiser.step()
 
     benchmark.pedantic(step, rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("mode", ["windowed", "exact", "latest"])
+def test_long_sequences(benchmark: BenchmarkFixture, mode: LongSequences) -> None:
+    """An epoch of SASRec on 100 histories as long as MovieLens-1M's, of which it sees 50 items at a time."""
+    source = np.random.default_rng(0)
+    lengths = np.clip(source.lognormal(4.6, 0.9, 100), 20, 2_000).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    items = source.integers(0, 3_416, offsets[-1], dtype=np.int32)
+    view = leave_one_out(Sequences(items, offsets, None, 3_416)).train
+    model = SASRec(SASRecConfig(), view.n_items, 50)
+    stage = model.stages["supervised"](model)
+    data = TrainingData(view, 50, long_sequences=mode)
+    stage.begin(data, CPU)
+    model.train()
+    benchmark.extra_info["targets"] = data.n_targets
+
+    def epoch() -> None:
+        for batch in data.batches(1024, CPU, np.random.default_rng(0)):
+            stage.losses(batch)["loss"].backward()
+
+    benchmark.pedantic(epoch, rounds=3, warmup_rounds=1)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
