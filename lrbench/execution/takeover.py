@@ -5,11 +5,13 @@ a stage knows nothing of those after it, nor of the evaluation. So ``LARES`` goe
 ended, and a control that differs in its evaluation alone trains nothing.
 """
 
+import logging
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from lrbench.config.trial import EvaluationConfig, TrialConfig
+from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.store.layout import Results
@@ -17,6 +19,8 @@ from lrbench.store.trials import read_history, read_record
 from lrbench.training.trainer import Training
 
 __all__ = ["take_over", "use_latents"]
+
+log = logging.getLogger(__name__)
 
 
 def take_over(results: Results, config: TrialConfig, model: Model) -> Training | None:
@@ -41,9 +45,15 @@ def take_over(results: Results, config: TrialConfig, model: Model) -> Training |
 
 def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
     """Training id → folder of every other finished trial of the same model, data and seed."""
-    folders = sorted((results.root / "trials").glob(f"{config.prefix}*"))
-    others = (folder for folder in folders if folder.name != config.id)
-    return {read_record(folder).config.training_ids[-1]: folder for folder in others}
+    finished = {}
+    for folder in sorted((results.root / "trials").glob(f"{config.prefix}*")):
+        if folder.name == config.id:
+            continue
+        try:
+            finished[read_record(folder).config.training_ids[-1]] = folder
+        except LrbenchError as error:
+            log.warning("nothing is taken over from a trial of another version: %s", error)
+    return finished
 
 
 def use_latents(model: Model, evaluation: EvaluationConfig) -> None:

@@ -95,6 +95,15 @@ def test_training_anew_takes_nothing_over(walks_folder: Path, tmp_path: Path) ->
     assert epochs_run(BOTH, walks_folder, tmp_path, fresh=True) == 6
 
 
+def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path)
+    results = Results(tmp_path)
+    record = results.trial(FIRST.id) / "trial.json"
+    record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 6
+    assert "another version" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
+
+
 def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path: Path) -> None:
     own = trial_config("lares", params=LARES | {"start": "zero"})
     noisy = own.model_copy(update={"evaluation": own.evaluation.model_copy(update={"latents": "noise"})})
