@@ -39,14 +39,14 @@ def trained_in(config: TrialConfig, results: Path) -> list[str | None]:
     return [stage.trained_in for stage in read_record(Results(results).trial(config.id)).stages]
 
 
-FIRST, BOTH = trial_config("lares", stages=("spt",)), trial_config("lares")
+FIRST, BOTH = trial_config("lares", stages=("spt",), max_epochs=2), trial_config("lares", max_epochs=2)
 
 
 def test_the_first_stages_are_taken_over_and_nothing_differs(walks_folder: Path, tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    assert epochs_run(BOTH, walks_folder, alone) == 6
-    assert epochs_run(FIRST, walks_folder, shared) == 3
-    assert epochs_run(BOTH, walks_folder, shared) == 3
+    assert epochs_run(BOTH, walks_folder, alone) == 4
+    assert epochs_run(FIRST, walks_folder, shared) == 2
+    assert epochs_run(BOTH, walks_folder, shared) == 2
     assert trained_in(BOTH, alone) == [None, None]
     assert trained_in(BOTH, shared) == [FIRST.id, None]
     assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
@@ -68,7 +68,7 @@ def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tm
 
     with pytest.raises(KeyboardInterrupt):
         run_trial(order(BOTH, walks_folder, tmp_path), interrupt)
-    assert epochs_run(BOTH, walks_folder, tmp_path) == 2  # the first was saved
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 1  # the first was saved
     assert trained_in(BOTH, tmp_path) == [FIRST.id, None]
     assert history_of(BOTH, tmp_path).equals(history_of(BOTH, tmp_path / "alone"))
     assert ranks_of(BOTH, tmp_path).equals(ranks_of(BOTH, tmp_path / "alone"))
@@ -77,22 +77,22 @@ def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tm
 @pytest.mark.parametrize(
     "other",
     [
-        trial_config("lares", stages=("spt",), seed=2),
-        trial_config("lares", stages=("spt",), learning_rate=0.01),
-        trial_config("lares", stages=("spt",), params=LARES | {"mean_depth": 3}),
-        trial_config("lares", stages=("rpt",)),
+        trial_config("lares", stages=("spt",), max_epochs=2, seed=2),
+        trial_config("lares", stages=("spt",), max_epochs=2, learning_rate=0.01),
+        trial_config("lares", stages=("spt",), max_epochs=2, params=LARES | {"mean_depth": 3}),
+        trial_config("lares", stages=("rpt",), max_epochs=2),
     ],
     ids=["seed", "training", "params", "stage"],
 )
 def test_what_began_otherwise_is_left_alone(other: TrialConfig, walks_folder: Path, tmp_path: Path) -> None:
     epochs_run(other, walks_folder, tmp_path)
-    assert epochs_run(BOTH, walks_folder, tmp_path) == 6
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 4
     assert trained_in(BOTH, tmp_path) == [None, None]
 
 
 def test_training_anew_takes_nothing_over(walks_folder: Path, tmp_path: Path) -> None:
     epochs_run(FIRST, walks_folder, tmp_path)
-    assert epochs_run(BOTH, walks_folder, tmp_path, fresh=True) == 6
+    assert epochs_run(BOTH, walks_folder, tmp_path, fresh=True) == 4
 
 
 def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path: Path) -> None:
@@ -100,14 +100,14 @@ def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path
     results = Results(tmp_path)
     record = results.trial(FIRST.id) / "trial.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
-    assert epochs_run(BOTH, walks_folder, tmp_path) == 6
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 4
     assert "another version" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
 
 
 def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path: Path) -> None:
-    own = trial_config("lares", params=LARES | {"start": "zero"})
+    own = trial_config("lares", params=LARES | {"start": "zero"}, max_epochs=2)
     noisy = own.model_copy(update={"evaluation": own.evaluation.model_copy(update={"latents": "noise"})})
-    assert epochs_run(own, walks_folder, tmp_path) == 6
+    assert epochs_run(own, walks_folder, tmp_path) == 4
     assert epochs_run(noisy, walks_folder, tmp_path) == 0
     assert trained_in(noisy, tmp_path) == [own.id, own.id]
     histories = [read_history(Results(tmp_path).trial(config.id)) for config in (own, noisy)]
