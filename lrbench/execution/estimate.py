@@ -23,9 +23,9 @@ _STEPS = 3
 
 
 def seconds_per_epoch(
-    config: TrialConfig, dataset: PreparedDataset, device: torch.device
+    config: TrialConfig, dataset: PreparedDataset, device: torch.device, skip: int = 0
 ) -> dict[str, float]:
-    """Estimate the seconds of one training epoch of each stage, validation aside.
+    """Estimate the seconds of one training epoch of each stage, validation aside, but for the first ``skip``.
 
     A few steps of the stage are timed after one to warm up, on users enough for them, so that what a stage
     does before its first step is short. A stage that filters its rows is timed on all of them: an upper
@@ -33,7 +33,9 @@ def seconds_per_epoch(
     """
     model = build_model(config, dataset.sequences.n_items, device)
     view = leave_one_out(dataset.sequences).train
-    return {stage.name: _stage_seconds(stage, model, view, config.seed, device) for stage in config.stages}
+    return {
+        stage.name: _stage_seconds(stage, model, view, config.seed, device) for stage in config.stages[skip:]
+    }
 
 
 def _stage_seconds(

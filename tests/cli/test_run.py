@@ -270,6 +270,9 @@ def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
 
 
 def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
+    plan = desk.run("run", desk.suite(CONTROLS), "--dry-run").stdout
+    assert plan.count("s an epoch, at most 1") == 5
+    assert plan.count("supervised: by ERL") == 1  # noise only trains nothing
     done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
     assert "18 of 18 trials done" in done.stderr
     report = json.loads(desk.run("report", "isolated", "--format", "json").stdout)
