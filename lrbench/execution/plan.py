@@ -106,11 +106,18 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
 
 
 def match_rows(rows: Sequence[Row], dataset: PreparedDataset, rules: Protocol) -> tuple[Row, ...]:
-    """Fit the networks of matched controls to a dataset; the other rows stay as they are.
+    """Check rows against a dataset, and fit the networks of matched controls to it.
 
     Raises:
-        RequestError: a control cannot be matched.
+        RequestError: a row needs what the dataset lacks, or a control cannot be matched.
     """
+    for row in rows:
+        if row.config.needs_times and dataset.sequences.times is None:
+            raise RequestError(
+                f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
+                f"({dataset.record.source}).",
+                "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
+            )
     by_label = {row.label: row for row in rows}
     return tuple(_matched(row, by_label, dataset, rules) for row in rows)
 

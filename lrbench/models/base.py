@@ -38,6 +38,11 @@ class ModelConfig(FrozenConfig):
             ValueError: a sentence that says which options clash.
         """
 
+    @property
+    def needs_times(self) -> bool:
+        """Whether the model cannot do without times of the interactions."""
+        return False
+
 
 class Model(nn.Module, ABC):
     """A recommender that encodes packed histories and scores all items.

@@ -21,7 +21,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.errors import LrbenchError
 from lrbench.models.blocks import Encoder, check_heads
 from lrbench.models.dropout import Dropout
 from lrbench.models.losses import NextItemLoss
@@ -68,6 +67,11 @@ class HSTUConfig(NextItemLoss):
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
+
+    @property
+    def needs_times(self) -> bool:
+        """For the bias by elapsed time."""
+        return self.time_bias
 
 
 class HSTUBlock(nn.Module):
@@ -174,9 +178,5 @@ class HSTU(NextItemModel):
 
 def _times(sequences: Packed) -> tuple[Tensor, Tensor]:
     """Time of what follows each token, and of the token, (tokens,) each."""
-    if sequences.times is None or sequences.next_times is None:
-        raise LrbenchError(
-            "A bias by elapsed time needs times, and this dataset has none.",
-            "Set time_bias = false, or take an edition of the dataset with time-stamps.",
-        )
+    assert sequences.times is not None and sequences.next_times is not None  # see `HSTUConfig.needs_times`
     return sequences.next_times, sequences.times
