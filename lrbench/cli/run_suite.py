@@ -94,9 +94,6 @@ def print_plan(
         print_ = dataset.record.fingerprint if dataset else "not prepared"
         plan = make_plan(suite, rows, {name: print_}, matched)
         waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}
-        trained: dict[str, str] = {}  # by which row; those that take over stand behind those that train
-        for trial in plan.trials:
-            trained.setdefault(trial.config.training_ids[-1], trial.labels[0])
         total += len(plan.trials)
         to_run += len(waiting)
         for row in rows:
@@ -105,7 +102,7 @@ def print_plan(
             first = next(trial for trial in plan.trials if trial.config.id == cells[0].trial)
             seeds = " ".join(str(cell.seed) for cell in cells)
             missing = sum(cell.trial in waiting for cell in cells)
-            cost = _measured(done, results) if done else _estimated(first, dataset, trained)
+            cost = _measured(done, results) if done else _estimated(first, dataset)
             table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
     console = Console(highlight=False)
     console.print(table)
@@ -118,18 +115,14 @@ def _measured(done: Sequence[str], results: Results) -> str:
     return f"{duration(sum(seconds) / len(seconds))} (measured)"
 
 
-def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None, trained: Mapping[str, str]) -> str:
+def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> str:
     """Seconds of an epoch of each stage, from a few steps on this machine, or which row trains it."""
     if dataset is None:
         return "unknown before the data is fetched"
     config = trial.config
-    by_others = [trained.get(training_id) for training_id in config.training_ids]
-    taken = max(
-        (count for count, row in enumerate(by_others, 1) if row not in (None, trial.labels[0])), default=0
-    )
-    costs = [f"{stage.name}: by {by_others[taken - 1]}" for stage in config.stages[:taken]]
+    costs = [f"{stage.name}: by {trial.taken_from}" for stage in config.stages[: trial.taken]]
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
-    timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=taken)
+    timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
     return ", ".join([*costs, *(_cost(stage, seconds, epochs[stage]) for stage, seconds in timed.items())])
 
 

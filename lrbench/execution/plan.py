@@ -71,6 +71,11 @@ class PlannedTrial:
 
     config: TrialConfig
     labels: tuple[str, ...]
+    taken: int = 0
+    """How many of its first stages a trial before it in the plan trains."""
+
+    taken_from: str | None = None
+    """The label of that trial."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ def make_plan(
         definition=_definition(rows, rules),
         trials=tuple(cells),
     )
-    trials = tuple(PlannedTrial(config, tuple(labels[config.id])) for config in _ordered(configs.values()))
+    trials = _planned(_ordered(configs.values()), labels)
     return Plan(suite, rules, tuple(rows), trials, record)
 
 
@@ -180,6 +185,17 @@ def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
         return config.evaluation.latents == "noise", begun
 
     return sorted(configs, key=key)
+
+
+def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]) -> tuple[PlannedTrial, ...]:
+    trained: dict[str, str] = {}  # training id → label
+    trials = []
+    for config in ordered:
+        own, ids = tuple(labels[config.id]), config.training_ids
+        taken = max((count for count, name in enumerate(ids, 1) if name in trained), default=0)
+        trials.append(PlannedTrial(config, own, taken, trained[ids[taken - 1]] if taken else None))
+        trained.setdefault(ids[-1], own[0])
+    return tuple(trials)
 
 
 def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:

@@ -1,8 +1,8 @@
 """Trials that begin as a finished one did take its weights over instead of training them again.
 
-A trial's first stages give the same weights in every trial that has them, bit for bit on one machine:
-a stage knows nothing of those after it, nor of the evaluation. So ``LARES`` goes on where ``w/o RPT``
-ended, and a control that differs in its evaluation alone trains nothing.
+A trial's first stages give the same weights in every trial that has them, bit for bit on one machine
+with as many threads: a stage knows nothing of those after it, nor of the evaluation. So ``LARES`` goes
+on where ``w/o RPT`` ended, and a control that differs in its evaluation alone trains nothing.
 """
 
 import logging
