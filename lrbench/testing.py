@@ -24,6 +24,7 @@ from lrbench.data.batches import TrainingData, TrainingRows
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.models.next_item import NextItemModel
 from lrbench.registry import MODELS
 
 __all__ = ["ModelConformance", "pack_lists", "training_view"]
@@ -107,6 +108,15 @@ class ModelConformance:
         together = self._scores(model, histories)
         alone = torch.cat([self._scores(model, [history]) for history in histories], dim=1)
         torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-10)
+
+    def test_a_shorter_way_to_the_last_state_leads_there(self) -> None:
+        """Ranking may leave out what the states of earlier tokens would need."""
+        model = self.fitted(quiet=True)
+        if not isinstance(model, NextItemModel) or type(model).last_states is NextItemModel.last_states:
+            pytest.skip("it takes the last of all states")
+        sequences = pack_lists(random_histories(12))
+        expected = model.token_states(sequences)[sequences.last]
+        torch.testing.assert_close(model.last_states(sequences), expected, rtol=1e-9, atol=1e-10)
 
     def test_odd_histories_give_finite_scores_and_gradients(self) -> None:
         """One item; the same item again and again."""

@@ -112,6 +112,16 @@ class Packed:
         """Items of each sequence, (sequences,), in the order given to `pack`."""
         return self.last - self.first + 1
 
+    @property
+    def ages(self) -> Tensor:
+        """How many tokens before the last item of its sequence each token is, (tokens,)."""
+        return self.last[self.sequence_of] - torch.arange(self.n_tokens, device=self.last.device)
+
+    def sums(self, flat: Tensor) -> Tensor:
+        """Sum over the tokens of each sequence, (tokens, width) → (sequences, width)."""
+        index = self.sequence_of.unsqueeze(-1).expand_as(flat)
+        return flat.new_zeros(self.n_sequences, flat.shape[-1]).scatter_add(0, index, flat)
+
     def by_group(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` to the padded form, (sequences, length, …), of each group; return flat tokens.
 

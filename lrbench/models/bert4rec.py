@@ -137,8 +137,16 @@ class BERT4Rec(Model):
             sequences: where the tokens are.
             items: what is shown there, (tokens,), ``n_items`` being the mask token.
         """
-        embedded = self.embedding.items(items) + self.embedding.positions(sequences.positions)
-        encoded = self.encoder(self.embedding.close(embedded), sequences)
+        return self._predict(self.encoder(self.embed(sequences, items), sequences))
+
+    def embed(self, sequences: Packed, items: Tensor) -> Tensor:
+        """Input of the blocks, with ``items`` in place of those of the sequences, (tokens, width)."""
+        return self.embedding.close(
+            self.embedding.items(items) + self.embedding.positions(sequences.positions)
+        )
+
+    def _predict(self, encoded: Tensor) -> Tensor:
+        """Output of the head, and a 1 that meets the items' biases, (…, width) → (…, width + 1)."""
         return F.pad(self.head_norm(F.gelu(self.head(encoded))), (0, 1), value=1.0)
 
     def item_vectors(self) -> Tensor:
@@ -150,7 +158,8 @@ class BERT4Rec(Model):
         kept = sequences.lengths - 1 if self.config.drop_first else sequences.lengths
         mask = torch.full_like(sequences.last, self.n_items)
         asked = sequences.appended(mask, kept.clamp(max=self.max_length - 1))
-        return self.states(asked, asked.items)[asked.last].unsqueeze(0)
+        encoded = self.encoder.at_last(self.embed(asked, asked.items), asked)
+        return self._predict(encoded).unsqueeze(0)
 
     def score(self, states: Tensor) -> Tensor:
         """Dot products with all items plus their biases, (rows, items)."""

@@ -9,7 +9,6 @@ attention.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.attention import Attention
 from lrbench.models.dropout import Dropout
+from lrbench.models.layer import Layer
 
 __all__ = [
     "Block",
@@ -31,14 +31,6 @@ __all__ = [
 ]
 
 LAYER_NORM_EPSILON = 1e-12
-
-
-class Mixer(Protocol):
-    """What moves information between the tokens of a sequence, its residual and norm included."""
-
-    def __call__(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """(tokens, width) → (tokens, width)."""
-        ...
 
 
 def initialise(module: nn.Module) -> None:
@@ -130,7 +122,7 @@ class InputEmbedding(nn.Module):
         return dropped
 
 
-class FeedForward(nn.Module):
+class FeedForward(Layer):
     """Two linear layers with an exact GELU between them, on each token alone."""
 
     def __init__(self, width: int, inner: int) -> None:
@@ -144,10 +136,10 @@ class FeedForward(nn.Module):
         return contracted
 
 
-class Residual(nn.Module):
+class Residual(Layer):
     """``LayerNorm(dropout(inner(x)) + x)``: post-norm."""
 
-    def __init__(self, inner: nn.Module, width: int, dropout: float) -> None:
+    def __init__(self, inner: Layer, width: int, dropout: float) -> None:
         super().__init__()
         self.inner = inner
         self.dropout = Dropout(dropout)
@@ -157,16 +149,20 @@ class Residual(nn.Module):
         """(tokens, width) → (tokens, width)."""
         return self.close(self.inner(hidden, sequences), hidden)
 
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        return self.close(self.inner.at_last(hidden, sequences), hidden.index_select(0, sequences.last))
+
     def close(self, inner: Tensor, hidden: Tensor) -> Tensor:
         """Add what the inner part made of ``hidden`` to it, (…, width)."""
         normed: Tensor = self.norm(self.dropout(inner) + hidden)
         return normed
 
 
-class Block(nn.Module):
+class Block(Layer):
     """A mixer, then a feed-forward part, each with its residual."""
 
-    def __init__(self, mixer: nn.Module, feed_forward: nn.Module) -> None:
+    def __init__(self, mixer: Layer, feed_forward: Layer) -> None:
         super().__init__()
         self.mixer = mixer
         self.feed_forward = feed_forward
@@ -176,11 +172,16 @@ class Block(nn.Module):
         fed: Tensor = self.feed_forward(self.mixer(hidden, sequences), sequences)
         return fed
 
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        fed: Tensor = self.feed_forward(self.mixer.at_last(hidden, sequences), sequences)
+        return fed
 
-class Encoder(nn.Module):
+
+class Encoder(Layer):
     """Blocks of one kind, one after another."""
 
-    def __init__(self, block: Callable[[], nn.Module], n_blocks: int) -> None:
+    def __init__(self, block: Callable[[], Layer], n_blocks: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(block() for _ in range(n_blocks))
 
@@ -189,3 +190,13 @@ class Encoder(nn.Module):
         for block in self.blocks:
             hidden = block(hidden, sequences)
         return hidden
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width); the last block does no more than that."""
+        if not self.blocks:
+            return super().at_last(hidden, sequences)
+        *others, last = self.blocks
+        for block in others:
+            hidden = block(hidden, sequences)
+        assert isinstance(last, Layer)
+        return last.at_last(hidden, sequences)

@@ -58,7 +58,7 @@ class Penalised(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
-        states = self.model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
+        states = self.model.target_states(batch)  # (targets, width)
         prediction = self.model.target_loss(states, batch.targets)
         norms = self.model.norms()
         return {

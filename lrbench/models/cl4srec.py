@@ -52,11 +52,11 @@ class AugmentedContrast(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
+        states = model.target_states(batch)  # (targets, width)
         prediction = model.target_loss(states, batch.targets)
         augmentation = Augmentation(config.crop, config.mask, config.reorder, model.n_items)
         first, second = (
-            model.token_states(view)[view.last] for view in two_views(batch.sequences, augmentation)
+            model.last_states(view) for view in two_views(batch.sequences, augmentation)
         )  # (sequences, width) each
         contrast = nt_xent(first, second, config.similarity, config.contrast_temperature)
         loss = prediction + config.contrast_weight * contrast

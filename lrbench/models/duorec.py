@@ -66,7 +66,7 @@ class Contrastive(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
+        states = model.target_states(batch)  # (targets, width)
         terms = {"cross_entropy": model.target_loss(states, batch.targets)}
         loss = terms["cross_entropy"]
         aligned = aligned_targets(batch, config.alignment_rows)
@@ -77,7 +77,7 @@ class Contrastive(GradientStage):
             again = model.token_states(batch.sequences)[batch.rows[aligned]]
         if config.contrast != "un":
             other = self._data.prefixes(self._same_target.draw(target_ids), states.device)
-            same = model.token_states(other)[other.last]
+            same = model.last_states(other)
         if config.contrast in ("un", "us"):
             terms["unsupervised"] = self._contrast(main, again, excluded)
             loss = loss + config.unsupervised_weight * terms["unsupervised"]

@@ -31,6 +31,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.attention import Attention
 from lrbench.models.blocks import Block, Encoder, check_heads
 from lrbench.models.dropout import Dropout
+from lrbench.models.layer import Layer
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -75,10 +76,10 @@ class ESASRecConfig(NextItemLoss):
         check_heads(self.width, self.heads)
 
 
-class Gated(nn.Module):
+class Gated(Layer):
     """``x + σ(W x + b) · dropout(inner(LayerNorm(x)))``."""
 
-    def __init__(self, inner: nn.Module, width: int, dropout: float) -> None:
+    def __init__(self, inner: Layer, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.inner = inner
@@ -87,12 +88,19 @@ class Gated(nn.Module):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        added = self.dropout(self.inner(self.norm(hidden), sequences))
-        gated: Tensor = hidden + torch.sigmoid(self.gate(hidden)) * added
+        return self._close(self.inner(self.norm(hidden), sequences), hidden)
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        inner = self.inner.at_last(self.norm(hidden), sequences)
+        return self._close(inner, hidden.index_select(0, sequences.last))
+
+    def _close(self, inner: Tensor, hidden: Tensor) -> Tensor:
+        gated: Tensor = hidden + torch.sigmoid(self.gate(hidden)) * self.dropout(inner)
         return gated
 
 
-class SwiGLU(nn.Module):
+class SwiGLU(Layer):
     """``(SiLU(x A) · x B) C``, without biases (Shazeer 2020)."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
@@ -133,12 +141,18 @@ class ESASRec(NextItemModel):
 
     def token_states(self, sequences: Packed) -> Tensor:
         """State after each token, (tokens, width)."""
-        positions = sequences.positions
-        if self.config.positions == "end":
-            positions = sequences.lengths[sequences.sequence_of] - 1 - positions
-        embedded = self.items(sequences.items) + self.positions(positions)
-        states: Tensor = self.encoder(self.dropout(embedded), sequences)
+        states: Tensor = self.encoder(self._embed(sequences), sequences)
         return states
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State after each history, (sequences, width)."""
+        return self.encoder.at_last(self._embed(sequences), sequences)
+
+    def _embed(self, sequences: Packed) -> Tensor:
+        from_end = self.config.positions == "end"
+        positions = self.positions(sequences.ages if from_end else sequences.positions)
+        embedded: Tensor = self.dropout(self.items(sequences.items) + positions)
+        return embedded
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""

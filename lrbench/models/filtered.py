@@ -63,12 +63,22 @@ class FilteredModel(NextItemModel):
 
     def token_states(self, sequences: Packed) -> Tensor:
         """State at each token, (tokens, width); only the last of a sequence has seen no later item."""
-        if self.config.padding == "absent":
-            states: Tensor = self.encoder(self.embedding(sequences), sequences)
+        arranged = self._arrange(sequences)
+        states: Tensor = self.encoder(self.embedding(arranged), arranged)
+        if arranged is sequences:
             return states
-        padded = sequences.padded(self.max_length, self.n_items, left=True)
-        padded_states: Tensor = self.encoder(self.embedding(padded), padded)
-        return padded_states[sequences.places_when_padded(self.max_length, left=True)]
+        return states[sequences.places_when_padded(self.max_length, left=True)]
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State at the last item of each sequence, (sequences, width)."""
+        arranged = self._arrange(sequences)
+        return self.encoder.at_last(self.embedding(arranged), arranged)
+
+    def _arrange(self, sequences: Packed) -> Packed:
+        """The sequences as the filters take them: with padding tokens where the configuration has them."""
+        if self.config.padding == "absent":
+            return sequences
+        return sequences.padded(self.max_length, self.n_items, left=True)
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width), that of padding tokens last."""

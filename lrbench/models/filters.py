@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.attention import Attention
 from lrbench.models.blocks import Block, Encoder, FeedForward, Residual
+from lrbench.models.layer import Layer
 
 __all__ = [
     "FrequencyFilter",
@@ -62,7 +63,7 @@ def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
     return Encoder(block, n_blocks)
 
 
-class FrequencyFilter(nn.Module):
+class FrequencyFilter(Layer):
     """FMLP-Rec's filter: a learned complex weight per frequency and channel (Zhou et al., WWW 2022)."""
 
     def __init__(self, width: int, window: int) -> None:
@@ -72,9 +73,7 @@ class FrequencyFilter(nn.Module):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        # The transform knows no half precision on every device; the kernel is tiny.
-        weights = torch.view_as_complex(self.complex_weight)
-        kernel = torch.fft.irfft(weights, n=self.window, dim=0)  # (window, width)
+        kernel = self._kernel()
 
         def convolve(real: Tensor, part: Tensor) -> Tensor:
             matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length, width)
@@ -84,8 +83,18 @@ class FrequencyFilter(nn.Module):
 
         return sequences.by_group_masked(convolve, hidden)
 
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        return sequences.sums(self._kernel()[sequences.ages % self.window] * hidden)
 
-class FrequencyRescaler(nn.Module):
+    def _kernel(self) -> Tensor:
+        """By lag, (window, width); the transform knows no half precision on every device."""
+        weights = torch.view_as_complex(self.complex_weight)
+        kernel: Tensor = torch.fft.irfft(weights, n=self.window, dim=0)
+        return kernel
+
+
+class FrequencyRescaler(Layer):
     """BSARec's filter: the lowest frequencies as they are, the others times a learned gain β² per channel."""
 
     def __init__(self, width: int, window: int, cutoff: int) -> None:
@@ -105,12 +114,20 @@ class FrequencyRescaler(nn.Module):
             smoothed: Tensor = matrix @ (part * real.unsqueeze(-1))
             return smoothed
 
-        low = sequences.by_group_masked(smooth, hidden)
+        return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        kernel = self.kernel.to(hidden)
+        low = sequences.sums(kernel[sequences.ages % self.window].unsqueeze(-1) * hidden)
+        return self._rescale(hidden.index_select(0, sequences.last), low)
+
+    def _rescale(self, hidden: Tensor, low: Tensor) -> Tensor:
         rescaled: Tensor = low + self.sqrt_beta.square() * (hidden - low)
         return rescaled
 
 
-class Mixture(nn.Module):
+class Mixture(Layer):
     """``share · frequency branch + (1 − share) · attention branch``, each with its own residual."""
 
     def __init__(self, frequency: Residual, attention: Residual, share: float) -> None:
@@ -122,6 +139,13 @@ class Mixture(nn.Module):
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
         return torch.lerp(self.attention(hidden, sequences), self.frequency(hidden, sequences), self.share)
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        attended, filtered = (
+            branch.at_last(hidden, sequences) for branch in (self.attention, self.frequency)
+        )
+        return torch.lerp(attended, filtered, self.share)
 
 
 class PaddedAttention(Attention):
@@ -146,6 +170,10 @@ class PaddedAttention(Attention):
             return self.mix(added.masked_fill(~allowed, _FORBIDDEN), part)
 
         return sequences.by_group(padded, sequences.items, projected)
+
+    def seen_by_last(self, sequences: Packed) -> Tensor:
+        """Whether the last item of its sequence sees a token, (tokens,)."""
+        return super().seen_by_last(sequences) & (sequences.items != self.padding_item)
 
 
 def _lags(length: int, window: int, device: torch.device) -> Tensor:

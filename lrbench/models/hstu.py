@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import Encoder, check_heads
 from lrbench.models.dropout import Dropout
+from lrbench.models.layer import Layer
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -74,7 +75,7 @@ class HSTUConfig(NextItemLoss):
         return self.time_bias
 
 
-class HSTUBlock(nn.Module):
+class HSTUBlock(Layer):
     """One unit, with biases of its own that its heads share.
 
     Args:

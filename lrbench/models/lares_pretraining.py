@@ -46,7 +46,7 @@ class SelfSupervised(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
-        states = model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
+        states = model.target_states(batch)  # (targets, width)
         terms = {"cross_entropy": cross_entropy(states, model.item_vectors(), batch.targets)}
         loss = terms["cross_entropy"]
         if config.alpha or config.gamma:

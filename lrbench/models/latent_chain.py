@@ -29,22 +29,31 @@ class Memory(NamedTuple):
     values: Tensor  # (tokens, width)
 
 
-def encode_items(encoder: Encoder, hidden: Tensor, sequences: Packed) -> tuple[Tensor, list[Memory]]:
+def encode_items(
+    encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool
+) -> tuple[Tensor, list[Memory]]:
     """Run the blocks on the items and keep each block's keys and values.
 
     Args:
         encoder: blocks that mix by attention.
         hidden: embedded items, (tokens, width).
         sequences: the histories.
+        everywhere: give the state of every token; otherwise of the last of each sequence, in the order given
+            to ``pack``.
 
     Returns:
-        States, (tokens, width), and one memory per block.
+        States, (rows, width), and one memory per block.
     """
+    blocks = whole_blocks(encoder)
     memories = []
-    for block in whole_blocks(encoder):
+    for block in blocks:
         projected = block.attention.project(hidden)
         memories.append(Memory(*projected.chunk(3, -1)[1:]))
-        attended = block.attention.attend(projected, sequences)
+        if everywhere or block is not blocks[-1]:
+            attended = block.attention.attend(projected, sequences)
+        else:
+            attended = block.attention.attend_at_last(projected, sequences)
+            hidden = hidden.index_select(0, sequences.last)
         hidden = block.close(attended, hidden, sequences)
     return hidden, memories
 

@@ -147,7 +147,7 @@ class LatentRLNetwork(ReasoningModel):
             noise: where the noise-only control draws from.
             group: versions of each latent, of which all but the first are perturbed.
         """
-        items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
+        items, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere=True)
         chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
         rows = items if everywhere else items[sequences.last]
         states = [rows.unsqueeze(1).expand(-1, group, -1)]

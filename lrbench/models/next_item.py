@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model
 from lrbench.models.dropout import dropout
@@ -23,9 +24,29 @@ def over(vectors: Tensor, temperature: float) -> Tensor:
 class NextItemModel(Model):
     """A model of ``state · item vector``; subclasses give the states and the items."""
 
+    def __init_subclass__(cls, **arguments: object) -> None:
+        """Let no model that gives its states anew inherit a shorter way to the last of other ones."""
+        super().__init_subclass__(**arguments)
+        if "token_states" in vars(cls) and "last_states" not in vars(cls):
+            cls.last_states = NextItemModel.last_states  # type: ignore[method-assign]
+
     @abstractmethod
     def token_states(self, sequences: Packed) -> Tensor:
         """Encode every token, (tokens, width), ready to be multiplied with the item vectors."""
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """Encode each sequence's last token alone, (sequences, width), in the order given to ``pack``.
+
+        Networks that have a shorter way there than :meth:`token_states` take it.
+        """
+        return self.token_states(sequences).index_select(0, sequences.last)
+
+    def target_states(self, batch: TrainingBatch) -> Tensor:
+        """Encode what predicts the batch's targets, (targets, width)."""
+        sequences = batch.sequences
+        if self.causal(self.config):
+            return self.token_states(sequences).index_select(0, batch.rows)
+        return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
@@ -47,7 +68,7 @@ class NextItemModel(Model):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""
-        return self.token_states(sequences)[sequences.last].unsqueeze(0)
+        return self.last_states(sequences).unsqueeze(0)
 
     def score(self, states: Tensor) -> Tensor:
         """Dot products with all items, (rows, items)."""

@@ -133,12 +133,12 @@ class PLR(ReaRecNetwork):
         Returns:
             h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and none.
         """
-        items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
+        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
         if self.config.step_network == "stack":
             chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
         else:
             chains = Chains(bare_attention(self.encoder), sequences, memories[:1], everywhere)
-        start = (items if everywhere else items[sequences.last]).unsqueeze(1)  # (rows, 1, width)
+        start = rows.unsqueeze(1)  # (rows, 1, width)
         states = [start.expand(-1, self.config.streams, -1)]
         state = start + self.triggers
         for step in range(steps):

@@ -158,10 +158,10 @@ class ReaRecNetwork(ReasoningModel):
         Returns:
             r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width).
         """
-        items, memories = encode_items(self.encoder, self.embedding(sequences), sequences)
+        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
         blocks = whole_blocks(self.encoder)
         chain, second = (Chains(blocks, sequences, memories, everywhere) for _ in range(2))
-        states, shaken = [items if everywhere else items[sequences.last]], []
+        states, shaken = [rows], []
         for step in range(steps):
             state = self.carried(states[-1], noise)
             states.append(chain.extend(self.step_input(state, step).unsqueeze(1)).squeeze(1))

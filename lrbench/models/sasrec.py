@@ -81,6 +81,10 @@ class SASRec(NextItemModel):
         states: Tensor = self.encoder(self.embedding(sequences), sequences)
         return states
 
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State after each history, (sequences, width)."""
+        return self.encoder.at_last(self.embedding(sequences), sequences)
+
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
         return over(self.embedding.items.weight, self.config.temperature)

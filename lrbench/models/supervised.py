@@ -14,5 +14,5 @@ class Supervised(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the loss as ``loss``."""
-        states = self.model.token_states(batch.sequences).index_select(0, batch.rows)  # (targets, width)
+        states = self.model.target_states(batch)  # (targets, width)
         return {"loss": self.model.target_loss(states, batch.targets)}

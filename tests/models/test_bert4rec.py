@@ -38,8 +38,8 @@ def test_the_mask_token_stands_behind_as_much_of_the_history_as_fits(
     monkeypatch: pytest.MonkeyPatch, drop_first: bool, expected: list[int]
 ) -> None:
     model, shown = stage(drop_first=drop_first).model.eval(), []
-    plain = model.states
-    monkeypatch.setattr(model, "states", lambda *given: (shown.append(given), plain(*given))[1])
+    plain = model.embed
+    monkeypatch.setattr(model, "embed", lambda *given: (shown.append(given), plain(*given))[1])
     model.encode(pack_lists([[1, 2], [1, 2, 3, 4, 5, 6]]), (0,), None)
     ((sequences, items),) = shown
     assert sequences.lengths.tolist() == expected

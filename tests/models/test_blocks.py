@@ -139,6 +139,19 @@ def test_attention_with_dropout_by_hand(short: int, monkeypatch: pytest.MonkeyPa
         torch.testing.assert_close(mixed[..., columns], weights * here * factor @ value[..., columns])
 
 
+@pytest.mark.parametrize("short", [3, 4], ids=["by query", "by key"])
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_without_gradients(short: int, causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrbench.models.attention._SHORT", short)
+    torch.manual_seed(0)
+    attention = Attention(6, 2, 0.4, causal).double().eval()
+    sequences = pack_lists([[1, 2, 3, 4], [1, 2, 3], [2, 3], [1]])
+    hidden = torch.randn(sequences.n_tokens, 6, dtype=torch.float64)
+    expected = attention(hidden, sequences)
+    with torch.inference_mode():
+        torch.testing.assert_close(attention(hidden, sequences), expected)
+
+
 def test_set_dropout_reaches_every_rate() -> None:
     network = transformer(2, 8, 2, 8, 0.5, 0.5)
     set_dropout(network, 0.0)

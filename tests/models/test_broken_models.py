@@ -33,6 +33,13 @@ class MindsCompany(SASRec):
         return states - states.mean(0)
 
 
+class ForgetsTheNorm(SASRec):
+    """The short way to the last state leaves something out."""
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        return super().last_states(sequences) * 1.01
+
+
 class ForgetsAWeight(SASRec):
     """A weight that is not in the state dict."""
 
@@ -100,6 +107,7 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (LooksAhead, ModelConformance.test_later_items_do_not_reach_earlier_targets),
         (LooksAhead, ModelConformance.test_all_positions_at_once_teach_what_prefixes_teach),
         (MindsCompany, ModelConformance.test_a_history_scores_the_same_alone_and_in_company),
+        (ForgetsTheNorm, ModelConformance.test_a_shorter_way_to_the_last_state_leads_there),
         (ForgetsAWeight, ModelConformance.test_saved_weights_score_the_same),
         (DrawsWithoutSeed, ModelConformance.test_the_same_seed_gives_the_same_weights),
         (NoisyAtDepth0, ModelConformance.test_depth_0_is_the_encoder_without_noise),

@@ -39,8 +39,7 @@ def reference(encoder: Encoder, items: Tensor, start: Tensor, add: Callable[[Ten
 
 def chained(encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool, offsets: Tensor) -> Tensor:
     """States, (steps, rows, streams, width); stream m starts from the row's state + offset m."""
-    states, memories = encode_items(encoder, hidden, sequences)
-    rows = states if everywhere else states[sequences.last]
+    rows, memories = encode_items(encoder, hidden, sequences, everywhere)
     chains = Chains(whole_blocks(encoder), sequences, memories, everywhere)
     token, found = rows[:, None] + offsets, []
     for step in range(STEPS):
@@ -79,5 +78,7 @@ def test_shared_prefixes_equal_one_prefix_at_a_time(encoder: Encoder, everywhere
 def test_items_keep_their_states(encoder: Encoder) -> None:
     sequences = pack_lists(HISTORIES)
     hidden = torch.randn(sequences.n_tokens, WIDTH, dtype=torch.float64)
-    states, _ = encode_items(encoder, hidden, sequences)
-    torch.testing.assert_close(states, encoder(hidden, sequences))
+    expected = encoder(hidden, sequences)
+    torch.testing.assert_close(encode_items(encoder, hidden, sequences, everywhere=True)[0], expected)
+    last, _ = encode_items(encoder, hidden, sequences, everywhere=False)
+    torch.testing.assert_close(last, expected[sequences.last])

@@ -78,7 +78,7 @@ def compare_states(published: ReaRec, model: ReaRecNetwork) -> None:
         published.equal(actual, published.at_tokens(published.cases[key], sequences), key)
 
     close(hidden, "out.eval.step0_normalised_input")
-    states, _ = encode_items(model.encoder, hidden, sequences)
+    states, _ = encode_items(model.encoder, hidden, sequences, everywhere=True)
     for number, block in enumerate(model.encoder.blocks):
         hidden = block(hidden, sequences)
         close(hidden, f"out.eval.item_positions_block{number}")
