@@ -98,9 +98,17 @@ def _models() -> list[tuple[str, str]]:
 
 
 def _suites() -> list[tuple[str, str]]:
-    from lrbench.resources import suite_names
+    from lrbench.config.suite import read_suite_file
+    from lrbench.resources import find_suite, suite_names
 
-    return [(name, f"lrbench run suites/{name}.toml") for name in suite_names()]
+    rows = []
+    for name in suite_names():
+        suite = read_suite_file(find_suite(name))
+        controls = sum(len(entry.controls) for entry in suite.models)
+        labels = f"{len(suite.models)} rows" + (f" and {controls} controls" if controls else "")
+        seeds = "1 seed" if len(suite.seeds) == 1 else f"{len(suite.seeds)} seeds"
+        rows.append((name, f"{suite.protocol}: {labels} × {', '.join(suite.datasets)} × {seeds}"))
+    return rows
 
 
 def _protocols() -> list[tuple[str, str]]:
