@@ -23,7 +23,14 @@ from lrbench.config.base import FrozenConfig
 from lrbench.data.batches import TrainingBatch, TrainingRows
 from lrbench.data.packing import Packed
 from lrbench.models.base import GradientStage, Model, ModelConfig, Terms
-from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.blocks import (
+    LAYER_NORM_EPSILON,
+    InputEmbedding,
+    check_heads,
+    gelu,
+    initialise,
+    transformer,
+)
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["BERT4Rec", "BERT4RecConfig", "Cloze"]
@@ -147,7 +154,7 @@ class BERT4Rec(Model):
 
     def _predict(self, encoded: Tensor) -> Tensor:
         """Output of the head, and a 1 that meets the items' biases, (…, width) → (…, width + 1)."""
-        return F.pad(self.head_norm(F.gelu(self.head(encoded))), (0, 1), value=1.0)
+        return F.pad(self.head_norm(gelu(self.head(encoded))), (0, 1), value=1.0)
 
     def item_vectors(self) -> Tensor:
         """Item embeddings, and behind them the biases, (items, width + 1)."""

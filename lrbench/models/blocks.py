@@ -25,6 +25,7 @@ __all__ = [
     "InputEmbedding",
     "Residual",
     "check_heads",
+    "gelu",
     "initialise",
     "set_dropout",
     "transformer",
@@ -132,8 +133,17 @@ class FeedForward(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        contracted: Tensor = self.contract(F.gelu(self.expand(hidden)))
+        contracted: Tensor = self.contract(gelu(self.expand(hidden)))
         return contracted
+
+
+def gelu(hidden: Tensor) -> Tensor:
+    """Exact GELU, (…, width).
+
+    For contiguous numbers on the CPU torch asks oneDNN, which compiles a kernel for every number of tokens it
+    meets and keeps a thousand of them, some two gigabytes; turned about, they take torch's own kernel.
+    """
+    return F.gelu(hidden.transpose(0, -1)).transpose(0, -1)
 
 
 class Residual(Layer):

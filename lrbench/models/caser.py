@@ -11,12 +11,13 @@ in one pass, pooled and summed over the items up to it. There is no vector per u
 histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
@@ -124,12 +125,41 @@ class Caser(NextItemModel):
 
     def _horizontal(self, embedded: Tensor) -> Tensor:
         """Largest activation so far by height and filter, (sequences, length, heights · filters)."""
-        image, length = embedded.transpose(1, 2), embedded.shape[1]
+        sequences, length, _ = embedded.shape
         pooled = []
         for height, filter_ in enumerate(self._filters(), start=1):
             if height > length:  # taller than what is there: finds nothing
-                pooled.append(image.new_zeros(len(image), filter_.out_channels, length))
+                pooled.append(embedded.new_zeros(sequences, length, filter_.out_channels))
                 continue
-            activations = F.relu(filter_(image))  # (sequences, filters, length - height + 1)
-            pooled.append(F.pad(activations.cummax(2).values, (height - 1, 0)))
-        return torch.cat(pooled, 1).transpose(1, 2)
+            weight = filter_.weight  # (filters, width, height)
+            activations = F.relu(_Convolution.apply(embedded, weight, filter_.bias))  # type: ignore[no-untyped-call]
+            pooled.append(F.pad(activations.cummax(1).values, (0, 0, height - 1, 0)))
+        return torch.cat(pooled, -1)
+
+
+class _Convolution(torch.autograd.Function):
+    """Product of every window of a history with every filter, (sequences, places, filters).
+
+    torch's convolution has oneDNN compile kernels for every number and length of sequences, which takes
+    longer than to convolve. Windows take far more room than histories, so the gradient lays them out again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, histories: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(histories, filters)
+        return F.linear(_windows(histories, filters), filters.flatten(1), bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        histories, filters = ctx.saved_tensors
+        by_window = (gradient @ filters.flatten(1)).unflatten(2, filters.shape[1:])
+        by_history = torch.ops.aten.unfold_backward(by_window, histories.shape, 1, filters.shape[2], 1)
+        flat = gradient.flatten(0, 1)  # (sequences · places, filters)
+        by_filter = flat.T @ _windows(histories, filters).flatten(0, 1)
+        return by_history, by_filter.view_as(filters), flat.sum(0)
+
+
+def _windows(histories: Tensor, filters: Tensor) -> Tensor:
+    """Every window as high as the filters, (sequences, places, width · height)."""
+    return histories.unfold(1, filters.shape[2], 1).flatten(2)

@@ -273,13 +273,17 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
-        sequences = self.arrange(sequences)
+        sequences, deepest = self.arrange(sequences), max(depths)
+        if not deepest:
+            return self.pre.at_last(self.embedding(sequences), sequences).unsqueeze(0)
         pre = self.prepare(sequences)
-        reached = {0: pre[sequences.last]}
+        reached = {0: pre.index_select(0, sequences.last)}
         state = self.initial_state(pre, noise)
-        for depth in range(1, max(depths) + 1):
-            state = self.step(state if depth == 1 else self.carried(state, noise), pre, sequences)
-            reached[depth] = state[sequences.last]
+        for depth in range(1, deepest):
+            state = self.step(state, pre, sequences)
+            reached[depth] = state.index_select(0, sequences.last)
+            state = self.carried(state, noise)
+        reached[deepest] = self.core.at_last(self.norm(self.adapter(state, pre)), sequences)
         return torch.stack([reached[depth] for depth in depths])
 
     def score(self, states: Tensor) -> Tensor:

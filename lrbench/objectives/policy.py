@@ -44,8 +44,7 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
     above = torch.empty_like(targets)
     for rows, scores in score_chunks(item_vectors, states):
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
-        # Summing bytes to int32 takes a sixth of the time of summing booleans.
-        above[rows] = (scores > target_score).view(torch.uint8).sum(1, dtype=torch.int32)
+        above[rows] = scores.gt_(target_score).sum(1).long()  # exact up to 2^24 items, as in ranking
     return above
 
 
