@@ -48,6 +48,7 @@ SETTINGS = {
 SIZES = {
     "SASRec": {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2},
     "BERT4Rec": {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2},
+    "Caser": {"embedding_size": 64},
     "GRU4Rec": {"embedding_size": 64, "hidden_size": 128, "num_layers": 1},
 }
 

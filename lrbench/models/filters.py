@@ -85,7 +85,7 @@ class FrequencyFilter(Layer):
 
     def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        return sequences.sums(self._kernel()[sequences.ages % self.window] * hidden)
+        return sequences.sums(self._kernel().index_select(0, sequences.ages % self.window) * hidden)
 
     def _kernel(self) -> Tensor:
         """By lag, (window, width); the transform knows no half precision on every device."""
