@@ -89,8 +89,10 @@ def verify(
         raise CheckError(f"{kept.height:,} ranks are stored, {ranks.height:,} were expected.")
     differing = int((~kept.hash_rows().eq(ranks.hash_rows())).sum())
     if differing:
+        places = max(float((kept[name] - ranks[name]).abs().max()) for name in ("rank", "rank_masked"))  # type: ignore[arg-type]
         raise CheckError(
-            f"{differing:,} of {ranks.height:,} ranks differ from those stored in {stored.folder}.",
+            f"{differing:,} of {ranks.height:,} ranks differ from those stored in {stored.folder}, "
+            f"the furthest by {places:,g}.",
             "Another machine, device or version may round differently; trial.json says which were used.",
         )
     message_console().print(f"All {ranks.height:,} ranks of {stored.record.id} are as stored.")
