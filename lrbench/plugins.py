@@ -53,6 +53,11 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
                 f"{path} declares no models.", f'It needs a line such as {_ATTRIBUTE} = {{"name": MyModel}}.'
             )
         for name, model in models.items():
+            if not isinstance(model, type) or not hasattr(model, "summary"):
+                raise RequestError(
+                    f'{path} declares a model "{name}" that is no model class.',
+                    "It derives from lrbench.models.base.Model and has a summary.",
+                )
             if name in found:
                 raise RequestError(
                     f'Both {found[name][1]} and {path} declare a model "{name}".', "Rename one."

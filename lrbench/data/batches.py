@@ -34,6 +34,12 @@ class TrainingBatch:
     targets: Tensor  # (targets,) item numbers
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
+    @property
+    def at_last(self) -> bool:
+        """Whether every target comes right after its whole sequence, as where each prefix is a row."""
+        sequences = self.sequences
+        return torch.equal(self.rows, sequences.last[sequences.sequence_of[self.rows]])
+
 
 class TrainingData:
     """All targets of a training view, cut into windows.

@@ -105,8 +105,8 @@ def _count(
     # Flags in the scores' own type are written and added up several times faster than booleans, and up to
     # 2^24 items exactly.
     flags = torch.empty_like(scores)
-    greater = torch.gt(scores, target_scores, out=flags).sum(dim=1)
-    equal = torch.eq(scores, target_scores, out=flags).sum(dim=1) - 1
+    greater = torch.gt(scores, target_scores, out=flags).sum(dim=1, dtype=torch.float32)
+    equal = torch.eq(scores, target_scores, out=flags).sum(dim=1, dtype=torch.float32) - 1
     rows, items = seen
     seen_scores, level = scores[rows, items], target_scores[rows, 0]
     users = scores.shape[0]

@@ -44,9 +44,9 @@ class NextItemModel(Model):
     def target_states(self, batch: TrainingBatch) -> Tensor:
         """Encode what predicts the batch's targets, (targets, width)."""
         sequences = batch.sequences
-        if self.causal(self.config):
-            return self.token_states(sequences).index_select(0, batch.rows)
-        return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
+        if batch.at_last:
+            return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
+        return self.token_states(sequences).index_select(0, batch.rows)
 
     @abstractmethod
     def item_vectors(self) -> Tensor:

@@ -177,9 +177,8 @@ class ReaRecNetwork(ReasoningModel):
         if self.config.chain == "views":
             return self._views(batch, jitter)
         sequences = batch.sequences
-        last_only = torch.equal(batch.rows.sort().values, sequences.last.sort().values)
-        rows = sequences.sequence_of[batch.rows] if last_only else batch.rows
-        states, shaken = self.reason(sequences, not last_only, self.config.steps, jitter=jitter)
+        rows = sequences.sequence_of[batch.rows] if batch.at_last else batch.rows
+        states, shaken = self.reason(sequences, not batch.at_last, self.config.steps, jitter=jitter)
         return states[:, rows], None if shaken is None else shaken[:, rows]
 
     def _views(self, batch: TrainingBatch, jitter: Jitter | None) -> tuple[Tensor, Tensor | None]:

@@ -44,7 +44,9 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
     above = torch.empty_like(targets)
     for rows, scores in score_chunks(item_vectors, states):
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
-        above[rows] = scores.gt_(target_score).sum(1).long()  # exact up to 2^24 items, as in ranking
+        above[rows] = (
+            scores.gt_(target_score).sum(1, dtype=torch.float32).long()
+        )  # exact up to 2^24 items, as in ranking
     return above
 
 

@@ -60,6 +60,7 @@ def test_an_edited_file_means_other_trials(desk: Desk) -> None:
         ("def broken(:\n", "cannot be loaded: SyntaxError"),
         ("import nothing_of_this_name\n", "cannot be loaded: ModuleNotFoundError"),
         ("MODEL = 1\n", "declares no models"),
+        ("MODELS = {'x': 3}\n", 'a model "x" that is no model class'),
         (EXAMPLE.replace('{"fading": ', '{"sasrec": '), "is also built in"),
     ],
 )

@@ -134,3 +134,12 @@ def test_headline_means_follow_the_mask_of_the_protocol() -> None:
     assert unmasked["recall@10"] == 0.5
     assert unmasked["ndcg@10"] == 0.25  # 1 / log2(4) of one user in two
     assert masked["recall@10"] == 1.0
+
+
+def test_ranks_of_half_precision_scores_are_counted_exactly() -> None:
+    """Bfloat16 itself knows no 257."""
+    scores = torch.linspace(-1, 1, 601).to(torch.bfloat16)
+    scores[0], scores[1:302] = -2, 3  # the target's, and 301 above even the others
+    found = rank_targets(TableModel(scores.expand(601, -1)), view_of([[5, 0]], 601), (0,), 0, CPU)
+    assert found.rank.item() == 601
+    assert found.rank_masked.item() == 600
