@@ -6,7 +6,7 @@ from typing import Any
 
 from lrbench.config.training import TrainingConfig
 from lrbench.evaluation.cost import count_parameters
-from lrbench.models.base import Model
+from lrbench.models.base import GradientStage, Model
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 
@@ -38,7 +38,10 @@ def _about(model: type[Model]) -> list[str]:
         depth = model.configured_depth(config)
         lines.append(f"It reasons, {depth} steps by default; its rows may have controls.")
     if not model.causal(config):
-        lines.append("It is not causal: every prefix is a training row.")
+        stages = [stage for stage in model.stages.values() if issubclass(stage, GradientStage)]
+        prefixes = any(stage.training_rows(model, config) == "prefixes" for stage in stages)
+        rows = "every prefix is a training row" if prefixes else "whole sequences are training rows"
+        lines.append(f"It is not causal: {rows}.")
     if model.deterministic:
         lines.append("It is deterministic: one run stands for all seeds.")
     return lines

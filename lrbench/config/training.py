@@ -30,6 +30,10 @@ class TrainingConfig(FrozenConfig):
     optimiser: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019)."""
 
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the optimiser's running mean of squared gradients (SASRec's authors and RecTools: 0.98). A
+    shorter memory lets items that are seldom targets move further."""
+
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty of Adam, decoupled decay of AdamW."""
 

@@ -60,6 +60,10 @@ class BERT4RecConfig(ModelConfig):
     last_only: float = Field(default=0.5, ge=0, le=1)
     """Share of sequences in which the last item alone is hidden (ft_ratio of RecBole: 0.5)."""
 
+    head: bool = True
+    """Whether a linear layer, GELU and LayerNorm stand before the scores and each item has a bias (RecBole),
+    or states meet item vectors as the last block gives them (Klenitskiy & Vasilev, RecSys 2023)."""
+
     drop_first: bool = False
     """Whether inference drops the first item of every history, as RecBole does, or only what is too long."""
 
@@ -111,6 +115,24 @@ class Cloze(GradientStage):
         return sequences.appended(final, sequences.lengths.clamp(max=self.model.max_length - 1))
 
 
+class Head(nn.Module):
+    """What stands between the last block and the scores: a transformation, and a bias per item."""
+
+    def __init__(self, width: int, n_items: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.bias = nn.Parameter(torch.zeros(n_items))
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(…, width) → (…, width + 1); the further 1 meets the items' biases."""
+        return F.pad(self.norm(gelu(self.linear(encoded))), (0, 1), value=1.0)
+
+    def items(self, vectors: Tensor) -> Tensor:
+        """Put the biases behind the items' vectors, (items, width) → (items, width + 1)."""
+        return torch.cat((vectors, self.bias.unsqueeze(1)), 1)
+
+
 class BERT4Rec(Model):
     """Bidirectional Transformer with a mask token."""
 
@@ -127,9 +149,7 @@ class BERT4Rec(Model):
         self.encoder = transformer(
             config.layers, width, config.heads, config.inner_width, dropout, dropout, causal=False
         )
-        self.head = nn.Linear(width, width)
-        self.head_norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
-        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.head = Head(width, n_items) if config.head else None
         initialise(self)
 
     @classmethod
@@ -138,7 +158,7 @@ class BERT4Rec(Model):
         return False
 
     def states(self, sequences: Packed, items: Tensor) -> Tensor:
-        """Output of the head for every token, (tokens, width + 1); the further 1 meets the items' biases.
+        """What meets :meth:`item_vectors`, for every token: (tokens, width or, with a head, one more).
 
         Args:
             sequences: where the tokens are.
@@ -153,15 +173,19 @@ class BERT4Rec(Model):
         )
 
     def _predict(self, encoded: Tensor) -> Tensor:
-        """Output of the head, and a 1 that meets the items' biases, (…, width) → (…, width + 1)."""
-        return F.pad(self.head_norm(gelu(self.head(encoded))), (0, 1), value=1.0)
+        """Take what the blocks give to what is scored, (…, width) → (…, width or one more)."""
+        if self.head is None:
+            return encoded
+        predicted: Tensor = self.head(encoded)
+        return predicted
 
     def item_vectors(self) -> Tensor:
-        """Item embeddings, and behind them the biases, (items, width + 1)."""
-        return torch.cat((self.embedding.items.weight[: self.n_items], self.bias.unsqueeze(1)), 1)
+        """Item embeddings, behind them the biases of the head, (items, width or one more)."""
+        vectors = self.embedding.items.weight[: self.n_items]
+        return vectors if self.head is None else self.head.items(vectors)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """State of a mask token behind each history, (1, sequences, width + 1)."""
+        """State of a mask token behind each history, (1, sequences, width or one more)."""
         kept = sequences.lengths - 1 if self.config.drop_first else sequences.lengths
         mask = torch.full_like(sequences.last, self.n_items)
         asked = sequences.appended(mask, kept.clamp(max=self.max_length - 1))
@@ -169,5 +193,5 @@ class BERT4Rec(Model):
         return self._predict(encoded).unsqueeze(0)
 
     def score(self, states: Tensor) -> Tensor:
-        """Dot products with all items plus their biases, (rows, items)."""
+        """Dot products with all items, plus the biases of the head, (rows, items)."""
         return states @ self.item_vectors().T

@@ -37,9 +37,12 @@ def make_optimiser(model: Model, training: TrainingConfig) -> Optimizer:
     SASRec over 12,101 items, measured.
     """
     kinds: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return kinds[training.optimiser](
-        parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=training.learning_rate,
+        betas=(0.9, training.beta2),
+        weight_decay=training.weight_decay,
+        fused=True,
     )
 
 

@@ -65,6 +65,21 @@ def test_a_whole_name_shows_stages_and_every_option_with_its_meaning(
         assert field.description, f"{name}.{option} says nothing of its meaning"
 
 
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("bsarec", "It is not causal: every prefix is a training row."),
+        ("bert4rec", "It is not causal: whole sequences are training rows."),
+        ("sasrec", None),
+    ],
+)
+def test_training_rows_of_what_is_not_causal(
+    capsys: pytest.CaptureFixture[str], name: str, rows: str | None
+) -> None:
+    said = [line for line in listed(capsys, Kind.models, name) if "causal:" in line]
+    assert said == ([rows] if rows else [])
+
+
 def test_controls_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     listing(Kind.models, controls=True)
     text = capsys.readouterr().out

@@ -44,3 +44,13 @@ def test_the_mask_token_stands_behind_as_much_of_the_history_as_fits(
     ((sequences, items),) = shown
     assert sequences.lengths.tolist() == expected
     assert items[sequences.last].tolist() == [20, 20]
+
+
+def test_without_a_head_the_last_block_meets_the_items() -> None:
+    model = stage(head=False).model.eval()
+    histories = pack_lists([[1, 2], [3, 4, 5]])
+    asked = histories.appended(torch.full((2,), 20), histories.lengths)
+    last_block = model.encoder(model.embed(asked, asked.items), asked)[asked.last]
+    scores = model.score(model.encode(histories, (0,), None)[0])
+    torch.testing.assert_close(scores, last_block @ model.embedding.items.weight[:20].T)
+    assert not any(name.startswith("head") for name, _ in model.named_parameters())

@@ -145,6 +145,10 @@ class TestBERT4Rec(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0, "last_only": 1.0}
 
 
+class TestBERT4RecWithoutHead(TestBERT4Rec):
+    params = TestBERT4Rec.params | {"head": False}
+
+
 class TestHSTU(ModelConformance):
     model = "hstu"
     params: ClassVar = {"width": 16, "heads": 2, "shared_negatives": True}

@@ -13,9 +13,9 @@ NAMES = {
     r"item_embedding\.weight": "embedding.items.weight",
     r"position_embedding\.weight": "embedding.positions.weight",
     r"LayerNorm\.(\w+)": r"embedding.norm.\1",
-    r"output_bias": "bias",
-    r"output_ffn\.(\w+)": r"head.\1",
-    r"output_ln\.(\w+)": r"head_norm.\1",
+    r"output_bias": "head.bias",
+    r"output_ffn\.(\w+)": r"head.linear.\1",
+    r"output_ln\.(\w+)": r"head.norm.\1",
     **block_names("trm_encoder", "encoder"),
 }
 
