@@ -63,9 +63,12 @@ def rank_targets(
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
             states = model.encode(sequences, depths, noise)  # (depths, users, width)
+            seen_by, seen_items = _seen_items(view, users)
             for block in _blocks(users, view.n_items, device):
                 targets = torch.from_numpy(view.targets[block].astype(np.int64)).to(device)
-                seen = _seen_items(view, block, device)
+                of_block = slice(*np.searchsorted(seen_by, (block.start, block.stop)))
+                rows, items = seen_by[of_block] - block.start, seen_items[of_block]
+                seen = torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
                 within = slice(block.start - users.start, block.stop - users.start)
                 for index in range(len(depths)):
                     scores = model.score(states[index, within])  # (block, items)
@@ -85,16 +88,15 @@ def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]
         yield slice(start, min(start + length, users.stop))
 
 
-def _seen_items(view: EvaluationView, users: slice, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row and item of everything in the users' whole histories, each once, the target left out."""
+def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """User, ascending, and item of everything in the users' whole histories, each once, targets left out."""
     starts, stops = view.starts[users], view.stops[users]
-    counts = stops - starts
-    rows = np.repeat(np.arange(len(counts)), counts)
+    of_user = np.repeat(np.arange(users.start, users.stop), stops - starts)
     items = np.concatenate([view.items[start:stop] for start, stop in zip(starts, stops, strict=True)])
-    pairs = np.unique(rows * view.n_items + items)
-    rows, items = pairs // view.n_items, pairs % view.n_items
-    kept = items != view.targets[users][rows]
-    return torch.from_numpy(rows[kept]).to(device), torch.from_numpy(items[kept]).to(device)
+    pairs = np.unique(of_user * view.n_items + items)
+    of_user, items = pairs // view.n_items, pairs % view.n_items
+    kept = items != view.targets[of_user]
+    return of_user[kept], items[kept]
 
 
 def _count(
