@@ -28,7 +28,7 @@ from lrbench.objectives.sampled import draw_negatives, sampled_loss
 from lrbench.registry import MODELS
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.training.epoch import make_optimiser
+from lrbench.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
 N_ITEMS = 12_101
@@ -85,7 +85,7 @@ def test_batching(benchmark: BenchmarkFixture, split: Split) -> None:
 @pytest.mark.parametrize("name", TRAINED)
 def test_training_step(benchmark: BenchmarkFixture, split: Split, name: str) -> None:
     stage, batches = stage_and_batches(name, split)
-    optimiser = make_optimiser(stage.model, TrainingConfig())
+    optimiser = Optimiser(stage.model.parameters(), TrainingConfig())
 
     def step() -> None:
         for batch in batches:

@@ -23,7 +23,8 @@ from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import GradientStage, Model
 from lrbench.registry import MODELS
-from lrbench.training.epoch import make_optimiser, run_epoch
+from lrbench.training.epoch import run_epoch
+from lrbench.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
 
@@ -56,7 +57,7 @@ def main() -> None:
     rows = stage.training_rows(model_class, config)
     data = TrainingData(split.train, arguments.max_length, rows)
     keep = stage.begin(data, CPU)
-    optimiser, shuffle = make_optimiser(model, training), np.random.default_rng(1)
+    optimiser, shuffle = Optimiser(model.parameters(), training), np.random.default_rng(1)
 
     def train(steps: int | None = None) -> Any:
         batches = data.batches(training.batch_size, CPU, shuffle, keep)

@@ -15,7 +15,7 @@ from lrbench.data.sequences import TrainingView, leave_one_out
 from lrbench.execution.trial import build_model
 from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
-from lrbench.training.epoch import make_optimiser
+from lrbench.training.optimiser import Optimiser
 
 __all__ = ["seconds_per_epoch"]
 
@@ -52,7 +52,7 @@ def _stage_seconds(
     stage.begin(data, device)
     stage.begin_epoch(1)
     model.train()
-    optimiser = make_optimiser(model, config.training)
+    optimiser = Optimiser(model.parameters(), config.training)
     timings = []
     batches = data.batches(config.training.batch_size, device, shuffle_source(seed, 0, 1))
     for batch in islice(batches, 1 + _STEPS):

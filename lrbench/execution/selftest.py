@@ -20,7 +20,8 @@ from lrbench.models.supervised import Supervised
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.seeds import seed_torch, shuffle_source
 from lrbench.stats.multiplicity import holm
-from lrbench.training.epoch import make_optimiser, run_epoch
+from lrbench.training.epoch import run_epoch
+from lrbench.training.optimiser import Optimiser
 
 __all__ = ["CHECKS"]
 
@@ -89,7 +90,7 @@ def _train_a_little() -> torch.Tensor:
     training = TrainingConfig(batch_size=64)
     data = TrainingData(split.train, 8)
     batches = data.batches(training.batch_size, _CPU, shuffle_source(0, 0, 1))
-    run_epoch(stage, make_optimiser(model, training), batches, training, _CPU, "the self-test")
+    run_epoch(stage, Optimiser(model.parameters(), training), batches, training, _CPU, "the self-test")
     return torch.cat([parameter.detach().ravel() for parameter in model.parameters()])
 
 

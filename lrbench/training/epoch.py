@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, AdamW, Optimizer
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
 from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
 from lrbench.objectives.chunks import scores_in
+from lrbench.training.optimiser import Optimiser
 
-__all__ = ["EpochResult", "make_optimiser", "run_epoch"]
+__all__ = ["EpochResult", "run_epoch"]
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,9 @@ class EpochResult:
     seconds: float
 
 
-def make_optimiser(model: Model, training: TrainingConfig) -> Optimizer:
-    """Return the optimiser over the parameters that are trained.
-
-    Its fused form takes an eighth of the time of the plain one on the CPU: 0.4 ms a step instead of 3.2 for
-    SASRec over 12,101 items, measured.
-    """
-    kinds: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
-    return kinds[training.optimiser](
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=training.learning_rate,
-        betas=(0.9, training.beta2),
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
-
-
 def run_epoch(
     stage: GradientStage,
-    optimiser: Optimizer,
+    optimiser: Optimiser,
     batches: Iterable[TrainingBatch],
     training: TrainingConfig,
     device: torch.device,
@@ -112,8 +96,8 @@ def _values(terms: dict[str, Tensor]) -> dict[str, float]:
     return dict(zip(terms, stacked.tolist(), strict=True))
 
 
-def _step(loss: Tensor, optimiser: Optimizer, model: Model, gradient_clip: float | None) -> None:
-    optimiser.zero_grad(set_to_none=True)
+def _step(loss: Tensor, optimiser: Optimiser, model: Model, gradient_clip: float | None) -> None:
+    optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     if gradient_clip is not None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)

@@ -32,7 +32,8 @@ from lrbench.training.checkpoint import (
     random_state,
     restore_random_state,
 )
-from lrbench.training.epoch import EpochResult, make_optimiser, run_epoch
+from lrbench.training.epoch import EpochResult, run_epoch
+from lrbench.training.optimiser import Optimiser
 from lrbench.training.stopping import reason_to_stop, record_validation
 
 __all__ = ["EpochReport", "Training", "train"]
@@ -133,7 +134,7 @@ class _Trainer:
                 f'Stage "{stage_config.name}" has nothing to train on.',
                 "Use a larger dataset, or a less strict filter of training rows.",
             )
-        optimiser = make_optimiser(self.model, training)
+        optimiser = Optimiser(self.model.parameters(), training)
         progress, best_weights = StageProgress(), begin_weights
         if saved is not None:
             progress, best_weights = saved.progress, saved.best_weights

