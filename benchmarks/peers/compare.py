@@ -34,6 +34,7 @@ class Case:
     name: str
     model: str
     peer: str | None = None  # a model of RecBole
+    as_peer: str = ""  # what that model is to this one, where it is another
     elsewhere: tuple[float, str] | None = None  # seconds of an epoch by published code, and whose
     params: dict[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Case:
 COARSE = ("--precision", "bfloat16")
 LARES = {"alignment_rows": "sequence"}
 REAREC = (818.0, "ReaRec @7f46432")
+SPT = (848.0, "LARES @b09245d")
 LARES_LENGTH = ("--max-length", "20", "--batch-size", "1024")
 CASES = (
     Case("SASRec", "sasrec", "SASRec"),
@@ -51,7 +53,7 @@ CASES = (
     Case("Caser", "caser", "Caser", options=("--steps", "30")),
     Case("BSARec", "bsarec", elsewhere=(176.0, "BSARec's code"), options=("--steps", "12")),
     Case("FMLP-Rec", "fmlp", elsewhere=(176.0, "BSARec's code, its BSARec"), options=("--steps", "12")),
-    Case("DuoRec", "duorec", params=LARES),
+    Case("DuoRec", "duorec", "SASRec", ", less than DuoRec: one encoding of its three", params=LARES),
     Case("HSTU", "hstu"),
     Case("eSASRec", "esasrec"),
     Case("ReaRec ERL", "erl", elsewhere=REAREC, params=SASREC, options=("--steps", "20")),
@@ -59,22 +61,21 @@ CASES = (
     Case("ReaRec PRL", "prl", elsewhere=REAREC, params=SASREC, options=("--steps", "20")),
     Case("ReaRec PRL, bfloat16", "prl", elsewhere=REAREC, params=SASREC, options=("--steps", "20", *COARSE)),
     Case("PLR, bfloat16", "plr", options=("--steps", "12", *COARSE)),
-    Case("LARES SPT", "lares", None, (848.0, "LARES @b09245d"), LARES, ("--steps", "30", *LARES_LENGTH)),
+    Case("LARES SPT", "lares", elsewhere=SPT, params=LARES, options=("--steps", "30", *LARES_LENGTH)),
     Case(
         "LARES SPT, bfloat16",
         "lares",
-        None,
-        (848.0, "LARES @b09245d"),
-        LARES,
-        ("--steps", "30", *LARES_LENGTH, *COARSE),
+        elsewhere=SPT,
+        params=LARES,
+        options=("--steps", "30", *LARES_LENGTH, *COARSE),
     ),
     Case(
         "LARES RPT, bfloat16",
         "lares",
-        None,
-        (1591.0, "LARES @b09245d"),
-        {**LARES, "filter_cutoff": 12_101},  # so that all targets of an untrained network pass the filter
-        ("--stage", "rpt", "--steps", "4", *LARES_LENGTH, *COARSE),
+        elsewhere=(1591.0, "LARES @b09245d"),
+        # With this cutoff all targets of an untrained network pass the filter.
+        params={**LARES, "filter_cutoff": 12_101},
+        options=("--stage", "rpt", "--steps", "4", *LARES_LENGTH, *COARSE),
     ),
 )
 
@@ -212,7 +213,7 @@ def row(case: Case, results: list[Result], peers: dict[str, list[Result]]) -> li
     seconds = median(results, "epoch")
     peer, whose = None, ""
     if case.peer:
-        peer, whose = median(peers[case.peer], "epoch"), f"RecBole {case.peer}"
+        peer, whose = median(peers[case.peer], "epoch"), f"RecBole {case.peer}{case.as_peer}"
     elif case.elsewhere:
         peer, whose = case.elsewhere[0], f"{case.elsewhere[1]} *"
     memory = max(median(results, f"memory_{part}") for part in ("training", "ranking"))
