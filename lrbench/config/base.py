@@ -39,7 +39,8 @@ def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> 
             raise RequestError(f'{where}: "{path}" is missing.', "Add it.") from None
         reason = first["msg"].removeprefix("Value error, ")
         place = f'"{path}" = {first["input"]!r}: ' if path else ""
-        raise RequestError(f"{where}: {place}{reason}.") from None
+        stop = "" if reason.endswith((".", "?")) else "."
+        raise RequestError(f"{where}: {place}{reason}{stop}") from None
 
 
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -57,9 +57,7 @@ class Entry(FrozenConfig):
             return tuple(CONTROLS)
         for name in controls if isinstance(controls, list | tuple) else ():
             if name not in CONTROLS:
-                raise ValueError(
-                    f'there is no control "{name}". {did_you_mean(str(name), CONTROLS)}'.rstrip(".")
-                )
+                raise ValueError(f'there is no control "{name}". {did_you_mean(str(name), CONTROLS)}')
         return controls
 
 

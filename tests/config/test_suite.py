@@ -74,7 +74,7 @@ def test_wrong_rows_are_refused(models: list[dict[str, Any]], fields: dict[str, 
     ("line", "message"),
     [
         ("name = 'no/good'", "name"),
-        ("protocol = 'loo-21'", 'no protocol "loo-21".*Did you mean "loo-20"'),
+        ("protocol = 'loo-21'", r'no protocol "loo-21".*Did you mean "loo-20"\?$'),
         ("primary_metric = 'hit@10'", "Unknown metric"),
         ("seeds = [1, 1]", "distinct"),
         ("dataset = ['a']", 'unknown option "dataset".*Did you mean "datasets"'),
