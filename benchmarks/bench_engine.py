@@ -38,6 +38,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "gru4rec": {},
     "caser": {"tallest": 5},
     "sasrec": {},
+    "sasrec-original": {"width": 64},
     "esasrec": {},
     "fmlp": {},
     "bsarec": {},

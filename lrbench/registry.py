@@ -90,6 +90,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "gru4rec": "lrbench.models.gru4rec:GRU4Rec",
         "caser": "lrbench.models.caser:Caser",
         "sasrec": "lrbench.models.sasrec:SASRec",
+        "sasrec-original": "lrbench.models.sasrec_original:OriginalSASRec",
         "esasrec": "lrbench.models.esasrec:ESASRec",
         "fmlp": "lrbench.models.fmlp:FMLPRec",
         "bsarec": "lrbench.models.bsarec:BSARec",

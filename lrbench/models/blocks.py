@@ -8,6 +8,7 @@ both come with their residual, so that other mixers (filters, sums of mixers) ca
 attention.
 """
 
+import math
 from collections.abc import Callable
 
 import torch.nn.functional as F
@@ -23,12 +24,14 @@ __all__ = [
     "Encoder",
     "FeedForward",
     "InputEmbedding",
+    "PlainEmbedding",
     "Residual",
     "check_heads",
     "gelu",
     "initialise",
     "set_dropout",
     "transformer",
+    "xavier",
 ]
 
 LAYER_NORM_EPSILON = 1e-12
@@ -41,6 +44,22 @@ def initialise(module: nn.Module) -> None:
             nn.init.normal_(part.weight, std=0.02)
         if isinstance(part, nn.Linear) and part.bias is not None:
             nn.init.zeros_(part.bias)
+
+
+def xavier(module: nn.Module) -> None:
+    """Draw all matrices by Xavier's normal rule, queries, keys and values as one; biases of attention 0.
+
+    That is how RecTools has it, with torch's attention.
+    """
+    for weight in module.parameters():
+        if weight.dim() > 1:
+            nn.init.xavier_normal_(weight)
+    for part in module.modules():
+        if isinstance(part, Attention):
+            for linear in (part.query, part.key, part.value):
+                nn.init.xavier_normal_(linear.weight, gain=math.sqrt(1 / 2))
+            for linear in (part.query, part.key, part.value, part.output):
+                nn.init.zeros_(linear.bias)
 
 
 def check_heads(width: int, heads: int) -> None:
@@ -121,6 +140,35 @@ class InputEmbedding(nn.Module):
         """Norm and dropout, (…, width)."""
         dropped: Tensor = self.dropout(self.norm(embedded))
         return dropped
+
+
+class PlainEmbedding(nn.Module):
+    """Item, times a scale, plus learned position embedding, then dropout; no norm.
+
+    Args:
+        n_items: items of the catalogue.
+        max_length: positions.
+        width: of the embeddings.
+        dropout: rate.
+        from_end: whether the last item has the first position, or the first item.
+        scale: of the item embeddings.
+    """
+
+    def __init__(
+        self, n_items: int, max_length: int, width: int, dropout: float, from_end: bool, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.from_end = from_end
+        self.scale = scale
+        self.items = nn.Embedding(n_items, width)
+        self.positions = nn.Embedding(max_length, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, sequences: Packed) -> Tensor:
+        """Embed all tokens, (tokens, width)."""
+        positions = self.positions(sequences.ages if self.from_end else sequences.positions)
+        embedded: Tensor = self.dropout(self.items(sequences.items) * self.scale + positions)
+        return embedded
 
 
 class FeedForward(Layer):

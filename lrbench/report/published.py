@@ -31,8 +31,8 @@ class Publication(FrozenConfig):
     masked: bool
     """Whether the publication leaves items of the user's history out of the ranks."""
 
-    model: str
-    """Registered name."""
+    models: tuple[str, ...]
+    """Registered names: a model in all its forms."""
 
     params: dict[str, JsonValue] = Field(default_factory=dict)
     """Options that a row must have to be compared with it."""
@@ -63,7 +63,8 @@ def published_values(
 def _belongs(entry: Measured, publication: Publication) -> bool:
     record = entry.trials[0].record
     return (
-        (entry.dataset, record.model) == (publication.dataset, publication.model)
+        entry.dataset == publication.dataset
+        and record.model in publication.models
         and record.protocol.ranks_alike(protocol(publication.protocol))
         and all(record.params.get(name) == value for name, value in publication.params.items())
     )

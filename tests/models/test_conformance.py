@@ -155,6 +155,19 @@ class TestHSTU(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0}
 
 
+class TestOriginalSASRec(ModelConformance):
+    model = "sasrec-original"
+    params: ClassVar = {"width": 16, "heads": 2}
+    # Counted from the end, a position of a prefix is another one than in the whole sequence.
+    quiet: ClassVar = {"dropout": 0.0, "positions": "start"}
+
+
+class TestOriginalSASRecWithPadding(TestOriginalSASRec):
+    params = TestOriginalSASRec.params | {"padding": "attended"}
+    # A prefix has more empty places before it than the whole sequence.
+    quiet = TestOriginalSASRec.quiet | {"padding": "absent"}
+
+
 class TestESASRec(ModelConformance):
     model = "esasrec"
     params: ClassVar = {"width": 16, "heads": 2, "layers": 2, "expansion": 2, "shared_negatives": True}

@@ -10,8 +10,8 @@ from lrbench.testing import pack_lists
 
 BLOCK, OURS = r"layers\.transformer_blocks\.(\d+)\.", r"encoder.blocks.\1."
 NAMES = {
-    r"item_embedding\.weight": "items.weight",
-    r"position_embedding\.weight": "positions.weight",
+    r"item_embedding\.weight": "embedding.items.weight",
+    r"position_embedding\.weight": "embedding.positions.weight",
     BLOCK + r"layer_norm_1\.(\w+)": OURS + r"mixer.norm.\2",
     BLOCK + r"multi_head_attn\.out_proj\.(\w+)": OURS + r"mixer.inner.output.\2",
     BLOCK + r"multi_head_attn\.(\w+)\.(\w+)": OURS + r"mixer.inner.\2.\3",
@@ -44,7 +44,7 @@ def test_states_and_logits(published: Published, model: ESASRec) -> None:
     def close(actual: torch.Tensor, key: str) -> None:
         published.equal(actual, published.at_tokens(published.cases[f"out.eval.{key}"], sequences), key)
 
-    hidden = model.items(sequences.items) + model.positions(sequences.positions)
+    hidden = model.embedding.items(sequences.items) + model.embedding.positions(sequences.positions)
     close(hidden, "embedded")
     for number, block in enumerate(model.encoder.blocks):
         hidden = block(hidden, sequences)
@@ -69,6 +69,6 @@ def test_positions_count_from_the_end() -> None:
     turned = ESASRec(ESASRecConfig(width=16, positions="start"), 20, 8).eval()
     turned.load_state_dict(model.state_dict())
     with torch.no_grad():
-        turned.positions.weight[:3] = model.positions.weight[:3].flip(0)
+        turned.embedding.positions.weight[:3] = model.embedding.positions.weight[:3].flip(0)
         sequences = pack_lists([[4, 5, 6], [7, 8, 9]])
         assert torch.equal(model.token_states(sequences), turned.token_states(sequences))
