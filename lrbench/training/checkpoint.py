@@ -4,6 +4,8 @@ One file per trial under way, replaced atomically after every epoch. It holds te
 values only, so that it loads with ``weights_only=True``.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Checkpoint", "StageProgress", "load_checkpoint", "random_state", "restore_random_state"]
+from lrbench.errors import LrbenchError
+
+__all__ = [
+    "Checkpoint",
+    "StageProgress",
+    "fitting",
+    "load_checkpoint",
+    "random_state",
+    "restore_random_state",
+]
 
 Weights = dict[str, Tensor]
 
@@ -53,12 +64,30 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:
-    """Read a checkpoint, or none where there is none."""
+    """Read a checkpoint, or none where there is none.
+
+    Raises:
+        LrbenchError: it has another form than this version gives it.
+    """
     if not path.exists():
         return None
-    values = torch.load(path, map_location="cpu", weights_only=True)
-    values["progress"] = StageProgress(**values["progress"])
-    return Checkpoint(**values)
+    with fitting(path):
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        values["progress"] = StageProgress(**values["progress"])
+        return Checkpoint(**values)
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Within, what goes wrong means that the checkpoint at ``path`` is not of this version's making."""
+    try:
+        yield
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise LrbenchError(
+            f"The checkpoint {path} does not fit: {reason[:200]}",
+            "Another version of lrbench wrote it: go on with that one, or remove the file to train anew.",
+        ) from error
 
 
 def random_state() -> dict[str, Any]:

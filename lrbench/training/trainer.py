@@ -28,6 +28,7 @@ from lrbench.training.checkpoint import (
     Checkpoint,
     StageProgress,
     Weights,
+    fitting,
     load_checkpoint,
     random_state,
     restore_random_state,
@@ -94,7 +95,8 @@ class _Trainer:
             self.resumed = saved.resumed + 1
             self.history = saved.history
             self.records = [StageRecord.model_validate(values) for values in saved.finished_stages]
-            self.model.load_state_dict(saved.begin_weights)
+            with fitting(self.checkpoint_file):
+                self.model.load_state_dict(saved.begin_weights)
             log.info("resumed in stage %d after epoch %d", saved.stage + 1, saved.progress.epoch)
         first = len(self.records)
         for number in range(first, len(self.config.stages)):
@@ -138,9 +140,10 @@ class _Trainer:
         progress, best_weights = StageProgress(), begin_weights
         if saved is not None:
             progress, best_weights = saved.progress, saved.best_weights
-            self.model.load_state_dict(saved.weights)
-            optimiser.load_state_dict(saved.optimiser)
-            restore_random_state(saved.random)
+            with fitting(self.checkpoint_file):
+                self.model.load_state_dict(saved.weights)
+                optimiser.load_state_dict(saved.optimiser)
+                restore_random_state(saved.random)
         while progress.stopped is None:
             started = time.perf_counter()
             progress.epoch += 1

@@ -4,12 +4,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from small_data import order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError
 from lrbench.execution.stored import find_trial
-from lrbench.execution.trial import record_failure, run_trial
+from lrbench.execution.trial import CHECKPOINT, record_failure, run_trial
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.trials import RANKS, read_history, read_ranks, read_record
@@ -117,6 +118,22 @@ def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
         for name in ("whole", "broken")
     ]
     assert histories[0].equals(histories[1])
+
+
+@pytest.mark.parametrize("spoilt", ["weights", "begin_weights", "optimiser", "progress", "further"])
+def test_a_checkpoint_of_another_version_is_refused_with_a_way_out(
+    spoilt: str, walks_folder: Path, tmp_path: Path
+) -> None:
+    config = trial_config(patience=2)
+    run_until(2, config, walks_folder, tmp_path)
+    path = Results(tmp_path).running(config.id) / CHECKPOINT
+    values = torch.load(path, weights_only=True)
+    values[spoilt] = {f"old.{name}": value for name, value in values.get(spoilt, {}).items()}
+    torch.save(values, path)
+    with pytest.raises(LrbenchError, match=r"does not fit.*remove the file"):
+        run_trial(order(config, walks_folder, tmp_path), ignore)
+    path.unlink()
+    assert run_trial(order(config, walks_folder, tmp_path), ignore).resumed == 0
 
 
 def test_selection_restores_the_best_weights(walks_folder: Path, tmp_path: Path) -> None:
