@@ -8,7 +8,9 @@ on where ``w/o RPT`` ended, and a control that differs in its evaluation alone t
 import logging
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from lrbench.config.trial import EvaluationConfig, TrialConfig
 from lrbench.errors import LrbenchError
@@ -34,13 +36,23 @@ def take_over(results: Results, config: TrialConfig, model: Model) -> Training |
     finished = _finished(results, config)
     for training_id in reversed(config.training_ids):
         if (folder := finished.get(training_id)) is not None:
-            model.load_state_dict(load_file(folder / "weights.safetensors"))
+            weights = load_file(folder / "weights.safetensors")
+            if _shapes(weights) != _shapes(model.state_dict()):
+                log.warning("nothing is taken over from %s, whose weights do not fit", folder.name)
+                continue
+            model.load_state_dict(weights)
+            record = read_record(folder)
             stages = (
                 stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
-                for stage in read_record(folder).stages
+                for stage in record.stages
             )
-            return Training(tuple(stages), read_history(folder).to_dicts(), resumed=0)
+            history = read_history(folder).to_dicts()
+            return Training(tuple(stages), history, resumed=0, taken_over_bytes=record.peak_memory_bytes)
     return None
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in weights.items()}
 
 
 def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:

@@ -124,7 +124,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             flops_per_user=flops_per_user(model, split.test, depth, device),
             train_seconds=sum(stage.seconds for stage in training.stages),
             evaluate_seconds=evaluate_seconds,
-            peak_memory_bytes=peak_memory(device),
+            peak_memory_bytes=max(peak_memory(device), training.taken_over_bytes),
             device=_device_name(device),
             threads=threads,
             versions=code,

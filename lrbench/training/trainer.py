@@ -63,6 +63,7 @@ class Training:
     stages: tuple[StageRecord, ...]
     history: list[dict[str, Any]]  # one row per epoch and stage
     resumed: int
+    taken_over_bytes: int = 0  # largest memory of the trial that trained what was taken over
 
 
 class _Trainer:
@@ -87,6 +88,7 @@ class _Trainer:
         self.records: list[StageRecord] = [] if begun is None else list(begun.stages)
         self.history: list[dict[str, Any]] = [] if begun is None else begun.history
         self.resumed = 0
+        self.taken_over_bytes = 0 if begun is None else begun.taken_over_bytes
 
     def run(self) -> Training:
         """Run all stages, from the checkpoint where there is one."""
@@ -101,7 +103,7 @@ class _Trainer:
         first = len(self.records)
         for number in range(first, len(self.config.stages)):
             self._run_stage(number, saved if number == first else None)
-        return Training(tuple(self.records), self.history, self.resumed)
+        return Training(tuple(self.records), self.history, self.resumed, self.taken_over_bytes)
 
     def _run_stage(self, number: int, saved: Checkpoint | None) -> None:
         stage_config = self.config.stages[number]

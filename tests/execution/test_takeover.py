@@ -1,5 +1,6 @@
 """Trials take over the stages that another has trained, and end as if they had trained them."""
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 from execution.test_plan import plan
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 from small_data import LARES, order, trial_config
 
 from lrbench.config.trial import TrialConfig
@@ -102,6 +104,27 @@ def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path
     record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
     assert epochs_run(BOTH, walks_folder, tmp_path) == 4
     assert "another version" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
+
+
+def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    epochs_run(BOTH, walks_folder, alone)
+    epochs_run(FIRST, walks_folder, shared)
+    path = Results(shared).trial(FIRST.id) / "weights.safetensors"
+    (first, value), *others = load_file(path).items()
+    save_file({f"old.{first}": value, **dict(others)}, path)
+    assert epochs_run(BOTH, walks_folder, shared) == 4
+    assert trained_in(BOTH, shared) == [None, None]
+    assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
+
+
+def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path)
+    path = Results(tmp_path).trial(FIRST.id) / "trial.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"peak_memory_bytes": 1 << 50}))
+    epochs_run(BOTH, walks_folder, tmp_path)
+    assert read_record(Results(tmp_path).trial(BOTH.id)).peak_memory_bytes == 1 << 50
 
 
 def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path: Path) -> None:
