@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from lrbench.data.prepared import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split, leave_one_out
 from lrbench.errors import CheckError, RequestError, did_you_mean
 from lrbench.execution.takeover import use_latents
 from lrbench.execution.trial import build_model
+from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import Results
@@ -54,7 +54,7 @@ def revive(folder: Path, dataset_folder: Path, device: torch.device) -> StoredTr
     """Build a stored trial's model and load its weights, with the threads it was trained with.
 
     Raises:
-        CheckError: the prepared data is not the trial's.
+        CheckError: the prepared data is not the trial's, or the weights are not this version's.
     """
     record = read_record(folder)
     dataset = load_prepared(dataset_folder)
@@ -67,6 +67,6 @@ def revive(folder: Path, dataset_folder: Path, device: torch.device) -> StoredTr
     torch.set_num_threads(record.threads)
     make_deterministic()
     model = build_model(record.config, dataset.sequences.n_items, device)
-    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    load_weights(folder, model)
     use_latents(model, record.config.evaluation)
     return StoredTrial(folder, record, model, dataset, leave_one_out(dataset.sequences), device)

@@ -8,12 +8,9 @@ on where ``w/o RPT`` ended, and a control that differs in its evaluation alone t
 import logging
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
-
 from lrbench.config.trial import EvaluationConfig, TrialConfig
-from lrbench.errors import LrbenchError
+from lrbench.errors import CheckError, LrbenchError
+from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.store.layout import Results
@@ -36,11 +33,11 @@ def take_over(results: Results, config: TrialConfig, model: Model) -> Training |
     finished = _finished(results, config)
     for training_id in reversed(config.training_ids):
         if (folder := finished.get(training_id)) is not None:
-            weights = load_file(folder / "weights.safetensors")
-            if _shapes(weights) != _shapes(model.state_dict()):
-                log.warning("nothing is taken over from %s, whose weights do not fit", folder.name)
+            try:
+                load_weights(folder, model)
+            except CheckError as error:
+                log.warning("nothing is taken over: %s", error)
                 continue
-            model.load_state_dict(weights)
             record = read_record(folder)
             stages = (
                 stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
@@ -49,10 +46,6 @@ def take_over(results: Results, config: TrialConfig, model: Model) -> Training |
             history = read_history(folder).to_dicts()
             return Training(tuple(stages), history, resumed=0, taken_over_bytes=record.peak_memory_bytes)
     return None
-
-
-def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: weight.shape for name, weight in weights.items()}
 
 
 def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
 from lrbench.evaluation.evaluate import evaluate, mean_metrics
 from lrbench.execution.takeover import take_over, use_latents
+from lrbench.execution.weights import WEIGHTS
 from lrbench.models.base import Model
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
@@ -156,7 +157,7 @@ def _write(
         _history(training).write_parquet(folder / "history.parquet")
         save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
-            folder / "weights.safetensors",
+            folder / WEIGHTS,
         )
         shutil.copyfile(running / LOG, folder / "log.txt")
         (folder / "trial.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 from small_data import walks
 
 SUITE = """
@@ -165,6 +166,20 @@ def test_stored_ranks_verify_and_a_changed_one_does_not(desk: Desk) -> None:
         assert f"the furthest by {abs(99 - ranks['rank'][5]):g}." in said
     finally:
         ranks.write_parquet(trial / "ranks.parquet")
+
+
+@pytest.mark.usefixtures("finished")
+def test_weights_of_another_version_are_refused_in_a_sentence(desk: Desk) -> None:
+    trial = next((desk.folder / "results/trials").glob("*sasrec-s2*"))
+    path = trial / "weights.safetensors"
+    weights = load_file(path)
+    try:
+        save_file({f"old.{name}": weight for name, weight in weights.items()}, path)
+        said = " ".join(desk.run("verify", trial.name, code=1).stderr.split())
+        assert "do not fit the model as this version has it" in said
+        assert "Traceback" not in said
+    finally:
+        save_file(weights, path)
 
 
 @pytest.mark.usefixtures("finished")
