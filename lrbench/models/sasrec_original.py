@@ -124,13 +124,10 @@ class PaddedQueryAttention(QueryAttention):
         """Attend within (sequences, length, 3 · width), all empty places being one key of so much weight."""
         empty = (self.max_length - real.sum(1)).to(projected.dtype).log()  # (sequences,), −∞ where none is
         later = torch.ones(real.shape[1], real.shape[1], dtype=torch.bool, device=real.device).triu(1)
-        heads = self.attention.heads
-        biases = zip(
-            self.attention.key.bias.chunk(heads), self.attention.value.bias.chunk(heads), strict=True
-        )
-        parts = (part.chunk(heads, -1) for part in projected.chunk(3, -1))
+        parts = *projected.chunk(3, -1), self.attention.key.bias, self.attention.value.bias
+        by_head = (part.chunk(self.attention.heads, -1) for part in parts)
         mixed = []
-        for query, key, value, (key_bias, value_bias) in zip(*parts, biases, strict=True):
+        for query, key, value, key_bias, value_bias in zip(*by_head, strict=True):
             scaled = query / math.sqrt(query.shape[-1])  # (sequences, length, width / heads)
             scores = (scaled @ key.mT).masked_fill(later, -torch.inf)
             nothing = scaled @ key_bias + empty[:, None]  # (sequences, length)
