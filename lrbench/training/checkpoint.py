@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -79,14 +80,14 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Within, what goes wrong means that the checkpoint at ``path`` is not of this version's making."""
+    """Within, what goes wrong means that the checkpoint at ``path`` is not whole, or not of this version."""
     try:
         yield
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (EOFError, KeyError, RuntimeError, TypeError, UnpicklingError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise LrbenchError(
             f"The checkpoint {path} does not fit: {reason[:200]}",
-            "Another version of lrbench wrote it: go on with that one, or remove the file to train anew.",
+            "It is damaged, or another version wrote it: use that one, or remove the file to train anew.",
         ) from error
 
 

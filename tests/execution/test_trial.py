@@ -14,6 +14,7 @@ from lrbench.execution.trial import CHECKPOINT, record_failure, run_trial
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.trials import RANKS, read_history, read_ranks, read_record
+from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.trainer import EpochReport
 
 
@@ -134,6 +135,14 @@ def test_a_checkpoint_of_another_version_is_refused_with_a_way_out(
         run_trial(order(config, walks_folder, tmp_path), ignore)
     path.unlink()
     assert run_trial(order(config, walks_folder, tmp_path), ignore).resumed == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_is_refused_with_a_way_out(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(content)
+    with pytest.raises(LrbenchError, match=r"does not fit.*remove the file"):
+        load_checkpoint(path)
 
 
 def test_selection_restores_the_best_weights(walks_folder: Path, tmp_path: Path) -> None:
