@@ -6,6 +6,7 @@ model is one file with a :class:`ModelConfig` and a :class:`Model`, and a line i
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,6 +95,10 @@ class Model(nn.Module, ABC):
     def noisy(cls, config: Any) -> bool:
         """Whether inference draws noise, so that several draws differ."""
         return False
+
+    def one_step(self) -> AbstractContextManager[None]:
+        """Context of the losses of one training step, for what is drawn once for all of it."""
+        return nullcontext()
 
     @abstractmethod
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:

@@ -27,10 +27,10 @@ from lrbench.models.blocks import (
     LAYER_NORM_EPSILON,
     InputEmbedding,
     check_heads,
-    gelu,
     initialise,
     transformer,
 )
+from lrbench.models.feed_forward import gelu
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["BERT4Rec", "BERT4RecConfig", "Cloze"]

@@ -1,4 +1,4 @@
-"""Parts that sequence encoders share: input embeddings, feed-forward, residual blocks.
+"""Parts that sequence encoders share: input embeddings, residual blocks and stacks of them.
 
 Everything works on packed tokens, (tokens, width): there is no padding, so nothing needs a mask.
 The blocks are the post-norm Transformer of SASRec as RecBole has it (RUCAIBox/RecBole 1.2.1,
@@ -11,23 +11,21 @@ attention.
 import math
 from collections.abc import Callable
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.attention import Attention
 from lrbench.models.dropout import Dropout
+from lrbench.models.feed_forward import FeedForward
 from lrbench.models.layer import Layer
 
 __all__ = [
     "Block",
     "Encoder",
-    "FeedForward",
     "InputEmbedding",
     "PlainEmbedding",
     "Residual",
     "check_heads",
-    "gelu",
     "initialise",
     "set_dropout",
     "transformer",
@@ -169,29 +167,6 @@ class PlainEmbedding(nn.Module):
         positions = self.positions(sequences.ages if self.from_end else sequences.positions)
         embedded: Tensor = self.dropout(self.items(sequences.items) * self.scale + positions)
         return embedded
-
-
-class FeedForward(Layer):
-    """Two linear layers with an exact GELU between them, on each token alone."""
-
-    def __init__(self, width: int, inner: int) -> None:
-        super().__init__()
-        self.expand = nn.Linear(width, inner)
-        self.contract = nn.Linear(inner, width)
-
-    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """(tokens, width) → (tokens, width)."""
-        contracted: Tensor = self.contract(gelu(self.expand(hidden)))
-        return contracted
-
-
-def gelu(hidden: Tensor) -> Tensor:
-    """Exact GELU, (…, width).
-
-    For contiguous numbers on the CPU torch asks oneDNN, which compiles a kernel for every number of tokens it
-    meets and keeps a thousand of them, some two gigabytes; turned about, they take torch's own kernel.
-    """
-    return F.gelu(hidden.transpose(0, -1)).transpose(0, -1)
 
 
 class Residual(Layer):

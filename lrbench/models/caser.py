@@ -110,6 +110,10 @@ class Caser(NextItemModel):
         weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight, *filters]
         return torch.stack([weight.norm() for weight in weights]).sum()
 
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
         return over(self.items.weight, self.config.temperature)

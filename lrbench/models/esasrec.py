@@ -7,9 +7,7 @@ ones. Defaults are those of the authors' runs on Beauty; on MovieLens they have 
 
 The authors' runs used RecTools 0.13, which zeroes elements of the item matrix itself, once per training
 step, before it serves histories and scores; later releases do not, and without it the network overfits
-(width 256, best validation NDCG@10 on Beauty: 0.049 instead of 0.056). Here the scores have it as
-``item_dropout``; on the input, where it is followed by another dropout of 0.2, the two are one of 0.36
-(1 − 0.8²), drawn for each token.
+(width 256, best validation NDCG@10 on Beauty: 0.049 instead of 0.056). Here that is ``item_dropout``.
 
 Positions count from the end of a history, in training from the end of the sequence that is trained on, so
 that the first of them marks what came last for a user. ``positions = "start"`` gives a history the same state
@@ -61,11 +59,12 @@ class ESASRecConfig(NextItemLoss):
     """Rate on attention weights, within the feed-forward part and on what each half of a block adds
     (authors: 0.2; 0.1 on MovieLens)."""
 
-    input_dropout: float = Field(default=0.36, ge=0, lt=1)
-    """Rate on the input (authors: 0.2 on item vectors, then 0.2 on their sum with positions)."""
+    input_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Rate on the sum of item vector and position (authors: 0.2)."""
 
     item_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Rate on the vectors of all items as they are scored, drawn once per training step (authors: 0.2)."""
+    """Rate on the vectors of all items, drawn once per training step, alike for histories and scores
+    (authors: 0.2)."""
 
     loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax with 256 negatives)."""
@@ -145,6 +144,10 @@ class ESASRec(NextItemModel):
     def last_states(self, sequences: Packed) -> Tensor:
         """State after each history, (sequences, width)."""
         return self.encoder.at_last(self.embedding(sequences), sequences)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""

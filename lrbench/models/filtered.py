@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any, Literal
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import Encoder, InputEmbedding, initialise
@@ -79,6 +79,10 @@ class FilteredModel(NextItemModel):
         if self.config.padding == "absent":
             return sequences
         return sequences.padded(self.max_length, self.n_items, left=True)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width), that of padding tokens last."""

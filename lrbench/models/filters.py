@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.attention import Attention
-from lrbench.models.blocks import Block, Encoder, FeedForward, Residual
+from lrbench.models.blocks import Block, Encoder, Residual
+from lrbench.models.feed_forward import FeedForward
 from lrbench.models.layer import Layer
 
 __all__ = [

@@ -63,6 +63,10 @@ class GRU4Rec(NextItemModel):
         states: Tensor = self.output(sequences.by_group(self._recur, embedded))
         return states
 
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
         return over(self.items.weight, self.config.temperature)

@@ -172,6 +172,10 @@ class HSTU(NextItemModel):
         """Normalised state after each token, (tokens, width)."""
         return F.normalize(self.encoder(self.embed(sequences), sequences), dim=-1, eps=_EPSILON)
 
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
     def item_vectors(self) -> Tensor:
         """Normalised item embeddings over the temperature, (items, width)."""
         return over(F.normalize(self.items.weight, dim=-1, eps=_EPSILON), self.config.temperature)

@@ -33,7 +33,8 @@ class NextItemLoss(ModelConfig):
     """t of ``gbce``: 0 is plain binary cross-entropy, 1 undoes the effect of sampling (gSASRec: 0.75)."""
 
     item_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Rate on the vectors of all items as they are scored, drawn once per training step (RecTools 0.13)."""
+    """Rate on the vectors of all items, drawn once per training step, alike for histories and scores
+    (RecTools 0.13)."""
 
     temperature: float = Field(default=1.0, gt=0)
     """Divides the scores, in training and in ranking."""

@@ -2,14 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
-from lrbench.models.dropout import dropout
+from lrbench.models.dropout import rows_dropped
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -63,8 +65,19 @@ class NextItemModel(Model):
         """
         if not isinstance(self.config, NextItemLoss):
             return cross_entropy(states, self.item_vectors(), targets)
-        items = dropout(self.item_vectors(), self.config.item_dropout if self.training else 0)
-        return next_item_loss(self.config, states, items, targets)
+        return next_item_loss(self.config, states, self.item_vectors(), targets)
+
+    def item_table(self) -> nn.Embedding:
+        """Where the vectors of items are kept; only ``item_dropout`` asks for it."""
+        raise LrbenchError(
+            f"{type(self).__name__} has no item_table.", "Give it one, or leave item_dropout at 0."
+        )
+
+    def one_step(self) -> AbstractContextManager[None]:
+        """Items dropped alike in histories and scores, where the configuration drops any."""
+        if not isinstance(self.config, NextItemLoss) or not self.config.item_dropout:
+            return super().one_step()
+        return rows_dropped(self.item_table(), self.config.item_dropout)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""

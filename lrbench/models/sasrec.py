@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.blocks import InputEmbedding, check_heads, initialise, transformer
@@ -84,6 +84,10 @@ class SASRec(NextItemModel):
     def last_states(self, sequences: Packed) -> Tensor:
         """State after each history, (sequences, width)."""
         return self.encoder.at_last(self.embedding(sequences), sequences)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""

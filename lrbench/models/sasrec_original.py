@@ -54,7 +54,7 @@ class OriginalSASRecConfig(NextItemLoss):
     (authors: 0.5; 0.2 on MovieLens)."""
 
     input_dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Rate on the input; none: ``dropout`` (RecTools 0.13 has 0.2 twice there, which is one of 0.36)."""
+    """Rate on the input; none: ``dropout``."""
 
     scaled: bool = True
     """Whether item embeddings are multiplied by √width on the input (authors: yes; RecTools: no)."""
@@ -194,6 +194,10 @@ class OriginalSASRec(NextItemModel):
         """State after each history, (sequences, width)."""
         states: Tensor = self.norm(self.encoder.at_last(self.embedding(sequences), sequences))
         return states
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""

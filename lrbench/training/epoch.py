@@ -59,7 +59,7 @@ def run_epoch(
     last: dict[str, float] = {}
     steps = targets = tokens = 0
     for batch in batches:
-        with _products(training.precision, device):
+        with _products(training.precision, device), model.one_step():
             terms = stage.losses(batch)
         values = _values(terms)
         steps += 1

@@ -6,7 +6,6 @@ from torch import nn
 
 from lrbench.models.attention import Attention
 from lrbench.models.blocks import (
-    FeedForward,
     InputEmbedding,
     Residual,
     initialise,
@@ -80,16 +79,6 @@ def test_attention_by_hand() -> None:
                 heads.append(weights @ attention.value(seen)[:, head])
             expected[token] = attention.output(torch.cat(heads))
     torch.testing.assert_close(attention(hidden, sequences), expected)
-
-
-def test_feed_forward_by_hand() -> None:
-    torch.manual_seed(0)
-    feed_forward = FeedForward(3, 5).double()
-    hidden = torch.randn(4, 3, dtype=torch.float64)
-    inner = hidden @ feed_forward.expand.weight.T + feed_forward.expand.bias
-    inner = inner * (1 + torch.erf(inner / 2**0.5)) / 2
-    expected = inner @ feed_forward.contract.weight.T + feed_forward.contract.bias
-    torch.testing.assert_close(feed_forward(hidden, SEQUENCES), expected)
 
 
 def test_initial_weights() -> None:

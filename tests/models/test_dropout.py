@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from lrbench.models.attention import Attention
-from lrbench.models.dropout import Dropout, dropout
+from lrbench.models.dropout import Dropout, draw_kept, rows_dropped
 from lrbench.models.sasrec import SASRec, SASRecConfig
-from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.testing import pack_lists
 
 ELEMENTS = 1_000_000
@@ -69,16 +68,37 @@ def test_attention_with_dropout_means_attention_without() -> None:
         torch.testing.assert_close(mean, attention.eval()(hidden, sequences), atol=0.02, rtol=0)
 
 
-def test_items_are_dropped_as_they_are_scored_in_training_alone() -> None:
-    model = SASRec(SASRecConfig(width=16, item_dropout=0.5), 40, 8)
-    states, targets = torch.randn(6, 16), torch.arange(6)
-    items = model.item_vectors().detach()
+def test_items_are_dropped_once_for_histories_and_scores_of_a_step() -> None:
+    rate, model = (
+        0.5,
+        SASRec(SASRecConfig(width=16, dropout=0.0, attention_dropout=0.0, item_dropout=0.5), 40, 8),
+    )
+    sequences, targets = pack_lists([[1, 2, 3], [4, 5]]), torch.tensor([6, 7])
+    table = model.item_table().weight
+
+    def loss() -> torch.Tensor:
+        return model.target_loss(model.last_states(sequences), targets)
 
     torch.manual_seed(4)
-    loss = model.target_loss(states, targets)
-    torch.manual_seed(4)
-    assert torch.equal(loss, cross_entropy(states, dropout(items, 0.5), targets))
+    with model.one_step():
+        dropped = loss()
+    (gradient,) = torch.autograd.grad(dropped, table)
+    assert model.item_table().weight is table
 
-    model.eval()
-    assert torch.equal(model.target_loss(states, targets), cross_entropy(states, items, targets))
-    assert torch.equal(model.score(states), states @ items.T)
+    torch.manual_seed(4)
+    kept, factor = draw_kept(table.shape, rate)
+    with torch.no_grad():
+        table.mul_(kept).mul_(factor)
+    expected = loss()
+    (by_dropped,) = torch.autograd.grad(expected, table)
+    assert torch.equal(dropped, expected)
+    torch.testing.assert_close(gradient, by_dropped * kept * factor)
+
+
+def test_a_table_is_whole_again_after_an_error() -> None:
+    table = torch.nn.Embedding(4, 3)
+    weight = table.weight
+    with pytest.raises(ZeroDivisionError), rows_dropped(table, 0.5):
+        1 / 0  # noqa: B018
+    assert table.weight is weight
+    assert list(table.parameters()) == [weight]
