@@ -100,65 +100,68 @@ class Chains:
         return hidden
 
     def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
-        """Weighted values of the items before and of the chain, (rows, streams, width)."""
+        """Weighted values of the items before and of the chain, (rows, streams, width).
+
+        What a chain has to do with itself is done row by row; only scores and weights of it go through the
+        groups of sequences, where the items are.
+        """
+        heads, width = attention.heads, query.shape[-1]
+        query = query / math.sqrt(width / heads)
+        keys, values = chain  # (rows, streams, chain, width)
+        own = (query.unsqueeze(2) * keys).unflatten(-1, (heads, -1)).sum(-1)  # (rows, streams, chain, heads)
+        rows = torch.cat((query, own.flatten(2)), -1)  # (rows, streams, width + chain · heads)
         if self._everywhere:
 
-            def at_all(query: Tensor, items: Tensor, values: Tensor, keys: Tensor, own: Tensor) -> Tensor:
-                length = items.shape[1]
-                seen = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
-                return _mix(attention, query, (items, values), (keys, own), seen[:, None, :])
+            def at_all(rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+                length = keys.shape[1]
+                seen = torch.ones(length, length, dtype=torch.bool, device=keys.device).tril()
+                return _mix(attention, rows, keys, values, seen[:, None, :])
 
-            return self._sequences.by_group(at_all, query, *memory, *chain)
+            mixed = self._sequences.by_group(at_all, rows, *memory)
+        else:
 
-        def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            query, own_keys, own_values = torch.split(rows.unsqueeze(1), [1, steps, steps], 3)
-            seen = real[:, None, None, None, :]
-            return _mix(attention, query.squeeze(3), (keys, values), (own_keys, own_values), seen).squeeze(1)
+            def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+                seen = real[:, None, None, None, :]
+                return _mix(attention, rows.unsqueeze(1), keys, values, seen).squeeze(1)
 
-        steps = chain[0].shape[2]
-        rows = torch.cat((query.unsqueeze(2), *chain), 2)  # (sequences, streams, 1 + 2 · chain, width)
-        return self._sequences.at_last(at_last, rows, *memory)
+            mixed = self._sequences.at_last(at_last, rows, *memory)
+        from_items, weights = mixed.tensor_split([width], -1)
+        weights = weights.unflatten(-1, (-1, heads, 1))  # (rows, streams, chain, heads, 1)
+        from_chain = (weights * values.unflatten(-1, (heads, -1))).sum(2)  # (rows, streams, heads, …)
+        return from_items + from_chain.flatten(2)
 
 
-def _mix(
-    attention: Attention,
-    query: Tensor,
-    items: tuple[Tensor, Tensor],
-    chain: tuple[Tensor, Tensor],
-    seen: Tensor,
-) -> Tensor:
+def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
     """Attend to items and to one's own chain at once.
 
     Args:
         attention: for its heads and dropout.
-        query: (sequences, places, streams, width).
-        items: keys and values, (sequences, length, width).
-        chain: keys and values, (sequences, places, streams, chain, width).
+        rows: scaled queries and, of each token of the chain, its scores by head, (sequences, places, streams,
+            width + chain · heads).
+        keys: of the items, (sequences, length, width).
+        values: of the items, likewise.
         seen: which items a place sees; broadcast to (sequences, heads, places, streams, length).
 
     Returns:
-        (sequences, places, streams, width)
+        Weighted values of the items and weights of the chain, shaped as ``rows``.
     """
-    n_sequences, places, streams, width = query.shape
-    size = width // attention.heads
-    query = query.reshape(n_sequences, places, streams, attention.heads, size)
-    query = query.permute(0, 3, 1, 2, 4) / math.sqrt(size)  # (sequences, heads, places, streams, size)
-    keys, values = (
-        part.reshape(n_sequences, -1, attention.heads, size).transpose(1, 2) for part in items
-    )  # (sequences, heads, length, size)
-    own_keys, own_values = (
-        part.reshape(n_sequences, places, streams, -1, attention.heads, size).permute(0, 4, 1, 2, 3, 5)
-        for part in chain
-    )  # (sequences, heads, places, streams, chain, size)
-    to_items = query.flatten(2, 3) @ keys.transpose(2, 3)  # (sequences, heads, places · streams, length)
-    to_items = to_items.view(*query.shape[:4], -1).masked_fill(~seen, -torch.inf)
-    to_own = (own_keys @ query.unsqueeze(-1)).squeeze(-1)  # (sequences, heads, places, streams, chain)
-    weights: Tensor = attention.dropout(torch.cat((to_items, to_own), -1).softmax(-1))
-    item_weights, own_weights = torch.split(weights, [keys.shape[2], own_keys.shape[4]], -1)
+    length, width = keys.shape[1:]
+    query, own = (
+        part.unflatten(-1, shape)
+        for part, shape in zip(
+            rows.tensor_split([width], -1), ((attention.heads, -1), (-1, attention.heads)), strict=True
+        )
+    )
+    query = query.permute(0, 3, 1, 2, 4)  # (sequences, heads, places, streams, width / heads)
+    own = own.permute(0, 4, 1, 2, 3)  # (sequences, heads, places, streams, chain)
+    keys, values = (part.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for part in (keys, values))
+    scores = query.flatten(2, 3) @ keys.transpose(2, 3)  # (sequences, heads, places · streams, length)
+    scores = scores.view(*query.shape[:4], length).masked_fill(~seen, -torch.inf)
+    weights: Tensor = attention.dropout(torch.cat((scores, own), -1).softmax(-1))
+    item_weights, own_weights = weights.tensor_split([length], -1)
     mixed = (item_weights.flatten(2, 3) @ values).view(query.shape)
-    mixed = mixed + (own_weights.unsqueeze(-2) @ own_values).squeeze(-2)
-    rows: Tensor = mixed.permute(0, 2, 3, 1, 4).flatten(3)
-    return rows
+    parts = mixed.permute(0, 2, 3, 1, 4).flatten(3), own_weights.permute(0, 2, 3, 4, 1).flatten(3)
+    return torch.cat(parts, -1)
 
 
 class ChainBlock(Protocol):
