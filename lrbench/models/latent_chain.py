@@ -108,7 +108,7 @@ class Chains:
         heads, width = attention.heads, query.shape[-1]
         query = query / math.sqrt(width / heads)
         keys, values = chain  # (rows, streams, chain, width)
-        own = (query.unsqueeze(2) * keys).unflatten(-1, (heads, -1)).sum(-1)  # (rows, streams, chain, heads)
+        own = _by_head(query.unsqueeze(2) * keys, heads).sum(-1)  # (rows, streams, chain, heads)
         rows = torch.cat((query, own.flatten(2)), -1)  # (rows, streams, width + chain · heads)
         if self._everywhere:
 
@@ -126,8 +126,8 @@ class Chains:
 
             mixed = self._sequences.at_last(at_last, rows, *memory)
         from_items, weights = mixed.tensor_split([width], -1)
-        weights = weights.unflatten(-1, (-1, heads, 1))  # (rows, streams, chain, heads, 1)
-        from_chain = (weights * values.unflatten(-1, (heads, -1))).sum(2)  # (rows, streams, heads, …)
+        weights = weights.reshape(own.shape).unsqueeze(-1)  # (rows, streams, chain, heads, 1)
+        from_chain = (weights * _by_head(values, heads)).sum(2)  # (rows, streams, heads, …)
         return from_items + from_chain.flatten(2)
 
 
@@ -146,15 +146,10 @@ def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen:
         Weighted values of the items and weights of the chain, shaped as ``rows``.
     """
     length, width = keys.shape[1:]
-    query, own = (
-        part.unflatten(-1, shape)
-        for part, shape in zip(
-            rows.tensor_split([width], -1), ((attention.heads, -1), (-1, attention.heads)), strict=True
-        )
-    )
-    query = query.permute(0, 3, 1, 2, 4)  # (sequences, heads, places, streams, width / heads)
-    own = own.permute(0, 4, 1, 2, 3)  # (sequences, heads, places, streams, chain)
-    keys, values = (part.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for part in (keys, values))
+    heads, (query, own) = attention.heads, rows.tensor_split([width], -1)
+    query = _by_head(query, heads).permute(0, 3, 1, 2, 4)  # (sequences, heads, places, streams, …)
+    own = own.reshape(*own.shape[:3], -1, heads).permute(0, 4, 1, 2, 3)  # (sequences, heads, …, chain)
+    keys, values = (_by_head(part, heads).transpose(1, 2) for part in (keys, values))
     scores = query.flatten(2, 3) @ keys.transpose(2, 3)  # (sequences, heads, places · streams, length)
     scores = scores.view(*query.shape[:4], length).masked_fill(~seen, -torch.inf)
     weights: Tensor = attention.dropout(torch.cat((scores, own), -1).softmax(-1))
@@ -162,6 +157,11 @@ def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen:
     mixed = (item_weights.flatten(2, 3) @ values).view(query.shape)
     parts = mixed.permute(0, 2, 3, 1, 4).flatten(3), own_weights.permute(0, 2, 3, 4, 1).flatten(3)
     return torch.cat(parts, -1)
+
+
+def _by_head(part: Tensor, heads: int) -> Tensor:
+    """(…, width) → (…, heads, width / heads)."""
+    return part.view(*part.shape[:-1], heads, -1)
 
 
 class ChainBlock(Protocol):
