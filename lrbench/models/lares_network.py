@@ -19,6 +19,7 @@ from lrbench.models.backbones import BlockConfig, backbone_is_causal, make_backb
 from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe
+from lrbench.models.recomputed import recomputed
 from lrbench.models.same_target import AlignedRows
 from lrbench.models.steps import StepSampler, draw_steps
 from lrbench.objectives.alignment import Similarity
@@ -233,16 +234,21 @@ class LARESNetwork(NextItemModel, ReasoningModel):
         stepped: Tensor = self.core(self.norm(self.adapter(state, pre)), sequences)
         return stepped
 
-    def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
+    def unroll(self, pre: Tensor, sequences: Packed, steps: int, keep: bool = True) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
 
-        Where there are no steps, the pre-block's output stands for the one state.
+        Where there are no steps, the pre-block's output stands for the one state. Unless they ``keep`` it,
+        the backward pass computes anew what is inside of the steps.
         """
         if not steps:
             return [pre]
+
+        def step(state: Tensor, pre: Tensor) -> Tensor:
+            return self.step(state, pre, sequences)
+
         state, states = self.initial_state(pre), []
         for _ in range(steps):
-            state = self.step(state, pre, sequences)
+            state = step(state, pre) if keep else recomputed(step, self, state, pre)
             states.append(state)
         return states
 
