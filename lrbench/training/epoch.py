@@ -70,6 +70,7 @@ def run_epoch(
                 "Lower the learning rate or set gradient_clip.",
             )
         _step(terms["loss"], optimiser, model, training.gradient_clip)
+        del terms  # else what hangs on them is there throughout the next step
         count = len(batch.target_ids)
         targets += count
         tokens += batch.sequences.n_tokens
