@@ -1,0 +1,64 @@
+"""An epoch keeps one step at a time, and puts what holds for a step around its losses."""
+
+import weakref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrbench.config.training import TrainingConfig
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import Terms
+from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.models.supervised import Supervised
+from lrbench.testing import random_histories, training_view
+from lrbench.training.epoch import EpochResult, run_epoch
+from lrbench.training.optimiser import Optimiser
+
+CPU = torch.device("cpu")
+
+
+class Watched(Supervised):
+    """Notes before each step whether the last one's loss is still there, and the items that it sees."""
+
+    def __init__(self, model: SASRec) -> None:
+        super().__init__(model)
+        self.left_over: list[bool] = []
+        self.tables: list[Tensor] = []
+        self._last: weakref.ref[Tensor] | None = None
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        if self._last is not None:
+            self.left_over.append(self._last() is not None)
+        self.tables.append(self.model.item_vectors().detach())
+        terms = super().losses(batch)
+        self._last = weakref.ref(terms["loss"])
+        return terms
+
+
+def epoch_of(stage: Watched) -> EpochResult:
+    view, training = training_view(random_histories(40, shortest=3)), TrainingConfig(batch_size=20)
+    batches = TrainingData(view, 6).batches(training.batch_size, CPU, np.random.default_rng(0))
+    optimiser = Optimiser(stage.model.parameters(), training)
+    return run_epoch(stage, optimiser, batches, training, CPU, "the test")
+
+
+def model(item_dropout: float) -> SASRec:
+    view = training_view(random_histories(40, shortest=3))
+    return SASRec(SASRecConfig(width=8, heads=2, item_dropout=item_dropout), view.n_items, 6)
+
+
+def test_a_step_is_gone_before_the_next_one() -> None:
+    stage = Watched(model(0.0))
+    result = epoch_of(stage)
+    assert result.steps > 2
+    assert stage.left_over == [False] * (result.steps - 1)
+
+
+def test_items_are_dropped_anew_in_every_step_and_whole_in_between() -> None:
+    stage = Watched(model(0.5))
+    epoch_of(stage)
+    dropped = [table == 0 for table in stage.tables]
+    assert all(0.2 < share.float().mean() < 0.8 for share in dropped)
+    assert not torch.equal(dropped[0], dropped[1])
+    assert (stage.model.item_vectors() != 0).all()
