@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Dropout", "draw_kept", "dropout", "rows_dropped"]
+__all__ = ["Dropout", "draw_kept", "dropout", "elements_dropped"]
 
 
 def dropout(values: Tensor, rate: float) -> Tensor:
@@ -40,7 +40,7 @@ class Dropout(nn.Dropout):
 
 
 @contextmanager
-def rows_dropped(table: nn.Embedding, rate: float) -> Iterator[None]:
+def elements_dropped(table: nn.Embedding, rate: float) -> Iterator[None]:
     """Drop elements of a table of vectors, the same ones wherever its ``weight`` is read within."""
     weight = table.weight
     del table.weight

@@ -11,7 +11,7 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
-from lrbench.models.dropout import rows_dropped
+from lrbench.models.dropout import elements_dropped
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -77,7 +77,7 @@ class NextItemModel(Model):
         """Items dropped alike in histories and scores, where the configuration drops any."""
         if not isinstance(self.config, NextItemLoss) or not self.config.item_dropout:
             return super().one_step()
-        return rows_dropped(self.item_table(), self.config.item_dropout)
+        return elements_dropped(self.item_table(), self.config.item_dropout)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""

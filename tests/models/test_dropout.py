@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from lrbench.models.attention import Attention
-from lrbench.models.dropout import Dropout, draw_kept, rows_dropped
+from lrbench.models.dropout import Dropout, draw_kept, elements_dropped
 from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.testing import pack_lists
 
 ELEMENTS = 1_000_000
@@ -69,10 +70,9 @@ def test_attention_with_dropout_means_attention_without() -> None:
 
 
 def test_items_are_dropped_once_for_histories_and_scores_of_a_step() -> None:
-    rate, model = (
-        0.5,
-        SASRec(SASRecConfig(width=16, dropout=0.0, attention_dropout=0.0, item_dropout=0.5), 40, 8),
-    )
+    rate = 0.5
+    config = SASRecConfig(width=16, dropout=0.0, attention_dropout=0.0, item_dropout=rate)
+    model = SASRec(config, 40, 8)
     sequences, targets = pack_lists([[1, 2, 3], [4, 5]]), torch.tensor([6, 7])
     table = model.item_table().weight
 
@@ -95,10 +95,22 @@ def test_items_are_dropped_once_for_histories_and_scores_of_a_step() -> None:
     torch.testing.assert_close(gradient, by_dropped * kept * factor)
 
 
+def test_items_are_whole_outside_of_a_step() -> None:
+    model = SASRec(SASRecConfig(width=16, item_dropout=0.5), 40, 8)
+    states, targets = torch.randn(6, 16), torch.arange(6)
+    items = model.item_vectors().detach()
+    with model.one_step():
+        assert not torch.equal(model.item_vectors(), items)
+    for mode in (True, False):
+        model.train(mode)
+        assert torch.equal(model.target_loss(states, targets), cross_entropy(states, items, targets))
+        assert torch.equal(model.score(states), states @ items.T)
+
+
 def test_a_table_is_whole_again_after_an_error() -> None:
     table = torch.nn.Embedding(4, 3)
     weight = table.weight
-    with pytest.raises(ZeroDivisionError), rows_dropped(table, 0.5):
+    with pytest.raises(ZeroDivisionError), elements_dropped(table, 0.5):
         1 / 0  # noqa: B018
     assert table.weight is weight
     assert list(table.parameters()) == [weight]
