@@ -8,11 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 __all__ = [
     "add_product",
-    "chosen_scores",
     "log_softmax_at",
     "padded",
     "score_chunks",
@@ -102,28 +100,6 @@ def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, .
         yield rows, *(torch.mm(state[rows], item_vectors.T, out=buffer) for state, buffer in products)
 
 
-def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
-    """Scores of some items for each row, by way of its scores of all items.
-
-    That is faster than to gather the items' vectors row by row where many are chosen of few: measured on
-    one core for 800 rows and 256 of 12,101 items, 77 ms instead of 117 at width 64 and 209 instead of 441 at
-    width 256; of 24,000 items about as fast, of 35,000 slower.
-
-    Args:
-        states: (rows, width).
-        item_vectors: (items, width).
-        chosen: (rows, K) item numbers; one may be chosen more than once.
-
-    Returns:
-        (rows, K), in the type of the states.
-    """
-    with score_type(states) as product:
-        scores: Tensor = _ChosenScores.apply(  # type: ignore[no-untyped-call]
-            padded(states, product), item_vectors, padded(chosen, product), product
-        )
-    return scores[: len(states)]
-
-
 def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
     """Add ``scoresᵀ · rows`` to (items, width), which may be of a wider type."""
     if total.dtype == scores.dtype:
@@ -142,29 +118,3 @@ def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
     for start in range(0, n_rows, max(length, 1)):
         rows = slice(start, min(start + length, n_rows))
         yield rows, *(buffer[: rows.stop - start] for buffer in buffers)
-
-
-class _ChosenScores(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, item_vectors: Tensor, chosen: Tensor, product: torch.dtype
-    ) -> Tensor:
-        ctx.save_for_backward(states, item_vectors, chosen)
-        ctx.product = product
-        picked = states.new_empty(chosen.shape)
-        for rows, scores in score_chunks(item_vectors.to(ctx.product), states.to(ctx.product)):
-            picked[rows] = scores.gather(1, chosen[rows]).to(picked.dtype)
-        return picked
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        states, item_vectors, chosen = ctx.saved_tensors
-        items, rounded = item_vectors.to(ctx.product), states.to(ctx.product)
-        gradient = gradient.to(ctx.product)
-        states_gradient, items_gradient = torch.empty_like(states), torch.zeros_like(item_vectors)
-        for rows, buffer in _buffers(len(items), rounded):
-            by_score = buffer.zero_().scatter_add_(1, chosen[rows], gradient[rows])  # (chunk, items)
-            states_gradient[rows] = by_score @ items
-            add_product(items_gradient, by_score, rounded[rows])
-        return states_gradient, items_gradient, None, None

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lrbench.objectives.chosen import chosen_scores, gathered_scores
 from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
@@ -75,32 +76,32 @@ def test_negatives_are_uniform_over_the_catalogue() -> None:
     assert draw_negatives(torch.zeros(3), 10, 4, shared=True).shape == (4,)
 
 
-def test_scores_are_the_same_by_way_of_all_items_and_of_their_own() -> None:
-    """More than 64 items for each negative take the one way, fewer the other."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_chosen_scores_and_gradients_are_those_of_gathered_vectors(dtype: torch.dtype) -> None:
+    """Some items are chosen more than once, in a row and across rows, and some never."""
     source = torch.Generator().manual_seed(1)
-    states = torch.randn(8, 5, dtype=torch.float64, generator=source, requires_grad=True)
-    items = torch.randn(100, 5, dtype=torch.float64, generator=source, requires_grad=True)
-    targets = torch.randint(100, (8,), generator=source)
-    negatives = torch.randint(20, (8, 4), generator=source)  # some more than once
-    few = sampled_loss("sampled_softmax", states, items[:100], targets, negatives)
-    rest = torch.zeros(300, 5, dtype=torch.float64)  # never chosen
-    many = sampled_loss("sampled_softmax", states, torch.cat((items, rest)), targets, negatives)
-    torch.testing.assert_close(few, many)
-    ours, theirs = (torch.autograd.grad(3 * value, (states, items)) for value in (few, many))
+    states = torch.randn(8, 5, dtype=dtype, generator=source, requires_grad=True)
+    items = torch.randn(100, 5, dtype=dtype, generator=source, requires_grad=True)
+    chosen = torch.randint(20, (8, 6), generator=source)
+    weights = torch.randn(8, 6, dtype=dtype, generator=source)
+    ways = [way(states, items, chosen) for way in (chosen_scores, gathered_scores)]
+    torch.testing.assert_close(*ways)
+    ours, theirs = (torch.autograd.grad((weights * scores).sum(), (states, items)) for scores in ways)
     torch.testing.assert_close(ours, theirs)
+    assert not ours[1][20:].any()
 
 
-def test_coarse_scores_are_near() -> None:
+def test_chosen_scores_at_the_edges() -> None:
+    states, items = torch.ones(2, 1), torch.tensor([[1.0], [2.0], [4.0]])
+    assert chosen_scores(states, items, torch.tensor([[2, 2], [0, 1]])).tolist() == [[4, 4], [1, 2]]
+    assert chosen_scores(states[:0], items, torch.empty(0, 2, dtype=torch.int64)).shape == (0, 2)
+
+
+def test_chosen_scores_are_no_coarser_than_items() -> None:
+    """Few as they are, a coarser type would gain nothing."""
     source = torch.Generator().manual_seed(2)
-    states = torch.randn(40, 16, generator=source, requires_grad=True)
-    items = torch.randn(100, 16, generator=source, requires_grad=True)
-    case = (states, items, torch.randint(100, (40,), generator=source))
-    negatives = torch.randint(100, (40, 8), generator=source)
-    exact = sampled_loss("sampled_softmax", *case, negatives)
+    states, items = (torch.randn(rows, 16, generator=source) for rows in (40, 100))
+    targets, negatives = (torch.randint(100, shape, generator=source) for shape in ((40,), (40, 8)))
+    exact = sampled_loss("sampled_softmax", states, items, targets, negatives)
     with scores_in(torch.bfloat16):
-        coarse = sampled_loss("sampled_softmax", *case, negatives)
-    assert coarse.dtype == torch.float32
-    assert 0 < abs(coarse - exact) < 0.01 * exact
-    ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, exact))
-    for own, reference in zip(ours, theirs, strict=True):
-        assert 0 < (own - reference).norm() < 0.03 * reference.norm()
+        assert sampled_loss("sampled_softmax", states, items, targets, negatives) == exact

@@ -1,0 +1,83 @@
+"""Scores of a few chosen items for each row, without the scores of all others and without copies of vectors.
+
+The chosen items of all rows are the pattern of a sparse matrix, (rows, items). Scores are the product
+``states · item_vectorsᵀ`` taken at that pattern. Both gradients are products with it: by states it is read
+row by row, by items it is sorted by item first, so that each item's vector is summed once. Measured on one
+core for 768 rows, 257 of 18,357 items and width 64: 8 ms for the scores and 26 for both gradients, where to
+gather the vectors takes 54 for the scores alone and to score all items 64.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+__all__ = ["chosen_scores", "gathered_scores"]
+
+
+def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+    """Scores of some items for each row.
+
+    They and their gradients are computed in the type of the item vectors, whatever the type of other scores
+    is: few as they are, a coarser type gains nothing.
+
+    Args:
+        states: (rows, width).
+        item_vectors: (items, width).
+        chosen: (rows, K) item numbers; one may be chosen more than once.
+
+    Returns:
+        (rows, K)
+    """
+    states = states.to(item_vectors.dtype)
+    if states.device.type != "cpu":
+        return gathered_scores(states, item_vectors, chosen)
+    scores: Tensor = _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
+    return scores
+
+
+def gathered_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+    """Return the same by way of a copy of each chosen item's vector, (rows, K, width), for any device."""
+    return torch.bmm(F.embedding(chosen, item_vectors), states.unsqueeze(2)).squeeze(2)
+
+
+class _ChosenScores(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
+        ctx.save_for_backward(states, item_vectors, chosen)
+        picked = torch.sparse.sampled_addmm(
+            _pattern(chosen, states, len(item_vectors)), states, item_vectors.T, beta=0.0
+        )
+        scores: Tensor = picked.values().view(chosen.shape)
+        return scores
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        states, item_vectors, chosen = ctx.saved_tensors
+        by_state = F.embedding_bag(chosen, item_vectors, mode="sum", per_sample_weights=gradient)
+        # 32-bit numbers sort in half the time.
+        items, order = torch.sort(chosen.flatten().to(torch.int32))
+        starts = torch.searchsorted(items, torch.arange(len(item_vectors) + 1, dtype=torch.int32))
+        by_item = F.embedding_bag(
+            order // chosen.shape[1],
+            states,
+            starts,
+            mode="sum",
+            per_sample_weights=gradient.flatten().index_select(0, order),
+            include_last_offset=True,
+        )
+        return by_state, by_item, None
+
+
+def _pattern(chosen: Tensor, states: Tensor, n_items: int) -> Tensor:
+    """Zeros at the chosen items of each row, (rows, items); an item chosen twice has two places."""
+    rows, per_row = chosen.shape
+    starts = torch.arange(0, rows * per_row + 1, per_row)
+    places = chosen.flatten(), states.new_zeros(chosen.numel())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says once that such tensors are in beta
+        return torch.sparse_csr_tensor(starts, *places, (rows, n_items), check_invariants=False)
