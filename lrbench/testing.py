@@ -81,6 +81,7 @@ class ModelConformance:
         kind = self.kind()
         config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {})})
         config.check(MAX_LENGTH, kind.default_stages)
+        kind.check(config)
         torch.manual_seed(seed)
         return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
 

@@ -205,6 +205,7 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
     stages = _stages(entry, model, suite, where)
     try:
         config.check(rules.max_length, [stage.name for stage in stages])
+        model.check(config)
         _check_rows(model, config, stages)
     except ValueError as error:
         raise RequestError(f"{where}: {error}.") from None

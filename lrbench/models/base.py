@@ -82,6 +82,14 @@ class Model(nn.Module, ABC):
         self.max_length = max_length
 
     @classmethod
+    def check(cls, config: Any) -> None:
+        """Refuse options that this network has no part for, before anything trains.
+
+        Raises:
+            ValueError: a sentence that says what is missing.
+        """
+
+    @classmethod
     def causal(cls, config: Any) -> bool:
         """Whether no state depends on later items, so that all positions can be trained on in one pass."""
         return True

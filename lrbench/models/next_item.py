@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 from lrbench.models.dropout import elements_dropped
 from lrbench.models.losses import NextItemLoss, next_item_loss
@@ -67,11 +67,16 @@ class NextItemModel(Model):
             return cross_entropy(states, self.item_vectors(), targets)
         return next_item_loss(self.config, states, self.item_vectors(), targets)
 
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Refuse to drop items where the class does not say where they are kept."""
+        dropped = isinstance(config, NextItemLoss) and config.item_dropout > 0
+        if dropped and cls.item_table is NextItemModel.item_table:
+            raise ValueError(f"item_dropout needs {cls.__name__}.item_table, which it does not have")
+
     def item_table(self) -> nn.Embedding:
         """Where the vectors of items are kept; only ``item_dropout`` asks for it."""
-        raise LrbenchError(
-            f"{type(self).__name__} has no item_table.", "Give it one, or leave item_dropout at 0."
-        )
+        raise NotImplementedError
 
     def one_step(self) -> AbstractContextManager[None]:
         """Items dropped alike in histories and scores, where the configuration drops any."""

@@ -70,6 +70,16 @@ def test_wrong_files_get_one_sentence(desk: Desk, text: str, message: str) -> No
     assert "There is no plug-in file" in desk.run("list", "models", "--plugin", "none.py", code=2).stderr
 
 
+def test_an_option_that_the_model_has_no_part_for_is_refused_before_anything_trains(desk: Desk) -> None:
+    """The example takes the losses' options over and does not say where its items are kept."""
+    losses = "from lrbench.models.losses import NextItemLoss as ModelConfig"
+    losing = EXAMPLE.replace("from lrbench.models.base import ModelConfig", losses)
+    (desk.folder / "losing.py").write_text(losing, encoding="utf-8")
+    suite = desk.suite(PLUGGED.replace("{ width = 16 }", "{ width = 16, item_dropout = 0.2 }"))
+    wrong = desk.run("run", suite, "--plugin", "losing.py", "--dry-run", code=2).stderr
+    assert "item_dropout needs Fading.item_table, which it does not have" in " ".join(wrong.split())
+
+
 def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
     site = desk.folder / "site"
     information = site / "fading_models-1.0.dist-info"
