@@ -54,9 +54,12 @@ class Protocol(FrozenConfig):
     """One sentence for listings and captions."""
 
     def ranks_alike(self, other: "Protocol") -> bool:
-        """Whether both give the same ranks, the history left out or not, of a trained model."""
-        headline = {"name": "", "summary": "", "mask_seen": False}
-        return self.model_copy(update=headline) == other.model_copy(update=headline)
+        """Whether both give the same ranks of a trained model, however its epoch was chosen.
+
+        Ranks of both kinds are stored, the history left out or not.
+        """
+        aside = {"name": "", "summary": "", "mask_seen": False, "selection_metric": ""}
+        return self.model_copy(update=aside) == other.model_copy(update=aside)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -80,7 +83,16 @@ PROTOCOLS = {
             max_length=50,
             mask_seen=True,
             summary="leave-one-out, 5-core, repeats kept, the latest 50 interactions, history masked, "
-            "in choosing the epoch too (as eSASRec and BSARec)",
+            "in choosing the epoch too (as BSARec)",
+        ),
+        Protocol(
+            name="loo-50-masked-recall",
+            filters=Filters(repeats="keep", k_core=5),
+            max_length=50,
+            mask_seen=True,
+            selection_metric="recall@10",
+            summary="leave-one-out, 5-core, repeats kept, the latest 50 interactions, history masked, "
+            "the epoch chosen by masked Recall@10 (as the study of eSASRec)",
         ),
         Protocol(
             name="loo-20",

@@ -62,9 +62,10 @@ def test_another_dataset_protocol_model_or_option_is_not_compared(
     assert not list(published_values(measured, [publication(**changes)]))
 
 
-def test_protocols_that_differ_in_the_mask_alone_share_their_entries() -> None:
+def test_protocols_that_differ_in_the_mask_or_in_the_choice_of_epoch_share_their_entries() -> None:
     kept, left_out = PROTOCOLS["loo-50"], PROTOCOLS["loo-50-masked"]
     assert kept.ranks_alike(left_out)
+    assert kept.ranks_alike(PROTOCOLS["loo-50-masked-recall"])
     assert not kept.ranks_alike(PROTOCOLS["loo-20"])
     assert not left_out.ranks_alike(PROTOCOLS["loo-200"])
 
