@@ -54,9 +54,10 @@ class _PairwiseDivergence(torch.autograd.Function):
         for rows, scores, excess in score_chunks(items, rounded, excesses):
             probabilities = torch.softmax(scores, 1, out=scores)
             weighted = excess.mul_(probabilities)
-            mean = weighted.sum(1, keepdim=True, dtype=states.dtype)  # (chunk, 1)
-            total += mean.sum()
-            by_score = weighted.addcmul_(probabilities, mean.to(product), value=-1)
+            # Summed in float32 and rounded once: to ask for a wider sum would widen the whole chunk first.
+            mean = weighted.sum(1, keepdim=True)  # (chunk, 1)
+            total += mean.sum(dtype=states.dtype)
+            by_score = weighted.addcmul_(probabilities, mean, value=-1)
             states_gradient[rows] = by_score @ items
             add_product(items_gradient, by_score, rounded[rows])
         ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
