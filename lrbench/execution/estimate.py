@@ -1,9 +1,7 @@
 """What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
 
-import time
 from dataclasses import replace
 from itertools import islice
-from statistics import median
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from lrbench.data.sequences import TrainingView, leave_one_out
 from lrbench.execution.trial import build_model
 from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
+from lrbench.training.epoch import run_epoch
 from lrbench.training.optimiser import Optimiser
 
 __all__ = ["seconds_per_epoch"]
@@ -51,17 +50,14 @@ def _stage_seconds(
     data = TrainingData(some, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
-    model.train()
     optimiser = Optimiser(model.parameters(), config.training)
-    timings = []
     batches = data.batches(config.training.batch_size, device, shuffle_source(seed, 0, 1))
-    for batch in islice(batches, 1 + _STEPS):
-        started = time.perf_counter()
-        optimiser.zero_grad()
-        stage.losses(batch)["loss"].backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        timings.append((time.perf_counter() - started) / len(batch.target_ids))
-    return median(timings[1:] or timings) * all_targets if timings else 0.0
+    first, timed = (
+        run_epoch(stage, optimiser, islice(batches, steps), config.training, device, "the estimate")
+        for steps in (1, _STEPS)
+    )
+    epoch = timed if timed.steps else first  # data so small that one step is all of it
+    return epoch.seconds / epoch.targets * all_targets if epoch.targets else 0.0
 
 
 def _some_users(view: TrainingView, targets: int, seed: int) -> TrainingView:
