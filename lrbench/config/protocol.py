@@ -51,7 +51,7 @@ class Protocol(FrozenConfig):
     """The K of Recall@K and NDCG@K."""
 
     summary: str
-    """One sentence for listings and captions."""
+    """One sentence for listings and captions; it is part of every trial's id, so it stays as it is."""
 
     def ranks_alike(self, other: "Protocol") -> bool:
         """Whether both give the same ranks of a trained model, however its epoch was chosen.
@@ -83,7 +83,7 @@ PROTOCOLS = {
             max_length=50,
             mask_seen=True,
             summary="leave-one-out, 5-core, repeats kept, the latest 50 interactions, history masked, "
-            "in choosing the epoch too (as BSARec)",
+            "in choosing the epoch too (as eSASRec and BSARec)",
         ),
         Protocol(
             name="loo-50-masked-recall",

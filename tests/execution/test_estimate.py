@@ -7,6 +7,25 @@ from small_data import small_dataset, trial_config
 from lrbench.data.batches import TrainingData
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.models.lares_reinforcement import Reinforcement
+from lrbench.models.sasrec import SASRec
+from lrbench.objectives.chunks import score_type
+
+
+def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores as coarse as the trial's, and items dropped as in its steps."""
+    seen: list[tuple[torch.dtype, bool]] = []
+    loss = SASRec.target_loss
+
+    def told(model: SASRec, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        with score_type(states) as product:
+            seen.append((product, isinstance(model.item_table().weight, torch.nn.Parameter)))
+        return loss(model, states, targets)
+
+    monkeypatch.setattr(SASRec, "target_loss", told)
+    config = trial_config(params={"width": 16, "item_dropout": 0.5}, batch_size=16, precision="bfloat16")
+    seconds_per_epoch(config, small_dataset(), torch.device("cpu"))
+    assert seen
+    assert set(seen) == {(torch.bfloat16, False)}
 
 
 def test_stages_are_timed_on_few_users(monkeypatch: pytest.MonkeyPatch) -> None:

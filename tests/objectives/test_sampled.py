@@ -100,8 +100,14 @@ def test_chosen_scores_at_the_edges() -> None:
 def test_chosen_scores_are_no_coarser_than_items() -> None:
     """Few as they are, a coarser type would gain nothing."""
     source = torch.Generator().manual_seed(2)
-    states, items = (torch.randn(rows, 16, generator=source) for rows in (40, 100))
-    targets, negatives = (torch.randint(100, shape, generator=source) for shape in ((40,), (40, 8)))
-    exact = sampled_loss("sampled_softmax", states, items, targets, negatives)
+    states = torch.randn(40, 16, generator=source, requires_grad=True)
+    items = torch.randn(100, 16, generator=source, requires_grad=True)
+    case = (states, items, torch.randint(100, (40,), generator=source))
+    negatives = torch.randint(100, (40, 8), generator=source)
+    exact = sampled_loss("sampled_softmax", *case, negatives)
     with scores_in(torch.bfloat16):
-        assert sampled_loss("sampled_softmax", states, items, targets, negatives) == exact
+        coarse = sampled_loss("sampled_softmax", *case, negatives)
+    assert coarse.dtype == torch.float32
+    assert coarse == exact
+    ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, exact))
+    torch.testing.assert_close(ours, theirs)
