@@ -12,6 +12,6 @@ __all__ = ["one_thread"]
 def short_chunks() -> Iterator[None]:
     """Three rows a chunk, so that small cases have several chunks and a short last one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "_CHUNK_BYTES", {"cpu": 1})
+        patch.setattr(chunks, "_chunk_bytes", lambda _: 1)
         patch.setattr(chunks, "_SHORTEST_CHUNK", 3)
         yield
