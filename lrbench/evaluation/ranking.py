@@ -90,9 +90,10 @@ def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]
 
 def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """User, ascending, and item of everything in the users' whole histories, each once, targets left out."""
-    starts, stops = view.starts[users], view.stops[users]
-    of_user = np.repeat(np.arange(users.start, users.stop), stops - starts)
-    items = np.concatenate([view.items[start:stop] for start, stop in zip(starts, stops, strict=True)])
+    starts, lengths = view.starts[users], view.stops[users] - view.starts[users]
+    of_user = np.repeat(np.arange(users.start, users.stop), lengths)
+    before = np.cumsum(lengths) - lengths  # (users,) interactions of those who come earlier
+    items = view.items[np.arange(len(of_user)) + np.repeat(starts - before, lengths)]
     pairs = np.unique(of_user * view.n_items + items)
     of_user, items = pairs // view.n_items, pairs % view.n_items
     kept = items != view.targets[of_user]
