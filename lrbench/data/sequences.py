@@ -5,7 +5,7 @@ there is no padding item: user ``u``'s interactions, oldest first, are
 ``items[offsets[u]:offsets[u + 1]]``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class EvaluationView:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def reordered(self, order: Int64s) -> "EvaluationView":
+        """Return the same users in another order, (evaluated,) places in this one."""
+        starts, stops = self.starts[order], self.stops[order]
+        return replace(self, users=self.users[order], starts=starts, stops=stops, targets=self.targets[order])
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ def rank_targets(
         LrbenchError: a score is NaN or infinite.
     """
     model.eval()
+    lengths = np.minimum(view.stops - view.starts, model.max_length)
+    order = np.argsort(lengths, kind="stable")  # histories of one length together need no padding
+    view = view.reordered(order)
     shape = (len(depths), len(view))
     rank, rank_masked, tied = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
     noise = torch.Generator(device).manual_seed(noise_seed)
@@ -77,7 +80,8 @@ def rank_targets(
                     rank[index, block] = 1 + greater + equal / 2
                     rank_masked[index, block] = rank[index, block] - seen_greater - seen_equal / 2
                     tied[index, block] = equal > 0
-    return Ranks(rank, rank_masked, tied)
+    as_given = np.argsort(order)
+    return Ranks(rank[:, as_given], rank_masked[:, as_given], tied[:, as_given])
 
 
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
