@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from lares_on_recbole import LaresOnRecBole
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.trainer import Trainer
@@ -50,6 +51,7 @@ SIZES = {
     "BERT4Rec": {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2},
     "Caser": {"embedding_size": 64},
     "GRU4Rec": {"embedding_size": 64, "hidden_size": 128, "num_layers": 1},
+    "LARES": {"MAX_ITEM_LIST_LENGTH": 20, "train_batch_size": 1024},
 }
 
 
@@ -65,13 +67,15 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
 
     settings = SETTINGS | SIZES[arguments.model] | {"data_path": str(arguments.data)}
-    config = Config(model=arguments.model, dataset="beauty", config_dict=settings)
+    known = "SASRec" if arguments.model == "LARES" else arguments.model
+    config = Config(model=known, dataset="beauty", config_dict=settings)
     init_seed(config["seed"], config["reproducibility"])
     started = time.perf_counter()
     dataset = create_dataset(config)
     train, valid, test = data_preparation(config, dataset)
     prepared = time.perf_counter() - started
-    model = get_model(config["model"])(config, train.dataset)
+    build = LaresOnRecBole if arguments.model == "LARES" else get_model(config["model"])
+    model = build(config, train.dataset)
     trainer = Trainer(config, model)
     result = {"peer": "RecBole", "model": arguments.model, "prepare": prepared}
     if arguments.epochs:

@@ -1,0 +1,75 @@
+"""A pretraining step of LARES as its authors' code takes it, on the encoder of RecBole that it is built on.
+
+Every prefix is a row, padded to the maximum length. A step encodes the batch twice and other rows once
+(BishopLiu/LARES @b09245d); one of the passes scores all items after every step and takes the logarithms of
+the softmax, which the pretraining loss does not use but pays for. The depth is the mean of those that the
+authors draw, a Poisson variable of mean 4 and 1 more, so that a few steps tell what an epoch takes.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.model.layers import TransformerEncoder
+from torch import Tensor, nn
+
+WIDTH, INNER, HEADS, DROPOUT, EPSILON = 64, 256, 2, 0.5, 1e-12
+LAYERS_BEFORE, LAYERS_LOOPED = 2, 2
+DEPTH, DEPTH_IN_RANKING = 5, 4
+TEMPERATURE, WEIGHT = 0.07, 0.1
+NOISE_SCALE = 3.0
+
+
+class LaresOnRecBole(SequentialRecommender):
+    """Two blocks, and two more that are repeated; scores are cosines."""
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.items = nn.Embedding(self.n_items, WIDTH, padding_idx=0)
+        self.places = nn.Embedding(self.max_seq_length, WIDTH)
+        self.norm_input, self.norm_state = (nn.LayerNorm(WIDTH, eps=EPSILON) for _ in range(2))
+        self.dropout = nn.Dropout(DROPOUT)
+        self.before, self.looped = (
+            TransformerEncoder(layers, HEADS, WIDTH, INNER, DROPOUT, DROPOUT, "gelu", EPSILON)
+            for layers in (LAYERS_BEFORE, LAYERS_LOOPED)
+        )
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """Cross-entropy, and alignment between views and with the state of a step drawn at random."""
+        rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        table = F.normalize(self.items.weight, dim=-1)
+        state = F.normalize(self._states(rows, lengths, DEPTH)[-1], dim=-1)
+        loss = F.cross_entropy(state @ table.T / TEMPERATURE, interaction[self.POS_ITEM_ID])
+        trajectory = self._states(rows, lengths, DEPTH)
+        by_step = (torch.stack(trajectory, 1) @ self.items.weight.T).log_softmax(-1)  # (rows, depth, items)
+        # Rows of the same target cost as much as any others.
+        other = self._states(rows.roll(1, 0), lengths.roll(1, 0), DEPTH)[-1]
+        some_step = trajectory[int(torch.randint(DEPTH, ()))]
+        loss = loss + WEIGHT * (agreement(trajectory[-1], other) + agreement(trajectory[-1], some_step))
+        del by_step  # held until here, as there
+        return loss
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """Cosines with all items after the mean depth."""
+        states = self._states(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], DEPTH_IN_RANKING)
+        return F.normalize(states[-1], dim=-1) @ F.normalize(self.items.weight, dim=-1).T / TEMPERATURE
+
+    def _states(self, rows: Tensor, lengths: Tensor, depth: int) -> list[Tensor]:
+        """States of the last items after each step, (rows, width)."""
+        mask = self.get_attention_mask(rows)
+        hidden = self.items(rows) + self.places(torch.arange(rows.shape[1]))
+        hidden = self.before(self.dropout(self.norm_input(hidden)), mask)[-1]
+        state = NOISE_SCALE * nn.init.trunc_normal_(torch.empty_like(hidden), a=-3, b=3)
+        states = []
+        for _ in range(depth):
+            state = self.looped(self.norm_state((state + hidden) / 2), mask)[-1]
+            states.append(self.gather_indexes(state, lengths - 1))
+        return states
+
+
+def agreement(first: Tensor, second: Tensor) -> Tensor:
+    """Contrast of rows with each other, both ways."""
+    cosines = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / TEMPERATURE
+    labels = torch.arange(len(cosines))
+    return (F.cross_entropy(cosines, labels) + F.cross_entropy(cosines.T, labels)) / 2
