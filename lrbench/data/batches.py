@@ -18,7 +18,7 @@ from torch import Tensor
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import EvaluationView, TrainingView
 
-__all__ = ["TrainingBatch", "TrainingData", "TrainingRows", "evaluation_batches"]
+__all__ = ["TrainingBatch", "TrainingData", "TrainingRows", "evaluation_batches", "ranges"]
 
 TrainingRows = Literal["positions", "prefixes"]
 LongSequences = Literal["windowed", "exact", "latest"]
@@ -70,7 +70,7 @@ class TrainingData:
         self.first = first  # (windows,) flat index of the first input that predicts
         counts = stops - first
         self.first_target = np.cumsum(counts) - counts  # (windows,) number of the window's first target
-        self.target_at = _ranges(first, counts) + 1  # (targets,) flat index of each target
+        self.target_at = ranges(first, counts) + 1  # (targets,) flat index of each target
         self.target_starts = _oldest(view, self.target_at)  # (targets,) flat index of the user's first item
 
     @property
@@ -126,8 +126,8 @@ class TrainingData:
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
         starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
         counts = stops - first
-        target_ids = _ranges(self.first_target[windows], counts)
-        within = _ranges(first - starts, counts)  # place of the predicting token in its window
+        target_ids = ranges(self.first_target[windows], counts)
+        within = ranges(first - starts, counts)  # place of the predicting token in its window
         window = np.repeat(np.arange(len(windows)), counts)
         if keep is not None:
             kept = keep[target_ids]
@@ -156,7 +156,7 @@ def _oldest(view: TrainingView, at: Int64s) -> Int64s:
     return np.asarray(view.starts[np.searchsorted(view.starts, at, side="right") - 1])
 
 
-def _ranges(starts: Int64s, counts: Int64s) -> Int64s:
+def ranges(starts: Int64s, counts: Int64s) -> Int64s:
     """Concatenate ``arange(start, start + count)``."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
@@ -183,7 +183,7 @@ def _windows(
     stride = max(max_length // 2, 1)
     extra = np.maximum(-(-(stops - starts - max_length) // stride), 0)  # further windows of each user
     user = np.repeat(np.arange(len(starts)), extra + 1)
-    number = _ranges(np.zeros(len(starts), dtype=np.int64), extra + 1)
+    number = ranges(np.zeros(len(starts), dtype=np.int64), extra + 1)
     window_stops = np.minimum(starts[user] + max_length + number * stride, stops[user])
     window_starts = np.maximum(window_stops - max_length, starts[user])
     first = np.where(number == 0, starts[user], starts[user] + max_length + (number - 1) * stride)
@@ -195,6 +195,6 @@ def _single_target_windows(
 ) -> tuple[Int64s, Int64s, Int64s]:
     """One window for each predicting input from ``first`` to ``stop``, ending with it."""
     counts = stops - firsts
-    last = _ranges(firsts, counts)
+    last = ranges(firsts, counts)
     user_start = np.repeat(starts, counts)
     return np.maximum(user_start, last + 1 - max_length), last + 1, last

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrbench.data.batches import evaluation_batches
+from lrbench.data.batches import evaluation_batches, ranges
 from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
@@ -96,8 +96,7 @@ def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], 
     """User, ascending, and item of everything in the users' whole histories, each once, targets left out."""
     starts, lengths = view.starts[users], view.stops[users] - view.starts[users]
     of_user = np.repeat(np.arange(users.start, users.stop), lengths)
-    before = np.cumsum(lengths) - lengths  # (users,) interactions of those who come earlier
-    items = view.items[np.arange(len(of_user)) + np.repeat(starts - before, lengths)]
+    items = view.items[ranges(starts, lengths)]
     pairs = np.unique(of_user * view.n_items + items)
     of_user, items = pairs // view.n_items, pairs % view.n_items
     kept = items != view.targets[of_user]
