@@ -18,9 +18,10 @@ __all__ = [
     "scores_in",
 ]
 
-# Bytes of scores held at once. Measured at width 64 and 12,101 items, 1,536 targets: in float32 on one core
-# 135 ms with 4 MB and 160 with 8, on two that share their cache 68 and 72; in bfloat16 on two others 44 and
-# 38, since the items' gradient is widened and added up once a chunk. An accelerator needs long chunks.
+# Bytes of one kind of scores held at once. Measured at width 64 and 12,101 items, 1,536 targets: in float32
+# on one core 135 ms with 4 MB and 160 with 8, on two that share their cache 68 and 72; in bfloat16 on two
+# others 44 and 38, since the items' gradient is widened and added up once a chunk (divergence of three
+# states, which holds two kinds: 214 and 191). An accelerator needs long chunks.
 _CHUNK_BYTES = 1 << 22
 _CHUNK_BYTES_BFLOAT16 = 1 << 23
 _CHUNK_BYTES_ACCELERATOR = 1 << 28
@@ -127,7 +128,7 @@ def _chunk_bytes(states: Tensor) -> int:
 def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
     """Yield slices of the rows, each with (chunk, items) of one memory for each of ``states``."""
     first = states[0]
-    most = _chunk_bytes(first) // (len(states) * n_items * first.element_size())
+    most = _chunk_bytes(first) // (n_items * first.element_size())
     length = min(max(most // _ROW_MULTIPLE * _ROW_MULTIPLE, _SHORTEST_CHUNK), len(first))
     buffers = [state.new_empty(length, n_items) for state in states]
     for start in range(0, len(first), max(length, 1)):
