@@ -1,5 +1,6 @@
 """What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
 
+import math
 from dataclasses import replace
 from itertools import islice
 
@@ -46,7 +47,7 @@ def _stage_seconds(
     assert isinstance(stage, GradientStage)
     rows = config.training.rows or type(stage).training_rows(type(model), model.config)
     all_targets = TrainingData(view, model.max_length, rows, config.training.long_sequences).n_targets
-    some = _some_users(view, (1 + _STEPS) * config.training.batch_size, seed)
+    some = _some_users(view, (1 + _STEPS) * config.training.batch_size / max(all_targets, 1), seed)
     data = TrainingData(some, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
@@ -60,9 +61,8 @@ def _stage_seconds(
     return epoch.seconds / epoch.targets * all_targets if epoch.targets else 0.0
 
 
-def _some_users(view: TrainingView, targets: int, seed: int) -> TrainingView:
-    """Draw users until they have so many targets, or all of them."""
+def _some_users(view: TrainingView, share: float, seed: int) -> TrainingView:
+    """Draw a share of the users, or all of them."""
     drawn = np.random.default_rng(seed).permutation(len(view.starts))
-    counts = np.maximum(view.stops - view.starts - 1, 0)[drawn]
-    chosen = np.sort(drawn[: np.searchsorted(np.cumsum(counts), targets) + 1])
+    chosen = np.sort(drawn[: math.ceil(share * len(drawn))])
     return replace(view, starts=view.starts[chosen], stops=view.stops[chosen])
