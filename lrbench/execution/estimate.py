@@ -1,6 +1,5 @@
 """What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
 
-import math
 from dataclasses import replace
 from itertools import islice
 
@@ -46,8 +45,8 @@ def _stage_seconds(
         return 0.0
     assert isinstance(stage, GradientStage)
     rows = config.training.rows or type(stage).training_rows(type(model), model.config)
-    all_targets = TrainingData(view, model.max_length, rows, config.training.long_sequences).n_targets
-    some = _some_users(view, (1 + _STEPS) * config.training.batch_size / max(all_targets, 1), seed)
+    whole = TrainingData(view, model.max_length, rows, config.training.long_sequences)
+    some = _some_users(whole, (1 + _STEPS) * config.training.batch_size, seed)
     data = TrainingData(some, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
@@ -58,11 +57,14 @@ def _stage_seconds(
         for steps in (1, _STEPS)
     )
     epoch = timed if timed.steps else first  # data so small that one step is all of it
-    return epoch.seconds / epoch.targets * all_targets if epoch.targets else 0.0
+    return epoch.seconds / epoch.targets * whole.n_targets if epoch.targets else 0.0
 
 
-def _some_users(view: TrainingView, share: float, seed: int) -> TrainingView:
-    """Draw a share of the users, or all of them."""
+def _some_users(data: TrainingData, targets: int, seed: int) -> TrainingView:
+    """Draw users until they have so many targets, or all of them."""
+    view = data.view
     drawn = np.random.default_rng(seed).permutation(len(view.starts))
-    chosen = np.sort(drawn[: math.ceil(share * len(drawn))])
+    users = np.searchsorted(view.starts, data.target_starts)
+    counts = np.bincount(users, minlength=len(view.starts))[drawn]
+    chosen = np.sort(drawn[: np.searchsorted(np.cumsum(counts), targets) + 1])
     return replace(view, starts=view.starts[chosen], stops=view.stops[chosen])

@@ -55,7 +55,7 @@ def perform(order: TrialOrder, send: Send) -> bool:
 
 def main() -> None:
     """Serve orders until stdin closes."""
-    # Numbers below 1e-38 are taken for 0: gradients of a contrast that is as good as won consist of them, and
+    # Numbers below 1e-38 are taken for 0: gradients of a contrast that is as good as won are so, and they
     # double the time of PLR's step on MovieLens-1M. Threads inherit this when they start, so it comes first.
     torch.set_flush_denormal(True)
     events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
