@@ -1,9 +1,9 @@
 """Rows that controls derive from a reasoning model's row, and networks made to match it.
 
 A control's recipe comes from the model (``ReasoningModel``). Two of them are then fitted to each dataset:
-``layers`` first and ``inner_width`` after are varied until the quantity that shall match does, measured on
-built models and, for operations, on the dataset's own histories. What is the same on both sides would hide
-a mismatch, so item embeddings and the scoring of items are left out of what is matched.
+first the number of blocks and then a width are varied until the quantity that shall match does, measured on
+built models and, for operations, on the lengths of the dataset's own histories. What is the same on both
+sides would hide a mismatch, so item embeddings and the scoring of items are left out of what is matched.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from lrbench.data.sequences import leave_one_out
 from lrbench.errors import RequestError
 from lrbench.evaluation.cost import count_parameters, encoder_flops
 from lrbench.models.base import Model, ModelConfig
-from lrbench.models.reasoning import ReasoningModel, Recipe
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.registry import MODELS
 
 __all__ = ["QUANTITIES", "TOLERANCE", "Build", "Matching", "control_entry", "match"]
@@ -35,6 +35,7 @@ QUANTITIES: dict[Control, str] = {
 """Controls whose network is fitted to each dataset, and what is made to match."""
 
 _MOST_LAYERS = 256
+_MOST_SECANTS = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def control_entry(parent: Entry, control: Control) -> Entry:
     """The row of one control of a row, before anything is matched.
 
     Raises:
-        RequestError: the row's model does not reason.
+        RequestError: the row's model does not reason, or takes no steps.
     """
     kind = MODELS.load(str(parent.model))
     where = f'"{parent.label}"'
@@ -80,16 +81,18 @@ def control_entry(parent: Entry, control: Control) -> Entry:
             "Ask for controls of a reasoning model.",
         )
     config = parse_config(kind.Config, parent.params, f"{where} ({parent.model})")
-    recipe = _recipe(kind, config, parent, control)
-    same_model = recipe.model == parent.model
-    stages = recipe.stages
-    if same_model and parent.stages is not None:
-        stages = tuple(stage for stage in parent.stages if stages is None or stage in stages) or stages
+    if kind.configured_depth(config) == 0:
+        raise RequestError(
+            f"{where}: controls take reasoning out, and this row takes no reasoning steps.",
+            "Leave its controls out, or let it take steps.",
+        )
+    recipe = _recipe(kind, config, parent.params, control)
+    same_model = recipe.model is None
     return Entry(
         label=f"{parent.label}: {control.replace('-', ' ')}",
-        model=recipe.model,
+        model=recipe.model or parent.model,
         params=dict(recipe.params),
-        stages=stages,
+        stages=_stages_left(parent, kind, recipe) if same_model else recipe.stages,
         training=parent.training if same_model else _without_stages(parent.training),
     )
 
@@ -97,7 +100,7 @@ def control_entry(parent: Entry, control: Control) -> Entry:
 def match(
     control: Control, base: Build, target: Build, dataset: PreparedDataset, max_length: int
 ) -> tuple[Build, Matching]:
-    """Vary ``layers`` and ``inner_width`` of ``base`` until it matches ``target``.
+    """Vary the sizes of ``base`` until it matches ``target``, whose recipe it is.
 
     Raises:
         RequestError: no setting comes within the tolerance.
@@ -112,7 +115,9 @@ def match(
             return _flops(build, dataset, max_length)
 
     wanted = measure(target)
-    fitted = _fit(base, wanted, _once(measure))
+    kind = target.kind
+    assert issubclass(kind, ReasoningModel)  # its control could not have been derived otherwise
+    fitted = _fit(base, kind.without_recurrence(target.config).sizes, wanted, _once(measure))
     reached = measure(fitted)
     if abs(reached / wanted - 1) > TOLERANCE:
         raise RequestError(
@@ -136,21 +141,27 @@ def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
     return cached
 
 
-def _fit(base: Build, wanted: float, measure: Callable[[Build], float]) -> Build:
-    """Both quantities grow linearly with the number of layers, and with the inner width."""
+def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float]) -> Build:
+    """Set the number of blocks, of which the quantity is linear, and then the width, by secants."""
 
-    def with_sizes(**sizes: int) -> Build:
-        return replace(base, params={**base.params, **sizes})
+    def build(layers: int, inner: int) -> Build:
+        return replace(base, params={**base.params, sizes.layers: layers, sizes.inner: inner})
 
-    one, two = measure(with_sizes(layers=1)), measure(with_sizes(layers=2))
+    here = int(getattr(base.config, sizes.inner))
+    one, two = (measure(build(layers, here)) for layers in (1, 2))
     layers = min(max(round(1 + (wanted - one) / (two - one)), 1), _MOST_LAYERS)
-    inner = int(getattr(base.config, "inner_width"))  # noqa: B009 - an option of this name is part of the contract
-    here, wider = (measure(with_sizes(layers=layers, inner_width=width)) for width in (inner, 2 * inner))
-    inner = max(round(inner * (1 + (wanted - here) / (wider - here))), 1)
-    return with_sizes(layers=layers, inner_width=inner)
+    tried = {inner: measure(build(layers, inner)) for inner in (here, 2 * here)}
+    for _ in range(_MOST_SECANTS):
+        (nearest, at), (other, beside) = sorted(tried.items(), key=lambda pair: abs(pair[1] - wanted))[:2]
+        units = (nearest + (wanted - at) * (other - nearest) / (beside - at)) / sizes.multiple
+        inner = max(round(units), 1) * sizes.multiple
+        if inner in tried:
+            break
+        tried[inner] = measure(build(layers, inner))
+    return build(layers, min(tried, key=lambda inner: abs(tried[inner] - wanted)))
 
 
-def _recipe(kind: type[ReasoningModel], config: Any, parent: Entry, control: Control) -> Recipe:
+def _recipe(kind: type[ReasoningModel], config: Any, params: Mapping[str, Any], control: Control) -> Recipe:
     match control:
         case "no-reasoning":
             return kind.without_reasoning(config)
@@ -159,7 +170,14 @@ def _recipe(kind: type[ReasoningModel], config: Any, parent: Entry, control: Con
         case "loss-matched":
             return kind.same_losses(config)
         case "noise-only":
-            return Recipe(str(parent.model), parent.params, parent.stages)
+            return Recipe(params)
+
+
+def _stages_left(parent: Entry, kind: type[ReasoningModel], recipe: Recipe) -> tuple[str, ...] | None:
+    if recipe.stages is None:
+        return parent.stages
+    trained = kind.default_stages if parent.stages is None else parent.stages
+    return tuple(stage for stage in trained if stage in recipe.stages) or recipe.stages[:1]
 
 
 def _without_stages(training: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,9 +64,9 @@ class ERL(ReaRecNetwork):
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
         """No steps; a single state has nothing to disagree with."""
-        return Recipe("erl", {**config.model_dump(), "steps": 0})
+        return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
         """Mean and divergence of as many dropout passes of the encoder."""
-        return Recipe("erl", {**config.model_dump(), "chain": "views"})
+        return Recipe({**config.model_dump(), "chain": "views"})

@@ -18,7 +18,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.backbones import BlockConfig, backbone_is_causal, make_backbone
 from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise
 from lrbench.models.next_item import NextItemModel
-from lrbench.models.reasoning import ReasoningModel, Recipe
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.models.recomputed import recomputed
 from lrbench.models.same_target import AlignedRows
 from lrbench.models.steps import StepSampler, draw_steps
@@ -183,23 +183,30 @@ class LARESNetwork(NextItemModel, ReasoningModel):
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
         """The pre-block alone; trajectory-level alignment stays, reinforcement has nothing to reinforce."""
-        return Recipe("lares", {**config.model_dump(), "mean_depth": 0}, ("spt",))
+        return Recipe({**config.model_dump(), "mean_depth": 0}, ("supervised", "spt"))
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:
-        """A network of as many blocks as pre-block and core together, each run once."""
-        if config.backbone != "attention":
-            once = {"pre_layers": config.pre_layers + config.core_layers, "mean_depth": 0, "alpha": 0.0}
-            return Recipe("lares", {**config.model_dump(), **once}, ("supervised",))
-        sizes = {name: getattr(config, name) for name in ("heads", "width", "inner_width", "dropout")}
+        """A network of as many blocks as pre-block and core together, each run once.
+
+        It is SASRec, or where SASRec has no such blocks or scores, the pre-block alone. Blocks without an
+        inner width are set by the width of the states, of which item embeddings are not counted.
+        """
         layers = config.pre_layers + config.core_layers
-        return Recipe("sasrec", {**sizes, "layers": layers, "attention_dropout": config.dropout})
+        if config.backbone == "attention" and config.similarity == "dot":
+            same = {name: getattr(config, name) for name in ("heads", "width", "inner_width", "dropout")}
+            params = {**same, "layers": layers, "attention_dropout": config.dropout}
+            return Recipe(params, model="sasrec")
+        has_inner = config.backbone in ("attention", "bsarec")
+        sizes = Sizes("pre_layers") if has_inner else Sizes("pre_layers", "width", config.heads)
+        once = {**config.model_dump(), "pre_layers": layers, "mean_depth": 0}
+        return Recipe(once, ("supervised",), sizes=sizes)
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
         """One pass through all blocks without noise, with same-target alignment as in DuoRec."""
         once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
-        return Recipe("lares", {**config.model_dump(), **once}, ("spt",))
+        return Recipe({**config.model_dump(), **once}, ("supervised", "spt"))
 
     def arrange(self, sequences: Packed) -> Packed:
         """The sequences as the blocks take them: with padding tokens where the configuration has them."""

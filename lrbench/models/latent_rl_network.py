@@ -98,18 +98,18 @@ class LatentRLNetwork(ReasoningModel):
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
         """SASRec alone."""
-        return Recipe("latent-rl", {**config.model_dump(), "latents": 0}, ("supervised",))
+        return Recipe({**config.model_dump(), "latents": 0}, ("supervised",))
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:
         """SASRec of the same sizes."""
         sizes = config.model_dump(include={"layers", "heads", "width", "inner_width", "dropout"})
-        return Recipe("sasrec", {**sizes, "attention_dropout": config.dropout})
+        return Recipe({**sizes, "attention_dropout": config.dropout}, model="sasrec")
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
         """The same stages on a latent that is the same for every history."""
-        return Recipe("latent-rl", {**config.model_dump(), "latent": "constant"})
+        return Recipe({**config.model_dump(), "latent": "constant"})
 
     def train_latents_alone(self, alone: bool) -> None:
         """Freeze SASRec, its dropout included, or let it go."""

@@ -40,9 +40,6 @@ class PLRConfig(ReaRecConfig):
     steps: int = Field(default=2, ge=0)
     """T, reasoning steps of each stream (paper: best 2); 0: the encoder alone, a control."""
 
-    chain: Literal["reasoning"] = "reasoning"
-    """Only reasoning: without steps the contrast alone is left, and it acts on the encoder's state."""
-
     width: int = Field(default=64, ge=1)
     """Length of item embeddings and states (RecBole's SASRec: 64)."""
 
@@ -120,6 +117,17 @@ class PLR(ReaRecNetwork):
         nn.init.normal_(self.gate.weight, std=0.02)
         nn.init.zeros_(self.gate.bias)
 
+    def training_states(self, batch: TrainingBatch, jitter: Jitter | None = None) -> tuple[Tensor, None]:
+        """States that predict the batch's targets, (steps + 1, targets, streams, width); and none."""
+        config = self.config
+        if config.chain == "reasoning":
+            return super().training_states(batch)[0], None
+        start = self.views(batch, 1).unsqueeze(2).expand(-1, -1, config.streams, -1)
+        thoughts = self.views(batch, config.steps * config.streams)  # (steps · streams, targets, width)
+        return torch.cat(
+            (start, thoughts.view(config.steps, config.streams, *thoughts.shape[1:]).movedim(1, 2))
+        ), None
+
     def reason(
         self,
         sequences: Packed,
@@ -176,10 +184,10 @@ class PLR(ReaRecNetwork):
 
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
-        """No steps and no auxiliary losses."""
-        return Recipe("plr", {**config.model_dump(), "steps": 0, "contrast_weight": 0.0})
+        """No steps; the contrast stays, and without steps nothing can diverge."""
+        return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
-        """The contrast on the encoder's state; the divergence has no steps to act on."""
-        return Recipe("plr", {**config.model_dump(), "steps": 0})
+        """All losses on as many dropout passes of the encoder as there are steps of all streams."""
+        return Recipe({**config.model_dump(), "chain": "views"})

@@ -115,9 +115,9 @@ class PRL(ReaRecNetwork):
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
         """No steps, so neither progression nor contrast."""
-        return Recipe("prl", {**config.model_dump(), "steps": 0})
+        return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
         """All losses on as many dropout passes of the encoder, with the noise on the items' inputs."""
-        return Recipe("prl", {**config.model_dump(), "chain": "views"})
+        return Recipe({**config.model_dump(), "chain": "views"})

@@ -117,8 +117,8 @@ class ReaRecNetwork(ReasoningModel):
         own = set(ReaRecConfig.model_fields) - {"steps", "backbone", "chain"}
         sizes = config.model_dump(include=own)
         if config.backbone == "sasrec":
-            return Recipe("sasrec", sizes)
-        return Recipe("recurrence", {**sizes, "backbone": config.backbone, "steps": 0})
+            return Recipe(sizes, model="sasrec")
+        return Recipe({**sizes, "backbone": config.backbone, "steps": 0}, model="recurrence")
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
@@ -174,23 +174,26 @@ class ReaRecNetwork(ReasoningModel):
         self, batch: TrainingBatch, jitter: Jitter | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """States that predict the batch's targets, as :meth:`reason` gives them, (…, targets, width)."""
+        steps = self.config.steps
         if self.config.chain == "views":
-            return self._views(batch, jitter)
+            states = self.views(batch, steps + 1)
+            return states, None if jitter is None or not steps else self.views(batch, steps, jitter)
         sequences = batch.sequences
         rows = sequences.sequence_of[batch.rows] if batch.at_last else batch.rows
-        states, shaken = self.reason(sequences, not batch.at_last, self.config.steps, jitter=jitter)
+        states, shaken = self.reason(sequences, not batch.at_last, steps, jitter=jitter)
         return states[:, rows], None if shaken is None else shaken[:, rows]
 
-    def _views(self, batch: TrainingBatch, jitter: Jitter | None) -> tuple[Tensor, Tensor | None]:
-        """Passes of the encoder that differ by dropout alone, and by jitter on the items' inputs."""
+    def views(self, batch: TrainingBatch, count: int, jitter: Jitter | None = None) -> Tensor:
+        """Passes of the encoder that differ by dropout, and by jitter on the items' inputs.
 
-        def view(jitter: Jitter | None) -> Tensor:
+        Returns:
+            States that predict the batch's targets, (count, targets, width).
+        """
+
+        def view() -> Tensor:
             embedded = self.embedding.sum(batch.sequences)
             moved = embedded if jitter is None else embedded + jitter(embedded)
             states: Tensor = self.encoder(self.embedding.close(moved), batch.sequences)
             return states[batch.rows]
 
-        states = torch.stack([view(None) for _ in range(self.config.steps + 1)])
-        if jitter is None or not self.config.steps:
-            return states, None
-        return states, torch.stack([view(jitter) for _ in range(self.config.steps)])
+        return torch.stack([view() for _ in range(count)])

@@ -14,21 +14,38 @@ from torch import Tensor
 
 from lrbench.models.base import Model
 
-__all__ = ["ReasoningModel", "Recipe"]
+__all__ = ["ReasoningModel", "Recipe", "Sizes"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Options of a model by which its parameters and its operations can be set."""
+
+    layers: str = "layers"
+    """The number of blocks: both grow linearly with it."""
+
+    inner: str = "inner_width"
+    """A width, for what lies between two numbers of blocks: both grow with it."""
+
+    multiple: int = 1
+    """The width is a multiple of this."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model with options and stages, as a suite would write them."""
-
-    model: str
-    """Registered name."""
+    """What a row becomes: options, and where they differ from the row's, model and stages."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     """Options; the others keep the model's defaults."""
 
     stages: tuple[str, ...] | None = None
-    """Stages; none: the model's own."""
+    """Which of the row's stages are left, or if it trains none of these, what is trained; none: all are."""
+
+    model: str | None = None
+    """Registered name of another model, which is trained in its own stages; none: the row's model."""
+
+    sizes: Sizes = Sizes()
+    """What may be varied to match a quantity."""
 
 
 class ReasoningModel(Model):
@@ -54,8 +71,8 @@ class ReasoningModel(Model):
     def without_recurrence(cls, config: Any) -> Recipe:
         """A network of the same kind of blocks, each run once, trained with the plain loss.
 
-        Its ``layers`` and ``inner_width`` are then varied until parameters, or floating-point
-        operations per user, match; so it needs options of these names.
+        The recipe's ``sizes`` are then varied until parameters, or floating-point operations per user,
+        match.
         """
 
     @classmethod

@@ -70,7 +70,7 @@ class Recurrence(ReaRecNetwork):
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
         """No steps."""
-        return Recipe("recurrence", {**config.model_dump(), "steps": 0})
+        return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:

@@ -131,6 +131,10 @@ class TestPLROnBERT4Rec(TestPLR):
     params = SIZES | {"backbone": "bert4rec", "streams": 3, "steps": 1, "gate": "mean"}
 
 
+class TestPLRWithViews(TestPLR):
+    params = SIZES | {"chain": "views"}
+
+
 class TestPLRScoredByItsReasoning(TestPLR):
     params = SIZES | {"inference": "reasoning"}
 

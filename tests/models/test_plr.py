@@ -1,8 +1,12 @@
 """What parallel streams add up to."""
 
+import numpy as np
 import pytest
 import torch
+from small_data import small_dataset
 
+from lrbench.data.batches import TrainingData
+from lrbench.data.sequences import leave_one_out
 from lrbench.models.plr import PLR, PLRConfig
 from lrbench.testing import pack_lists
 
@@ -66,3 +70,23 @@ def test_a_step_of_attention_alone_is_what_the_formula_says() -> None:
                 scores = attention.key(seen) @ attention.query(tokens[-1]) / 8**0.5
                 state = attention.output(scores.softmax(0) @ attention.value(seen)) + state
                 torch.testing.assert_close(states[step + 1, row, stream], state)
+
+
+def test_views_stand_for_steps_in_all_losses() -> None:
+    options = {"width": 8, "inner_width": 8, "streams": 3, "steps": 2, "chain": "views"}
+    torch.manual_seed(0)
+    model = PLR(PLRConfig(**options), 40, 5)
+    data = TrainingData(leave_one_out(small_dataset().sequences).train, 5)
+    stage = model.stages["supervised"](model)
+    stage.begin(data, torch.device("cpu"))
+    batch = next(data.batches(64, torch.device("cpu"), np.random.default_rng(0)))
+    states, _ = model.train().training_states(batch)
+    assert states.shape == (3, len(batch.targets), 3, 8)
+    thoughts = states[1:].movedim(2, 1).flatten(0, 1)  # six passes
+    assert len(thoughts) == 6 and (torch.pdist(thoughts.detach().flatten(1)) > 0).all()
+    still, _ = model.eval().training_states(batch)
+    torch.testing.assert_close(still, still[:1, :, :1].expand_as(still))
+    terms = stage.losses(batch)
+    assert set(terms) == {"loss", "cross_entropy", "divergence", "contrast"}
+    terms["loss"].backward()
+    assert model.triggers.grad is None and model.step_positions.weight.grad is None
