@@ -1,12 +1,14 @@
 """All about one model, for ``lrbench list models NAME``: stages, size, and every option with its source."""
 
+import inspect
 import shutil
+import sys
 import textwrap
 from typing import Any
 
 from lrbench.config.training import TrainingConfig
 from lrbench.evaluation.cost import count_parameters
-from lrbench.models.base import GradientStage, Model
+from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 
@@ -19,14 +21,22 @@ def model_page(name: str) -> str:
     """Return the page, as wide as the terminal."""
     model = MODELS.load(name)
     width = min(shutil.get_terminal_size().columns, 100)
-    lines = [f"{name}: {model.summary}", "", *_about(model), "", "Stages:"]
+    lines = [f"{name}: {model.summary}", "", *_about(model)]
+    for paragraph in _notes(model):
+        lines += ["", *textwrap.wrap(paragraph, width)]
+    lines += ["", "Stages:"]
     for stage in model.stages:
         lines += textwrap.wrap(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
-    lines += ["", "Options:" if model.Config.model_fields else "It has no options."]
-    for option, field in model.Config.model_fields.items():
-        lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
-        about = " ".join((field.description or "").split())
-        lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    for source, options in _options_by_source(model.Config).items():
+        heading = f"Options (defaults: {source}):" if source else "Options:"
+        lines += ["", *textwrap.wrap(heading, width, subsequent_indent="  ")]
+        for option in options:
+            field = model.Config.model_fields[option]
+            lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
+            about = " ".join((field.description or "").split())
+            lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+    if not model.Config.model_fields:
+        lines += ["", "It has no options."]
     return "\n".join(lines)
 
 
@@ -36,7 +46,8 @@ def _about(model: type[Model]) -> list[str]:
     lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
     if issubclass(model, ReasoningModel):
         depth = model.configured_depth(config)
-        lines.append(f"It reasons, {depth} steps by default; its rows may have controls.")
+        steps = "1 step" if depth == 1 else f"{depth} steps"
+        lines.append(f"It reasons, {steps} by default; its rows may have controls.")
     if not model.causal(config):
         stages = [stage for stage in model.stages.values() if issubclass(stage, GradientStage)]
         prefixes = any(stage.training_rows(model, config) == "prefixes" for stage in stages)
@@ -45,6 +56,26 @@ def _about(model: type[Model]) -> list[str]:
     if model.deterministic:
         lines.append("It is deterministic: one run stands for all seeds.")
     return lines
+
+
+def _notes(model: type[Model]) -> list[str]:
+    """Paragraphs of the module's docstring behind its title: the method, what differs from its source."""
+    return (inspect.getdoc(sys.modules[model.__module__]) or "").split("\n\n")[1:]
+
+
+def _options_by_source(config: type[ModelConfig]) -> dict[str, list[str]]:
+    """Options by where their defaults are from, a model's own before those of its base classes.
+
+    An option belongs to the last class that declares it; the source is empty where that class names none.
+    """
+    options: dict[str, list[str]] = {}
+    left = set(config.model_fields)
+    for owner in config.__mro__:
+        declared = [name for name in inspect.get_annotations(owner) if name in left]
+        if declared:
+            options.setdefault(vars(owner).get("source", ""), []).extend(declared)
+            left.difference_update(declared)
+    return options
 
 
 def _stage(model: type[Model], stage: str) -> str:

@@ -16,7 +16,9 @@ Backbone = Literal["attention", "fmlp", "bsarec", "hstu"]
 
 
 class BlockConfig(ModelConfig):
-    """Kind and sizes of the blocks; defaults of LARES's run scripts."""
+    """Kind and sizes of the blocks."""
+
+    source = "LARES's run scripts, or its YAML files where they are silent (BishopLiu/LARES @b09245d)"
 
     backbone: Backbone = "attention"
     """Blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's units. Filters are not

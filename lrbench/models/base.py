@@ -26,7 +26,14 @@ Terms = dict[str, Tensor]
 
 
 class ModelConfig(FrozenConfig):
-    """Base of all model configurations; each field has a docstring with its meaning and source."""
+    """Base of all model configurations; each field has a docstring with its meaning.
+
+    Where a default is not from the class's ``source``, the field's docstring says where it is from.
+    """
+
+    source: ClassVar[str]
+    """Where the defaults of the fields that this very class declares are from: paper, or code and commit. A
+    subclass names its own for what it declares; models' pages show them."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse combinations that cannot work, before anything trains.

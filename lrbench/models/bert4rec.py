@@ -9,6 +9,8 @@ beyond a limit, though they stay hidden, and at inference it drops the first ite
 here only what exceeds the maximum length goes (``drop_first`` has the source's way). There is no padding
 item. A sequence that the draw leaves without a hidden item hides its last. Published results come from long
 training (best epochs near 200 on MovieLens), so give it patience.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from collections.abc import Sequence
@@ -37,7 +39,9 @@ __all__ = ["BERT4Rec", "BERT4RecConfig", "Cloze"]
 
 
 class BERT4RecConfig(ModelConfig):
-    """Sizes and masking; defaults of RecBole 1.2.1."""
+    """Sizes and masking."""
+
+    source = "BERT4Rec of RecBole 1.2.1"
 
     layers: int = Field(default=2, ge=1)
     """Transformer blocks (RecBole: 2)."""
@@ -65,7 +69,8 @@ class BERT4RecConfig(ModelConfig):
     or states meet item vectors as the last block gives them (Klenitskiy & Vasilev, RecSys 2023)."""
 
     drop_first: bool = False
-    """Whether inference drops the first item of every history, as RecBole does, or only what is too long."""
+    """Whether inference drops the first item of every history, or only what is too long (RecBole: true; false
+    is lrbench's choice)."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and sequences too short for a mask token."""

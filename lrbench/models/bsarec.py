@@ -6,6 +6,9 @@ causal attention; full softmax cross-entropy. Differences by default: no padding
 attention (``padding = "tokens"`` has them, and lets padding attend to everything as the source does).
 Every prefix is a training row, as filters are not causal. Seen items are left out of the ranks or not by
 the protocol; the authors give them the score 0.
+
+Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 200
+epochs. Their learning rate is the default of its stage.
 """
 
 from collections.abc import Sequence
@@ -23,7 +26,9 @@ __all__ = ["BSARec", "BSARecConfig"]
 
 
 class BSARecConfig(FilteredConfig):
-    """Defaults of the authors' run on Beauty."""
+    """Attention and filters."""
+
+    source = "BSARec's run on Beauty (yehjin-shin/BSARec)"
 
     heads: int = Field(default=1, ge=1)
     """Attention heads; they divide the width (authors on Beauty: 1)."""

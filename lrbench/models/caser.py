@@ -9,6 +9,8 @@ What differs: a filter covers only items that are there, where the source fills 
 item of its own, whose embedding its filters then see; so every position of a training sequence is a target
 in one pass, pooled and summed over the items up to it. There is no vector per user: the protocols rank by
 histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import Any, ClassVar
@@ -30,7 +32,9 @@ __all__ = ["Caser", "CaserConfig"]
 
 
 class CaserConfig(NextItemLoss):
-    """Sizes and regularisation; defaults of RecBole 1.2.1."""
+    """Sizes and regularisation."""
+
+    source = "Caser of RecBole 1.2.1"
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings and user states."""

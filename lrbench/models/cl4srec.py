@@ -5,6 +5,8 @@ sequence, each cropped, masked or reordered, against those of all other sequence
 published no code; shares, temperature and λ are those of the re-implementation beside DuoRec
 (RuihongQiu/DuoRec @73eff25), which augments every prefix where the paper augments every user's sequence, as
 is done here. There is no padding item; the mask token is never recommended.
+
+Training settings of that code that are not the defaults here: batches of 256 prefixes and at most 50 epochs.
 """
 
 from typing import ClassVar
@@ -24,6 +26,8 @@ __all__ = ["CL4SRec", "CL4SRecConfig"]
 
 class CL4SRecConfig(SASRecConfig):
     """Sizes of SASRec, the augmentations and the contrast."""
+
+    source = "CL4SRec in DuoRec's code (RuihongQiu/DuoRec @73eff25), as its own authors published none"
 
     crop: float = Field(default=0.6, gt=0, le=1)
     """η: share of a history that cropping keeps (DuoRec's code: 0.6)."""

@@ -27,6 +27,8 @@ _MOST_ITEMS = 40_000
 class EASEConfig(ModelConfig):
     """Regularisation."""
 
+    source = "EASE of RecBole 1.2.1"
+
     regularisation: float = Field(default=250.0, gt=0)
     """λ (RecBole 1.2.1: 250; the paper tunes 200 to 1,000)."""
 

@@ -5,6 +5,8 @@ steps of KL between their softmaxes over all items at the temperature, each pair
 (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The mean takes in r_0 and divides by K + 1, as the code
 does and the paper's 1/K does not. The code's crash in epoch 3 (an attribute that is never set) is not
 reproduced. The network is in ``rearec_network``.
+
+Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import Any, ClassVar
@@ -24,7 +26,9 @@ __all__ = ["ERL", "ERLConfig"]
 
 
 class ERLConfig(ReaRecConfig):
-    """Sizes, steps and the weight of disagreement; defaults of the authors' code."""
+    """Sizes, steps and the weight of disagreement."""
+
+    source = ReaRecConfig.source
 
     divergence_weight: float = Field(default=0.05, ge=0)
     """λ, reward for steps that disagree (code: 0.05; the paper tunes 0.001 to 0.1)."""

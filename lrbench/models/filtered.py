@@ -20,6 +20,8 @@ __all__ = ["FilteredConfig", "FilteredModel"]
 class FilteredConfig(NextItemLoss):
     """Sizes and padding."""
 
+    source = "the authors' code of FMLP-Rec (RUCAIBox/FMLP-Rec @f3c4285) and BSARec (yehjin-shin/BSARec)"
+
     layers: int = Field(default=2, ge=1)
     """Blocks (both authors: 2)."""
 
@@ -31,7 +33,8 @@ class FilteredConfig(NextItemLoss):
 
     padding: Literal["absent", "tokens"] = "absent"
     """``tokens`` pads every history on the left to the maximum length with a learned token that takes part
-    in the filters and in the softmax, as the sources do; it costs the maximum length for every history."""
+    in the filters and in the softmax, as the sources do; it costs the maximum length for every history.
+    ``absent`` is lrbench's choice."""
 
 
 class FilteredModel(NextItemModel):

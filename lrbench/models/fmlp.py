@@ -5,6 +5,9 @@ whole window and a feed-forward part. Differences by default: full softmax cross
 negative at binary cross-entropy, with which published rows understate the network, and no padding
 tokens in the filters (``padding = "tokens"`` has them). Every prefix is a training row, as filters are
 not causal, which costs several times what SASRec costs.
+
+Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 200
+epochs.
 """
 
 from typing import ClassVar
@@ -18,7 +21,7 @@ __all__ = ["FMLPRec", "FMLPRecConfig"]
 
 
 class FMLPRecConfig(FilteredConfig):
-    """Defaults of the authors' code, the loss excepted."""
+    """Those of all networks of filters."""
 
 
 class FMLPRec(FilteredModel):

@@ -5,6 +5,8 @@ to the embedding width, full softmax cross-entropy, and its initialisation, in w
 GRU layer is drawn by Xavier's rule and further ones keep PyTorch's own. Differences: every position
 of a training sequence is a target in one pass, which for a recurrent network is the same loss as
 one row per prefix; there is no padding item, so none takes part in the softmax.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import ClassVar
@@ -22,7 +24,9 @@ __all__ = ["GRU4Rec", "GRU4RecConfig"]
 
 
 class GRU4RecConfig(NextItemLoss):
-    """Sizes and dropout; defaults of RecBole 1.2.1."""
+    """Sizes and dropout."""
+
+    source = "GRU4Rec of RecBole 1.2.1"
 
     layers: int = Field(default=1, ge=1)
     """GRU layers."""

@@ -9,6 +9,9 @@ Defaults are those of the authors' ML-1M configuration, with two differences: ev
 from the latest ``max_length`` interactions in windows, and the time bias is off, as not all data has
 times. With it, a place looks at the time of the interaction to be predicted, which at inference is
 the time of the request; the source does so too. There is no padding item.
+
+Training settings of its authors that are not the defaults here: batches of 128 sequences, 101 epochs without
+early stopping, and AdamW with ``beta2 = 0.98``.
 """
 
 import math
@@ -36,7 +39,9 @@ _BUCKET_WIDTH = 0.301  # natural logarithms of seconds
 
 
 class HSTUConfig(NextItemLoss):
-    """Defaults of the authors' ML-1M configuration."""
+    """Sizes, dropout, time and loss."""
+
+    source = "HSTU's configuration for ML-1M (meta-recsys/generative-recommenders @db1bf8f)"
 
     layers: int = Field(default=2, ge=1)
     """Blocks (authors: 2; 8 in HSTU-large)."""
@@ -54,7 +59,8 @@ class HSTUConfig(NextItemLoss):
     """Places that the source reserves for outputs; with the maximum length they make N (authors: 11)."""
 
     time_bias: bool = False
-    """Whether attention has a bias by elapsed time (authors: yes); needs data with times."""
+    """Whether attention has a bias by elapsed time (authors: true; false is lrbench's choice, as not all
+    data has times)."""
 
     loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax)."""

@@ -21,7 +21,9 @@ _ROWS = 2048  # items whose similarities are computed at once
 
 
 class ItemKNNConfig(ModelConfig):
-    """Neighbourhood; defaults of RecBole 1.2.1."""
+    """Neighbourhood."""
+
+    source = "ItemKNN of RecBole 1.2.1"
 
     neighbours: int = Field(default=100, ge=1)
     """k, nearest items that each item keeps (RecBole: 100)."""

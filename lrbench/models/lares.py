@@ -4,6 +4,9 @@ The network is in ``lares_network``; it is pre-trained with alignment terms (``l
 and then refined by reinforcement (``lares_reinforcement``). Defaults are those of the authors' run
 scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). There is no padding item, so none
 takes part in the softmax.
+
+Training settings of its authors that are not the defaults here: none, as those of ``rpt`` are the defaults of
+that stage.
 """
 
 from typing import ClassVar

@@ -34,16 +34,19 @@ _TRUNCATION = 3.0  # the initial noise is cut at so many standard deviations
 
 
 class LARESConfig(BlockConfig):
-    """Sizes, noise, and the objectives of both stages; defaults are those of the authors' run scripts."""
+    """Sizes, noise, and the objectives of both stages."""
+
+    source = BlockConfig.source
 
     pre_layers: int = Field(default=2, ge=0)
-    """Transformer blocks that run once."""
+    """Transformer blocks that run once (run_sl.sh: 2; YAML: 1)."""
 
     core_layers: int = Field(default=2, ge=1)
-    """Transformer blocks of one reasoning step."""
+    """Transformer blocks of one reasoning step (run_sl.sh: 2; YAML: 1)."""
 
     mean_depth: int = Field(default=4, ge=0)
-    """Scale of the number of steps in training, and the depth at inference; 0: the pre-block alone."""
+    """Scale of the number of steps in training, and the depth at inference; 0: the pre-block alone
+    (run_sl.sh: 4)."""
 
     step_sampler: StepSampler = "poisson-lognormal"
     """How the number of steps of a training pass is drawn."""
@@ -62,19 +65,22 @@ class LARESConfig(BlockConfig):
 
     padding: Literal["absent", "tokens"] = "absent"
     """``tokens`` pads every history on the right to the maximum length with a learned token that takes part
-    in filters and in the softmax, as the source has it; it matters to filters alone."""
+    in filters and in the softmax, as the source has it; it matters to filters alone. ``absent`` is
+    lrbench's choice."""
 
     similarity: Similarity = "dot"
-    """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms."""
+    """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms
+    (run_sl.sh: dot; YAML: cos)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """τ: of the alignment terms, and of the scores where the similarity is ``cos``."""
+    """τ: of the alignment terms, and of the scores where the similarity is ``cos`` (run_sl.sh: 1; YAML:
+    0.07)."""
 
     alpha: float = Field(default=0.1, ge=0)
-    """Weight of trajectory-level alignment in pre-training; 0 leaves it out."""
+    """Weight of trajectory-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.1)."""
 
     gamma: float = Field(default=0.5, ge=0)
-    """Weight of step-level alignment in pre-training; 0 leaves it out."""
+    """Weight of step-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.5; YAML: 0.1)."""
 
     alignment_rows: AlignedRows = "target"
     """Which rows get alignment terms: every target of the batch, as the authors have it, for which each
@@ -83,28 +89,29 @@ class LARESConfig(BlockConfig):
 
     same_sequence_negatives: bool = False
     """Whether targets of the same user are each other's negatives in alignment terms. In the authors'
-    batches of shuffled prefixes a user hardly ever meets itself; here a user's targets share a batch."""
+    batches of shuffled prefixes a user hardly ever meets itself; here a user's targets share a batch, so
+    false is lrbench's choice."""
 
     rollouts: int = Field(default=4, ge=2)
-    """Rollouts per row in reinforcement, G."""
+    """Rollouts per row in reinforcement, G (run_rl.sh: 4; YAML: 8)."""
 
     beta: float = Field(default=1.0, ge=0)
-    """Weight of the divergence from the reference in reinforcement."""
+    """Weight of the divergence from the reference in reinforcement (run_rl.sh: 1; YAML: 0.1)."""
 
     reinforcement_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout of the policy in reinforcement."""
+    """Dropout of the policy in reinforcement (run_rl.sh: 0.1)."""
 
     reward: Reward = "recall"
-    """Metric of the target in the last step's ranking."""
+    """Metric of the target in the last step's ranking (run_rl.sh: Recall)."""
 
     reward_cutoff: int = Field(default=10, ge=1)
-    """Ranks that earn a reward."""
+    """Ranks that earn a reward (run_rl.sh: 10)."""
 
     filter_cutoff: int = Field(default=100, ge=1)
-    """Reinforcement trains on targets that rank within this cutoff …"""
+    """Reinforcement trains on targets that rank within this cutoff (filter_data.py: 100) …"""
 
     filter_passes: int = Field(default=3, ge=1)
-    """… in any of so many passes."""
+    """… in any of so many passes (filter_data.py: 3)."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and reinforcement of no steps."""

@@ -1,4 +1,13 @@
-"""The registered model of a reinforced latent token: its network with its stages."""
+"""A reinforced latent token on a trained SASRec: the analogue of LatentR³ for item ids (arXiv 2505.19092).
+
+SASRec stands where the source has a language model. The network is in ``latent_rl_network``, the stages in
+``latent_rl_stages``.
+
+Training settings of its authors that are not the defaults here are those of a language model: in ``sft``
+AdamW with warm-up, a learning rate of 0.0003, batches of 128, at most 3 epochs and a patience of 1; in
+``grpo`` one epoch of batches of 256 with warm-up and cosine decay, its learning rate chosen from 0.00001 to
+0.0005.
+"""
 
 from typing import ClassVar
 

@@ -29,7 +29,9 @@ __all__ = ["LatentRLConfig", "LatentRLNetwork"]
 
 
 class LatentRLConfig(ModelConfig):
-    """Sizes of SASRec (RecBole 1.2.1), latents and reinforcement of LatentR³'s code."""
+    """Sizes of SASRec, latents and reinforcement."""
+
+    source = "LatentR³'s code (xuwenxinedu/R3 @c558b44); for sizes, SASRec of RecBole 1.2.1"
 
     latents: int = Field(default=1, ge=0)
     """N, latent tokens (code: 1); 0: SASRec alone."""
@@ -41,7 +43,7 @@ class LatentRLConfig(ModelConfig):
     """How many of the latest states a latent is made of; none: all (the code's end_k of −1)."""
 
     freeze_backbone: bool = True
-    """Whether ``sft`` trains the latents' part alone."""
+    """Whether ``sft`` trains the latents' part alone (code: false; true is lrbench's choice)."""
 
     layers: int = Field(default=2, ge=1)
     """Transformer blocks (RecBole: 2)."""

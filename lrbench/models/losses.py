@@ -17,6 +17,8 @@ _FULL = 256  # negatives of gSASRec and of eSASRec
 class NextItemLoss(ModelConfig):
     """What the next item's score is trained with."""
 
+    source = "lrbench's own choice, the same for every model that makes no other"
+
     loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "cross_entropy"
     """Full softmax cross-entropy; or against uniformly sampled items: softmax, generalised binary
     cross-entropy (gSASRec), binary cross-entropy (SASRec's paper), Bayesian personalised ranking. Binary

@@ -24,8 +24,10 @@ __all__ = ["Markov", "MarkovConfig"]
 class MarkovConfig(ModelConfig):
     """How far transitions are trusted."""
 
+    source = "lrbench's own choice"
+
     smoothing: float = Field(default=1.0, gt=0)
-    """s, weight of popularity in counts (our choice: 1)."""
+    """s, weight of popularity in counts."""
 
 
 class Markov(ClosedForm):

@@ -10,6 +10,8 @@ streams). Training scores that sum z alone; inference scores ``h_0 + z``.
 ``loss = CE(z) − λ · divergence + μ · contrast``: the divergence is over ordered pairs of all steps of all
 streams, each pair's second constant; the contrast is InfoNCE of z between two passes that differ by
 dropout, a user's other targets left out of the negatives.
+
+Training settings of its authors are not known; the defaults stand in for them.
 """
 
 from typing import Any, ClassVar, Literal
@@ -32,7 +34,9 @@ __all__ = ["PLR", "PLRConfig"]
 
 
 class PLRConfig(ReaRecConfig):
-    """Streams, steps and weights of the paper; sizes of SASRec (RecBole 1.2.1), as the paper names none."""
+    """Streams, steps and weights; sizes of SASRec, as the paper names none."""
+
+    source = "PLR's paper (arXiv 2601.03153), which has no public code"
 
     streams: int = Field(default=2, ge=1)
     """M, reasoning streams (paper: best 2)."""
@@ -50,11 +54,11 @@ class PLRConfig(ReaRecConfig):
     """Rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores, in training and in ranking (not named in the paper)."""
+    """Divides all scores, in training and in ranking (not named in the paper; lrbench's choice)."""
 
     step_network: Literal["stack", "attention"] = "stack"
     """What a step runs: the whole encoder stack, or the first block's attention over the items' embeddings
-    and the stream alone, as the paper's formula can be read as well."""
+    and the stream alone, as the paper's formula can be read as well; the choice is lrbench's."""
 
     gate: Literal["learned", "mean"] = "learned"
     """How streams are summed: by a gate on the encoder's state, or their mean (the ablation w/o MoRS)."""
@@ -66,10 +70,11 @@ class PLRConfig(ReaRecConfig):
     """λ, reward for states that disagree (paper: 0.1); 0 is the ablation w/o KL."""
 
     contrast_weight: float = Field(default=0.1, ge=0)
-    """μ of the contrast between two dropout passes (not named in the paper); 0 is the ablation w/o RCL."""
+    """μ of the contrast between two dropout passes (not named in the paper; lrbench's choice); 0 is the
+    ablation w/o RCL."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
-    """Divides the dot products of the contrast (not named in the paper)."""
+    """Divides the dot products of the contrast (not named in the paper; lrbench's choice)."""
 
 
 class ParallelReasoning(GradientStage):

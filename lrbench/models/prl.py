@@ -9,6 +9,8 @@ the code crashes.
 
 What differs from the source, whose batches are shuffled prefixes: a user's targets share a batch here, and
 by default they are no negatives of each other. The network is in ``rearec_network``.
+
+Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import Any, ClassVar
@@ -28,7 +30,9 @@ __all__ = ["PRL", "PRLConfig"]
 
 
 class PRLConfig(ReaRecConfig):
-    """Sizes, steps, annealing and contrast; defaults of the authors' code."""
+    """Sizes, steps, annealing and contrast."""
+
+    source = ReaRecConfig.source
 
     progression_weight: float = Field(default=1.0, ge=0)
     """w of the cross-entropies of the steps before the last (code: 1)."""
@@ -46,7 +50,9 @@ class PRLConfig(ReaRecConfig):
     """Epochs without noise and contrast (code: 2)."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are each other's negatives in the contrast."""
+    """Whether targets of the same user are each other's negatives in the contrast (code: true, in batches
+    where a user hardly ever meets itself; false is lrbench's choice, as here a user's targets share a
+    batch)."""
 
 
 class Progressive(GradientStage):

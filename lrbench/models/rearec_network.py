@@ -34,7 +34,9 @@ Jitter = Callable[[Tensor], Tensor]
 
 
 class ReaRecConfig(ModelConfig):
-    """Sizes and steps; defaults of the authors' code."""
+    """Sizes and steps."""
+
+    source = "ReaRec's code (TangJiakai/ReaRec @7f46432)"
 
     steps: int = Field(default=2, ge=0)
     """Reasoning steps K in training, and the depth at inference (code: 2); 0: the encoder alone."""
@@ -47,10 +49,10 @@ class ReaRecConfig(ModelConfig):
     at inference the encoder's state is all there is."""
 
     layers: int = Field(default=2, ge=1)
-    """Transformer blocks."""
+    """Transformer blocks (code: 2)."""
 
     heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width."""
+    """Attention heads; they divide the width (code: 2)."""
 
     width: int = Field(default=256, ge=1)
     """Length of item embeddings and states (code: 256)."""

@@ -4,6 +4,8 @@ The naive floor of latent reasoning (the ablation of ReaRec without its two lear
 2503.22675, §4.8): only the last step is trained, by cross-entropy, and by default there are no step
 embeddings. The network is that of ReaRec; sizes and dropout are those of SASRec here, so that the
 difference from SASRec is the recurrence alone.
+
+Training settings of ReaRec that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import Any, ClassVar
@@ -21,22 +23,25 @@ __all__ = ["Recurrence", "RecurrenceConfig"]
 
 
 class RecurrenceConfig(ReaRecConfig):
-    """Sizes of SASRec (RecBole 1.2.1), steps of ReaRec's code."""
+    """Sizes of SASRec, steps of ReaRec."""
+
+    source = "SASRec of RecBole 1.2.1"
 
     width: int = Field(default=64, ge=1)
-    """Length of item embeddings and states (RecBole's SASRec: 64)."""
+    """Length of item embeddings and states (RecBole: 64)."""
 
     inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward parts (RecBole's SASRec: 256)."""
+    """Width between the two layers of the feed-forward parts (RecBole: 256)."""
 
     input_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
+    """Rate on the inputs of items and steps (RecBole: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores, in training and in ranking (RecBole's SASRec: 1)."""
+    """Divides all scores, in training and in ranking (RecBole: 1)."""
 
     step_embedding: bool = False
-    """Whether a step adds an embedding of its number."""
+    """Whether a step adds an embedding of its number (ReaRec's code: true; false as in its paper's
+    ablation)."""
 
 
 class LastStep(GradientStage):

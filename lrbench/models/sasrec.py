@@ -5,6 +5,8 @@ catalogue) with its default sizes. Differences: every position of a training seq
 one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
 padding item, so none takes part in the softmax. The loss is an option; the binary cross-entropy of
 the paper, which makes a straw man of the network, is not its default.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ __all__ = ["SASRec", "SASRecConfig"]
 
 
 class SASRecConfig(NextItemLoss):
-    """Sizes and dropout; defaults of RecBole 1.2.1."""
+    """Sizes and dropout."""
+
+    source = "SASRec of RecBole 1.2.1"
 
     layers: int = Field(default=2, ge=1)
     """Transformer blocks."""

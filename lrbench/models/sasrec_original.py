@@ -12,6 +12,9 @@ than the usual time, and makes scores depend on the maximum length; without it p
 attention is then never dropped, where the source drops each empty place by itself.)
 
 Weights are drawn as in the port and RecTools, by Xavier's normal rule, the embeddings' too.
+
+Training settings of its authors that are not the defaults here: batches of 128 users, 201 epochs of which
+every twentieth is validated, and ``beta2 = 0.98``.
 """
 
 import math
@@ -38,7 +41,9 @@ _EPSILON = 1e-8  # of LayerNorm, as in the authors' code
 
 
 class OriginalSASRecConfig(NextItemLoss):
-    """Sizes and dropout; defaults of the authors' code."""
+    """Sizes and dropout."""
+
+    source = "the code of SASRec's authors (kang205/SASRec)"
 
     layers: int = Field(default=2, ge=1)
     """Blocks (authors: 2; eSASRec's study of Amazon: 1)."""
@@ -63,7 +68,8 @@ class OriginalSASRecConfig(NextItemLoss):
     """Where positions are counted from (authors and RecTools: the end)."""
 
     padding: Literal["absent", "attended"] = "absent"
-    """Whether the empty places before a short history take part in the softmax (port, RecTools: attended)."""
+    """Whether the empty places before a short history take part in the softmax (authors: absent; port and
+    RecTools: attended)."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
