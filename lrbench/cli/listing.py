@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins
 from lrbench.errors import RequestError, did_you_mean
 
@@ -66,6 +67,10 @@ def listing(
     width = max(len(name) for name, _ in shown)
     for name, meaning in shown:
         print(f"{name:{width}}  {meaning}".rstrip())
+    if kind is Kind.models:
+        message_console().print(
+            "lrbench list models NAME: its parameters, stages, options and their sources."
+        )
 
 
 def _print_controls(kind: Kind) -> None:

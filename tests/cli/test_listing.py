@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from lrbench.cli.listing import Kind, listing
 from lrbench.config.controls import CONTROLS
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.errors import RequestError
+from lrbench.models.base import GradientStage
 from lrbench.registry import MODELS
 
 
@@ -63,6 +65,53 @@ def test_a_whole_name_shows_stages_and_every_option_with_its_meaning(
     for option, field in model.Config.model_fields.items():
         assert f"  {option} = " in page
         assert field.description, f"{name}.{option} says nothing of its meaning"
+
+
+def sources(page: list[str]) -> dict[str, str]:
+    """The heading that each option of a page stands under."""
+    found, heading = {}, ""
+    for line in page:
+        if line.startswith("Options"):
+            heading = line
+        elif option := re.match(r"  (\w+) = ", line):
+            found[option[1]] = heading
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_every_option_stands_under_the_source_of_its_default(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    found = sources(listed(capsys, Kind.models, name))
+    assert found.keys() == MODELS.load(name).Config.model_fields.keys()
+    nameless = [option for option, heading in found.items() if not heading.startswith("Options (defaults: ")]
+    assert not nameless
+
+
+def test_an_option_has_the_source_of_the_last_class_that_declares_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    duorec, hstu = (sources(listed(capsys, Kind.models, name)) for name in ("duorec", "hstu"))
+    assert "RuihongQiu/DuoRec" in duorec["contrast"]
+    assert "RecBole" in duorec["layers"]
+    assert "lrbench's own choice" in duorec["loss"]
+    assert "ML-1M" in hstu["loss"]
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_what_the_authors_train_otherwise_is_on_the_page(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    page = listed(capsys, Kind.models, name)
+    trained = any(issubclass(stage, GradientStage) for stage in MODELS.load(name).stages.values())
+    assert any(line.startswith("Training settings") for line in page) == trained
+
+
+def test_the_list_of_models_says_how_to_see_one(capsys: pytest.CaptureFixture[str]) -> None:
+    listing(Kind.models)
+    assert "lrbench list models NAME" in capsys.readouterr().err
+    listing(Kind.suites)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
