@@ -29,7 +29,7 @@ def model_page(name: str) -> str:
         lines += textwrap.wrap(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
     for source, options in _options_by_source(model.Config).items():
         heading = f"Options (defaults: {source}):" if source else "Options:"
-        lines += ["", *textwrap.wrap(heading, width, subsequent_indent="  ")]
+        lines += ["", *textwrap.wrap(heading, width, subsequent_indent="  ", break_on_hyphens=False)]
         for option in options:
             field = model.Config.model_fields[option]
             lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
