@@ -76,11 +76,11 @@ class Pondering(NextItemModel, ReasoningModel):
 
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
-        return Recipe("pondering", {**config.model_dump(), "steps": 0})
+        return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:
-        return Recipe("sasrec", config.model_dump(exclude={"steps"}))
+        return Recipe(config.model_dump(exclude={"steps"}), model="sasrec")
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
