@@ -6,12 +6,14 @@ part, :class:`Renumbered` gives them the number that they have in our models.
 
 import json
 import re
+from collections import UserDict, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -23,6 +25,23 @@ from lrbench.data.sequences import TrainingView
 CPU = torch.device("cpu")
 TOLERANCES = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-4, 1e-5)}
 CASES = {torch.float64: "cases_f64", torch.float32: "cases"}
+
+
+READ: defaultdict[str, set[str]] = defaultdict(set)
+"""Which stored numbers of each folder have been read in this process."""
+
+
+class Cases(UserDict[str, Tensor]):
+    """The stored numbers of one folder by name; to take one, by whatever way, is to read it."""
+
+    def __init__(self, folder: str, numbers: dict[str, Tensor]) -> None:
+        super().__init__(numbers)
+        self.folder = folder
+
+    def __getitem__(self, key: str) -> Tensor:
+        number = super().__getitem__(key)
+        READ[self.folder].add(key)
+        return number
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class Published:
         return self.config.get("padding_side") == "left"
 
     @cached_property
-    def cases(self) -> dict[str, Tensor]:
+    def cases(self) -> Cases:
         """Inputs (exact in either precision) and this precision's outputs; histories begin at place 0."""
         inputs = load_file(self.path / "cases.safetensors")
         outputs = load_file(self.path / f"{CASES[self.dtype]}.safetensors")
@@ -67,10 +86,11 @@ class Published:
             rows, lengths = merged["in.item_seq"], merged["in.item_len"].tolist()
             turned = [row.roll(length) for row, length in zip(rows, lengths, strict=True)]
             merged["in.item_seq"] = torch.stack(turned)
-        return {
+        numbers = {
             key: self.renumbered(key, value.to(self.dtype) if value.is_floating_point() else value)
             for key, value in merged.items()
         }
+        return Cases(self.folder, numbers)
 
     def renumbered(self, key: str, value: Tensor) -> Tensor:
         """The value in our numbers of items."""
@@ -84,7 +104,10 @@ class Published:
         return pack(rows.flatten().numpy().astype(np.int32), starts, stops, CPU)
 
     def at_tokens(self, padded: Tensor, sequences: Packed) -> Tensor:
-        """Take (…, batch, position, width) at the real positions, (…, tokens, width)."""
+        """Take (…, batch, position, width) at the real positions, (…, tokens, width).
+
+        States at padding, where it is no token, have no counterpart here.
+        """
         before = self.max_length - sequences.lengths[sequences.sequence_of] if self.padded_left else 0
         return padded[..., sequences.sequence_of, sequences.positions + before, :]
 
@@ -96,12 +119,16 @@ class Published:
         shapes = {key: value.shape for key, value in model.state_dict().items()}
         model.load_state_dict({key: own[key].to(self.dtype).view(shape) for key, shape in shapes.items()})
 
+    def tolerance(self, what: str) -> tuple[float, float]:
+        """Relative and absolute difference allowed."""
+        return TOLERANCES[self.dtype]
+
     def close(self, actual: Tensor, key: str) -> None:
         """Assert that ``actual`` is the output named ``key``."""
         self.equal(actual, self.cases[key], key)
 
     def equal(self, actual: Tensor, expected: Tensor, what: str, scale: float = 1.0) -> None:
-        relative, absolute = TOLERANCES[self.dtype]
+        relative, absolute = self.tolerance(what)
         torch.testing.assert_close(
             actual.to(self.dtype),
             expected,
@@ -119,8 +146,8 @@ class Published:
         """
         start = f"{prefix}.grad."
         expected = {
-            rename(key.removeprefix(start), names): value
-            for key, value in self.cases.items()
+            rename(key.removeprefix(start), names): self.cases[key]
+            for key in self.cases
             if key.startswith(start)
         }
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
@@ -147,6 +174,25 @@ class Renumbered(Published):
         if re.search(r"item_embeddings?\.weight$", key):
             return value.roll(-1, 0)
         return value.roll(-1, -1) if value.ndim and value.shape[-1] == rows else value
+
+
+class Call(NamedTuple):
+    """What a function was given and what it returned."""
+
+    arguments: tuple[Any, ...]
+    result: Any
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, place: object, name: str) -> list[Call]:
+    """Note every call of the function ``place.name`` from now on, without its keyword arguments."""
+    function, noted = getattr(place, name), list[Call]()
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        noted.append(Call(arguments, function(*arguments, **options)))
+        return noted[-1].result
+
+    monkeypatch.setattr(place, name, noting)
+    return noted
 
 
 def rename(name: str, names: dict[str, str]) -> str:
@@ -190,6 +236,11 @@ def training_data(published: Published, *pairs: tuple[str, str]) -> TrainingData
         times=times,
     )
     return TrainingData(view, published.max_length)
+
+
+def by_user(rows: Tensor, batch: TrainingBatch) -> Tensor:
+    """Rows of a batch's targets, one per user, in the order of the users."""
+    return rows[batch.sequences.sequence_of[batch.rows].argsort()]
 
 
 def last_targets(data: TrainingData, rows: int) -> np.ndarray:

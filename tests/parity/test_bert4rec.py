@@ -61,6 +61,7 @@ def test_cross_entropy_of_hidden_items(published: Published, model: BERT4Rec, ca
     sequences = masked_sequences(published, case)
     places, positives = cases[f"in.{case}.masked_index"], cases[f"in.{case}.positives"]
     row, column = torch.nonzero(places > 0, as_tuple=True)  # the source does not count place 0
+    assert torch.equal((places > 0).flatten(), cases[f"out.{case}_ce.counted"].bool())
     tokens = sequences.first[row] + places[row, column]
     states = model.states(sequences, sequences.items)[tokens]
     expected = cases[f"out.{case}_ce.masked_position_vectors"][row, column]

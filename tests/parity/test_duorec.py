@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from parity.published import CPU, Published, last_target_batch, last_targets, training_data
+from parity.published import CPU, Published, by_user, calls, last_target_batch, last_targets, training_data
 from parity.test_sasrec import NAMES
 
 from lrbench.models.duorec import Contrastive, DuoRec, DuoRecConfig
@@ -25,24 +25,42 @@ def duorec(published: Published, **options: object) -> DuoRec:
 
 def test_states_and_logits(published: Published) -> None:
     model, sequences = duorec(published), published.sequences()
+
+    def close(actual: torch.Tensor, key: str) -> None:
+        published.equal(actual, published.at_tokens(published.cases[key], sequences), key)
+
+    hidden = model.embedding(sequences)
+    close(hidden, "out.eval.input_embedding")
+    for number, block in enumerate(model.encoder.blocks):
+        hidden = block(hidden, sequences)
+        close(hidden, f"out.eval.block{number}")
     (users,) = model.encode(sequences, (0,), None)
     published.close(users, "out.eval.user_vector")
     published.close(model.score(users), "out.eval.logits")
 
 
 @pytest.mark.parametrize("similarity", ["dot", "cos"])
-def test_contrast_alone(published: Published, similarity: str) -> None:
+def test_contrast_alone(published: Published, similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source has each row's positive before its negatives, ours all rows in their places."""
     first, second = (published.cases[f"in.z_{name}"].requires_grad_() for name in "ij")
+    compared = calls(monkeypatch, torch.nn.functional, "cross_entropy")
     loss = nt_xent(first, second, similarity, published.config["tau"])
     prefix = f"out.info_nce.{similarity}"
     published.close(loss, f"{prefix}.loss")
+    ((logits, positives), _), rows = compared[0], torch.arange(12)
+    others = ~torch.eye(12).bool().index_put((rows, positives), torch.tensor(True))
+    sorted_logits = torch.cat((logits[rows, positives][:, None], logits[others].view(12, 10)), 1)
+    published.equal(sorted_logits, published.cases[f"{prefix}.logits"], f"{prefix}.logits")
+    assert not published.cases[f"{prefix}.labels"].any()
     loss.backward()
     published.close(first.grad, f"{prefix}.z_i_gradient")
     published.close(second.grad, f"{prefix}.z_j_gradient")
 
 
 @pytest.mark.parametrize(("contrast", "similarity"), SETTINGS)
-def test_losses_and_gradients(published: Published, contrast: str, similarity: str) -> None:
+def test_losses_and_gradients(
+    published: Published, contrast: str, similarity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = published.config
     weights = {"unsupervised_weight": config["lmd"], "supervised_weight": config["lmd_sem"]}
     options = {
@@ -55,8 +73,11 @@ def test_losses_and_gradients(published: Published, contrast: str, similarity: s
     data = training_data(published, ("in.item_seq", "in.item_len"), ("in.aug_seq", "in.aug_len"))
     stage.begin(data, CPU)
     stage._same_target.draw = lambda target_ids: last_targets(data, 12)[6:]
-    terms = stage.losses(last_target_batch(data, 6))
+    batch, contrasts = last_target_batch(data, 6), calls(monkeypatch, stage, "_contrast")
+    terms = stage.losses(batch)
     prefix = f"out.{contrast}.{similarity}"
+    if contrast != "un":
+        published.close(by_user(contrasts[-1].arguments[1], batch), f"{prefix}.second_view_vector")
     published.close(terms["cross_entropy"], f"{prefix}.loss_ce")
     for name in ("unsupervised", "supervised"):
         key = f"{prefix}.loss_contrast_{name}"

@@ -1,5 +1,7 @@
 """FMLP-Rec and BSARec against the authors' numbers, with padding tokens as they have them."""
 
+import re
+
 import pytest
 import torch
 from parity.filter_names import BSAREC_BLOCKS, FMLP_BLOCKS, block_names
@@ -26,10 +28,13 @@ precision = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids
 
 
 class BSARecPublished(Renumbered):
-    """Adding −10,000 costs float32 its digits: its own README measures 3e-4 in states; ten times that."""
+    """Adding −10,000 costs float32 its digits: ten times what the numbers' README measures is allowed."""
 
-    def equal(self, actual: Tensor, expected: Tensor, what: str, scale: float = 1.0) -> None:
-        super().equal(actual, expected, what, scale * (300 if self.dtype == torch.float32 else 1))
+    def tolerance(self, what: str) -> tuple[float, float]:
+        if self.dtype == torch.float64:
+            return super().tolerance(what)
+        kinds = {r"grad\.": 1.37e-4, "loss": 1.83e-5, "logits": 3.17e-4, "": 3.15e-3}  # "": hidden states
+        return 0, next(absolute for kind, absolute in kinds.items() if re.search(kind, what))
 
 
 def fmlp(dtype: torch.dtype) -> tuple[Renumbered, FMLPRec]:
@@ -55,7 +60,7 @@ def compare_users(published: Renumbered, model: FilteredModel) -> None:
     (users,) = model.encode(published.sequences(), (0,), None)
     published.close(users, "out.eval.user_vector")
     published.close(users @ model.item_vectors().T, "out.eval.logits")
-    published.equal(model.score(users), published.cases["out.eval.logits"][:, :-1], "ranking scores")
+    published.equal(model.score(users), published.cases["out.eval.logits"][:, :-1], "logits of the ranking")
 
 
 def compare_loss(published: Renumbered, model: FilteredModel, names: dict[str, str]) -> None:

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from parity.published import CPU, Published, last_target_batch, training_data
+from parity.published import CPU, Published, calls, last_target_batch, training_data
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.models.hstu import HSTU, HSTUConfig
+from lrbench.objectives import sampled
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import sampled_loss
 
@@ -65,16 +66,25 @@ def test_bias_of_places_and_times(published: Published) -> None:
     published.equal(bias, published.cases["out.time.eval.bias_block0"][:, :10, :10], "bias")
 
 
-def test_sampled_softmax_and_gradients(published: Published) -> None:
+def test_sampled_softmax_and_gradients(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch, cases = hstu(published), every_target(published), published.cases
-    states, items = model.token_states(batch.sequences)[batch.rows], model.item_vectors()
+    encoded, items = model.token_states(batch.sequences), model.item_vectors()
+    published.equal(encoded, published.at_tokens(cases["out.train.encoded"], batch.sequences), "encoded")
+    states = encoded[batch.rows]
     assert torch.equal(batch.targets, cases["out.train.supervision_ids"])
     positive = (states * items[batch.targets]).sum(1, keepdim=True)
     published.close(positive, "out.train.positive_logits")
+    scored = calls(monkeypatch, sampled, "chosen_scores")
     loss = sampled_loss("sampled_softmax", states, items, batch.targets, cases["in.negative_ids"])
+    # A negative that is the target gets −50,000 in the source and −∞ here.
+    same = cases["in.negative_ids"] == batch.targets[:, None]
+    published.close(scored[0].result.masked_fill(same, -50_000), "out.train.negative_logits")
+    each = zip(*(part.split(1) for part in (states, batch.targets, cases["in.negative_ids"])), strict=True)
+    of_each = [sampled_loss("sampled_softmax", state, items, *chosen) for state, *chosen in each]
+    published.close(torch.stack(of_each), "out.train.loss_per_position")
     published.close(loss, "out.train.loss_total")
     loss.backward()
-    published.close_gradients(model, "out.train", NAMES, scale=10)
+    published.close_gradients(model, "out.train", NAMES)
 
 
 def test_full_cross_entropy_and_gradients(published: Published) -> None:

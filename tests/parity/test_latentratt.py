@@ -137,6 +137,6 @@ def test_a_latent_in_a_language_model(published: Published) -> None:
     loss.backward()
     for name, parameter in module.named_parameters():
         weights[f"attention.{name}"].grad = parameter.grad
-    for key, expected in cases.items():
+    for key in cases:
         if key.startswith("out.full.grad."):
-            published.equal(weights[key.removeprefix("out.full.grad.")].grad, expected, key)
+            published.equal(weights[key.removeprefix("out.full.grad.")].grad, cases[key], key)
