@@ -3,12 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import torch
-from parity.published import Published, block_names
+from parity.published import (
+    CPU,
+    Published,
+    block_names,
+    by_user,
+    calls,
+    last_target_batch,
+    last_targets,
+    training_data,
+)
 from torch import Tensor
 
 from lrbench.data.packing import Packed
+from lrbench.models import lares_pretraining
 from lrbench.models.lares import LARES, LARESConfig
+from lrbench.models.lares_pretraining import SelfSupervised
+from lrbench.objectives import alignment
 
 NAMES = {
     r"item_embedding\.weight": "embedding.items.weight",
@@ -33,7 +46,7 @@ def lares(published: Published, file: str = "weights", **options: Any) -> LARES:
 
 def give_states(model: LARES, published: Published, states: Sequence[tuple[Tensor, Packed]]) -> None:
     """Let the model start its next trajectories from these states, (batch, position, width) each."""
-    left = [published.at_tokens(state, sequences) for state, sequences in states]
+    left = [published.at_tokens(state, model.arrange(sequences)) for state, sequences in states]
 
     def initial_state(pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
         state = left.pop(0)
@@ -47,3 +60,63 @@ def give_steps(model: LARES, steps: Sequence[int]) -> None:
     """Let the model draw these numbers of steps."""
     left = list(steps)
     model.draw_steps = lambda: left.pop(0)  # type: ignore[method-assign]
+
+
+def pretraining_options(published: Published, setting: str) -> dict[str, Any]:
+    """Options of the losses of a setting."""
+    chosen = published.config["loss_settings"][setting]
+    options = {"similarity": chosen["sem_func"], "temperature": chosen["tau"]}
+    return options | {"alpha": chosen["alpha"], "gamma": chosen["gamma"], "same_sequence_negatives": True}
+
+
+def pretraining(published: Published, model: LARES, setting: str) -> SelfSupervised:
+    """The stage with its three passes' draws given; rows 6 to 11 of the data are the same-target ones."""
+    stage = SelfSupervised(model)
+    data = training_data(published, ("in.item_seq", "in.item_len"), ("in.aug_seq", "in.aug_len"))
+    stage.begin(data, CPU)
+    same_target = last_targets(data, 12)[6:]
+    stage._same_target.draw = lambda target_ids: same_target
+
+    own, other = published.sequences(), published.sequences("in.aug_seq", "in.aug_len")
+    passes = [("in.state_pass1", own), ("in.state_pass2", own), ("in.state_pass3", other)]
+    give_states(model, published, [(published.cases[key], sequences) for key, sequences in passes])
+    views_steps = 1 if setting == "dotk1" else published.config["k_aug"]
+    give_steps(model, [published.config["k_main"], views_steps])
+    return stage
+
+
+def compare_pretraining(
+    published: Published,
+    model: LARES,
+    setting: str,
+    names: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Vectors of the three passes, both directions of both alignments, the losses and their gradients."""
+    prefix, stage = f"out.{model.config.adapter}.{setting}", pretraining(published, model, setting)
+    batch, drawn_step = last_target_batch(stage._data, 6), torch.tensor([published.config["j"]])
+    monkeypatch.setattr(torch, "randint", lambda *_: drawn_step)
+    predictions = calls(monkeypatch, lares_pretraining, "cross_entropy")
+    alignments, directions = calls(monkeypatch, stage, "_info_nce"), calls(monkeypatch, alignment, "info_nce")
+    terms = stage.losses(batch)
+
+    (states, items, _), _ = predictions[0]
+    users = by_user(states, batch)
+    published.close(users, f"{prefix}.user_vector_pass1")
+    published.close(users @ items.T, f"{prefix}.train_logits")
+    (last, other, _), _ = alignments[0]
+    published.close(by_user(last, batch), f"{prefix}.user_vector_pass2")
+    published.close(by_user(other, batch), f"{prefix}.user_vector_pass3")
+    losses = {"ce": terms["cross_entropy"], "traj": terms["trajectory"], "total": terms["loss"]}
+    both_ways = ["traj_2to3", "traj_3to2"]
+    if setting == "dotk1":  # one step has no other to be held against
+        assert "step" not in terms
+    else:
+        published.close(by_user(alignments[1].arguments[1], batch), f"{prefix}.user_vector_pass2_step_j")
+        losses["step"] = terms["step"]
+        both_ways += ["step_final_to_j", "step_j_to_final"]
+    losses |= {name: call.result for name, call in zip(both_ways, directions, strict=True)}
+    for name, loss in losses.items():
+        published.close(loss, f"{prefix}.loss_{name}")
+    terms["loss"].backward()
+    published.close_gradients(model, prefix, names)
