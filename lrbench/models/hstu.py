@@ -8,7 +8,8 @@ and scored over a temperature (meta-recsys/generative-recommenders @db1bf8f, ``r
 Defaults are those of the authors' ML-1M configuration, with two differences: every position is predicted
 from the latest ``max_length`` interactions in windows, and the time bias is off, as not all data has
 times. With it, a place looks at the time of the interaction to be predicted, which at inference is
-the time of the request; the source does so too. There is no padding item.
+the time of the request; the source does so too. Without it, the bias by place stays, where the source,
+given no times, adds no bias at all: its numbers are those of a bias by place of 0. There is no padding item.
 
 Training settings of its authors that are not the defaults here: batches of 128 sequences, 101 epochs without
 early stopping, and AdamW with ``beta2 = 0.98``.

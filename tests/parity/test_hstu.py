@@ -44,7 +44,7 @@ def every_target(published: Published) -> TrainingBatch:
 def test_states_and_scores(published: Published, time: str) -> None:
     model, batch = hstu(published, time == "time"), every_target(published)
     if time == "notime":
-        for block in model.encoder.blocks:  # without time-stamps the source adds no bias at all
+        for block in model.encoder.blocks:  # without times the source adds none
             block.position_bias.data.zero_()
     sequences, prefix = batch.sequences, f"out.{time}.eval"
     hidden = model.embed(sequences)

@@ -8,11 +8,19 @@ from collections.abc import Callable
 import pytest
 import torch
 from parity.lares_case import NAMES, give_states, give_steps, lares
-from parity.published import Published, last_target_batch, training_data
+from parity.published import Published, calls, last_target_batch, training_data
 from torch import Tensor
 
 from lrbench.models.lares_reinforcement import Reinforcement, Rollout
-from lrbench.objectives.policy import divergence, group_advantages, policy_loss, ranking_reward
+from lrbench.objectives import policy as objective
+from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.policy import (
+    divergence,
+    group_advantages,
+    items_above,
+    policy_loss,
+    ranking_reward,
+)
 
 ROWS, ROLLOUTS = 6, 4
 
@@ -58,6 +66,26 @@ def rollouts(published: Published, data) -> tuple[list[Rollout], Callable[..., t
     return [stage._rollout(batch, pre) for _ in range(ROLLOUTS)], loss
 
 
+def test_scores_and_ranking_of_the_last_step(published: Published, data) -> None:
+    done, _ = rollouts(published, data)
+    model, steps = lares(published), by_rollout(published.cases["out.step_mask"])
+    every_score, every_log, every_top = (
+        by_rollout(published.cases[f"out.{key}"])
+        for key in ("scores_last_step", "last_step_log_probs_all_items", "topk_items")
+    )
+    for rollout, real, scores, logs, top in zip(done, steps, every_score, every_log, every_top, strict=True):
+        assert real.sum(1).tolist() == [len(rollout.trajectory)] * ROWS
+        states = rollout.trajectory[-1]
+        published.equal(model.score(states), scores, "scores")
+        items = model.item_vectors()
+        log_probabilities = [
+            target_log_probabilities(states, items, torch.full((ROWS,), item)) for item in range(len(items))
+        ]
+        published.equal(torch.stack(log_probabilities, 1), logs, "log-probabilities")
+        for above, ranked in enumerate(top.T):
+            assert (items_above(states, items, ranked) == above).all()
+
+
 def test_log_probabilities_and_divergence(published: Published, data) -> None:
     expected = [
         by_rollout(published.cases[f"out.{key}"])
@@ -78,8 +106,11 @@ def test_log_probabilities_and_divergence(published: Published, data) -> None:
 
 
 @pytest.mark.parametrize("reward", ["recall", "ndcg"])
-def test_rewards_advantages_and_losses_of_each_rollout(published: Published, data, reward: str) -> None:
+def test_rewards_advantages_and_losses_of_each_rollout(
+    published: Published, data, reward: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done, loss = rollouts(published, data)
+    means = calls(monkeypatch, objective, "mean_loss")
     rewards = ranking_reward(torch.stack([rollout.above for rollout in done]), reward, 10)
     published.equal(rewards.T.flatten(), published.cases[f"out.{reward}.rewards"], "rewards")
     published.close(rewards.sum(), f"out.{reward}.reward_sum")
@@ -89,6 +120,9 @@ def test_rewards_advantages_and_losses_of_each_rollout(published: Published, dat
     for rollout, advantage, expected in zip(done, advantages, per_step, strict=True):
         steps = len(rollout.trajectory)
         published.equal(loss(rollout, advantage)[0], expected[:, :steps].mean(), "loss of a rollout")
+        (*_, of_rows), (_, log_probabilities) = means[-1]
+        of_each, _ = of_rows(log_probabilities, slice(None))
+        published.equal(of_each.view(steps, ROWS).T, expected[:, :steps], "loss of each step")
 
 
 @pytest.mark.parametrize("reward", ["recall", "ndcg"])

@@ -25,10 +25,16 @@ def attention(published: Published, reach: int | None = None) -> LatentAttention
     return module
 
 
-def histories(published: Published, side: str) -> tuple[Packed, Tensor, Tensor]:
-    """What lies before each latent: packed, and where its tokens are in the source, (tokens,) twice."""
-    stop = published.cases[f"in.thought_{side}"]
-    mask = published.cases[f"in.mask_{side}"].bool() & (torch.arange(9) < stop[:, None])
+def histories(published: Published, side: str, window: int | None = None) -> tuple[Packed, Tensor, Tensor]:
+    """What lies before each latent: packed, and where its tokens are in the source, (tokens,) twice.
+
+    Padding within a ``window`` of places before the latent is a token like others.
+    """
+    places, stop = torch.arange(9), published.cases[f"in.thought_{side}"][:, None]
+    mask = published.cases[f"in.mask_{side}"].bool()
+    if window is not None:
+        mask |= places >= stop - window
+    mask &= places < stop
     row, column = torch.nonzero(mask, as_tuple=True)
     stops = np.cumsum(mask.sum(1).numpy())
     numbers = np.arange(len(row), dtype=np.int32)
@@ -37,35 +43,58 @@ def histories(published: Published, side: str) -> tuple[Packed, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
-@pytest.mark.parametrize(("side", "window"), [("right", "kall"), ("left", "kall"), ("right", "k3")])
-def test_latents_and_gradients(published: Published, side: str, window: str, everywhere: bool) -> None:
-    module = attention(published, 3 if window == "k3" else None)
-    sequences, row, column = histories(published, side)
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_latents_and_gradients(published: Published, side: str, window: int | None, everywhere: bool) -> None:
+    """Where padding on the left is in the window, the source sees it, so here it is given as states."""
+    module = attention(published, window)
+    sequences, row, column = histories(published, side, window)
     states = published.cases["in.hidden"].clone().requires_grad_()
     tokens = states[row, column]
     asking = tokens if everywhere else tokens[sequences.last]
     latents = module(tokens, asking, 0, sequences, everywhere)
     latents = latents[sequences.last] if everywhere else latents
-    prefix = f"out.{side}.end_{window}"
+    prefix = f"out.{side}.end_k{window or 'all'}"
     published.close(latents, f"{prefix}.output")
     loss = (latents * published.cases["in.grad_output"]).sum()
+    published.close(loss, f"{prefix}.loss_total")
     loss.backward()
     published.close_gradients(module, prefix, NAMES)
     published.close(states.grad, f"{prefix}.hidden_gradient")
 
 
-def test_window_over_enough_states_on_the_left(published: Published) -> None:
-    """The source's window sees padding where the history is shorter; ours does not."""
-    sequences, row, column = histories(published, "left")
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_weights(published: Published, side: str, window: int | None) -> None:
+    """The latents of values that tell where they stand are the weights of attention."""
+    module = attention(published, window)
+    sequences, row, column = histories(published, side, window)
+    module.value.register_forward_hook(lambda *_: F.one_hot(column, 9).to(published.dtype))
     tokens = published.cases["in.hidden"][row, column]
+    weights = module(tokens, tokens[sequences.last], 0, sequences, False)
+    published.close(weights.unsqueeze(1), f"out.{side}.end_k{window or 'all'}.attention_weights")
+
+
+def test_window_over_states_alone_on_the_left(published: Published) -> None:
+    """Without padding among the states, rows with as many states as the window are still the source's."""
+    sequences, row, column = histories(published, "left")
+    states = published.cases["in.hidden"].clone().requires_grad_()
+    tokens = states[row, column]
     latents = attention(published, 3)(tokens, tokens[sequences.last], 0, sequences, False)
     enough = sequences.lengths >= 3
-    assert enough.sum() >= 4
-    published.equal(latents[enough], published.cases["out.left.end_k3.output"][enough], "latents")
+    assert enough.tolist() == [False, True, True, True, True, True]
+    (latents * published.cases["in.grad_output"]).sum().backward()
+    for actual, key in (latents, "output"), (states.grad, "hidden_gradient"):
+        expected = published.cases[f"out.left.end_k3.{key}"]
+        published.equal(actual[enough], expected[enough], key)
+        assert not torch.isclose(actual[~enough], expected[~enough], rtol=0.01, atol=0).all()
 
 
 def test_rotation(published: Published) -> None:
     module, hidden = attention(published), published.cases["in.hidden"]
+    unit = (torch.arange(16) < 8).to(published.dtype).expand(1, 9, 16)  # turned, it is cosines and sines
+    for half, name in zip(rotate(unit, torch.arange(9)).chunk(2, -1), ("cos", "sin"), strict=True):
+        published.close(torch.cat((half, half), -1), f"out.rope_{name}")
     published.close(rotate(module.query(hidden), torch.arange(9)), "out.rotated_query")
     published.close(rotate(module.key(hidden), torch.arange(9)), "out.rotated_key")
 

@@ -1,11 +1,15 @@
 """ReaRec's two learning methods against the authors' numbers (left padding; the padding item is row 50)."""
 
+from itertools import combinations
+
 import pytest
 import torch
-from parity.published import Published, last_target_batch, training_data
+from parity.published import Published, by_user, calls, last_target_batch, training_data
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models import prl as progressive
 from lrbench.models.erl import ERL, ERLConfig
 from lrbench.models.latent_chain import encode_items
 from lrbench.models.prl import PRL, PRLConfig
@@ -84,6 +88,10 @@ def compare_states(published: ReaRec, model: ReaRecNetwork) -> None:
         close(hidden, f"out.eval.item_positions_block{number}")
     torch.testing.assert_close(states, hidden)
 
+    for everywhere in (True, False):
+        of_blocks = newest_states(model, sequences, everywhere)
+        for number, of_block in enumerate(of_blocks):
+            published.close(of_block.transpose(0, 1), f"out.eval.last_position_block{number}_all_steps")
     states, _ = model.reason(sequences, everywhere=False, steps=3)
     published.close(states.transpose(0, 1), "out.eval.states_all_steps")
     for step in range(3):
@@ -94,6 +102,25 @@ def compare_states(published: ReaRec, model: ReaRecNetwork) -> None:
     published.close(model.score(users), "out.eval.logits")
 
 
+def newest_states(model: ReaRecNetwork, sequences: Packed, everywhere: bool) -> list[Tensor]:
+    """Of each block, its states at the newest position of every step, (steps + 1, sequences, width)."""
+    of_blocks = [list[Tensor]() for _ in model.encoder.blocks]
+
+    def note(number: int, state: Tensor) -> None:
+        rows = state.flatten(1)  # of a later step, (rows, streams, width) with one stream
+        at_tokens = len(rows) == sequences.n_tokens
+        of_blocks[number].append(rows[sequences.last] if at_tokens else rows)
+
+    hooks = [
+        block.feed_forward.register_forward_hook(lambda *seen, number=number: note(number, seen[-1]))
+        for number, block in enumerate(model.encoder.blocks)
+    ]
+    model.reason(sequences, everywhere, steps=3)
+    for hook in hooks:
+        hook.remove()
+    return [torch.stack(states) for states in of_blocks]
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 def test_ensemble_reasoning(erl: tuple[ReaRec, ERL], everywhere: bool) -> None:
     published, model = erl
@@ -101,12 +128,12 @@ def test_ensemble_reasoning(erl: tuple[ReaRec, ERL], everywhere: bool) -> None:
     states = training_states(model, batch, everywhere)
     published.close(states.transpose(0, 1), "out.train.states_all_steps")
     published.close(model.score(states.mean(0)), "out.train.logits_mean_state")
-    for i in range(4):
-        for j in range(4):
-            logs = (states[[i, j]] @ model.item_vectors().T).log_softmax(-1)
-            pair = (logs[1].exp() * (logs[1] - logs[0])).sum(-1)
-            published.equal(pair, published.cases["out.train.kl_pairs"][:, i, j], "kl_pairs")
-    published.close(pairwise_divergence(states, model.item_vectors()), "out.train.kl_loss")
+    items, pairs = model.item_vectors(), published.cases["out.train.kl_pairs"]
+    both_ways = (pairs + pairs.transpose(1, 2)) / 2  # a pair's two directions are never apart here
+    for i, j in combinations(range(4), 2):
+        of_rows = [pairwise_divergence(pair.unsqueeze(1), items) for pair in states[[i, j]].unbind(1)]
+        published.equal(torch.stack(of_rows), both_ways[:, i, j], f"divergence of {i} and {j}")
+    published.close(pairwise_divergence(states, items), "out.train.kl_loss")
     terms = model.stages["supervised"](model).losses(batch)
     published.close(terms["cross_entropy"], "out.train.loss_ce")
     published.close(terms["loss"], "out.train.loss_total")
@@ -115,7 +142,7 @@ def test_ensemble_reasoning(erl: tuple[ReaRec, ERL], everywhere: bool) -> None:
 
 
 @pytest.mark.parametrize("case", ["warmup", "noise"])
-def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str) -> None:
+def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     published, model = prl
     batch, cases = the_batch(published), published.cases
     stage = model.stages["supervised"](model)
@@ -132,26 +159,36 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str) -> None:
 
     stage.jitter = given
     states, shaken = model.training_states(batch, None if case == "warmup" else given)
-    order = batch.sequences.sequence_of[batch.rows]
-    published.equal(states.transpose(0, 1), cases[f"out.{case}.states_all_steps"][order], "states")
-    published.equal(model.score(states[-1]), cases[f"out.{case}.logits_last_step"][order], "last logits")
-    for step, temperature in enumerate(cases[f"out.{case}.temperatures_per_step"].tolist()):
-        assert temperature == pytest.approx(0.07 * 5 ** (3 - step))
-        logits = states[step] @ model.embedding.items.weight.T / temperature
-        published.equal(logits, cases[f"out.{case}.scaled_logits_per_step"][order, step], "scaled logits")
-    if shaken is not None:
-        noisy = cases["out.noise.noisy_states_all_steps"][order, 1:]
-        published.equal(shaken.transpose(0, 1), noisy, "noisy states")
-        contrast = (shaken @ states[1:].transpose(1, 2) / 0.07).transpose(0, 1)[:, :, order.argsort()]
-        published.equal(contrast[order.argsort()], cases["out.noise.contrast_logits"], "contrast")
+    every_state = by_user(states.transpose(0, 1), batch)
+    published.close(every_state, f"out.{case}.states_all_steps")
+    published.close(by_user(model.score(states[-1]), batch), f"out.{case}.logits_last_step")
+    if shaken is not None:  # the chains part after step 0
+        every_noisy = torch.cat((every_state[:, :1], by_user(shaken.transpose(0, 1), batch)), 1)
+        published.close(every_noisy, "out.noise.noisy_states_all_steps")
     draws = iter(cases["in.noise"])
+    predictions = calls(monkeypatch, progressive, "cross_entropy")
+    contrasts = calls(monkeypatch, progressive, "info_nce")
     terms = stage.losses(batch)
-    published.equal(terms["cross_entropy"], cases[f"out.{case}.loss_ce"], "loss_ce")
-    published.equal(terms["progression"], cases[f"out.{case}.loss_progressive"], "loss_progressive")
+    published.close(terms["cross_entropy"], f"out.{case}.loss_ce")
+    temperatures = cases[f"out.{case}.temperatures_per_step"].tolist()
+    for step, ((state, items, _), loss) in enumerate(predictions[1:]):
+        assert temperatures[step] == pytest.approx(
+            model.config.temperature * model.config.annealing ** (3 - step)
+        )
+        scaled_logits = cases[f"out.{case}.scaled_logits_per_step"][:, step]
+        published.equal(by_user(state @ items.T, batch), scaled_logits, f"scaled logits of step {step}")
+        of_step = cases[f"out.{case}.loss_progressive_per_step"][step]
+        published.equal(loss, of_step, f"progressive loss of step {step}")
+    published.close(terms["progression"], f"out.{case}.loss_progressive")
+    for step, ((similarities,), _) in enumerate(contrasts):
+        users_by_users = by_user(by_user(similarities, batch).T, batch).T
+        published.equal(
+            users_by_users, cases["out.noise.contrast_logits"][:, step], f"contrast of step {step}"
+        )
     assert ("contrast" in terms) == (case == "noise")
     if "contrast" in terms:
-        published.equal(terms["contrast"], cases["out.noise.loss_contrastive"], "loss_contrastive")
-    published.equal(terms["loss"], cases[f"out.{case}.loss_total"], "loss_total")
+        published.close(terms["contrast"], "out.noise.loss_contrastive")
+    published.close(terms["loss"], f"out.{case}.loss_total")
     terms["loss"].backward()
     published.close_gradients(model, f"out.{case}", NAMES)
 
