@@ -62,6 +62,7 @@ def test_states_and_scores(published: Published, time: str) -> None:
 def test_bias_of_places_and_times(published: Published) -> None:
     model, stamps = hstu(published), published.cases["in.timestamps"]
     block = model.encoder.blocks[0]
+    # The last of the 11 places has no next time, and no item reaches it.
     bias = block.bias_by_place(10) + block.bias_by_time(stamps[:, 1:], stamps[:, :-1])
     published.equal(bias, published.cases["out.time.eval.bias_block0"][:, :10, :10], "bias")
 
