@@ -18,7 +18,7 @@ from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 
-__all__ = ["Ranks", "rank_targets"]
+__all__ = ["NonFiniteScoresError", "Ranks", "rank_targets"]
 
 # Chunks of a fixed size keep the stream of noise, and so the ranks, the same whatever the memory.
 USERS_PER_CHUNK = 512
@@ -30,6 +30,20 @@ _SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 # Of a million items, one user at a time, the item vectors are read from memory for each: 67 users a second
 # where blocks of 32 rank 160.
 _FEWEST_USERS_PER_BLOCK = 32
+
+
+class NonFiniteScoresError(LrbenchError):
+    """A model's scores are NaN or infinite, so that its targets have no ranks.
+
+    Args:
+        depth: the reasoning depth at which they are.
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(
+            f"The model gave scores that are NaN or infinite (depth {depth}).",
+            "Lower the learning rate or set gradient_clip.",
+        )
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ def rank_targets(
         device: where the model lies.
 
     Raises:
-        LrbenchError: a score is NaN or infinite.
+        NonFiniteScoresError: a score is NaN or infinite.
     """
     model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
@@ -124,7 +138,4 @@ def _count(
 
 def _check_finite(scores: Tensor, depth: int) -> None:
     if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
-        raise LrbenchError(
-            f"The model gave scores that are NaN or infinite (depth {depth}).",
-            "Lower the learning rate or clip the gradient; history.parquet shows where the loss went.",
-        )
+        raise NonFiniteScoresError(depth)

@@ -39,6 +39,7 @@ class StageProgress:
     best_metric: float | None = None
     validations_without_gain: int = 0
     stopped: str | None = None  # why the stage is over, once it is
+    losses: dict[str, float] = field(default_factory=dict)  # terms of the last step, all finite
 
 
 @dataclass

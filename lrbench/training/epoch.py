@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ class EpochResult:
     """What an epoch did."""
 
     terms: dict[str, float]  # means over steps, weighted by targets
+    last: Mapping[str, float]  # of the last step
     steps: int
     targets: int
     tokens: int
@@ -37,6 +38,7 @@ def run_epoch(
     training: TrainingConfig,
     device: torch.device,
     where: str,
+    last: Mapping[str, float] = {},
 ) -> EpochResult:
     """Take one step per batch.
 
@@ -47,6 +49,7 @@ def run_epoch(
         training: settings.
         device: where the model lies.
         where: names stage and epoch in messages.
+        last: loss terms of the stage's step before the first of these, empty where there is none.
 
     Raises:
         LrbenchError: a loss became NaN or infinite; the message names the step and the last finite values.
@@ -56,7 +59,6 @@ def run_epoch(
     started = time.perf_counter()
     sums: dict[str, float] = {}
     weights: dict[str, int] = {}  # a term may be absent from some batches
-    last: dict[str, float] = {}
     steps = targets = tokens = 0
     for batch in batches:
         with _products(training.precision, device), model.one_step():
@@ -66,7 +68,7 @@ def run_epoch(
         if not math.isfinite(values["loss"]):
             raise LrbenchError(
                 f"The loss became {values['loss']} in {where}, at step {steps} of the epoch; "
-                f"the last finite values were {last or 'none'}.",
+                f"the last finite values were {dict(last) or 'none'}.",
                 "Lower the learning rate or set gradient_clip.",
             )
         _step(terms["loss"], optimiser, model, training.gradient_clip)
@@ -79,7 +81,7 @@ def run_epoch(
             weights[name] = weights.get(name, 0) + count
         last = values
     means = {name: total / weights[name] for name, total in sums.items()}
-    return EpochResult(means, steps, targets, tokens, time.perf_counter() - started)
+    return EpochResult(means, last, steps, targets, tokens, time.perf_counter() - started)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lrbench.config.trial import StageConfig, TrialConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import EvaluationView, Split
 from lrbench.errors import LrbenchError
-from lrbench.evaluation.ranking import rank_targets
+from lrbench.evaluation.ranking import NonFiniteScoresError, rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.seeds import noise_seed, seed_torch, shuffle_source
@@ -153,8 +153,10 @@ class _Trainer:
             shuffle = shuffle_source(self.config.seed, number, progress.epoch)
             batches = data.batches(training.batch_size, self.device, shuffle, keep)
             where = f"stage {stage_config.name}, epoch {progress.epoch}"
-            result = run_epoch(stage, optimiser, batches, training, self.device, where)
-            metric = self._validate(stage, progress, training)
+            result = run_epoch(stage, optimiser, batches, training, self.device, where, progress.losses)
+            progress.losses = dict(result.last)
+            at_end = f"{where}, after step {result.steps} of the epoch"
+            metric = self._validate(stage, progress, training, at_end)
             if metric is not None and record_validation(progress, metric):
                 best_weights = _copy(self.model)
             progress.steps += result.steps
@@ -167,13 +169,26 @@ class _Trainer:
         return progress
 
     def _validate(
-        self, stage: GradientStage, progress: StageProgress, training: TrainingConfig
+        self, stage: GradientStage, progress: StageProgress, training: TrainingConfig, where: str
     ) -> float | None:
-        """Return the selection metric, or none in an epoch without validation."""
+        """Return the selection metric, or none in an epoch without validation.
+
+        Raises:
+            LrbenchError: the last step ruined the weights; the message names it and the last finite losses.
+        """
         if progress.epoch % training.validate_every and progress.epoch != training.max_epochs:
             return None
         protocol, depth = self.config.protocol, stage.selection_depth()
-        return selection_metric(self.model, self.split.valid, protocol, depth, self.config.seed, self.device)
+        try:
+            return selection_metric(
+                self.model, self.split.valid, protocol, depth, self.config.seed, self.device
+            )
+        except NonFiniteScoresError as error:
+            raise LrbenchError(
+                f"Scores in validation became NaN or infinite in {where} (depth {depth}); "
+                f"the last finite losses were {progress.losses}.",
+                error.remedy,
+            ) from error
 
     def _note(
         self,

@@ -327,12 +327,27 @@ def test_what_cannot_work_is_refused_before_anything_trains(desk: Desk, row: str
     assert not (desk.folder / "refused").exists()
 
 
-def test_a_loss_that_turns_nan_names_stage_step_and_last_values(desk: Desk) -> None:
-    row = 'model = "sasrec"\nparams = { width = 16 }\ntraining = { learning_rate = 1e30 }'
+@pytest.mark.parametrize(
+    ("batch_size", "became", "last"),
+    [
+        (256, "The loss became nan in stage supervised, epoch 1, at step", "values"),
+        (10_000, "became NaN or infinite in stage supervised, epoch 1, after step 1 of the epoch", "losses"),
+    ],
+    ids=["within an epoch", "in its last step"],
+)
+def test_a_loss_that_turns_nan_names_stage_step_and_last_values(
+    batch_size: int, became: str, last: str, desk: Desk
+) -> None:
+    row = 'model = "sasrec"\nparams = { width = 16 }\n'
+    row += f"training = {{ learning_rate = 1e30, batch_size = {batch_size} }}"
     text = SUITE[: SUITE.index("[[models]]")] + ROW + row
-    failed = desk.run("run", desk.suite(text), "--results", "diverged", "--seeds", "1", code=1)
+    results = f"diverged-{batch_size}"
+    failed = desk.run("run", desk.suite(text), "--results", results, "--seeds", "1", code=1)
     assert "0 of 1 trials done" in failed.stderr
-    (error,) = (desk.folder / "diverged/failed").glob("*/error.txt")
-    lines = error.read_text(encoding="utf-8")
-    assert "The loss became nan in stage supervised, epoch 1, at step" in lines
-    assert "the last finite values were {'loss': " in lines
+    (error,) = (desk.folder / results / "failed").iterdir()
+    assert [path.name for path in error.iterdir()] == ["error.txt"]
+    lines = (error / "error.txt").read_text(encoding="utf-8")
+    for said in (failed.stderr, lines):
+        assert became in said
+        assert f"the last finite {last} were {{'loss': " in said
+        assert "history.parquet" not in said

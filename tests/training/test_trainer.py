@@ -1,0 +1,63 @@
+"""What is said where training comes to nothing."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_data import small_dataset, trial_config
+
+from lrbench.data.sequences import leave_one_out
+from lrbench.errors import LrbenchError
+from lrbench.execution.trial import build_model
+from lrbench.training.trainer import train
+
+CPU = torch.device("cpu")
+ONE_STEP = 10_000  # targets of a batch, more than there are
+
+
+def failure(folder: Path, **settings: Any) -> str:
+    """What a trial says whose first step ruins the weights."""
+    dataset, config = small_dataset(), trial_config(learning_rate=1e30, **settings)
+    model, split = build_model(config, dataset.sequences.n_items, CPU), leave_one_out(dataset.sequences)
+    with pytest.raises(LrbenchError) as caught:
+        train(model, config, split, CPU, folder / "checkpoint.pt", lambda report: None)
+    return str(caught.value)
+
+
+FINITE = r"the last finite (values|losses) were \{'loss': (\d+\.\d+)\}\. Lower the learning rate"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch_size": 128}, "The loss became nan in stage supervised, epoch 1, at step 2 of the epoch; "),
+        (
+            {"batch_size": ONE_STEP, "validate_every": 3},
+            "The loss became nan in stage supervised, epoch 2, at step 1 of the epoch; ",
+        ),
+        (
+            {"batch_size": ONE_STEP},
+            "Scores in validation became NaN or infinite in stage supervised, epoch 1, "
+            "after step 1 of the epoch (depth 0); ",
+        ),
+    ],
+    ids=["within an epoch", "at the start of the second epoch", "in the last step of an epoch"],
+)
+def test_what_is_not_finite_names_stage_epoch_step_and_the_last_finite_values(
+    settings: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    message = failure(tmp_path, **settings)
+    assert message.startswith(said)
+    found = re.search(FINITE, message)
+    assert found
+    assert 3 < float(found[2]) < 5  # 40 items: log 40 = 3.7
+
+
+def test_the_last_finite_values_outlive_an_interruption(tmp_path: Path) -> None:
+    settings = {"batch_size": ONE_STEP, "validate_every": 3}
+    first = failure(tmp_path, **settings)
+    assert (tmp_path / "checkpoint.pt").exists()
+    assert re.search(FINITE, first)
+    assert failure(tmp_path, **settings) == first
