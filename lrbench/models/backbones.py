@@ -1,13 +1,14 @@
 """The kinds of blocks that LARES can be built of, in the sizes that its code gives them."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from lrbench.models.attention import Attention
 from lrbench.models.base import ModelConfig
-from lrbench.models.blocks import Encoder, transformer
-from lrbench.models.filters import PaddedAttention, bsarec_blocks, fmlp_blocks
+from lrbench.models.blocks import Encoder, check_heads, transformer
+from lrbench.models.filters import PaddedAttention, bsarec_blocks, check_cutoff, fmlp_blocks
 from lrbench.models.hstu import HSTUBlock
 
 __all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
@@ -41,6 +42,12 @@ class BlockConfig(ModelConfig):
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the input, on attention weights, and on what each half of a block adds."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
+        check_heads(self.width, self.heads)
+        if self.backbone == "bsarec":
+            check_cutoff("frequency_cutoff", self.frequency_cutoff, max_length)
 
 
 def backbone_is_causal(backbone: Backbone) -> bool:

@@ -19,7 +19,7 @@ from pydantic import Field
 from lrbench.models.attention import Attention
 from lrbench.models.blocks import Encoder, check_heads
 from lrbench.models.filtered import FilteredConfig, FilteredModel
-from lrbench.models.filters import PaddedAttention, bsarec_blocks
+from lrbench.models.filters import PaddedAttention, bsarec_blocks, check_cutoff
 from lrbench.models.supervised import Supervised
 
 __all__ = ["BSARec", "BSARecConfig"]
@@ -43,10 +43,9 @@ class BSARecConfig(FilteredConfig):
     """Share of the frequency branch (authors on Beauty: 0.7)."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and a cutoff beyond the window."""
+        """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""
         check_heads(self.width, self.heads)
-        if self.cutoff // 2 + 1 > max_length // 2 + 1:
-            raise ValueError(f"cutoff = {self.cutoff} leaves no high frequency in {max_length} places")
+        check_cutoff("cutoff", self.cutoff, max_length)
 
 
 class BSARec(FilteredModel):

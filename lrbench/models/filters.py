@@ -28,6 +28,7 @@ __all__ = [
     "Mixture",
     "PaddedAttention",
     "bsarec_blocks",
+    "check_cutoff",
     "fmlp_blocks",
 ]
 
@@ -62,6 +63,24 @@ def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
         return Block(mixer, Residual(FeedForward(width, inner), width, dropout))
 
     return Encoder(block, n_blocks)
+
+
+def check_cutoff(option: str, cutoff: int, window: int) -> None:
+    """Refuse a cutoff that lets all frequencies of a window pass, so that BSARec rescales none.
+
+    Args:
+        option: what the model's configuration calls it.
+        cutoff: c; the lowest c//2 + 1 frequencies pass.
+        window: places, whose real Fourier transform has window//2 + 1 frequencies.
+
+    Raises:
+        ValueError: none is left.
+    """
+    if cutoff // 2 + 1 >= window // 2 + 1:
+        raise ValueError(
+            f"{option} = {cutoff} leaves no high frequency in {window} places; "
+            f"set it to {2 * (window // 2) - 1} or less"
+        )
 
 
 class FrequencyFilter(Layer):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.backbones import BlockConfig, backbone_is_causal, make_backbone
-from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, check_heads, initialise
+from lrbench.models.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.models.recomputed import recomputed
@@ -114,8 +114,8 @@ class LARESConfig(BlockConfig):
     """… in any of so many passes (filter_data.py: 3)."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and reinforcement of no steps."""
-        check_heads(self.width, self.heads)
+        """Refuse blocks that cannot be built, reinforcement of no steps, and padding that does nothing."""
+        super().check(max_length, stages)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
         if self.padding == "tokens" and backbone_is_causal(self.backbone):

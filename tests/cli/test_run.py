@@ -316,6 +316,10 @@ ROW = '[[models]]\nlabel = "R"\n'
         ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "cannot be shared out over heads = 3"),
         ('model = "lares"\nparams = { mean_depth = 0 }', "mean_depth = 0 leaves none"),
         ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),
+        (
+            'model = "bsarec"\nparams = { cutoff = 21 }',
+            "no high frequency in 20 places; set it to 19 or less",
+        ),
         ('model = "erl"\ncontrols = ["no-resoning"]', 'Did you mean "no-reasoning"'),
         ('model = "gru4rec"\ncontrols = "all"', "does not reason"),
     ],
