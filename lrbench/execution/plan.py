@@ -206,6 +206,7 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
     try:
         config.check(rules.max_length, [stage.name for stage in stages])
         model.check(config)
+        model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
     except ValueError as error:
         raise RequestError(f"{where}: {error}.") from None

@@ -4,9 +4,11 @@ The trainer knows stages, not models; ranking knows ``encode`` and ``score``, no
 model is one file with a :class:`ModelConfig` and a :class:`Model`, and a line in the registry.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import takewhile
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,7 +70,7 @@ class Model(nn.Module, ABC):
     """One sentence for listings, with the source."""
 
     stages: ClassVar[Mapping[str, type["Stage"]]]
-    """Every training stage by name, in the order they may run; each takes the model."""
+    """Every training stage by name, in the order they may run, each once; each takes the model."""
 
     default_stages: ClassVar[tuple[str, ...]]
     """The stages that run unless a suite says otherwise."""
@@ -95,6 +97,35 @@ class Model(nn.Module, ABC):
         Raises:
             ValueError: a sentence that says what is missing.
         """
+
+    @classmethod
+    def check_stages(cls, config: Any, names: Sequence[str]) -> None:
+        """Refuse stages in a wrong order, repeated ones, and a first one that refines what none has trained.
+
+        Args:
+            config: its configuration.
+            names: stages of this model that will run, at least one.
+
+        Raises:
+            ValueError: a sentence that says which stages to run instead.
+        """
+        for name in names:
+            if not issubclass(cls.stages[name], FitStage | GradientStage):
+                raise ValueError(
+                    f"stage {name} is neither a FitStage nor a GradientStage; derive it from one"
+                )
+        ordered = [name for name in cls.stages if name in names]
+        if list(names) != ordered:
+            wanted, given = json.dumps(ordered), json.dumps(list(names))
+            raise ValueError(f"stages run once each and in the model's order: stages = {wanted}, not {given}")
+        first = names[0]
+        if cls.stages[first].refines(config):
+            earlier = takewhile(lambda name: name != first, cls.stages)
+            training = [name for name in earlier if not cls.stages[name].refines(config)]
+            raise ValueError(
+                f"stage {first} refines what a stage before it has trained, and none stands before it; "
+                f"put {' or '.join(training)} first"
+            )
 
     @classmethod
     def causal(cls, config: Any) -> bool:
@@ -138,6 +169,11 @@ class Stage:
 
     def __init__(self, model: Any) -> None:
         self.model = model
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """Whether it starts from a network that another stage has trained, so that it cannot be the first."""
+        return False
 
 
 class FitStage(Stage, ABC):

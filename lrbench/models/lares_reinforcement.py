@@ -15,7 +15,7 @@ similarity, as in the source.
 
 import copy
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -53,6 +53,11 @@ class Reinforcement(GradientStage):
 
     model: LARESNetwork
     _reference: LARESNetwork
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """The policy, its reference and the choice of targets all come from the pre-trained network."""
+        return True
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
         """Freeze the reference, choose the targets and set the policy's dropout."""

@@ -6,6 +6,8 @@ Euclidean norm of all of them; ``loss = −mean(advantage · log p(target))`` wi
 so neither clipping nor a reference plays a part.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,11 @@ class FineTuning(GradientStage):
 
     model: LatentRLNetwork
 
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """A frozen SASRec must have been trained; one that is tuned along need not."""
+        return bool(config.freeze_backbone)
+
     def begin(self, data: TrainingData, device: torch.device) -> None:
         """Freeze SASRec unless it is to be tuned along."""
         self.model.train_latents_alone(self.model.config.freeze_backbone)
@@ -65,6 +72,11 @@ class Reinforcement(GradientStage):
     """Policy gradient of perturbed latents; SASRec is frozen."""
 
     model: LatentRLNetwork
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """The frozen SASRec must have been trained."""
+        return True
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
         """Freeze SASRec."""

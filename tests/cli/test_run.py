@@ -320,6 +320,8 @@ ROW = '[[models]]\nlabel = "R"\n'
             'model = "bsarec"\nparams = { cutoff = 21 }',
             "no high frequency in 20 places; set it to 19 or less",
         ),
+        ('model = "lares"\nstages = ["rpt", "spt"]', 'stages = ["spt", "rpt"], not ["rpt", "spt"]'),
+        ('model = "lares"\nstages = ["rpt"]', "stage rpt refines what a stage before it has trained"),
         ('model = "erl"\ncontrols = ["no-resoning"]', 'Did you mean "no-reasoning"'),
         ('model = "gru4rec"\ncontrols = "all"', "does not reason"),
     ],

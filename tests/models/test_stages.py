@@ -1,0 +1,58 @@
+"""Which stages of a model may run, and in which order."""
+
+import re
+from typing import Any, ClassVar
+
+import pytest
+
+from lrbench.models.base import Model, Stage
+from lrbench.models.lares import LARES
+from lrbench.models.latent_rl import LatentRL
+from lrbench.models.sasrec import SASRec
+from lrbench.registry import MODELS
+
+REFINES = " refines what a stage before it has trained, and none stands before it; put "
+
+
+class Unfinished(SASRec):
+    """Its stage says neither how it is fitted nor what its losses are."""
+
+    stages: ClassVar = {"supervised": Stage}
+
+
+def check(kind: type[Model], stages: tuple[str, ...], options: dict[str, Any]) -> None:
+    kind.check_stages(kind.Config.model_validate(options), stages)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stages", "options"),
+    [
+        *((kind, kind.default_stages, {}) for kind in map(MODELS.load, MODELS.names())),
+        (LARES, ("supervised",), {}),
+        (LARES, ("supervised", "rpt"), {}),
+        (LARES, ("supervised", "spt", "rpt"), {}),
+        (LatentRL, ("supervised", "grpo"), {}),
+        (LatentRL, ("sft", "grpo"), {"freeze_backbone": False}),
+    ],
+)
+def test_stages_that_may_run(kind: type[Model], stages: tuple[str, ...], options: dict[str, Any]) -> None:
+    check(kind, stages, options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stages", "options", "message"),
+    [
+        (LARES, ("rpt", "spt"), {}, 'order: stages = ["spt", "rpt"], not ["rpt", "spt"]'),
+        (LARES, ("spt", "spt"), {}, 'order: stages = ["spt"], not ["spt", "spt"]'),
+        (LARES, ("rpt",), {}, "stage rpt" + REFINES + "supervised or spt first"),
+        (LatentRL, ("sft", "grpo"), {}, "stage sft" + REFINES + "supervised first"),
+        (LatentRL, ("grpo",), {}, "stage grpo" + REFINES + "supervised first"),
+        (LatentRL, ("grpo",), {"freeze_backbone": False}, "stage grpo" + REFINES + "supervised or sft first"),
+        (Unfinished, ("supervised",), {}, "stage supervised is neither a FitStage nor a GradientStage"),
+    ],
+)
+def test_stages_that_may_not(
+    kind: type[Model], stages: tuple[str, ...], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check(kind, stages, options)
