@@ -1,7 +1,8 @@
 """Suite files: datasets × models (with variants and grids) × seeds under one protocol.
 
-Reading a suite resolves ``extends`` and ``grid`` into one entry per row label. What a model's
-``params`` mean is checked later, by the model's own configuration class.
+Reading a suite resolves ``extends`` and ``grid`` into one entry per row. What a model's ``params`` mean is
+checked later, by the model's own configuration class, and only then that labels differ: a misspelt option
+of a grid leaves its rows alike.
 """
 
 import itertools
@@ -141,12 +142,12 @@ def read_suite_file(path: Path) -> Suite:
 
 def resolve_suite(file: SuiteFile, where: str) -> Suite:
     """Spell out every row of a suite file."""
+    rows: list[Entry] = []
     resolved: dict[str, Entry] = {}
     for entry in file.models:
-        for row in _expand(_inherit(entry, resolved, where), where):
-            if row.label in resolved:
-                raise RequestError(f'{where}: the label "{row.label}" is used twice.', "Labels name rows.")
-            resolved[row.label] = row
+        expanded = _expand(_inherit(entry, resolved, where), where)
+        rows += expanded
+        resolved |= {row.label: row for row in expanded}
     unknown = [label for label in file.comparison.proposed if label not in resolved]
     if unknown:
         raise RequestError(
@@ -161,7 +162,7 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         primary_metric=file.primary_metric,
         training=file.training,
         evaluation=file.evaluation,
-        models=tuple(resolved.values()),
+        models=tuple(rows),
         proposed=file.comparison.proposed,
     )
 
@@ -202,10 +203,11 @@ def _expand(entry: Entry, where: str) -> list[Entry]:
                 params[key] = value
         try:
             label = entry.label.format_map({**params, **chosen, **training})
-        except (KeyError, ValueError, IndexError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            known = ", ".join({**params, **training}) or "it has none"
             raise RequestError(
                 f'{where}: the label "{entry.label}" cannot be filled in: {error}.',
-                "Name options of this row's params or grid in braces.",
+                f"Name options of this row's params or grid in braces: {known}.",
             ) from None
         rows.append(
             entry.model_copy(update={"label": label, "params": params, "training": training, "grid": {}})

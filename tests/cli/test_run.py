@@ -313,6 +313,7 @@ ROW = '[[models]]\nlabel = "R"\n'
     ("row", "message"),
     [
         ('model = "sasrec"\nparams = { head = 4 }', 'Did you mean "heads"'),
+        ('model = "sasrec"\ngrid = { layer = [1, 2] }', 'unknown option "layer". Did you mean "layers"'),
         ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "cannot be shared out over heads = 3"),
         ('model = "lares"\nparams = { mean_depth = 0 }', "mean_depth = 0 leaves none"),
         ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),

@@ -54,9 +54,9 @@ def test_a_grid_is_every_combination() -> None:
     ("models", "fields", "message"),
     [
         ([{"label": "A"}], {}, 'neither "model" nor "extends"'),
-        ([{"label": "A", "model": "m"}] * 2, {}, '"A" is used twice'),
-        ([{"label": "A", "model": "m", "grid": {"x": [1, 2]}}], {}, '"A" is used twice'),
-        ([{"label": "A {y}", "model": "m", "grid": {"x": [1]}}], {}, "cannot be filled in: 'y'"),
+        ([{"label": "A {y}", "model": "m", "grid": {"x": [1]}}], {}, "cannot be filled in: 'y'.*braces: x"),
+        ([{"label": "A {x.y}", "model": "m", "grid": {"x": [1]}}], {}, "cannot be filled in: 'int'"),
+        ([{"label": "A {x[y]}", "model": "m", "grid": {"x": [1]}}], {}, "cannot be filled in: 'int'"),
         ([{"label": "B", "extends": "A"}, {"label": "A", "model": "m"}], {}, "no label above it"),
         (
             [{"label": "SASRec", "model": "m"}],

@@ -113,6 +113,27 @@ def test_wrong_rows_are_refused_before_anything_trains(row: dict[str, Any], mess
         plan(row)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([SASREC, SASREC], '"SASRec" is used twice'),
+        ([SASREC | {"grid": {"layers": [1, 2]}}], '"SASRec" is used twice'),
+        ([SASREC | {"grid": {"layer": [1, 2]}}], 'unknown option "layer".*Did you mean "layers"'),
+        (
+            [{"label": "{layers}", "model": "sasrec", "params": {"layers": 2}, "grid": {"layer": [1, 2]}}],
+            'unknown option "layer".*Did you mean "layers"',
+        ),
+        (
+            [SASREC | {"grid": {"training.patiense": [1, 2]}}],
+            'unknown option "patiense".*Did you mean "patience"',
+        ),
+    ],
+)
+def test_labels_must_differ_once_options_are_known(rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        plan(*rows)
+
+
 def test_a_suite_grows_by_datasets_and_seeds_while_its_rows_mean_the_same() -> None:
     first, second = plan(SASREC, seeds=[1]).record, plan(SASREC, seeds=[2], datasets=("b",)).record
     both = merged(second, first)
