@@ -70,11 +70,13 @@ class LatentRLConfig(ModelConfig):
     """−perplexity of the target (code), or its log-probability."""
 
     def check(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and latent stages without latents."""
+        """Refuse heads that do not divide the width, and latents without a stage of theirs or the reverse."""
         check_heads(self.width, self.heads)
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
         if self.latents == 0 and latent_stages:
             raise ValueError(f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none")
+        if self.latents and not latent_stages:
+            raise ValueError("no stage trains the latents; let sft or grpo run, or set latents = 0")
 
 
 class LatentRLNetwork(ReasoningModel):
