@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from lrbench.registry import MODELS
 from lrbench.testing import ModelConformance
 
 SIZES = {"width": 16, "heads": 2, "inner_width": 32}
@@ -221,3 +222,9 @@ class TestLatentRL(ModelConformance):
     params = SIZES | {"freeze_backbone": False, "latents": 2}
     quiet: ClassVar = {"dropout": 0.0}
     stage = "sft"
+
+
+def test_every_registered_model_is_tested_here() -> None:
+    classes = [thing for thing in globals().values() if isinstance(thing, type)]
+    tested = {each.model for each in classes if issubclass(each, ModelConformance) and hasattr(each, "model")}
+    assert tested == set(MODELS.names())
