@@ -23,7 +23,7 @@ from torch import Tensor
 from lrbench.data.batches import TrainingData, TrainingRows
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
-from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.models.base import FitStage, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
 from lrbench.registry import MODELS
 
@@ -119,14 +119,17 @@ class ModelConformance:
         expected = model.token_states(sequences)[sequences.last]
         torch.testing.assert_close(model.last_states(sequences), expected, rtol=1e-9, atol=1e-10)
 
-    def test_odd_histories_give_finite_scores_and_gradients(self) -> None:
-        """One item; the same item again and again."""
-        histories = [[3], [7] * MAX_LENGTH, [5, 5]]
-        model = self.fitted()
-        assert torch.isfinite(self._scores(model, histories)).all()
-        lesson = self._lesson(model, training_view([*histories, [4, 4]]))
-        lesson.step(torch.optim.SGD(model.parameters(), 0.01))
-        assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+    def test_odd_histories_give_finite_scores_losses_and_gradients(self) -> None:
+        """One item; the same item again and again; and in each stage by itself, a single target in all."""
+        odd = [[3], [7] * MAX_LENGTH, [5, 5], [4, 4]]
+        assert torch.isfinite(self._scores(self.fitted(), odd)).all()
+        for histories in (odd, [[3, 5]]):
+            for name in self.kind().stages:
+                model = self.build()
+                terms = self._taught(model, name, training_view(histories), steps=1)
+                assert all(torch.isfinite(term).all() for term in terms.values()), name
+                assert all(torch.isfinite(parameter).all() for parameter in model.parameters()), name
+                assert torch.isfinite(self._scores(model, odd)).all(), name
 
     def test_saved_weights_score_the_same(self) -> None:
         """All that matters is in the state dict."""
@@ -247,18 +250,23 @@ class ModelConformance:
     def _trained(self, seed: int) -> Model:
         """Two steps of each default stage."""
         model = self.build(seed, dtype=torch.float32)
-        view = training_view(random_histories(10, shortest=2))
         for name in model.default_stages:
-            stage = model.stages[name](model)
-            match stage:
-                case FitStage():
-                    stage.fit(view)
-                case GradientStage():
-                    lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, _rows(stage)))
-                    optimiser = torch.optim.Adam(model.parameters())
-                    for _ in range(2):
-                        lesson.step(optimiser)
+            self._taught(model, name, training_view(random_histories(10, shortest=2)), steps=2)
         return model
+
+    def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
+        """Some steps of one stage, or its fit; loss terms of the last step, or none."""
+        stage = model.stages[name](model)
+        terms: Terms = {}
+        match stage:
+            case FitStage():
+                stage.fit(view)
+            case GradientStage():
+                lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, _rows(stage)))
+                optimiser = torch.optim.Adam(model.parameters())
+                for _ in range(steps):
+                    terms = lesson.step(optimiser)
+        return terms
 
 
 def _rows(stage: GradientStage) -> TrainingRows:
@@ -277,17 +285,23 @@ class _Lesson:
 
     def loss(self, only: NDArray[np.bool_] | None = None) -> Tensor:
         """Loss of the whole data, or of some of its targets among all inputs, in training mode."""
+        return self.terms(only)["loss"]
+
+    def terms(self, only: NDArray[np.bool_] | None = None) -> Terms:
+        """The loss and what it is made of, of the whole data or of some of its targets."""
         self.stage.model.train()
         (batch,) = self.data.batches(self.data.n_targets, CPU, keep=self.keep)
         if only is not None:
             chosen = torch.from_numpy(only[batch.target_ids])
             rows, targets = batch.rows[chosen], batch.targets[chosen]
             batch = replace(batch, rows=rows, targets=targets, target_ids=batch.target_ids[chosen.numpy()])
-        return self.stage.losses(batch)["loss"]
+        return self.stage.losses(batch)
 
-    def step(self, optimiser: torch.optim.Optimizer) -> None:
-        """One step on the whole data; leaves the model in evaluation mode."""
+    def step(self, optimiser: torch.optim.Optimizer) -> Terms:
+        """One step on the whole data, and its loss terms; leaves the model in evaluation mode."""
         optimiser.zero_grad()
-        self.loss().backward()  # type: ignore[no-untyped-call]
+        terms = self.terms()
+        terms["loss"].backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         self.stage.model.eval()
+        return terms

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import Model
+from lrbench.models.base import Model, Terms
 from lrbench.models.lares import LARES
+from lrbench.models.lares_reinforcement import Reinforcement
 from lrbench.models.sasrec import SASRec
 from lrbench.testing import ModelConformance
 
@@ -79,6 +81,20 @@ class BackToStart(LARES):
         return torch.cat([super(BackToStart, self).encode(sequences, (depth,), noise) for depth in depths])
 
 
+class NeedsCompany(Reinforcement):
+    """The loss is divided by the number of other targets."""
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        terms = super().losses(batch)
+        return terms | {"loss": terms["loss"] / (len(batch.targets) - 1)}
+
+
+class NeedsCompanyLate(LARES):
+    """Its last stage cannot do with one target."""
+
+    stages: ClassVar = LARES.stages | {"rpt": NeedsCompany}
+
+
 class CannotLearn(SASRec):
     """Scores do not depend on the history."""
 
@@ -86,14 +102,16 @@ class CannotLearn(SASRec):
         return super().token_states(sequences) * 0 + self.embedding.positions.weight[0]
 
 
+QUIET: dict[type[Model], dict[str, object]] = {
+    LARES: {"dropout": 0.0, "start": "zero", "step_sampler": "constant"},
+    SASRec: {"dropout": 0.0, "attention_dropout": 0.0},
+}
+
+
 def conformance(broken: type[Model]) -> ModelConformance:
     class Conformance(ModelConformance):
         params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
-        quiet: ClassVar = {"dropout": 0.0} | (
-            {"start": "zero", "step_sampler": "constant"}
-            if issubclass(broken, LARES)
-            else {"attention_dropout": 0.0}
-        )
+        quiet: ClassVar = next(options for kind, options in QUIET.items() if issubclass(broken, kind))
 
         def kind(self) -> type[Model]:
             return broken
@@ -112,6 +130,7 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (DrawsWithoutSeed, ModelConformance.test_the_same_seed_gives_the_same_weights),
         (NoisyAtDepth0, ModelConformance.test_depth_0_is_the_encoder_without_noise),
         (BackToStart, ModelConformance.test_depths_lie_on_one_trajectory),
+        (NeedsCompanyLate, ModelConformance.test_odd_histories_give_finite_scores_losses_and_gradients),
         (CannotLearn, ModelConformance.test_it_learns_a_few_sequences_by_heart),
     ],
 )
