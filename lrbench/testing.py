@@ -13,10 +13,12 @@ It needs pytest. Exact properties are tested in float64, so that a tolerance hid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,6 +27,7 @@ from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import FitStage, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
+from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 
 __all__ = ["ModelConformance", "pack_lists", "training_view"]
@@ -66,6 +69,9 @@ class ModelConformance:
     quiet: ClassVar[Mapping[str, Any]] = {}
     """Further options that switch off all randomness of training and inference (dropout, noise)."""
 
+    as_trained: ClassVar[Mapping[str, Any]] = {}
+    """Further options with which inference scores what training scores, where by design it does not."""
+
     stage: ClassVar[str | None] = None
     """Stage that alone teaches the model to predict; none: its first."""
 
@@ -76,10 +82,12 @@ class ModelConformance:
         """The class under test; override for one that is not registered."""
         return MODELS.load(self.model)
 
-    def build(self, seed: int = 0, quiet: bool = False, dtype: torch.dtype = torch.float64) -> Model:
-        """Return a freshly initialised model in evaluation mode."""
+    def build(
+        self, seed: int = 0, quiet: bool = False, dtype: torch.dtype = torch.float64, **changes: Any
+    ) -> Model:
+        """Return a freshly initialised model in evaluation mode, with some options changed."""
         kind = self.kind()
-        config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {})})
+        config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {}), **changes})
         config.check(MAX_LENGTH, kind.default_stages)
         kind.check(config)
         torch.manual_seed(seed)
@@ -204,7 +212,7 @@ class ModelConformance:
         for index, depth in enumerate((0, 1, 2, 3, 4)):
             alone = self._encode(model, histories, (depth,))
             torch.testing.assert_close(together[index], alone[0], rtol=1e-9, atol=1e-10)
-        assert not torch.allclose(together[1], together[4])
+        assert not any(torch.allclose(together[1], together[depth]) for depth in (0, 4))
 
     def test_depth_0_is_the_encoder_without_noise(self) -> None:
         """No noise reaches depth 0; it reaches others if and only if the model says it is noisy."""
@@ -214,13 +222,50 @@ class ModelConformance:
         assert torch.equal(first[0], second[0])
         assert torch.equal(first[1], second[1]) != model.noisy(model.config)
 
+    def test_depth_0_is_the_encoder_alone(self) -> None:
+        """It is what the model without reasoning makes of the weights that it shares."""
+        model = self._reasoning_model()
+        recipe = model.without_reasoning(model.config)
+        kind = MODELS.load(recipe.model) if recipe.model else type(model)
+        alone = kind(kind.Config.model_validate(recipe.params), N_ITEMS, MAX_LENGTH).double().eval()
+        weights = model.state_dict()
+        shared = {name for name, weight in alone.state_dict().items() if weight.numel()}
+        assert shared <= weights.keys()
+        alone.load_state_dict({name: weights[name] for name in shared}, strict=False)
+        histories = random_histories(6)
+        whole, part = (self._encode(each, histories, (0,)) for each in (model, alone))
+        torch.testing.assert_close(whole, part, rtol=1e-9, atol=1e-10)
+
+    def test_depth_k_takes_k_steps(self) -> None:
+        """A step takes over one state; only the first may start from noise or zeros instead."""
+        model = self._reasoning_model()
+        taken_over = []
+        for depth in range(5):
+            with patch.object(model, "carried", wraps=model.carried) as carried:
+                self._encode(model, random_histories(6), (depth,))
+            taken_over.append(carried.call_count)
+        assert taken_over in ([0, 1, 2, 3, 4], [0, 0, 1, 2, 3])
+
+    def test_inference_takes_the_steps_of_training(self) -> None:
+        """At the depth of selection, the cross-entropy of all targets is a term of the loss."""
+        model = self._reasoning_model(quiet=True, **self.as_trained)
+        lesson = self._lesson(model, training_view(random_histories(8)))
+        terms = lesson.terms()
+        model.eval()
+        targets = np.arange(lesson.data.n_targets)
+        (states,) = model.encode(lesson.data.prefixes(targets, CPU), (lesson.stage.selection_depth(),), None)
+        items = torch.from_numpy(lesson.data.target_items).long()
+        expected = F.cross_entropy(model.score(states), items)
+        assert any(torch.allclose(term, expected, rtol=1e-9, atol=1e-10) for term in terms.values())
+
     def _depths(self, model: Model) -> tuple[int, ...]:
         return (0, 1, 3) if model.reasons else (0,)
 
-    def _reasoning_model(self) -> Model:
-        model = self.build()
+    def _reasoning_model(self, **options: Any) -> ReasoningModel:
+        model = self.build(**options)
         if not model.reasons:
             pytest.skip("does not reason")
+        assert isinstance(model, ReasoningModel)
         return model
 
     def _lesson(self, model: Model, view: TrainingView, rows: TrainingRows | None = None) -> "_Lesson":

@@ -64,7 +64,10 @@ class ReasoningModel(Model):
     @classmethod
     @abstractmethod
     def without_reasoning(cls, config: Any) -> Recipe:
-        """The same recipe at depth 0: the encoder alone, with everything else as it is."""
+        """The same recipe at depth 0: the encoder alone, with everything else as it is.
+
+        Its weights have the names that they have here.
+        """
 
     @classmethod
     @abstractmethod
@@ -82,6 +85,8 @@ class ReasoningModel(Model):
 
     def carried(self, state: Tensor, noise: torch.Generator | None) -> Tensor:
         """What a step takes over from the one before: the state, or noise of its size where so asked.
+
+        Each step of :meth:`encode` calls it once; a first one that starts from something else does not.
 
         Args:
             state: (…, width).

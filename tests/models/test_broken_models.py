@@ -12,6 +12,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.base import Model, Terms
 from lrbench.models.lares import LARES
 from lrbench.models.lares_reinforcement import Reinforcement
+from lrbench.models.prl import PRL
 from lrbench.models.sasrec import SASRec
 from lrbench.testing import ModelConformance
 
@@ -81,6 +82,42 @@ class BackToStart(LARES):
         return torch.cat([super(BackToStart, self).encode(sequences, (depth,), noise) for depth in depths])
 
 
+class OneStepAtDepth0(LARES):
+    """The encoder's own state is never scored."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        return super().encode(sequences, [max(depth, 1) for depth in depths], noise)
+
+
+class TwoStepsADepth(LARES):
+    """Depth k is 2k steps."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        return super().encode(sequences, [2 * depth for depth in depths], noise)
+
+
+class TwoStepsInOne(LARES):
+    """At inference a step runs the core twice."""
+
+    def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
+        stepped = super().step(state, pre, sequences)
+        return stepped if self.training else super().step(stepped, pre, sequences)
+
+
+class StepsBeforeDepth0(PRL):
+    """Depth k is 2k + 1 steps, with the encoder's weights alone."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        return super().encode(sequences, [2 * depth + 1 for depth in depths], noise)
+
+
+class OneStepTooFew(PRL):
+    """Depth k is k − 1 steps."""
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        return super().encode(sequences, [max(depth - 1, 0) for depth in depths], noise)
+
+
 class NeedsCompany(Reinforcement):
     """The loss is divided by the number of other targets."""
 
@@ -104,6 +141,7 @@ class CannotLearn(SASRec):
 
 QUIET: dict[type[Model], dict[str, object]] = {
     LARES: {"dropout": 0.0, "start": "zero", "step_sampler": "constant"},
+    PRL: {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0},
     SASRec: {"dropout": 0.0, "attention_dropout": 0.0},
 }
 
@@ -130,6 +168,13 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (DrawsWithoutSeed, ModelConformance.test_the_same_seed_gives_the_same_weights),
         (NoisyAtDepth0, ModelConformance.test_depth_0_is_the_encoder_without_noise),
         (BackToStart, ModelConformance.test_depths_lie_on_one_trajectory),
+        (OneStepAtDepth0, ModelConformance.test_depth_0_is_the_encoder_alone),
+        (TwoStepsADepth, ModelConformance.test_depth_k_takes_k_steps),
+        (TwoStepsInOne, ModelConformance.test_inference_takes_the_steps_of_training),
+        (StepsBeforeDepth0, ModelConformance.test_depth_k_takes_k_steps),
+        (StepsBeforeDepth0, ModelConformance.test_inference_takes_the_steps_of_training),
+        (OneStepTooFew, ModelConformance.test_depths_lie_on_one_trajectory),
+        (OneStepTooFew, ModelConformance.test_inference_takes_the_steps_of_training),
         (NeedsCompanyLate, ModelConformance.test_odd_histories_give_finite_scores_losses_and_gradients),
         (CannotLearn, ModelConformance.test_it_learns_a_few_sequences_by_heart),
     ],
