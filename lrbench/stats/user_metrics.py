@@ -15,7 +15,7 @@ __all__ = ["MIN_SEEDS", "UserMetrics"]
 Floats = NDArray[np.float64]
 
 MIN_SEEDS = 3
-"""Training runs below which nothing is said about training variance (STATISTICS.md §3)."""
+"""Training runs below which nothing is said about training variance."""
 
 
 @dataclass(frozen=True)
