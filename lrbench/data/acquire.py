@@ -7,14 +7,16 @@ under another protocol then needs no mirror, and nothing changes behind our back
 
 A mirror is asked first, for every form of the dataset in order of preference; then the official addresses of
 each form. A file that does not match its checksum is refused and the next place is tried; only a file that a
-person hands over is taken all the same, and its record says that it is not verified.
+person hands over is taken all the same, and its record says that it is not verified. It replaces the file
+that is here only once it could be read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 
 from filelock import FileLock, Timeout
@@ -42,6 +44,7 @@ def acquire(
     places: Places,
     listener: Listener | None = None,
     handed: str | None = None,
+    try_out: "Callable[[AcquiredFile], object] | None" = None,
 ) -> "AcquiredFile":
     """Return the raw file of a dataset, fetching it unless it is here already.
 
@@ -52,6 +55,8 @@ def acquire(
         listener: told how it goes.
         handed: what the person hands over (``--from``): a file, a folder or an address (one that ends in
             ``/`` is a mirror). It replaces what is here.
+        try_out: called with what was handed over before it replaces what is here; if it raises, what is here
+            stays.
 
     Raises:
         RequestError: what was handed over is not there, or the dataset is a file of the user's own.
@@ -68,8 +73,9 @@ def acquire(
     for offer in offers:
         try:
             with _exclusively(offer.source, folder, listener):
-                ready = None if handed else _held(offer.source, folder)
-                return ready or _take(offer, folder, listener, trusted=handed is not None)
+                if handed is not None:
+                    return _replace(offer, folder, listener, try_out)
+                return _held(offer.source, folder) or _fetch(offer, folder, listener)
         except TransferError as failure:
             failures.append(f"{offer.address}: {failure}")
             listener.say(f"{name}: {failures[-1]}")
@@ -121,14 +127,32 @@ def held_sha256(name: str, source: Source, places: Places) -> str | None:
     return held.sha256 if held else source.checksum.content
 
 
-def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> "AcquiredFile":
-    """Get the file, compare it with its checksum, and keep it.
+def _fetch(offer: Offer, folder: Path, listener: Listener) -> "AcquiredFile":
+    """Get the file from a place that must have the right one, and keep it."""
+    part = _part(offer.source, folder)
+    return _keep(part, offer.source, folder, _take(offer, part, listener, trusted=False))
+
+
+def _replace(
+    offer: Offer, folder: Path, listener: Listener, try_out: "Callable[[AcquiredFile], object] | None"
+) -> "AcquiredFile":
+    """Get the file that a person hands over; it is kept, in place of another, unless ``try_out`` raises."""
+    part = _part(offer.source, folder)
+    record = _take(offer, part, listener, trusted=True)
+    with TemporaryDirectory(dir=folder, prefix=".handed-over.") as aside:
+        candidate = _keep(part, offer.source, Path(aside), record)
+        if try_out is not None:
+            try_out(candidate)
+        return _keep(candidate.path, offer.source, folder, record)
+
+
+def _take(offer: Offer, part: Path, listener: Listener, trusted: bool) -> "AcquisitionRecord":
+    """Get the file into ``part``, compare it with its checksum, and say what it is.
 
     Raises:
         TransferError: it cannot be had or read, or does not match and is not handed over by a person.
     """
     source = offer.source
-    part = folder / f"{source.stem}.part"
     if is_address(offer.address):
         download(offer.address, part, source.file_name, listener)
     else:
@@ -142,31 +166,33 @@ def _take(offer: Offer, folder: Path, listener: Listener, trusted: bool) -> "Acq
     if verdict.complaint:
         notes.append(f"handed over with --from and not verified: {verdict.complaint}")
         listener.say(
-            f"{source.file_name} is NOT verified: {verdict.complaint}. It was handed over, so it is used."
+            f"{source.file_name} is NOT verified: {verdict.complaint}. It was handed over, so it is used "
+            "if it can be read."
         )
     elif not verdict.verified:
         notes.append("no checksum is known of this file")
         listener.say(f"{source.file_name}: no checksum is known; its content has SHA-256 {verdict.sha256}.")
-    return _keep(part, offer, folder, verdict.sha256, verdict.verified, notes)
-
-
-def _keep(
-    part: Path, offer: Offer, folder: Path, sha256: str, verified: bool, notes: Sequence[str]
-) -> "AcquiredFile":
-    """Give a complete file its name, and record where it came from."""
-    stem = folder / offer.source.stem
     with part.open("rb") as file:
         compressed = file.read(2) == GZIP_MAGIC
-    final = stem.with_name(f"{stem.name}.gz") if compressed else stem
-    record_file = _record_file(offer.source, folder)
-    record_file.unlink(missing_ok=True)
-    part.replace(final)
-    state_file(part).unlink(missing_ok=True)
-    record = AcquisitionRecord(
-        file=final.name, address=offer.address, sha256=sha256, verified=verified, notes=tuple(notes)
+    return AcquisitionRecord(
+        file=f"{source.file_name}.gz" if compressed else source.file_name,
+        address=offer.address,
+        sha256=verdict.sha256,
+        verified=verdict.verified,
+        notes=tuple(notes),
     )
+
+
+def _keep(complete: Path, source: Source, folder: Path, record: "AcquisitionRecord") -> "AcquiredFile":
+    """Give a complete file its name in a folder, and record where it came from."""
+    record_file = _record_file(source, folder)
+    final = record_file.with_name(record.file)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    record_file.unlink(missing_ok=True)
+    complete.replace(final)
+    state_file(complete).unlink(missing_ok=True)
     write_text(record_file, record.model_dump_json(indent=2) + "\n")
-    return AcquiredFile(final, offer.source, record)
+    return AcquiredFile(final, source, record)
 
 
 def _copy(file: Path, part: Path, name: str, listener: Listener) -> None:
@@ -211,6 +237,11 @@ def _own(source: Source, file: Path) -> "AcquiredFile":
         file=file.name, address=str(file), sha256=verdict.sha256, verified=verdict.verified
     )
     return AcquiredFile(file, source, record)
+
+
+def _part(source: Source, folder: Path) -> Path:
+    """Where a file grows; what has arrived of it is gone on from."""
+    return folder / f"{source.stem}.part"
 
 
 def _record_file(source: Source, folder: Path) -> Path:

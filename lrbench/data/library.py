@@ -7,7 +7,9 @@ source would give. Two processes may ask for the same dataset at once: one prepa
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,11 @@ def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue:
     if dataset.generated:
         folder = _generated_folder(sample_dataset(filters), places)
         return folder if folder.exists() else None
-    folders = ((_folder(dataset, source, filters, places), source) for source in catalogue.sources(dataset))
-    return next((folder for folder, source in folders if _is_right(folder, source, filters, places)), None)
+    for source in catalogue.sources(dataset):
+        folder = _folder(dataset, source, filters, places)
+        if _is_right(folder, source, filters, partial(held_sha256, dataset.name, source, places)):
+            return folder
+    return None
 
 
 def obtain(
@@ -85,14 +90,18 @@ def obtain_folder(
     ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
     if ready is not None:
         return ready
-    file = acquire(dataset.name, catalogue.sources(dataset), places, listener, handed)
-    folder = _folder(dataset, file.source, filters, places)
-    _write_once(
-        folder,
-        lambda: _is_right(folder, file.source, filters, places),
-        lambda: _blaming_the_file(dataset, file, filters, places),
-    )
-    return folder
+    sources = catalogue.sources(dataset)
+    if handed is None:
+        file = acquire(dataset.name, sources, places, listener)
+        with _advising(_advice(file)):
+            return _prepared_folder(dataset, file, filters, places)
+
+    def try_out(file: AcquiredFile) -> None:
+        with _advising("What was handed over is not kept; the dataset is as it was before."):
+            _prepared_folder(dataset, file, filters, places)
+
+    file = acquire(dataset.name, sources, places, listener, handed, try_out)
+    return _folder(dataset, file.source, filters, places)
 
 
 def obtain_all(
@@ -139,17 +148,31 @@ def obtain_all(
     return outcomes
 
 
-def _blaming_the_file(
-    dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places
-) -> PreparedDataset:
-    """Prepare; if that fails on a file that was never verified, say how to be rid of it."""
+def _prepared_folder(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> Path:
+    """Return the folder of a raw file's preparation, which is made unless it is there."""
+    folder = _folder(dataset, file.source, filters, places)
+    _write_once(
+        folder,
+        lambda: _is_right(folder, file.source, filters, lambda: file.sha256),
+        lambda: _prepare(dataset, file, filters, places),
+    )
+    return folder
+
+
+def _advice(file: AcquiredFile) -> str:
+    """Say how to be rid of a kept file that was never verified."""
+    if file.record.verified or file.source.local is not None:
+        return ""
+    return f"The file was not verified: if it is at fault, remove {file.path} and fetch again."
+
+
+@contextmanager
+def _advising(advice: str) -> Iterator[None]:
+    """Add to the remedy of what goes wrong in the block."""
     try:
-        return _prepare(dataset, file, filters, places)
+        yield
     except LrbenchError as error:
-        if file.record.verified or file.source.local is not None:
-            raise
-        remedy = f"The file was not verified: if it is at fault, remove {file.path} and fetch again."
-        raise type(error)(error.cause, f"{error.remedy} {remedy}") from error
+        raise type(error)(error.cause, f"{error.remedy} {advice}".strip()) from error
 
 
 def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> PreparedDataset:
@@ -206,8 +229,8 @@ def _check(name: str, stage: str, found: StepCounts, expected: Counts) -> None:
         )
 
 
-def _is_right(folder: Path, source: Source, filters: Filters, places: Places) -> bool:
-    """Tell whether a folder holds what preparing this source now would give."""
+def _is_right(folder: Path, source: Source, filters: Filters, known_sha256: Callable[[], str | None]) -> bool:
+    """Tell whether a folder holds what preparing this source, of this content, now would give."""
     try:
         record = DatasetRecord.model_validate_json((folder / "dataset.json").read_text(encoding="utf-8"))
     except (OSError, ValidationError):
@@ -216,7 +239,7 @@ def _is_right(folder: Path, source: Source, filters: Filters, places: Places) ->
         name=record.name,
         edition=record.edition,
         source=record.source,
-        source_sha256=held_sha256(record.name, source, places) or record.source_sha256,
+        source_sha256=known_sha256() or record.source_sha256,
         reader=source.reader,
         options=source.options,
     )

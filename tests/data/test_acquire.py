@@ -11,7 +11,7 @@ import polars
 import pytest
 from file_server import FileServer, Notes, Served, running, self_signed
 
-from lrbench.data.acquire import acquire, acquire_all, held_sha256
+from lrbench.data.acquire import AcquiredFile, acquire, acquire_all, held_sha256
 from lrbench.data.catalogue import Checksums, Source
 from lrbench.data.places import Places
 from lrbench.errors import LrbenchError, RequestError
@@ -213,6 +213,26 @@ class TestHandedOver:
         acquire("shop", [csv(server.url("data.csv"))], places)
         (tmp_path / "data.csv").write_bytes(OTHER)
         assert acquire("shop", [csv()], places, handed=str(tmp_path / "data.csv")).path.read_bytes() == OTHER
+
+    @pytest.mark.parametrize("reason", [RequestError("It cannot be read."), KeyboardInterrupt()])
+    def test_it_is_tried_out_before_it_replaces_anything(
+        self, tmp_path: Path, places: Places, server: FileServer, reason: BaseException
+    ) -> None:
+        server.files["data.csv"] = Served(ROWS)
+        here = acquire("shop", [csv(server.url("data.csv"))], places)
+        before = left_behind(places)
+        (tmp_path / "orders.csv").write_bytes(OTHER)
+
+        def refuse(file: AcquiredFile) -> None:
+            assert (file.path.name, file.path.read_bytes()) == ("data.csv", OTHER)
+            assert here.path.read_bytes() == ROWS
+            raise reason
+
+        with pytest.raises(type(reason)):
+            acquire("shop", [csv()], places, handed=str(tmp_path / "orders.csv"), try_out=refuse)
+        assert acquire("shop", [csv()], places).record == here.record
+        assert here.path.read_bytes() == ROWS
+        assert left_behind(places) == before
 
     def test_an_address_of_a_file(self, places: Places, server: FileServer) -> None:
         server.files["elsewhere/data.csv"] = Served(ROWS)

@@ -57,6 +57,12 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path / "data")
 
 
+def contents(places: Places) -> dict[str, bytes]:
+    """Return every file of the data folder but locks, by its path."""
+    files = (path for path in places.data_dir.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {str(path.relative_to(places.data_dir)): path.read_bytes() for path in files}
+
+
 def test_from_a_name_to_sequences(catalogue: Catalogue, places: Places, server: FileServer) -> None:
     assert find_prepared_folder("shop", NO_FILTER, places, catalogue) is None
     assert server.requests == []
@@ -114,6 +120,30 @@ def test_a_file_handed_over_replaces_every_earlier_preparation(
     first = obtain("shop", Filters(k_core=0, repeats="first"), places, catalogue)
     assert first.item_ids[first.sequences.items.tolist()].to_list()[:2] == ["tea", "milk"]
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "cause"),
+    [
+        ("please log in\n", RequestError, 'no column "user"'),
+        (ROWS.replace("ann,milk,1", "ann,milk,noon"), RequestError, "shop.csv, line 3"),
+        (ROWS + "bob,milk,5\n", CheckError, "5 interactions instead of 4"),
+    ],
+    ids=["another form", "malformed", "another size"],
+)
+def test_a_file_handed_over_that_cannot_be_prepared_changes_nothing(
+    tmp_path: Path, catalogue: Catalogue, places: Places, content: str, kind: type[LrbenchError], cause: str
+) -> None:
+    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+    before = contents(places)
+    (tmp_path / "other.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(kind, match=cause) as caught:
+        obtain("shop", NO_FILTER, places, catalogue, Notes(), str(tmp_path / "other.csv"))
+    assert "the dataset is as it was before" in caught.value.remedy
+    assert "remove" not in caught.value.remedy
+    assert contents(places) == before
+    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) == folder
+    assert obtain("shop", Filters(k_core=1), places, catalogue).record.final.interactions == 4
 
 
 def test_a_fallback_of_another_form_is_named(
