@@ -11,21 +11,20 @@ person hands over is taken all the same, and its record says that it is not veri
 that is here only once it could be read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.catalogue import Source
 from lrbench.data.checksums import GZIP_MAGIC, verify
 from lrbench.data.download import Listener, SilentListener, TransferError, download, state_file
+from lrbench.data.keeping import exclusively
 from lrbench.data.offers import Offer, handed_offers, is_address, usual_offers
 from lrbench.data.places import Places
 from lrbench.errors import LrbenchError, RequestError
@@ -59,7 +58,8 @@ def acquire(
             stays.
 
     Raises:
-        RequestError: what was handed over is not there, or the dataset is a file of the user's own.
+        RequestError: what was handed over is not there, the dataset is a file of the user's own, or the data
+            folder cannot be written.
         LrbenchError: no place gave the file; the message lists them all and why each failed.
     """
     listener = listener or SilentListener()
@@ -72,18 +72,13 @@ def acquire(
     failures = []
     for offer in offers:
         try:
-            with _exclusively(offer.source, folder, listener):
+            with exclusively(name, folder / f"{offer.source.stem}.lock", listener):
                 if handed is not None:
                     return _replace(offer, folder, listener, try_out)
                 return _held(offer.source, folder) or _fetch(offer, folder, listener)
         except TransferError as failure:
             failures.append(f"{offer.address}: {failure}")
             listener.say(f"{name}: {failures[-1]}")
-        except OSError as error:
-            raise LrbenchError(
-                f"{name} cannot be kept in {folder}: {error.strerror or error}.",
-                "Make room there, or choose another folder with --data-dir.",
-            ) from error
     raise _nowhere(name, failures)
 
 
@@ -254,27 +249,6 @@ def _nowhere(name: str, failures: Sequence[str]) -> LrbenchError:
         f"{name} could not be fetched. Tried:{tried}",
         f"If you can get the file in another way, hand it over: lrbench fetch {name} --from FILE",
     )
-
-
-@contextmanager
-def _exclusively(source: Source, folder: Path, listener: Listener) -> Iterator[None]:
-    """Hold the lock of a raw file: two processes never fetch the same one at once."""
-    file = folder / f"{source.stem}.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file)
-    told = False
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if not told:
-                listener.say(f"Another process is fetching {source.file_name}; waiting for it.")
-            told = True
-            listener.pause(_HEED_INTERRUPTS)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class AcquisitionRecord(FrozenConfig):

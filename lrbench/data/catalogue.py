@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import Filters
+from lrbench.data.keeping import keeping
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.resources import catalogue_file
 from lrbench.store.files import write_text
@@ -85,8 +86,13 @@ def add_own(catalogue: "Catalogue", dataset: "Dataset", remembered: Path) -> "Ca
 
 
 def remember(dataset: "Dataset", remembered: Path) -> None:
-    """Keep the entry of a file of the user's own, so that its name can be used from now on."""
-    write_text(_memory(dataset.name, remembered), dataset.model_dump_json(indent=2) + "\n")
+    """Keep the entry of a file of the user's own, so that its name can be used from now on.
+
+    Raises:
+        RequestError: the data folder cannot be written.
+    """
+    with keeping(dataset.name, remembered):
+        write_text(_memory(dataset.name, remembered), dataset.model_dump_json(indent=2) + "\n")
 
 
 def _read(file: Path, local: bool = False) -> "Catalogue":

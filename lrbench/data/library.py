@@ -7,19 +7,18 @@ source would give. Two processes may ask for the same dataset at once: one prepa
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from pydantic import ValidationError
 
 from lrbench.config.protocol import Filters
 from lrbench.data.acquire import AcquiredFile, acquire, acquire_all, held_sha256
 from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source
-from lrbench.data.download import Listener
+from lrbench.data.download import Listener, SilentListener
+from lrbench.data.keeping import exclusively
 from lrbench.data.offers import in_folder, is_address
 from lrbench.data.places import Places
 from lrbench.data.prepare import Origin, fingerprint, prepare
@@ -76,16 +75,18 @@ def obtain_folder(
         handed: what the person hands over (``--from``) instead of what is here; see ``acquire``.
 
     Raises:
-        RequestError: no such dataset, or a file that cannot be read in its form.
+        RequestError: no such dataset, a file that cannot be read in its form, or a data folder that cannot be
+            written and lacks what is asked for.
         LrbenchError: no place gave the file.
         CheckError: the sizes are not those of the catalogue.
     """
     dataset = catalogue.find(name)
+    listener = listener or SilentListener()
     _make_data_folder(places)
     if dataset.generated and handed is None:
         sample = sample_dataset(filters)
         folder = _generated_folder(sample, places)
-        _write_once(folder, folder.exists, lambda: sample)
+        _write_once(folder, listener, folder.exists, lambda: sample)
         return folder
     ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
     if ready is not None:
@@ -93,12 +94,11 @@ def obtain_folder(
     sources = catalogue.sources(dataset)
     if handed is None:
         file = acquire(dataset.name, sources, places, listener)
-        with _advising(_advice(file)):
-            return _prepared_folder(dataset, file, filters, places)
+        return _prepared_folder(dataset, file, filters, places, listener, _advice(file))
 
     def try_out(file: AcquiredFile) -> None:
-        with _advising("What was handed over is not kept; the dataset is as it was before."):
-            _prepared_folder(dataset, file, filters, places)
+        advice = "What was handed over is not kept; the dataset is as it was before."
+        _prepared_folder(dataset, file, filters, places, listener, advice)
 
     file = acquire(dataset.name, sources, places, listener, handed, try_out)
     return _folder(dataset, file.source, filters, places)
@@ -148,14 +148,22 @@ def obtain_all(
     return outcomes
 
 
-def _prepared_folder(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> Path:
-    """Return the folder of a raw file's preparation, which is made unless it is there."""
+def _prepared_folder(
+    dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places, listener: Listener, advice: str
+) -> Path:
+    """Return the folder of a raw file's preparation, which is made unless it is there.
+
+    If the file cannot be prepared, ``advice`` ends the remedy.
+    """
     folder = _folder(dataset, file.source, filters, places)
-    _write_once(
-        folder,
-        lambda: _is_right(folder, file.source, filters, lambda: file.sha256),
-        lambda: _prepare(dataset, file, filters, places),
-    )
+
+    def make() -> PreparedDataset:
+        try:
+            return _prepare(dataset, file, filters, places)
+        except LrbenchError as error:
+            raise type(error)(error.cause, f"{error.remedy} {advice}".strip()) from error
+
+    _write_once(folder, listener, lambda: _is_right(folder, file.source, filters, lambda: file.sha256), make)
     return folder
 
 
@@ -164,15 +172,6 @@ def _advice(file: AcquiredFile) -> str:
     if file.record.verified or file.source.local is not None:
         return ""
     return f"The file was not verified: if it is at fault, remove {file.path} and fetch again."
-
-
-@contextmanager
-def _advising(advice: str) -> Iterator[None]:
-    """Add to the remedy of what goes wrong in the block."""
-    try:
-        yield
-    except LrbenchError as error:
-        raise type(error)(error.cause, f"{error.remedy} {advice}".strip()) from error
 
 
 def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> PreparedDataset:
@@ -251,10 +250,16 @@ def _generated_folder(sample: PreparedDataset, places: Places) -> Path:
     return places.prepared / sample.record.name / sample.record.fingerprint
 
 
-def _write_once(folder: Path, is_right: Callable[[], bool], make: Callable[[], PreparedDataset]) -> None:
-    """Make and write a dataset unless it is there; of two processes, one does and the other waits."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
+def _write_once(
+    folder: Path, listener: Listener, is_right: Callable[[], bool], make: Callable[[], PreparedDataset]
+) -> None:
+    """Make and write a dataset unless it is there; of two processes, one does and the other waits.
+
+    What is there is found without a lock, since the data folder may be one that can only be read.
+    """
+    if is_right():
+        return
+    with exclusively(folder.parent.name, folder.with_name(f"{folder.name}.lock"), listener):
         if not is_right():
             dataset = make()
             with new_folder(folder) as unfinished:

@@ -1,4 +1,5 @@
 import json
+from errno import EACCES, ENOSPC
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -6,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from file_server import FileServer, Notes, Served
+from filelock import FileLock
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data import library
@@ -290,6 +292,73 @@ def test_a_data_folder_that_cannot_be_made_is_a_wrong_request(tmp_path: Path, ca
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RequestError, match="cannot be made"):
         obtain("shop", NO_FILTER, Places(tmp_path / "file" / "data"), catalogue)
+
+
+class TestDataFolderThatCanOnlyBeRead:
+    @pytest.fixture
+    def read_only(
+        self, catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+    ) -> tuple[Path, ...]:
+        """Prepare two datasets, then let no lock be made."""
+        prepared = tuple(obtain_folder(name, NO_FILTER, places, catalogue) for name in ("sample", "shop"))
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(EACCES, "Permission denied")
+
+        monkeypatch.setattr("lrbench.data.keeping.FileLock", refuse)
+        return prepared
+
+    def test_what_is_there_is_used(
+        self, read_only: tuple[Path, ...], catalogue: Catalogue, places: Places
+    ) -> None:
+        found = tuple(obtain_folder(name, NO_FILTER, places, catalogue) for name in ("sample", "shop"))
+        assert found == read_only
+        assert obtain_all(["sample", "shop"], NO_FILTER, places, catalogue, Notes()) == {
+            "sample": read_only[0],
+            "shop": read_only[1],
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "folder"),
+        [("sample", "prepared/sample"), ("shop", "prepared/shop"), ("lines", "raw/lines/shop")],
+    )
+    @pytest.mark.usefixtures("read_only")
+    def test_what_is_not_there_is_a_wrong_request(
+        self, catalogue: Catalogue, places: Places, server: FileServer, name: str, folder: str
+    ) -> None:
+        server.files["lines.txt"] = Served(b"1 7 8 8\n2 8\n")
+        with pytest.raises(RequestError) as caught:
+            obtain(name, Filters(k_core=1), places, catalogue)
+        assert (
+            caught.value.cause == f"{name} cannot be kept in {places.data_dir / folder}: Permission denied."
+        )
+        assert "--data-dir" in caught.value.remedy
+        assert "not verified" not in caught.value.remedy
+
+
+def test_a_preparation_that_cannot_be_written_is_a_wrong_request(
+    catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(library, "write_prepared", refuse)
+    with pytest.raises(RequestError, match=r"shop cannot be kept in .*shop: No space left on device"):
+        obtain("shop", NO_FILTER, places, catalogue)
+
+
+def test_a_second_process_says_that_it_waits(catalogue: Catalogue, places: Places) -> None:
+    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+    (folder / "dataset.json").unlink()
+
+    class Patient(Notes):
+        def pause(self, seconds: float) -> None:
+            lock.release()
+
+    notes = Patient()
+    with FileLock(f"{folder}.lock") as lock:
+        assert obtain_folder("shop", NO_FILTER, places, catalogue, notes) == folder
+    assert notes.said == ["Another process is at work on shop; waiting for it."]
 
 
 @pytest.mark.real_data
