@@ -183,6 +183,7 @@ def _summary(dataset: PreparedDataset) -> DatasetSummary:
         verified=record.verified,
         counts=record.final,
         best_recall_at_10=record.best_recall_at_10,
+        notes=record.notes,
     )
 
 

@@ -16,6 +16,7 @@ from lrbench.report.rows import make_rows
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
+from lrbench.store.trials import DatasetSummary
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -100,6 +101,13 @@ def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:
 def _datasets(measured: Sequence[Measured], metric: str) -> list[DatasetNote]:
     first = {entry.dataset: entry for entry in reversed(measured)}
     return [
-        DatasetNote(first[name].trials[0].record.dataset, first[name].metrics[metric].users)
+        DatasetNote(_summary(measured, name), first[name].metrics[metric].users)
         for name in dict.fromkeys(entry.dataset for entry in measured)
     ]
+
+
+def _summary(measured: Sequence[Measured], dataset: str) -> DatasetSummary:
+    """Return the dataset as its first trial saw it, with the notes of all: earlier versions stored none."""
+    seen = [trial.record.dataset for entry in measured if entry.dataset == dataset for trial in entry.trials]
+    notes = dict.fromkeys(note for summary in seen for note in summary.notes)
+    return seen[0].model_copy(update={"notes": tuple(notes)})

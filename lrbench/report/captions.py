@@ -47,6 +47,9 @@ def _dataset(note: DatasetNote) -> str:
     )
     if summary.best_recall_at_10 is not None:
         sentence += f" The best achievable Recall@10 there is {plain(summary.best_recall_at_10)}."
+    if summary.notes:
+        notes = "; ".join(note[:1].lower() + note[1:].rstrip(".") for note in summary.notes)
+        sentence += f" Its source: {notes}."
     return sentence
 
 

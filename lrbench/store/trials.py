@@ -52,6 +52,8 @@ class DatasetSummary(FrozenConfig):
     verified: bool
     counts: StepCounts
     best_recall_at_10: float | None = None
+    notes: tuple[str, ...] = ()
+    """Those of the prepared dataset: what a reader of results must know, as that a fallback was used."""
 
 
 class StageRecord(FrozenConfig):

@@ -1,9 +1,16 @@
+import json
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
+import pytest
+from small_data import small_dataset
 from synthetic_results import Made, make_suite
 
+from lrbench.execution import trial
 from lrbench.report.build import build_report
 from lrbench.report.content import Report
+from lrbench.report.formats import FORMATS
 from lrbench.store.layout import Results
 
 
@@ -25,6 +32,48 @@ def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None
     assert "LARES × every other label × 2 datasets on NDCG@10" in text
     assert "found with 80 % power" in text
     assert "3.0 × the seed SD with 3 seeds" in text
+
+
+FALLBACK = "This is a fallback; the dataset's first form is amazon-2014-json."
+OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
+SAID = (
+    "Its source: this is a fallback; the dataset's first form is amazon-2014-json; times count from each "
+    "user's own first interaction and cannot be compared between users."
+)
+
+
+def with_notes(root: Path, *notes: str) -> Report:
+    """A suite of a trial with these notes, after one that was stored before there were any."""
+    suite = make_suite(root, [Made("Old", 1.0), Made("New")], datasets=("shop",), seeds=(1,), proposed=[])
+    results = Results(root)
+    for cell, extra in zip(suite.trials, ((), notes), strict=True):
+        file = results.trial(cell.trial) / "trial.json"
+        record = json.loads(file.read_text(encoding="utf-8"))
+        del record["dataset"]["notes"]
+        if extra:
+            record["dataset"]["notes"] = extra
+        file.write_text(json.dumps(record), encoding="utf-8")
+    return build_report(suite, results)
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "html", "json"])
+def test_every_format_says_what_the_data_is_noted_for(tmp_path: Path, name: str) -> None:
+    text = FORMATS.load(name)().render(with_notes(tmp_path, FALLBACK, OWN_CLOCKS))
+    assert SAID in " ".join(unescape(text).split())
+
+
+def test_notes_of_the_data_stand_in_its_summary_once(tmp_path: Path) -> None:
+    assert with_notes(tmp_path, FALLBACK, OWN_CLOCKS).datasets[0].summary.notes == (FALLBACK, OWN_CLOCKS)
+
+
+def test_a_trial_keeps_the_notes_of_its_data() -> None:
+    dataset = small_dataset()
+    noted = replace(dataset, record=dataset.record.model_copy(update={"notes": (FALLBACK,)}))
+    assert trial._summary(noted).notes == (FALLBACK,)
+
+
+def test_data_without_notes_has_no_such_sentence(tmp_path: Path) -> None:
+    assert "Its source" not in " ".join(with_notes(tmp_path).caption)
 
 
 def test_power_is_the_range_of_the_comparisons(report: Report) -> None:
