@@ -214,6 +214,10 @@ class TestTables:
         path = written(tmp_path / "a.csv", "user,item,time\na,b,1970-01-01 00:00:02\n")
         assert rows("csv", path, time="time", time_format="%Y-%m-%d %H:%M:%S") == [("a", "b", None, 2000000)]
 
+    def test_dates_without_a_time_of_day(self, tmp_path):
+        path = written(tmp_path / "a.csv", "user,item,time\na,b,1970-01-02\n")
+        assert rows("csv", path, time="time", time_format="%Y-%m-%d") == [("a", "b", None, 86_400_000_000)]
+
     def test_large_times_keep_every_digit(self, tmp_path):
         path = written(tmp_path / "a.csv", "user,item,time\na,b,9007199254740993\n")  # 2⁵³ + 1
         assert rows("csv", path, time="time")[0][3] == 9007199254740993
@@ -258,6 +262,32 @@ class TestFaults:
         path = written(tmp_path / "ratings.csv", f"{sound}{line}\n{sound}")
         with pytest.raises(RequestError, match=r"ratings\.csv, line 4: .*1 of 7 rows"):
             rows("amazon-2014-csv", path)
+
+    @pytest.mark.parametrize(
+        ("line", "options", "fault"),
+        [
+            ("u,i,5,2020-01-01", {}, 'when is "2020-01-01", and a whole number such as seconds .* is wanted'),
+            ("u,i,5,1.5", {}, 'when is "1.5", and a whole number'),
+            ("u,i,5,1", {"time_format": "%Y-%m-%d"}, 'when is "1", and a time written as %Y-%m-%d is wanted'),
+            ("u,i,good,2020-01-01", {"time_format": "%Y-%m-%d"}, 'stars is "good", and a number is wanted'),
+            ("u,,5,1", {}, "what is missing"),
+            ("u,i", {}, "stars is missing"),
+            ("u,i,5,1,9", {}, "it has more fields than there are columns"),
+        ],
+        ids=lambda value: repr(value) if isinstance(value, str) else "",
+    )
+    def test_a_table_of_ones_own_names_column_value_and_kind(self, tmp_path, line, options, fault):
+        sound = "u,i,5,2020-01-01" if options else "u,i,5,1"
+        path = written(tmp_path / "orders.csv", f"who,what,stars,when\n{sound}\n{line}\n")
+        columns = {"user": "who", "item": "what", "rating": "stars", "time": "when"}
+        with pytest.raises(RequestError, match=rf"orders\.csv, line 3: {fault}.* \(1 of 2 rows\)\."):
+            rows("csv", path, **columns, **options)
+
+    def test_a_parquet_table_names_column_value_and_kind(self, tmp_path):
+        table = pl.DataFrame({"user": [1, 2], "item": [1, 2], "time": ["1", "noon"]})
+        table.write_parquet(tmp_path / "a.parquet")
+        with pytest.raises(RequestError, match='time is "noon", and a whole number'):
+            rows("parquet", tmp_path / "a.parquet", time="time")
 
     def test_the_header_counts_as_a_line(self, tmp_path):
         content = delimited(",", "user_id,parent_asin,rating,timestamp") + "u,i,5\n"

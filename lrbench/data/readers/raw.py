@@ -35,6 +35,9 @@ class RawInteractions:
     locate_fault: Callable[[], str] | None = None
     """Finds the first malformed line, for forms in which a row is not a line."""
 
+    explain_row: Callable[[int], str] | None = None
+    """Says what is wrong with a malformed row (counted from 0), for forms that keep its fields as written."""
+
     explain_refusal: Callable[[], str] | None = None
     """Finds the line that Polars refused, for forms in which Polars does not name it."""
 
@@ -64,8 +67,10 @@ class RawInteractions:
             return
         row = int(malformed[0])
         place = self.locate_fault() if self.locate_fault else f"line {row + self.first_line}"
+        fault = "a field is missing, superfluous or not of its kind"
+        if self.explain_row is not None:
+            fault = self.explain_row(row)
         raise RequestError(
-            f"{self.file}, {place}: a field is missing, superfluous or not of its kind "
-            f"({len(malformed):,} of {len(table):,} rows).",
+            f"{self.file}, {place}: {fault} ({len(malformed):,} of {len(table):,} rows).",
             "Check that the reader and its options fit the file.",
         )

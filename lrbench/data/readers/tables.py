@@ -6,6 +6,7 @@ has more fields than the table has columns, is malformed: its user is null (see 
 
 import csv
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +64,32 @@ def interactions(
         time_format: how times are written (``strptime``), where they are no numbers.
     """
     schema = table.collect_schema()
-    picked = {
-        "user": pl.col(roles["user"]).cast(pl.String),
-        "item": pl.col(roles["item"]).cast(pl.String),
-    }
-    if "rating" in roles:
-        picked["rating"] = pl.col(roles["rating"]).cast(pl.Float64, strict=False)
-    if "time" in roles:
-        picked["time"] = _time(pl.col(roles["time"]), schema[roles["time"]], time_format)
+    picked = _picked(schema, roles, time_format)
     faulty = pl.any_horizontal(value.is_null() for value in picked.values())
     if _SUPERFLUOUS in schema:
         faulty |= pl.col(_SUPERFLUOUS).is_not_null()
     absent = {name: pl.lit(None, kind) for name, kind in COLUMNS.items() if name not in picked}
     columns = {**picked, **absent, "user": pl.when(~faulty).then(picked["user"])}
     return table.select(columns[name].alias(name) for name in COLUMNS)
+
+
+def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str | None, row: int) -> str:
+    """Say what is wrong with a malformed row: the first column at fault, its value and the kind wanted.
+
+    Args:
+        table, roles, time_format: as for ``interactions``; the fields of the table are as written.
+        row: counted from 0.
+    """
+    line = table.slice(row, 1)
+    read = line.select(**_picked(table.collect_schema(), roles, time_format)).collect().row(0, named=True)
+    written = line.select(**{role: pl.col(column) for role, column in roles.items()}).collect()
+    role = next((role for role, value in read.items() if value is None), None)
+    if role is None:
+        return "it has more fields than there are columns"
+    value = written[role].item()
+    if value is None:
+        return f"{roles[role]} is missing"
+    return f'{roles[role]} is "{value!s:.40}", and {_wanted(role, time_format)} is wanted'
 
 
 def scan_headed(file: RawFile, roles: Mapping[str, str], separator: str) -> pl.LazyFrame:
@@ -89,6 +102,30 @@ def scan_headed(file: RawFile, roles: Mapping[str, str], separator: str) -> pl.L
     kinds = {column: COLUMNS[role] for role, column in _assign_roles(names, roles, file.name).items()}
     columns = pl.Schema({name: kinds.get(name, pl.String()) for name in names})
     return interactions(scan_delimited(file.scannable(), columns, separator, header=True), roles)
+
+
+def _picked(
+    schema: Mapping[str, pl.DataType], roles: Mapping[str, str], time_format: str | None
+) -> dict[str, pl.Expr]:
+    """Return the value of each role; null where a field is missing or not of its kind."""
+    picked = {
+        "user": pl.col(roles["user"]).cast(pl.String),
+        "item": pl.col(roles["item"]).cast(pl.String),
+    }
+    if "rating" in roles:
+        picked["rating"] = pl.col(roles["rating"]).cast(pl.Float64, strict=False)
+    if "time" in roles:
+        picked["time"] = _time(pl.col(roles["time"]), schema[roles["time"]], time_format)
+    return picked
+
+
+def _wanted(role: str, time_format: str | None) -> str:
+    """Name the kind of a role's values; users and items may be anything."""
+    if role == "rating":
+        return "a number"
+    if time_format is not None:
+        return f"a time written as {time_format}"
+    return "a whole number such as seconds (or, for dates, time_format=%Y-%m-%d)"
 
 
 def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Expr:
@@ -166,7 +203,10 @@ class Csv(_Table):
         table = scan_delimited(file.scannable(), strings, self.separator, self.header, quote='"')
         roles = self._roles(names, file.name)
         return RawInteractions(
-            interactions(table, roles, self.time_format), file=file.name, first_line=1 + self.header
+            interactions(table, roles, self.time_format),
+            file=file.name,
+            first_line=1 + self.header,
+            explain_row=partial(explain_row, table, roles, self.time_format),
         )
 
 
@@ -182,6 +222,9 @@ class Parquet(_Table):
             names = table.collect_schema().names()
         except pl.exceptions.PolarsError as error:
             raise RequestError(f"{path.name} is no Parquet file: {error}.", "Check the reader.") from error
+        roles = self._roles(names, path.name)
         return RawInteractions(
-            interactions(table, self._roles(names, path.name), self.time_format), file=path.name
+            interactions(table, roles, self.time_format),
+            file=path.name,
+            explain_row=partial(explain_row, table, roles, self.time_format),
         )
