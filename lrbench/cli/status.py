@@ -32,7 +32,7 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results")) -> No
     for trial, state in states.items():
         if state == "failed":
             console.print(f"{trial} failed: {_reason(layout, trial)}", markup=False, soft_wrap=True)
-            console.print(f"  {layout.failed(trial) / 'error.txt'}", markup=False, soft_wrap=True)
+            console.print(f"  {layout.error(trial)}", markup=False, soft_wrap=True)
 
 
 def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
@@ -58,6 +58,6 @@ def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
 
 def _reason(layout: "Results", trial: str) -> str:
     """The last line of the traceback: what was raised."""
-    text = (layout.failed(trial) / "error.txt").read_text(encoding="utf-8")
+    text = layout.error(trial).read_text(encoding="utf-8")
     lines = text.partition("\n\nLast lines of the log:")[0].strip().splitlines()
     return lines[-1] if lines else "no reason was recorded"

@@ -60,11 +60,12 @@ def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callabl
     """Run all orders, each in the next free slot, and pass on what the workers report.
 
     A worker that dies counts as a failure of its trial; the others go on. On an interrupt all
-    workers are ended; their checkpoints stay.
+    workers are ended, which is no failure of theirs; their checkpoints stay.
     """
     waiting = deque(orders)
     news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    servers = [_Server(slot, waiting, news) for slot in slots[: len(orders)]]
+    ending = threading.Event()
+    servers = [_Server(slot, waiting, news, ending) for slot in slots[: len(orders)]]
     for server in servers:
         server.start()
     try:
@@ -73,8 +74,10 @@ def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callabl
                 watch(event)
     finally:
         waiting.clear()
+        ending.set()
         for server in servers:
             server.end()
+            server.join()
 
 
 def _next(news: "queue.SimpleQueue[Event | None]") -> Event | None:
@@ -106,12 +109,17 @@ class _Server(threading.Thread):
     """Hands orders to the worker of one slot, one after the other, and starts it anew after a failure."""
 
     def __init__(
-        self, slot: Slot, waiting: deque[TrialOrder], news: "queue.SimpleQueue[Event | None]"
+        self,
+        slot: Slot,
+        waiting: deque[TrialOrder],
+        news: "queue.SimpleQueue[Event | None]",
+        ending: threading.Event,
     ) -> None:
         super().__init__(daemon=True)
         self.slot = slot
         self.waiting = waiting
         self.news = news
+        self.ending = ending
         self.process: subprocess.Popen[str] | None = None
         self.messages: IO[bytes] | None = None
 
@@ -130,19 +138,21 @@ class _Server(threading.Thread):
 
     def end(self) -> None:
         """End the worker, if there is one."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
+        process, self.process = self.process, None
+        if process is not None:
+            process.terminate()
+            process.wait()
 
     def _serve(self, order: TrialOrder) -> None:
-        if self.process is None:
-            self._start()
-        assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
+        process = self.process or self._start()
+        if self.ending.is_set():  # whoever set it may have looked for a worker before this one was there
+            self.end()
+            return
+        assert process.stdin is not None and process.stdout is not None
         with suppress(BrokenPipeError):  # it died before it could listen; the end of stdout below says so
-            self.process.stdin.write(order.model_dump_json() + "\n")
-            self.process.stdin.flush()
-        for line in self.process.stdout:
+            process.stdin.write(order.model_dump_json() + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
             event = parse_event(line)
             self.news.put(event)
             if isinstance(event, TrialDone):
@@ -150,15 +160,17 @@ class _Server(threading.Thread):
             if isinstance(event, TrialFailed):
                 self.end()
                 return
-        code = self.process.wait()
+        code = process.wait()
         self.process = None
+        if self.ending.is_set():  # it was made to end
+            return
         reason = f"the worker process ended with code {code}"
         path = record_failure(order, f"{reason}\n\n{self._last_words()}")
         self.news.put(TrialFailed(trial=order.config.id, reason=reason, error_file=str(path)))
 
-    def _start(self) -> None:
+    def _start(self) -> subprocess.Popen[str]:
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self.process = subprocess.Popen(
+        self.process = process = subprocess.Popen(
             [sys.executable, "-m", "lrbench.execution.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -167,6 +179,7 @@ class _Server(threading.Thread):
             env=os.environ | self.slot.environment,
             start_new_session=True,  # an interrupt at the terminal reaches this process alone
         )
+        return process
 
     def _last_words(self) -> str:
         assert self.messages is not None

@@ -143,7 +143,7 @@ def record_failure(order: TrialOrder, error: BaseException | str) -> Path:
     text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
     log_file = order.results.running(order.config.id) / LOG
     tail = log_file.read_text(encoding="utf-8").splitlines()[-40:] if log_file.exists() else []
-    path = order.results.failed(order.config.id) / "error.txt"
+    path = order.results.error(order.config.id)
     write_text(path, text.rstrip() + "\n\nLast lines of the log:\n" + "\n".join(tail) + "\n")
     return path
 

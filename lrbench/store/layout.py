@@ -21,8 +21,12 @@ class Results:
         return self.root / "running" / trial_id
 
     def failed(self, trial_id: str) -> Path:
-        """``error.txt`` of a trial that failed."""
+        """Folder of a trial that failed."""
         return self.root / "failed" / trial_id
+
+    def error(self, trial_id: str) -> Path:
+        """Why a trial failed: if this file exists, it did."""
+        return self.failed(trial_id) / "error.txt"
 
     def lock(self, trial_id: str) -> Path:
         """Held by the one process that works on the trial."""

@@ -1,8 +1,7 @@
 """How far a trial has come, read from the disk alone."""
 
+import fcntl
 from typing import Literal, get_args
-
-from filelock import FileLock, Timeout
 
 from lrbench.store.layout import Results
 
@@ -21,17 +20,18 @@ def trial_state(results: Results, trial_id: str) -> State:
         return "done"
     if _locked(results, trial_id):
         return "running"
-    if results.failed(trial_id).exists():
+    if results.error(trial_id).exists():
         return "failed"
     return "interrupted" if results.running(trial_id).exists() else "to do"
 
 
 def _locked(results: Results, trial_id: str) -> bool:
-    lock_file = results.lock(trial_id)
-    if not lock_file.exists():
-        return False
+    """Try the lock as a reader, since a ``FileLock`` would have to write where others' results may lie."""
     try:
-        with FileLock(lock_file, timeout=0):
-            return False
-    except Timeout:
+        with results.lock(trial_id).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except BlockingIOError:
         return True
+    return False

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -258,6 +259,10 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
     assert process.returncode == 130
     assert "Run the same command again" in messages
     assert "Traceback" not in messages
+    assert not (desk.folder / "stopped/failed").exists()
+    status = desk.run("status", "long", "--results", "stopped").stdout
+    (totals,) = (line for line in status.splitlines() if "trials" in line)
+    assert re.findall(r"\d", totals) == ["0", "0", "1", "0", "0"]  # done, running, interrupted, failed, to do
     desk.suite(SUITE)
 
 

@@ -1,12 +1,19 @@
-"""Where trials run: how wishes become slots. Running them is tested with the command."""
+"""Where trials run, and what an interrupt leaves. Running them is tested with the command."""
 
 import os
+import threading
+from pathlib import Path
 
 import pytest
 import torch
+from small_data import order, trial_config
 
 from lrbench.errors import RequestError
-from lrbench.execution.pool import choose_slots
+from lrbench.execution import pool
+from lrbench.execution.events import EpochDone, Event
+from lrbench.execution.pool import Slot, choose_slots, run_pool
+from lrbench.store.layout import Results
+from lrbench.store.state import trial_state
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -58,3 +65,49 @@ def test_workers_share_the_cores() -> None:
 def test_wishes_that_cannot_be(wishes: tuple[object, ...], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         choose_slots(*wishes, trials=1)  # type: ignore[arg-type]
+
+
+def test_an_interrupt_is_no_failure(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = trial_config(max_epochs=1000, patience=1000)
+    recorded: list[object] = []
+
+    def record(*failure: object) -> Path:
+        recorded.append(failure)
+        return tmp_path
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "record_failure", record)
+    with pytest.raises(KeyboardInterrupt):
+        run_pool([order(config, walks_folder, tmp_path)], [Slot("cpu", 1)], interrupt)
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, pool._Server)]
+    assert not recorded
+    assert trial_state(Results(tmp_path), config.id) == "interrupted"
+
+
+def test_a_worker_that_starts_during_the_interrupt_is_ended(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupt comes between the moment an order is taken and the one its worker is there."""
+    looked, started = threading.Event(), []
+    start = pool._Server._start
+
+    def late_start(server: pool._Server) -> object:
+        looked.wait(10)
+        started.append(start(server))
+        return started[-1]
+
+    def interrupt(_: object) -> None:
+        threading.Timer(0.2, looked.set).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool._Server, "_start", late_start)
+    monkeypatch.setattr(pool, "_next", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_pool([order(trial_config(), walks_folder, tmp_path)], [Slot("cpu", 1)], lambda event: None)
+    (worker,) = started
+    assert worker.poll() is not None
