@@ -159,6 +159,9 @@ def _write(
             {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
             folder / WEIGHTS,
         )
+        shutil.copymode(
+            folder / "ranks.parquet", folder / WEIGHTS
+        )  # safetensors lets its owner alone read it
         shutil.copyfile(running / LOG, folder / "log.txt")
         (folder / "trial.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(running, ignore_errors=True)

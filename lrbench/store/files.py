@@ -1,13 +1,16 @@
 """Files that are whole or absent: written under a temporary name, then renamed."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["new_folder", "write_bytes", "write_text"]
+from lrbench.errors import RequestError
+
+__all__ = ["check_writable", "new_folder", "write_bytes", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -16,12 +19,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``; see :func:`write_text`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    temporary = Path(name)
+    """Write ``content`` to ``path``; see :func:`write_text`.
+
+    A symbolic link stays one: the file that it points at is replaced. A device or a pipe cannot be
+    replaced by a file, and is written to.
+
+    Raises:
+        OSError: naming ``path``.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(path.resolve(), content)
+    except OSError as error:  # the system names the temporary file, or, where the disk is full, none
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    try:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -38,9 +57,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     A folder already there is replaced only then; after an error the temporary folder is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    temporary = _beside(path)
+    temporary.mkdir()
     try:
-        temporary.chmod(0o755)
         yield temporary
         if path.exists():
             shutil.rmtree(path)
@@ -48,3 +67,28 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made; one that is not there yet is not made.
+
+    Raises:
+        RequestError: it cannot be written to, or not be made.
+    """
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise RequestError(
+            f"Nothing can be written to {folder}: {nearest}: {error.strerror}.",
+            "Choose another place, or make this one writable.",
+        ) from error
+
+
+def _beside(path: Path) -> Path:
+    """A new name next to ``path``.
+
+    Unlike those of :mod:`tempfile`, what is made there has the rights that the umask gives new files.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

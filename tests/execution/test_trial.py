@@ -51,6 +51,8 @@ def test_the_folder_holds_what_the_contract_says(walks_folder: Path, tmp_path: P
         "weights.safetensors",
         "log.txt",
     }
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert len(set(modes.values())) == 1, modes  # whoever may read one may read all
     ranks = read_ranks(folder).collect()
     assert ranks.schema == RANKS
     assert len(ranks) == 120 * 2 * 3 * 2  # users, splits, depths, draws
