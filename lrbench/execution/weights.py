@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -17,9 +18,15 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     """Give ``model`` the weights of the trial in ``folder``.
 
     Raises:
-        CheckError: their names or shapes are others; the model is left as it was.
+        CheckError: they cannot be read, or their names or shapes are others; the model is left as it was.
     """
-    weights = load_file(folder / WEIGHTS)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckError(
+            f"{folder / WEIGHTS} is missing or damaged: {error}.",
+            "Move the folder away and run the trial again.",
+        ) from error
     if _shapes(weights) != _shapes(model.state_dict()):
         raise CheckError(
             f"The weights of {folder.name} do not fit the model as this version has it.",

@@ -5,6 +5,8 @@ A folder holds ``trial.json`` (:class:`TrialRecord`), ``ranks.parquet`` (:data:`
 complete: if it exists, the trial is whole.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -130,22 +132,43 @@ def read_record(folder: Path) -> TrialRecord:
     """Read ``trial.json`` of a complete trial.
 
     Raises:
-        LrbenchError: the file cannot be understood by this version.
+        LrbenchError: the file is not there, or cannot be understood by this version.
     """
-    try:
-        return TrialRecord.model_validate_json((folder / "trial.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LrbenchError(
-            f"{folder / 'trial.json'} cannot be read by this version of lrbench.",
-            f"Move the folder away and run the trial again. ({str(error).splitlines()[0]})",
-        ) from error
+    path = folder / "trial.json"
+    with _readable(path):
+        return TrialRecord.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def read_ranks(folder: Path) -> pl.LazyFrame:
-    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`."""
-    return pl.scan_parquet(folder / "ranks.parquet")
+    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`.
+
+    Raises:
+        LrbenchError: the file is not there, or cut off.
+    """
+    path = folder / "ranks.parquet"
+    with _readable(path):
+        pl.read_parquet_schema(path)  # scanning alone would find out later, and name no file
+    return pl.scan_parquet(path)
 
 
 def read_history(folder: Path) -> pl.DataFrame:
-    """Read ``history.parquet``: one row per epoch and stage."""
-    return pl.read_parquet(folder / "history.parquet")
+    """Read ``history.parquet``: one row per epoch and stage.
+
+    Raises:
+        LrbenchError: the file is not there, or damaged.
+    """
+    path = folder / "history.parquet"
+    with _readable(path):
+        return pl.read_parquet(path)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Within, what goes wrong means that a trial's file is missing, damaged or of another version."""
+    try:
+        yield
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise LrbenchError(
+            f"{path} is missing, damaged or of another version of lrbench.",
+            f"Move the folder away and run the trial again. ({str(error).splitlines()[0]})",
+        ) from error
