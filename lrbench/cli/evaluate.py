@@ -1,12 +1,13 @@
 """``lrbench evaluate`` and ``lrbench verify``: stored weights, ranked again."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrbench.cli.console import message_console
-from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_numbers
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, check_output, parse_numbers
 from lrbench.errors import CheckError, RequestError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def evaluate(
     depth: Annotated[str, typer.Option(metavar="0-16", help="Depths to rank at.")] = "0-8",
     draws: Annotated[int, typer.Option(min=1, help="Draws of the initial noise per user.")] = 1,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the ranks, as Parquet.")
+        Path | None,
+        typer.Option(metavar="FILE", callback=check_output, help="Also write the ranks, as Parquet."),
     ] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
@@ -35,9 +37,14 @@ def evaluate(
 
     from lrbench.evaluation.evaluate import evaluate as rank_everything
     from lrbench.evaluation.evaluate import mean_metrics
+    from lrbench.store.files import write_bytes
 
-    stored = _revive(trial, results, data_dir, catalog)
     depths = tuple(sorted(set(parse_numbers(depth, "--depth"))))
+    if not depths:
+        raise RequestError("--depth names no depth.", "Write it like this: --depth 0-8")
+    if output is not None and output.suffix != ".parquet":
+        raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
+    stored = _revive(trial, results, data_dir, catalog)
     if not stored.model.reasons and depths != (0,):
         message_console().print(f"{stored.record.model} takes no reasoning steps: depth 0 is all there is.")
         depths = (0,)
@@ -45,9 +52,9 @@ def evaluate(
         stored.model, stored.dataset, stored.split, depths, draws, stored.record.seed, stored.device
     )
     if output is not None:
-        if output.suffix != ".parquet":
-            raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
-        ranks.write_parquet(output)
+        packed = BytesIO()
+        ranks.write_parquet(packed)
+        write_bytes(output, packed.getvalue())
     metrics = stored.record.protocol.metrics
     means = mean_metrics(ranks, stored.record.protocol)
     table = Table(title=stored.record.id, title_justify="left")
@@ -74,6 +81,7 @@ def verify(
     from lrbench.store.trials import read_ranks
 
     stored = _revive(trial, results, data_dir, catalog)
+    kept = read_ranks(stored.folder).collect()
     settings = stored.record.config.evaluation
     ranks, _ = rank_everything(
         stored.model,
@@ -84,7 +92,6 @@ def verify(
         stored.record.seed,
         stored.device,
     )
-    kept = read_ranks(stored.folder).collect()
     if kept.shape != ranks.shape:
         raise CheckError(f"{kept.height:,} ranks are stored, {ranks.height:,} were expected.")
     differing = int((~kept.hash_rows().eq(ranks.hash_rows())).sum())

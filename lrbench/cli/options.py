@@ -8,7 +8,16 @@ import typer
 from lrbench.errors import RequestError
 from lrbench.plugins import add_plugins
 
-__all__ = ["Catalog", "DataDir", "Plugins", "ResultsDir", "SuiteName", "parse_list", "parse_numbers"]
+__all__ = [
+    "Catalog",
+    "DataDir",
+    "Plugins",
+    "ResultsDir",
+    "SuiteName",
+    "check_output",
+    "parse_list",
+    "parse_numbers",
+]
 
 ResultsDir = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of results.")]
 DataDir = Annotated[
@@ -40,6 +49,23 @@ SuiteName = Annotated[
 ]
 
 
+def check_output(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before its content is made; for the callback of an option.
+
+    Raises:
+        RequestError: it is a folder, or lies where nothing can be written.
+    """
+    from lrbench.store.files import check_writable
+
+    if path is None:
+        return None
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder.", "Name a file in it.")
+    if path.is_file() or not path.exists():  # else it is a device or a pipe, which needs no room beside it
+        check_writable(path.resolve().parent)
+    return path
+
+
 def parse_list(text: str | None) -> list[str]:
     """Split ``a,b`` at commas; nothing given gives an empty list."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
@@ -49,12 +75,15 @@ def parse_numbers(text: str | None, option: str) -> list[int]:
     """Split ``1,2`` into numbers; ranges such as ``0-16`` are spelled out.
 
     Raises:
-        RequestError: a part is no number.
+        RequestError: a part is no number, or a range ends before it begins.
     """
     numbers: list[int] = []
     for part in parse_list(text):
         low, dash, high = part.partition("-")
-        if not low.isdigit() or (dash and not high.isdigit()):
+        if not low.isdecimal() or (dash and not high.isdecimal()):
             raise RequestError(f'{option}: "{part}" is no number.', f"Write it like this: {option} 1,2,3")
-        numbers.extend(range(int(low), int(high) + 1) if dash else [int(low)])
+        first, last = int(low), int(high or low)
+        if last < first:
+            raise RequestError(f'{option}: "{part}" holds no number.', f"Write {last}-{first}.")
+        numbers.extend(range(first, last + 1))
     return numbers

@@ -59,6 +59,7 @@ def run(
     from lrbench.config.suite import read_suite_file
     from lrbench.data.places import find_places
     from lrbench.resources import find_suite
+    from lrbench.store.files import check_writable
     from lrbench.store.layout import Results
 
     chosen = _override(read_suite_file(find_suite(suite)), datasets, seeds)
@@ -68,6 +69,7 @@ def run(
     if dry_run:
         print_plan(chosen, places, catalog, Results(results), only, rerun.value)
         return
+    check_writable(results)  # before anything is fetched
     wishes = (gpu_numbers, device.value if device else None, workers)
     try:
         failed = run_plan(chosen, places, catalog, Results(results), only, rerun.value, wishes, console)

@@ -184,6 +184,16 @@ def test_weights_of_another_version_are_refused_in_a_sentence(desk: Desk) -> Non
 
 
 @pytest.mark.usefixtures("finished")
+def test_ranks_at_other_depths_are_written_whole(desk: Desk) -> None:
+    trial = next((desk.folder / "results/trials").glob("*sasrec-s1*"))
+    (desk.folder / "link.parquet").symlink_to("ranks.parquet")
+    desk.run("evaluate", trial.name, "--output", "link.parquet")
+    assert (desk.folder / "link.parquet").is_symlink()
+    kept = pl.read_parquet(trial / "ranks.parquet")
+    assert pl.read_parquet(desk.folder / "ranks.parquet").equals(kept)
+
+
+@pytest.mark.usefixtures("finished")
 def test_a_failing_trial_is_recorded_and_the_others_go_on(desk: Desk) -> None:
     broken = SUITE.replace('"small"', '"broken"') + '[[models]]\nlabel = "Diverges"\nmodel = "sasrec"\n'
     broken += "training = { learning_rate = 1e30 }\n"
@@ -276,6 +286,12 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["run", "suite.toml", "--only", "GRU*"], "matches no label"),
         (["report", "smal"], 'Did you mean "small"'),
         (["verify", "nothing"], 'There is no trial "nothing"'),
+        (["run", "suite.toml", "--results", "suite.toml/x"], "Nothing can be written to suite.toml/x"),
+        (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
+        (["evaluate", "any", "--depth", ""], "--depth names no depth"),
+        (["evaluate", "any", "--output", "ranks.csv"], "ranks.csv is no Parquet file"),
+        (["evaluate", "any", "--output", "/proc/r.parquet"], "Nothing can be written to /proc"),
+        (["evaluate", "any", "--output", "results"], "results is a folder"),
     ],
 )
 @pytest.mark.usefixtures("finished")
