@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.options import Catalog, DataDir, ResultsDir, SuiteName
+from lrbench.cli.options import Catalog, DataDir, ResultsDir, SuiteName, check_output
 
 if TYPE_CHECKING:
     from lrbench.data.prepared import PreparedDataset
@@ -21,7 +21,9 @@ def plot(
     suite: SuiteName = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="A .pdf, .png or .svg; none: KIND.pdf."),
+        typer.Option(
+            "--output", metavar="FILE", callback=check_output, help="A .pdf, .png or .svg; none: KIND.pdf."
+        ),
     ] = None,
     masked: Annotated[
         bool | None,

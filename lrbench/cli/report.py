@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.cli.options import ResultsDir, SuiteName, parse_list
+from lrbench.cli.options import ResultsDir, SuiteName, check_output, parse_list
 
 __all__ = ["report"]
 
@@ -20,7 +20,10 @@ def report(
         typer.Option("--format", metavar="FORMAT", help="terminal, markdown, latex, csv, json or html."),
     ] = "terminal",
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", callback=check_output, help="Write to a file instead of stdout."
+        ),
     ] = None,
     metrics: Annotated[
         str | None,
