@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.options import Catalog, DataDir, ResultsDir, SuiteName, check_output
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, SuiteName, check_output
 
 if TYPE_CHECKING:
     from lrbench.data.prepared import PreparedDataset
@@ -35,17 +35,18 @@ def plot(
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
+    plugins: Plugins = None,
 ) -> None:
     """Draw a figure: PDF for papers, PNG, SVG."""
     from lrbench.cli.console import message_console
+    from lrbench.cli.recorded import recorded_suite
     from lrbench.report.plots import PlotSource
     from lrbench.report.plots import plot as draw
     from lrbench.store.files import write_bytes
     from lrbench.store.layout import Results
-    from lrbench.store.suites import find_suite_record
 
     layout = Results(results)
-    record = find_suite_record(layout, suite)
+    record = recorded_suite(layout, suite)
 
     def prepared(name: str) -> "PreparedDataset":
         from lrbench.data.catalogue import load_catalogue

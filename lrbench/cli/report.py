@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.cli.options import ResultsDir, SuiteName, check_output, parse_list
+from lrbench.cli.options import Plugins, ResultsDir, SuiteName, check_output, parse_list
 
 __all__ = ["report"]
 
@@ -42,20 +42,21 @@ def report(
         ),
     ] = None,
     results: ResultsDir = Path("results"),
+    plugins: Plugins = None,
 ) -> None:
     """Show what a suite found: means over seeds, the tests that were declared, costs and warnings."""
     from lrbench.cli.console import message_console
+    from lrbench.cli.recorded import recorded_suite
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS
     from lrbench.report.formats.terminal import Terminal
     from lrbench.store.files import write_text
     from lrbench.store.layout import Results
-    from lrbench.store.suites import find_suite_record
 
     kind = FORMATS.load(format_name)
     layout = Results(results)
     options = ReportOptions(tuple(parse_list(metrics)), baseline, masked)
-    content = build_report(find_suite_record(layout, suite), layout, options)
+    content = build_report(recorded_suite(layout, suite), layout, options)
     messages = message_console()
     if kind is not Terminal or output is not None:
         for warning in content.warnings:

@@ -9,6 +9,8 @@ from lrbench.config.base import FrozenConfig
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.resources import suite_names
+from lrbench.store.commands import command
 from lrbench.store.files import write_text
 from lrbench.store.layout import Results
 
@@ -118,16 +120,26 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
     """
     folder = results.root / "suites"
     files = {path.stem: path for path in folder.glob("*.json") if not path.name.startswith(".")}
-    if not files:
-        raise RequestError(f"There are no suites in {results.root}.", "Run one first: lrbench run SUITE.toml")
-    if suite is None:
-        path = max(files.values(), key=lambda file: file.stat().st_mtime)
-    else:
+    if suite is not None:
         name = _name_of(suite)
         if name not in files:
-            raise RequestError(f'There is no suite "{name}" in {results.root}.', did_you_mean(name, files))
-        path = files[name]
-    return read_suite(path)
+            raise _not_there(suite, name, sorted(files), results)
+        return read_suite(files[name])
+    if not files:
+        raise RequestError(f"There are no suites in {results.root}.", "Run one first: lrbench run SUITE.toml")
+    return read_suite(max(files.values(), key=lambda file: file.stat().st_mtime))
+
+
+def _not_there(suite: str, name: str, there: list[str], results: Results) -> RequestError:
+    """Tell a suite that only was not run with these results from one that is nowhere."""
+    if Path(suite).is_file() or name in suite_names():
+        others = f"\n  Suites there: {', '.join(there)}." if there else ""
+        return RequestError(
+            f'The suite "{name}" was never run with results in {results.root}.',
+            f"Run it: {command('run', suite, results)}{others}",
+        )
+    remedy = did_you_mean(name, there) or "Run one first: lrbench run SUITE.toml"
+    return RequestError(f'There is no suite "{name}" in {results.root}.', remedy)
 
 
 def read_suite(path: Path) -> SuiteRecord:

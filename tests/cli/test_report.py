@@ -12,7 +12,9 @@ from typer.testing import CliRunner, Result
 
 from lrbench.cli.plot import plot
 from lrbench.cli.report import report
+from lrbench.config.suite import read_suite_file
 from lrbench.errors import RequestError
+from lrbench.execution.plan import make_plan, resolve_rows
 from lrbench.store.layout import Results
 
 app = typer.Typer()
@@ -41,11 +43,67 @@ def test_the_latest_suite_is_the_default(root: Path) -> None:
     assert run("report", "--results", str(root)).stdout.startswith("demo · loo-20")
 
 
-def test_a_suite_file_stands_for_its_name(root: Path, tmp_path: Path) -> None:
+FILE = """
+name = "demo"
+protocol = "loo-20"
+datasets = ["sample"]
+[[models]]
+label = "SASRec"
+model = "sasrec"
+params = { width = 16 }
+[[models]]
+label = "LARES"
+model = "lares"
+[comparison]
+proposed = ["LARES"]
+"""
+
+
+def ran(file: Path, root: Path) -> None:
+    """Leave the record and trials of a run of the file."""
+    suite = read_suite_file(file)
+    make_suite(root, definition=make_plan(suite, resolve_rows(suite), {}).record.definition)
+
+
+def test_a_suite_file_stands_for_what_ran_under_its_name(tmp_path: Path) -> None:
     file = tmp_path / "whatever.toml"
-    file.write_text('name = "demo"\n', encoding="utf-8")
-    result = run("report", str(file), "--format", "markdown", "--results", str(root))
+    file.write_text(FILE, encoding="utf-8")
+    ran(file, tmp_path / "rt")
+    result = run("report", str(file), "--format", "markdown", "--results", str(tmp_path / "rt"))
     assert result.stdout.startswith("## demo")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("width = 16", "width = 8", "other rows"),
+        ('proposed = ["LARES"]', "proposed = []", "other proposed labels"),
+        ("[[models]]", 'primary_metric = "mrr"\n[[models]]', "other primary metric"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("report",), ("plot", "pareto")], ids=["report", "plot"])
+def test_a_file_that_means_another_suite_than_ran_last_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...], old: str, new: str, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, root = tmp_path / "one.toml", tmp_path / "rt"
+    file.write_text(FILE, encoding="utf-8")
+    ran(file, root)
+    file.write_text(FILE.replace(old, new, 1), encoding="utf-8")
+    refused = run(*verb, str(file), "--results", str(root)).exception
+    assert isinstance(refused, RequestError)
+    assert refused.cause.endswith(f'is not what ran last as suite "demo" in {root}: {what}.')
+    assert f"lrbench run {file} --results {root}\n" in refused.remedy
+    assert f"lrbench report demo --results {root}" in refused.remedy
+
+
+@pytest.mark.parametrize("given", ["reference-beauty", "suites/reference-beauty.toml"])
+def test_a_shipped_suite_that_was_not_run_is_told_from_one_that_is_not_there(root: Path, given: str) -> None:
+    refused = run("report", given, "--results", str(root)).exception
+    assert isinstance(refused, RequestError)
+    assert refused.cause == f'The suite "reference-beauty" was never run with results in {root}.'
+    assert refused.remedy.startswith(f"Run it: lrbench run {given} --results {root}\n")
+    assert "Suites there: demo." in refused.remedy
 
 
 def test_metrics_and_baseline(root: Path) -> None:

@@ -1,0 +1,41 @@
+"""Which suite a table or a figure is of, where a person names it by its file."""
+
+from pathlib import Path
+
+from lrbench.errors import RequestError
+from lrbench.store.commands import command
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord, find_suite_record
+
+__all__ = ["recorded_suite"]
+
+DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed": "proposed labels"}
+"""What a file and a record must agree in; datasets and seeds may be others by the options of ``run``."""
+
+
+def recorded_suite(results: Results, suite: str | None) -> SuiteRecord:
+    """Read a suite's record; where a file is named, only if that means what ran last under its name.
+
+    Raises:
+        RequestError: there is no such suite, or the file was edited, or another of its name ran since.
+    """
+    record = find_suite_record(results, suite)
+    if suite is not None and Path(suite).suffix == ".toml" and Path(suite).is_file():
+        _refuse_another(Path(suite), record, results)
+    return record
+
+
+def _refuse_another(path: Path, record: SuiteRecord, results: Results) -> None:
+    from lrbench.config.suite import read_suite_file
+    from lrbench.execution.plan import make_plan, resolve_rows
+
+    file = read_suite_file(path)
+    meant = make_plan(file, resolve_rows(file), {}).record
+    differing = [what for field, what in DECIDING.items() if getattr(meant, field) != getattr(record, field)]
+    if differing:
+        raise RequestError(
+            f'{path} is not what ran last as suite "{record.name}" in {results.root}: other '
+            f"{' and '.join(differing)}.",
+            f"Run it, which keeps the trials that are done: {command('run', str(path), results)}\n"
+            f"  Or see what ran last, by its name: {command('report', record.name, results)}",
+        )
