@@ -13,6 +13,7 @@ from lrbench.report.costs import make_costs
 from lrbench.report.measure import Measured, measure, measure_depths
 from lrbench.report.published import load_publications, published_values
 from lrbench.report.rows import make_rows
+from lrbench.store.commands import command, command_to_run
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
@@ -53,7 +54,8 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
     if not finished:
         raise RequestError(
             f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
-            "Run it: lrbench run SUITE.toml, or see lrbench status",
+            f"Run it: {command_to_run(suite.name, results)}\n"
+            f"  Or see how far it is: {command('status', suite.name, results)}",
         )
     masked = suite.protocol.mask_seen if options.masked is None else options.masked
     computed = tuple(dict.fromkeys((*metrics, suite.primary_metric)))
@@ -82,7 +84,7 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         published=tuple(published_values(measured, load_publications())),
         controls=suite.controls,
         matches=suite.matches,
-        warnings=tuple(find_warnings(suite, measured, missing, rows, family)),
+        warnings=tuple(find_warnings(suite, results, measured, missing, rows, family)),
     )
     return replace(report, caption=caption_sentences(report))
 

@@ -1,12 +1,17 @@
 """Look a report over for what its reader must know; each check finds its own kind of warning."""
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 
+from lrbench.report.comparisons import SAME_TRIALS
 from lrbench.report.content import Comparison, Row
 from lrbench.report.measure import Measured
 from lrbench.report.numbers import listed, metric_title
 from lrbench.report.warnings import ReportWarning, WarningKind
+from lrbench.stats.contrast import NO_VARIATION
+from lrbench.store.commands import command_to_run
+from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord
 
 __all__ = ["find_warnings"]
@@ -14,17 +19,22 @@ __all__ = ["find_warnings"]
 TIE_SHARE = 0.01
 """Share of targets with an equal score above which ranks are coarse (STATISTICS.md §2)."""
 
+BY_REASON = {SAME_TRIALS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
+"""Why labels cannot be tested, beside too few seeds."""
+
 
 def find_warnings(
     suite: SuiteRecord,
+    results: Results,
     measured: Sequence[Measured],
     missing: Sequence[Cell],
     rows: Sequence[Row],
     comparisons: Sequence[Comparison],
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
+    run_anew = command_to_run(suite.name, results, "all")
     return [
-        *_missing_trials(missing, rows),
+        *_missing_trials(missing, rows, command_to_run(suite.name, results)),
         *_fewer_seeds(suite),
         *_above_achievable(measured),
         *_not_testable(comparisons),
@@ -33,10 +43,11 @@ def find_warnings(
         *_ties(measured),
         *_unverified(measured),
         *_unlike_runs(measured),
+        *_unlike_code(measured, run_anew),
     ]
 
 
-def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row]) -> Iterator[ReportWarning]:
+def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) -> Iterator[ReportWarning]:
     seeds: dict[tuple[str, str], list[str]] = {}
     for cell in missing:
         seeds.setdefault((cell.dataset, cell.label), []).append(str(cell.seed))
@@ -44,7 +55,8 @@ def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row]) -> Iterator[Re
     for (dataset, label), lacking in seeds.items():
         trials = f"the {'trial' if len(lacking) == 1 else 'trials'} of {_seeds(lacking)}"
         outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
-        yield ReportWarning(WarningKind.MISSING_TRIALS, f"{label} on {dataset} lacks {trials}; {outcome}.")
+        cause = f"{label} on {dataset} lacks {trials}; {outcome}."
+        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command)
 
 
 def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
@@ -72,11 +84,16 @@ def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 
 
 def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
-    reasons = [comparison.contrast.reason for comparison in comparisons if not comparison.contrast.testable]
-    for reason in dict.fromkeys(reasons):
-        count = f"{reasons.count(reason)} of {len(comparisons)} comparisons are not testable"
-        if "seeds" in reason:
-            yield ReportWarning(WarningKind.NOT_TESTABLE, f"{count}: {reason}.")
+    untestable: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        if not comparison.contrast.testable:
+            untestable.setdefault(comparison.contrast.reason, []).append(comparison)
+    for reason, those in untestable.items():
+        kind = BY_REASON.get(reason, WarningKind.NOT_TESTABLE)
+        pairs = dict.fromkeys(f"{comparison.proposed} against {comparison.baseline}" for comparison in those)
+        which = "" if kind is WarningKind.NOT_TESTABLE else f" ({listed(list(pairs))})"
+        count = f"{len(those)} of {len(comparisons)} comparisons are not testable"
+        yield ReportWarning(kind, f"{count}{which}: {reason}.")
 
 
 def _within_seed_spread(rows: Sequence[Row]) -> Iterator[ReportWarning]:
@@ -120,11 +137,13 @@ def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
     for summary in summaries.values():
         if not summary.verified and not summary.synthetic:
             cause = f"The source of {summary.name} was not compared with a known checksum."
-            yield ReportWarning(WarningKind.UNVERIFIED_SOURCE, cause)
+            yield ReportWarning(
+                WarningKind.UNVERIFIED_SOURCE, cause, shlex.join(["lrbench", "fetch", summary.name])
+            )
 
 
 def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Trials of one table that ran on unlike machines or versions."""
+    """Trials of one table that ran on unlike machines."""
     records = [trial.record for entry in measured for trial in entry.trials]
     devices = sorted({record.device for record in records})
     if len(devices) > 1:
@@ -137,11 +156,21 @@ def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
         yield ReportWarning(
             WarningKind.DIFFERENT_THREADS, f"Trials ran with different numbers of threads: {counts}."
         )
+
+
+def _unlike_code(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]:
+    """Trials of one table that were made by unlike versions of the code."""
+    made_by = [trial.record.versions for entry in measured for trial in entry.trials]
     for package in ("lrbench", "torch"):
-        versions = sorted({record.versions.get(package, "unknown") for record in records})
+        versions = sorted({versions.get(package, "unknown") for versions in made_by})
         if len(versions) > 1:
             cause = f"Trials were made with different versions of {package}: {listed(versions)}."
-            yield ReportWarning(WarningKind.DIFFERENT_VERSIONS, cause)
+            yield ReportWarning(WarningKind.DIFFERENT_VERSIONS, cause, command)
+    commits = {versions.get("commit") for versions in made_by}
+    if len(commits) > 1:
+        unknown = ", one of them unknown" if None in commits else ""
+        cause = f"Trials were made at {len(commits)} different commits of lrbench{unknown}."
+        yield ReportWarning(WarningKind.DIFFERENT_COMMITS, cause, command)
 
 
 def _seeds(numbers: Sequence[str]) -> str:

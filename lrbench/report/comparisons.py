@@ -12,6 +12,7 @@ from lrbench.stats.bootstrap import bootstrap_interval, two_level_bootstrap
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.effects import (
+    Relative,
     paired_effect,
     probability_of_superiority,
     relative_difference,
@@ -24,7 +25,7 @@ from lrbench.stats.seeds import permute_seeds, welch_seeds
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.stats.users import paired_users, sign_flip
 
-__all__ = ["confirmatory_family", "descriptive_comparisons"]
+__all__ = ["SAME_TRIALS", "confirmatory_family", "descriptive_comparisons"]
 
 SAME_TRIALS = "both labels stand for the same trials"
 
@@ -39,7 +40,11 @@ def confirmatory_family(
     pairs = _pairs(measured, proposed, lambda label: label not in proposed)
     family = _adjust([_compare(first, second, metric) for first, second in pairs], holm)
     return [
-        replace(comparison, confirmatory=True, checks=_cross_checks(first, second, comparison))
+        replace(
+            comparison,
+            confirmatory=True,
+            checks=None if first.ids == second.ids else _cross_checks(first, second, comparison),
+        )
         for comparison, (first, second) in zip(family, pairs, strict=True)
     ]
 
@@ -90,9 +95,11 @@ def _pairs(
 def _compare(first: Measured, second: Measured, metric: str) -> Comparison:
     """Compare two labels; what depends on the other comparisons is filled in later."""
     ours, theirs = first.metrics[metric], second.metrics[metric]
-    contrast = crossed(ours, theirs)
+    contrast, relative = crossed(ours, theirs), relative_difference(ours, theirs)
     if first.ids == second.ids:
         contrast = Contrast(contrast.test, contrast.difference, reason=SAME_TRIALS)
+    if not contrast.testable:
+        relative = Relative(relative.value, math.nan, math.nan)
     return Comparison(
         dataset=first.dataset,
         metric=metric,
@@ -102,7 +109,7 @@ def _compare(first: Measured, second: Measured, metric: str) -> Comparison:
         p_adjusted=math.nan,
         confirmatory=False,
         family_size=0,
-        relative=relative_difference(ours, theirs),
+        relative=relative,
         effect_size=paired_effect(ours, theirs),
         superiority=probability_of_superiority(ours, theirs),
         users=user_counts(ours, theirs),

@@ -133,7 +133,7 @@ class Comparison:
     minimum_detectable: float
     verdict: Verdict
     checks: CrossChecks | None
-    """For the confirmatory family only."""
+    """For the confirmatory family only, where the labels stand for different trials."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,16 @@ class Cost:
     dataset: str
     label: str
     parameters: int
+    """Trained weights; 0 for a model that counts or solves in one call."""
+
     steps: float
     """Optimiser steps."""
 
     epochs: float
     train_seconds: float
     flops_per_user: float
+    """Of products of matrices; NaN for a model that takes none, as its other work is not counted."""
+
     peak_memory_bytes: int
     stages: tuple[StageCost, ...]
 

@@ -1,5 +1,6 @@
 """What each label cost, beside its quality: a missing stage or a lower depth is also a smaller budget."""
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -32,7 +33,7 @@ def _cost(entry: Measured) -> Cost:
         steps=sum(stage.steps for stage in stages),
         epochs=sum(stage.epochs for stage in stages),
         train_seconds=fmean(record.train_seconds for record in records),
-        flops_per_user=fmean(record.flops_per_user for record in records),
+        flops_per_user=fmean(record.flops_per_user or math.nan for record in records),
         peak_memory_bytes=max(record.peak_memory_bytes for record in records),
         stages=stages,
     )

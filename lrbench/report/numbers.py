@@ -51,6 +51,8 @@ def p_value(value: float) -> str:
 
 def amount(value: float, unit: str = "") -> str:
     """``1.23 M``, with three digits that count."""
+    if math.isnan(value):
+        return UNKNOWN
     for factor, prefix in PREFIXES:
         if abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"

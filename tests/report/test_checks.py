@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,19 @@ def test_nothing_to_say(tmp_path: Path) -> None:
             WarningKind.DIFFERENT_VERSIONS,
             "Trials were made with different versions of torch: 2.13.0 and 2.9.0.",
         ),
+        (
+            Made("B", record=different(versions={"lrbench": "0.1.0", "torch": "2.13.0", "commit": "abc"})),
+            WarningKind.DIFFERENT_COMMITS,
+            "Trials were made at 2 different commits of lrbench, one of them unknown.",
+        ),
     ],
     ids=lambda value: value.name if isinstance(value, WarningKind) else None,
 )
 def test_records_that_need_a_word(tmp_path: Path, made: Made, kind: WarningKind, cause: str) -> None:
     (warning,) = warnings_of(tmp_path, Made("A", 2.0), made)
     assert (warning.kind, warning.cause) == (kind, cause)
-    assert str(warning) == f"{cause} {kind.value}"
+    assert str(warning) == f"{cause} {kind.value} {warning.command}".rstrip()
+    assert kind.value.endswith(":") == bool(warning.command)
 
 
 def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:
@@ -95,11 +102,21 @@ def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:
     assert warnings_of(tmp_path, Made("A", 2.0, record=first), Made("B", record=second)) == []
 
 
+def test_commits_are_counted_not_listed(tmp_path: Path) -> None:
+    at = ({"lrbench": "0.1.0", "torch": "2.13.0", "commit": commit} for commit in ("abc", "abc", "abc+", "d"))
+    models = [
+        Made(label, -3.0 * place, record=different(versions=next(at))) for place, label in enumerate("ABCD")
+    ]
+    (warning,) = warnings_of(tmp_path, *models)
+    assert warning.cause == "Trials were made at 3 different commits of lrbench."
+    assert warning.command == f"lrbench run demo.toml --results {tmp_path} --rerun all"
+
+
 @pytest.mark.parametrize(("fields", "warned"), [({}, False), ({"verified": False}, True)])
 def test_unverified_source(tmp_path: Path, fields: dict[str, Any], warned: bool) -> None:
     made = Made("A", record=different(dataset=summary(**fields)))
-    kinds = [warning.kind for warning in warnings_of(tmp_path, made, datasets=["ml-100k"])]
-    assert kinds == ([WarningKind.UNVERIFIED_SOURCE] if warned else [])
+    found = [(warning.kind, warning.command) for warning in warnings_of(tmp_path, made, datasets=["ml-100k"])]
+    assert found == ([(WarningKind.UNVERIFIED_SOURCE, "lrbench fetch ml-100k")] if warned else [])
 
 
 def test_generated_data_need_no_checksum(tmp_path: Path) -> None:
@@ -130,6 +147,27 @@ def test_two_seeds(tmp_path: Path) -> None:
     )
 
 
+def test_labels_of_the_same_trials_are_named_as_such(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], proposed=["A"])
+    twins = [cell.model_copy(update={"label": "A2"}) for cell in suite.trials if cell.label == "A"]
+    suite = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.SAME_TRIALS
+    assert warning.cause == (
+        "1 of 2 comparisons are not testable (A against A2): both labels stand for the same trials."
+    )
+
+
+def test_equal_models_without_randomness_say_why_there_is_no_test(tmp_path: Path) -> None:
+    fixed = [Made(label, deterministic=True) for label in ("P", "Q")]
+    suite = make_suite(tmp_path, fixed, proposed=["P"])
+    first, second = (Results(tmp_path).trial(cell.trial) / "ranks.parquet" for cell in suite.trials)
+    shutil.copy(first, second)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.NO_VARIATION
+    assert "1 of 1 comparisons are not testable (P against Q): the difference has no" in warning.cause
+
+
 def test_seeds_that_were_never_run(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A", 2.0), Made("P", deterministic=True)], proposed=[])
     grown = suite.model_copy(update={"seeds": (1, 2, 3, 4, 5)})
@@ -149,6 +187,8 @@ def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path)
         "B on sample lacks the trials of seeds 1, 2 and 3; there is nothing to show.",
         "C on sample lacks the trial of seed 2; what is there is shown.",
     ]
+    run = f"lrbench run demo.toml --results {tmp_path} --rerun missing"
+    assert {warning.remedy for warning in report.warnings} == {f"Run them: {run}"}
 
 
 def test_deterministic_models_need_no_seeds(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_two_labels_of_the_same_trials_are_no_comparison(tmp_path: Path) -> None
     suite = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
     twin, other = build_report(suite, Results(tmp_path)).comparisons
     assert (twin.contrast.reason, twin.verdict) == (SAME_TRIALS, "not testable")
+    assert (twin.relative.value, twin.checks) == (0.0, None)
+    assert np.isnan([twin.relative.low, twin.relative.high, *twin.contrast.interval()]).all()
     assert twin.family_size == other.family_size == 1
     assert other.p_adjusted == other.contrast.p
 

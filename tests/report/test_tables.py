@@ -91,6 +91,12 @@ def test_costs_stand_beside_quality(report: Report) -> None:
     assert row["NDCG@10"].text == cells(make_sections(report)[0], "LARES")["NDCG@10"].text
 
 
+def test_what_is_not_counted_is_no_zero(report: Report) -> None:
+    row = cells(make_sections(report)[2], "Popularity")
+    assert (row["weights"].text, row["FLOPs/user"].text, row["memory"].text) == ("–", "–", "300 MB")
+    assert "no product of matrices" in " ".join(make_sections(report)[2].notes)
+
+
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     report = build_report(make_suite(tmp_path, [Made("A"), Made("B")], proposed=[]), Results(tmp_path))
     assert [section.heading for section in make_sections(report)] == ["Quality", "Cost"]

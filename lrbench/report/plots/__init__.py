@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lrbench.data.prepared import PreparedDataset
 from lrbench.errors import RequestError
 from lrbench.registry import Registry
+from lrbench.store.commands import command_to_run
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
@@ -52,7 +53,7 @@ class PlotSource:
         if not finished:
             raise RequestError(
                 f"No trial of suite {self.suite.name} is finished in {self.results.root}.",
-                "Run it: lrbench run SUITE.toml",
+                f"Run it: {command_to_run(self.suite.name, self.results)}",
             )
         return finished
 

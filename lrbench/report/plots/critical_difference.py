@@ -10,6 +10,7 @@ from lrbench.errors import RequestError
 from lrbench.report.measure import measure
 from lrbench.report.numbers import metric_title, p_value
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
+from lrbench.store.commands import command
 
 if TYPE_CHECKING:
     from lrbench.report.plots import PlotSource
@@ -33,7 +34,7 @@ def draw(source: "PlotSource") -> Figure:
         raise RequestError(
             f"A critical difference needs {MIN_DATASETS} datasets and 3 labels that were run on all of them; "
             f"suite {suite.name} has {len(datasets)} and {len(labels)}.",
-            "Look at the datasets one by one: lrbench report",
+            f"Look at the datasets one by one: {command('report', suite.name, source.results)}",
         )
     result = friedman(values)
     figure = _diagram(result, labels)

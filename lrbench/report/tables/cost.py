@@ -1,5 +1,7 @@
 """What each label cost beside its quality, one table per dataset."""
 
+import math
+
 from lrbench.report.content import Cost, Report
 from lrbench.report.numbers import amount, duration, metric_title, plain
 from lrbench.report.tables.table import Cell, Section, Table
@@ -7,7 +9,11 @@ from lrbench.report.tables.table import Cell, Section, Table
 __all__ = ["cost_section"]
 
 COLUMNS = ("Model", "weights", "stages", "epochs", "steps", "training", "FLOPs/user", "memory")
-NOTES = ("Means over runs; memory is the largest of them; steps are those of the optimiser.",)
+NOTES = (
+    "Means over runs; memory is the largest of them; steps are those of the optimiser.",
+    "FLOPs/user: of products of matrices alone.",
+    "–: no trained weights, or no product of matrices; such a model costs its memory and its look-ups.",
+)
 
 
 def cost_section(report: Report) -> Section:
@@ -31,7 +37,7 @@ def cost_section(report: Report) -> Section:
 def _costs(cost: Cost) -> tuple[Cell, ...]:
     texts = (
         cost.label,
-        amount(cost.parameters),
+        amount(cost.parameters or math.nan),
         " + ".join(stage.name for stage in cost.stages),
         f"{cost.epochs:.0f}",
         amount(cost.steps),

@@ -104,6 +104,7 @@ def test_json_is_unrounded(report: Report) -> None:
     assert (comparison["t"], comparison["df"], comparison["p"]) == (contrast.t, contrast.df, contrast.p)
     assert comparison["p_holm"] == report.comparisons[1].p_adjusted
     assert comparison["checks"]["p_seeds_exact"] is None
+    assert [cost["flops_per_user"] for cost in content["costs"]][:2] == [None, report.costs[1].flops_per_user]
     assert "p_bh" in content["descriptive"][0]
     assert "p_holm" not in content["descriptive"][0]
 

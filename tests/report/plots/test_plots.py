@@ -118,6 +118,20 @@ def test_cliques_are_the_widest_and_none_lies_in_another() -> None:
     assert cliques([1.0, 3.0], 1.0) == []
 
 
+def test_pareto_names_models_without_a_count_instead_of_drawing_them(suite: SuiteRecord, root: Path) -> None:
+    panel = draw("pareto", suite, root).axes[0]
+    places = [points[0].get_xdata()[0] for points in panel.containers]
+    assert [points.get_label() for points in panel.containers] == ["SASRec", "LARES", "LARES w/o_RPT & 50%"]
+    assert min(places) == 2.5e6 + 6e5
+    assert panel.get_xlabel() == "FLOPs per user (not counted: Popularity)"
+
+
+def test_pareto_needs_a_count(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("P", deterministic=True)], proposed=[])
+    with pytest.raises(RequestError, match=r"products of matrices.*lrbench report demo --results"):
+        draw("pareto", suite, tmp_path)
+
+
 def test_front_keeps_what_nothing_cheaper_beats() -> None:
     assert front(np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.3, 0.2, 0.25, 0.4])) == [0, 1, 4]
 
