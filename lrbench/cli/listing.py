@@ -104,14 +104,17 @@ def _models() -> list[tuple[str, str]]:
 
 def _suites() -> list[tuple[str, str]]:
     from lrbench.config.suite import read_suite_file
+    from lrbench.report.numbers import counted
     from lrbench.resources import find_suite, suite_names
 
     rows = []
     for name in suite_names():
         suite = read_suite_file(find_suite(name))
         controls = sum(len(entry.controls) for entry in suite.models)
-        labels = f"{len(suite.models)} rows" + (f" and {controls} controls" if controls else "")
-        seeds = "1 seed" if len(suite.seeds) == 1 else f"{len(suite.seeds)} seeds"
+        labels = counted(len(suite.models), "row") + (
+            f" and {counted(controls, 'control')}" if controls else ""
+        )
+        seeds = counted(len(suite.seeds), "seed")
         rows.append((name, f"{suite.protocol}: {labels} × {', '.join(suite.datasets)} × {seeds}"))
     return rows
 

@@ -66,11 +66,11 @@ def run(
     places = find_places(data_dir)
     gpu_numbers = parse_numbers(gpus, "--gpus")
     console = message_console()
+    wishes = (gpu_numbers, device.value if device else None, workers)
     if dry_run:
-        print_plan(chosen, places, catalog, Results(results), only, rerun.value)
+        print_plan(chosen, places, catalog, Results(results), only, rerun.value, wishes)
         return
     check_writable(results)  # before anything is fetched
-    wishes = (gpu_numbers, device.value if device else None, workers)
     try:
         failed = run_plan(chosen, places, catalog, Results(results), only, rerun.value, wishes, console)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """What ``lrbench run`` does once its options are read: obtain data, plan, train, say what came of it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from lrbench.execution.plan import Plan, PlannedTrial, make_plan, match_rows, re
 from lrbench.execution.pool import Slot, choose_slots, run_pool
 from lrbench.execution.selection import Rerun, select_trials
 from lrbench.execution.trial import TrialOrder
+from lrbench.report.numbers import counted
+from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import merged, read_suite, write_suite
@@ -46,7 +49,8 @@ def run_plan(  # the request has been read; from here on things happen
     rows = resolve_rows(suite)
     catalogue = load_catalogue(catalog, places.own)
     names = _true_names(suite, catalogue, console)
-    choose_slots(*wishes, trials=1)  # refuses an impossible wish before anything is fetched
+    choose_slots(*wishes, trials=1)  # this and the next refuse an impossible wish before anything is fetched
+    select_trials(make_plan(suite, rows, dict.fromkeys(names, "")), results, only, rerun)
     rules = protocol(suite.protocol)
     with listener_for(console) as listener:
         obtained = obtain_all(names, rules.filters, places, catalogue, listener)
@@ -62,7 +66,7 @@ def run_plan(  # the request has been read; from here on things happen
     slots = choose_slots(*wishes, trials=len(chosen))
     _say_plan(plan, chosen, slots, rules, console)
     if not chosen:
-        console.print(f"Nothing to do. lrbench report {suite.name} shows the table.")
+        _say_end("Nothing to do.", plan, results, console)
         return 0
     orders = [_order(trial, folders, results, rerun, slots[0]) for trial in chosen]
     titles = {trial.config.id: _title(trial, names) for trial in chosen}
@@ -71,24 +75,33 @@ def run_plan(  # the request has been read; from here on things happen
     for failure in view.failed:
         console.print(f"Failed: {titles[failure.trial]}: {failure.reason}", markup=False, soft_wrap=True)
     done = len(chosen) - len(view.failed)
-    console.print(f"{done} of {len(chosen)} trials done. lrbench report {suite.name} shows the table.")
+    _say_end(f"{done} of {len(chosen)} trials done.", plan, results, console)
     return len(view.failed)
 
 
 def print_plan(
-    suite: Suite, places: Places, catalog: Path | None, results: Results, only: str | None, rerun: Rerun
+    suite: Suite,
+    places: Places,
+    catalog: Path | None,
+    results: Results,
+    only: str | None,
+    rerun: Rerun,
+    wishes: Wishes,
 ) -> None:
     """Print the trials a suite stands for, which are done, and what the others will cost."""
     rows = resolve_rows(suite)
     catalogue = load_catalogue(catalog, places.own)
+    choose_slots(*wishes, trials=1)  # refuses an impossible wish
     rules = protocol(suite.protocol)
-    filters = rules.filters
     table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
     for heading in ("dataset", "label", "seeds", "to run", "done", "training of one trial"):
         table.add_column(heading, overflow="fold")
     total = to_run = 0
+    unprepared = []
     for name in _true_names(suite, catalogue, None):
-        folder = find_prepared_folder(name, filters, places, catalogue)
+        folder = find_prepared_folder(name, rules.filters, places, catalogue)
+        if folder is None:
+            unprepared.append(name)
         dataset = load_prepared(folder) if folder else None
         matched = {name: match_rows(rows, dataset, rules)} if dataset else {}
         print_ = dataset.record.fingerprint if dataset else "not prepared"
@@ -106,7 +119,10 @@ def print_plan(
             table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"{total} trials, {to_run} to run.")
+    console.print(f"{counted(total, 'trial')}, {to_run} to run.")
+    if unprepared:
+        fetch = shlex.join(["lrbench", "fetch", *unprepared, "--protocol", suite.protocol])
+        console.print(f"Prepare the data to see what training takes: {fetch}", markup=False, soft_wrap=True)
 
 
 def _measured(done: Sequence[str], results: Results) -> str:
@@ -117,9 +133,9 @@ def _measured(done: Sequence[str], results: Results) -> str:
 
 def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> str:
     """Seconds of an epoch of each stage, from a few steps on this machine, or which row trains it."""
-    if dataset is None:
-        return "unknown before the data is fetched"
     config = trial.config
+    if dataset is None:
+        return f"unknown: not prepared for {config.protocol.name}"
     costs = [f"{stage.name}: by {trial.taken_from}" for stage in config.stages[: trial.taken]]
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
@@ -186,15 +202,24 @@ def _say_dataset(record: DatasetRecord, console: Console) -> None:
         console.print(f"  {note}", markup=False, soft_wrap=True)
 
 
+def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
+    """Say what came of a run, and which command shows more of it."""
+    any_done = any(trial_state(results, trial.config.id) == "done" for trial in plan.trials)
+    more = "shows the table" if any_done else "shows what is left"
+    hint = command("report" if any_done else "status", plan.suite.name, results)
+    console.print(f"{what} {hint} {more}.", markup=False, soft_wrap=True)
+
+
 def _say_plan(
     plan: Plan, chosen: Sequence[PlannedTrial], slots: Sequence[Slot], rules: Protocol, console: Console
 ) -> None:
     done = len(plan.trials) - len(chosen)
-    kind = "GPU" if slots[0].device == "cuda" else "CPU"
+    kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
+    each = " each" if len(slots) > 1 else ""
     console.print(
         f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
-        f"trials to run ({done} done or left out), {len(slots)} {kind} workers with "
-        f"{slots[0].threads} threads each.",
+        f"trials to run ({done} done or left out), {counted(len(slots), kind)} with "
+        f"{counted(slots[0].threads, 'thread')}{each}.",
         markup=False,
         soft_wrap=True,
     )

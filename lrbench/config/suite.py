@@ -9,9 +9,9 @@ import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.controls import CONTROLS, Control
@@ -22,6 +22,15 @@ from lrbench.metrics import metric_function
 __all__ = ["Entry", "Suite", "SuiteFile", "merge_tables", "read_suite_file", "resolve_suite"]
 
 Table = dict[str, JsonValue]
+
+
+def _no_bare_name(names: Any) -> Any:
+    if isinstance(names, str):
+        raise ValueError(f'this is a list of names, as in ["{names}"]')
+    return names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_no_bare_name)]
 
 
 class Entry(FrozenConfig):
@@ -39,7 +48,7 @@ class Entry(FrozenConfig):
     params: Table = Field(default_factory=dict)
     """Options of the model; the others keep the model's defaults."""
 
-    stages: tuple[str, ...] | None = None
+    stages: Names | None = None
     """Training stages to run; none: the model's own."""
 
     training: Table = Field(default_factory=dict)
@@ -50,6 +59,21 @@ class Entry(FrozenConfig):
 
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options with a list of values each: one row per combination; ``training.NAME``: a training setting."""
+
+    @field_validator("label")
+    @classmethod
+    def _named(cls, label: str) -> str:
+        if not label.strip():
+            raise ValueError("a row needs a name")
+        return label
+
+    @field_validator("grid")
+    @classmethod
+    def _values_to_try(cls, grid: dict[str, list[JsonValue]]) -> dict[str, list[JsonValue]]:
+        for option, values in grid.items():
+            if not values:
+                raise ValueError(f"there is no value for {option}; list some, or leave it out of the grid")
+        return grid
 
     @field_validator("controls", mode="before")
     @classmethod
@@ -75,7 +99,7 @@ class Evaluation(FrozenConfig):
 class Comparison(FrozenConfig):
     """``[comparison]``."""
 
-    proposed: tuple[str, ...] = ()
+    proposed: Names = ()
     """Labels whose comparisons with all others form the confirmatory family."""
 
 
@@ -86,7 +110,7 @@ class SuiteFile(FrozenConfig):
     """The name of the suite; its results are listed under it."""
 
     protocol: str
-    datasets: tuple[str, ...] = Field(min_length=1)
+    datasets: Names = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)

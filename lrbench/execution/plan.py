@@ -106,7 +106,10 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
             rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
     repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
     if repeated:
-        raise RequestError(f'The label "{repeated[0]}" is used twice.', "Labels name rows.")
+        raise RequestError(
+            f'The label "{repeated[0]}" is used twice.',
+            f'Labels name rows; with a grid, put each option into the label: "{repeated[0]} {{option}}".',
+        )
     return tuple(rows)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 __all__ = [
     "UNKNOWN",
     "amount",
+    "counted",
     "duration",
     "interval",
     "listed",
@@ -57,6 +58,11 @@ def amount(value: float, unit: str = "") -> str:
         if abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}".rstrip()
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def duration(seconds: float) -> str:

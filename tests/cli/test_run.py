@@ -133,7 +133,8 @@ def finished(desk: Desk) -> subprocess.CompletedProcess[str]:
 
 def test_run_leads_to_a_table(desk: Desk, finished: subprocess.CompletedProcess[str]) -> None:
     assert finished.stdout == ""
-    assert "4 of 4 trials done" in finished.stderr
+    assert "4 of 4 trials done. lrbench report small shows the table." in finished.stderr
+    assert " 2 CPU workers with " in finished.stderr
     report = json.loads(desk.run("report", "small", "--format", "json").stdout)
     assert report["suite"] == "small"
     (comparison,) = [row for row in report["comparisons"] if row["metric"] == "ndcg@10"]
@@ -151,6 +152,36 @@ def test_what_is_done_is_not_done_again(desk: Desk) -> None:
     assert {path: path.stat().st_mtime_ns for path in folders} == folders
     dry = desk.run("run", "suite.toml", "--dry-run").stdout
     assert "4 trials, 0 to run" in dry
+
+
+def test_an_impossible_pattern_is_refused_before_anything_is_fetched(desk: Desk) -> None:
+    arguments = ("--datasets", "sample", "--data-dir", "empty")
+    refused = desk.run("run", desk.suite(SUITE), *arguments, "--only", "GRU*", code=2)
+    assert "matches no label" in refused.stderr
+    assert not list((desk.folder / "empty").rglob("dataset.json"))
+
+
+def test_a_dry_run_says_how_to_prepare_what_is_prepared_for_another_protocol(desk: Desk) -> None:
+    desk.run("fetch", "sample", "--protocol", "loo-50")
+    dry = ("run", desk.suite(SUITE), "--datasets", "sample", "--dry-run")
+    told = desk.run(*dry).stdout
+    assert "unknown: not prepared for loo-20" in " ".join(told.split())
+    (pasted,) = re.findall(r": lrbench (fetch .*)", told)
+    desk.run(*pasted.split())
+    assert "not prepared" not in desk.run(*dry).stdout
+
+
+def test_hints_name_the_folder_of_results(desk: Desk) -> None:
+    broken = (
+        SUITE[: SUITE.index("[[models]]")] + ROW + 'model = "sasrec"\ntraining = { learning_rate = 1e30 }\n'
+    )
+    ended = desk.run(
+        "run", desk.suite(broken), "--seeds", "1", "--workers", "1", "--results", "my rt", code=1
+    )
+    assert " 1 CPU worker with " in ended.stderr
+    assert "0 of 1 trials done. lrbench status small --results 'my rt' shows what is left." in ended.stderr
+    desk.run("status", "small", "--results", "my rt")
+    desk.suite(SUITE)
 
 
 @pytest.mark.usefixtures("finished")
@@ -281,6 +312,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
     [
         (["run", "none.toml"], "There is no suite none.toml"),
         (["run", "suite.toml", "--gpus", "7"], "There is no GPU 7"),
+        (["run", "suite.toml", "--gpus", "7", "--dry-run"], "There is no GPU 7"),
         (["run", "suite.toml", "--gpus", "x"], '"x" is no number'),
         (["run", "suite.toml", "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
         (["run", "suite.toml", "--only", "GRU*"], "matches no label"),
@@ -335,6 +367,7 @@ ROW = '[[models]]\nlabel = "R"\n'
     [
         ('model = "sasrec"\nparams = { head = 4 }', 'Did you mean "heads"'),
         ('model = "sasrec"\ngrid = { layer = [1, 2] }', 'unknown option "layer". Did you mean "layers"'),
+        ('model = "sasrec"\ngrid = { width = [8, 16] }', 'put each option into the label: "R {option}"'),
         ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "cannot be shared out over heads = 3"),
         ('model = "lares"\nparams = { mean_depth = 0 }', "mean_depth = 0 leaves none"),
         ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),
