@@ -17,7 +17,7 @@ from lrbench.store.suites import Cell, SuiteRecord
 __all__ = ["find_warnings"]
 
 TIE_SHARE = 0.01
-"""Share of targets with an equal score above which ranks are coarse (STATISTICS.md §2)."""
+"""Share of targets with an equal score above which ranks are coarse."""
 
 BY_REASON = {SAME_TRIALS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
 """Why labels cannot be tested, beside too few seeds."""
