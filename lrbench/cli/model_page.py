@@ -11,6 +11,7 @@ from lrbench.evaluation.cost import count_parameters
 from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
+from lrbench.report.numbers import counted
 
 __all__ = ["model_page"]
 
@@ -46,8 +47,7 @@ def _about(model: type[Model]) -> list[str]:
     lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
     if issubclass(model, ReasoningModel):
         depth = model.configured_depth(config)
-        steps = "1 step" if depth == 1 else f"{depth} steps"
-        lines.append(f"It reasons, {steps} by default; its rows may have controls.")
+        lines.append(f"It reasons, {counted(depth, 'step')} by default; its rows may have controls.")
     if not model.causal(config):
         stages = [stage for stage in model.stages.values() if issubclass(stage, GradientStage)]
         prefixes = any(stage.training_rows(model, config) == "prefixes" for stage in stages)

@@ -153,6 +153,8 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
     tried = {inner: measure(build(layers, inner)) for inner in (here, 2 * here)}
     for _ in range(_MOST_SECANTS):
         (nearest, at), (other, beside) = sorted(tried.items(), key=lambda pair: abs(pair[1] - wanted))[:2]
+        if at == beside:
+            break  # this width changes nothing
         units = (nearest + (wanted - at) * (other - nearest) / (beside - at)) / sizes.multiple
         inner = max(round(units), 1) * sizes.multiple
         if inner in tried:

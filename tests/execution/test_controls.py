@@ -18,7 +18,8 @@ from lrbench.data.sequences import Sequences, leave_one_out
 from lrbench.errors import RequestError
 from lrbench.execution.controls import TOLERANCE
 from lrbench.execution.plan import Row, make_plan, match_rows, resolve_rows
-from lrbench.models.reasoning import ReasoningModel
+from lrbench.models.lares_network import LARESNetwork
+from lrbench.models.reasoning import ReasoningModel, Sizes
 
 REASONING = {
     "lares": LARES,
@@ -96,6 +97,18 @@ def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_o
         assert {key: row.params[key] for key in blocks} == blocks
         assert row.match is not None
         assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+
+
+def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a model of one's own may name it: FMLP's blocks have no inner width."""
+    inert = {"width": 64, "heads": 2, "backbone": "fmlp", "pre_layers": 0, "core_layers": 1}
+    found = rows("lares", params=inert, controls=["parameter-matched"])
+    recipe = LARESNetwork.without_recurrence(found["R"].config)
+    by_inner = replace(recipe, sizes=Sizes("pre_layers", "inner_width"))
+    monkeypatch.setattr(LARESNetwork, "without_recurrence", classmethod(lambda cls, config: by_inner))
+    wide = rows("lares", params=inert | {"adapter": "concat"}, controls=["parameter-matched"])
+    with pytest.raises(RequestError, match="No parameter-matched network was found"):
+        match_rows(tuple(wide.values()), small_dataset(users=30), protocol("loo-20"))
 
 
 def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
