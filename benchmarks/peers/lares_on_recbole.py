@@ -1,9 +1,12 @@
-"""A pretraining step of LARES as its authors' code takes it, on the encoder of RecBole that it is built on.
+"""Training steps of LARES as its authors' code takes them, on the encoder of RecBole that it is built on.
 
 Every prefix is a row, padded to the maximum length. A step encodes the batch twice and other rows once
 (BishopLiu/LARES @b09245d); one of the passes scores all items after every step and takes the logarithms of
 the softmax, which the pretraining loss does not use but pays for. The depth is the mean of those that the
 authors draw, a Poisson variable of mean 4 and 1 more, so that a few steps tell what an epoch takes.
+
+A step of reinforcement encodes the batch four times under the policy and as often under the reference, and
+holds the scores of all items after every step.
 """
 
 from typing import Any
@@ -19,6 +22,7 @@ LAYERS_BEFORE, LAYERS_LOOPED = 2, 2
 DEPTH, DEPTH_IN_RANKING = 5, 4
 TEMPERATURE, WEIGHT = 0.07, 0.1
 NOISE_SCALE = 3.0
+ROLLOUTS, HIT_WITHIN = 4, 10
 
 
 class LaresOnRecBole(SequentialRecommender):
@@ -66,6 +70,39 @@ class LaresOnRecBole(SequentialRecommender):
             state = self.looped(self.norm_state((state + hidden) / 2), mask)[-1]
             states.append(self.gather_indexes(state, lengths - 1))
         return states
+
+
+class ReinforcedOnRecBole(LaresOnRecBole):
+    """The second stage: rollouts are rewarded for ranking the target among the first."""
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.reference = LaresOnRecBole(config, dataset).eval().requires_grad_(False)
+        self.reference.load_state_dict(
+            {name: value for name, value in self.state_dict().items() if "reference" not in name}
+        )
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """Advantage-weighted log-probability of the target at every step, held to the reference."""
+        rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        targets = interaction[self.POS_ITEM_ID]
+        own, others, hits = [], [], []
+        for _ in range(ROLLOUTS):
+            scores = (
+                torch.stack(self._states(rows, lengths, DEPTH), 1) @ self.items.weight.T
+            )  # (rows, depth, items)
+            target = targets.view(-1, 1, 1).expand(-1, DEPTH, 1)
+            hits.append((scores[:, -1].topk(HIT_WITHIN).indices == targets.unsqueeze(1)).any(1).float())
+            own.append(scores.log_softmax(-1).gather(2, target).squeeze(2))
+            with torch.no_grad():
+                states = torch.stack(self.reference._states(rows, lengths, DEPTH), 1)
+                logs = (states @ self.reference.items.weight.T).log_softmax(-1)
+                others.append(logs.gather(2, target).squeeze(2))
+        reward = torch.stack(hits)  # (rollouts, rows)
+        advantage = ((reward - reward.mean(0)) / (reward.std(0) + 1e-4)).unsqueeze(2)
+        policy, reference = torch.stack(own), torch.stack(others)  # (rollouts, rows, depth)
+        apart = (reference - policy).exp() - (reference - policy) - 1
+        return (apart - (policy - policy.detach()).exp() * advantage).mean()
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""One measurement of lrbench, run by ``compare.py``: whole epochs, ranking, peak memory.
+"""One measurement of lrbench, run by ``compare.py``: epochs, ranking and peak memory, or a profile.
 
 Prints a line of JSON.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from profiling import Products, profiled, rates
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
@@ -23,10 +24,39 @@ from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import GradientStage, Model
 from lrbench.registry import MODELS
-from lrbench.training.epoch import run_epoch
+from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
+
+
+class Workload:
+    """A stage of a model, Beauty's training data and an optimiser."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        torch.set_num_threads(arguments.threads)
+        torch.manual_seed(1)
+        self.split = leave_one_out(load_prepared(arguments.data).sequences)
+        self.training = TrainingConfig(batch_size=arguments.batch_size, precision=arguments.precision)
+        model_class = MODELS.load(arguments.model)
+        config = model_class.Config(**arguments.params)
+        self.model = model_class(config, self.split.train.n_items, arguments.max_length)
+        stage = self.model.stages[arguments.stage or self.model.default_stages[0]](self.model)
+        assert isinstance(stage, GradientStage)
+        self.stage = stage
+        rows = stage.training_rows(model_class, config)
+        self._data = TrainingData(self.split.train, arguments.max_length, rows)
+        self._keep = stage.begin(self._data, CPU)
+        self.targets = self._data.n_targets if self._keep is None else int(self._keep.sum())
+        self._optimiser = Optimiser(self.model.parameters(), self.training)
+        self._shuffle = np.random.default_rng(1)
+
+    def train(self, steps: int | None = None) -> EpochResult:
+        """Take some steps, or an epoch's."""
+        batches = self._data.batches(self.training.batch_size, CPU, self._shuffle, self._keep)
+        return run_epoch(
+            self.stage, self._optimiser, islice(batches, steps), self.training, CPU, "the benchmark"
+        )
 
 
 def main() -> None:
@@ -43,45 +73,43 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1, help="epochs to train after a few steps to warm up")
     parser.add_argument("--steps", type=int, default=None, help="steps instead of an epoch, scaled to one")
     parser.add_argument("--curve", action="store_true", help="validate after each epoch")
+    parser.add_argument("--profile", action="store_true", help="say where time goes instead")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(1)
+    workload = Workload(arguments)
+    workload.train(3)
+    print(json.dumps(profile(workload) if arguments.profile else measure(workload, arguments)))
 
-    split = leave_one_out(load_prepared(arguments.data).sequences)
-    training = TrainingConfig(batch_size=arguments.batch_size, precision=arguments.precision)
-    model_class = MODELS.load(arguments.model)
-    config = model_class.Config(**arguments.params)
-    model = model_class(config, split.train.n_items, arguments.max_length)
-    stage = model.stages[arguments.stage or model.default_stages[0]](model)
-    assert isinstance(stage, GradientStage)
-    rows = stage.training_rows(model_class, config)
-    data = TrainingData(split.train, arguments.max_length, rows)
-    keep = stage.begin(data, CPU)
-    optimiser, shuffle = Optimiser(model.parameters(), training), np.random.default_rng(1)
 
-    def train(steps: int | None = None) -> Any:
-        batches = data.batches(training.batch_size, CPU, shuffle, keep)
-        return run_epoch(stage, optimiser, islice(batches, steps), training, CPU, "the benchmark")
-
-    train(3)
-    kept = data.n_targets if keep is None else int(keep.sum())
-    result: dict[str, Any] = {"peer": "lrbench", "model": arguments.model}
+def measure(workload: Workload, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time epochs and a ranking."""
+    result: dict[str, Any] = {}
+    stage, split = workload.stage, workload.split
     times, points, spent = [], [], 0.0
     for _ in range(arguments.epochs):
-        epoch = train(arguments.steps)
-        times.append(epoch.seconds * kept / epoch.targets)
+        epoch = workload.train(arguments.steps)
+        times.append(epoch.seconds * workload.targets / epoch.targets)
         spent += epoch.seconds
         if arguments.curve:
-            points.append((spent, ndcg(model, split, stage.selection_depth())))
+            points.append((spent, ndcg(workload.model, split, stage.selection_depth())))
     result["epoch"] = statistics.median(times)
     if points:
         result["curve"] = points
     result["memory_training"] = peak_memory()
     started = time.perf_counter()
-    rank_targets(model, split.test, (stage.selection_depth(),), 0, CPU)
+    rank_targets(workload.model, split.test, (stage.selection_depth(),), 0, CPU)
     result["rank"] = time.perf_counter() - started
     result["memory_ranking"] = peak_memory()
-    print(json.dumps(result))
+    return result
+
+
+def profile(workload: Workload) -> dict[str, Any]:
+    """Count and time the operations of some steps."""
+    with Products() as products:
+        counted = workload.train(3)
+    measured = profiled(lambda: workload.train(4))
+    epoch = workload.targets / counted.targets
+    floating = {name: count * epoch for name, count in products.operations.items()}
+    return {"operations": floating, "rates": rates(), "shares": measured}
 
 
 def ndcg(model: Model, split: Split, depth: int) -> float:

@@ -13,7 +13,10 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from lares_on_recbole import LaresOnRecBole
+from duorec_on_recbole import DuorecOnRecBole
+from filters_on_recbole import BsarecOnRecBole, FmlpOnRecBole
+from lares_on_recbole import LaresOnRecBole, ReinforcedOnRecBole
+from rearec_on_recbole import ErlOnRecBole, PrlOnRecBole
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.trainer import Trainer
@@ -46,12 +49,26 @@ SETTINGS = {
     "device": "cpu",
     "use_gpu": False,
 }
+TRANSFORMER = {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2}
 SIZES = {
-    "SASRec": {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2},
-    "BERT4Rec": {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2},
+    "SASRec": TRANSFORMER,
+    "BERT4Rec": TRANSFORMER,
     "Caser": {"embedding_size": 64},
     "GRU4Rec": {"embedding_size": 64, "hidden_size": 128, "num_layers": 1},
+}
+REBUILT = {
+    "FMLP-Rec": FmlpOnRecBole,
+    "BSARec": BsarecOnRecBole,
+    "DuoRec": DuorecOnRecBole,
+    "ReaRec ERL": ErlOnRecBole,
+    "ReaRec PRL": PrlOnRecBole,
+    "LARES": LaresOnRecBole,
+    "LARES, reinforced": ReinforcedOnRecBole,
+}
+"""Models that RecBole lacks, built from its parts; their settings are those of its SASRec."""
+BATCHES = {
     "LARES": {"MAX_ITEM_LIST_LENGTH": 20, "train_batch_size": 1024},
+    "LARES, reinforced": {"MAX_ITEM_LIST_LENGTH": 20, "train_batch_size": 400},
 }
 
 
@@ -66,18 +83,17 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    settings = SETTINGS | SIZES[arguments.model] | {"data_path": str(arguments.data)}
-    known = "SASRec" if arguments.model == "LARES" else arguments.model
+    known = "SASRec" if arguments.model in REBUILT else arguments.model
+    settings = SETTINGS | SIZES[known] | BATCHES.get(arguments.model, {}) | {"data_path": str(arguments.data)}
     config = Config(model=known, dataset="beauty", config_dict=settings)
     init_seed(config["seed"], config["reproducibility"])
     started = time.perf_counter()
     dataset = create_dataset(config)
     train, valid, test = data_preparation(config, dataset)
     prepared = time.perf_counter() - started
-    build = LaresOnRecBole if arguments.model == "LARES" else get_model(config["model"])
-    model = build(config, train.dataset)
+    model = (REBUILT.get(arguments.model) or get_model(known))(config, train.dataset)
     trainer = Trainer(config, model)
-    result = {"peer": "RecBole", "model": arguments.model, "prepare": prepared}
+    result = {"prepare": prepared}
     if arguments.epochs:
         result["curve"] = curve(trainer, train, valid, arguments.epochs)
     else:

@@ -1,0 +1,107 @@
+"""The page of results: medians and ratios, quality by training time, and where the time goes."""
+
+import argparse
+import platform
+import statistics
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cases import CASES, Case
+from tabulate import tabulate
+
+Result = dict[str, Any]
+KINDS_OF_WORK = ("products", "softmax", "moving", "other", "between")
+
+
+def median(results: list[Result], key: str) -> float:
+    """Median over rounds."""
+    return statistics.median(result[key] for result in results)
+
+
+def page(
+    ours: dict[str, list[Result]],
+    peers: dict[str, list[Result]],
+    profiles: dict[str, Result],
+    curves: dict[str, list[tuple[float, float]]] | None,
+    arguments: argparse.Namespace,
+) -> str:
+    """Compose the page."""
+    rows = [row(case, ours[case.name], peers) for case in CASES]
+    headers = ["model", "epoch, s", "peer's epoch, s", "ratio", "ranking, s", "peak memory, MB"]
+    keys = ("epoch", "rank", "memory_training", "memory_ranking")
+    peer_rows = [[name, *(f"{median(results, key):.1f}" for key in keys)] for name, results in peers.items()]
+    peer_headers = ["peer", "epoch, s", "ranking, s", "training, MB", "with ranking, MB"]
+    parts = [
+        "# Speed beside peers",
+        "amazon-beauty (22,363 users, 12,101 items, 198,502 interactions), width 64, 2 layers, length 50 "
+        "(LARES: 20), batches of 256 rows or about as many sequences; "
+        f"{arguments.threads} threads, medians of {arguments.rounds} interleaved rounds in one run. An epoch "
+        "trains on every interaction once; long ones are scaled from some of their steps. Ranking: all users "
+        "among all items; lrbench's gives masked and unmasked ranks at once.",
+        machine(),
+        tabulate(rows, headers, tablefmt="github", disable_numparse=True),
+        "Peers that RecBole lacks are steps of their authors' code, rebuilt from its parts (files "
+        "`*_on_recbole.py`): they have its costs, not its results.",
+        tabulate(peer_rows, peer_headers, tablefmt="github", disable_numparse=True),
+    ]
+    if curves:
+        parts += ["## Quality by training time", quality(curves)]
+    parts += ["## Where the time goes", where_time_goes(profiles, ours)]
+    return "\n\n".join(parts) + "\n"
+
+
+def row(case: Case, results: list[Result], peers: dict[str, list[Result]]) -> list[str]:
+    """One line of the table."""
+    seconds = median(results, "epoch")
+    shown = ("", "")
+    if case.peer:
+        peer = median(peers[case.peer], "epoch")
+        shown = f"{peer:.0f}", f"{peer / seconds:.0f}×"
+    memory = max(median(results, f"memory_{part}") for part in ("training", "ranking"))
+    return [case.name, f"{seconds:.1f}", *shown, f"{median(results, 'rank'):.2f}", f"{memory:.0f}"]
+
+
+def where_time_goes(profiles: dict[str, Result], ours: dict[str, list[Result]]) -> str:
+    """What an epoch would take at the speed of large products, and shares of a step by kind of operation."""
+    rows = []
+    for name, profile in profiles.items():
+        limit = sum(count / profile["rates"][kind] for kind, count in profile["operations"].items())
+        operations = sum(profile["operations"].values()) / 1e9
+        seconds = median(ours[name], "epoch")
+        shares = (f"{profile['shares'].get(kind, 0):.0%}" for kind in KINDS_OF_WORK)
+        rows.append(
+            [name, f"{operations:,.0f}", f"{limit:.1f}", f"{seconds:.1f}", f"{seconds / limit:.1f}×", *shares]
+        )
+    kinds = (kind + " operations" if kind in ("other", "between") else kind for kind in KINDS_OF_WORK)
+    headers = ["model", "GFLOP an epoch", "limit, s", "epoch, s", "", *kinds]
+    rates = {
+        kind: statistics.median(profile["rates"][f"torch.{kind}"] for profile in profiles.values()) / 1e9
+        for kind in ("float32", "bfloat16")
+    }
+    text = (
+        "Matrix products alone are counted, in training, with what is computed twice. The limit is what they "
+        "would take at the speed of products of 2,048 by 2,048, measured beside each profile: medians are "
+        f"{rates['float32']:.0f} GFLOP/s in float32 and {rates['bfloat16']:.0f} in bfloat16. Shares are of "
+        "some profiled steps: products of matrices, softmax and its logarithms, copies and look-ups, what "
+        "else torch computes, and what lies between its operations (Python, autograd, drawing of masks, "
+        "the profiler itself)."
+    )
+    return text + "\n\n" + tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def machine() -> str:
+    """Name processor and versions."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("lrbench", "torch", "polars"))
+    return f"{names[0].split(': ')[1]}, Python {platform.python_version()}, {versions}, recbole 1.2.1."
+
+
+def quality(curves: dict[str, list[tuple[float, float]]]) -> str:
+    """Table of validation NDCG@10 by training seconds, and when 0.0345 was reached."""
+    rows = []
+    for name, points in curves.items():
+        reached = next((f"{seconds:.0f}" for seconds, value in points if value >= 0.0345), "not reached")
+        rows.append([name, reached, " ".join(f"{value:.4f}@{seconds:.0f}" for seconds, value in points)])
+    headers = ["", "seconds to NDCG@10 0.0345", "validation NDCG@10 @ training seconds"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
