@@ -1,4 +1,4 @@
-"""Which suite a table or a figure is of, where a person names it by its file."""
+"""Which suite a table, a figure or a state is of, where a person names it by its file."""
 
 from pathlib import Path
 
@@ -13,19 +13,24 @@ DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed"
 """What a file and a record must agree in; datasets and seeds may be others by the options of ``run``."""
 
 
-def recorded_suite(results: Results, suite: str | None) -> SuiteRecord:
+def recorded_suite(results: Results, suite: str | None, verb: str = "report") -> SuiteRecord:
     """Read a suite's record; where a file is named, only if that means what ran last under its name.
+
+    Args:
+        results: the results folder.
+        suite: name or file; none: the suite that ran last.
+        verb: the command that shows what ran last.
 
     Raises:
         RequestError: there is no such suite, or the file was edited, or another of its name ran since.
     """
     record = find_suite_record(results, suite)
     if suite is not None and Path(suite).suffix == ".toml" and Path(suite).is_file():
-        _refuse_another(Path(suite), record, results)
+        _refuse_another(Path(suite), record, results, verb)
     return record
 
 
-def _refuse_another(path: Path, record: SuiteRecord, results: Results) -> None:
+def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str) -> None:
     from lrbench.config.suite import read_suite_file
     from lrbench.execution.plan import make_plan, resolve_rows
 
@@ -37,5 +42,5 @@ def _refuse_another(path: Path, record: SuiteRecord, results: Results) -> None:
             f'{path} is not what ran last as suite "{record.name}" in {results.root}: other '
             f"{' and '.join(differing)}.",
             f"Run it, which keeps the trials that are done: {command('run', str(path), results)}\n"
-            f"  Or see what ran last, by its name: {command('report', record.name, results)}",
+            f"  Or see what ran last, by its name: {command(verb, record.name, results)}",
         )

@@ -20,12 +20,12 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results")) -> No
     """Show how far a suite has come: one row per label, one column per state, and what failed why."""
     from rich.console import Console
 
+    from lrbench.cli.recorded import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state
-    from lrbench.store.suites import find_suite_record
 
     layout = Results(results)
-    record = find_suite_record(layout, suite)
+    record = recorded_suite(layout, suite, "status")
     states = {cell.trial: trial_state(layout, cell.trial) for cell in record.trials}
     console = Console(highlight=False)
     console.print(_table(record, states))

@@ -1,4 +1,4 @@
-"""``lrbench report`` and ``lrbench plot`` as a person types them."""
+"""``lrbench report``, ``plot`` and ``status`` as a person types them."""
 
 import json
 import subprocess
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from lrbench.cli.plot import plot
 from lrbench.cli.report import report
+from lrbench.cli.status import status
 from lrbench.config.suite import read_suite_file
 from lrbench.errors import RequestError
 from lrbench.execution.plan import make_plan, resolve_rows
@@ -20,6 +21,7 @@ from lrbench.store.layout import Results
 app = typer.Typer()
 app.command()(report)
 app.command()(plot)
+app.command()(status)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,9 @@ def test_a_suite_file_stands_for_what_ran_under_its_name(tmp_path: Path) -> None
         ("[[models]]", 'primary_metric = "mrr"\n[[models]]', "other primary metric"),
     ],
 )
-@pytest.mark.parametrize("verb", [("report",), ("plot", "pareto")], ids=["report", "plot"])
+@pytest.mark.parametrize(
+    "verb", [("report",), ("plot", "pareto"), ("status",)], ids=["report", "plot", "status"]
+)
 def test_a_file_that_means_another_suite_than_ran_last_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...], old: str, new: str, what: str
 ) -> None:
@@ -94,7 +98,8 @@ def test_a_file_that_means_another_suite_than_ran_last_is_refused(
     assert isinstance(refused, RequestError)
     assert refused.cause.endswith(f'is not what ran last as suite "demo" in {root}: {what}.')
     assert f"lrbench run {file} --results {root}\n" in refused.remedy
-    assert f"lrbench report demo --results {root}" in refused.remedy
+    shown = "status" if verb == ("status",) else "report"
+    assert f"lrbench {shown} demo --results {root}" in refused.remedy
 
 
 @pytest.mark.parametrize("given", ["reference-beauty", "suites/reference-beauty.toml"])

@@ -289,6 +289,12 @@ class TestFaults:
         with pytest.raises(RequestError, match='time is "noon", and a whole number'):
             rows("parquet", tmp_path / "a.parquet", time="time")
 
+    def test_times_of_a_parquet_table_are_not_cut_to_whole_numbers(self, tmp_path):
+        table = pl.DataFrame({"user": [1, 2], "item": [1, 2], "time": [3.0, 4.5]})
+        table.write_parquet(tmp_path / "a.parquet")
+        with pytest.raises(RequestError, match=r'time is "4\.5", and a whole number .*\(1 of 2 rows\)'):
+            rows("parquet", tmp_path / "a.parquet", time="time")
+
     def test_the_header_counts_as_a_line(self, tmp_path):
         content = delimited(",", "user_id,parent_asin,rating,timestamp") + "u,i,5\n"
         with pytest.raises(RequestError, match="line 5"):

@@ -137,8 +137,10 @@ def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Exp
     if kind.is_integer():
         return column.cast(pl.Int64)
     number = column.cast(pl.Float64, strict=False)
-    written_with_point = pl.when(number == number.floor()).then(number).cast(pl.Int64, strict=False)
-    return pl.coalesce(column.cast(pl.Int64, strict=False), written_with_point)
+    whole = pl.when(number == number.floor()).then(number).cast(pl.Int64, strict=False)
+    if kind.is_float():
+        return whole
+    return pl.coalesce(column.cast(pl.Int64, strict=False), whole)  # as text it may have more digits
 
 
 def _assign_roles(names: Sequence[str], wanted: Mapping[str, Any], file: str) -> dict[str, str]:
