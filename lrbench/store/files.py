@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under a temporary name, then renamed."""
 
+import glob
 import os
 import secrets
 import shutil
@@ -54,9 +55,12 @@ def _replace(path: Path, content: bytes) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without error.
 
-    A folder already there is replaced only then; after an error the temporary folder is removed.
+    A folder already there is replaced only then; after an error the temporary folder is removed. One process
+    at a time may make ``path``, so what lies beside it was left by one that was killed, and is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        shutil.rmtree(left)
     temporary = _beside(path)
     temporary.mkdir()
     try:

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,21 @@ def test_an_error_leaves_nothing_new_and_the_old_untouched(tmp_path: Path) -> No
         raise KeyboardInterrupt
     assert (target / "x").read_text(encoding="utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from lrbench.store.files import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as folder: (folder / 'x').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "a")], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.")
+    assert (left / "x").exists()
+    (tmp_path / left.name.replace(".a.", ".a.b.")).mkdir()  # of another folder, which somebody may be writing
+    with new_folder(tmp_path / "a"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a", left.name.replace(".a.", ".a.b.")}
 
 
 def test_text_is_replaced_in_one_step(tmp_path: Path) -> None:
