@@ -5,16 +5,21 @@
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from lrbench.config.protocol import Filters
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import LongSequences, TrainingBatch, TrainingData
 from lrbench.data.packing import pack
+from lrbench.data.prepare import Origin, prepare
+from lrbench.data.readers.amazon import Amazon2014Csv
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.attention import Attention
@@ -76,6 +81,23 @@ def stage_and_batches(name: str, split: Split) -> tuple[GradientStage, list[Trai
     stage.begin(data, CPU)
     model.train()
     return stage, list(islice(data.batches(1024, CPU, np.random.default_rng(0)), 4))
+
+
+def test_preparation(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """300,000 ratings of a CSV file to the sequences of their 5-core."""
+    source, rows, file = np.random.default_rng(0), 300_000, tmp_path / "ratings.csv"
+    columns = {
+        "user": source.integers(25_000, size=rows),
+        "item": source.zipf(1.3, rows) % N_ITEMS,
+        "rating": source.integers(1, 6, rows),
+        "time": source.integers(850_000_000, 1_400_000_000, rows),
+    }
+    pl.DataFrame(columns).write_csv(file, include_header=False)
+    origin = Origin("ratings", "generated", str(file), "0" * 64, "amazon-2014-csv", synthetic=True)
+    filters = Filters(repeats="keep", k_core=5)
+    benchmark.pedantic(
+        lambda: prepare(Amazon2014Csv().read(file), origin, filters), rounds=3, warmup_rounds=1
+    )
 
 
 def test_batching(benchmark: BenchmarkFixture, split: Split) -> None:
