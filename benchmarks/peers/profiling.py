@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 PRODUCTS = ("mm", "addmm", "addmm_", "bmm", "baddbmm", "dot")
-SOFTMAX = ("softmax", "log_softmax", "logsumexp", "exp", "log")
+SOFTMAX = ("softmax", "log_softmax", "logsumexp", "exp")
 MOVING = ("copy_", "cat", "index", "gather", "scatter", "embedding", "fill_", "zero_", "constant_pad", "sort")
 
 
