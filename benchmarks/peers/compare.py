@@ -44,10 +44,16 @@ def main() -> None:
         for case in CASES:
             ours[case.name].append(bench.lrbench(case))
             say(number, case.name, ours[case.name][-1])
+        write(arguments.output, page(ours, peers, arguments.threads))  # lest a later failure lose hours
     profiles = {case.name: bench.lrbench(case, "--profile") for case in CASES}
     curves = bench.curves() if arguments.quality else None
-    arguments.output.write_text(page(ours, peers, profiles, curves, arguments), encoding="utf-8")
-    print(f"Written to {arguments.output}.")
+    write(arguments.output, page(ours, peers, arguments.threads, profiles, curves))
+
+
+def write(output: Path, text: str) -> None:
+    """Write the page as far as it has come."""
+    output.write_text(text, encoding="utf-8")
+    print(f"Written to {output}.", flush=True)
 
 
 def export(data: Path, scratch: Path) -> None:

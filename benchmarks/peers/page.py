@@ -1,6 +1,5 @@
 """The page of results: medians and ratios, quality by training time, and where the time goes."""
 
-import argparse
 import platform
 import statistics
 from importlib.metadata import version
@@ -22,11 +21,12 @@ def median(results: list[Result], key: str) -> float:
 def page(
     ours: dict[str, list[Result]],
     peers: dict[str, list[Result]],
-    profiles: dict[str, Result],
-    curves: dict[str, list[tuple[float, float]]] | None,
-    arguments: argparse.Namespace,
+    threads: int,
+    profiles: dict[str, Result] | None = None,
+    curves: dict[str, list[tuple[float, float]]] | None = None,
 ) -> str:
-    """Compose the page."""
+    """Compose the page of the rounds that there are."""
+    rounds = min(map(len, ours.values()))
     rows = [row(case, ours[case.name], peers) for case in CASES]
     headers = ["model", "epoch, s", "peer's epoch, s", "ratio", "ranking, s", "peak memory, MB"]
     keys = ("epoch", "rank", "memory_training", "memory_ranking")
@@ -36,7 +36,7 @@ def page(
         "# Speed beside peers",
         "amazon-beauty (22,363 users, 12,101 items, 198,502 interactions), width 64, 2 layers, length 50 "
         "(LARES: 20), batches of 256 rows or about as many sequences; "
-        f"{arguments.threads} threads, medians of {arguments.rounds} interleaved rounds in one run. An epoch "
+        f"{threads} threads, medians of {rounds} interleaved rounds in one run. An epoch "
         "trains on every interaction once; long ones are scaled from some of their steps. Ranking: all users "
         "among all items; lrbench's gives masked and unmasked ranks at once.",
         machine(),
@@ -47,7 +47,8 @@ def page(
     ]
     if curves:
         parts += ["## Quality by training time", quality(curves)]
-    parts += ["## Where the time goes", where_time_goes(profiles, ours)]
+    if profiles:
+        parts += ["## Where the time goes", where_time_goes(profiles, ours)]
     return "\n\n".join(parts) + "\n"
 
 
