@@ -48,8 +48,9 @@ def test_datasets_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in listed(capsys, Kind.protocols)] == list(PROTOCOLS)
     assert [line.split()[0] for line in listed(capsys, Kind.models)] == MODELS.names()
-    (controls,) = listed(capsys, Kind.suites, "controls")
-    assert controls == "controls  loo-50: 5 rows and 20 controls × amazon-beauty × 5 seeds"
+    controls, others = listed(capsys, Kind.suites, "controls")
+    assert " ".join(controls.split()) == "controls loo-50: 5 rows and 20 controls × amazon-beauty × 5 seeds"
+    assert others.startswith("reference-controls ")
     with pytest.raises(RequestError, match='No name among the suites has "nothing" in it'):
         listed(capsys, Kind.suites, "nothing")
 
