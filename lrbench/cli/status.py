@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.cli.options import ResultsDir, SuiteName
+from lrbench.cli.options import Plugins, ResultsDir, SuiteName
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 
-def status(suite: SuiteName = None, results: ResultsDir = Path("results")) -> None:
+def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugins: Plugins = None) -> None:
     """Show how far a suite has come: one row per label, one column per state, and what failed why."""
     from rich.console import Console
 

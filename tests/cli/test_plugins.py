@@ -132,6 +132,8 @@ def test_the_example_of_the_readme_runs(desk: Desk) -> None:
     assert "Weight of an item over that of the one after it." in listed
     trial = next(path for path in (desk.folder / "results/trials").iterdir() if "fading" in path.name)
     desk.run("verify", trial.name, "--plugin", "fading.py")
+    for shown in ("report", "status"):  # a file's rows are read, and held against what ran
+        assert "fading" in desk.run(shown, "suite.toml", "--plugin", "fading.py").stdout.lower()
     assert "There is no model" in desk.run("verify", trial.name, code=2).stderr
 
 
