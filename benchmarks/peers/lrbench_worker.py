@@ -119,7 +119,7 @@ def ndcg(model: Model, split: Split, depth: int) -> float:
 
 
 def peak_memory() -> float:
-    """In MB."""
+    """In MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

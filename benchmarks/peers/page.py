@@ -28,10 +28,10 @@ def page(
     """Compose the page of the rounds that there are."""
     rounds = min(map(len, ours.values()))
     rows = [row(case, ours[case.name], peers) for case in CASES]
-    headers = ["model", "epoch, s", "peer's epoch, s", "ratio", "ranking, s", "peak memory, MB"]
+    headers = ["model", "epoch, s", "peer's epoch, s", "ratio", "ranking, s", "peak memory, MiB"]
     keys = ("epoch", "rank", "memory_training", "memory_ranking")
     peer_rows = [[name, *(f"{median(results, key):.1f}" for key in keys)] for name, results in peers.items()]
-    peer_headers = ["peer", "epoch, s", "ranking, s", "training, MB", "with ranking, MB"]
+    peer_headers = ["peer", "epoch, s", "ranking, s", "training, MiB", "with ranking, MiB"]
     parts = [
         "# Speed beside peers",
         "amazon-beauty (22,363 users, 12,101 items, 198,502 interactions), width 64, 2 layers, length 50 "

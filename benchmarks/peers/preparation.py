@@ -138,7 +138,7 @@ def page(results: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace
         + [f"{results[tool][0][key]:,}" for key in ("users", "items", "interactions")]
         for tool in TOOLS
     ]
-    headers = ["", "seconds", "peak memory, MB", "users", "items", "interactions"]
+    headers = ["", "seconds", "peak memory, MiB", "users", "items", "interactions"]
     megabytes = (arguments.scratch / "ratings.csv").stat().st_size / 1e6
     parts = [
         f"# Preparation of {ROWS:,} ratings",

@@ -131,7 +131,7 @@ def curve(trainer: Trainer, train: object, valid: object, epochs: int) -> list[t
 
 
 def peak_memory() -> float:
-    """In MB."""
+    """In MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

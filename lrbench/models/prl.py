@@ -97,10 +97,10 @@ class Progressive(GradientStage):
 
     def _contrast(self, shaken: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
         config = self.model.config
-        similarities = shaken @ clean.transpose(1, 2) / config.temperature  # (steps, targets, targets)
+        similarities = (shaken / config.temperature) @ clean.transpose(1, 2)  # (steps, targets, targets)
         if not config.same_sequence_negatives:
             own = self._data.same_user(batch.target_ids, clean.device)
-            similarities = similarities.masked_fill(own, -torch.inf)
+            similarities.masked_fill_(own, -torch.inf)
         return torch.stack([info_nce(of_step) for of_step in similarities]).mean()
 
 

@@ -43,9 +43,9 @@ def symmetric_info_nce(
     """
     if similarity == "cos":
         first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
-    similarities = first @ second.T / temperature  # (rows, rows)
+    similarities = (first / temperature) @ second.T  # (rows, rows)
     if excluded is not None:
-        similarities = similarities.masked_fill(excluded, -torch.inf)
+        similarities.masked_fill_(excluded, -torch.inf)
     return (info_nce(similarities) + info_nce(similarities.T)) / 2
 
 
