@@ -18,18 +18,18 @@ from lrbench.config.protocol import Filters
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import LongSequences, TrainingBatch, TrainingData
 from lrbench.data.packing import pack
-from lrbench.data.prepare import Origin, prepare
+from lrbench.data.preparation.prepare import Origin, prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
-from lrbench.models.attention import Attention
 from lrbench.models.base import GradientStage
-from lrbench.models.dropout import Dropout
-from lrbench.models.sasrec import SASRec, SASRecConfig
-from lrbench.objectives.chunks import scores_in
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.dropout import Dropout
+from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
 from lrbench.objectives.sampled import draw_negatives, sampled_loss
+from lrbench.objectives.score_chunks import scores_in
 from lrbench.registry import MODELS
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics

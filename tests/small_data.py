@@ -9,7 +9,7 @@ import polars as pl
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
-from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts, write_prepared
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts, write_prepared
 from lrbench.data.sequences import Sequences
 from lrbench.execution.trial import TrialOrder
 from lrbench.registry import MODELS

@@ -12,9 +12,9 @@ import polars as pl
 from lrbench.config.protocol import protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
-from lrbench.data.prepared import StepCounts
+from lrbench.data.dataset import StepCounts
+from lrbench.files import new_folder, write_text
 from lrbench.metrics import metric_function
-from lrbench.store.files import new_folder, write_text
 from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord, write_suite
 from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord

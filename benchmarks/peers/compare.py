@@ -17,7 +17,7 @@ import polars as pl
 from cases import CASES, LONG_STEPS, Case
 from page import Result, page
 
-from lrbench.data.prepared import load_prepared
+from lrbench.data.dataset import load_prepared
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from profiling import Products, profiled, rates
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
-from lrbench.data.prepared import load_prepared
+from lrbench.data.dataset import load_prepared
 from lrbench.data.sequences import Split, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import metric_function

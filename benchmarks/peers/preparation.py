@@ -21,8 +21,8 @@ import polars as pl
 from tabulate import tabulate
 
 from lrbench.config.protocol import Filters
-from lrbench.data.prepare import Origin, prepare
-from lrbench.data.prepared import write_prepared
+from lrbench.data.dataset import write_prepared
+from lrbench.data.preparation.prepare import Origin, prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 
 HERE = Path(__file__).parent

@@ -17,8 +17,8 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     from rich.console import Console
     from rich.table import Table
 
-    from lrbench.data.places import find_places
-    from lrbench.execution.selftest import CHECKS
+    from lrbench.data.folders import find_places
+    from lrbench.selftest import CHECKS
     from lrbench.versions import versions
 
     console = Console(highlight=False)

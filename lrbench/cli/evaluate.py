@@ -11,7 +11,7 @@ from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, check_out
 from lrbench.errors import CheckError, RequestError
 
 if TYPE_CHECKING:
-    from lrbench.execution.stored import StoredTrial
+    from lrbench.execution.stored_trial import StoredTrial
 
 __all__ = ["evaluate", "verify"]
 
@@ -35,9 +35,9 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from lrbench.evaluation.evaluate import evaluate as rank_everything
-    from lrbench.evaluation.evaluate import mean_metrics
-    from lrbench.store.files import write_bytes
+    from lrbench.evaluation.rank_everything import evaluate as rank_everything
+    from lrbench.evaluation.rank_everything import mean_metrics
+    from lrbench.files import write_bytes
 
     depths = tuple(sorted(set(parse_numbers(depth, "--depth"))))
     if not depths:
@@ -77,7 +77,7 @@ def verify(
     plugins: Plugins = None,
 ) -> None:
     """Rank again with the stored weights and compare with the stored ranks; exit 1 if any differs."""
-    from lrbench.evaluation.evaluate import evaluate as rank_everything
+    from lrbench.evaluation.rank_everything import evaluate as rank_everything
     from lrbench.store.trials import read_ranks
 
     stored = _revive(trial, results, data_dir, catalog)
@@ -109,9 +109,9 @@ def _revive(trial: str, results: Path, data_dir: Path | None, catalog: Path | No
     import torch
 
     from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.library import obtain_folder
-    from lrbench.data.places import find_places
-    from lrbench.execution.stored import find_trial, revive
+    from lrbench.data.folders import find_places
+    from lrbench.data.obtain import obtain_folder
+    from lrbench.execution.stored_trial import find_trial, revive
     from lrbench.store.layout import Results
     from lrbench.store.trials import read_record
 

@@ -43,11 +43,11 @@ def fetch(
 
     What is complete already is used as it is; an interrupted download goes on where it was.
     """
-    from lrbench.cli.transfers import listener_for
+    from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.catalogue import add_own, load_catalogue, remember
-    from lrbench.data.library import obtain_all
-    from lrbench.data.places import find_places
+    from lrbench.data.folders import find_places
+    from lrbench.data.obtain import obtain_all
 
     places = find_places(data_dir)
     catalogue = load_catalogue(catalog, places.own)
@@ -94,7 +94,7 @@ def _refuse_one_file_for_many(names: Sequence[str], handed: str | None) -> None:
 
 def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") -> None:
     """Say what a prepared dataset is, where it came from, how large it is and where it lies."""
-    from lrbench.data.prepared import load_prepared
+    from lrbench.data.dataset import load_prepared
 
     record = load_prepared(folder).record
     check = "checksum matches" if record.verified else "checksum not compared"

@@ -38,12 +38,12 @@ def inspect(
     """Show sizes after every step, lengths, ties, repeats, leakage, and whether the order tells anything."""
     from rich.console import Console
 
-    from lrbench.cli.transfers import listener_for
+    from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.audit import audit
     from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.library import obtain
-    from lrbench.data.places import find_places
+    from lrbench.data.folders import find_places
+    from lrbench.data.obtain import obtain
 
     places = find_places(data_dir)
     catalogue = load_catalogue(catalog, places.own)

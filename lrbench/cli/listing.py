@@ -85,7 +85,7 @@ def _print_controls(kind: Kind) -> None:
 def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:
     """Return every dataset with its edition, then the aliases; what is prepared here is marked."""
     from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.places import find_places
+    from lrbench.data.folders import find_places
 
     places = find_places(data_dir)
     catalogue = load_catalogue(catalog, places.own)

@@ -55,7 +55,7 @@ def check_output(path: Path | None) -> Path | None:
     Raises:
         RequestError: it is a folder, or lies where nothing can be written.
     """
-    from lrbench.store.files import check_writable
+    from lrbench.files import check_writable
 
     if path is None:
         return None

@@ -8,7 +8,7 @@ import typer
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, SuiteName, check_output
 
 if TYPE_CHECKING:
-    from lrbench.data.prepared import PreparedDataset
+    from lrbench.data.dataset import PreparedDataset
 
 __all__ = ["plot"]
 
@@ -39,10 +39,10 @@ def plot(
 ) -> None:
     """Draw a figure: PDF for papers, PNG, SVG."""
     from lrbench.cli.console import message_console
-    from lrbench.cli.recorded import recorded_suite
+    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.files import write_bytes
     from lrbench.report.plots import PlotSource
     from lrbench.report.plots import plot as draw
-    from lrbench.store.files import write_bytes
     from lrbench.store.layout import Results
 
     layout = Results(results)
@@ -50,8 +50,8 @@ def plot(
 
     def prepared(name: str) -> "PreparedDataset":
         from lrbench.data.catalogue import load_catalogue
-        from lrbench.data.library import obtain
-        from lrbench.data.places import find_places
+        from lrbench.data.folders import find_places
+        from lrbench.data.obtain import obtain
 
         places = find_places(data_dir)
         return obtain(name, record.protocol.filters, places, load_catalogue(catalog, places.own))

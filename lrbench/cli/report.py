@@ -46,11 +46,11 @@ def report(
 ) -> None:
     """Show what a suite found: means over seeds, the tests that were declared, costs and warnings."""
     from lrbench.cli.console import message_console
-    from lrbench.cli.recorded import recorded_suite
+    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS
     from lrbench.report.formats.terminal import Terminal
-    from lrbench.store.files import write_text
     from lrbench.store.layout import Results
 
     kind = FORMATS.load(format_name)

@@ -57,9 +57,9 @@ def run(
     """
     from lrbench.cli.run_suite import print_plan, run_plan
     from lrbench.config.suite import read_suite_file
-    from lrbench.data.places import find_places
+    from lrbench.data.folders import find_places
+    from lrbench.files import check_writable
     from lrbench.resources import find_suite
-    from lrbench.store.files import check_writable
     from lrbench.store.layout import Results
 
     chosen = _override(read_suite_file(find_suite(suite)), datasets, seeds)

@@ -8,14 +8,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lrbench.cli.live import duration, make_view
-from lrbench.cli.transfers import listener_for
+from lrbench.cli.fetch_progress import listener_for
+from lrbench.cli.run_progress import duration, make_view
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
 from lrbench.data.catalogue import Catalogue, load_catalogue
-from lrbench.data.library import find_prepared_folder, obtain_all
-from lrbench.data.places import Places
-from lrbench.data.prepared import DatasetRecord, PreparedDataset, load_prepared
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
+from lrbench.data.folders import Places
+from lrbench.data.obtain import find_prepared_folder, obtain_all
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan, match_rows, resolve_rows

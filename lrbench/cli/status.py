@@ -20,7 +20,7 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     """Show how far a suite has come: one row per label, one column per state, and what failed why."""
     from rich.console import Console
 
-    from lrbench.cli.recorded import recorded_suite
+    from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state
 

@@ -1,1 +1,1 @@
-"""From an archive to flat sequences: catalogue, download, readers, preparation, splits, batches."""
+"""From an archive to batches. The hall holds sequences, batches and the way to a dataset."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.config.base import FrozenConfig
-from lrbench.data.coded import first_of_pairs
-from lrbench.data.order_probe import OrderProbe, probe_order
-from lrbench.data.prepare import OWN_CLOCKS
-from lrbench.data.prepared import DatasetRecord, PreparedDataset
+from lrbench.data.dataset import DatasetRecord, PreparedDataset
+from lrbench.data.inspection.order_probe import OrderProbe, probe_order
+from lrbench.data.preparation.interactions import first_of_pairs
+from lrbench.data.preparation.prepare import OWN_CLOCKS
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 
 __all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]

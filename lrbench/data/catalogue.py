@@ -15,10 +15,10 @@ from pydantic import Field, ValidationError
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import Filters
-from lrbench.data.keeping import keeping
+from lrbench.data.fetching.locks import keeping
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.files import write_text
 from lrbench.resources import catalogue_file
-from lrbench.store.files import write_text
 
 __all__ = [
     "Catalogue",

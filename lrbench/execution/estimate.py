@@ -8,7 +8,7 @@ import torch
 
 from lrbench.config.trial import StageConfig, TrialConfig
 from lrbench.data.batches import TrainingData
-from lrbench.data.prepared import PreparedDataset
+from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import TrainingView, leave_one_out
 from lrbench.execution.trial import build_model
 from lrbench.models.base import FitStage, GradientStage, Model

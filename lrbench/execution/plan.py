@@ -14,9 +14,9 @@ from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
-from lrbench.data.prepared import PreparedDataset
+from lrbench.data.dataset import PreparedDataset
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.execution.controls import QUANTITIES, Build, control_entry, match
+from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
 from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS

@@ -171,7 +171,7 @@ class _Server(threading.Thread):
     def _start(self) -> subprocess.Popen[str]:
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self.process = process = subprocess.Popen(
-            [sys.executable, "-m", "lrbench.execution.worker"],
+            [sys.executable, "-m", "lrbench.execution.workers.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.messages,

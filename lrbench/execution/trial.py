@@ -15,18 +15,18 @@ from safetensors.torch import save_file
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
-from lrbench.data.prepared import PreparedDataset, load_prepared
+from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import leave_one_out
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
-from lrbench.evaluation.evaluate import evaluate, mean_metrics
-from lrbench.execution.takeover import take_over, use_latents
+from lrbench.evaluation.rank_everything import evaluate, mean_metrics
+from lrbench.execution.reuse_stages import take_over, use_latents
 from lrbench.execution.weights import WEIGHTS
+from lrbench.files import new_folder, write_text
 from lrbench.models.base import Model
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
-from lrbench.store.files import new_folder, write_text
 from lrbench.store.layout import Results
 from lrbench.store.trials import DatasetSummary, TrialRecord
 from lrbench.training.checkpoint import load_checkpoint

@@ -1,1 +1,1 @@
-"""One file a model: its configuration, its network and its training stages."""
+"""Recommenders. The hall holds what every model builds on; each family has a folder."""

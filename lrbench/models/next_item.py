@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model
-from lrbench.models.dropout import elements_dropped
+from lrbench.models.layers.dropout import elements_dropped
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 

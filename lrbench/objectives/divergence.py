@@ -9,7 +9,8 @@ the logarithms of the softmaxes' sums, which cancel over the states of a row. He
 state ``S·h_s − Σ_t h_t``: one product instead of passes over all states' scores. The gradient by the scores,
 ``p_s·(d_s − Σ_v p_s·d_s)``, is taken in the forward pass, chunk of rows by chunk of rows.
 
-Scores may be coarser than the rest (:func:`~lrbench.objectives.chunks.scores_in`); sums over them are not.
+Scores may be coarser than the rest (:func:`~lrbench.objectives.score_chunks.scores_in`); sums over them
+are not.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lrbench.objectives.chunks import add_product, padded, score_chunks, score_type
+from lrbench.objectives.score_chunks import add_product, padded, score_chunks, score_type
 
 __all__ = ["pairwise_divergence"]
 

@@ -8,7 +8,8 @@ Where a loss is the mean of a known function of each ℓ_t, its gradient is know
 are, and both gradients are taken chunk by chunk in the forward pass (:func:`mean_loss`). Where it is not, the
 scores are computed once more in the backward pass (:func:`target_log_probabilities`).
 
-Scores may be coarser than the rest (:func:`~lrbench.objectives.chunks.scores_in`); sums over them are not.
+Scores may be coarser than the rest (:func:`~lrbench.objectives.score_chunks.scores_in`); sums over them
+are not.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lrbench.objectives.chunks import add_product, log_softmax_at, padded, score_chunks, score_type
+from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded, score_chunks, score_type
 
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
 

@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lrbench.objectives.chunks import score_chunks
 from lrbench.objectives.log_probability import mean_loss
+from lrbench.objectives.score_chunks import score_chunks
 
 __all__ = [
     "Reward",

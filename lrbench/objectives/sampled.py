@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrbench.objectives.chosen import chosen_scores
+from lrbench.objectives.sparse_scores import chosen_scores
 
 __all__ = ["SampledLoss", "draw_negatives", "positive_power", "sampled_loss"]
 

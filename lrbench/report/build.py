@@ -8,11 +8,11 @@ from lrbench.metrics import metric_function
 from lrbench.report.captions import caption_sentences
 from lrbench.report.checks import find_warnings
 from lrbench.report.comparisons import confirmatory_family, descriptive_comparisons
-from lrbench.report.content import DatasetNote, Report
 from lrbench.report.costs import make_costs
-from lrbench.report.measure import Measured, measure, measure_depths
+from lrbench.report.label_metrics import Measured, measure, measure_depths
 from lrbench.report.published import load_publications, published_values
-from lrbench.report.rows import make_rows
+from lrbench.report.quality_rows import make_rows
+from lrbench.report.report import DatasetNote, Report
 from lrbench.store.commands import command, command_to_run
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results

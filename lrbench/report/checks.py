@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from lrbench.report.comparisons import SAME_TRIALS
-from lrbench.report.content import Comparison, Row
-from lrbench.report.measure import Measured
+from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import listed, metric_title
+from lrbench.report.report import Comparison, Row
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.contrast import NO_VARIATION
 from lrbench.store.commands import command_to_run

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lrbench.report.content import ALPHA, Comparison, CrossChecks, Verdict
-from lrbench.report.measure import Measured
+from lrbench.report.label_metrics import Measured
+from lrbench.report.report import ALPHA, Comparison, CrossChecks, Verdict
 from lrbench.stats.bootstrap import bootstrap_interval, two_level_bootstrap
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed

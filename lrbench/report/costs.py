@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from lrbench.report.content import Cost, StageCost
-from lrbench.report.measure import Measured
+from lrbench.report.label_metrics import Measured
+from lrbench.report.report import Cost, StageCost
 
 __all__ = ["make_costs"]
 

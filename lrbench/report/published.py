@@ -15,8 +15,8 @@ from pydantic import Field, JsonValue
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import protocol
-from lrbench.report.content import PublishedValue
-from lrbench.report.measure import Measured
+from lrbench.report.label_metrics import Measured
+from lrbench.report.report import PublishedValue
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import aligned_ranks
 

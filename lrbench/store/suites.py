@@ -9,9 +9,9 @@ from lrbench.config.base import FrozenConfig
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.files import write_text
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
-from lrbench.store.files import write_text
 from lrbench.store.layout import Results
 
 __all__ = [

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
-from lrbench.data.prepared import StepCounts
+from lrbench.data.dataset import StepCounts
 from lrbench.errors import LrbenchError
 
 __all__ = [

@@ -13,7 +13,7 @@ from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
 from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
-from lrbench.objectives.chunks import scores_in
+from lrbench.objectives.score_chunks import scores_in
 from lrbench.training.optimiser import Optimiser
 
 __all__ = ["EpochResult", "run_epoch"]

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe
-from lrbench.models.sasrec import SASRecConfig
+from lrbench.models.sequential.sasrec import SASRecConfig
 from lrbench.models.supervised import Supervised
 
 

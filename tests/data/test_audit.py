@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.audit import audit, find_leakage
-from lrbench.data.prepare import Origin, prepare
+from lrbench.data.preparation.prepare import Origin, prepare
 from lrbench.data.readers import RawInteractions, read
 from lrbench.data.readers.raw import COLUMNS
 from lrbench.data.sequences import Sequences, leave_one_out

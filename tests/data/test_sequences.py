@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import Filters
-from lrbench.data.prepare import Origin, prepare
+from lrbench.data.preparation.prepare import Origin, prepare
 from lrbench.data.readers import read
 from lrbench.data.sequences import Sequences, leave_one_out
 

@@ -13,7 +13,7 @@ from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView, leave_one_out
 from lrbench.errors import LrbenchError
 from lrbench.evaluation import ranking
-from lrbench.evaluation.evaluate import mean_metrics
+from lrbench.evaluation.rank_everything import mean_metrics
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import recall
 from lrbench.models.base import Model, ModelConfig

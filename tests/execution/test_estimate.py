@@ -6,9 +6,9 @@ from small_data import small_dataset, trial_config
 
 from lrbench.data.batches import TrainingData
 from lrbench.execution.estimate import seconds_per_epoch
-from lrbench.models.lares_reinforcement import Reinforcement
-from lrbench.models.sasrec import SASRec
-from lrbench.objectives.chunks import score_type
+from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.sequential.sasrec import SASRec
+from lrbench.objectives.score_chunks import score_type
 
 
 def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from small_data import order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError
-from lrbench.execution.stored import find_trial
+from lrbench.execution.stored_trial import find_trial
 from lrbench.execution.trial import CHECKPOINT, record_failure, run_trial
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state

@@ -10,10 +10,10 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model, Terms
-from lrbench.models.lares import LARES
-from lrbench.models.lares_reinforcement import Reinforcement
-from lrbench.models.prl import PRL
-from lrbench.models.sasrec import SASRec
+from lrbench.models.latent.lares.model import LARES
+from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.rearec.prl import PRL
+from lrbench.models.sequential.sasrec import SASRec
 from lrbench.testing import ModelConformance
 
 

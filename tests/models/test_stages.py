@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import pytest
 
 from lrbench.models.base import Model, Stage
-from lrbench.models.lares import LARES
-from lrbench.models.latent_rl import LatentRL
-from lrbench.models.sasrec import SASRec
+from lrbench.models.latent.lares.model import LARES
+from lrbench.models.latent.latent_rl.model import LatentRL
+from lrbench.models.sequential.sasrec import SASRec
 from lrbench.registry import MODELS
 
 REFINES = " refines what a stage before it has trained, and none stands before it; put "

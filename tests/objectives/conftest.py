@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from one_thread import one_thread
 
-from lrbench.objectives import chunks
+from lrbench.objectives import score_chunks as chunks
 
 __all__ = ["one_thread"]
 

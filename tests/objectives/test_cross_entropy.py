@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.score_chunks import scores_in
 
 Case = tuple[Tensor, Tensor, Tensor]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.divergence import pairwise_divergence
+from lrbench.objectives.score_chunks import scores_in
 
 
 def dense(states: Tensor, items: Tensor) -> Tensor:

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lrbench.objectives.chosen import chosen_scores, gathered_scores
-from lrbench.objectives.chunks import scores_in
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
+from lrbench.objectives.score_chunks import scores_in
+from lrbench.objectives.sparse_scores import chosen_scores, gathered_scores
 
 # One state of width 1, so that scores are the item vectors themselves.
 STATE = torch.ones(1, 1, dtype=torch.float64)

@@ -18,9 +18,9 @@ from parity.published import (
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models import lares_pretraining
-from lrbench.models.lares import LARES, LARESConfig
-from lrbench.models.lares_pretraining import SelfSupervised
+from lrbench.models.latent.lares import pretraining as lares_pretraining
+from lrbench.models.latent.lares.model import LARES, LARESConfig
+from lrbench.models.latent.lares.pretraining import SelfSupervised
 from lrbench.objectives import alignment
 
 NAMES = {

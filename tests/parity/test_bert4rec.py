@@ -6,7 +6,7 @@ import torch
 from parity.published import CPU, Published, block_names
 
 from lrbench.data.packing import Packed, pack
-from lrbench.models.bert4rec import BERT4Rec, BERT4RecConfig
+from lrbench.models.sequential.bert4rec import BERT4Rec, BERT4RecConfig
 from lrbench.objectives.cross_entropy import cross_entropy
 
 NAMES = {

@@ -9,7 +9,7 @@ from parity.published import CPU, Published
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed, pack
-from lrbench.models.caser import Caser, CaserConfig
+from lrbench.models.sequential.caser import Caser, CaserConfig
 
 NAMES = {
     r"user_embedding\.weight": "second.users.weight",

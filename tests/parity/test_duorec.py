@@ -5,7 +5,7 @@ import torch
 from parity.published import CPU, Published, by_user, calls, last_target_batch, last_targets, training_data
 from parity.test_sasrec import NAMES
 
-from lrbench.models.duorec import Contrastive, DuoRec, DuoRecConfig
+from lrbench.models.sequential.duorec import Contrastive, DuoRec, DuoRecConfig
 from lrbench.objectives.alignment import nt_xent
 
 SETTINGS = [("us_x", "dot"), ("us_x", "cos"), ("su", "dot"), ("un", "dot"), ("us", "cos")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from parity.published import Published
 
-from lrbench.models.esasrec import ESASRec, ESASRecConfig
+from lrbench.models.sequential.esasrec import ESASRec, ESASRecConfig
 from lrbench.objectives.sampled import sampled_loss
 from lrbench.testing import pack_lists
 

@@ -9,10 +9,10 @@ from parity.published import Renumbered, last_target_batch, training_data
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models.bsarec import BSARec, BSARecConfig
-from lrbench.models.filtered import FilteredModel
-from lrbench.models.filters import Mixture
-from lrbench.models.fmlp import FMLPRec, FMLPRecConfig
+from lrbench.models.layers.frequency_filters import Mixture
+from lrbench.models.sequential.bsarec import BSARec, BSARecConfig
+from lrbench.models.sequential.filter_model import FilteredModel
+from lrbench.models.sequential.fmlp import FMLPRec, FMLPRecConfig
 from lrbench.objectives.sampled import sampled_loss
 
 NAMES = {

@@ -5,7 +5,7 @@ import torch
 from parity.published import CPU, Published, calls, last_target_batch, training_data
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.hstu import HSTU, HSTUConfig
+from lrbench.models.sequential.hstu import HSTU, HSTUConfig
 from lrbench.objectives import sampled
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import sampled_loss

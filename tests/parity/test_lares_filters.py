@@ -7,7 +7,7 @@ from parity.lares_case import NAMES, compare_pretraining, give_states, pretraini
 from parity.published import Renumbered
 from torch import Tensor
 
-from lrbench.models.lares import LARES, LARESConfig
+from lrbench.models.latent.lares.model import LARES, LARESConfig
 
 CASES = [
     (f"lares_{backbone}", adapter)

@@ -11,7 +11,7 @@ from parity.lares_case import NAMES, give_states, give_steps, lares
 from parity.published import Published, calls, last_target_batch, training_data
 from torch import Tensor
 
-from lrbench.models.lares_reinforcement import Reinforcement, Rollout
+from lrbench.models.latent.lares.reinforcement import Reinforcement, Rollout
 from lrbench.objectives import policy as objective
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import (

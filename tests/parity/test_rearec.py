@@ -9,11 +9,11 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models import prl as progressive
-from lrbench.models.erl import ERL, ERLConfig
-from lrbench.models.latent_chain import encode_items
-from lrbench.models.prl import PRL, PRLConfig
-from lrbench.models.rearec_network import ReaRecNetwork
+from lrbench.models.latent.rearec import prl as progressive
+from lrbench.models.latent.rearec.erl import ERL, ERLConfig
+from lrbench.models.latent.rearec.network import ReaRecNetwork
+from lrbench.models.latent.rearec.prl import PRL, PRLConfig
+from lrbench.models.layers.token_chain import encode_items
 from lrbench.objectives.divergence import pairwise_divergence
 
 SOURCE, OWN = r"trm_encoder\.layer\.(\d+)\.", r"encoder.blocks.\1."

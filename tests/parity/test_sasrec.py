@@ -4,10 +4,10 @@ import pytest
 import torch
 from parity.published import Published, block_names, last_target_batch, training_data
 
-from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.models.supervised import Supervised
-from lrbench.objectives.chosen import chosen_scores
 from lrbench.objectives.sampled import sampled_loss
+from lrbench.objectives.sparse_scores import chosen_scores
 
 NAMES = {
     r"item_embedding\.weight": "embedding.items.weight",

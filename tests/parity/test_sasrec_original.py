@@ -4,7 +4,7 @@ import pytest
 import torch
 from parity.published import Published
 
-from lrbench.models.sasrec_original import OriginalSASRec, OriginalSASRecConfig
+from lrbench.models.sequential.sasrec_original import OriginalSASRec, OriginalSASRecConfig
 from lrbench.objectives.cross_entropy import cross_entropy
 
 BLOCK, OURS = r"layers\.transformer_blocks\.(\d+)\.", r"encoder.blocks.\1."

@@ -6,7 +6,7 @@ import pytest
 from synthetic_results import make_suite
 
 from lrbench.report.build import build_report
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 

@@ -8,7 +8,7 @@ from synthetic_results import QUICKSTART, Made, make_suite
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import ndcg, recall
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.content import Report, Row
+from lrbench.report.report import Report, Row
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 

@@ -9,8 +9,8 @@ from synthetic_results import Made, make_suite
 
 from lrbench.execution import trial
 from lrbench.report.build import build_report
-from lrbench.report.content import Report
 from lrbench.report.formats import FORMATS
+from lrbench.report.report import Report
 from lrbench.store.layout import Results
 
 

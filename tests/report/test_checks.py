@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from synthetic_results import Made, make_suite
 
-from lrbench.data.prepared import StepCounts
+from lrbench.data.dataset import StepCounts
 from lrbench.report.build import build_report
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results

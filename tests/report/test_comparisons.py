@@ -7,7 +7,7 @@ from synthetic_results import Made, make_suite
 
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.comparisons import SAME_TRIALS
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import aligned_ranks, finished_trials

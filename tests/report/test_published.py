@@ -10,10 +10,10 @@ from lrbench.config.protocol import PROTOCOLS
 from lrbench.data.catalogue import load_catalogue
 from lrbench.metrics import metric_function
 from lrbench.registry import MODELS
-from lrbench.report.content import PublishedValue, Report
 from lrbench.report.formats.markdown import Markdown
-from lrbench.report.measure import Measured, measure
+from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.published import Publication, load_publications, published_values
+from lrbench.report.report import PublishedValue, Report
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.content import Report, Verdict
+from lrbench.report.report import Report, Verdict
 from lrbench.report.tables import Cell, Section, make_sections
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord

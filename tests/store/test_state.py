@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lrbench.store.files import write_text
+from lrbench.files import write_text
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import Terms
-from lrbench.models.sasrec import SASRec, SASRecConfig
+from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.models.supervised import Supervised
 from lrbench.testing import random_histories, training_view
 from lrbench.training.epoch import EpochResult, run_epoch

@@ -73,7 +73,7 @@ def test_goes_on_from_a_saved_state_as_if_never_interrupted() -> None:
 
 def test_training_does_not_import_the_compiler() -> None:
     code = (
-        "import sys; from lrbench.execution.selftest import CHECKS; [check() for check in CHECKS]; "
+        "import sys; from lrbench.selftest import CHECKS; [check() for check in CHECKS]; "
         "print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from lrbench.registry import Registry
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 
 __all__ = ["FORMATS", "Format"]
 

@@ -9,8 +9,8 @@ import io
 import math
 from typing import Any
 
-from lrbench.report.content import Comparison, Cost, Report
 from lrbench.report.formats.json import comparison_fields
+from lrbench.report.report import Comparison, Cost, Report
 
 __all__ = ["Csv"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lrbench.report.content import DepthPoint
+from lrbench.report.report import DepthPoint
 
 __all__ = ["depth_svg"]
 

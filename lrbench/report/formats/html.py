@@ -6,9 +6,9 @@ headings, scopes and captions that screen readers go by.
 
 from html import escape
 
-from lrbench.report.content import Report
 from lrbench.report.formats.depth_svg import depth_svg
 from lrbench.report.numbers import metric_title
+from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
 
 __all__ = ["Html"]

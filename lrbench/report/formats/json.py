@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.content import Comparison, Report, Trend
+from lrbench.report.report import Comparison, Report, Trend
 from lrbench.stats.contrast import Contrast
 
 __all__ = ["Json", "comparison_fields"]

@@ -7,7 +7,7 @@ needs XeLaTeX or LuaLaTeX, and a comment says so.
 import re
 import unicodedata
 
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, make_sections
 
 __all__ = ["Latex", "escape"]

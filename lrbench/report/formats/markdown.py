@@ -4,7 +4,7 @@ import re
 
 from tabulate import tabulate
 
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
 
 __all__ = ["Markdown", "escape"]

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
 
 __all__ = ["Terminal"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from lrbench.data.prepared import PreparedDataset
+from lrbench.data.dataset import PreparedDataset
 from lrbench.errors import RequestError
 from lrbench.registry import Registry
 from lrbench.store.commands import command_to_run

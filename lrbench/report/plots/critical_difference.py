@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
-from lrbench.report.measure import measure
+from lrbench.report.label_metrics import measure
 from lrbench.report.numbers import metric_title, p_value
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
 from lrbench.store.commands import command

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lrbench.data.prepared import PreparedDataset
+from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import leave_one_out
 from lrbench.errors import CheckError
-from lrbench.report.measure import Measured, measure
+from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import label_left, legend_below, line_style, panels
 from lrbench.store.frames import aligned_ranks

@@ -1,6 +1,6 @@
 """The tables of a report, still without a markup: every format for people draws the same ones."""
 
-from lrbench.report.content import Report
+from lrbench.report.report import Report
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_section

@@ -1,7 +1,7 @@
 """The declared comparisons: one table per dataset and proposed label, with effect sizes beside p-values."""
 
-from lrbench.report.content import Comparison, Report
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent, plain, signed
+from lrbench.report.report import Comparison, Report
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["comparison_section"]

@@ -2,8 +2,8 @@
 
 import math
 
-from lrbench.report.content import Cost, Report
 from lrbench.report.numbers import amount, duration, metric_title, plain
+from lrbench.report.report import Cost, Report
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["cost_section"]

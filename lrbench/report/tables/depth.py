@@ -1,7 +1,7 @@
 """The primary metric at every depth, one table per dataset that has labels with several depths."""
 
-from lrbench.report.content import Report, Trend
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
+from lrbench.report.report import Report, Trend
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["depth_section"]

@@ -1,7 +1,7 @@
 """Published numbers beside reproduced ones, one table per dataset."""
 
-from lrbench.report.content import PublishedValue, Report
 from lrbench.report.numbers import metric_title, percent, plain
+from lrbench.report.report import PublishedValue, Report
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["published_section"]

@@ -5,8 +5,8 @@ has a place of its own and a proposed model that loses shows it (‡).
 """
 
 from lrbench.report.captions import LETTERS
-from lrbench.report.content import Report, Row, Verdict
 from lrbench.report.numbers import UNKNOWN, metric_title, percent, plain
+from lrbench.report.report import Report, Row, Verdict
 from lrbench.report.tables.table import Cell, Emphasis, Section, Table
 
 __all__ = ["quality_section"]

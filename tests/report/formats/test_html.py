@@ -6,9 +6,9 @@ import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
-from lrbench.report.content import DepthPoint, Report
 from lrbench.report.formats.depth_svg import depth_svg
 from lrbench.report.formats.html import Html
+from lrbench.report.report import DepthPoint, Report
 from lrbench.store.layout import Results
 
 VOID = {"meta", "path", "circle"}

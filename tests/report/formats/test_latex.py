@@ -10,8 +10,8 @@ import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
-from lrbench.report.content import Report
 from lrbench.report.formats.latex import Latex, escape
+from lrbench.report.report import Report
 from lrbench.store.layout import Results
 
 NASTY = r"[α] w/o_RPT & 50% #1 {x}^2 ~$\a|b<c>*R³ é"

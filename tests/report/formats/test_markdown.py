@@ -4,8 +4,8 @@ from pathlib import Path
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
-from lrbench.report.content import Report
 from lrbench.report.formats.markdown import Markdown, escape
+from lrbench.report.report import Report
 from lrbench.store.layout import Results
 
 CELL = re.compile(r"(?<!\\)\|")

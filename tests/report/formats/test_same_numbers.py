@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lrbench.errors import RequestError
-from lrbench.report.content import Report
 from lrbench.report.formats import FORMATS
+from lrbench.report.report import Report
 
 ROW_KEYS = {
     "dataset",

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from lrbench.report.content import Report
 from lrbench.report.formats.terminal import Terminal
+from lrbench.report.report import Report
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 

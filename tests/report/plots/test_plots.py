@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from synthetic_results import QUICKSTART, USERS, Made, make_suite
 
 from lrbench.config.protocol import Filters
-from lrbench.data.prepared import DatasetRecord, PreparedDataset, StepCounts
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
 from lrbench.data.sequences import Sequences
 from lrbench.errors import CheckError, RequestError
 from lrbench.report.plots import PLOTS, PlotSource, plot

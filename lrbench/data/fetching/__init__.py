@@ -1,0 +1,1 @@
+"""From an address, a mirror or a file to a verified raw file."""

@@ -1,0 +1,1 @@
+"""What a dataset gives away before anything is trained on it."""

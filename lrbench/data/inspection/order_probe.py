@@ -1,0 +1,122 @@
+"""Is there anything sequential in a dataset? How much better the true order predicts than a shuffled one.
+
+A dataset whose sequences predict as well when every user's interactions are shuffled cannot tell a
+sequential model from a bag of items (Klenitskiy et al. 2024, arXiv 2408.12008, who retrain models and count
+item pairs on shuffled data). This probe is the cheapest form of the idea: a first-order Markov chain,
+counted from the training part, ranks the catalogue after the last item before each held-out one; then the
+same with every user's whole sequence in random order, and with only the interactions of equal time so.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import computed_field
+
+from lrbench.config.base import FrozenConfig
+from lrbench.data.preparation.interactions import time_order
+from lrbench.data.sequences import Sequences, leave_one_out
+
+__all__ = ["OrderProbe", "markov_ranks", "probe_order"]
+
+CUTOFF = 10
+SHUFFLES = 3
+SEED = 2408_12008  # no round number: data generated from the same seed would be sorted, not shuffled
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def probe_order(sequences: Sequences) -> "OrderProbe | None":
+    """Compare Recall@10 of a first-order Markov chain on the true and on shuffled orders.
+
+    Returns:
+        none where no user is evaluated.
+    """
+    if not len(leave_one_out(sequences).test):
+        return None
+    random = np.random.default_rng(SEED)
+
+    def recall_of_shuffles(times: Ints | None) -> float:
+        return float(np.mean([_recall(_shuffled(sequences, times, random)) for _ in range(SHUFFLES)]))
+
+    return OrderProbe(
+        recall_at_10=_recall(sequences),
+        ties_shuffled_recall_at_10=None if sequences.times is None else recall_of_shuffles(sequences.times),
+        shuffled_recall_at_10=recall_of_shuffles(None),
+    )
+
+
+def markov_ranks(sequences: Sequences) -> Floats:
+    """Return the mid-rank of every validation and test target by transition counts, (2 × evaluated,).
+
+    Items are ranked by how often they came right after the last item within the training part of any user;
+    those that never did tie. No item is left out.
+    """
+    split, n_items = leave_one_out(sequences), sequences.n_items
+    last = np.concatenate([sequences.items[view.stops - 1] for view in (split.valid, split.test)])
+    targets = np.concatenate([split.valid.targets, split.test.targets])
+    pairs, counts = np.unique(_transitions(sequences, split.train.stops), return_counts=True)
+    of_target = _lookup(pairs, counts, last.astype(np.int64) * n_items + targets)
+
+    # The counts of one item's followers lie together and in ascending order.
+    width = int(counts.max(initial=0)) + 1
+    followers = np.sort(pairs // n_items * width + counts)
+    block = last.astype(np.int64) * width
+    first, end = np.searchsorted(followers, block), np.searchsorted(followers, block + width)
+    level, above = (np.searchsorted(followers, block + of_target, side) for side in ("left", "right"))
+    ties = np.where(of_target > 0, above - level, n_items - (end - first))
+    ranks: Floats = 1 + (end - above) + (ties - 1) / 2
+    return ranks
+
+
+def _transitions(sequences: Sequences, train_stops: Ints) -> Ints:
+    """Return ``item × n_items + next item`` for all neighbours within the training parts."""
+    starts = sequences.offsets[:-1]
+    steps = np.maximum(train_stops - starts - 1, 0)  # (users,) transitions of each
+    at = np.arange(int(steps.sum())) + np.repeat(starts - (np.cumsum(steps) - steps), steps)
+    pairs: Ints = sequences.items[at].astype(np.int64) * sequences.n_items + sequences.items[at + 1]
+    return pairs
+
+
+def _lookup(keys: Ints, values: Ints, wanted: Ints) -> Ints:
+    """Return the values of the wanted keys among ascending ``keys``; 0 for a key that is not there."""
+    if not len(keys):
+        return np.zeros(len(wanted), dtype=np.int64)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found: Ints = np.where(keys[at] == wanted, values[at], 0)
+    return found
+
+
+def _shuffled(sequences: Sequences, times: Ints | None, random: np.random.Generator) -> Sequences:
+    """Return the same users with their interactions in random order; with times, in that of the times."""
+    users = np.repeat(np.arange(sequences.n_users, dtype=np.int32), sequences.lengths)
+    order = time_order(users, random.integers(0, 2**32, len(users)))
+    if times is not None:
+        order = order[time_order(users, times[order])]  # users are in order before and after
+    return Sequences(sequences.items[order], sequences.offsets, None, sequences.n_items)
+
+
+def _recall(sequences: Sequences) -> float:
+    return float((markov_ranks(sequences) <= CUTOFF).mean())
+
+
+class OrderProbe(FrozenConfig):
+    """Recall@10 of a first-order Markov chain, over validation and test targets, history not masked."""
+
+    recall_at_10: float
+    """On the true order: by time, then by the source file."""
+
+    ties_shuffled_recall_at_10: float | None
+    """With interactions of equal time in random order; none where there are no times.
+
+    A file that is sorted by item leaves tied interactions in the order of items, which a model learns though
+    no user did it. What the true order has over this rests on the file's order alone.
+    """
+
+    shuffled_recall_at_10: float
+    """With whole sequences in random order: what pairs of items tell without order. Mean of three."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ratio(self) -> float | None:
+        """How many times better the true order is; none where the shuffled one hits nothing."""
+        return self.recall_at_10 / self.shuffled_recall_at_10 if self.shuffled_recall_at_10 else None

@@ -1,0 +1,176 @@
+"""Preparation: raw interactions become dense, filtered, time-ordered sequences.
+
+The steps and their order are part of every protocol: rating threshold, repeats, iterated k-core. A user's
+interactions are ordered by time (64-bit integers in the source's own unit), then by their order in the
+file; a source without times is taken to be in order already. Users and items are numbered by their first
+appearance in the file among those that remain.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lrbench.config.protocol import Filters
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
+from lrbench.data.preparation.interactions import (
+    CodedInteractions,
+    encode,
+    first_of_pairs,
+    k_core,
+    time_order,
+)
+from lrbench.data.readers import RawInteractions
+from lrbench.data.sequences import Sequences
+from lrbench.errors import RequestError
+
+__all__ = ["OWN_CLOCKS", "PREPARATION_VERSION", "Origin", "fingerprint", "prepare"]
+
+PREPARATION_VERSION = 1
+"""Raised whenever the same file and settings would give other sequences than before."""
+
+OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
+"""The note of datasets whose source gives the gaps between a user's interactions only."""
+
+_NOT_IN_SEQUENCES = ("titles",)  # reader options that label items and leave the sequences as they are
+
+
+def fingerprint(origin: "Origin", filters: Filters) -> str:
+    """Return a hash (16 hex digits) of the source's content and of every setting that shapes the result.
+
+    Two preparations with the same fingerprint have the same sequences, wherever the file came from. The
+    address, the name and the titles are no part of it.
+    """
+    settings = {
+        "version": PREPARATION_VERSION,
+        "content": origin.source_sha256,
+        "reader": origin.reader,
+        "options": {key: value for key, value in origin.options.items() if key not in _NOT_IN_SEQUENCES},
+        "filters": filters.model_dump(),
+    }
+    packed = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(packed.encode()).hexdigest()[:16]
+
+
+def prepare(raw: RawInteractions, origin: "Origin", filters: Filters) -> PreparedDataset:
+    """Filter, number and order the interactions of a source.
+
+    Raises:
+        RequestError: a malformed file, a rating threshold where there are no ratings, or nothing left.
+    """
+    table = raw.collect()
+    rows, user_ids, item_ids = encode(table)
+    counts = [_count("source", rows)]
+    if filters.min_rating is not None:
+        rows = rows.take(_at_least(table["rating"], filters.min_rating, origin.name))
+        counts.append(_count(f"rating at least {filters.min_rating:g}", rows))
+    rows = rows.take(time_order(rows.users, rows.times))
+    if filters.repeats == "first":
+        rows = rows.take(first_of_pairs(rows.users, rows.items))
+        counts.append(_count("earliest row of each user and item", rows))
+    if filters.k_core:
+        rows = rows.take(k_core(rows.users, rows.items, filters.k_core))
+        counts.append(_count(f"{filters.k_core}-core", rows))
+    if not len(rows.users):
+        raise _nothing_left(origin.name, counts)
+    sequences, users, items = _dense(rows)
+    item_ids = item_ids.gather(items)
+    return PreparedDataset(
+        record=_record(origin, filters, counts, (OWN_CLOCKS,) if raw.own_clocks else ()),
+        sequences=sequences,
+        user_ids=user_ids.gather(users),
+        item_ids=item_ids,
+        titles=_titles_of(item_ids, raw.titles),
+    )
+
+
+def _at_least(ratings: pl.Series, threshold: float, name: str) -> NDArray[np.bool_]:
+    """Return which rows reach the threshold."""
+    if ratings.null_count():
+        raise RequestError(f'The source of "{name}" has no ratings to filter by.', "Leave min_rating out.")
+    return (ratings >= threshold).to_numpy()
+
+
+def _count(step: str, rows: CodedInteractions) -> StepCounts:
+    users, items = (int(np.count_nonzero(np.bincount(codes))) for codes in (rows.users, rows.items))
+    return StepCounts(step=step, users=users, items=items, interactions=len(rows.users))
+
+
+def _nothing_left(name: str, counts: Sequence[StepCounts]) -> RequestError:
+    steps = "; ".join(
+        f"{count.step}: {count.interactions:,} interactions, {count.users:,} users, {count.items:,} items"
+        for count in counts
+    )
+    return RequestError(f'Nothing is left of "{name}" ({steps}).', "Choose weaker filters.")
+
+
+def _dense(rows: CodedInteractions) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
+    """Renumber ordered rows without gaps; return the users' and the items' former numbers too."""
+    per_user, per_item = np.bincount(rows.users), np.bincount(rows.items)
+    users, items = np.flatnonzero(per_user), np.flatnonzero(per_item)
+    numbers = np.empty(len(per_item), dtype=np.int32)
+    numbers[items] = np.arange(len(items), dtype=np.int32)
+    offsets = np.concatenate([[0], np.cumsum(per_user[users])])
+    return Sequences(numbers[rows.items], offsets, rows.times, len(items)), users, items
+
+
+def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:
+    """Return the title of every item, (items,); null where there is none."""
+    if titles is None:
+        return pl.Series("title", [None] * len(item_ids), dtype=pl.String)
+    items = pl.DataFrame({"item": item_ids})
+    return items.join(titles, on="item", how="left", maintain_order="left")["title"]
+
+
+def _record(
+    origin: "Origin", filters: Filters, counts: Sequence[StepCounts], notes: tuple[str, ...]
+) -> DatasetRecord:
+    return DatasetRecord(
+        name=origin.name,
+        edition=origin.edition,
+        synthetic=origin.synthetic,
+        source=origin.source,
+        source_sha256=origin.source_sha256,
+        verified=origin.verified,
+        filters=filters,
+        counts=tuple(counts),
+        fingerprint=fingerprint(origin, filters),
+        notes=origin.notes + notes,
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dataset's rows come from: what ``dataset.json`` says of it beside its sizes."""
+
+    name: str
+    """The true dataset name, with its edition."""
+
+    edition: str
+    """What the name stands for, in a sentence."""
+
+    source: str
+    """The address or file that was used, and its form."""
+
+    source_sha256: str
+    """SHA-256 of the source's content (after gunzip)."""
+
+    reader: str
+    """A name of ``lrbench.data.readers.READERS``."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The reader's options."""
+
+    synthetic: bool = False
+    """Whether the data was generated."""
+
+    verified: bool = False
+    """Whether the checksum was compared with a known one."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know."""

@@ -1,0 +1,1 @@
+"""Which trials a suite asks for, and what its controls become."""

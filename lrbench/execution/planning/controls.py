@@ -1,0 +1,201 @@
+"""Rows that controls derive from a reasoning model's row, and networks made to match it.
+
+A control's recipe comes from the model (``ReasoningModel``). Two of them are then fitted to each dataset:
+first the number of blocks and then a width are varied until the quantity that shall match does, measured on
+built models and, for operations, on the lengths of the dataset's own histories. What is the same on both
+sides would hide a mismatch, so item embeddings and the scoring of items are left out of what is matched.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from lrbench.config.base import parse_config
+from lrbench.config.controls import Control
+from lrbench.config.suite import Entry
+from lrbench.data.dataset import PreparedDataset
+from lrbench.data.sequences import leave_one_out
+from lrbench.errors import RequestError
+from lrbench.evaluation.cost import count_parameters, encoder_flops
+from lrbench.models.base import Model, ModelConfig
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
+from lrbench.registry import MODELS
+
+__all__ = ["QUANTITIES", "TOLERANCE", "Build", "Matching", "control_entry", "match"]
+
+TOLERANCE = 0.05
+"""Largest relative difference at which two networks count as matched."""
+
+QUANTITIES: dict[Control, str] = {
+    "parameter-matched": "parameters outside the item embeddings",
+    "flops-matched": "floating-point operations to encode a user",
+}
+"""Controls whose network is fitted to each dataset, and what is made to match."""
+
+_MOST_LAYERS = 256
+_MOST_SECANTS = 8
+
+
+@dataclass(frozen=True)
+class Build:
+    """A registered model with options, as it would be built."""
+
+    model: str
+    params: Mapping[str, Any]
+
+    @property
+    def kind(self) -> type[Model]:
+        """The model's class."""
+        return MODELS.load(self.model)
+
+    @property
+    def config(self) -> ModelConfig:
+        """Its checked configuration."""
+        return parse_config(self.kind.Config, self.params, f"control ({self.model})")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How well a control matches the model it belongs to."""
+
+    target: float
+    """Of the reasoning model."""
+
+    reached: float
+    """Of the control."""
+
+
+def control_entry(parent: Entry, control: Control) -> Entry:
+    """The row of one control of a row, before anything is matched.
+
+    Raises:
+        RequestError: the row's model does not reason, or takes no steps.
+    """
+    kind = MODELS.load(str(parent.model))
+    where = f'"{parent.label}"'
+    if not issubclass(kind, ReasoningModel):
+        raise RequestError(
+            f"{where}: controls take reasoning out, and {parent.model} does not reason.",
+            "Ask for controls of a reasoning model.",
+        )
+    config = parse_config(kind.Config, parent.params, f"{where} ({parent.model})")
+    if kind.configured_depth(config) == 0:
+        raise RequestError(
+            f"{where}: controls take reasoning out, and this row takes no reasoning steps.",
+            "Leave its controls out, or let it take steps.",
+        )
+    recipe = _recipe(kind, config, parent.params, control)
+    same_model = recipe.model is None
+    return Entry(
+        label=f"{parent.label}: {control.replace('-', ' ')}",
+        model=recipe.model or parent.model,
+        params=dict(recipe.params),
+        stages=_stages_left(parent, kind, recipe) if same_model else recipe.stages,
+        training=parent.training if same_model else _without_stages(parent.training),
+    )
+
+
+def match(
+    control: Control, base: Build, target: Build, dataset: PreparedDataset, max_length: int
+) -> tuple[Build, Matching]:
+    """Vary the sizes of ``base`` until it matches ``target``, whose recipe it is.
+
+    Raises:
+        RequestError: no setting comes within the tolerance.
+    """
+    if control == "parameter-matched":
+
+        def measure(build: Build) -> float:
+            return _parameters_without_items(build, max_length)
+    else:
+
+        def measure(build: Build) -> float:
+            return _flops(build, dataset, max_length)
+
+    wanted = measure(target)
+    kind = target.kind
+    assert issubclass(kind, ReasoningModel)  # its control could not have been derived otherwise
+    fitted = _fit(base, kind.without_recurrence(target.config).sizes, wanted, _once(measure))
+    reached = measure(fitted)
+    if abs(reached / wanted - 1) > TOLERANCE:
+        raise RequestError(
+            f"No {control} network was found: {target.model} has {wanted:,.0f}, the nearest {base.model} "
+            f"{reached:,.0f}.",
+            "Leave this control out.",
+        )
+    return fitted, Matching(wanted, reached)
+
+
+def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
+    """Measure each setting once."""
+    known: dict[tuple[str, str], float] = {}
+
+    def cached(build: Build) -> float:
+        key = (build.model, repr(sorted(build.params.items())))
+        if key not in known:
+            known[key] = measure(build)
+        return known[key]
+
+    return cached
+
+
+def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float]) -> Build:
+    """Set the number of blocks, of which the quantity is linear, and then the width, by secants."""
+
+    def build(layers: int, inner: int) -> Build:
+        return replace(base, params={**base.params, sizes.layers: layers, sizes.inner: inner})
+
+    here = int(getattr(base.config, sizes.inner))
+    one, two = (measure(build(layers, here)) for layers in (1, 2))
+    layers = min(max(round(1 + (wanted - one) / (two - one)), 1), _MOST_LAYERS)
+    tried = {inner: measure(build(layers, inner)) for inner in (here, 2 * here)}
+    for _ in range(_MOST_SECANTS):
+        (nearest, at), (other, beside) = sorted(tried.items(), key=lambda pair: abs(pair[1] - wanted))[:2]
+        if at == beside:
+            break  # this width changes nothing
+        units = (nearest + (wanted - at) * (other - nearest) / (beside - at)) / sizes.multiple
+        inner = max(round(units), 1) * sizes.multiple
+        if inner in tried:
+            break
+        tried[inner] = measure(build(layers, inner))
+    return build(layers, min(tried, key=lambda inner: abs(tried[inner] - wanted)))
+
+
+def _recipe(kind: type[ReasoningModel], config: Any, params: Mapping[str, Any], control: Control) -> Recipe:
+    match control:
+        case "no-reasoning":
+            return kind.without_reasoning(config)
+        case "parameter-matched" | "flops-matched":
+            return kind.without_recurrence(config)
+        case "loss-matched":
+            return kind.same_losses(config)
+        case "noise-only":
+            return Recipe(params)
+
+
+def _stages_left(parent: Entry, kind: type[ReasoningModel], recipe: Recipe) -> tuple[str, ...] | None:
+    if recipe.stages is None:
+        return parent.stages
+    trained = kind.default_stages if parent.stages is None else parent.stages
+    return tuple(stage for stage in trained if stage in recipe.stages) or recipe.stages[:1]
+
+
+def _without_stages(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the other model's stages mean nothing here."""
+    return {name: value for name, value in training.items() if name != "stages"}
+
+
+def _parameters_without_items(build: Build, max_length: int) -> float:
+    """Trainable numbers that do not grow with the catalogue, from catalogues of two sizes."""
+    small, large = 8, 16
+    counts = [count_parameters(build.kind(build.config, n_items, max_length)) for n_items in (small, large)]
+    per_item = (counts[1] - counts[0]) / (large - small)
+    return counts[0] - small * per_item
+
+
+def _flops(build: Build, dataset: PreparedDataset, max_length: int) -> float:
+    model = build.kind(build.config, dataset.sequences.n_items, max_length)
+    view = leave_one_out(dataset.sequences).test
+    return encoder_flops(model, view, model.configured_depth(build.config), torch.device("cpu"))

@@ -1,0 +1,1 @@
+"""Models without gradients: counts, neighbourhoods and linear models in closed form."""

@@ -1,0 +1,1 @@
+"""Recommenders that reason in latent steps before they score items."""

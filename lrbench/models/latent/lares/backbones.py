@@ -1,0 +1,91 @@
+"""The kinds of blocks that LARES can be built of, in the sizes that its code gives them."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from lrbench.models.base import ModelConfig
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.blocks import Encoder, check_heads, transformer
+from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff, fmlp_blocks
+from lrbench.models.sequential.hstu import HSTUBlock
+
+__all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
+
+Backbone = Literal["attention", "fmlp", "bsarec", "hstu"]
+
+
+class BlockConfig(ModelConfig):
+    """Kind and sizes of the blocks."""
+
+    source = "LARES's run scripts, or its YAML files where they are silent (BishopLiu/LARES @b09245d)"
+
+    backbone: Backbone = "attention"
+    """Blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's units. Filters are not
+    causal, so every prefix is a training row then, which costs several times as much."""
+
+    frequency_cutoff: int = Field(default=3, ge=1)
+    """c of BSARec blocks: the lowest c//2 + 1 frequencies pass as they are (code: 3)."""
+
+    frequency_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of the frequency branch in BSARec blocks (code: 0.7)."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts; FMLP blocks have 4 · width instead."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input, on attention weights, and on what each half of a block adds."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
+        check_heads(self.width, self.heads)
+        if self.backbone == "bsarec":
+            check_cutoff("frequency_cutoff", self.frequency_cutoff, max_length)
+
+
+def backbone_is_causal(backbone: Backbone) -> bool:
+    """Whether its blocks keep later items from earlier ones; filters do not."""
+    return backbone not in ("fmlp", "bsarec")
+
+
+def make_backbone(sizes: BlockConfig, n_blocks: int, max_length: int, padding_item: int | None) -> Encoder:
+    """Stack blocks of the chosen kind.
+
+    Args:
+        sizes: which kind, and how large.
+        n_blocks: how many.
+        max_length: window of the filters.
+        padding_item: number of the padding token where there is one.
+    """
+    width, heads, dropout = sizes.width, sizes.heads, sizes.dropout
+
+    def attention() -> Attention:
+        if padding_item is None:
+            return Attention(width, heads, dropout)
+        return PaddedAttention(width, heads, dropout, padding_item)
+
+    match sizes.backbone:
+        case "attention":
+            return transformer(n_blocks, width, heads, sizes.inner_width, dropout, dropout)
+        case "fmlp":
+            return fmlp_blocks(n_blocks, width, max_length, dropout)
+        case "bsarec":
+            return bsarec_blocks(
+                n_blocks,
+                width,
+                sizes.inner_width,
+                max_length,
+                dropout,
+                attention,
+                sizes.frequency_cutoff,
+                sizes.frequency_share,
+            )
+        case "hstu":
+            return Encoder(lambda: HSTUBlock(width, heads, max_length, dropout, time_bias=False), n_blocks)

@@ -1,0 +1,320 @@
+"""The network of LARES: a pre-block that runs once and a core block that runs once per reasoning step.
+
+With H the pre-block's output on the embedded history and T₀ the initial latent state (noise), step i
+is ``T_i = Core(LayerNorm(adapter(T_{i−1}, H)))`` with the same weights at every step, so depth costs
+time but no parameters and may differ between training and inference. All positions are refined at
+every step; the state at the last item scores all items.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.data.same_target import AlignedRows
+from lrbench.models.latent.lares.backbones import BlockConfig, backbone_is_causal, make_backbone
+from lrbench.models.latent.lares.step_samplers import StepSampler, draw_steps
+from lrbench.models.layers.activation_checkpoint import recomputed
+from lrbench.models.layers.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise
+from lrbench.models.next_item import NextItemModel
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
+from lrbench.objectives.alignment import Similarity
+from lrbench.objectives.policy import Reward
+
+__all__ = ["LARESConfig", "LARESNetwork"]
+
+Adapter = Literal["add", "concat", "linear"]
+Start = Literal["normal", "normal_zero", "zero"]
+
+_TRUNCATION = 3.0  # the initial noise is cut at so many standard deviations
+
+
+class LARESConfig(BlockConfig):
+    """Sizes, noise, and the objectives of both stages."""
+
+    source = BlockConfig.source
+
+    pre_layers: int = Field(default=2, ge=0)
+    """Transformer blocks that run once (run_sl.sh: 2; YAML: 1)."""
+
+    core_layers: int = Field(default=2, ge=1)
+    """Transformer blocks of one reasoning step (run_sl.sh: 2; YAML: 1)."""
+
+    mean_depth: int = Field(default=4, ge=0)
+    """Scale of the number of steps in training, and the depth at inference; 0: the pre-block alone
+    (run_sl.sh: 4)."""
+
+    step_sampler: StepSampler = "poisson-lognormal"
+    """How the number of steps of a training pass is drawn."""
+
+    adapter: Adapter = "add"
+    """How a step joins state and pre-block output: mean, linear map of both, or a learned scalar gate."""
+
+    start: Start = "normal"
+    """Initial latent state: noise; noise in training and zeros at inference; zeros."""
+
+    noise_std: float = Field(default=1.0, gt=0)
+    """Standard deviation of the noise before it is cut at three of them."""
+
+    noise_scale: float = Field(default=3.0, ge=0)
+    """Factor on the noise, ω."""
+
+    padding: Literal["absent", "tokens"] = "absent"
+    """``tokens`` pads every history on the right to the maximum length with a learned token that takes part
+    in filters and in the softmax, as the source has it; it matters to filters alone. ``absent`` is
+    lrbench's choice."""
+
+    similarity: Similarity = "dot"
+    """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms
+    (run_sl.sh: dot; YAML: cos)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """τ: of the alignment terms, and of the scores where the similarity is ``cos`` (run_sl.sh: 1; YAML:
+    0.07)."""
+
+    alpha: float = Field(default=0.1, ge=0)
+    """Weight of trajectory-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.1)."""
+
+    gamma: float = Field(default=0.5, ge=0)
+    """Weight of step-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.5; YAML: 0.1)."""
+
+    alignment_rows: AlignedRows = "target"
+    """Which rows get alignment terms: every target of the batch, as the authors have it, for which each
+    target's same-target history is encoded as a row of its own (about seven times the tokens on Beauty); or
+    one target per sequence, drawn uniformly, which costs about as much as the batch itself."""
+
+    same_sequence_negatives: bool = False
+    """Whether targets of the same user are each other's negatives in alignment terms. In the authors'
+    batches of shuffled prefixes a user hardly ever meets itself; here a user's targets share a batch, so
+    false is lrbench's choice."""
+
+    rollouts: int = Field(default=4, ge=2)
+    """Rollouts per row in reinforcement, G (run_rl.sh: 4; YAML: 8)."""
+
+    beta: float = Field(default=1.0, ge=0)
+    """Weight of the divergence from the reference in reinforcement (run_rl.sh: 1; YAML: 0.1)."""
+
+    reinforcement_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout of the policy in reinforcement (run_rl.sh: 0.1)."""
+
+    reward: Reward = "recall"
+    """Metric of the target in the last step's ranking (run_rl.sh: Recall)."""
+
+    reward_cutoff: int = Field(default=10, ge=1)
+    """Ranks that earn a reward (run_rl.sh: 10)."""
+
+    filter_cutoff: int = Field(default=100, ge=1)
+    """Reinforcement trains on targets that rank within this cutoff (filter_data.py: 100) …"""
+
+    filter_passes: int = Field(default=3, ge=1)
+    """… in any of so many passes (filter_data.py: 3)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse blocks that cannot be built, reinforcement of no steps, and padding that does nothing."""
+        super().check(max_length, stages)
+        if self.mean_depth == 0 and "rpt" in stages:
+            raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
+        if self.padding == "tokens" and backbone_is_causal(self.backbone):
+            raise ValueError(f'padding = "tokens" changes nothing on the backbone "{self.backbone}"')
+
+
+class Average(nn.Module):
+    """Adapter ``add``: (T + H) / 2."""
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:
+        """(tokens, width) twice → (tokens, width)."""
+        return (state + pre) / 2
+
+
+class Concatenation(nn.Linear):
+    """Adapter ``concat``: a linear map of [T; H]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(2 * width, width)
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:  # type: ignore[override]
+        """(tokens, width) twice → (tokens, width)."""
+        return super().forward(torch.cat((state, pre), dim=-1))
+
+
+class Gate(nn.Module):
+    """Adapter ``linear``: σ(g)·T + (1 − σ(g))·H with one learned scalar g, 0 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.zeros(()))
+
+    def forward(self, state: Tensor, pre: Tensor) -> Tensor:
+        """(tokens, width) twice → (tokens, width)."""
+        return torch.lerp(pre, state, self.logit.sigmoid())
+
+
+class LARESNetwork(NextItemModel, ReasoningModel):
+    """Pre-block, adapter and core block, unrolled for any number of steps."""
+
+    Config = LARESConfig
+    config: LARESConfig
+
+    def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, padded = config.width, config.padding == "tokens"
+        padding_item = n_items if padded else None
+        core_layers = config.core_layers if config.mean_depth else 0
+        self.embedding = InputEmbedding(n_items, max_length, width, config.dropout, padding=padded)
+        self.pre = make_backbone(config, config.pre_layers, max_length, padding_item)
+        self.adapter = self._adapter()
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.core = make_backbone(config, core_layers, max_length, padding_item)
+        initialise(self)
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """Unless its blocks are filters."""
+        return backbone_is_causal(config.backbone)
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The mean depth."""
+        depth: int = config.mean_depth
+        return depth
+
+    @classmethod
+    def noisy(cls, config: Any) -> bool:
+        """Only the start ``normal`` draws noise at inference."""
+        return bool(config.start == "normal" and config.mean_depth)
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """The pre-block alone; trajectory-level alignment stays, reinforcement has nothing to reinforce."""
+        return Recipe({**config.model_dump(), "mean_depth": 0}, ("supervised", "spt"))
+
+    @classmethod
+    def without_recurrence(cls, config: Any) -> Recipe:
+        """A network of as many blocks as pre-block and core together, each run once.
+
+        It is SASRec, or where SASRec has no such blocks or scores, the pre-block alone. Blocks without an
+        inner width are set by the width of the states, of which item embeddings are not counted.
+        """
+        layers = config.pre_layers + config.core_layers
+        if config.backbone == "attention" and config.similarity == "dot":
+            same = {name: getattr(config, name) for name in ("heads", "width", "inner_width", "dropout")}
+            params = {**same, "layers": layers, "attention_dropout": config.dropout}
+            return Recipe(params, model="sasrec")
+        has_inner = config.backbone in ("attention", "bsarec")
+        sizes = Sizes("pre_layers") if has_inner else Sizes("pre_layers", "width", config.heads)
+        once = {**config.model_dump(), "pre_layers": layers, "mean_depth": 0}
+        return Recipe(once, ("supervised",), sizes=sizes)
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """One pass through all blocks without noise, with same-target alignment as in DuoRec."""
+        once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
+        return Recipe({**config.model_dump(), **once}, ("supervised", "spt"))
+
+    def arrange(self, sequences: Packed) -> Packed:
+        """The sequences as the blocks take them: with padding tokens where the configuration has them."""
+        if self.config.padding == "absent":
+            return sequences
+        return sequences.padded(self.max_length, self.n_items, left=False)
+
+    def arranged_rows(self, sequences: Packed, rows: Tensor) -> Tensor:
+        """Where tokens of ``sequences`` are once these are arranged."""
+        if self.config.padding == "absent":
+            return rows
+        return sequences.places_when_padded(self.max_length, left=False)[rows]
+
+    def prepare(self, sequences: Packed) -> Tensor:
+        """Pre-block output H on arranged sequences, (tokens, width)."""
+        prepared: Tensor = self.pre(self.embedding(sequences), sequences)
+        return prepared
+
+    def initial_state(self, pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """T₀ for every token, shaped as ``pre``; ``noise`` none: torch's default source."""
+        if self.config.start == "zero" or (self.config.start == "normal_zero" and not self.training):
+            return torch.zeros_like(pre)
+        deviation = self.config.noise_std
+        place = pre.device if noise is None else noise.device
+        drawn = torch.empty(pre.shape, dtype=pre.dtype, device=place)
+        limit = _TRUNCATION * deviation
+        nn.init.trunc_normal_(drawn, std=deviation, a=-limit, b=limit, generator=noise)
+        return drawn.mul_(self.config.noise_scale).to(pre.device)
+
+    def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
+        """One reasoning step of every token, (tokens, width)."""
+        stepped: Tensor = self.core(self.norm(self.adapter(state, pre)), sequences)
+        return stepped
+
+    def unroll(self, pre: Tensor, sequences: Packed, steps: int, keep: bool = True) -> list[Tensor]:
+        """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
+
+        Where there are no steps, the pre-block's output stands for the one state. Unless they ``keep`` it,
+        the backward pass computes anew what is inside of the steps.
+        """
+        if not steps:
+            return [pre]
+
+        def step(state: Tensor, pre: Tensor) -> Tensor:
+            return self.step(state, pre, sequences)
+
+        state, states = self.initial_state(pre), []
+        for _ in range(steps):
+            state = step(state, pre) if keep else recomputed(step, self, state, pre)
+            states.append(state)
+        return states
+
+    def draw_steps(self) -> int:
+        """Number of steps of one training pass."""
+        return draw_steps(self.config.step_sampler, self.config.mean_depth)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """States after a drawn number of steps, ready for scoring, (tokens, width)."""
+        arranged = self.arrange(sequences)
+        states = self.unroll(self.prepare(arranged), arranged, self.draw_steps())[-1]
+        everything = torch.arange(sequences.n_tokens, device=states.device)
+        return self.user_vectors(states[self.arranged_rows(sequences, everything)])
+
+    def user_vectors(self, states: Tensor) -> Tensor:
+        """States as they are multiplied with the item vectors, (…, width)."""
+        return F.normalize(states, dim=-1) if self.config.similarity == "cos" else states
+
+    def item_vectors(self) -> Tensor:
+        """Items as they are multiplied with user vectors, the temperature included, (items, width).
+
+        With padding tokens theirs is the last, as it takes part in the source's softmax.
+        """
+        weight = self.embedding.items.weight
+        if self.config.similarity == "dot":
+            return weight
+        return F.normalize(weight, dim=-1) / self.config.temperature
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
+        sequences, deepest = self.arrange(sequences), max(depths)
+        if not deepest:
+            return self.pre.at_last(self.embedding(sequences), sequences).unsqueeze(0)
+        pre = self.prepare(sequences)
+        reached = {0: pre.index_select(0, sequences.last)}
+        state = self.initial_state(pre, noise)
+        for depth in range(1, deepest):
+            state = self.step(state, pre, sequences)
+            reached[depth] = state.index_select(0, sequences.last)
+            state = self.carried(state, noise)
+        reached[deepest] = self.core.at_last(self.norm(self.adapter(state, pre)), sequences)
+        return torch.stack([reached[depth] for depth in depths])
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products, or cosines over the temperature, with all items, (rows, items)."""
+        return self.user_vectors(states) @ self.item_vectors()[: self.n_items].T
+
+    def _adapter(self) -> nn.Module:
+        match self.config.adapter:
+            case "add":
+                return Average()
+            case "concat":
+                return Concatenation(self.config.width)
+            case "linear":
+                return Gate()

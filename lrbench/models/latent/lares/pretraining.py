@@ -1,0 +1,91 @@
+"""LARES, stage 1: self-supervised pre-training (SPT).
+
+A batch is encoded three times, each time with its own initial noise and dropout: once for the
+cross-entropy of the next item, and as two views of each aligned target that a drawn number of steps
+refines: (a) its own history, (b) the history of another training row with the same target.
+Trajectory-level alignment is the symmetric InfoNCE of the views' last states; step-level alignment
+that of view a's last state and its state after a drawn step, which may be the last itself. Their
+weighted sum is ``CE + α·trajectory + γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
+
+What differs from the source, whose batches are shuffled prefixes with one target each: here all
+targets of a user are rows of one packed sequence, so pass 1, and view a where every target is aligned,
+cost one pass over each user and rows of a user share the noise of their common positions; where one
+target of a sequence is aligned, both views are short histories that are refined together; and rows of
+the same user are by default no negatives of each other.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.same_target import SameTarget, aligned_targets
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.lares.network import LARESNetwork
+from lrbench.models.layers.blocks import set_dropout
+from lrbench.objectives.alignment import symmetric_info_nce
+from lrbench.objectives.cross_entropy import cross_entropy
+
+__all__ = ["SelfSupervised"]
+
+
+class SelfSupervised(GradientStage):
+    """Cross-entropy with trajectory-level and step-level alignment."""
+
+    model: LARESNetwork
+    _data: TrainingData
+    _same_target: SameTarget
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Index the training targets by item."""
+        set_dropout(self.model, self.model.config.dropout)
+        self._data = data
+        self._same_target = SameTarget(data.target_items)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
+        model, config = self.model, self.model.config
+        states = model.target_states(batch)  # (targets, width)
+        terms = {"cross_entropy": cross_entropy(states, model.item_vectors(), batch.targets)}
+        loss = terms["cross_entropy"]
+        if config.alpha or config.gamma:
+            terms |= self._alignment(batch)
+            loss = loss + config.alpha * terms.get("trajectory", 0) + config.gamma * terms.get("step", 0)
+        return {"loss": loss, **terms}
+
+    def _alignment(self, batch: TrainingBatch) -> Terms:
+        model, config = self.model, self.model.config
+        aligned = aligned_targets(batch, config.alignment_rows)
+        target_ids = batch.target_ids[aligned.cpu().numpy()]
+        device = batch.rows.device
+        excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, device)
+        steps = model.draw_steps()
+        others = self._same_target.draw(target_ids) if config.alpha else target_ids[:0]
+        if config.alignment_rows == "sequence":
+            states = self._refined(np.concatenate((target_ids, others)), steps, device)
+            view, other = [state[: len(target_ids)] for state in states], states[-1][len(target_ids) :]
+        else:  # whole sequences hold the histories of all their targets
+            sequences, rows = model.arrange(batch.sequences), model.arranged_rows(batch.sequences, batch.rows)
+            view = [
+                state.index_select(0, rows)
+                for state in model.unroll(model.prepare(sequences), sequences, steps)
+            ]
+            other = self._refined(others, steps, device)[-1] if config.alpha else view[-1][:0]
+        terms = {}
+        if config.alpha:
+            terms["trajectory"] = self._info_nce(view[-1], other, excluded)
+        if config.gamma and steps > 1:
+            middle = view[int(torch.randint(steps, (1,)))]
+            terms["step"] = self._info_nce(view[-1], middle, excluded)
+        return terms
+
+    def _refined(self, target_ids: NDArray[np.int64], steps: int, device: torch.device) -> list[Tensor]:
+        """States at the end of the histories before targets, after each step, (targets, width) each."""
+        histories = self.model.arrange(self._data.prefixes(target_ids, device))
+        states = self.model.unroll(self.model.prepare(histories), histories, steps)
+        return [state.index_select(0, histories.last) for state in states]
+
+    def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
+        config = self.model.config
+        return symmetric_info_nce(first, second, config.similarity, config.temperature, excluded)

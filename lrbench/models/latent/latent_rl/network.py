@@ -1,0 +1,189 @@
+"""A reinforced latent token on a trained SASRec: the analogue of LatentR³ for item ids (arXiv 2505.19092).
+
+LatentR³ lets a language model write one latent token, made of its own states by a single attention
+(``latent_attention``), before it answers, and then reinforces that token by how well the answer fits. Here
+SASRec takes the language model's place. Stages: ``supervised`` trains SASRec alone; ``sft`` trains the
+attention, with SASRec frozen unless told otherwise (the source fine-tunes both); ``grpo`` perturbs the
+latent and reinforces what makes the target likelier, the attention alone being trained
+(``latent_rl_stages``). The latent enters as a token behind the history, normed as inputs are, and the
+state there is scored. Further latents, which the source describes and does not use, ask with the state
+of the one before. Inference is deterministic.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models.base import ModelConfig
+from lrbench.models.latent.latent_rl.attention import LatentAttention
+from lrbench.models.layers.blocks import InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
+from lrbench.models.reasoning import ReasoningModel, Recipe
+
+__all__ = ["LatentRLConfig", "LatentRLNetwork"]
+
+
+class LatentRLConfig(ModelConfig):
+    """Sizes of SASRec, latents and reinforcement."""
+
+    source = "LatentR³'s code (xuwenxinedu/R3 @c558b44); for sizes, SASRec of RecBole 1.2.1"
+
+    latents: int = Field(default=1, ge=0)
+    """N, latent tokens (code: 1); 0: SASRec alone."""
+
+    latent: Literal["attention", "constant"] = "attention"
+    """What makes a latent: attention over the history, or, as a control, a learned constant."""
+
+    reach: int | None = Field(default=None, ge=1)
+    """How many of the latest states a latent is made of; none: all (the code's end_k of −1)."""
+
+    freeze_backbone: bool = True
+    """Whether ``sft`` trains the latents' part alone (code: false; true is lrbench's choice)."""
+
+    layers: int = Field(default=2, ge=1)
+    """Transformer blocks (RecBole: 2)."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads of the blocks; they divide the width (RecBole: 2)."""
+
+    width: int = Field(default=64, ge=2, multiple_of=2)
+    """Length of item embeddings and states (RecBole: 64)."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts (RecBole: 256)."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on inputs, attention weights and what each half of a block adds (RecBole: 0.5)."""
+
+    group: int = Field(default=8, ge=2)
+    """G, latents of a row in reinforcement, the first of them clean (code: 8)."""
+
+    noise: float = Field(default=1.5, gt=0)
+    """σ of the noise on the others, here in units of the latent's root mean square (code: 1.5, absolute)."""
+
+    reward: Literal["perplexity", "log-likelihood"] = "perplexity"
+    """−perplexity of the target (code), or its log-probability."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and latents without a stage of theirs or the reverse."""
+        check_heads(self.width, self.heads)
+        latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
+        if self.latents == 0 and latent_stages:
+            raise ValueError(f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none")
+        if self.latents and not latent_stages:
+            raise ValueError("no stage trains the latents; let sft or grpo run, or set latents = 0")
+
+
+class LatentRLNetwork(ReasoningModel):
+    """SASRec, the latents' attention, and the chain of latents."""
+
+    Config = LatentRLConfig
+    config: LatentRLConfig
+
+    def __init__(self, config: LatentRLConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, dropout = config.width, config.dropout
+        self.embedding = InputEmbedding(n_items, max_length, width, dropout)
+        self.encoder = transformer(config.layers, width, config.heads, config.inner_width, dropout, dropout)
+        self.attention = LatentAttention(width, config.reach) if config.latent == "attention" else None
+        self.constant = nn.Parameter(torch.zeros(width)) if config.latent == "constant" else None
+        initialise(self)
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The number of latents."""
+        return int(config.latents)
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """SASRec alone."""
+        return Recipe({**config.model_dump(), "latents": 0}, ("supervised",))
+
+    @classmethod
+    def without_recurrence(cls, config: Any) -> Recipe:
+        """SASRec of the same sizes."""
+        sizes = config.model_dump(include={"layers", "heads", "width", "inner_width", "dropout"})
+        return Recipe({**sizes, "attention_dropout": config.dropout}, model="sasrec")
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """The same stages on a latent that is the same for every history."""
+        return Recipe({**config.model_dump(), "latent": "constant"})
+
+    def train_latents_alone(self, alone: bool) -> None:
+        """Freeze SASRec, its dropout included, or let it go."""
+        for part in (self.embedding, self.encoder):
+            part.requires_grad_(not alone)
+            part.train(not alone)
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings, (items, width)."""
+        return self.embedding.items.weight
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products with all items, (rows, items)."""
+        return states @ self.item_vectors().T
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """State at the last item, or at each further latent, (depths, sequences, width)."""
+        states = self.reason(sequences, everywhere=False, latents=max(depths), noise=noise)
+        return states[list(depths), :, 0]
+
+    def reason(
+        self,
+        sequences: Packed,
+        everywhere: bool,
+        latents: int,
+        noise: torch.Generator | None = None,
+        group: int = 1,
+    ) -> Tensor:
+        """States at the item and at each latent, (latents + 1, rows, group, width).
+
+        Args:
+            sequences: the histories.
+            everywhere: a row for every token; otherwise one for each sequence, in the order given.
+            latents: how many.
+            noise: where the noise-only control draws from.
+            group: versions of each latent, of which all but the first are perturbed.
+        """
+        items, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere=True)
+        chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
+        rows = items if everywhere else items[sequences.last]
+        states = [rows.unsqueeze(1).expand(-1, group, -1)]
+        for number in range(latents):
+            versions = (
+                [self._latent(items, state, number, sequences, everywhere) for state in states[-1].unbind(1)]
+                if number
+                else [self._latent(items, rows, 0, sequences, everywhere)] * group
+            )
+            latent = self.carried(torch.stack(versions, 1), noise)  # (rows, group, width)
+            states.append(chains.extend(self.embedding.close(self._perturbed(latent))))
+        return torch.stack(states)
+
+    def training_states(self, batch: TrainingBatch, latents: int, group: int = 1) -> Tensor:
+        """States at the last latent of the batch's targets, (targets, group, width)."""
+        states = self.reason(batch.sequences, everywhere=True, latents=latents, group=group)
+        return states[-1][batch.rows]
+
+    def _latent(
+        self, items: Tensor, rows: Tensor, number: int, sequences: Packed, everywhere: bool
+    ) -> Tensor:
+        if self.attention is None:
+            assert self.constant is not None
+            return self.constant.expand_as(rows)
+        latent: Tensor = self.attention(items, rows, number, sequences, everywhere)
+        return latent
+
+    def _perturbed(self, latent: Tensor) -> Tensor:
+        """Add noise to all versions of a latent but the first."""
+        if latent.shape[1] == 1:
+            return latent
+        size = latent.detach().square().mean(-1, keepdim=True).sqrt()
+        drawn = torch.randn_like(latent) * self.config.noise * size
+        drawn[:, 0] = 0
+        return latent + drawn

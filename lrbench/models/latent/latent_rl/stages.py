@@ -1,0 +1,95 @@
+"""The stages of a reinforced latent token: SASRec, the latent by cross-entropy, the latent by its reward.
+
+Reinforcement follows LatentR³'s code: of G versions of a row's latent one is clean; the reward is
+continuous, the baseline is the mean reward of the batch's clean latents, and advantages are divided by the
+Euclidean norm of all of them; ``loss = −mean(advantage · log p(target))`` with a single update per batch,
+so neither clipping nor a reference plays a part.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.latent_rl.network import LatentRLNetwork
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.log_probability import target_log_probabilities
+
+__all__ = ["Backbone", "FineTuning", "Reinforcement", "batch_advantages"]
+
+
+def batch_advantages(rewards: Tensor) -> Tensor:
+    """Rewards less the mean of the clean ones, over the norm of all, (rows, group); column 0 is clean."""
+    differences = rewards - rewards[:, 0].mean()
+    scaled: Tensor = differences / differences.norm().clamp(min=1e-12)
+    return scaled
+
+
+class Backbone(GradientStage):
+    """SASRec alone, by cross-entropy."""
+
+    model: LatentRLNetwork
+
+    def selection_depth(self) -> int:
+        """Without latents."""
+        return 0
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Everything that has a part is trained."""
+        self.model.train_latents_alone(False)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the cross-entropy as ``loss``."""
+        states = self.model.training_states(batch, latents=0)[:, 0]
+        return {"loss": cross_entropy(states, self.model.item_vectors(), batch.targets)}
+
+
+class FineTuning(GradientStage):
+    """Cross-entropy at the last latent."""
+
+    model: LatentRLNetwork
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """A frozen SASRec must have been trained; one that is tuned along need not."""
+        return bool(config.freeze_backbone)
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Freeze SASRec unless it is to be tuned along."""
+        self.model.train_latents_alone(self.model.config.freeze_backbone)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the cross-entropy as ``loss``."""
+        model = self.model
+        model.train_latents_alone(model.config.freeze_backbone)  # an epoch puts all parts into training mode
+        states = model.training_states(batch, model.config.latents)[:, 0]
+        return {"loss": cross_entropy(states, model.item_vectors(), batch.targets)}
+
+
+class Reinforcement(GradientStage):
+    """Policy gradient of perturbed latents; SASRec is frozen."""
+
+    model: LatentRLNetwork
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """The frozen SASRec must have been trained."""
+        return True
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Freeze SASRec."""
+        self.model.train_latents_alone(True)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss``, and for the record the clean latents' mean log-probability."""
+        model, config = self.model, self.model.config
+        model.train_latents_alone(True)
+        states = model.training_states(batch, config.latents, config.group)  # (targets, group, width)
+        targets = batch.targets.repeat_interleave(config.group)
+        logs = target_log_probabilities(states.flatten(0, 1), model.item_vectors(), targets)
+        logs = logs.view(-1, config.group)
+        rewards = logs.detach() if config.reward == "log-likelihood" else -(-logs.detach()).exp()
+        loss = -(batch_advantages(rewards) * logs).mean()
+        return {"loss": loss, "log_probability": logs.detach()[:, 0].mean()}

@@ -1,0 +1,76 @@
+"""ERL, ReaRec's ensemble reasoning: the mean of all steps is scored, and steps shall disagree.
+
+``loss = CE(mean(r_0 … r_K)) − λ · divergence``, where the divergence is the mean over ordered pairs of
+steps of KL between their softmaxes over all items at the temperature, each pair's second constant
+(arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The mean takes in r_0 and divides by K + 1, as the code
+does and the paper's 1/K does not. The code's crash in epoch 3 (an attribute that is never set) is not
+reproduced. The network is in ``rearec_network``.
+
+Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
+from lrbench.models.reasoning import Recipe
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.divergence import pairwise_divergence
+
+__all__ = ["ERL", "ERLConfig"]
+
+
+class ERLConfig(ReaRecConfig):
+    """Sizes, steps and the weight of disagreement."""
+
+    source = ReaRecConfig.source
+
+    divergence_weight: float = Field(default=0.05, ge=0)
+    """λ, reward for steps that disagree (code: 0.05; the paper tunes 0.001 to 0.1)."""
+
+
+class Ensemble(GradientStage):
+    """Cross-entropy of the mean state, less the steps' divergence."""
+
+    model: "ERL"
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms; without steps or weight there is no divergence."""
+        model, config = self.model, self.model.config
+        states, _ = model.training_states(batch)  # (steps + 1, targets, width)
+        items = model.item_vectors()
+        terms = {"cross_entropy": cross_entropy(states.mean(0), items, batch.targets)}
+        if not (config.steps and config.divergence_weight):
+            return {"loss": terms["cross_entropy"], **terms}
+        terms["divergence"] = pairwise_divergence(states, items)
+        loss = terms["cross_entropy"] - config.divergence_weight * terms["divergence"]
+        return {"loss": loss, **terms}
+
+
+class ERL(ReaRecNetwork):
+    """Ensemble of reasoning steps."""
+
+    Config = ERLConfig
+    summary = "ReaRec-ERL: mean of latent reasoning steps that shall disagree (arXiv 2503.22675)."
+    stages: ClassVar = {"supervised": Ensemble}
+    default_stages = ("supervised",)
+
+    def representations(self, states: Tensor) -> Tensor:
+        """Means over the steps so far."""
+        counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
+        return states.cumsum(0) / counts[:, None, None]
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """No steps; a single state has nothing to disagree with."""
+        return Recipe({**config.model_dump(), "steps": 0})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """Mean and divergence of as many dropout passes of the encoder."""
+        return Recipe({**config.model_dump(), "chain": "views"})

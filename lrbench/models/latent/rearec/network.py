@@ -1,0 +1,201 @@
+"""The network of ReaRec: a Transformer that thinks on by feeding its last state back as a new token.
+
+r_0 is the state at the last item. Step s appends a token ``LayerNorm(r_{s−1} + p_s)``, with a step
+embedding p_s and the LayerNorm of the items' inputs, which sees all items and the steps before it;
+its state is r_s (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). Every position of a training sequence
+reasons in one pass, which is the same as one row per prefix, as in the source. On the backbone
+``bert4rec`` items see each other in both directions and steps only what was before them, so each
+prefix is a row.
+
+There is no padding item, so none takes part in the softmax. A depth beyond the trained number of steps
+takes the last step embedding again.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models.base import ModelConfig
+from lrbench.models.layers.blocks import InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
+from lrbench.models.next_item import over
+from lrbench.models.reasoning import ReasoningModel, Recipe
+
+__all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
+
+Jitter = Callable[[Tensor], Tensor]
+"""Noise to add to a tensor, of its shape."""
+
+
+class ReaRecConfig(ModelConfig):
+    """Sizes and steps."""
+
+    source = "ReaRec's code (TangJiakai/ReaRec @7f46432)"
+
+    steps: int = Field(default=2, ge=0)
+    """Reasoning steps K in training, and the depth at inference (code: 2); 0: the encoder alone."""
+
+    backbone: Literal["sasrec", "bert4rec"] = "sasrec"
+    """Whether an item sees those before it, or all of the history (prefix mask)."""
+
+    chain: Literal["reasoning", "views"] = "reasoning"
+    """``views``, a control: further dropout passes of the encoder stand for the steps in the losses, and
+    at inference the encoder's state is all there is."""
+
+    layers: int = Field(default=2, ge=1)
+    """Transformer blocks (code: 2)."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width (code: 2)."""
+
+    width: int = Field(default=256, ge=1)
+    """Length of item embeddings and states (code: 256)."""
+
+    inner_width: int = Field(default=300, ge=1)
+    """Width between the two layers of the feed-forward parts (code: 300)."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on what each half of a block adds (code: 0.5)."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights (code: 0.5)."""
+
+    input_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Rate on the inputs of items and steps (code: 0.2, fixed)."""
+
+    temperature: float = Field(default=0.07, gt=0)
+    """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width."""
+        check_heads(self.width, self.heads)
+
+
+class ReaRecNetwork(ReasoningModel):
+    """Encoder, step embeddings, and the chain of reasoning steps."""
+
+    Config = ReaRecConfig
+    config: Any  # of a subclass of ReaRecConfig
+
+    def __init__(self, config: ReaRecConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width = config.width
+        self.embedding = InputEmbedding(n_items, max_length, width, config.input_dropout)
+        self.encoder = transformer(
+            config.layers,
+            width,
+            config.heads,
+            config.inner_width,
+            config.dropout,
+            config.attention_dropout,
+            causal=config.backbone == "sasrec",
+        )
+        self.step_positions = nn.Embedding(config.steps, width)
+        initialise(self)
+
+    @abstractmethod
+    def representations(self, states: Tensor) -> Tensor:
+        """What is scored after 0, 1, … steps, given their states, (steps + 1, rows, width) twice."""
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """On the backbone ``sasrec``."""
+        return bool(config.backbone == "sasrec")
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The steps of training; none where views stand for them."""
+        return int(config.steps) if config.chain == "reasoning" else 0
+
+    @classmethod
+    def without_recurrence(cls, config: Any) -> Recipe:
+        """SASRec of the same sizes and temperature, or the same with items that see each other."""
+        own = set(ReaRecConfig.model_fields) - {"steps", "backbone", "chain"}
+        sizes = config.model_dump(include=own)
+        if config.backbone == "sasrec":
+            return Recipe(sizes, model="sasrec")
+        return Recipe({**sizes, "backbone": config.backbone, "steps": 0}, model="recurrence")
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.embedding.items.weight, self.config.temperature)
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products over the temperature with all items, (rows, items)."""
+        return states @ self.item_vectors().T
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Representations of the last item after each number of steps, (depths, sequences, width)."""
+        states, _ = self.reason(sequences, everywhere=False, steps=max(depths), noise=noise)
+        return self.representations(states)[list(depths)]
+
+    def step_input(self, state: Tensor, step: int) -> Tensor:
+        """Input token of a step, counted from 0, (…, width)."""
+        embedded = state + self.step_positions.weight[min(step, self.config.steps - 1)]
+        return self.embedding.close(embedded)
+
+    def reason(
+        self,
+        sequences: Packed,
+        everywhere: bool,
+        steps: int,
+        noise: torch.Generator | None = None,
+        jitter: Jitter | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Encode the items and take reasoning steps.
+
+        Args:
+            sequences: the histories.
+            everywhere: at every token; otherwise at the last of each sequence, in the order given.
+            steps: how many.
+            noise: where the noise-only control draws from.
+            jitter: with it, a second chain gets the same inputs with this noise added to each.
+
+        Returns:
+            r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width).
+        """
+        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
+        blocks = whole_blocks(self.encoder)
+        chain, second = (Chains(blocks, sequences, memories, everywhere) for _ in range(2))
+        states, shaken = [rows], []
+        for step in range(steps):
+            state = self.carried(states[-1], noise)
+            states.append(chain.extend(self.step_input(state, step).unsqueeze(1)).squeeze(1))
+            if jitter is not None:
+                moved = self.step_input(state + jitter(state), step)
+                shaken.append(second.extend(moved.unsqueeze(1)).squeeze(1))
+        return torch.stack(states), torch.stack(shaken) if shaken else None
+
+    def training_states(
+        self, batch: TrainingBatch, jitter: Jitter | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """States that predict the batch's targets, as :meth:`reason` gives them, (…, targets, width)."""
+        steps = self.config.steps
+        if self.config.chain == "views":
+            states = self.views(batch, steps + 1)
+            return states, None if jitter is None or not steps else self.views(batch, steps, jitter)
+        sequences = batch.sequences
+        rows = sequences.sequence_of[batch.rows] if batch.at_last else batch.rows
+        states, shaken = self.reason(sequences, not batch.at_last, steps, jitter=jitter)
+        return states[:, rows], None if shaken is None else shaken[:, rows]
+
+    def views(self, batch: TrainingBatch, count: int, jitter: Jitter | None = None) -> Tensor:
+        """Passes of the encoder that differ by dropout, and by jitter on the items' inputs.
+
+        Returns:
+            States that predict the batch's targets, (count, targets, width).
+        """
+
+        def view() -> Tensor:
+            embedded = self.embedding.sum(batch.sequences)
+            moved = embedded if jitter is None else embedded + jitter(embedded)
+            states: Tensor = self.encoder(self.embedding.close(moved), batch.sequences)
+            return states[batch.rows]
+
+        return torch.stack([view() for _ in range(count)])

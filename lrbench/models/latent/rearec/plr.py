@@ -1,0 +1,198 @@
+"""PLR: several streams of latent reasoning side by side (arXiv 2601.03153).
+
+There is no public code; where the formulas leave a choice, these are the readings taken. h_0 is the
+encoder's state at the last item; stream m starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs
+the whole encoder stack on one new token per stream, ``LayerNorm(h_{s−1,m} + p_s)``, which sees the items
+and its own stream, and adds the state before it: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is summed up
+by the mean over its steps, without h_{0,m}; the streams by a softmax gate on h_0 (mixture of reasoning
+streams). Training scores that sum z alone; inference scores ``h_0 + z``.
+
+``loss = CE(z) − λ · divergence + μ · contrast``: the divergence is over ordered pairs of all steps of all
+streams, each pair's second constant; the contrast is InfoNCE of z between two passes that differ by
+dropout, a user's other targets left out of the negatives.
+
+Training settings of its authors are not known; the defaults stand in for them.
+"""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.packing import Packed
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
+from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items, whole_blocks
+from lrbench.models.reasoning import Recipe
+from lrbench.objectives.alignment import symmetric_info_nce
+from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.objectives.divergence import pairwise_divergence
+
+__all__ = ["PLR", "PLRConfig"]
+
+
+class PLRConfig(ReaRecConfig):
+    """Streams, steps and weights; sizes of SASRec, as the paper names none."""
+
+    source = "PLR's paper (arXiv 2601.03153), which has no public code"
+
+    streams: int = Field(default=2, ge=1)
+    """M, reasoning streams (paper: best 2)."""
+
+    steps: int = Field(default=2, ge=0)
+    """T, reasoning steps of each stream (paper: best 2); 0: the encoder alone, a control."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states (RecBole's SASRec: 64)."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts (RecBole's SASRec: 256)."""
+
+    input_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides all scores, in training and in ranking (not named in the paper; lrbench's choice)."""
+
+    step_network: Literal["stack", "attention"] = "stack"
+    """What a step runs: the whole encoder stack, or the first block's attention over the items' embeddings
+    and the stream alone, as the paper's formula can be read as well; the choice is lrbench's."""
+
+    gate: Literal["learned", "mean"] = "learned"
+    """How streams are summed: by a gate on the encoder's state, or their mean (the ablation w/o MoRS)."""
+
+    inference: Literal["sum", "reasoning", "encoder"] = "sum"
+    """What is scored at inference: ``h_0 + z`` (paper), z as in training, or h_0: the latter two diagnose."""
+
+    divergence_weight: float = Field(default=0.1, ge=0)
+    """λ, reward for states that disagree (paper: 0.1); 0 is the ablation w/o KL."""
+
+    contrast_weight: float = Field(default=0.1, ge=0)
+    """μ of the contrast between two dropout passes (not named in the paper; lrbench's choice); 0 is the
+    ablation w/o RCL."""
+
+    contrast_temperature: float = Field(default=1.0, gt=0)
+    """Divides the dot products of the contrast (not named in the paper; lrbench's choice)."""
+
+
+class ParallelReasoning(GradientStage):
+    """Cross-entropy of the summed streams, their divergence, and the contrast of two passes."""
+
+    model: "PLR"
+    _data: TrainingData
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Remember whose targets are whose."""
+        self._data = data
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
+        model, config = self.model, self.model.config
+        states, _ = model.training_states(batch)  # (steps + 1, targets, streams, width)
+        summed, items = model.summed(states)[-1], model.item_vectors()
+        terms = {"cross_entropy": cross_entropy(summed, items, batch.targets)}
+        loss = terms["cross_entropy"]
+        if config.divergence_weight and config.steps * config.streams > 1:
+            thoughts = states[1:].movedim(2, 1).flatten(0, 1)  # (steps · streams, targets, width)
+            terms["divergence"] = pairwise_divergence(thoughts, items)
+            loss = loss - config.divergence_weight * terms["divergence"]
+        if config.contrast_weight:
+            second = model.summed(model.training_states(batch)[0])[-1]
+            own = self._data.same_user(batch.target_ids, summed.device)
+            terms["contrast"] = symmetric_info_nce(summed, second, "dot", config.contrast_temperature, own)
+            loss = loss + config.contrast_weight * terms["contrast"]
+        return {"loss": loss, **terms}
+
+
+class PLR(ReaRecNetwork):
+    """Parallel streams of reasoning steps."""
+
+    Config = PLRConfig
+    summary = "PLR: parallel streams of latent reasoning with a gate (arXiv 2601.03153; no public code)."
+    stages: ClassVar = {"supervised": ParallelReasoning}
+    default_stages = ("supervised",)
+
+    def __init__(self, config: PLRConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        self.triggers = nn.Parameter(torch.empty(config.streams, config.width))
+        self.gate = nn.Linear(config.width, config.streams)
+        nn.init.normal_(self.triggers, std=0.02)
+        nn.init.normal_(self.gate.weight, std=0.02)
+        nn.init.zeros_(self.gate.bias)
+
+    def training_states(self, batch: TrainingBatch, jitter: Jitter | None = None) -> tuple[Tensor, None]:
+        """States that predict the batch's targets, (steps + 1, targets, streams, width); and none."""
+        config = self.config
+        if config.chain == "reasoning":
+            return super().training_states(batch)[0], None
+        start = self.views(batch, 1).unsqueeze(2).expand(-1, -1, config.streams, -1)
+        thoughts = self.views(batch, config.steps * config.streams)  # (steps · streams, targets, width)
+        return torch.cat(
+            (start, thoughts.view(config.steps, config.streams, *thoughts.shape[1:]).movedim(1, 2))
+        ), None
+
+    def reason(
+        self,
+        sequences: Packed,
+        everywhere: bool,
+        steps: int,
+        noise: torch.Generator | None = None,
+        jitter: Jitter | None = None,
+    ) -> tuple[Tensor, None]:
+        """Encode the items and let every stream take reasoning steps.
+
+        Returns:
+            h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and none.
+        """
+        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
+        if self.config.step_network == "stack":
+            chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
+        else:
+            chains = Chains(bare_attention(self.encoder), sequences, memories[:1], everywhere)
+        start = rows.unsqueeze(1)  # (rows, 1, width)
+        states = [start.expand(-1, self.config.streams, -1)]
+        state = start + self.triggers
+        for step in range(steps):
+            before = self.carried(state, noise)
+            state = chains.extend(self.step_input(before, step)) + before
+            states.append(state)
+        return torch.stack(states), None
+
+    def summed(self, states: Tensor) -> Tensor:
+        """z after 0, 1, … steps, (steps + 1, rows, width); h_0 where there are none yet.
+
+        Args:
+            states: (steps + 1, rows, streams, width).
+        """
+        start, thoughts = states[0, :, 0], states[1:]
+        counts = torch.arange(1, len(thoughts) + 1, device=states.device, dtype=states.dtype)
+        means = thoughts.cumsum(0) / counts[:, None, None, None]  # (steps, rows, streams, width)
+        if self.config.gate == "learned":
+            mixed = (means * self.gate(start).softmax(-1).unsqueeze(-1)).sum(2)
+        else:
+            mixed = means.mean(2)
+        return torch.cat((start.unsqueeze(0), mixed))
+
+    def representations(self, states: Tensor) -> Tensor:
+        """What inference scores after 0, 1, … steps, (steps + 1, rows, width)."""
+        summed = self.summed(states)
+        start = summed[:1]
+        match self.config.inference:
+            case "sum":
+                return torch.cat((start, start + summed[1:]))
+            case "reasoning":
+                return summed
+            case _:
+                return start.expand_as(summed)
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """No steps; the contrast stays, and without steps nothing can diverge."""
+        return Recipe({**config.model_dump(), "steps": 0})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """All losses on as many dropout passes of the encoder as there are steps of all streams."""
+        return Recipe({**config.model_dump(), "chain": "views"})

@@ -1,0 +1,129 @@
+"""PRL, ReaRec's progressive reasoning: each step predicts more sharply, and noise shall not matter.
+
+``loss = CE(r_K; τ) + w · mean_{s<K} CE(r_s; τ·α^{K−s}) + c · contrast``. From the epoch after the warm-up
+on, a second chain gets the first one's inputs with normal noise added; the contrast asks each noisy r'_s
+to find its own clean r_s among those of the batch (InfoNCE of dot products over τ, gradient through
+both, mean over steps 1 … K) (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The noise's standard deviation
+is γ as in the code, not its variance as in the paper. During the warm-up the contrast is absent, where
+the code crashes.
+
+What differs from the source, whose batches are shuffled prefixes: a user's targets share a batch here, and
+by default they are no negatives of each other. The network is in ``rearec_network``.
+
+Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
+from lrbench.models.reasoning import Recipe
+from lrbench.objectives.alignment import info_nce
+from lrbench.objectives.cross_entropy import cross_entropy
+
+__all__ = ["PRL", "PRLConfig"]
+
+
+class PRLConfig(ReaRecConfig):
+    """Sizes, steps, annealing and contrast."""
+
+    source = ReaRecConfig.source
+
+    progression_weight: float = Field(default=1.0, ge=0)
+    """w of the cross-entropies of the steps before the last (code: 1)."""
+
+    annealing: float = Field(default=5.0, ge=1)
+    """α, factor on the temperature per step before the last (code: 5; the paper tunes 1 to 10)."""
+
+    contrast_weight: float = Field(default=1.0, ge=0)
+    """c of the contrast between noisy and clean states (code: 1)."""
+
+    noise_std: float = Field(default=0.01, gt=0)
+    """γ, standard deviation of the noise on reasoning inputs (code: 0.01)."""
+
+    warm_up: int = Field(default=2, ge=0)
+    """Epochs without noise and contrast (code: 2)."""
+
+    same_sequence_negatives: bool = False
+    """Whether targets of the same user are each other's negatives in the contrast (code: true, in batches
+    where a user hardly ever meets itself; false is lrbench's choice, as here a user's targets share a
+    batch)."""
+
+
+class Progressive(GradientStage):
+    """Annealed cross-entropies of all steps and the contrast against noise."""
+
+    model: "PRL"
+    _data: TrainingData
+    _warm = False
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Remember whose targets are whose."""
+        self._data = data
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Noise starts after the warm-up."""
+        self._warm = epoch > self.model.config.warm_up
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms; without steps there is only the cross-entropy."""
+        model, config = self.model, self.model.config
+        contrasted = self._warm and config.contrast_weight > 0
+        states, shaken = model.training_states(batch, self.jitter if contrasted else None)
+        items = model.item_vectors()
+        terms = {"cross_entropy": cross_entropy(states[-1], items, batch.targets)}
+        loss = terms["cross_entropy"]
+        if config.steps and config.progression_weight:
+            softened = [
+                cross_entropy(state / config.annealing ** (config.steps - step), items, batch.targets)
+                for step, state in enumerate(states[:-1])
+            ]
+            terms["progression"] = torch.stack(softened).mean()
+            loss = loss + config.progression_weight * terms["progression"]
+        if shaken is not None:
+            terms["contrast"] = self._contrast(shaken, states[1:], batch)
+            loss = loss + config.contrast_weight * terms["contrast"]
+        return {"loss": loss, **terms}
+
+    def jitter(self, state: Tensor) -> Tensor:
+        """Noise for a reasoning input, of its shape."""
+        deviation: float = self.model.config.noise_std
+        return torch.randn_like(state) * deviation
+
+    def _contrast(self, shaken: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
+        config = self.model.config
+        similarities = (shaken / config.temperature) @ clean.transpose(1, 2)  # (steps, targets, targets)
+        if not config.same_sequence_negatives:
+            own = self._data.same_user(batch.target_ids, clean.device)
+            similarities.masked_fill_(own, -torch.inf)
+        return torch.stack([info_nce(of_step) for of_step in similarities]).mean()
+
+
+class PRL(ReaRecNetwork):
+    """Progressively sharper reasoning steps."""
+
+    Config = PRLConfig
+    summary = (
+        "ReaRec-PRL: latent reasoning steps of falling temperature, held against noise (arXiv 2503.22675)."
+    )
+    stages: ClassVar = {"supervised": Progressive}
+    default_stages = ("supervised",)
+
+    def representations(self, states: Tensor) -> Tensor:
+        """The states themselves."""
+        return states
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """No steps, so neither progression nor contrast."""
+        return Recipe({**config.model_dump(), "steps": 0})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """All losses on as many dropout passes of the encoder, with the noise on the items' inputs."""
+        return Recipe({**config.model_dump(), "chain": "views"})

@@ -1,0 +1,83 @@
+"""Plain recurrence: a Transformer whose last state is fed back, with no loss that shapes the steps.
+
+The naive floor of latent reasoning (the ablation of ReaRec without its two learning methods; arXiv
+2503.22675, §4.8): only the last step is trained, by cross-entropy, and by default there are no step
+embeddings. The network is that of ReaRec; sizes and dropout are those of SASRec here, so that the
+difference from SASRec is the recurrence alone.
+
+Training settings of ReaRec that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
+from lrbench.models.reasoning import Recipe
+from lrbench.objectives.cross_entropy import cross_entropy
+
+__all__ = ["Recurrence", "RecurrenceConfig"]
+
+
+class RecurrenceConfig(ReaRecConfig):
+    """Sizes of SASRec, steps of ReaRec."""
+
+    source = "SASRec of RecBole 1.2.1"
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states (RecBole: 64)."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts (RecBole: 256)."""
+
+    input_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the inputs of items and steps (RecBole: 0.5)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides all scores, in training and in ranking (RecBole: 1)."""
+
+    step_embedding: bool = False
+    """Whether a step adds an embedding of its number (ReaRec's code: true; false as in its paper's
+    ablation)."""
+
+
+class LastStep(GradientStage):
+    """Cross-entropy of the last step."""
+
+    model: "Recurrence"
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the cross-entropy as ``loss``."""
+        states, _ = self.model.training_states(batch)
+        return {"loss": cross_entropy(states[-1], self.model.item_vectors(), batch.targets)}
+
+
+class Recurrence(ReaRecNetwork):
+    """SASRec in a loop."""
+
+    Config = RecurrenceConfig
+    summary = "Plain recurrence: SASRec whose last state is fed back, trained on the last step alone."
+    stages: ClassVar = {"supervised": LastStep}
+    default_stages = ("supervised",)
+
+    def __init__(self, config: RecurrenceConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        if not config.step_embedding:
+            self.step_positions.requires_grad_(False).weight.zero_()
+
+    def representations(self, states: Tensor) -> Tensor:
+        """The states themselves."""
+        return states
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """No steps."""
+        return Recipe({**config.model_dump(), "steps": 0})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """There are no auxiliary losses, so this is the encoder alone."""
+        return cls.without_reasoning(config)

@@ -1,0 +1,1 @@
+"""Layers on packed sequences that several models share."""

@@ -1,0 +1,84 @@
+"""The feed-forward part of a Transformer block, which keeps nothing as wide as its inside for many tokens.
+
+What lies between its two layers is four times as wide as a state, and kept twice, before and after the GELU,
+it is half of all that a training pass keeps. Beyond a thousand tokens it is computed anew, piece by piece,
+in the backward pass. Measured at width 64 on one core, that takes 6.9 ms instead of 5.8 for 1,800 tokens, and
+for 6,000, whose inside has left the processor's cache by then, 22.2 as before.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.layer import Layer
+
+__all__ = ["FeedForward", "gelu"]
+
+_FEW_TOKENS = 1024  # up to so many what is inside is kept
+_PIECE = 512  # tokens whose inside exists at once beyond
+
+
+class FeedForward(Layer):
+    """Two linear layers with an exact GELU between them, on each token alone."""
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, inner)
+        self.contract = nn.Linear(inner, width)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(…, width) → (…, width)."""
+        contracted: Tensor
+        if hidden.device.type != "cpu" or hidden.shape[:-1].numel() <= _FEW_TOKENS:
+            contracted = self.contract(gelu(self.expand(hidden)))
+            return contracted
+        expand, contract = self.expand, self.contract
+        contracted = _InPieces.apply(  # type: ignore[no-untyped-call]
+            hidden.flatten(0, -2), expand.weight, expand.bias, contract.weight, contract.bias
+        )
+        return contracted.view(hidden.shape)
+
+
+def gelu(hidden: Tensor) -> Tensor:
+    """Exact GELU, (…, width).
+
+    For contiguous numbers on the CPU torch asks oneDNN, which compiles a kernel for every number of tokens it
+    meets and keeps a thousand of them, some two gigabytes; turned about, they take torch's own kernel.
+    """
+    return F.gelu(hidden.transpose(0, -1)).transpose(0, -1)
+
+
+class _InPieces(torch.autograd.Function):
+    """``gelu(x W₁ᵀ + b₁) W₂ᵀ + b₂``, (tokens, width), of which x alone is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, expand: Tensor, expand_bias: Tensor, contract: Tensor, contract_bias: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(hidden, expand, expand_bias, contract)
+        contracted = torch.empty_like(hidden)
+        for piece, out in zip(torch.split(hidden, _PIECE), torch.split(contracted, _PIECE), strict=True):
+            inner = gelu(torch.addmm(expand_bias, piece, expand.T))  # (piece, inner)
+            torch.addmm(contract_bias, inner, contract.T, out=out)
+        return contracted
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        hidden, expand, expand_bias, contract = ctx.saved_tensors
+        by_hidden = torch.empty_like(hidden)
+        by_expand, by_bias, by_contract = map(torch.zeros_like, (expand, expand_bias, contract))
+        pieces = (torch.split(tensor, _PIECE) for tensor in (hidden, gradient, by_hidden))
+        for piece, by_piece, out in zip(*pieces, strict=True):
+            expanded = torch.addmm(expand_bias, piece, expand.T)  # (piece, inner)
+            by_contract.addmm_(by_piece.T, gelu(expanded))
+            by_inner = (by_piece @ contract).T
+            by_expanded = torch.ops.aten.gelu_backward(by_inner, expanded.T).T  # turned about as in gelu
+            by_expand.addmm_(by_expanded.T, piece)
+            by_bias += by_expanded.sum(0)
+            torch.mm(by_expanded, expand, out=out)
+        return by_hidden, by_expand, by_bias, by_contract, gradient.sum(0)

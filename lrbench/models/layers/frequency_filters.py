@@ -1,0 +1,202 @@
+"""Mixers that filter a history in the frequency domain, and blocks made of them.
+
+A filter multiplies the discrete Fourier transform of a window of L places with a weight per frequency,
+which is a circular convolution over the window: ``y_t = Σ_s k_{(t−s) mod L} · x_s``. Computed so, places
+of padding simply do not occur, and a short history costs what it is long; the kernel is the inverse
+transform of the weights. Later items reach earlier ones through the wrap of the window, so these
+mixers are not causal and every prefix is a training row of its own.
+
+The sources pad every history to the window with a learned token that takes part like an item
+(``padding = "tokens"`` of the models here); by default there is none, so that a score does not depend on
+what padding learned.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.blocks import Block, Encoder, Residual
+from lrbench.models.layers.feed_forward import FeedForward
+from lrbench.models.layers.layer import Layer
+
+__all__ = [
+    "FrequencyFilter",
+    "FrequencyRescaler",
+    "Mixture",
+    "PaddedAttention",
+    "bsarec_blocks",
+    "check_cutoff",
+    "fmlp_blocks",
+]
+
+_FORBIDDEN = -10_000.0  # what the sources add to the scores of forbidden keys
+
+
+def fmlp_blocks(n_blocks: int, width: int, window: int, dropout: float) -> Encoder:
+    """Stack FMLP blocks: a learnable filter and a feed-forward part of inner width 4 · width, post-norm."""
+
+    def block() -> Block:
+        mixer = Residual(FrequencyFilter(width, window), width, dropout)
+        return Block(mixer, Residual(FeedForward(width, 4 * width), width, dropout))
+
+    return Encoder(block, n_blocks)
+
+
+def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
+    n_blocks: int,
+    width: int,
+    inner: int,
+    window: int,
+    dropout: float,
+    attention: Callable[[], Attention],
+    cutoff: int,
+    share: float,
+) -> Encoder:
+    """Stack BSARec blocks: a rescaled-frequency branch beside attention, then a feed-forward part."""
+
+    def block() -> Block:
+        frequency = Residual(FrequencyRescaler(width, window, cutoff), width, dropout)
+        mixer = Mixture(frequency, Residual(attention(), width, dropout), share)
+        return Block(mixer, Residual(FeedForward(width, inner), width, dropout))
+
+    return Encoder(block, n_blocks)
+
+
+def check_cutoff(option: str, cutoff: int, window: int) -> None:
+    """Refuse a cutoff that lets all frequencies of a window pass, so that BSARec rescales none.
+
+    Args:
+        option: what the model's configuration calls it.
+        cutoff: c; the lowest c//2 + 1 frequencies pass.
+        window: places, whose real Fourier transform has window//2 + 1 frequencies.
+
+    Raises:
+        ValueError: none is left.
+    """
+    if cutoff // 2 + 1 >= window // 2 + 1:
+        raise ValueError(
+            f"{option} = {cutoff} leaves no high frequency in {window} places; "
+            f"set it to {2 * (window // 2) - 1} or less"
+        )
+
+
+class FrequencyFilter(Layer):
+    """FMLP-Rec's filter: a learned complex weight per frequency and channel (Zhou et al., WWW 2022)."""
+
+    def __init__(self, width: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.complex_weight = nn.Parameter(torch.randn(window // 2 + 1, width, 2) * 0.02)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        kernel = self._kernel()
+
+        def convolve(real: Tensor, part: Tensor) -> Tensor:
+            matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length, width)
+            channels = (part * real.unsqueeze(-1)).permute(2, 1, 0)  # (width, length, sequences)
+            filtered: Tensor = matrix.permute(2, 0, 1) @ channels
+            return filtered.permute(2, 1, 0)
+
+        return sequences.by_group_masked(convolve, hidden)
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        return sequences.sums(self._kernel().index_select(0, sequences.ages % self.window) * hidden)
+
+    def _kernel(self) -> Tensor:
+        """By lag, (window, width); the transform knows no half precision on every device."""
+        weights = torch.view_as_complex(self.complex_weight)
+        kernel: Tensor = torch.fft.irfft(weights, n=self.window, dim=0)
+        return kernel
+
+
+class FrequencyRescaler(Layer):
+    """BSARec's filter: the lowest frequencies as they are, the others times a learned gain β² per channel."""
+
+    def __init__(self, width: int, window: int, cutoff: int) -> None:
+        super().__init__()
+        self.window = window
+        self.sqrt_beta = nn.Parameter(torch.randn(width))
+        passed = torch.zeros(window // 2 + 1, dtype=torch.float64)
+        passed[: cutoff // 2 + 1] = 1
+        self.kernel = torch.fft.irfft(passed, n=window)  # (window,), no buffer: it keeps its precision
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        kernel = self.kernel.to(hidden)
+
+        def smooth(real: Tensor, part: Tensor) -> Tensor:
+            matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length)
+            smoothed: Tensor = matrix @ (part * real.unsqueeze(-1))
+            return smoothed
+
+        return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        kernel = self.kernel.to(hidden)
+        low = sequences.sums(kernel[sequences.ages % self.window].unsqueeze(-1) * hidden)
+        return self._rescale(hidden.index_select(0, sequences.last), low)
+
+    def _rescale(self, hidden: Tensor, low: Tensor) -> Tensor:
+        rescaled: Tensor = low + self.sqrt_beta.square() * (hidden - low)
+        return rescaled
+
+
+class Mixture(Layer):
+    """``share · frequency branch + (1 − share) · attention branch``, each with its own residual."""
+
+    def __init__(self, frequency: Residual, attention: Residual, share: float) -> None:
+        super().__init__()
+        self.frequency = frequency
+        self.attention = attention
+        self.share = share
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        return torch.lerp(self.attention(hidden, sequences), self.frequency(hidden, sequences), self.share)
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        attended, filtered = (
+            branch.at_last(hidden, sequences) for branch in (self.attention, self.frequency)
+        )
+        return torch.lerp(attended, filtered, self.share)
+
+
+class PaddedAttention(Attention):
+    """Attention of sources that add −10,000 to forbidden scores and have padding tokens.
+
+    A padding token before the first item sees only what is forbidden, so it attends to everything, the
+    future included; that matters where a filter then carries its state to items.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, padding_item: int) -> None:
+        super().__init__(width, heads, dropout)
+        self.padding_item = padding_item
+
+    def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
+
+        def padded(items: Tensor, part: Tensor) -> Tensor:
+            length = items.shape[1]
+            allowed = torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
+            allowed = allowed & (items != self.padding_item)[:, None, :]
+            added = torch.zeros(allowed.shape, dtype=part.dtype, device=items.device)
+            return self.mix(added.masked_fill(~allowed, _FORBIDDEN), part)
+
+        return sequences.by_group(padded, sequences.items, projected)
+
+    def seen_by_last(self, sequences: Packed) -> Tensor:
+        """Whether the last item of its sequence sees a token, (tokens,)."""
+        return super().seen_by_last(sequences) & (sequences.items != self.padding_item)
+
+
+def _lags(length: int, window: int, device: torch.device) -> Tensor:
+    """How far place t (row) lies behind place s (column), around the window, (length, length)."""
+    places = torch.arange(length, device=device)
+    return (places[:, None] - places) % window

@@ -1,0 +1,215 @@
+"""Latent tokens that a Transformer appends to a history one by one, without encoding the history again.
+
+A chain is a run of latent tokens behind one item of a sequence. Each token of a chain sees the items up
+to that one and the tokens of its own chain before it, with one softmax over both, as if the history were
+cut there and lengthened by the chain. The items' keys and values are computed once and serve all chains
+of all positions and streams, so training on every position costs about one pass more per latent token;
+at inference only the last item of each sequence has chains. (The cached form of ReaRec,
+TangJiakai/ReaRec @7f46432, for one prefix at a time.)
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.blocks import Block, Encoder, Residual
+
+__all__ = ["ChainBlock", "Chains", "Memory", "bare_attention", "encode_items", "whole_blocks"]
+
+
+class Memory(NamedTuple):
+    """What one block remembers of the items."""
+
+    keys: Tensor  # (tokens, width)
+    values: Tensor  # (tokens, width)
+
+
+def encode_items(
+    encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool
+) -> tuple[Tensor, list[Memory]]:
+    """Run the blocks on the items and keep each block's keys and values.
+
+    Args:
+        encoder: blocks that mix by attention.
+        hidden: embedded items, (tokens, width).
+        sequences: the histories.
+        everywhere: give the state of every token; otherwise of the last of each sequence, in the order given
+            to ``pack``.
+
+    Returns:
+        States, (rows, width), and one memory per block.
+    """
+    blocks = whole_blocks(encoder)
+    memories = []
+    for block in blocks:
+        projected = block.attention.project(hidden)
+        memories.append(Memory(*projected.chunk(3, -1)[1:]))
+        if everywhere or block is not blocks[-1]:
+            attended = block.attention.attend(projected, sequences)
+        else:
+            attended = block.attention.attend_at_last(projected, sequences)
+            hidden = hidden.index_select(0, sequences.last)
+        hidden = block.close(attended, hidden, sequences)
+    return hidden, memories
+
+
+class Chains:
+    """Growing chains behind every item, or behind the last item of each sequence.
+
+    Args:
+        blocks: what a latent token runs through.
+        sequences: the histories.
+        memories: of each of these blocks, from :func:`encode_items`.
+        everywhere: a chain row for every token; otherwise one for each sequence, in the order given to
+            ``pack``.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence["ChainBlock"],
+        sequences: Packed,
+        memories: Sequence[Memory],
+        everywhere: bool,
+    ) -> None:
+        self._blocks = blocks
+        self._sequences = sequences
+        self._memories = memories
+        self._everywhere = everywhere
+        self._own: list[list[Memory]] = [[] for _ in memories]  # of each block, one per token of a chain
+
+    def extend(self, hidden: Tensor) -> Tensor:
+        """Append one token to every chain.
+
+        Args:
+            hidden: inputs, (rows, streams, width); streams are chains of one row that do not see each other.
+
+        Returns:
+            The token's states after the last block, (rows, streams, width).
+        """
+        for block, memory, own in zip(self._blocks, self._memories, self._own, strict=True):
+            query, keys, values = block.attention.project(hidden).chunk(3, -1)
+            own.append(Memory(keys, values))
+            chain = [torch.stack(parts, 2) for parts in zip(*own, strict=True)]  # (rows, streams, chain, …)
+            attended = self._attend(block.attention, query, memory, chain)
+            hidden = block.close(attended, hidden, self._sequences)
+        return hidden
+
+    def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
+        """Weighted values of the items before and of the chain, (rows, streams, width).
+
+        What a chain has to do with itself is done row by row; only scores and weights of it go through the
+        groups of sequences, where the items are.
+        """
+        heads, width = attention.heads, query.shape[-1]
+        query = query / math.sqrt(width / heads)
+        keys, values = chain  # (rows, streams, chain, width)
+        own = _by_head(query.unsqueeze(2) * keys, heads).sum(-1)  # (rows, streams, chain, heads)
+        rows = torch.cat((query, own.flatten(2)), -1)  # (rows, streams, width + chain · heads)
+        if self._everywhere:
+
+            def at_all(rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+                length = keys.shape[1]
+                seen = torch.ones(length, length, dtype=torch.bool, device=keys.device).tril()
+                return _mix(attention, rows, keys, values, seen[:, None, :])
+
+            mixed = self._sequences.by_group(at_all, rows, *memory)
+        else:
+
+            def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+                seen = real[:, None, None, None, :]
+                return _mix(attention, rows.unsqueeze(1), keys, values, seen).squeeze(1)
+
+            mixed = self._sequences.at_last(at_last, rows, *memory)
+        from_items, weights = mixed.tensor_split([width], -1)
+        weights = weights.reshape(own.shape).unsqueeze(-1)  # (rows, streams, chain, heads, 1)
+        from_chain = (weights * _by_head(values, heads)).sum(2)  # (rows, streams, heads, …)
+        return from_items + from_chain.flatten(2)
+
+
+def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
+    """Attend to items and to one's own chain at once.
+
+    Args:
+        attention: for its heads and dropout.
+        rows: scaled queries and, of each token of the chain, its scores by head, (sequences, places, streams,
+            width + chain · heads).
+        keys: of the items, (sequences, length, width).
+        values: of the items, likewise.
+        seen: which items a place sees; broadcast to (sequences, heads, places, streams, length).
+
+    Returns:
+        Weighted values of the items and weights of the chain, shaped as ``rows``.
+    """
+    length, width = keys.shape[1:]
+    heads, (query, own) = attention.heads, rows.tensor_split([width], -1)
+    query = _by_head(query, heads).permute(0, 3, 1, 2, 4)  # (sequences, heads, places, streams, …)
+    own = own.reshape(*own.shape[:3], -1, heads).permute(0, 4, 1, 2, 3)  # (sequences, heads, …, chain)
+    keys, values = (_by_head(part, heads).transpose(1, 2) for part in (keys, values))
+    scores = query.flatten(2, 3) @ keys.transpose(2, 3)  # (sequences, heads, places · streams, length)
+    scores = scores.view(*query.shape[:4], length).masked_fill(~seen, -torch.inf)
+    weights: Tensor = attention.dropout(torch.cat((scores, own), -1).softmax(-1))
+    item_weights, own_weights = weights.tensor_split([length], -1)
+    mixed = (item_weights.flatten(2, 3) @ values).view(query.shape)
+    parts = mixed.permute(0, 2, 3, 1, 4).flatten(3), own_weights.permute(0, 2, 3, 4, 1).flatten(3)
+    return torch.cat(parts, -1)
+
+
+def _by_head(part: Tensor, heads: int) -> Tensor:
+    """(…, width) → (…, heads, width / heads)."""
+    return part.view(*part.shape[:-1], heads, -1)
+
+
+class ChainBlock(Protocol):
+    """What a latent token runs through: attention, and what comes after."""
+
+    @property
+    def attention(self) -> Attention:
+        """Mixes the token with what it sees."""
+        ...
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        """The token's output, given the weighted values and its input, (…, width) each."""
+        ...
+
+
+class _WholeBlock(NamedTuple):
+    """A Transformer block taken apart."""
+
+    attention: Attention
+    residual: Residual
+    feed_forward: nn.Module
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        mixed = self.residual.close(self.attention.output(attended), hidden)
+        fed: Tensor = self.feed_forward(mixed, sequences)
+        return fed
+
+
+class _BareAttention(NamedTuple):
+    """Attention alone, without residual, norm and feed-forward part."""
+
+    attention: Attention
+
+    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        output: Tensor = self.attention.output(attended)
+        return output
+
+
+def whole_blocks(encoder: Encoder) -> list[ChainBlock]:
+    """The blocks of an encoder that mixes by attention."""
+    blocks: list[ChainBlock] = []
+    for block in encoder.blocks:
+        assert isinstance(block, Block) and isinstance(block.mixer, Residual)
+        assert isinstance(block.mixer.inner, Attention)
+        blocks.append(_WholeBlock(block.mixer.inner, block.mixer, block.feed_forward))
+    return blocks
+
+
+def bare_attention(encoder: Encoder) -> list[ChainBlock]:
+    """The first block's attention, whose memory is of the items' embeddings, without the rest of it."""
+    return [_BareAttention(whole_blocks(encoder)[0].attention)]

@@ -1,0 +1,1 @@
+"""Sequence encoders that do not reason: the baselines and backbones."""

@@ -1,0 +1,78 @@
+"""BSARec: attention beside a filter that rescales high frequencies (Shin et al., AAAI 2024).
+
+As in the authors' code (yehjin-shin/BSARec): every block mixes α parts of a frequency branch, which keeps
+the lowest c//2 + 1 frequencies and scales the others by a learned β² per channel, with 1 − α parts of
+causal attention; full softmax cross-entropy. Differences by default: no padding tokens in filters and
+attention (``padding = "tokens"`` has them, and lets padding attend to everything as the source does).
+Every prefix is a training row, as filters are not causal. Seen items are left out of the ranks or not by
+the protocol; the authors give them the score 0.
+
+Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 200
+epochs. Their learning rate is the default of its stage.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.blocks import Encoder, check_heads
+from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff
+from lrbench.models.sequential.filter_model import FilteredConfig, FilteredModel
+from lrbench.models.supervised import Supervised
+
+__all__ = ["BSARec", "BSARecConfig"]
+
+
+class BSARecConfig(FilteredConfig):
+    """Attention and filters."""
+
+    source = "BSARec's run on Beauty (yehjin-shin/BSARec)"
+
+    heads: int = Field(default=1, ge=1)
+    """Attention heads; they divide the width (authors on Beauty: 1)."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights (authors: 0.5)."""
+
+    cutoff: int = Field(default=5, ge=1)
+    """c; the lowest c//2 + 1 frequencies pass as they are (authors on Beauty: 5)."""
+
+    alpha: float = Field(default=0.7, ge=0, le=1)
+    """Share of the frequency branch (authors on Beauty: 0.7)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""
+        check_heads(self.width, self.heads)
+        check_cutoff("cutoff", self.cutoff, max_length)
+
+
+class BSARec(FilteredModel):
+    """Blocks of attention and rescaled frequencies."""
+
+    Config = BSARecConfig
+    summary = "BSARec: attention beside rescaled frequencies (Shin et al. 2024)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    stage_defaults: ClassVar = {"supervised": {"learning_rate": 5e-4}}
+
+    def blocks(self) -> Encoder:
+        """BSARec blocks over the whole window."""
+        config = self.config
+
+        def attention() -> Attention:
+            if config.padding == "tokens":
+                return PaddedAttention(config.width, config.heads, config.attention_dropout, self.n_items)
+            return Attention(config.width, config.heads, config.attention_dropout)
+
+        return bsarec_blocks(
+            config.layers,
+            config.width,
+            4 * config.width,
+            self.max_length,
+            config.dropout,
+            attention,
+            config.cutoff,
+            config.alpha,
+        )

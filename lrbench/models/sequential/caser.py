@@ -1,0 +1,173 @@
+"""Caser: convolutions over the history as an image of embeddings (Tang & Wang, WSDM 2018).
+
+As in RecBole 1.2.1: horizontal filters of every height up to the maximum length, each pooled to its
+largest activation; vertical filters, weighted sums of the embeddings by place; dropout, two linear layers
+with ReLU, dot products with the item table, full softmax cross-entropy, and a penalty on the (not squared)
+norms of the weights.
+
+What differs: a filter covers only items that are there, where the source fills short histories with an
+item of its own, whose embedding its filters then see; so every position of a training sequence is a target
+in one pass, pooled and summed over the items up to it. There is no vector per user: the protocols rank by
+histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.layers.dropout import Dropout
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+
+__all__ = ["Caser", "CaserConfig"]
+
+
+class CaserConfig(NextItemLoss):
+    """Sizes and regularisation."""
+
+    source = "Caser of RecBole 1.2.1"
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and user states."""
+
+    horizontal_filters: int = Field(default=8, ge=1)
+    """Horizontal filters of each height (RecBole: 8; paper: 16)."""
+
+    vertical_filters: int = Field(default=4, ge=1)
+    """Vertical filters, each as long as the maximum length (RecBole: 4)."""
+
+    tallest: int | None = Field(default=None, ge=1)
+    """Height of the tallest horizontal filter; none: the maximum length, as RecBole has it, though its
+    work grows with the cube of that (the paper's images are at most 9 items high)."""
+
+    dropout: float = Field(default=0.4, ge=0, lt=1)
+    """Rate on what the filters found (RecBole: 0.4; paper: 0.5)."""
+
+    penalty: float = Field(default=1e-4, ge=0)
+    """Weight of the sum of the norms (RecBole: 1e-4)."""
+
+
+class Penalised(GradientStage):
+    """Loss of the next item at every target, and the penalty."""
+
+    model: "Caser"
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms."""
+        states = self.model.target_states(batch)  # (targets, width)
+        prediction = self.model.target_loss(states, batch.targets)
+        norms = self.model.norms()
+        return {
+            "loss": prediction + self.model.config.penalty * norms,
+            "prediction": prediction,
+            "norms": norms,
+        }
+
+
+class Caser(NextItemModel):
+    """Horizontal and vertical convolutions; the state scores all items by dot product."""
+
+    Config = CaserConfig
+    summary = "Caser: convolutions over the history (Tang & Wang 2018; RecBole's form)."
+    stages: ClassVar = {"supervised": Penalised}
+    default_stages = ("supervised",)
+    config: CaserConfig
+
+    def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, tallest = config.width, min(config.tallest or max_length, max_length)
+        self.items = nn.Embedding(n_items, width)
+        self.horizontal = nn.ModuleList(
+            nn.Conv1d(width, config.horizontal_filters, height) for height in range(1, tallest + 1)
+        )
+        self.vertical = nn.Linear(max_length, config.vertical_filters)  # weights by place, then the bias
+        self.dropout = Dropout(config.dropout)
+        found = config.vertical_filters * width + config.horizontal_filters * tallest
+        self.first = nn.Linear(found, width)
+        self.second = nn.Linear(width, width)
+        nn.init.normal_(self.items.weight, std=1 / width)
+        for linear in (self.first, self.second):
+            nn.init.xavier_normal_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        found = sequences.by_group(self.filtered, self.items(sequences.items))
+        return F.relu(self.second(F.relu(self.first(self.dropout(found)))))
+
+    def filtered(self, embedded: Tensor) -> Tensor:
+        """What the filters find up to each place: (sequences, length, width) → (sequences, length, found)."""
+        return torch.cat((self._vertical(embedded), self._horizontal(embedded)), -1)
+
+    def norms(self) -> Tensor:
+        """Sum of the Frobenius norms of the item table and of all filters and linear weights."""
+        filters = [filter_.weight for filter_ in self._filters()]
+        weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight, *filters]
+        return torch.stack([weight.norm() for weight in weights]).sum()
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.items.weight, self.config.temperature)
+
+    def _filters(self) -> list[nn.Conv1d]:
+        return [filter_ for filter_ in self.horizontal if isinstance(filter_, nn.Conv1d)]
+
+    def _vertical(self, embedded: Tensor) -> Tensor:
+        """Weighted sums of the embeddings so far, filter by filter, (sequences, length, filters · width)."""
+        weights = self.vertical.weight[:, : embedded.shape[1]].T  # (length, filters)
+        sums = (embedded.unsqueeze(2) * weights.unsqueeze(2)).cumsum(1)
+        return (sums + self.vertical.bias.unsqueeze(1)).flatten(2)
+
+    def _horizontal(self, embedded: Tensor) -> Tensor:
+        """Largest activation so far by height and filter, (sequences, length, heights · filters)."""
+        sequences, length, _ = embedded.shape
+        pooled = []
+        for height, filter_ in enumerate(self._filters(), start=1):
+            if height > length:  # taller than what is there: finds nothing
+                pooled.append(embedded.new_zeros(sequences, length, filter_.out_channels))
+                continue
+            weight = filter_.weight  # (filters, width, height)
+            activations = F.relu(_Convolution.apply(embedded, weight, filter_.bias))  # type: ignore[no-untyped-call]
+            pooled.append(F.pad(activations.cummax(1).values, (0, 0, height - 1, 0)))
+        return torch.cat(pooled, -1)
+
+
+class _Convolution(torch.autograd.Function):
+    """Product of every window of a history with every filter, (sequences, places, filters).
+
+    torch's convolution has oneDNN compile kernels for every number and length of sequences, which takes
+    longer than to convolve. Windows take far more room than histories, so the gradient lays them out again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, histories: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(histories, filters)
+        return F.linear(_windows(histories, filters), filters.flatten(1), bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        histories, filters = ctx.saved_tensors
+        by_window = (gradient @ filters.flatten(1)).unflatten(2, filters.shape[1:])
+        by_history = torch.ops.aten.unfold_backward(by_window, histories.shape, 1, filters.shape[2], 1)
+        flat = gradient.flatten(0, 1)  # (sequences · places, filters)
+        by_filter = flat.T @ _windows(histories, filters).flatten(0, 1)
+        return by_history, by_filter.view_as(filters), flat.sum(0)
+
+
+def _windows(histories: Tensor, filters: Tensor) -> Tensor:
+    """Every window as high as the filters, (sequences, places, width · height)."""
+    return histories.unfold(1, filters.shape[2], 1).flatten(2)

@@ -1,0 +1,81 @@
+"""CL4SRec: SASRec whose states agree between two augmented views of a history (Xie et al., ICDE 2022).
+
+Besides the cross-entropy at all positions, NT-Xent holds together the states of two views of each training
+sequence, each cropped, masked or reordered, against those of all other sequences of the batch. The authors
+published no code; shares, temperature and λ are those of the re-implementation beside DuoRec
+(RuihongQiu/DuoRec @73eff25), which augments every prefix where the paper augments every user's sequence, as
+is done here. There is no padding item; the mask token is never recommended.
+
+Training settings of that code that are not the defaults here: batches of 256 prefixes and at most 50 epochs.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.next_item import over
+from lrbench.models.sequential.augmentation import Augmentation, two_views
+from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
+from lrbench.objectives.alignment import Similarity, nt_xent
+
+__all__ = ["CL4SRec", "CL4SRecConfig"]
+
+
+class CL4SRecConfig(SASRecConfig):
+    """Sizes of SASRec, the augmentations and the contrast."""
+
+    source = "CL4SRec in DuoRec's code (RuihongQiu/DuoRec @73eff25), as its own authors published none"
+
+    crop: float = Field(default=0.6, gt=0, le=1)
+    """η: share of a history that cropping keeps (DuoRec's code: 0.6)."""
+
+    mask: float = Field(default=0.3, ge=0, le=1)
+    """γ: share of a history that masking hides (DuoRec's code: 0.3)."""
+
+    reorder: float = Field(default=0.6, ge=0, le=1)
+    """β: share of a history that reordering shuffles (DuoRec's code: 0.6)."""
+
+    contrast_weight: float = Field(default=0.1, ge=0)
+    """λ of the contrast (paper, DuoRec's code: 0.1)."""
+
+    contrast_temperature: float = Field(default=1.0, gt=0)
+    """τ of the contrast (DuoRec's code: 1)."""
+
+    similarity: Similarity = "dot"
+    """Dot product or cosine (DuoRec's code: dot)."""
+
+
+class AugmentedContrast(GradientStage):
+    """Loss of the next item at every target, and NT-Xent between two views of every sequence."""
+
+    model: "CL4SRec"
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms."""
+        model, config = self.model, self.model.config
+        states = model.target_states(batch)  # (targets, width)
+        prediction = model.target_loss(states, batch.targets)
+        augmentation = Augmentation(config.crop, config.mask, config.reorder, model.n_items)
+        first, second = (
+            model.last_states(view) for view in two_views(batch.sequences, augmentation)
+        )  # (sequences, width) each
+        contrast = nt_xent(first, second, config.similarity, config.contrast_temperature)
+        loss = prediction + config.contrast_weight * contrast
+        return {"loss": loss, "prediction": prediction, "contrast": contrast}
+
+
+class CL4SRec(SASRec):
+    """SASRec with contrast between augmented views."""
+
+    Config = CL4SRecConfig
+    summary = "CL4SRec: SASRec with contrast between cropped, masked and reordered views (Xie et al. 2022)."
+    stages: ClassVar = {"supervised": AugmentedContrast}
+    further_items = 1  # the mask token
+    config: CL4SRecConfig
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings without that of the mask token, over the temperature, (items, width)."""
+        return over(self.embedding.items.weight[: self.n_items], self.config.temperature)

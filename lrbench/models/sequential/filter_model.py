@@ -1,0 +1,96 @@
+"""What FMLP-Rec and BSARec share: a history of fixed window, mixed by filters, read at its last item.
+
+Positions are counted so that the last item has the last one, as the sources' padding on the left has it.
+"""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.blocks import Encoder, InputEmbedding, initialise
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+
+__all__ = ["FilteredConfig", "FilteredModel"]
+
+
+class FilteredConfig(NextItemLoss):
+    """Sizes and padding."""
+
+    source = "the authors' code of FMLP-Rec (RUCAIBox/FMLP-Rec @f3c4285) and BSARec (yehjin-shin/BSARec)"
+
+    layers: int = Field(default=2, ge=1)
+    """Blocks (both authors: 2)."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states (both authors: 64)."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input and on what each part of a block adds (both authors: 0.5)."""
+
+    padding: Literal["absent", "tokens"] = "absent"
+    """``tokens`` pads every history on the left to the maximum length with a learned token that takes part
+    in the filters and in the softmax, as the sources do; it costs the maximum length for every history.
+    ``absent`` is lrbench's choice."""
+
+
+class FilteredModel(NextItemModel):
+    """Embedding, blocks of filters, and the state at the last item."""
+
+    config: Any  # of a subclass of FilteredConfig
+
+    def __init__(self, config: FilteredConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        self.embedding = InputEmbedding(
+            n_items,
+            max_length,
+            config.width,
+            config.dropout,
+            padding=config.padding == "tokens",
+            right_aligned=config.padding == "absent",
+        )
+        self.encoder = self.blocks()
+        initialise(self)
+
+    @abstractmethod
+    def blocks(self) -> Encoder:
+        """The encoder's blocks."""
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """No: a filter's window is circular."""
+        return False
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State at each token, (tokens, width); only the last of a sequence has seen no later item."""
+        arranged = self._arrange(sequences)
+        states: Tensor = self.encoder(self.embedding(arranged), arranged)
+        if arranged is sequences:
+            return states
+        return states[sequences.places_when_padded(self.max_length, left=True)]
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State at the last item of each sequence, (sequences, width)."""
+        arranged = self._arrange(sequences)
+        return self.encoder.at_last(self.embedding(arranged), arranged)
+
+    def _arrange(self, sequences: Packed) -> Packed:
+        """The sequences as the filters take them: with padding tokens where the configuration has them."""
+        if self.config.padding == "absent":
+            return sequences
+        return sequences.padded(self.max_length, self.n_items, left=True)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width), that of padding tokens last."""
+        return over(self.embedding.items.weight, self.config.temperature)
+
+    def score(self, states: Tensor) -> Tensor:
+        """Dot products with all items, (rows, items)."""
+        return states @ self.item_vectors()[: self.n_items].T

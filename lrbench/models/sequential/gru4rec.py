@@ -1,0 +1,81 @@
+"""GRU4Rec: a gated recurrent network over the history (Hidasi et al., ICLR 2016; Tan et al. 2016).
+
+As in RecBole 1.2.1: dropout on the item embeddings, GRU layers without biases, a linear layer back
+to the embedding width, full softmax cross-entropy, and its initialisation, in which only the first
+GRU layer is drawn by Xavier's rule and further ones keep PyTorch's own. Differences: every position
+of a training sequence is a target in one pass, which for a recurrent network is the same loss as
+one row per prefix; there is no padding item, so none takes part in the softmax.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.dropout import Dropout
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.supervised import Supervised
+
+__all__ = ["GRU4Rec", "GRU4RecConfig"]
+
+
+class GRU4RecConfig(NextItemLoss):
+    """Sizes and dropout."""
+
+    source = "GRU4Rec of RecBole 1.2.1"
+
+    layers: int = Field(default=1, ge=1)
+    """GRU layers."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and user states."""
+
+    hidden_width: int = Field(default=128, ge=1)
+    """Width of the recurrent state."""
+
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Rate on the item embeddings."""
+
+
+class GRU4Rec(NextItemModel):
+    """Recurrent network; the state at the last item scores all items by dot product."""
+
+    Config = GRU4RecConfig
+    summary = "GRU4Rec: gated recurrent network, full cross-entropy (Hidasi et al. 2016; RecBole's form)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    config: GRU4RecConfig
+
+    def __init__(self, config: GRU4RecConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        self.items = nn.Embedding(n_items, config.width)
+        self.dropout = Dropout(config.dropout)
+        self.gru = nn.GRU(config.width, config.hidden_width, config.layers, bias=False, batch_first=True)
+        self.output = nn.Linear(config.hidden_width, config.width)
+        nn.init.xavier_normal_(self.items.weight)
+        for name, weight in self.gru.named_parameters():
+            if name.endswith("_l0"):
+                nn.init.xavier_uniform_(weight)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        embedded = self.dropout(self.items(sequences.items))
+        states: Tensor = self.output(sequences.by_group(self._recur, embedded))
+        return states
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.items.weight, self.config.temperature)
+
+    def _recur(self, embedded: Tensor) -> Tensor:
+        """GRU outputs within (sequences, length, width)."""
+        outputs: Tensor = self.gru(embedded)[0]
+        return outputs

@@ -1,0 +1,194 @@
+"""HSTU: hierarchical sequential transduction units (Zhai et al., ICML 2024), as its research code has it.
+
+A block maps ``SiLU(LayerNorm(x)·W)`` to u, v, q, k; attends with ``SiLU(q·kᵀ + bias) / N`` instead of a
+softmax, where N is a fixed length and the bias a learned scalar per distance in places and, optionally, per
+bucket of elapsed time; and returns ``W_o(u ⊙ LayerNorm(attended)) + x``. States and items are L2-normalised
+and scored over a temperature (meta-recsys/generative-recommenders @db1bf8f, ``research``).
+
+Defaults are those of the authors' ML-1M configuration, with two differences: every position is predicted
+from the latest ``max_length`` interactions in windows, and the time bias is off, as not all data has
+times. With it, a place looks at the time of the interaction to be predicted, which at inference is
+the time of the request; the source does so too. Without it, the bias by place stays, where the source,
+given no times, adds no bias at all: its numbers are those of a bias by place of 0. There is no padding item.
+
+Training settings of its authors that are not the defaults here: batches of 128 sequences, 101 epochs without
+early stopping, and AdamW with ``beta2 = 0.98``.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.blocks import Encoder, check_heads
+from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.layer import Layer
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.supervised import Supervised
+
+__all__ = ["HSTU", "HSTUBlock", "HSTUConfig"]
+
+_EPSILON = 1e-6
+_TIME_BUCKETS = 128
+_BUCKET_WIDTH = 0.301  # natural logarithms of seconds
+
+
+class HSTUConfig(NextItemLoss):
+    """Sizes, dropout, time and loss."""
+
+    source = "HSTU's configuration for ML-1M (meta-recsys/generative-recommenders @db1bf8f)"
+
+    layers: int = Field(default=2, ge=1)
+    """Blocks (authors: 2; 8 in HSTU-large)."""
+
+    heads: int = Field(default=1, ge=1)
+    """Attention heads; they divide the width (authors: 1; 2 in HSTU-large)."""
+
+    width: int = Field(default=50, ge=1)
+    """Length of item embeddings and states (authors: 50)."""
+
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Rate on the input and before the output projection of a block (authors: 0.2)."""
+
+    output_length: int = Field(default=11, ge=0)
+    """Places that the source reserves for outputs; with the maximum length they make N (authors: 11)."""
+
+    time_bias: bool = False
+    """Whether attention has a bias by elapsed time (authors: true; false is lrbench's choice, as not all
+    data has times)."""
+
+    loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
+    """Loss of the next item (authors: sampled softmax)."""
+
+    negatives: int | None = Field(default=128, ge=1)
+    """Sampled items per target (authors: 128)."""
+
+    temperature: float = Field(default=0.05, gt=0)
+    """Divides the cosines, in training and in ranking (authors: 0.05)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width."""
+        check_heads(self.width, self.heads)
+
+    @property
+    def needs_times(self) -> bool:
+        """For the bias by elapsed time."""
+        return self.time_bias
+
+
+class HSTUBlock(Layer):
+    """One unit, with biases of its own that its heads share.
+
+    Args:
+        width: of the states; queries, keys and values have width / heads.
+        heads: attention heads.
+        reach: N, the number of places that attention is divided by; no sequence is longer.
+        dropout: rate before the output projection.
+        time_bias: whether there is a bias by elapsed time.
+    """
+
+    def __init__(self, width: int, heads: int, reach: int, dropout: float, time_bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.reach = reach
+        self.project = nn.Parameter(torch.randn(width, 4 * width) * 0.02)  # to u, v, q, k
+        self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in places
+        self.time_bias = nn.Parameter(torch.randn(_TIME_BUCKETS + 1) * 0.02) if time_bias else None
+        self.dropout = Dropout(dropout)
+        self.output = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.output.weight)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        width = hidden.shape[-1]
+        projected = F.silu(F.layer_norm(hidden, (width,), eps=_EPSILON) @ self.project)
+        gate, value, query, key = torch.split(projected, width, -1)
+        if self.time_bias is None:
+            attended = sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
+        else:
+            attended = sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
+        gated = gate * F.layer_norm(attended, (width,), eps=_EPSILON)
+        added: Tensor = self.output(self.dropout(gated)) + hidden
+        return added
+
+    def bias_by_place(self, length: int) -> Tensor:
+        """Bias of every pair of places, (length, length)."""
+        places = torch.arange(length, device=self.position_bias.device)
+        return self.position_bias[self.reach - 1 + places - places[:, None]]
+
+    def bias_by_time(self, next_times: Tensor, times: Tensor) -> Tensor:
+        """Bias of the time from each earlier interaction to the one to be predicted, (…, length, length)."""
+        assert self.time_bias is not None
+        elapsed = (next_times.unsqueeze(-1) - times.unsqueeze(-2)).abs().clamp(min=1)
+        buckets = (elapsed.double().log() / _BUCKET_WIDTH).long().clamp(0, _TIME_BUCKETS)
+        return self.time_bias[buckets]
+
+    def _attend_in_time(self, next_times: Tensor, times: Tensor, *parts: Tensor) -> Tensor:
+        return self._attend(self.bias_by_time(next_times, times), *parts)
+
+    def _attend(self, bias: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within (sequences, length, width); padding is on the right, where causality hides it."""
+        length = query.shape[1]
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+            for part in (query, key, value)
+        )  # (sequences, heads, length, …)
+        added = self.bias_by_place(length)
+        if bias is not None:
+            added = added + bias.unsqueeze(1)
+        weights = F.silu(query @ key.transpose(2, 3) + added) / self.reach
+        return (weights.tril() @ value).transpose(1, 2).flatten(2)
+
+
+class HSTU(NextItemModel):
+    """Blocks without softmax; cosines over a temperature score all items."""
+
+    Config = HSTUConfig
+    summary = "HSTU: gated attention without softmax, cosine scores, sampled softmax (Zhai et al. 2024)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    config: HSTUConfig
+
+    def __init__(self, config: HSTUConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, reach = config.width, max_length + config.output_length
+        self.items = nn.Embedding(n_items, width)
+        self.positions = nn.Embedding(reach, width)
+        self.dropout = Dropout(config.dropout)
+
+        def block() -> HSTUBlock:
+            return HSTUBlock(width, config.heads, reach, config.dropout, config.time_bias)
+
+        self.encoder = Encoder(block, config.layers)
+        nn.init.trunc_normal_(self.items.weight, std=0.02)
+        nn.init.trunc_normal_(self.positions.weight, std=1 / math.sqrt(width))
+
+    def embed(self, sequences: Packed) -> Tensor:
+        """Scaled item plus position embeddings, (tokens, width)."""
+        scaled = self.items(sequences.items) * math.sqrt(self.config.width)
+        embedded: Tensor = self.dropout(scaled + self.positions(sequences.positions))
+        return embedded
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """Normalised state after each token, (tokens, width)."""
+        return F.normalize(self.encoder(self.embed(sequences), sequences), dim=-1, eps=_EPSILON)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.items
+
+    def item_vectors(self) -> Tensor:
+        """Normalised item embeddings over the temperature, (items, width)."""
+        return over(F.normalize(self.items.weight, dim=-1, eps=_EPSILON), self.config.temperature)
+
+
+def _times(sequences: Packed) -> tuple[Tensor, Tensor]:
+    """Time of what follows each token, and of the token, (tokens,) each."""
+    assert sequences.times is not None and sequences.next_times is not None  # see `HSTUConfig.needs_times`
+    return sequences.next_times, sequences.times

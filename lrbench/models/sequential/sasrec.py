@@ -1,0 +1,98 @@
+"""SASRec: causal self-attention over the history (Kang & McAuley, ICDM 2018).
+
+As in RecBole 1.2.1 (post-norm, GELU, learned positions, full softmax cross-entropy over the
+catalogue) with its default sizes. Differences: every position of a training sequence is a target in
+one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
+padding item, so none takes part in the softmax. The loss is an option; the binary cross-entropy of
+the paper, which makes a straw man of the network, is not its default.
+
+Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.blocks import InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.supervised import Supervised
+
+__all__ = ["SASRec", "SASRecConfig"]
+
+
+class SASRecConfig(NextItemLoss):
+    """Sizes and dropout."""
+
+    source = "SASRec of RecBole 1.2.1"
+
+    layers: int = Field(default=2, ge=1)
+    """Transformer blocks."""
+
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; they divide the width."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings and states."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward part."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on what each half of a block adds, and on the input unless that has its own."""
+
+    input_dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Rate on the input; none: ``dropout``."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width."""
+        check_heads(self.width, self.heads)
+
+
+class SASRec(NextItemModel):
+    """Causal Transformer; the state at the last item scores all items by dot product."""
+
+    Config = SASRecConfig
+    summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    further_items: ClassVar[int] = 0
+    """Tokens behind the catalogue that have embeddings and are never recommended."""
+    config: SASRecConfig
+
+    def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        input_dropout = config.dropout if config.input_dropout is None else config.input_dropout
+        self.embedding = InputEmbedding(n_items + self.further_items, max_length, config.width, input_dropout)
+        self.encoder = transformer(
+            config.layers,
+            config.width,
+            config.heads,
+            config.inner_width,
+            config.dropout,
+            config.attention_dropout,
+        )
+        initialise(self)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        states: Tensor = self.encoder(self.embedding(sequences), sequences)
+        return states
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State after each history, (sequences, width)."""
+        return self.encoder.at_last(self.embedding(sequences), sequences)
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.embedding.items.weight, self.config.temperature)

@@ -1,0 +1,210 @@
+"""SASRec with its authors' own block (Kang & McAuley, ICDM 2018), as most published figures have it.
+
+Where RecBole's form (``sasrec``) norms each residual sum, here queries alone are normed and added to what
+attention finds with them, keys and values being the block's bare input; the feed-forward part is as wide as
+the states and has a ReLU; nothing is normed on the input, and the states once behind the last block. So have
+it the authors' code, its port to PyTorch, "Turning Dross Into Gold Loss", gSASRec and RecTools. The
+binary cross-entropy of the paper, which makes a straw man of the network, is not the default.
+
+The port and RecTools also leave padding in the softmax: an empty place is a key and a value of biases alone,
+so a short history takes most of its attention from nothing. ``padding = "attended"`` reproduces it, at more
+than the usual time, and makes scores depend on the maximum length; without it padding does not exist. (Its
+attention is then never dropped, where the source drops each empty place by itself.)
+
+Weights are drawn as in the port and RecTools, by Xavier's normal rule, the embeddings' too.
+
+Training settings of its authors that are not the defaults here: batches of 128 users, 201 epochs of which
+every twentieth is validated, and ``beta2 = 0.98``.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.attention import Attention
+from lrbench.models.layers.blocks import Block, Encoder, PlainEmbedding, check_heads, xavier
+from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.layer import Layer
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.supervised import Supervised
+
+__all__ = ["OriginalSASRec", "OriginalSASRecConfig"]
+
+_EPSILON = 1e-8  # of LayerNorm, as in the authors' code
+
+
+class OriginalSASRecConfig(NextItemLoss):
+    """Sizes and dropout."""
+
+    source = "the code of SASRec's authors (kang205/SASRec)"
+
+    layers: int = Field(default=2, ge=1)
+    """Blocks (authors: 2; eSASRec's study of Amazon: 1)."""
+
+    heads: int = Field(default=1, ge=1)
+    """Attention heads; they divide the width (authors: 1)."""
+
+    width: int = Field(default=50, ge=1)
+    """Length of item embeddings and states (authors: 50; later studies: 64)."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on attention weights and twice in the feed-forward part, and on the input unless that has its own
+    (authors: 0.5; 0.2 on MovieLens)."""
+
+    input_dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Rate on the input; none: ``dropout``."""
+
+    scaled: bool = True
+    """Whether item embeddings are multiplied by √width on the input (authors: yes; RecTools: no)."""
+
+    positions: Literal["end", "start"] = "end"
+    """Where positions are counted from (authors and RecTools: the end)."""
+
+    padding: Literal["absent", "attended"] = "absent"
+    """Whether the empty places before a short history take part in the softmax (authors: absent; port and
+    RecTools: attended)."""
+
+    def check(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse heads that do not divide the width."""
+        check_heads(self.width, self.heads)
+
+
+class QueryAttention(Layer):
+    """``q + attention(q, x, x)`` with ``q = LayerNorm(x)``."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=_EPSILON)
+        self.attention = Attention(width, heads, dropout)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        query: Tensor = self.norm(hidden)
+        found: Tensor = self.attention.output(self.attend(self._project(query, hidden), sequences))
+        return query + found
+
+    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (sequences, width)."""
+        query: Tensor = self.norm(hidden)
+        found: Tensor = self.attention.output(self.attend_at_last(self._project(query, hidden), sequences))
+        return query.index_select(0, sequences.last) + found
+
+    def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
+        return self.attention.attend(projected, sequences)
+
+    def attend_at_last(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of each sequence's last token, (sequences, width)."""
+        return self.attention.attend_at_last(projected, sequences)
+
+    def _project(self, query: Tensor, hidden: Tensor) -> Tensor:
+        """Queries, keys and values side by side, (tokens, 3 · width)."""
+        memory = self.attention.key, self.attention.value
+        weight, bias = torch.cat([each.weight for each in memory]), torch.cat([each.bias for each in memory])
+        return torch.cat((self.attention.query(query), F.linear(hidden, weight, bias)), -1)
+
+
+class PaddedQueryAttention(QueryAttention):
+    """The same where the empty places before a history take part in the softmax."""
+
+    def __init__(self, width: int, heads: int, dropout: float, max_length: int) -> None:
+        super().__init__(width, heads, dropout)
+        self.max_length = max_length
+
+    def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
+        return sequences.by_group_masked(self._mix, projected)
+
+    def attend_at_last(self, projected: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of each sequence's last token, (sequences, width)."""
+        return self.attend(projected, sequences).index_select(0, sequences.last)
+
+    def _mix(self, real: Tensor, projected: Tensor) -> Tensor:
+        """Attend within (sequences, length, 3 · width), all empty places being one key of so much weight."""
+        empty = (self.max_length - real.sum(1)).to(projected.dtype).log()  # (sequences,), −∞ where none is
+        later = torch.ones(real.shape[1], real.shape[1], dtype=torch.bool, device=real.device).triu(1)
+        parts = *projected.chunk(3, -1), self.attention.key.bias, self.attention.value.bias
+        by_head = (part.chunk(self.attention.heads, -1) for part in parts)
+        mixed = []
+        for query, key, value, key_bias, value_bias in zip(*by_head, strict=True):
+            scaled = query / math.sqrt(query.shape[-1])  # (sequences, length, width / heads)
+            scores = (scaled @ key.mT).masked_fill(later, -torch.inf)
+            nothing = scaled @ key_bias + empty[:, None]  # (sequences, length)
+            weights = torch.cat((scores, nothing[..., None]), -1).softmax(-1)
+            dropped = self.attention.dropout(weights[..., :-1])
+            mixed.append(dropped @ value + weights[..., -1:] * value_bias)
+        return torch.cat(mixed, -1)
+
+
+class NormedFeedForward(Layer):
+    """``y + W₂ ReLU(W₁ y)`` with ``y = LayerNorm(x)``, on each token alone."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=_EPSILON)
+        self.expand = nn.Linear(width, width)
+        self.contract = nn.Linear(width, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
+        """(tokens, width) → (tokens, width)."""
+        normed: Tensor = self.norm(hidden)
+        fed: Tensor = self.dropout(self.contract(self.dropout(F.relu(self.expand(normed)))))
+        return normed + fed
+
+
+class OriginalSASRec(NextItemModel):
+    """Causal attention with normed queries; the normed state at the last item scores by dot product."""
+
+    Config = OriginalSASRecConfig
+    summary = "SASRec with its authors' own block, full cross-entropy (Kang & McAuley 2018)."
+    stages: ClassVar = {"supervised": Supervised}
+    default_stages = ("supervised",)
+    config: OriginalSASRecConfig
+
+    def __init__(self, config: OriginalSASRecConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width, dropout = config.width, config.dropout
+        self.embedding = PlainEmbedding(
+            n_items,
+            max_length,
+            width,
+            dropout if config.input_dropout is None else config.input_dropout,
+            from_end=config.positions == "end",
+            scale=math.sqrt(width) if config.scaled else 1.0,
+        )
+
+        def block() -> Block:
+            attention = QueryAttention(width, config.heads, dropout)
+            if config.padding == "attended":
+                attention = PaddedQueryAttention(width, config.heads, dropout, max_length)
+            return Block(attention, NormedFeedForward(width, dropout))
+
+        self.encoder = Encoder(block, config.layers)
+        self.norm = nn.LayerNorm(width, eps=_EPSILON)
+        xavier(self)
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        states: Tensor = self.norm(self.encoder(self.embedding(sequences), sequences))
+        return states
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State after each history, (sequences, width)."""
+        states: Tensor = self.norm(self.encoder.at_last(self.embedding(sequences), sequences))
+        return states
+
+    def item_table(self) -> nn.Embedding:
+        """The item embedding."""
+        return self.embedding.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.embedding.items.weight, self.config.temperature)

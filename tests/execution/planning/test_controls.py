@@ -1,0 +1,181 @@
+"""What controls are derived, and how well matched ones match."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from execution.test_plan import suite
+from small_data import LARES, small_dataset
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from lrbench.config.controls import CONTROLS
+from lrbench.config.protocol import protocol
+from lrbench.data.batches import evaluation_batches
+from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.errors import RequestError
+from lrbench.execution.plan import Row, make_plan, match_rows, resolve_rows
+from lrbench.execution.planning.controls import TOLERANCE
+from lrbench.models.latent.lares.network import LARESNetwork
+from lrbench.models.reasoning import ReasoningModel, Sizes
+
+REASONING = {
+    "lares": LARES,
+    "erl": {"width": 16, "inner_width": 32, "temperature": 1.0},
+    "prl": {"width": 16, "inner_width": 32, "temperature": 1.0},
+    "plr": {"width": 16, "inner_width": 32},
+    "latent-rl": {"width": 16, "inner_width": 32},
+    "recurrence": {"width": 16, "inner_width": 32},
+}
+
+
+def rows(model: str, **entry: Any) -> dict[str, Row]:
+    table = {"label": "R", "model": model, "params": REASONING[model], "controls": "all"} | entry
+    return {row.label: row for row in resolve_rows(suite(table))}
+
+
+def test_every_control_is_a_row_behind_its_model() -> None:
+    labels = ["R", *(f"R: {control.replace('-', ' ')}" for control in CONTROLS)]
+    assert list(rows("lares")) == labels
+    record = make_plan(suite({"label": "R", "model": "lares", "controls": ["noise-only"]}), (), {}).record
+    assert record.controls == {}
+    controlled = rows("lares")["R: noise only"].control
+    assert controlled is not None
+    assert (controlled.of, controlled.control) == ("R", "noise-only")
+
+
+def test_what_lares_becomes() -> None:
+    found = rows("lares")
+    stages = {label: [stage.name for stage in row.stages] for label, row in found.items()}
+    nothing = found["R: no reasoning"]
+    assert (nothing.model_name, nothing.params["mean_depth"], stages["R: no reasoning"]) == (
+        "lares",
+        0,
+        ["spt"],
+    )
+    assert nothing.params["alpha"] == found["R"].params["alpha"]
+    assert nothing.evaluation.depths == (0,)
+    plain = found["R: parameter matched"]
+    assert (plain.model_name, plain.params["layers"], plain.params["width"]) == ("sasrec", 2, 16)
+    same = found["R: loss matched"].params
+    assert (same["mean_depth"], same["start"], same["step_sampler"]) == (1, "zero", "constant")
+    noise = found["R: noise only"]
+    assert (noise.params, noise.stages) == (found["R"].params, found["R"].stages)
+    assert (noise.evaluation.latents, found["R"].evaluation.latents) == ("noise", "own")
+
+
+@pytest.mark.parametrize("model", list(REASONING))
+def test_matched_networks_match_within_five_percent(model: str) -> None:
+    found = match_rows(tuple(rows(model).values()), small_dataset(), protocol("loo-20"))
+    matched = [row for row in found if row.match is not None]
+    assert [row.label for row in matched] == ["R: parameter matched", "R: flops matched"]
+    for row in matched:
+        assert row.match is not None
+        assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+        assert row.depth == 0
+    if model == "lares":  # two blocks, one of them twice: three blocks' worth of work
+        assert matched[0].params["layers"] == 2
+        assert matched[1].params["layers"] == 3
+
+
+@pytest.mark.parametrize(
+    "blocks", [{"backbone": "fmlp"}, {"backbone": "bsarec"}, {"backbone": "hstu"}, {"similarity": "cos"}]
+)
+def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_own(
+    blocks: dict[str, Any],
+) -> None:
+    chosen = {"width": 64, "heads": 2, "inner_width": 128, "adapter": "concat", **blocks}
+    found = rows("lares", params=chosen, controls=["parameter-matched", "flops-matched"])
+    for row in match_rows(tuple(found.values()), small_dataset(users=30), protocol("loo-20"))[1:]:
+        assert (row.model_name, row.depth, [stage.name for stage in row.stages]) == (
+            "lares",
+            0,
+            ["supervised"],
+        )
+        assert {key: row.params[key] for key in blocks} == blocks
+        assert row.match is not None
+        assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+
+
+def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a model of one's own may name it: FMLP's blocks have no inner width."""
+    inert = {"width": 64, "heads": 2, "backbone": "fmlp", "pre_layers": 0, "core_layers": 1}
+    found = rows("lares", params=inert, controls=["parameter-matched"])
+    recipe = LARESNetwork.without_recurrence(found["R"].config)
+    by_inner = replace(recipe, sizes=Sizes("pre_layers", "inner_width"))
+    monkeypatch.setattr(LARESNetwork, "without_recurrence", classmethod(lambda cls, config: by_inner))
+    wide = rows("lares", params=inert | {"adapter": "concat"}, controls=["parameter-matched"])
+    with pytest.raises(RequestError, match="No parameter-matched network was found"):
+        match_rows(tuple(wide.values()), small_dataset(users=30), protocol("loo-20"))
+
+
+def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
+    """Those who come first have long histories here, on which steps at the last item weigh little."""
+    dataset = small_dataset(users=60)
+    flat, ends = [], [0]
+    for length in [19] * 260 + [4] * 800:
+        flat += [item % dataset.sequences.n_items for item in range(length)]
+        ends.append(len(flat))
+    sequences = Sequences(np.array(flat, np.int32), np.array(ends), None, dataset.sequences.n_items)
+    table = {"params": {"width": 64, "streams": 4}, "controls": ["flops-matched"]}
+    own, control = match_rows(
+        tuple(rows("plr", **table).values()), replace(dataset, sequences=sequences), protocol("loo-20")
+    )
+    view = leave_one_out(sequences).test
+    view = view.reordered(np.argsort(view.stops - view.starts, kind="stable"))
+    counts = []
+    for row in (own, control):
+        model = row.model(row.config, view.n_items, 20).eval()
+        with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            for _, histories in evaluation_batches(view, 20, 128, torch.device("cpu")):
+                model.encode(histories, (row.depth,), None)
+        counts.append(counter.get_total_flops())
+    assert counts[1] / counts[0] == pytest.approx(1, abs=TOLERANCE)
+
+
+def test_plr_loses_its_steps_alone_or_has_passes_in_their_place() -> None:
+    found = rows("plr")
+    own, nothing, same = (found[label] for label in ("R", "R: no reasoning", "R: loss matched"))
+    assert nothing.params == own.params | {"steps": 0}
+    assert same.params == own.params | {"chain": "views"}
+    assert (nothing.depth, same.depth) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("stages", "left"),
+    [(["supervised"], ["supervised"]), (["supervised", "rpt"], ["supervised"]), (["spt", "rpt"], ["spt"])],
+)
+def test_controls_train_in_the_stages_of_their_model(stages: list[str], left: list[str]) -> None:
+    found = rows("lares", stages=stages)
+    for control in ("no reasoning", "loss matched"):
+        assert [stage.name for stage in found[f"R: {control}"].stages] == left
+
+
+@pytest.mark.parametrize("model", list(REASONING))
+def test_a_model_that_inherits_its_recipes_is_its_own_control(model: str) -> None:
+    row = rows(model)["R"]
+    assert issubclass(row.model, ReasoningModel)
+    assert row.model.without_reasoning(row.config).model is None
+    assert row.model.same_losses(row.config).model is None
+
+
+def test_grid_rows_have_controls_of_their_own() -> None:
+    table = {"label": "R {steps}", "model": "erl", "grid": {"steps": [1, 2]}, "controls": ["no-reasoning"]}
+    labels = [row.label for row in resolve_rows(suite(table))]
+    assert labels == ["R 1", "R 1: no reasoning", "R 2", "R 2: no reasoning"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"model": "sasrec", "controls": "all"}, "does not reason"),
+        ({"model": "lares", "controls": ["no-reasonin"]}, 'Did you mean "no-reasoning"'),
+        ({"model": "plr", "params": {"chain": "views"}, "controls": "all"}, "takes no reasoning steps"),
+        ({"model": "erl", "params": {"steps": 0}, "controls": "all"}, "takes no reasoning steps"),
+    ],
+)
+def test_wrong_requests(table: dict[str, Any], message: str) -> None:
+    with pytest.raises((RequestError, ValueError), match=message):
+        resolve_rows(suite({"label": "R", **table}))

@@ -1,0 +1,171 @@
+"""Trials take over the stages that another has trained, and end as if they had trained them."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from execution.test_plan import plan
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from small_data import LARES, order, trial_config
+
+from lrbench.config.trial import TrialConfig
+from lrbench.execution.events import EpochDone, Event
+from lrbench.execution.trial import run_trial
+from lrbench.execution.workers.worker import perform
+from lrbench.store.layout import Results
+from lrbench.store.trials import read_history, read_ranks, read_record
+from lrbench.training.trainer import EpochReport
+
+
+def epochs_run(config: TrialConfig, walks_folder: Path, results: Path, **changes: Any) -> int:
+    """Perform a trial and count the epochs that it trained."""
+    events: list[Event] = []
+    assert perform(order(config, walks_folder, results, **changes), events.append)
+    return sum(isinstance(event, EpochDone) for event in events)
+
+
+def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
+    return read_ranks(Results(results).trial(config.id)).collect().sort("split", "user", "depth", "draw")
+
+
+def history_of(config: TrialConfig, results: Path) -> pl.DataFrame:
+    history = read_history(Results(results).trial(config.id))
+    return history.select("stage", "epoch", "loss", "validation_metric")
+
+
+def trained_in(config: TrialConfig, results: Path) -> list[str | None]:
+    return [stage.trained_in for stage in read_record(Results(results).trial(config.id)).stages]
+
+
+FIRST, BOTH = trial_config("lares", stages=("spt",), max_epochs=2), trial_config("lares", max_epochs=2)
+
+
+def test_the_first_stages_are_taken_over_and_nothing_differs(walks_folder: Path, tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    assert epochs_run(BOTH, walks_folder, alone) == 4
+    assert epochs_run(FIRST, walks_folder, shared) == 2
+    assert epochs_run(BOTH, walks_folder, shared) == 2
+    assert trained_in(BOTH, alone) == [None, None]
+    assert trained_in(BOTH, shared) == [FIRST.id, None]
+    assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
+    assert history_of(BOTH, alone).equals(history_of(BOTH, shared))
+    first, both = (read_record(Results(shared).trial(config.id)) for config in (FIRST, BOTH))
+    assert both.stages[0].seconds == first.train_seconds
+    assert both.train_seconds == sum(stage.seconds for stage in both.stages) > first.train_seconds
+
+
+def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(BOTH, walks_folder, tmp_path / "alone")
+    epochs_run(FIRST, walks_folder, tmp_path)
+    seen: list[EpochReport] = []
+
+    def interrupt(report: EpochReport) -> None:
+        seen.append(report)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(order(BOTH, walks_folder, tmp_path), interrupt)
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 1  # the first was saved
+    assert trained_in(BOTH, tmp_path) == [FIRST.id, None]
+    assert history_of(BOTH, tmp_path).equals(history_of(BOTH, tmp_path / "alone"))
+    assert ranks_of(BOTH, tmp_path).equals(ranks_of(BOTH, tmp_path / "alone"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        trial_config("lares", stages=("spt",), max_epochs=2, seed=2),
+        trial_config("lares", stages=("spt",), max_epochs=2, learning_rate=0.01),
+        trial_config("lares", stages=("spt",), max_epochs=2, params=LARES | {"mean_depth": 3}),
+        trial_config("lares", stages=("rpt",), max_epochs=2),
+    ],
+    ids=["seed", "training", "params", "stage"],
+)
+def test_what_began_otherwise_is_left_alone(other: TrialConfig, walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(other, walks_folder, tmp_path)
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 4
+    assert trained_in(BOTH, tmp_path) == [None, None]
+
+
+def test_training_anew_takes_nothing_over(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path)
+    assert epochs_run(BOTH, walks_folder, tmp_path, fresh=True) == 4
+
+
+def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path)
+    results = Results(tmp_path)
+    record = results.trial(FIRST.id) / "trial.json"
+    record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 4
+    assert "another version" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
+
+
+def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    epochs_run(BOTH, walks_folder, alone)
+    epochs_run(FIRST, walks_folder, shared)
+    path = Results(shared).trial(FIRST.id) / "weights.safetensors"
+    (first, value), *others = load_file(path).items()
+    save_file({f"old.{first}": value, **dict(others)}, path)
+    assert epochs_run(BOTH, walks_folder, shared) == 4
+    assert trained_in(BOTH, shared) == [None, None]
+    assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
+
+
+def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, tmp_path: Path) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path)
+    path = Results(tmp_path).trial(FIRST.id) / "trial.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"peak_memory_bytes": 1 << 50}))
+    epochs_run(BOTH, walks_folder, tmp_path)
+    assert read_record(Results(tmp_path).trial(BOTH.id)).peak_memory_bytes == 1 << 50
+
+
+def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path: Path) -> None:
+    own = trial_config("lares", params=LARES | {"start": "zero"}, max_epochs=2)
+    noisy = own.model_copy(update={"evaluation": own.evaluation.model_copy(update={"latents": "noise"})})
+    assert epochs_run(own, walks_folder, tmp_path) == 4
+    assert epochs_run(noisy, walks_folder, tmp_path) == 0
+    assert trained_in(noisy, tmp_path) == [own.id, own.id]
+    histories = [read_history(Results(tmp_path).trial(config.id)) for config in (own, noisy)]
+    assert histories[0].equals(histories[1])
+    by_depth = [
+        [ranks_of(config, tmp_path).filter(pl.col("depth") == depth)["rank"] for config in (own, noisy)]
+        for depth in (0, 1, 2, 3)
+    ]
+    assert [first.equals(second) for first, second in by_depth] == [True, True, False, False]
+
+
+def test_a_trial_waits_for_the_training_of_its_first_stage(walks_folder: Path, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    lock = results.lock(f"training-{FIRST.training_ids[0]}")
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):  # as another process holds it while it trains the first stage
+        waiting = threading.Thread(target=epochs_run, args=(BOTH, walks_folder, tmp_path))
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        assert not results.running(BOTH.id).exists()
+        run_trial(order(FIRST, walks_folder, tmp_path), lambda report: None)
+    waiting.join()
+    assert trained_in(BOTH, tmp_path) == [FIRST.id, None]
+
+
+def test_trials_that_take_over_stand_behind_those_that_train() -> None:
+    both = {"label": "both", "model": "lares", "controls": ["noise-only"]}
+    first = {"label": "first", "extends": "both", "stages": ["spt"], "controls": []}
+    made = plan(both, first, {"label": "SASRec", "model": "sasrec"}, seeds=[1])
+    labels = [trial.labels[0] for trial in made.trials]
+    assert labels == ["first", "SASRec", "both", "both: noise only"]
+    assert [(trial.taken, trial.taken_from) for trial in made.trials] == [
+        (0, None),
+        (0, None),
+        (1, "first"),
+        (2, "both"),
+    ]

@@ -1,0 +1,115 @@
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lrbench.errors import RequestError
+from lrbench.files import check_writable, new_folder, write_text
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def group_umask() -> Iterator[None]:
+    """New files are open to the group, and to readers alone beyond it."""
+    before = os.umask(0o002)
+    yield
+    os.umask(before)
+
+
+def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "trials" / "a"
+    with new_folder(target) as folder:
+        (folder / "x").write_text("1", encoding="utf-8")
+        assert not target.exists()
+    assert (target / "x").read_text(encoding="utf-8") == "1"
+
+
+def test_an_error_leaves_nothing_new_and_the_old_untouched(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with new_folder(target) as folder:
+        (folder / "x").write_text("old", encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt), new_folder(target) as folder:
+        (folder / "x").write_text("new", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert (target / "x").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from lrbench.files import new_folder\n"
+        "with new_folder(Path(sys.argv[1])) as folder: (folder / 'x').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "a")], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.")
+    assert (left / "x").exists()
+    (tmp_path / left.name.replace(".a.", ".a.b.")).mkdir()  # of another folder, which somebody may be writing
+    with new_folder(tmp_path / "a"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a", left.name.replace(".a.", ".a.b.")}
+
+
+def test_text_is_replaced_in_one_step(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.json"
+    write_text(path, "one")
+    write_text(path, "two")
+    assert path.read_text(encoding="utf-8") == "two"
+    assert [found.name for found in path.parent.iterdir()] == ["file.json"]
+
+
+@pytest.mark.usefixtures("group_umask")
+def test_the_umask_decides_who_may_read(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "one")
+    assert rights(tmp_path / "file") == 0o664
+    with new_folder(tmp_path / "folder"):
+        pass
+    assert rights(tmp_path / "folder") == 0o775
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link, file = tmp_path / "link", tmp_path / "there" / "file"
+    link.symlink_to("there/file")
+    for text in ("new", "newer"):  # the file is made, then replaced
+        write_text(link, text)
+        assert link.is_symlink()
+        assert file.read_text(encoding="utf-8") == text
+    assert [path.name for path in file.parent.iterdir()] == ["file"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_text(pipe, "one")
+    assert pipe.is_fifo()
+    reader.join(10)
+    assert read == [b"one"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "x.md", Path("/proc/x.md")):
+        with pytest.raises(OSError) as caught:
+            write_text(path, "one")
+        assert caught.value.filename == str(path)
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/x")):
+        with pytest.raises(RequestError, match=f"Nothing can be written to {folder}: "):
+            check_writable(folder)
+    check_writable(tmp_path / "new" / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
