@@ -16,11 +16,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lrbench.config.protocol import Filters
 from lrbench.config.training import TrainingConfig
-from lrbench.data.batches import LongSequences, TrainingBatch, TrainingData
+from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import pack
 from lrbench.data.preparation.prepare import Origin, prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 from lrbench.data.sequences import Sequences, Split, leave_one_out
+from lrbench.data.windows import LongSequences
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.base import GradientStage
 from lrbench.models.layers.attention import Attention

@@ -12,11 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.arrays import Floats
 from lrbench.errors import RequestError
 
 __all__ = ["metric_function", "mrr", "ndcg", "recall"]
-
-Floats = NDArray[np.float64]
 
 
 def recall(ranks: NDArray[np.floating], cutoff: int) -> Floats:

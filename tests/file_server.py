@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from time import sleep
 
-from lrbench.data.fetching.download import SilentListener
+from lrbench.data.listener import SilentListener
 
 
 @dataclass

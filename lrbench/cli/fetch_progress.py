@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from lrbench.data.fetching.download import Listener, SilentListener
+from lrbench.data.listener import Listener, SilentListener
 
 __all__ = ["listener_for"]
 

@@ -32,7 +32,8 @@ def recorded_suite(results: Results, suite: str | None, verb: str = "report") ->
 
 def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str) -> None:
     from lrbench.config.suite import read_suite_file
-    from lrbench.execution.plan import make_plan, resolve_rows
+    from lrbench.execution.plan import make_plan
+    from lrbench.execution.rows import resolve_rows
 
     file = read_suite_file(path)
     meant = make_plan(file, resolve_rows(file), {}).record

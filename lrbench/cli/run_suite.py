@@ -18,8 +18,9 @@ from lrbench.data.folders import Places
 from lrbench.data.obtain import find_prepared_folder, obtain_all
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
-from lrbench.execution.plan import Plan, PlannedTrial, make_plan, match_rows, resolve_rows
+from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.pool import Slot, choose_slots, run_pool
+from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.execution.selection import Rerun, select_trials
 from lrbench.execution.trial import TrialOrder
 from lrbench.report.numbers import counted

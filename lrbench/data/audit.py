@@ -8,6 +8,7 @@ be known: where the source has no times, or no user is evaluated.
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.arrays import Int64s
 from lrbench.config.base import FrozenConfig
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
@@ -17,7 +18,6 @@ from lrbench.data.sequences import Sequences, Split, leave_one_out
 
 __all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]
 
-Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
@@ -42,7 +42,7 @@ def _share(flags: Flags) -> float | None:
     return float(flags.mean()) if len(flags) else None
 
 
-def _quantiles(values: Ints) -> "Quantiles":
+def _quantiles(values: Int64s) -> "Quantiles":
     at = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
     return Quantiles(
         mean=float(values.mean()),

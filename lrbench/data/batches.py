@@ -8,21 +8,18 @@ window holds all targets of a user.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lrbench.arrays import Int64s
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.data.windows import LongSequences, TrainingRows, cut_windows, first_items, ranges
 
-__all__ = ["TrainingBatch", "TrainingData", "TrainingRows", "evaluation_batches", "ranges"]
-
-TrainingRows = Literal["positions", "prefixes"]
-LongSequences = Literal["windowed", "exact", "latest"]
-Int64s = NDArray[np.int64]
+__all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,16 @@ class TrainingData:
     ) -> None:
         self.view = view
         self.max_length = max_length
-        starts, stops, first = _windows(view, max_length, rows, long_sequences)
+        starts, stops, first = cut_windows(view, max_length, rows, long_sequences)
         self.starts = starts  # (windows,) flat index of the first input
         self.stops = stops  # (windows,) one past the last input; the target of input i is item i + 1
         self.first = first  # (windows,) flat index of the first input that predicts
         counts = stops - first
         self.first_target = np.cumsum(counts) - counts  # (windows,) number of the window's first target
         self.target_at = ranges(first, counts) + 1  # (targets,) flat index of each target
-        self.target_starts = _oldest(view, self.target_at)  # (targets,) flat index of the user's first item
+        self.target_starts = first_items(
+            view, self.target_at
+        )  # (targets,) flat index of the user's first item
 
     @property
     def n_targets(self) -> int:
@@ -149,52 +148,3 @@ def evaluation_batches(
         stops = view.stops[users]
         starts = np.maximum(view.starts[users], stops - max_length)
         yield users, pack(view.items, starts, stops, device, view.times)
-
-
-def _oldest(view: TrainingView, at: Int64s) -> Int64s:
-    """Flat index of the oldest training interaction of the user to whom each flat index belongs."""
-    return np.asarray(view.starts[np.searchsorted(view.starts, at, side="right") - 1])
-
-
-def ranges(starts: Int64s, counts: Int64s) -> Int64s:
-    """Concatenate ``arange(start, start + count)``."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.arange(total) + np.repeat(starts - (ends - counts), counts), dtype=np.int64)
-
-
-def _windows(
-    view: TrainingView, max_length: int, rows: TrainingRows, long_sequences: LongSequences
-) -> tuple[Int64s, Int64s, Int64s]:
-    """Cut every user's inputs (all training items but the last) into windows: starts, stops, firsts."""
-    trained = view.stops - view.starts >= 2
-    starts, stops = view.starts[trained], view.stops[trained] - 1
-    if long_sequences == "latest":
-        starts = np.maximum(starts, stops - max_length)
-    if rows == "prefixes":
-        return _single_target_windows(starts, starts, stops, max_length)
-    short = stops - starts <= max_length
-    if long_sequences == "exact":
-        head_stops = np.minimum(stops, starts + max_length)
-        tail = _single_target_windows(starts[~short], head_stops[~short], stops[~short], max_length)
-        head = (starts, head_stops, starts)
-        return tuple(np.concatenate(parts) for parts in zip(head, tail, strict=True))  # type: ignore[return-value]
-    # The first window predicts at all its positions, each further one at its later half.
-    stride = max(max_length // 2, 1)
-    extra = np.maximum(-(-(stops - starts - max_length) // stride), 0)  # further windows of each user
-    user = np.repeat(np.arange(len(starts)), extra + 1)
-    number = ranges(np.zeros(len(starts), dtype=np.int64), extra + 1)
-    window_stops = np.minimum(starts[user] + max_length + number * stride, stops[user])
-    window_starts = np.maximum(window_stops - max_length, starts[user])
-    first = np.where(number == 0, starts[user], starts[user] + max_length + (number - 1) * stride)
-    return window_starts, window_stops, first
-
-
-def _single_target_windows(
-    starts: Int64s, firsts: Int64s, stops: Int64s, max_length: int
-) -> tuple[Int64s, Int64s, Int64s]:
-    """One window for each predicting input from ``first`` to ``stop``, ending with it."""
-    counts = stops - firsts
-    last = ranges(firsts, counts)
-    user_start = np.repeat(starts, counts)
-    return np.maximum(user_start, last + 1 - max_length), last + 1, last

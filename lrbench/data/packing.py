@@ -7,81 +7,15 @@ of similar lengths at a time, so that little of the work is on padding and no nu
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-__all__ = ["Group", "Packed", "pack"]
+from lrbench.data.groups import Group, cut_groups
 
-# Groups end at one of these lengths; each is at most half as long again as the one before.
-_LADDER = np.array([1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 338, 507, 760, 1140, 1710, 2565])
-
-
-@dataclass(frozen=True)
-class Group:
-    """A run of sequences of similar length that are padded together on the right."""
-
-    first_token: int
-    last_token: int  # one past
-    sequences: int
-    length: int  # of the longest
-    padded_from: Tensor | None  # (sequences * length,) token of each padded place; none: all equally long
-    tokens_at: Tensor | None  # (tokens,) padded place of each token
-
-    def pad(self, part: Tensor) -> Tensor:
-        """Return this group's tokens, (tokens, …), as (sequences, length, …).
-
-        Padding places hold the last token of their sequence: finite values that no real token sees
-        under a causal mask, and that :meth:`unpad` drops.
-        """
-        if self.padded_from is not None:
-            part = _Pad.apply(part, self.padded_from, self.tokens_at)  # type: ignore[no-untyped-call]
-        return part.reshape(self.sequences, self.length, *part.shape[1:])
-
-    def unpad(self, padded: Tensor) -> Tensor:
-        """Return (sequences, length, …) as this group's tokens, (tokens, …)."""
-        part = padded.reshape(self.sequences * self.length, *padded.shape[2:])
-        if self.tokens_at is None:
-            return part
-        tokens: Tensor = _Unpad.apply(part, self.tokens_at)  # type: ignore[no-untyped-call]
-        return tokens
-
-
-class _Pad(torch.autograd.Function):
-    """Takes tokens to padded places; no gradient comes from padding, which no item sees."""
-
-    @staticmethod
-    def forward(ctx: Any, tokens: Tensor, padded_from: Tensor, tokens_at: Tensor) -> Tensor:
-        ctx.save_for_backward(tokens_at)
-        return tokens.index_select(0, padded_from)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (tokens_at,) = ctx.saved_tensors
-        return gradient.index_select(0, tokens_at), None, None
-
-
-class _Unpad(torch.autograd.Function):
-    """Takes padded places to tokens, each place at most once, so that its gradient need not be summed."""
-
-    @staticmethod
-    def forward(ctx: Any, places: Tensor, tokens_at: Tensor) -> Tensor:
-        ctx.save_for_backward(tokens_at)
-        ctx.n_places = len(places)
-        return places.index_select(0, tokens_at)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (tokens_at,) = ctx.saved_tensors
-        places = gradient.new_zeros(ctx.n_places, *gradient.shape[1:])
-        return places.index_copy_(0, tokens_at, gradient), None
+__all__ = ["Packed", "pack"]
 
 
 @dataclass(frozen=True)
@@ -256,57 +190,7 @@ def pack(
         sequence_of=tensor(np.repeat(order, sorted_lengths)),
         first=tensor(first),
         last=tensor(first + lengths - 1),
-        groups=tuple(_groups(sorted_lengths, begins, positions, tensor)),
+        groups=tuple(cut_groups(sorted_lengths, begins, positions, tensor)),
         times=None if times is None else tensor(times[source]),
         next_times=None if times is None else tensor(times[source + 1]),
     )
-
-
-def _groups(
-    lengths: NDArray[np.int64],
-    begins: NDArray[np.int64],
-    positions: NDArray[np.int64],
-    tensor: Callable[[NDArray[np.integer]], Tensor],
-) -> list[Group]:
-    """Cut sequences sorted by length into runs of similar length."""
-    groups = []
-    for low, high in pairwise(_bounds(lengths)):
-        longest = int(lengths[high - 1])
-        first_token, last_token = int(begins[low]), int(begins[high - 1]) + longest
-        padded_from = tokens_at = None
-        if lengths[low] != longest:
-            places = np.minimum(np.arange(longest), lengths[low:high, None] - 1)  # (sequences, length)
-            padded_from = tensor((places + (begins[low:high, None] - first_token)).ravel())
-            row = np.repeat(np.arange(high - low) * longest, lengths[low:high])
-            tokens_at = tensor(row + positions[first_token:last_token])
-        groups.append(Group(first_token, last_token, high - low, longest, padded_from, tokens_at))
-    return groups
-
-
-# What a group costs in attention, in microseconds, as measured on two cores at width 64: for being
-# there, for each padded place, and for each pair of places. Only speed depends on these numbers: with a
-# quarter of the first, LARES takes a tenth longer on two cores.
-_PER_GROUP, _PER_PLACE, _PER_PAIR = 800.0, 0.1, 0.05
-
-
-def _bounds(lengths: NDArray[np.int64]) -> list[int]:
-    """Cut sequences sorted by length where the groups between the cuts cost least in all.
-
-    Few groups pad much, many groups cost a call each; the best cuts at rungs of the ladder follow by
-    dynamic programming over where the last group begins.
-    """
-    if not len(lengths):
-        return [0]
-    ends = np.cumsum(np.unique(np.searchsorted(_LADDER, lengths), return_counts=True)[1])
-    longest = lengths[ends - 1].astype(np.float64)
-    cheapest, begins = np.zeros(len(ends) + 1), np.zeros(len(ends) + 1, dtype=np.int64)
-    sequences_before = np.concatenate([[0], ends])
-    for rung, length in enumerate(longest):
-        sequences = ends[rung] - sequences_before[: rung + 1]
-        costs = cheapest[: rung + 1] + sequences * length * (_PER_PLACE + length * _PER_PAIR)
-        begins[rung + 1] = costs.argmin()
-        cheapest[rung + 1] = costs.min() + _PER_GROUP
-    bounds = [len(ends)]
-    while bounds[-1]:
-        bounds.append(int(begins[bounds[-1]]))
-    return [int(sequences_before[bound]) for bound in reversed(bounds)]

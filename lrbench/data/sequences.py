@@ -8,12 +8,10 @@ there is no padding item: user ``u``'s interactions, oldest first, are
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+
+from lrbench.arrays import Int32s, Int64s
 
 __all__ = ["EvaluationView", "Sequences", "Split", "TrainingView", "leave_one_out"]
-
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

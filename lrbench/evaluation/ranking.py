@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrbench.data.batches import evaluation_batches, ranges
+from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import EvaluationView
+from lrbench.data.windows import ranges
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 

@@ -5,13 +5,11 @@ t version stays the default.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lrbench.arrays import Floats
 from lrbench.stats.user_metrics import UserMetrics
 
 __all__ = ["bootstrap_interval", "two_level_bootstrap"]
-
-Floats = NDArray[np.float64]
 
 
 def two_level_bootstrap(

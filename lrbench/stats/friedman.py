@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
+
+from lrbench.arrays import Floats
 
 __all__ = ["MIN_DATASETS", "Friedman", "friedman", "nemenyi_difference"]
 
-Floats = NDArray[np.float64]
 
 MIN_DATASETS = 6
 

@@ -1,11 +1,11 @@
 """Several tests at once: Holm (1979) for the declared family, Benjamini & Hochberg (1995) for the rest."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from lrbench.arrays import Floats
 
 __all__ = ["Floats", "benjamini_hochberg", "holm"]
-
-Floats = NDArray[np.float64]
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+
+from lrbench.arrays import Floats
 
 __all__ = ["MIN_SEEDS", "UserMetrics"]
 
-Floats = NDArray[np.float64]
 
 MIN_SEEDS = 3
 """Training runs below which nothing is said about training variance."""

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from lrbench.arrays import Floats
 from lrbench.errors import CheckError
 from lrbench.metrics import metric_function
 from lrbench.store.layout import Results
@@ -28,7 +28,6 @@ __all__ = [
     "suite_ranks",
 ]
 
-Floats = NDArray[np.float64]
 EvaluationSplit = Literal["valid", "test"]
 
 

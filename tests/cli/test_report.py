@@ -15,7 +15,8 @@ from lrbench.cli.report import report
 from lrbench.cli.status import status
 from lrbench.config.suite import read_suite_file
 from lrbench.errors import RequestError
-from lrbench.execution.plan import make_plan, resolve_rows
+from lrbench.execution.plan import make_plan
+from lrbench.execution.rows import resolve_rows
 from lrbench.store.layout import Results
 
 app = typer.Typer()

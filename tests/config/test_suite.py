@@ -109,7 +109,7 @@ def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["quickstart", "ablation", "main"])
 def test_the_suites_that_ship_resolve(name: str) -> None:
-    from lrbench.execution.plan import resolve_rows
+    from lrbench.execution.rows import resolve_rows
     from lrbench.resources import find_suite
 
     rows = resolve_rows(read_suite_file(find_suite(name)))

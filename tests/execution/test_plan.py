@@ -8,7 +8,8 @@ from small_data import small_dataset
 from lrbench.config.protocol import protocol
 from lrbench.config.suite import Suite, SuiteFile, resolve_suite
 from lrbench.errors import RequestError
-from lrbench.execution.plan import Plan, make_plan, match_rows, resolve_rows
+from lrbench.execution.plan import Plan, make_plan
+from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.store.suites import merged
 
 

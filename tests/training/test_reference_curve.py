@@ -19,7 +19,7 @@ from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.sequences import leave_one_out
-from lrbench.models.layers.blocks import LAYER_NORM_EPSILON
+from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.testing import pack_lists
 from lrbench.training.trainer import EpochReport, train

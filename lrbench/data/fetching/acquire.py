@@ -24,9 +24,10 @@ from lrbench.config.base import FrozenConfig
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.candidates import Offer, handed_offers, is_address, usual_offers
 from lrbench.data.fetching.checksums import GZIP_MAGIC, verify
-from lrbench.data.fetching.download import Listener, SilentListener, TransferError, download, state_file
+from lrbench.data.fetching.download import TransferError, download, state_file
 from lrbench.data.fetching.locks import exclusively
 from lrbench.data.folders import Places
+from lrbench.data.listener import Listener, SilentListener
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.files import write_text
 

@@ -8,18 +8,18 @@ starts it anew. Proxies are taken from the environment.
 
 import json
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 
-__all__ = ["Listener", "SilentListener", "TransferError", "download", "state_file"]
+from lrbench.data.listener import Listener
+
+__all__ = ["TransferError", "download", "state_file"]
 
 ATTEMPTS = 5
 """Tries without a single new byte before an address is given up."""
@@ -185,33 +185,6 @@ def _connection_failure(error: BaseException) -> str:
             return f"TLS failed: {cause.reason or cause}"
         cause = cause.__cause__ or cause.__context__
     return f"no connection: {error}"
-
-
-class Listener(Protocol):
-    """Whoever wants to know how fetching goes; also who decides how to wait."""
-
-    def say(self, message: str) -> None:
-        """Take a sentence for the person."""
-
-    def advance(self, name: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` bytes of a file are here; raising here interrupts."""
-
-    def pause(self, seconds: float) -> None:
-        """Wait before another attempt; raising here interrupts."""
-
-
-class SilentListener:
-    """Says and shows nothing."""
-
-    def say(self, message: str) -> None:
-        """Ignore it."""
-
-    def advance(self, name: str, done: int, total: int | None) -> None:
-        """Ignore it."""
-
-    def pause(self, seconds: float) -> None:
-        """Sleep."""
-        time.sleep(seconds)
 
 
 class TransferError(Exception):

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
-    from lrbench.data.fetching.download import Listener
+    from lrbench.data.listener import Listener
 
 __all__ = ["exclusively", "keeping"]
 

@@ -8,9 +8,9 @@ same with every user's whole sequence in random order, and with only the interac
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import computed_field
 
+from lrbench.arrays import Floats, Int64s
 from lrbench.config.base import FrozenConfig
 from lrbench.data.preparation.interactions import time_order
 from lrbench.data.sequences import Sequences, leave_one_out
@@ -20,9 +20,6 @@ __all__ = ["OrderProbe", "markov_ranks", "probe_order"]
 CUTOFF = 10
 SHUFFLES = 3
 SEED = 2408_12008  # no round number: data generated from the same seed would be sorted, not shuffled
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def probe_order(sequences: Sequences) -> "OrderProbe | None":
@@ -35,7 +32,7 @@ def probe_order(sequences: Sequences) -> "OrderProbe | None":
         return None
     random = np.random.default_rng(SEED)
 
-    def recall_of_shuffles(times: Ints | None) -> float:
+    def recall_of_shuffles(times: Int64s | None) -> float:
         return float(np.mean([_recall(_shuffled(sequences, times, random)) for _ in range(SHUFFLES)]))
 
     return OrderProbe(
@@ -68,25 +65,25 @@ def markov_ranks(sequences: Sequences) -> Floats:
     return ranks
 
 
-def _transitions(sequences: Sequences, train_stops: Ints) -> Ints:
+def _transitions(sequences: Sequences, train_stops: Int64s) -> Int64s:
     """Return ``item × n_items + next item`` for all neighbours within the training parts."""
     starts = sequences.offsets[:-1]
     steps = np.maximum(train_stops - starts - 1, 0)  # (users,) transitions of each
     at = np.arange(int(steps.sum())) + np.repeat(starts - (np.cumsum(steps) - steps), steps)
-    pairs: Ints = sequences.items[at].astype(np.int64) * sequences.n_items + sequences.items[at + 1]
+    pairs: Int64s = sequences.items[at].astype(np.int64) * sequences.n_items + sequences.items[at + 1]
     return pairs
 
 
-def _lookup(keys: Ints, values: Ints, wanted: Ints) -> Ints:
+def _lookup(keys: Int64s, values: Int64s, wanted: Int64s) -> Int64s:
     """Return the values of the wanted keys among ascending ``keys``; 0 for a key that is not there."""
     if not len(keys):
         return np.zeros(len(wanted), dtype=np.int64)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found: Ints = np.where(keys[at] == wanted, values[at], 0)
+    found: Int64s = np.where(keys[at] == wanted, values[at], 0)
     return found
 
 
-def _shuffled(sequences: Sequences, times: Ints | None, random: np.random.Generator) -> Sequences:
+def _shuffled(sequences: Sequences, times: Int64s | None, random: np.random.Generator) -> Sequences:
     """Return the same users with their interactions in random order; with times, in that of the times."""
     users = np.repeat(np.arange(sequences.n_users, dtype=np.int32), sequences.lengths)
     order = time_order(users, random.integers(0, 2**32, len(users)))

@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_order"]
+from lrbench.arrays import Int32s, Int64s
 
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
+__all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_order"]
 
 
 def encode(table: pl.DataFrame) -> tuple["CodedInteractions", pl.Series, pl.Series]:

@@ -18,15 +18,13 @@ numpy draws from other distributions.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from lrbench.arrays import Floats, Int64s
 
 __all__ = ["Behaviour", "generate", "invert", "predictive"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def invert(weights: Floats, uniforms: Floats) -> Ints:
+def invert(weights: Floats, uniforms: Floats) -> Int64s:
     """Draw one value from each row's distribution.
 
     Args:
@@ -37,11 +35,11 @@ def invert(weights: Floats, uniforms: Floats) -> Ints:
         (draws,) value numbers.
     """
     cumulative = np.cumsum(weights, axis=1)
-    drawn: Ints = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
+    drawn: Int64s = (cumulative <= uniforms[:, None] * cumulative[:, -1:]).sum(axis=1)
     return drawn
 
 
-def generate(behaviour: "Behaviour", lengths: Ints, random: np.random.Generator) -> Ints:
+def generate(behaviour: "Behaviour", lengths: Int64s, random: np.random.Generator) -> Int64s:
     """Draw one sequence for each user: (users, longest) items, -1 beyond a user's length."""
     items = np.full((len(lengths), int(lengths.max())), -1)
     owned = np.zeros((len(lengths), behaviour.n_items), dtype=bool)
@@ -58,7 +56,7 @@ def generate(behaviour: "Behaviour", lengths: Ints, random: np.random.Generator)
     return items
 
 
-def predictive(behaviour: "Behaviour", items: Ints, lengths: Ints) -> Floats:
+def predictive(behaviour: "Behaviour", items: Int64s, lengths: Int64s) -> Floats:
     """Return the exact distribution of each user's next item given the whole history.
 
     Args:
@@ -111,7 +109,7 @@ class Behaviour:
         """Size of the catalogue."""
         return len(self.successors)
 
-    def habits(self, history: Ints) -> tuple[Floats, float]:
+    def habits(self, history: Int64s) -> tuple[Floats, float]:
         """Return the part of the next item's probability that the last two items determine.
 
         Args:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from lrbench.arrays import Floats, Int64s
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.preparation.prepare import Origin, prepare
@@ -34,9 +34,6 @@ N_USERS, N_ITEMS, N_INTERESTS, N_SUCCESSORS = 2000, 1000, 16, 6
 SHORTEST, LONGEST = 5, 50
 FIRST_DAY = 1_704_067_200  # 1 January 2024, seconds since 1970
 DAY = 86_400
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def sample_dataset(filters: Filters) -> PreparedDataset:
@@ -88,7 +85,7 @@ def _power_law(values: int, exponent: float, shift: float) -> Floats:
     return probabilities
 
 
-def _behaviour(places: Ints, random: np.random.Generator) -> Behaviour:
+def _behaviour(places: Int64s, random: np.random.Generator) -> Behaviour:
     """Draw who likes what; the habits follow from the rings."""
     start = _power_law(N_INTERESTS, exponent=0.5, shift=1.0)
     popularity = np.empty(N_ITEMS)
@@ -110,13 +107,13 @@ def _behaviour(places: Ints, random: np.random.Generator) -> Behaviour:
     )
 
 
-def _times(shape: tuple[int, ...], random: np.random.Generator) -> Ints:
+def _times(shape: tuple[int, ...], random: np.random.Generator) -> Int64s:
     """Return the time of every interaction, (users, longest) seconds, never falling within a user."""
     start = np.floor(730 * random.random(shape[0]))
     gap_weights = np.concatenate([[1 / 3], 2 / 3 * _power_law(30, exponent=1.0, shift=1.0)])
     gaps = invert(gap_weights[None], random.random(shape[0] * (shape[1] - 1))).reshape(shape[0], -1)
     days = np.cumsum(np.column_stack([start.astype(np.int64), gaps]), axis=1)
-    times: Ints = FIRST_DAY + DAY * days
+    times: Int64s = FIRST_DAY + DAY * days
     return times
 
 
@@ -125,10 +122,10 @@ class Sample:
     """What was generated, and by what."""
 
     behaviour: Behaviour
-    places: Ints  # (items,) the place of each item on the rings, laid end to end
-    lengths: Ints  # (users,)
-    items: Ints  # (users, longest), -1 beyond a user's length
-    times: Ints  # (users, longest) seconds since 1970
+    places: Int64s  # (items,) the place of each item on the rings, laid end to end
+    lengths: Int64s  # (users,)
+    items: Int64s  # (users, longest), -1 beyond a user's length
+    times: Int64s  # (users, longest) seconds since 1970
 
     def raw(self) -> RawInteractions:
         """Return the interactions in the order of a log: by time, then by user."""

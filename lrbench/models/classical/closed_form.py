@@ -17,7 +17,7 @@ from lrbench.data.packing import Packed
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import FitStage, Model
 
-__all__ = ["ClosedForm", "Fitting", "training_interactions", "user_item_matrix"]
+__all__ = ["ClosedForm", "Fitting", "distinct_items", "training_interactions", "user_item_matrix"]
 
 
 class Fitting(FitStage):
@@ -73,3 +73,13 @@ def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
     matrix = scipy.sparse.csr_array((ones, (users, items)), shape=(len(view.starts), view.n_items))
     matrix.data[:] = 1  # repeats were added up
     return matrix
+
+
+def distinct_items(states: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and item of everything in the histories, each item of a history once, (entries,) each."""
+    ordered = states.long().sort(1).values
+    new = torch.ones_like(ordered, dtype=torch.bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    kept = new & (ordered >= 0)
+    rows = torch.arange(len(states), device=states.device)[:, None].expand_as(ordered)
+    return rows[kept], ordered[kept]

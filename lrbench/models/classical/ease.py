@@ -16,8 +16,7 @@ from torch import Tensor
 from lrbench.data.sequences import TrainingView
 from lrbench.errors import LrbenchError
 from lrbench.models.base import ModelConfig
-from lrbench.models.classical.closed_form import ClosedForm, user_item_matrix
-from lrbench.models.classical.item_knn import distinct_items
+from lrbench.models.classical.closed_form import ClosedForm, distinct_items, user_item_matrix
 
 __all__ = ["EASE", "EASEConfig"]
 

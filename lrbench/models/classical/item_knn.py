@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import ModelConfig
-from lrbench.models.classical.closed_form import ClosedForm, user_item_matrix
+from lrbench.models.classical.closed_form import ClosedForm, distinct_items, user_item_matrix
 
 __all__ = ["ItemKNN", "ItemKNNConfig"]
 
@@ -69,13 +69,3 @@ class ItemKNN(ClosedForm):
         places = (rows[:, None] * self.n_items + self.neighbours[items]).flatten()
         scores.view(-1).index_add_(0, places, self.similarities[items].flatten())
         return scores
-
-
-def distinct_items(states: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and item of everything in the histories, each item of a history once, (entries,) each."""
-    ordered = states.long().sort(1).values
-    new = torch.ones_like(ordered, dtype=torch.bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    kept = new & (ordered >= 0)
-    rows = torch.arange(len(states), device=states.device)[:, None].expand_as(ordered)
-    return rows[kept], ordered[kept]

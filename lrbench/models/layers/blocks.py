@@ -8,7 +8,6 @@ both come with their residual, so that other mixers (filters, sums of mixers) ca
 attention.
 """
 
-import math
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -16,61 +15,17 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.layers.attention import Attention
 from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.layers.feed_forward import FeedForward
 from lrbench.models.layers.layer import Layer
 
-__all__ = [
-    "Block",
-    "Encoder",
-    "InputEmbedding",
-    "PlainEmbedding",
-    "Residual",
-    "check_heads",
-    "initialise",
-    "set_dropout",
-    "transformer",
-    "xavier",
-]
-
-LAYER_NORM_EPSILON = 1e-12
-
-
-def initialise(module: nn.Module) -> None:
-    """Draw the weights of linear and embedding layers from N(0, 0.02); biases 0, LayerNorm (1, 0)."""
-    for part in module.modules():
-        if isinstance(part, nn.Linear | nn.Embedding):
-            nn.init.normal_(part.weight, std=0.02)
-        if isinstance(part, nn.Linear) and part.bias is not None:
-            nn.init.zeros_(part.bias)
-
-
-def xavier(module: nn.Module) -> None:
-    """Draw all matrices by Xavier's normal rule, queries, keys and values as one; biases of attention 0.
-
-    That is how RecTools has it, with torch's attention.
-    """
-    for weight in module.parameters():
-        if weight.dim() > 1:
-            nn.init.xavier_normal_(weight)
-    for part in module.modules():
-        if isinstance(part, Attention):
-            for linear in (part.query, part.key, part.value):
-                nn.init.xavier_normal_(linear.weight, gain=math.sqrt(1 / 2))
-            for linear in (part.query, part.key, part.value, part.output):
-                nn.init.zeros_(linear.bias)
+__all__ = ["Block", "Encoder", "Residual", "check_heads", "transformer"]
 
 
 def check_heads(width: int, heads: int) -> None:
     """Refuse heads that do not divide the width."""
     if width % heads:
         raise ValueError(f"width = {width} cannot be shared out over heads = {heads}")
-
-
-def set_dropout(module: nn.Module, rate: float) -> None:
-    """Set the rate of every dropout in ``module``."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = rate
 
 
 def transformer(
@@ -89,84 +44,6 @@ def transformer(
         return Block(attention, Residual(FeedForward(width, inner), width, dropout))
 
     return Encoder(block, n_layers)
-
-
-class InputEmbedding(nn.Module):
-    """LayerNorm of item plus learned position embedding, then dropout.
-
-    Args:
-        n_items: items of the catalogue.
-        max_length: positions.
-        width: of the embeddings.
-        dropout: rate.
-        padding: whether there is a further item, number ``n_items``, for padding tokens, whose
-            look-ups pass no gradient.
-        right_aligned: count positions so that the last item has the last one.
-    """
-
-    def __init__(
-        self,
-        n_items: int,
-        max_length: int,
-        width: int,
-        dropout: float,
-        padding: bool = False,
-        right_aligned: bool = False,
-    ) -> None:
-        super().__init__()
-        self.max_length = max_length
-        self.right_aligned = right_aligned
-        self.items = nn.Embedding(n_items + padding, width, padding_idx=n_items if padding else None)
-        self.positions = nn.Embedding(max_length, width)
-        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, sequences: Packed) -> Tensor:
-        """Embed all tokens, (tokens, width)."""
-        return self.close(self.sum(sequences))
-
-    def sum(self, sequences: Packed) -> Tensor:
-        """Item plus position embedding of all tokens, (tokens, width)."""
-        positions = sequences.positions
-        if self.right_aligned:
-            length = positions[sequences.last] + 1  # a padded sequence is counted from its first token
-            positions = positions + (self.max_length - length)[sequences.sequence_of]
-        embedded: Tensor = self.items(sequences.items) + self.positions(positions)
-        return embedded
-
-    def close(self, embedded: Tensor) -> Tensor:
-        """Norm and dropout, (…, width)."""
-        dropped: Tensor = self.dropout(self.norm(embedded))
-        return dropped
-
-
-class PlainEmbedding(nn.Module):
-    """Item, times a scale, plus learned position embedding, then dropout; no norm.
-
-    Args:
-        n_items: items of the catalogue.
-        max_length: positions.
-        width: of the embeddings.
-        dropout: rate.
-        from_end: whether the last item has the first position, or the first item.
-        scale: of the item embeddings.
-    """
-
-    def __init__(
-        self, n_items: int, max_length: int, width: int, dropout: float, from_end: bool, scale: float = 1.0
-    ) -> None:
-        super().__init__()
-        self.from_end = from_end
-        self.scale = scale
-        self.items = nn.Embedding(n_items, width)
-        self.positions = nn.Embedding(max_length, width)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, sequences: Packed) -> Tensor:
-        """Embed all tokens, (tokens, width)."""
-        positions = self.positions(sequences.ages if self.from_end else sequences.positions)
-        embedded: Tensor = self.dropout(self.items(sequences.items) * self.scale + positions)
-        return embedded
 
 
 class Residual(Layer):

@@ -22,17 +22,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.config.base import FrozenConfig
-from lrbench.data.batches import TrainingBatch, TrainingRows
+from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.data.windows import TrainingRows
 from lrbench.models.base import GradientStage, Model, ModelConfig, Terms
-from lrbench.models.layers.blocks import (
-    LAYER_NORM_EPSILON,
-    InputEmbedding,
-    check_heads,
-    initialise,
-    transformer,
-)
+from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
 from lrbench.models.layers.feed_forward import gelu
+from lrbench.models.layers.initialisation import initialise
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["BERT4Rec", "BERT4RecConfig", "Cloze"]

@@ -29,8 +29,10 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Block, Encoder, PlainEmbedding, check_heads, xavier
+from lrbench.models.layers.blocks import Block, Encoder, check_heads
 from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.embeddings import PlainEmbedding
+from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over

@@ -19,7 +19,6 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
@@ -27,16 +26,12 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder, check_heads
 from lrbench.models.layers.dropout import Dropout
-from lrbench.models.layers.layer import Layer
+from lrbench.models.layers.hstu_block import EPSILON, HSTUBlock
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
 
-__all__ = ["HSTU", "HSTUBlock", "HSTUConfig"]
-
-_EPSILON = 1e-6
-_TIME_BUCKETS = 128
-_BUCKET_WIDTH = 0.301  # natural logarithms of seconds
+__all__ = ["HSTU", "HSTUConfig"]
 
 
 class HSTUConfig(NextItemLoss):
@@ -82,70 +77,6 @@ class HSTUConfig(NextItemLoss):
         return self.time_bias
 
 
-class HSTUBlock(Layer):
-    """One unit, with biases of its own that its heads share.
-
-    Args:
-        width: of the states; queries, keys and values have width / heads.
-        heads: attention heads.
-        reach: N, the number of places that attention is divided by; no sequence is longer.
-        dropout: rate before the output projection.
-        time_bias: whether there is a bias by elapsed time.
-    """
-
-    def __init__(self, width: int, heads: int, reach: int, dropout: float, time_bias: bool) -> None:
-        super().__init__()
-        self.heads = heads
-        self.reach = reach
-        self.project = nn.Parameter(torch.randn(width, 4 * width) * 0.02)  # to u, v, q, k
-        self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in places
-        self.time_bias = nn.Parameter(torch.randn(_TIME_BUCKETS + 1) * 0.02) if time_bias else None
-        self.dropout = Dropout(dropout)
-        self.output = nn.Linear(width, width)
-        nn.init.xavier_uniform_(self.output.weight)
-
-    def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """(tokens, width) → (tokens, width)."""
-        width = hidden.shape[-1]
-        projected = F.silu(F.layer_norm(hidden, (width,), eps=_EPSILON) @ self.project)
-        gate, value, query, key = torch.split(projected, width, -1)
-        if self.time_bias is None:
-            attended = sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
-        else:
-            attended = sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
-        gated = gate * F.layer_norm(attended, (width,), eps=_EPSILON)
-        added: Tensor = self.output(self.dropout(gated)) + hidden
-        return added
-
-    def bias_by_place(self, length: int) -> Tensor:
-        """Bias of every pair of places, (length, length)."""
-        places = torch.arange(length, device=self.position_bias.device)
-        return self.position_bias[self.reach - 1 + places - places[:, None]]
-
-    def bias_by_time(self, next_times: Tensor, times: Tensor) -> Tensor:
-        """Bias of the time from each earlier interaction to the one to be predicted, (…, length, length)."""
-        assert self.time_bias is not None
-        elapsed = (next_times.unsqueeze(-1) - times.unsqueeze(-2)).abs().clamp(min=1)
-        buckets = (elapsed.double().log() / _BUCKET_WIDTH).long().clamp(0, _TIME_BUCKETS)
-        return self.time_bias[buckets]
-
-    def _attend_in_time(self, next_times: Tensor, times: Tensor, *parts: Tensor) -> Tensor:
-        return self._attend(self.bias_by_time(next_times, times), *parts)
-
-    def _attend(self, bias: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend within (sequences, length, width); padding is on the right, where causality hides it."""
-        length = query.shape[1]
-        query, key, value = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
-            for part in (query, key, value)
-        )  # (sequences, heads, length, …)
-        added = self.bias_by_place(length)
-        if bias is not None:
-            added = added + bias.unsqueeze(1)
-        weights = F.silu(query @ key.transpose(2, 3) + added) / self.reach
-        return (weights.tril() @ value).transpose(1, 2).flatten(2)
-
-
 class HSTU(NextItemModel):
     """Blocks without softmax; cosines over a temperature score all items."""
 
@@ -177,7 +108,7 @@ class HSTU(NextItemModel):
 
     def token_states(self, sequences: Packed) -> Tensor:
         """Normalised state after each token, (tokens, width)."""
-        return F.normalize(self.encoder(self.embed(sequences), sequences), dim=-1, eps=_EPSILON)
+        return F.normalize(self.encoder(self.embed(sequences), sequences), dim=-1, eps=EPSILON)
 
     def item_table(self) -> nn.Embedding:
         """The item embedding."""
@@ -185,10 +116,4 @@ class HSTU(NextItemModel):
 
     def item_vectors(self) -> Tensor:
         """Normalised item embeddings over the temperature, (items, width)."""
-        return over(F.normalize(self.items.weight, dim=-1, eps=_EPSILON), self.config.temperature)
-
-
-def _times(sequences: Packed) -> tuple[Tensor, Tensor]:
-    """Time of what follows each token, and of the token, (tokens,) each."""
-    assert sequences.times is not None and sequences.next_times is not None  # see `HSTUConfig.needs_times`
-    return sequences.next_times, sequences.times
+        return over(F.normalize(self.items.weight, dim=-1, eps=EPSILON), self.config.temperature)

@@ -16,7 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.layers.blocks import InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.embeddings import InputEmbedding
+from lrbench.models.layers.initialisation import initialise
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import leave_one_out
@@ -24,10 +23,9 @@ if TYPE_CHECKING:
 
     from lrbench.report.plots import PlotSource
 
-__all__ = ["draw", "quartiles", "user_traits"]
+from lrbench.arrays import Int64s
 
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
+__all__ = ["draw", "quartiles", "user_traits"]
 
 
 def draw(source: "PlotSource") -> "Figure":

@@ -16,8 +16,9 @@ from lrbench.config.protocol import protocol
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import Sequences, leave_one_out
 from lrbench.errors import RequestError
-from lrbench.execution.plan import Row, make_plan, match_rows, resolve_rows
+from lrbench.execution.plan import make_plan
 from lrbench.execution.planning.controls import TOLERANCE
+from lrbench.execution.rows import Row, match_rows, resolve_rows
 from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.reasoning import ReasoningModel, Sizes
 

@@ -5,14 +5,10 @@ import torch
 from torch import nn
 
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import (
-    InputEmbedding,
-    Residual,
-    initialise,
-    set_dropout,
-    transformer,
-)
+from lrbench.models.layers.blocks import Residual, transformer
 from lrbench.models.layers.dropout import draw_kept
+from lrbench.models.layers.embeddings import InputEmbedding
+from lrbench.models.layers.initialisation import initialise, set_dropout
 from lrbench.testing import pack_lists
 
 RATES = [0.1, 0.5]

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Encoder, initialise, transformer
+from lrbench.models.layers.blocks import Encoder, transformer
 from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, fmlp_blocks
+from lrbench.models.layers.hstu_block import HSTUBlock
+from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.layer import Layer
 from lrbench.models.sequential.esasrec import ESASRec, ESASRecConfig
-from lrbench.models.sequential.hstu import HSTUBlock
 from lrbench.testing import pack_lists
 
 LISTS = [[1, 2, 3], [4], [5, 6, 7, 1, 2], [3, 2], [1, 1, 1]]

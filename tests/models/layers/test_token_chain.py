@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.models.layers.blocks import Encoder, initialise, transformer
+from lrbench.models.layers.blocks import Encoder, transformer
+from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.testing import pack_lists
 

@@ -9,7 +9,7 @@ from lrbench.models.base import ModelConfig
 from lrbench.models.layers.attention import Attention
 from lrbench.models.layers.blocks import Encoder, check_heads, transformer
 from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff, fmlp_blocks
-from lrbench.models.sequential.hstu import HSTUBlock
+from lrbench.models.layers.hstu_block import HSTUBlock
 
 __all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
 

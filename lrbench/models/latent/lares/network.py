@@ -19,7 +19,8 @@ from lrbench.data.same_target import AlignedRows
 from lrbench.models.latent.lares.backbones import BlockConfig, backbone_is_causal, make_backbone
 from lrbench.models.latent.lares.step_samplers import StepSampler, draw_steps
 from lrbench.models.layers.activation_checkpoint import recomputed
-from lrbench.models.layers.blocks import LAYER_NORM_EPSILON, InputEmbedding, initialise
+from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
+from lrbench.models.layers.initialisation import initialise
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.objectives.alignment import Similarity

@@ -23,7 +23,7 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.same_target import SameTarget, aligned_targets
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.lares.network import LARESNetwork
-from lrbench.models.layers.blocks import set_dropout
+from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.alignment import symmetric_info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.lares.network import LARESNetwork
-from lrbench.models.layers.blocks import set_dropout
+from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import (
     divergence,

@@ -21,7 +21,9 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import ModelConfig
 from lrbench.models.latent.latent_rl.attention import LatentAttention
-from lrbench.models.layers.blocks import InputEmbedding, check_heads, initialise, transformer
+from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.embeddings import InputEmbedding
+from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.models.reasoning import ReasoningModel, Recipe
 

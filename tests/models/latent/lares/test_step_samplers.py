@@ -9,7 +9,7 @@ import torch
 
 from lrbench.models.latent.lares.step_samplers import draw_steps
 
-OBSERVED = json.loads((Path(__file__).parents[1] / "parity" / "lares" / "step_counts.json").read_text())
+OBSERVED = json.loads((Path(__file__).parents[3] / "parity" / "lares" / "step_counts.json").read_text())
 DRAWS = 20_000
 
 

@@ -1,0 +1,63 @@
+"""Windows: ranges of input items in which each target of the training part belongs to exactly one."""
+
+from typing import Literal
+
+import numpy as np
+
+from lrbench.arrays import Int64s
+from lrbench.data.sequences import TrainingView
+
+__all__ = ["LongSequences", "TrainingRows", "cut_windows", "first_items", "ranges"]
+
+TrainingRows = Literal["positions", "prefixes"]
+
+LongSequences = Literal["windowed", "exact", "latest"]
+
+
+def first_items(view: TrainingView, at: Int64s) -> Int64s:
+    """Flat index of the oldest training interaction of the user to whom each flat index belongs."""
+    return np.asarray(view.starts[np.searchsorted(view.starts, at, side="right") - 1])
+
+
+def ranges(starts: Int64s, counts: Int64s) -> Int64s:
+    """Concatenate ``arange(start, start + count)``."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + np.repeat(starts - (ends - counts), counts), dtype=np.int64)
+
+
+def cut_windows(
+    view: TrainingView, max_length: int, rows: TrainingRows, long_sequences: LongSequences
+) -> tuple[Int64s, Int64s, Int64s]:
+    """Cut every user's inputs (all training items but the last) into windows: starts, stops, firsts."""
+    trained = view.stops - view.starts >= 2
+    starts, stops = view.starts[trained], view.stops[trained] - 1
+    if long_sequences == "latest":
+        starts = np.maximum(starts, stops - max_length)
+    if rows == "prefixes":
+        return _single_target_windows(starts, starts, stops, max_length)
+    short = stops - starts <= max_length
+    if long_sequences == "exact":
+        head_stops = np.minimum(stops, starts + max_length)
+        tail = _single_target_windows(starts[~short], head_stops[~short], stops[~short], max_length)
+        head = (starts, head_stops, starts)
+        return tuple(np.concatenate(parts) for parts in zip(head, tail, strict=True))  # type: ignore[return-value]
+    # The first window predicts at all its positions, each further one at its later half.
+    stride = max(max_length // 2, 1)
+    extra = np.maximum(-(-(stops - starts - max_length) // stride), 0)  # further windows of each user
+    user = np.repeat(np.arange(len(starts)), extra + 1)
+    number = ranges(np.zeros(len(starts), dtype=np.int64), extra + 1)
+    window_stops = np.minimum(starts[user] + max_length + number * stride, stops[user])
+    window_starts = np.maximum(window_stops - max_length, starts[user])
+    first = np.where(number == 0, starts[user], starts[user] + max_length + (number - 1) * stride)
+    return window_starts, window_stops, first
+
+
+def _single_target_windows(
+    starts: Int64s, firsts: Int64s, stops: Int64s, max_length: int
+) -> tuple[Int64s, Int64s, Int64s]:
+    """One window for each predicting input from ``first`` to ``stop``, ending with it."""
+    counts = stops - firsts
+    last = ranges(firsts, counts)
+    user_start = np.repeat(starts, counts)
+    return np.maximum(user_start, last + 1 - max_length), last + 1, last

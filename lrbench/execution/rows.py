@@ -1,0 +1,207 @@
+"""Rows of a suite: each label with its resolved configuration, checked against its model and a dataset."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import JsonValue
+
+from lrbench.config.base import parse_config
+from lrbench.config.controls import Control
+from lrbench.config.protocol import Protocol, protocol
+from lrbench.config.suite import Entry, Suite, merge_tables
+from lrbench.config.training import TrainingConfig
+from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
+from lrbench.data.dataset import PreparedDataset
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
+from lrbench.models.base import GradientStage, Model, ModelConfig
+from lrbench.plugins import plugin_fingerprint
+from lrbench.registry import MODELS
+from lrbench.store.suites import ControlRecord, Match
+
+__all__ = ["REASONING_DEPTHS", "Row", "match_rows", "resolve_rows"]
+
+REASONING_DEPTHS = tuple(range(9))
+"""Depths at which reasoning models are ranked unless a suite says otherwise: 0 to 8."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One label of a suite with its model's configuration, independent of data and seed."""
+
+    label: str
+    model_name: str
+    model: type[Model]
+    config: ModelConfig
+    params: dict[str, JsonValue]
+    stages: tuple[StageConfig, ...]
+    evaluation: EvaluationConfig
+    control: ControlRecord | None = None
+    """What it controls, if it is no row of its own."""
+
+    match: Match | None = None
+    """How well it matches its model, once that is known."""
+
+    @property
+    def depth(self) -> int:
+        """The depth that reports use."""
+        return self.model.configured_depth(self.config)
+
+    def trial(self, dataset: str, fingerprint: str, rules: Protocol, seed: int) -> TrialConfig:
+        """The trial of this row on one dataset with one seed."""
+        return TrialConfig(
+            dataset=dataset,
+            fingerprint=fingerprint,
+            protocol=rules,
+            model=self.model_name,
+            plugin=plugin_fingerprint(self.model_name),
+            params=self.params,
+            stages=self.stages,
+            evaluation=self.evaluation,
+            seed=seed,
+        )
+
+
+def resolve_rows(suite: Suite) -> tuple[Row, ...]:
+    """Check every row's options against its model.
+
+    Raises:
+        RequestError: an unknown model, option, stage or setting, or an impossible combination.
+    """
+    rules = protocol(suite.protocol)
+    rows: list[Row] = []
+    for entry in suite.models:
+        rows.append(_row(entry, suite, rules))
+        for control in entry.controls:
+            derived = _row(control_entry(entry, control), suite, rules)
+            rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
+    repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
+    if repeated:
+        raise RequestError(
+            f'The label "{repeated[0]}" is used twice.',
+            f'Labels name rows; with a grid, put each option into the label: "{repeated[0]} {{option}}".',
+        )
+    return tuple(rows)
+
+
+def match_rows(rows: Sequence[Row], dataset: PreparedDataset, rules: Protocol) -> tuple[Row, ...]:
+    """Check rows against a dataset, and fit the networks of matched controls to it.
+
+    Raises:
+        RequestError: a row needs what the dataset lacks, or a control cannot be matched.
+    """
+    for row in rows:
+        if row.config.needs_times and dataset.sequences.times is None:
+            raise RequestError(
+                f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
+                f"({dataset.record.source}).",
+                "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
+            )
+    by_label = {row.label: row for row in rows}
+    return tuple(_matched(row, by_label, dataset, rules) for row in rows)
+
+
+def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
+    where = f'"{entry.label}"'
+    model = MODELS.load(str(entry.model))
+    config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
+    stages = _stages(entry, model, suite, where)
+    try:
+        config.check(rules.max_length, [stage.name for stage in stages])
+        model.check(config)
+        model.check_stages(config, [stage.name for stage in stages])
+        _check_rows(model, config, stages)
+    except ValueError as error:
+        raise RequestError(f"{where}: {error}.") from None
+    depth = model.configured_depth(config)
+    depths: tuple[int, ...] = (0,)
+    if depth:
+        declared = REASONING_DEPTHS if suite.evaluation.depths is None else suite.evaluation.depths
+        depths = (*declared, depth)
+    draws = suite.evaluation.draws if model.noisy(config) else 1
+    return Row(
+        label=entry.label,
+        model_name=str(entry.model),
+        model=model,
+        config=config,
+        params=config.model_dump(mode="json"),
+        stages=stages,
+        evaluation=parse_config(EvaluationConfig, {"depths": depths, "draws": draws}, "evaluation"),
+    )
+
+
+def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
+    evaluation = row.evaluation
+    if control == "noise-only":
+        evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws})
+    return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
+
+
+def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, rules: Protocol) -> Row:
+    if row.control is None or row.control.control not in QUANTITIES:
+        return row
+    parent = by_label[row.control.of]
+    build, matching = match(
+        row.control.control,
+        Build(row.model_name, row.params),
+        Build(parent.model_name, parent.params),
+        dataset,
+        rules.max_length,
+    )
+    record = Match(
+        label=row.label,
+        dataset=dataset.record.name,
+        quantity=QUANTITIES[row.control.control],
+        **vars(matching),
+    )
+    return replace(row, config=build.config, params=build.config.model_dump(mode="json"), match=record)
+
+
+def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
+    """Refuse to train on all positions at once where a state depends on later items."""
+    for stage in stages:
+        kind = model.stages[stage.name]
+        if not issubclass(kind, GradientStage) or stage.training.rows != "positions":
+            continue
+        if kind.training_rows(model, config) == "prefixes":
+            raise ValueError(
+                f'rows = "positions" in stage {stage.name} would let states see the items that they shall '
+                'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
+            )
+
+
+def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:
+    """Settings of each stage: the suite's, under the model's authors' for the stage, under the row's own.
+
+    What ``training.stages.NAME`` says, in the suite or in the row, stands above everything.
+    """
+    names = model.default_stages if entry.stages is None else entry.stages
+    if not names:
+        raise RequestError(f"{where}: no stage is left to train.", f"Stages: {', '.join(model.stages)}.")
+    common = {key: value for key, value in suite.training.items() if key != "stages"}
+    own = {key: value for key, value in entry.training.items() if key != "stages"}
+    by_stage = merge_tables(_table(suite.training, where), _table(entry.training, where))
+    for name in by_stage:
+        if not any(name in MODELS.load(str(other.model)).stages for other in suite.models):
+            raise RequestError(
+                f'{where}: training.stages names "{name}", a stage of no model here.',
+                did_you_mean(name, model.stages),
+            )
+    stages = []
+    for name in names:
+        if name not in model.stages:
+            raise RequestError(f'{where}: there is no stage "{name}".', did_you_mean(name, model.stages))
+        values: dict[str, Any] = {**common, **model.stage_defaults.get(name, {}), **own}
+        values |= by_stage.get(name, {})
+        training = parse_config(TrainingConfig, values, f"{where}, training of stage {name}")
+        stages.append(StageConfig(name=name, training=training))
+    return tuple(stages)
+
+
+def _table(training: Mapping[str, Any], where: str) -> dict[str, Any]:
+    stages = training.get("stages", {})
+    if not isinstance(stages, dict) or not all(isinstance(value, dict) for value in stages.values()):
+        raise RequestError(f"{where}: training.stages is not a table of tables.", "[training.stages.NAME]")
+    return stages

@@ -1,0 +1,88 @@
+"""Item plus position embeddings of packed tokens."""
+
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.dropout import Dropout
+
+__all__ = ["LAYER_NORM_EPSILON", "InputEmbedding", "PlainEmbedding"]
+
+LAYER_NORM_EPSILON = 1e-12
+
+
+class InputEmbedding(nn.Module):
+    """LayerNorm of item plus learned position embedding, then dropout.
+
+    Args:
+        n_items: items of the catalogue.
+        max_length: positions.
+        width: of the embeddings.
+        dropout: rate.
+        padding: whether there is a further item, number ``n_items``, for padding tokens, whose
+            look-ups pass no gradient.
+        right_aligned: count positions so that the last item has the last one.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        max_length: int,
+        width: int,
+        dropout: float,
+        padding: bool = False,
+        right_aligned: bool = False,
+    ) -> None:
+        super().__init__()
+        self.max_length = max_length
+        self.right_aligned = right_aligned
+        self.items = nn.Embedding(n_items + padding, width, padding_idx=n_items if padding else None)
+        self.positions = nn.Embedding(max_length, width)
+        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, sequences: Packed) -> Tensor:
+        """Embed all tokens, (tokens, width)."""
+        return self.close(self.sum(sequences))
+
+    def sum(self, sequences: Packed) -> Tensor:
+        """Item plus position embedding of all tokens, (tokens, width)."""
+        positions = sequences.positions
+        if self.right_aligned:
+            length = positions[sequences.last] + 1  # a padded sequence is counted from its first token
+            positions = positions + (self.max_length - length)[sequences.sequence_of]
+        embedded: Tensor = self.items(sequences.items) + self.positions(positions)
+        return embedded
+
+    def close(self, embedded: Tensor) -> Tensor:
+        """Norm and dropout, (…, width)."""
+        dropped: Tensor = self.dropout(self.norm(embedded))
+        return dropped
+
+
+class PlainEmbedding(nn.Module):
+    """Item, times a scale, plus learned position embedding, then dropout; no norm.
+
+    Args:
+        n_items: items of the catalogue.
+        max_length: positions.
+        width: of the embeddings.
+        dropout: rate.
+        from_end: whether the last item has the first position, or the first item.
+        scale: of the item embeddings.
+    """
+
+    def __init__(
+        self, n_items: int, max_length: int, width: int, dropout: float, from_end: bool, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.from_end = from_end
+        self.scale = scale
+        self.items = nn.Embedding(n_items, width)
+        self.positions = nn.Embedding(max_length, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, sequences: Packed) -> Tensor:
+        """Embed all tokens, (tokens, width)."""
+        positions = self.positions(sequences.ages if self.from_end else sequences.positions)
+        embedded: Tensor = self.dropout(self.items(sequences.items) * self.scale + positions)
+        return embedded

@@ -1,0 +1,41 @@
+"""How weights are drawn, and how the dropout of a whole module is set."""
+
+import math
+
+from torch import nn
+
+from lrbench.models.layers.attention import Attention
+
+__all__ = ["initialise", "set_dropout", "xavier"]
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the weights of linear and embedding layers from N(0, 0.02); biases 0, LayerNorm (1, 0)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            nn.init.normal_(part.weight, std=0.02)
+        if isinstance(part, nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
+def xavier(module: nn.Module) -> None:
+    """Draw all matrices by Xavier's normal rule, queries, keys and values as one; biases of attention 0.
+
+    That is how RecTools has it, with torch's attention.
+    """
+    for weight in module.parameters():
+        if weight.dim() > 1:
+            nn.init.xavier_normal_(weight)
+    for part in module.modules():
+        if isinstance(part, Attention):
+            for linear in (part.query, part.key, part.value):
+                nn.init.xavier_normal_(linear.weight, gain=math.sqrt(1 / 2))
+            for linear in (part.query, part.key, part.value, part.output):
+                nn.init.zeros_(linear.bias)
+
+
+def set_dropout(module: nn.Module, rate: float) -> None:
+    """Set the rate of every dropout in ``module``."""
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = rate
