@@ -17,14 +17,14 @@ def catalogue_file() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Return the names of the suites that ship with lrbench."""
-    return sorted(path.stem for path in (_home() / "suites").glob("*.toml"))
+    """Return the names of the shipped suites: first those for users, then the reference ones."""
+    return list(_suites())
 
 
 def find_suite(given: str) -> Path:
     """Return the suite file that is meant: a path, or the name of a suite that ships with lrbench.
 
-    ``suites/quickstart.toml`` is found from anywhere, as the file of that name here or else the shipped one.
+    ``suites/quickstart.toml`` is found from anywhere: the file of that name here, or else the shipped one.
 
     Raises:
         RequestError: there is neither.
@@ -32,10 +32,18 @@ def find_suite(given: str) -> Path:
     path = Path(given)
     if path.is_file():
         return path
+    shipped = _suites()
     name = path.name.removesuffix(".toml")
-    if name in suite_names() and path.parent.name in ("", "suites"):
-        return _home() / "suites" / f"{name}.toml"
-    raise RequestError(f"There is no suite {given}.", did_you_mean(name, suite_names()))
+    if name in shipped and path.parent in (Path(), Path("suites"), Path("suites/reference")):
+        return shipped[name]
+    raise RequestError(f"There is no suite {given}.", did_you_mean(name, list(shipped)))
+
+
+def _suites() -> dict[str, Path]:
+    """Every shipped suite by name; ``suites/`` before ``suites/reference/``."""
+    folder = _home() / "suites"
+    files = [*sorted(folder.glob("*.toml")), *sorted(folder.glob("reference/*.toml"))]
+    return {file.stem: file for file in files}
 
 
 def _home() -> Path:

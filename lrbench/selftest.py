@@ -14,10 +14,10 @@ from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import Sequences, leave_one_out
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import ndcg, recall
-from lrbench.models.classical.popularity import Counting, Popularity, PopularityConfig
-from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
+from lrbench.models.base import FitStage
 from lrbench.models.supervised import Supervised
 from lrbench.objectives.cross_entropy import cross_entropy
+from lrbench.registry import MODELS
 from lrbench.seeds import seed_torch, shuffle_source
 from lrbench.stats.multiplicity import holm
 from lrbench.training.epoch import run_epoch
@@ -40,8 +40,11 @@ def popularity_by_hand() -> str | None:
     # Training parts: 0 1 | 0 2 | 0 1. Counts: item 0 three, item 1 two, item 2 one, items 3 and 4 none.
     items = np.array([0, 1, 2, 3, 0, 2, 1, 4, 0, 1, 3, 2], dtype=np.int32)
     split = leave_one_out(Sequences(items, np.array([0, 4, 8, 12]), None, 5))
-    model = Popularity(PopularityConfig(), 5, 10)
-    Counting(model).fit(split.train)
+    kind = MODELS.load("popularity")
+    model = kind(kind.Config(), 5, 10)
+    counting = kind.stages["counting"](model)
+    assert isinstance(counting, FitStage)
+    counting.fit(split.train)
     ranks = rank_targets(model, split.test, (0,), 0, _CPU)
     # Targets 3, 4, 2: items 3 and 4 share ranks 4 and 5; the histories hold three other items each.
     return _compare([*ranks.rank[0], *ranks.rank_masked[0]], [4.5, 4.5, 3, 1.5, 1.5, 1])
@@ -85,7 +88,8 @@ def _train_a_little() -> torch.Tensor:
     items = np.random.default_rng(0).integers(0, 50, 400).astype(np.int32)
     split = leave_one_out(Sequences(items, np.arange(0, 401, 8), None, 50))
     seed_torch(0)
-    model = SASRec(SASRecConfig(width=16, layers=1, heads=2, inner_width=32), 50, 8)
+    kind = MODELS.load("sasrec")
+    model = kind(kind.Config(width=16, layers=1, heads=2, inner_width=32), 50, 8)  # type: ignore[call-arg]
     stage = Supervised(model)
     training = TrainingConfig(batch_size=64)
     data = TrainingData(split.train, 8)

@@ -11,6 +11,14 @@ def test_a_checkout_has_them_at_its_top() -> None:
     top = Path(resources.__file__).resolve().parents[1]
     assert catalogue_file() == top / "datasets.toml"
     assert "quickstart" in suite_names()
+    assert suite_names()[-1].startswith("reference-")  # those for users come first
+
+
+@pytest.mark.parametrize(
+    "given", ["reference-toys", "suites/reference-toys.toml", "suites/reference/reference-toys.toml"]
+)
+def test_a_reference_suite_is_found_by_its_name(given: str) -> None:
+    assert find_suite(given) == catalogue_file().parent / "suites" / "reference" / "reference-toys.toml"
 
 
 def test_a_wheel_has_them_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

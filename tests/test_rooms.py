@@ -23,28 +23,143 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("room", "forbidden"),
-    [
-        ("models", ("lrbench.training", "lrbench.execution", "lrbench.cli", "lrbench.report")),
-        ("objectives", ("lrbench.models", "lrbench.training")),
-        (
-            "data",
-            ("lrbench.models", "lrbench.training", "lrbench.evaluation", "lrbench.report", "lrbench.cli"),
-        ),
-        ("evaluation", ("lrbench.training", "lrbench.execution", "lrbench.report", "lrbench.cli")),
-        ("training", ("lrbench.execution", "lrbench.report", "lrbench.cli")),
-        ("execution", ("lrbench.report", "lrbench.cli")),
-        ("stats", ("torch", "polars", "lrbench.store", "lrbench.report")),
-        ("report", ("torch", "lrbench.models", "lrbench.training", "lrbench.execution", "lrbench.cli")),
-        ("config", ("torch", "lrbench.data", "lrbench.store")),
-        ("store", ("torch", "lrbench.training", "lrbench.execution", "lrbench.report")),
-    ],
+FLOORS = (
+    "ground",  # files at the top of the package: errors, arrays, whole-or-absent writing, …
+    "objectives",
+    "stats",
+    "config",
+    "data",
+    "store",
+    "models",
+    "evaluation",
+    "training",
+    "execution",
+    "report",
+    "cli",
 )
-def test_rooms_know_nothing_of_those_after_them(room: str, forbidden: tuple[str, ...]) -> None:
+"""The rooms from the lowest to the highest; a file imports from its own room and from lower ones."""
+
+ATTIC = ("__init__", "__main__", "selftest", "testing")
+"""Files at the top of the package that use every room; no room imports them but the command line."""
+
+WITHOUT_TORCH = ("stats", "report", "config", "store")
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """The dotted name of a file below ``lrbench``, split."""
+    return path.relative_to(PACKAGE).with_suffix("").parts
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    if len(parts) == 1 and parts[0] not in FLOORS:
+        return "attic" if parts[0] in ATTIC else "ground"
+    return parts[0]
+
+
+def own_imports(path: Path) -> set[tuple[str, ...]]:
+    """The modules of lrbench that a file imports, each as the split name below ``lrbench``.
+
+    What is imported for type checkers alone does not count: it is no arrow when the code runs.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if is_module(name) else node.module for name in below]
+        found |= {tuple(name.split(".")[1:]) for name in names if name.startswith("lrbench.")}
+    return found
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+ARROWS = {parts_of(path): own_imports(path) for path in FILES}
+
+
+def test_no_arrow_leads_upward() -> None:
+    upward = [
+        (importing, imported)
+        for importing, everything in ARROWS.items()
+        for imported in everything
+        if room_of(importing) != "attic"
+        and not (room_of(importing) == "cli" and room_of(imported) == "attic")
+        and (
+            room_of(imported) == "attic" or FLOORS.index(room_of(imported)) > FLOORS.index(room_of(importing))
+        )
+    ]
+    assert not upward
+
+
+def test_other_rooms_enter_by_the_hall() -> None:
+    """What lies in a sub-folder of a room is imported by that room alone."""
+    through_the_wall = [
+        (importing, imported)
+        for importing, everything in ARROWS.items()
+        for imported in everything
+        if len(imported) > 2 and room_of(importing) != room_of(imported)
+    ]
+    assert not through_the_wall
+
+
+def test_neither_files_nor_back_rooms_go_round_in_a_circle() -> None:
+    files = {importing: everything - {importing} for importing, everything in ARROWS.items()}
+    assert not circle(files)
+    folders: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for importing, everything in ARROWS.items():
+        targets = {imported[:-1] for imported in everything if len(imported) > 2}
+        if len(importing) > 2:
+            folders.setdefault(importing[:-1], set()).update(targets - {importing[:-1]})
+    assert not circle(folders)
+
+
+def circle(graph: dict[tuple[str, ...], set[tuple[str, ...]]]) -> list[tuple[str, ...]]:
+    """A closed walk in the graph, or nothing."""
+    done: set[tuple[str, ...]] = set()
+
+    def walk(node: tuple[str, ...], trail: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        if node in trail:
+            return [*trail[trail.index(node) :], node]
+        if node in done:
+            return []
+        found = next((found for target in graph.get(node, ()) if (found := walk(target, [*trail, node]))), [])
+        done.add(node)
+        return found
+
+    return next((found for node in graph if (found := walk(node, []))), [])
+
+
+@pytest.mark.parametrize(
+    "graph", [{("a",): {("a",)}}, {("a",): {("b",)}, ("b",): {("c",)}, ("c",): {("a",)}}]
+)
+def test_a_circle_is_found(graph: dict[tuple[str, ...], set[tuple[str, ...]]]) -> None:
+    assert circle(graph)
+
+
+@pytest.mark.parametrize("room", WITHOUT_TORCH)
+def test_rooms_without_torch(room: str) -> None:
     for path in (PACKAGE / room).rglob("*.py"):
-        for module in imports(path):
-            assert not any(module == name or module.startswith(f"{name}.") for name in forbidden), path
+        assert not any(name.split(".")[0] == "torch" for name in imports(path)), path
+
+
+def test_statistics_are_functions_of_arrays() -> None:
+    for path in (PACKAGE / "stats").rglob("*.py"):
+        assert "polars" not in imports(path), path
+        assert all(room_of(imported) in ("ground", "stats") for imported in own_imports(path)), path
 
 
 def test_nothing_but_the_command_line_and_reports_prints() -> None:

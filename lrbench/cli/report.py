@@ -50,20 +50,19 @@ def report(
     from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS
-    from lrbench.report.formats.terminal import Terminal
     from lrbench.store.layout import Results
 
-    kind = FORMATS.load(format_name)
+    kind, terminal = FORMATS.load(format_name), FORMATS.load("terminal")
     layout = Results(results)
     options = ReportOptions(tuple(parse_list(metrics)), baseline, masked)
     content = build_report(recorded_suite(layout, suite), layout, options)
     messages = message_console()
-    if kind is not Terminal or output is not None:
+    if kind is not terminal or output is not None:
         for warning in content.warnings:
             messages.print(f"Warning: {warning}", markup=False)
     if output is None:
         typer.echo(kind().render(content), nl=False)
         return
-    renderer = Terminal(FILE_WIDTH, styled=False) if kind is Terminal else kind()
+    renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
     write_text(output, renderer.render(content))
     messages.print(f"Wrote {output}.", markup=False, soft_wrap=True)
