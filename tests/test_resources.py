@@ -17,7 +17,10 @@ def test_a_checkout_has_them_at_its_top() -> None:
 @pytest.mark.parametrize(
     "given", ["reference-toys", "suites/reference-toys.toml", "suites/reference/reference-toys.toml"]
 )
-def test_a_reference_suite_is_found_by_its_name(given: str) -> None:
+def test_a_reference_suite_is_found_by_its_name(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert find_suite(given) == catalogue_file().parent / "suites" / "reference" / "reference-toys.toml"
 
 
