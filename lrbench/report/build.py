@@ -35,6 +35,9 @@ class ReportOptions:
     masked: bool | None = None
     """Leave items of the user's history out of the ranks; none: as the protocol says."""
 
+    digits: int = 4
+    """Decimals of metrics in tables."""
+
 
 def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | None = None) -> Report:
     """Compute a report from the trials that are finished.
@@ -84,6 +87,7 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         published=tuple(published_values(measured, load_publications())),
         controls=suite.controls,
         matches=suite.matches,
+        digits=options.digits,
         warnings=tuple(find_warnings(suite, results, measured, missing, rows, family)),
     )
     return replace(report, caption=caption_sentences(report))

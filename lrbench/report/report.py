@@ -264,3 +264,6 @@ class Report:
 
     caption: tuple[str, ...] = ()
     """Sentences."""
+
+    digits: int = 4
+    """Decimals of metrics in tables; machine-readable formats never round."""

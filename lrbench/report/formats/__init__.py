@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from lrbench.registry import Registry
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 
 __all__ = ["FORMATS", "Format"]
@@ -11,7 +12,7 @@ __all__ = ["FORMATS", "Format"]
 class Format(Protocol):
     """Renders a report."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the report as text, ending in a newline."""
         ...
 

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from lrbench.report.formats.json import comparison_fields
+from lrbench.report.layout import Layout
 from lrbench.report.report import Comparison, Cost, Report
 
 __all__ = ["Csv"]
@@ -32,7 +33,7 @@ COMPARED = (
 class Csv:
     """Comma-separated values with a header line."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the table."""
         costs = {(cost.dataset, cost.label): cost for cost in report.costs}
         lines: list[dict[str, Any]] = []

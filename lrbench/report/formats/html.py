@@ -7,6 +7,7 @@ headings, scopes and captions that screen readers go by.
 from html import escape
 
 from lrbench.report.formats.depth_svg import depth_svg
+from lrbench.report.layout import Layout
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
@@ -63,10 +64,10 @@ PAGE = """<!doctype html>
 class Html:
     """One page."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the page."""
         title = escape(f"{report.suite} · {report.protocol.name}")
-        quality, *others = make_sections(report)
+        quality, *others = make_sections(report, layout)
         body = [f"<h1>{title}</h1>", _section(quality), *_warnings(report), *map(_section, others)]
         return PAGE.format(title=title, style=STYLE, body="\n".join([*body, *_figures(report)]))
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from lrbench.report.layout import Layout
 from lrbench.report.report import Comparison, Report, Trend
 from lrbench.stats.contrast import Contrast
 
@@ -66,7 +67,7 @@ def _known(value: Any) -> Any:
 class Json:
     """One object per report."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the object, indented."""
         content = {
             "suite": report.suite,

@@ -7,6 +7,7 @@ needs XeLaTeX or LuaLaTeX, and a comment says so.
 import re
 import unicodedata
 
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, make_sections
 
@@ -77,13 +78,13 @@ FLOAT = r"""\begin{table*}
 class Latex:
     """Tables for a paper."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return a float with the quality on all datasets, then one for each further kind of table."""
         comments = ["Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
         comments += [f"Warning: {warning}" for warning in report.warnings]
         floats = [
             _float(section, f"tab:{_slug(report.suite)}-{_slug(section.heading)}")
-            for section in make_sections(report)
+            for section in make_sections(report, layout)
         ]
         text = "\n".join(floats)
         if any(not _in_latin_fonts(sign) for sign in text):

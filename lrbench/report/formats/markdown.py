@@ -4,6 +4,7 @@ import re
 
 from tabulate import tabulate
 
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
 
@@ -15,10 +16,10 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 class Markdown:
     """Pipe tables."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the report as a section of a document."""
         title = f"## {escape(report.suite)} ({escape(report.protocol.name)})"
-        quality, *others = make_sections(report)
+        quality, *others = make_sections(report, layout)
         parts = [title, *_section(quality)]
         if report.warnings:
             parts.append("\n".join(f"- **Warning:** {escape(str(warning))}" for warning in report.warnings))

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, make_sections
 
@@ -35,7 +36,7 @@ class Terminal:
     styled: bool | None = None
     """Whether bold and underlined can be shown; none: if standard output is a terminal."""
 
-    def render(self, report: Report) -> str:
+    def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the report, with escape sequences only where styles can be shown."""
         styled = sys.stdout.isatty() if self.styled is None else self.styled
         file = io.StringIO()
@@ -48,7 +49,7 @@ class Terminal:
             emoji=False,
         )
         console.print(Text(f"{report.suite} · {report.protocol.name}", style="bold"))
-        quality, *others = make_sections(report)
+        quality, *others = make_sections(report, layout)
         _print(console, quality, styled)
         if not styled:
             console.print("Before a number: * best, _ second.")

@@ -1,17 +1,60 @@
-"""The tables of a report, still without a markup: every format for people draws the same ones."""
+"""The sections of a report before any markup: every format for people draws the same ones."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_section
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
-from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 
-__all__ = ["Cell", "Section", "Table", "make_sections"]
+__all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "make_sections"]
+
+SECTIONS: dict[str, Callable[[Report], Section]] = {
+    "quality": quality_section,
+    "published": published_section,
+    "comparison": comparison_section,
+    "cost": cost_section,
+    "depth": depth_section,
+}
+"""Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""
+
+BRIEF = ("answer", "quality")
+FULL_ONLY: tuple[str, ...] = ()
+"""Sections that only ``--full`` or their name shows."""
 
 
-def make_sections(report: Report) -> list[Section]:
-    """Quality first, its notes being the caption of the report; then what stands behind it."""
-    makers = (quality_section, published_section, comparison_section, cost_section, depth_section)
-    return [section for make in makers if (section := make(report)).tables]
+def make_sections(report: Report, layout: Layout | None = None) -> list[Section]:
+    """Make the sections that the layout asks for and that have something to show.
+
+    The notes of the section ``quality`` are the caption of the report.
+    """
+    made = ((name, SECTIONS[name](report)) for name in _chosen(layout or Layout()))
+    return [replace(section, name=name) for name, section in made if section.tables or section.paragraphs]
+
+
+def check_sections(names: Sequence[str]) -> None:
+    """Refuse a name that no section has.
+
+    Raises:
+        RequestError: there is no such section.
+    """
+    for name in names:
+        if name not in SECTIONS:
+            raise RequestError(
+                f'There is no table "{name}".',
+                did_you_mean(name, SECTIONS),
+            )
+
+
+def _chosen(layout: Layout) -> list[str]:
+    if layout.tables:
+        return list(layout.tables)
+    if layout.length == "brief":
+        return [name for name in SECTIONS if name in BRIEF]
+    return [name for name in SECTIONS if layout.length == "full" or name not in FULL_ONLY]

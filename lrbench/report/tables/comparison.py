@@ -36,25 +36,25 @@ def comparison_section(report: Report) -> Section:
     tables = (
         Table(
             f"{proposed} against the others on {dataset}, {metric}",
-            tuple(_row(comparison) for comparison in comparisons),
+            tuple(_row(comparison, report.digits) for comparison in comparisons),
         )
         for (dataset, proposed), comparisons in groups.items()
     )
     return Section("Declared comparisons", COLUMNS, tuple(tables), NOTES)
 
 
-def _row(comparison: Comparison) -> tuple[Cell, ...]:
+def _row(comparison: Comparison, digits: int) -> tuple[Cell, ...]:
     contrast, relative, users = comparison.contrast, comparison.relative, comparison.users
     texts = (
         comparison.baseline,
         str(comparison.verdict),
         p_value(comparison.p_adjusted),
-        signed(contrast.difference),
-        interval(*contrast.interval()) or UNKNOWN,
+        signed(contrast.difference, digits),
+        interval(*contrast.interval(), digits) or UNKNOWN,
         percent(relative.value),
         interval(100 * relative.low, 100 * relative.high, 1) or UNKNOWN,
         signed(comparison.effect_size, 2),
         f"{users.wins}/{users.ties}/{users.losses}",
-        plain(comparison.minimum_detectable),
+        plain(comparison.minimum_detectable, digits),
     )
     return tuple(Cell(text) for text in texts)

@@ -24,7 +24,7 @@ def cost_section(report: Report) -> Section:
         Table(
             f"Cost on {note.summary.name}",
             tuple(
-                (*_costs(cost), Cell(plain(quality[cost.dataset, cost.label])))
+                (*_costs(cost), Cell(plain(quality[cost.dataset, cost.label], report.digits)))
                 for cost in report.costs
                 if cost.dataset == note.summary.name
             ),

@@ -34,7 +34,7 @@ def _rows(report: Report, dataset: str, depths: list[int]) -> list[tuple[Cell, .
         for depth in depths:
             point = points.get((label, depth))
             marks = "" if point is None else "*" * point.reported + "v" * point.chosen
-            cells.append(Cell(UNKNOWN if point is None else plain(point.mean), marks=marks))
+            cells.append(Cell(UNKNOWN if point is None else plain(point.mean, report.digits), marks=marks))
         rows.append((*cells, *_slope(trends.get(label))))
     return rows
 

@@ -44,8 +44,8 @@ def _value(report: Report, row: Row) -> Cell:
     emphasis: Emphasis = "best" if row.best else "second" if row.second else "none"
     daggers = _daggers(report, row) if row.metric == report.primary_metric else ""
     tie = "≈" if row.ties_with_best and not row.best else ""
-    spread = plain(row.sd) if row.n_seeds > 1 else ""
-    return Cell(plain(row.mean), spread, emphasis, daggers + tie)
+    spread = plain(row.sd, report.digits) if row.n_seeds > 1 else ""
+    return Cell(plain(row.mean, report.digits), spread, emphasis, daggers + tie)
 
 
 def _daggers(report: Report, row: Row) -> str:

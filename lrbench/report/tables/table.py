@@ -1,9 +1,9 @@
-"""Cells, tables, and sections of tables that share their columns."""
+"""Cells, tables, and sections: paragraphs, then tables that share their columns."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Cell", "Emphasis", "Section", "Table"]
+__all__ = ["Cell", "Emphasis", "Paragraph", "Section", "Table"]
 
 Emphasis = Literal["none", "best", "second"]
 
@@ -32,8 +32,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Paragraph:
+    """Prose under a short title."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """Tables with the same columns, one per dataset or comparison."""
+    """Tables with the same columns, one per dataset or comparison, after any paragraphs."""
 
     heading: str
     columns: tuple[str, ...]
@@ -43,3 +51,9 @@ class Section:
 
     aligned: Literal["left", "right"] = "right"
     """Side on which the columns after the first are flush: left where marks trail equally long numbers."""
+
+    paragraphs: tuple[Paragraph, ...] = ()
+    """Prose before the tables."""
+
+    name: str = ""
+    """The name by which a person asks for it; ``make_sections`` sets it."""
