@@ -51,7 +51,7 @@ class Protocol(FrozenConfig):
     """The K of Recall@K and NDCG@K."""
 
     summary: str
-    """One sentence for listings and captions; it is part of every trial's id, so it stays as it is."""
+    """One sentence for listings and captions. It is no part of a trial's id."""
 
     def ranks_alike(self, other: "Protocol") -> bool:
         """Whether both give the same ranks of a trained model, however its epoch was chosen.

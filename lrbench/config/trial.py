@@ -73,14 +73,19 @@ class TrialConfig(FrozenConfig):
 
         That is everything but the evaluation and the stages still to come; the last is of the whole training.
         """
-        values = self.model_dump(mode="json", exclude={"evaluation"})
+        values = self._identity()
+        del values["evaluation"]
         stages = values.pop("stages")
         return tuple(_digest(values | {"stages": stages[:count]}) for count in range(1, len(stages) + 1))
 
     @property
     def id(self) -> str:
-        """Readable prefix and hash of the whole configuration."""
-        return f"{self.prefix}{_digest(self.model_dump(mode='json'))}"
+        """Readable prefix and hash of the whole configuration but the protocol's sentence for captions."""
+        return f"{self.prefix}{_digest(self._identity())}"
+
+    def _identity(self) -> dict[str, Any]:
+        """Everything that decides what is trained and ranked."""
+        return self.model_dump(mode="json", exclude={"protocol": {"summary"}})
 
     @property
     def prefix(self) -> str:

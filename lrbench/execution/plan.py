@@ -112,5 +112,5 @@ def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]
 
 def _definition(rows: Sequence[Row], rules: Protocol) -> str:
     """Hash of what the rows mean, so that results of an edited suite are not mixed with older ones."""
-    parts = [row.trial("", "", rules, 0).model_dump_json() + row.label for row in rows]
+    parts = [row.trial("", "", rules, 0).id + row.label for row in rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

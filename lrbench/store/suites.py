@@ -89,7 +89,7 @@ def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
     Running a suite on one more dataset or seed keeps the cells that stand already; running it
     after its rows were edited starts afresh.
     """
-    if old is None or old.definition != new.definition or old.protocol != new.protocol:
+    if old is None or old.definition != new.definition:  # which covers the protocol
         return new
     cells = {(cell.label, cell.dataset, cell.seed): cell for cell in (*old.trials, *new.trials)}
     return new.model_copy(
