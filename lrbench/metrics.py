@@ -1,13 +1,16 @@
-"""Ranking metrics of one held-out item per user, from its rank alone.
+"""Ranking metrics of one held-out item per user, from its rank and the number of items tied with it.
 
-With a single relevant item Recall@K equals the hit rate, the ideal DCG is 1 and
-NDCG@K = 1 / log2(rank + 1) inside the cut-off (Järvelin & Kekäläinen 2002). Ranks are
-mid-ranks (1 + greater + ties / 2), so a constant scorer earns chance level.
+With a single relevant item Recall@K equals the hit rate, the ideal DCG is 1 and NDCG@K = 1 / log2(rank + 1)
+inside the cut-off (Järvelin & Kekäläinen 2002). A stored rank is a mid-rank: 1 + greater + ties / 2. Where
+the ties are known, a metric is its expectation over a random order of the tied items (McSherry & Najork
+2008), so a constant scorer earns exactly chance level. Older trials did not store ties; their metrics are
+those of the mid-rank.
 
 Model selection and statistics use these same functions; they know numpy and nothing else.
 """
 
-from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +18,58 @@ from numpy.typing import NDArray
 from lrbench.arrays import Floats
 from lrbench.errors import RequestError
 
-__all__ = ["metric_function", "mrr", "ndcg", "recall"]
+__all__ = ["Metric", "metric_function", "mrr", "ndcg", "recall"]
+
+Numbers = NDArray[np.floating] | NDArray[np.integer]
 
 
-def recall(ranks: NDArray[np.floating], cutoff: int) -> Floats:
-    """1 where the target is among the first ``cutoff`` items, else 0; any shape."""
-    return (np.asarray(ranks) <= cutoff).astype(np.float64)
+class Metric(Protocol):
+    """From ranks, and ties where they are known, to values of the same shape."""
+
+    def __call__(self, ranks: Numbers, ties: Numbers | None = None) -> Floats:
+        """Return the metric of every rank."""
+        ...
 
 
-def ndcg(ranks: NDArray[np.floating], cutoff: int) -> Floats:
-    """1 / log2(rank + 1) where the target is among the first ``cutoff`` items, else 0; any shape."""
+def recall(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
+    """Probability that the target is among the first ``cutoff`` items; any shape.
+
+    Args:
+        ranks: mid-ranks of the targets, 1 = best.
+        cutoff: number of items shown.
+        ties: how many other items have exactly the target's score, of the same shape. With ``None`` the
+            value is 1 where the mid-rank is inside the cut-off, else 0.
+    """
+    if ties is None:
+        return (np.asarray(ranks) <= cutoff).astype(np.float64)
+    above, size = _above(ranks, ties), np.asarray(ties, dtype=np.float64) + 1.0
+    return np.clip(cutoff - above, 0, size) / size
+
+
+def ndcg(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
+    """1 / log2(rank + 1) where the target is among the first ``cutoff`` items, else 0; any shape.
+
+    Arguments as in :func:`recall`.
+    """
     ranks = np.asarray(ranks, dtype=np.float64)
-    return np.where(ranks <= cutoff, 1.0 / np.log2(ranks + 1.0), 0.0)
+    single = np.where(ranks <= cutoff, 1.0 / np.log2(ranks + 1.0), 0.0)
+    if ties is None:
+        return single
+    sums = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, cutoff + 2)))])  # (cutoff + 1,)
+    return np.where(np.asarray(ties) == 0, single, _mean_gain(ranks, ties, sums))
 
 
-def mrr(ranks: NDArray[np.floating]) -> Floats:
-    """Reciprocal rank, without a cut-off; any shape."""
-    return 1.0 / np.asarray(ranks, dtype=np.float64)
+def mrr(ranks: Numbers, ties: Numbers | None = None) -> Floats:
+    """Reciprocal rank, without a cut-off; any shape. Arguments as in :func:`recall`."""
+    ranks = np.asarray(ranks, dtype=np.float64)
+    single = 1.0 / ranks
+    if ties is None or not np.any(ties):
+        return single
+    lowest = int((_above(ranks, ties) + np.asarray(ties)).max()) + 1
+    return np.where(np.asarray(ties) == 0, single, _mean_gain(ranks, ties, _harmonic(lowest)))
 
 
-def metric_function(name: str) -> Callable[[NDArray[np.floating]], Floats]:
+def metric_function(name: str) -> Metric:
     """Return the function from ranks to values for a name such as ``ndcg@10`` or ``mrr``.
 
     Raises:
@@ -45,5 +80,28 @@ def metric_function(name: str) -> Callable[[NDArray[np.floating]], Floats]:
         return mrr
     if kind in ("recall", "ndcg") and cutoff.isdigit() and int(cutoff) > 0:
         function = recall if kind == "recall" else ndcg
-        return lambda ranks: function(ranks, int(cutoff))
+        return lambda ranks, ties=None: function(ranks, int(cutoff), ties)
     raise RequestError(f'Unknown metric "{name}".', "Use recall@K, ndcg@K or mrr, for instance ndcg@10.")
+
+
+def _above(ranks: Numbers, ties: Numbers) -> Floats:
+    """How many items score more than the target."""
+    return np.asarray(ranks, dtype=np.float64) - 1.0 - np.asarray(ties, dtype=np.float64) / 2.0
+
+
+def _mean_gain(ranks: Numbers, ties: Numbers, sums: Floats) -> Floats:
+    """Mean gain over the positions that the tied items share.
+
+    ``sums[n]`` is the gain of the first ``n`` positions together; positions beyond its end gain nothing.
+    """
+    start = _above(ranks, ties).astype(np.int64)
+    size = np.asarray(ties).astype(np.int64) + 1
+    last = len(sums) - 1
+    gain: Floats = sums[np.minimum(start + size, last)] - sums[np.minimum(start, last)]
+    return gain / size
+
+
+@lru_cache(maxsize=4)
+def _harmonic(count: int) -> Floats:
+    """Sums of the reciprocals of 1 … n, for n from 0 to ``count``."""
+    return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, count + 1))])

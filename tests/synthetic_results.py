@@ -125,6 +125,8 @@ def _frame(split: str, depth: int, draw: int, rank: np.ndarray) -> pl.DataFrame:
             "draw": [draw] * users,
             "rank": rank,
             "rank_masked": np.maximum(1, rank - 3),
+            "ties": np.zeros(users, dtype=np.int32),
+            "ties_masked": np.zeros(users, dtype=np.int32),
         },
         schema=RANKS,
     )

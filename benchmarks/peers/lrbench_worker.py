@@ -114,8 +114,8 @@ def profile(workload: Workload) -> dict[str, Any]:
 
 def ndcg(model: Model, split: Split, depth: int) -> float:
     """Validation NDCG@10, the history not masked."""
-    ranks = rank_targets(model, split.valid, (depth,), 0, CPU).rank
-    return float(metric_function("ndcg@10")(ranks).mean())
+    ranks = rank_targets(model, split.valid, (depth,), 0, CPU)
+    return float(metric_function("ndcg@10")(ranks.rank, ranks.ties).mean())
 
 
 def peak_memory() -> float:

@@ -42,7 +42,7 @@ class Protocol(FrozenConfig):
     """Whether headline ranks leave out the items of the user's history; the other kind is stored too."""
 
     ties: Literal["stable-time-then-file-order"] = "stable-time-then-file-order"
-    """Order of a user's interactions at equal times; equal scores get the mid-rank."""
+    """Order of a user's interactions at equal times; metrics average over the order of equal scores."""
 
     selection_metric: str = "ndcg@10"
     """The validation metric that early stopping watches."""

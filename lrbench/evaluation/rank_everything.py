@@ -38,7 +38,7 @@ def evaluate(
             ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device)
             frames.append(_frame(ranks, name, draw, depths, dataset, view))
             if name == "test":
-                tied += ranks.tied.mean(axis=1) / draws
+                tied += (ranks.ties > 0).mean(axis=1) / draws
     return pl.concat(frames), dict(zip(depths, tied.tolist(), strict=True))
 
 
@@ -62,6 +62,8 @@ def _frame(
                 "draw": pl.repeat(draw, len(view), dtype=pl.Int32, eager=True),
                 "rank": ranks.rank[index],
                 "rank_masked": ranks.rank_masked[index],
+                "ties": ranks.ties[index],
+                "ties_masked": ranks.ties_masked[index],
             },
             schema=RANKS,
         )
@@ -71,11 +73,12 @@ def _frame(
 
 def mean_metrics(ranks: pl.DataFrame, protocol: Protocol) -> dict[str, dict[str, dict[str, float]]]:
     """Means over users (and draws) of the headline ranks: split → depth → metric → value."""
-    column = "rank_masked" if protocol.mask_seen else "rank"
+    suffix = "_masked" if protocol.mask_seen else ""
     means: dict[str, dict[str, dict[str, float]]] = {}
     for (split, depth), rows in ranks.group_by("split", "depth", maintain_order=True):
-        values = rows[column].to_numpy()
+        values, ties = rows[f"rank{suffix}"].to_numpy(), rows[f"ties{suffix}"].to_numpy()
         means.setdefault(str(split), {})[str(depth)] = {
-            metric: float(metric_function(metric)(values).mean()) for metric in (*protocol.metrics, "mrr")
+            metric: float(metric_function(metric)(values, ties).mean())
+            for metric in (*protocol.metrics, "mrr")
         }
     return means

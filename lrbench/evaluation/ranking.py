@@ -53,7 +53,12 @@ class Ranks:
 
     rank: NDArray[np.float64]  # (depths, users)
     rank_masked: NDArray[np.float64]  # (depths, users), seen items left out, the target kept
-    tied: NDArray[np.bool_]  # (depths, users), another item has exactly the target's score
+    ties: NDArray[np.int64]  # (depths, users), other items with exactly the target's score
+    ties_masked: NDArray[np.int64]  # (depths, users), those of them that the user has not seen
+
+    def headline(self, masked: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Ranks and ties, each (depths, users), with seen items left out or with all items."""
+        return (self.rank_masked, self.ties_masked) if masked else (self.rank, self.ties)
 
 
 def rank_targets(
@@ -76,7 +81,8 @@ def rank_targets(
     order = np.argsort(lengths, kind="stable")  # histories of one length together need no padding
     view = view.reordered(order)
     shape = (len(depths), len(view))
-    rank, rank_masked, tied = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
+    rank, rank_masked = np.empty(shape), np.empty(shape)
+    ties, ties_masked = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
     noise = torch.Generator(device).manual_seed(noise_seed)
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
@@ -94,9 +100,10 @@ def rank_targets(
                     greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
                     rank[index, block] = 1 + greater + equal / 2
                     rank_masked[index, block] = rank[index, block] - seen_greater - seen_equal / 2
-                    tied[index, block] = equal > 0
+                    ties[index, block] = equal
+                    ties_masked[index, block] = equal - seen_equal
     as_given = np.argsort(order)
-    return Ranks(rank[:, as_given], rank_masked[:, as_given], tied[:, as_given])
+    return Ranks(rank[:, as_given], rank_masked[:, as_given], ties[:, as_given], ties_masked[:, as_given])
 
 
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:

@@ -46,11 +46,12 @@ class AlignedRanks:
 
     targets: pl.DataFrame  # (users,) columns user and target, the raw ids
     ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (users, draws)
+    ties: dict[tuple[str, int], Floats | None]  # the same; none where the trial did not store them
 
     def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
         """Values of a metric: the mean over a user's draws, (trials, users)."""
-        function = metric_function(name)
-        return np.stack([function(self.ranks[trial, depth]).mean(axis=1) for trial in trials])
+        function, keys = metric_function(name), [(trial, depth) for trial in trials]
+        return np.stack([function(self.ranks[key], self.ties[key]).mean(axis=1) for key in keys])
 
     def depths(self, trials: Iterable[str]) -> list[int]:
         """The depths at which every one of the trials was ranked, ascending."""
@@ -99,18 +100,29 @@ def aligned_ranks(
         every_depth: all depths that are stored, or the one that reports use.
 
     Raises:
-        CheckError: a trial lacks draws of a user, or two trials did not rank the same targets.
+        CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is
+            not a number from 1 to the number of items.
     """
-    column = "rank_masked" if masked else "rank"
+    suffix = "_masked" if masked else ""
     ranks: dict[tuple[str, int], Floats] = {}
+    ties: dict[tuple[str, int], Floats | None] = {}
     reference: pl.DataFrame | None = None
     for trial in {trial.record.id: trial for trial in trials}.values():
         rows = read_ranks(trial.folder).filter(split=split)
         if not every_depth:
             rows = rows.filter(depth=trial.record.depth)
-        rows = rows.select("user", "target", "depth", "draw", pl.col(column).alias("rank"))
-        parts = rows.collect().partition_by("depth", "draw", as_dict=True)
-        draws: dict[int, list[Floats]] = {}
+        rows = rows.select(
+            "user",
+            "target",
+            "depth",
+            "draw",
+            pl.col(f"rank{suffix}").alias("rank"),
+            pl.col(f"ties{suffix}").alias("ties"),
+        )
+        table = rows.collect()
+        _check_range(table, trial)
+        parts = table.partition_by("depth", "draw", as_dict=True)
+        draws: dict[int, list[pl.DataFrame]] = {}
         for (depth, _), part in sorted(parts.items(), key=lambda item: item[0]):
             reference = part.select("user", "target") if reference is None else reference
             draws.setdefault(depth, []).append(_in_order(part, reference, trials[0].record, trial.record))
@@ -119,14 +131,36 @@ def aligned_ranks(
                 f"{trial.folder / 'ranks.parquet'} has no {split} ranks at depth {trial.record.depth}.",
                 "It is damaged: remove the trial's folder and run it again.",
             )
-        ranks |= {(trial.record.id, depth): np.stack(values, axis=1) for depth, values in draws.items()}
+        tied = table["ties"].null_count() == 0
+        for depth, ordered in draws.items():
+            key = trial.record.id, depth
+            ranks[key] = _stacked(ordered, "rank")
+            ties[key] = _stacked(ordered, "ties") if tied else None
     if reference is None:
         raise ValueError("no trials to align")
-    return AlignedRanks(reference, ranks)
+    return AlignedRanks(reference, ranks, ties)
 
 
-def _in_order(part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, second: TrialRecord) -> Floats:
-    """Return the ranks of one depth and draw in the order of ``reference``, (users,).
+def _stacked(draws: Sequence[pl.DataFrame], column: str) -> Floats:
+    return np.stack([part[column].to_numpy() for part in draws], axis=1).astype(np.float64)  # (users, draws)
+
+
+def _check_range(rows: pl.DataFrame, trial: FinishedTrial) -> None:
+    """Refuse ranks that no ranking can give: they would count as misses without a word."""
+    items = trial.record.dataset.counts.items
+    wrong = int((~rows["rank"].is_between(1, items)).fill_null(True).sum())
+    if wrong:
+        raise CheckError(
+            f"{trial.folder / 'ranks.parquet'} has {wrong:,} ranks outside 1 to {items:,} "
+            "or without a value.",
+            "It is damaged: remove the trial's folder and run it again.",
+        )
+
+
+def _in_order(
+    part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, second: TrialRecord
+) -> pl.DataFrame:
+    """Return the rows of one depth and draw in the order of ``reference``.
 
     Every trial writes its targets in the same order, so that sorting them is the exception.
     """
@@ -135,7 +169,7 @@ def _in_order(part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, s
         if len(part) != len(reference) or len(joined) != len(reference) or joined["rank"].null_count():
             raise _other_targets(part, reference, first, second)
         part = joined
-    return part["rank"].to_numpy()
+    return part
 
 
 def _other_targets(

@@ -39,8 +39,13 @@ RANKS = pl.Schema(
         "draw": pl.Int32,
         "rank": pl.Float64,
         "rank_masked": pl.Float64,  # seen items removed, the target kept
+        "ties": pl.Int32,  # other items with exactly the target's score; null in older files
+        "ties_masked": pl.Int32,  # those of them that the user has not seen; null in older files
     }
 )
+
+LATER = frozenset({"ties", "ties_masked"})
+"""Columns that files of earlier versions lack; they are read as null, which means unknown."""
 
 
 class DatasetSummary(FrozenConfig):
@@ -140,15 +145,16 @@ def read_record(folder: Path) -> TrialRecord:
 
 
 def read_ranks(folder: Path) -> pl.LazyFrame:
-    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`.
+    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`, null where never stored.
 
     Raises:
         LrbenchError: the file is not there, or cut off.
     """
     path = folder / "ranks.parquet"
     with _readable(path):
-        pl.read_parquet_schema(path)  # scanning alone would find out later, and name no file
-    return pl.scan_parquet(path)
+        found = pl.read_parquet_schema(path)  # scanning alone would find out later, and name no file
+    added = [pl.lit(None, dtype).alias(name) for name, dtype in RANKS.items() if name in LATER - found.keys()]
+    return pl.scan_parquet(path).with_columns(added)
 
 
 def read_history(folder: Path) -> pl.DataFrame:

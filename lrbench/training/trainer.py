@@ -276,8 +276,8 @@ def selection_metric(
 ) -> float:
     """The protocol's selection metric on validation at one depth, always with the same noise, unrounded."""
     ranks = rank_targets(model, view, (depth,), noise_seed(seed, "selection", 0), device)
-    chosen = ranks.rank_masked if protocol.mask_seen else ranks.rank
-    return float(metric_function(protocol.selection_metric)(chosen[0]).mean())
+    chosen, ties = ranks.headline(protocol.mask_seen)
+    return float(metric_function(protocol.selection_metric)(chosen[0], ties[0]).mean())
 
 
 def _copy(model: Model) -> Weights:

@@ -83,6 +83,11 @@ def test_ranks_are_those_of_comparing_item_by_item(data: st.DataObject) -> None:
     view = view_of(sequences, n_items)
     ranks = rank_targets(TableModel(torch.tensor(table)), view, (0,), 0, CPU)
     expected = [naive_ranks(table[sequence[-2]], set(sequence[:-1]), sequence[-1]) for sequence in sequences]
+    for sequence, ties, ties_masked in zip(sequences, ranks.ties[0], ranks.ties_masked[0], strict=True):
+        scores, target = table[sequence[-2]], sequence[-1]
+        level = {item for item in range(n_items) if scores[item] == scores[target]} - {target}
+        assert ties == len(level)
+        assert ties_masked == len(level - set(sequence))
     np.testing.assert_array_equal(ranks.rank[0], [unmasked for unmasked, _ in expected])
     np.testing.assert_array_equal(ranks.rank_masked[0], [masked for _, masked in expected])
 
@@ -109,8 +114,8 @@ def test_a_constant_scorer_earns_chance_level() -> None:
     view = leave_one_out(small_dataset(items=41).sequences).test
     ranks = rank_targets(TableModel(torch.zeros(41, 41)), view, (0,), 0, CPU)
     assert (ranks.rank == 21).all()  # the middle of 41
-    assert recall(ranks.rank[0], 20).mean() == 0
-    assert ranks.tied.all()
+    assert (ranks.ties == 40).all()
+    assert recall(ranks.rank[0], 20, ranks.ties[0]) == pytest.approx(20 / 41)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
@@ -127,7 +132,14 @@ def test_headline_means_follow_the_mask_of_the_protocol() -> None:
     from lrbench.config.protocol import PROTOCOLS
 
     rows = pl.DataFrame(
-        {"split": ["test"] * 2, "depth": [0, 0], "rank": [3.0, 30.0], "rank_masked": [1.0, 10.0]}
+        {
+            "split": ["test"] * 2,
+            "depth": [0, 0],
+            "rank": [3.0, 30.0],
+            "rank_masked": [1.0, 10.0],
+            "ties": [0, 0],
+            "ties_masked": [0, 0],
+        }
     )
     unmasked = mean_metrics(rows, PROTOCOLS["loo-20"])["test"]["0"]
     masked = mean_metrics(rows, PROTOCOLS["loo-200"])["test"]["0"]

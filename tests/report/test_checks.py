@@ -30,7 +30,7 @@ def summary(**fields: Any) -> DatasetSummary:
         "fingerprint": "f",
         "source": "a file",
         "verified": True,
-        "counts": StepCounts(step="raw", users=1, items=1, interactions=1),
+        "counts": StepCounts(step="raw", users=1, items=500, interactions=1),
     }
     return DatasetSummary.model_validate({**usual, **fields})
 

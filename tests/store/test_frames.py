@@ -118,3 +118,36 @@ def test_ranks_without_the_depth_of_reports_are_refused(tmp_path: Path) -> None:
     finished, _ = finished_trials(suite, Results(tmp_path))
     with pytest.raises(CheckError, match="no test ranks at depth 0"):
         aligned_ranks(finished, masked=False)
+
+
+def test_files_without_ties_are_read_and_keep_their_metrics(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    (trial,) = finished
+    before = aligned_ranks(finished, masked=False).metric([trial.record.id], 0, "ndcg@10")
+    path = trial.folder / "ranks.parquet"
+    pl.read_parquet(path).drop("ties", "ties_masked").write_parquet(path)
+    old = aligned_ranks(finished, masked=False)
+    assert old.ties[trial.record.id, 0] is None
+    np.testing.assert_array_equal(old.metric([trial.record.id], 0, "ndcg@10"), before)
+    assert suite_ranks(finished).collect().columns[-2:] == ["ties", "ties_masked"]
+
+
+def test_ties_are_the_expectation_over_their_order(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    everywhere = [pl.lit(250.5).alias("rank"), pl.lit(499, pl.Int32).alias("ties")]
+    for change in everywhere:
+        rewrite(tmp_path, finished[0].record.id, change)
+    values = aligned_ranks(finished, masked=False).metric([finished[0].record.id], 0, "recall@10")
+    np.testing.assert_allclose(values, 10 / 500)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 501.0, float("nan"), None])
+def test_ranks_that_no_ranking_gives_are_refused(tmp_path: Path, wrong: float | None) -> None:
+    suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    broken = pl.when(pl.col("user") == "u3").then(pl.lit(wrong)).otherwise("rank").alias("rank")
+    rewrite(tmp_path, finished[0].record.id, broken)
+    with pytest.raises(CheckError, match=r"1 ranks outside 1 to 500 or without a value"):
+        aligned_ranks(finished, masked=False)
