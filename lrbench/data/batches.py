@@ -31,11 +31,9 @@ class TrainingBatch:
     targets: Tensor  # (targets,) item numbers
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
-    @property
-    def at_last(self) -> bool:
-        """Whether every target comes right after its whole sequence, as where each prefix is a row."""
-        sequences = self.sequences
-        return torch.equal(self.rows, sequences.last[sequences.sequence_of[self.rows]])
+    ends_sequences: bool
+    """Whether every target follows its whole sequence, as where each prefix is a row. Known when the batch is
+    planned, so that no step waits for the device to learn it."""
 
 
 class TrainingData:
@@ -133,10 +131,11 @@ class TrainingData:
             target_ids, within, window = target_ids[kept], within[kept], window[kept]
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
             stops = starts + within[last] + 1  # no state before depends on the inputs beyond
+        ends_sequences = bool((within == (stops - starts - 1)[window]).all())
         sequences = pack(self.view.items, starts, stops, device, self.view.times)
         rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)
         targets = torch.from_numpy(self.view.items[self.target_at[target_ids]].astype(np.int64)).to(device)
-        return TrainingBatch(sequences, rows, targets, target_ids)
+        return TrainingBatch(sequences, rows, targets, target_ids, ends_sequences)
 
 
 def evaluation_batches(

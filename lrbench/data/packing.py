@@ -5,7 +5,7 @@ the rectangular form (attention, a recurrent cell) does :meth:`Packed.by_group` 
 of similar lengths at a time, so that little of the work is on padding and no number depends on it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,12 +62,18 @@ class Packed:
         The function must not let a place depend on later places: it sees padding on the right, from which no
         gradient comes back.
         """
-        sizes = [group.last_token - group.first_token for group in self.groups]
+        outputs = [group.unpad(function(*parts)) for group, parts in self._padded_groups(*flat)]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
+        """Apply ``function`` as :meth:`by_group` does, and tell it which places are real.
+
+        This is for functions in which a place may depend on later places. The first argument is
+        (sequences, length), True at items and False at padding. No item may depend on padding.
+        """
         outputs = [
-            group.unpad(function(*(group.pad(part) for part in parts)))
-            for group, *parts in zip(
-                self.groups, *(torch.split(tensor, sizes) for tensor in flat), strict=True
-            )
+            group.unpad(function(_real(positions), *parts))
+            for group, (positions, *parts) in self._padded_groups(self.positions, *flat)
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
@@ -113,7 +119,7 @@ class Packed:
         before = length - self.lengths[self.sequence_of] if left else 0
         return self.sequence_of * length + self.positions + before
 
-    def at_last(self, function: Callable[..., Tensor], per_sequence: Tensor, *flat: Tensor) -> Tensor:
+    def map_last(self, function: Callable[..., Tensor], per_sequence: Tensor, *flat: Tensor) -> Tensor:
         """Apply ``function`` to one row per sequence and the padded form of each group; return the rows.
 
         Args:
@@ -125,31 +131,31 @@ class Packed:
         Returns:
             (sequences, …), in the order given to `pack`.
         """
-        laid = torch.argsort(self.first)  # (sequences,) which sequence lies where
-        rows = iter(torch.split(per_sequence[laid], [group.sequences for group in self.groups]))
-        outputs: list[Tensor] = []
+        by_length = torch.argsort(self.first)  # (sequences,) the sequence in each place of memory
+        rows = torch.split(per_sequence[by_length], [group.sequences for group in self.groups])
+        padded = self._padded_groups(self.positions, *flat)
+        outputs = [
+            function(_real(positions), own, *parts)
+            for own, (_, (positions, *parts)) in zip(rows, padded, strict=True)
+        ]
+        place = torch.empty_like(by_length)
+        place[by_length] = torch.arange(len(by_length), device=by_length.device)
+        return torch.cat(outputs)[place]
 
-        def told(real: Tensor, *parts: Tensor) -> Tensor:
-            outputs.append(function(real, next(rows), *parts))
-            return real  # only for the form: what counts has been put aside
+    def _padded_groups(self, *flat: Tensor) -> Iterator[tuple[Group, list[Tensor]]]:
+        """Yield each group with its part of every tensor, padded to (sequences, length, …)."""
+        sizes = [group.last_token - group.first_token for group in self.groups]
+        split = [torch.split(tensor, sizes) for tensor in flat]
+        for group, *parts in zip(self.groups, *split, strict=True):
+            yield group, [group.pad(part) for part in parts]
 
-        self.by_group_masked(told, *flat)
-        placed = torch.empty_like(laid)
-        placed[laid] = torch.arange(len(laid), device=laid.device)
-        return torch.cat(outputs)[placed]
 
-    def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
-        """Apply ``function`` as :meth:`by_group` does, and tell it first which places are real.
+def _real(positions: Tensor) -> Tensor:
+    """Which places hold an item, from padded positions, (sequences, length) → the same.
 
-        For functions in which a place may depend on later ones: before the padded tensors they get
-        (sequences, length), True at items and False at padding, and must let no item depend on padding.
-        """
-
-        def told(positions: Tensor, *parts: Tensor) -> Tensor:
-            # Padding repeats the last token, so only at items does the position equal the place.
-            return function(positions == torch.arange(positions.shape[1], device=positions.device), *parts)
-
-        return self.by_group(told, self.positions, *flat)
+    Padding repeats the last token of its sequence, so the position equals the place at items only.
+    """
+    return positions == torch.arange(positions.shape[1], device=positions.device)
 
 
 def pack(

@@ -46,7 +46,7 @@ class NextItemModel(Model):
     def target_states(self, batch: TrainingBatch) -> Tensor:
         """Encode what predicts the batch's targets, (targets, width)."""
         sequences = batch.sequences
-        if batch.at_last:
+        if batch.ends_sequences:
             return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
         return self.token_states(sequences).index_select(0, batch.rows)
 

@@ -85,7 +85,7 @@ class _Gradients:
         torch.mul(probabilities @ items, minus, out=self.states[rows])
         add_product(self.items, probabilities, (states * minus).to(items.dtype))
 
-    def close(self, weights: Tensor) -> None:
+    def finish(self, weights: Tensor) -> None:
         """Add the part of the targets."""
         states, item_vectors, targets = self._inputs
         self.states.addcmul_(weights.unsqueeze(1), item_vectors.index_select(0, targets))
@@ -115,7 +115,7 @@ class _MeanLoss(torch.autograd.Function):
             if gradients is not None:
                 gradients.add(rows, scores, items, slopes[rows])  # the scores have become the softmax
         if gradients is not None:
-            gradients.close(slopes)
+            gradients.finish(slopes)
             ctx.save_for_backward(gradients.states, gradients.items)
         ctx.count = count
         logs = logs[:count]
@@ -150,5 +150,5 @@ class _TargetLogProbabilities(torch.autograd.Function):
         items = item_vectors.to(ctx.product)
         for rows, scores in score_chunks(items, states.to(ctx.product)):
             gradients.add(rows, torch.softmax(scores, 1, out=scores), items, gradient[rows])
-        gradients.close(gradient)
+        gradients.finish(gradient)
         return gradients.states, gradients.items, None, None

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lrbench.data.batches import TrainingBatch, TrainingData, evaluation_batches
 from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.data.windows import TrainingRows
 
 CPU = torch.device("cpu")
 length_lists = st.lists(st.integers(0, 40), min_size=1, max_size=10)
@@ -155,3 +156,16 @@ def test_evaluation_batches_give_the_latest_items_in_order(
             own = tokens.items[tokens.sequence_of == number].tolist()
             assert own == items[starts[user] : stops[user]][-max_length:].tolist()
     assert covered == list(range(len(lengths)))
+
+
+@pytest.mark.parametrize("rows", ["positions", "prefixes"])
+def test_a_batch_knows_whether_every_target_follows_its_whole_sequence(rows: TrainingRows) -> None:
+    data = TrainingData(view_of([5, 2, 9]), 4, rows)
+    last = np.zeros(data.n_targets, dtype=np.bool_)
+    last[data.first_target + (data.stops - data.first) - 1] = True  # the last target of each window
+    for keep in (None, last):
+        for batch in data.batches(3, CPU, keep=keep):
+            sequences = batch.sequences
+            expected = torch.equal(batch.rows, sequences.last[sequences.sequence_of[batch.rows]])
+            assert batch.ends_sequences == expected
+            assert expected or (rows == "positions" and keep is None)

@@ -20,7 +20,7 @@ from lrbench.models.layers.layer import Layer
 
 __all__ = ["Attention"]
 
-_SHORT = 40  # up to this length weights lie in memory by key, beyond it by query
+_SHORT = 40  # longest sequences whose weights are stored by key; see `_Layout`
 
 
 class Attention(Layer):
@@ -41,7 +41,7 @@ class Attention(Layer):
         attended: Tensor = self.output(self.attend(self.project(hidden), sequences))
         return attended
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
         attended: Tensor = self.output(self.attend_at_last(self.project(hidden), sequences))
         return attended
@@ -64,7 +64,7 @@ class Attention(Layer):
         """Weighted values of each sequence's last token, (sequences, width), from (tokens, 3 · width)."""
         query, memory = projected.tensor_split([projected.shape[-1] // 3], -1)
         seen = self.seen_by_last(sequences)
-        return sequences.at_last(self._mix_at_last, query.index_select(0, sequences.last), seen, memory)
+        return sequences.map_last(self._mix_at_last, query.index_select(0, sequences.last), seen, memory)
 
     def seen_by_last(self, sequences: Packed) -> Tensor:
         """Whether the last token of its sequence sees a token, (tokens,)."""
@@ -118,28 +118,70 @@ def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
+class _Layout:
+    """The order in which attention weights of one length are stored.
+
+    Softmax over a short last dimension takes up to six times as long as over an earlier one. Weights of short
+    sequences are therefore stored by key, (…, keys, queries), and those of long ones by query,
+    (…, queries, keys).
+
+    Args:
+        length: places of a sequence.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._keys_last = length > _SHORT
+        self.key_dimension = -1 if self._keys_last else -2
+
+    def by_query(self, weights: Tensor) -> Tensor:
+        """Turn stored weights into (…, queries, keys), or those into stored weights; a view."""
+        return weights if self._keys_last else weights.mT
+
+    def factors(self, by_query: Tensor, by_key: Tensor) -> tuple[Tensor, Tensor]:
+        """Order factors so that ``first @ second.mT`` is in the order of storage; transposed writes are slow.
+
+        Args:
+            by_query: (sequences, queries, width / heads).
+            by_key: (sequences, keys, width / heads).
+        """
+        return (by_query, by_key) if self._keys_last else (by_key, by_query)
+
+
 def _weights(projected: Tensor, added: Tensor, heads: int) -> Tensor:
-    """Softmax of the scores, (heads, sequences, length, length), as weights lie in memory."""
+    """Softmax of the scores, (heads, sequences, length, length), in the order of storage.
+
+    Args:
+        projected: queries, keys and values side by side, (sequences, length, 3 · width).
+        added: added to the scores of all heads, broadcast to (sequences, queries, keys).
+        heads: attention heads.
+    """
     sequences, length, _ = projected.shape
+    layout = _Layout(length)
     queries, keys, _ = _heads(projected, heads)
     weights = projected.new_empty(heads, sequences, length, length)
-    added = _by_query(added.expand(sequences, length, length))
+    added = layout.by_query(added.expand(sequences, length, length))
     for own, query, key in zip(weights, queries, keys, strict=True):
-        first, second = _as_laid(query, key)
+        first, second = layout.factors(query, key)
         torch.baddbmm(added, first, second.mT, alpha=_scale(projected, heads), out=own)
-    return torch.softmax(weights, _key_dimension(length), out=weights)
+    return torch.softmax(weights, layout.key_dimension, out=weights)
 
 
 def _mixed(weights: Tensor, projected: Tensor) -> Tensor:
-    """Values summed by weight, the heads side by side, (sequences, length, width)."""
+    """Sum the values by stored weights, the heads side by side, (sequences, length, width)."""
+    by_query = _Layout(weights.shape[-1]).by_query(weights)  # (heads, sequences, queries, keys)
     values = _heads(projected, len(weights))[2]
-    return torch.cat([own @ value for own, value in zip(_by_query(weights), values, strict=True)], -1)
+    return torch.cat([own @ value for own, value in zip(by_query, values, strict=True)], -1)
 
 
 class _Attention(torch.autograd.Function):
+    """``dropout(softmax(q kᵀ/√d + a)) v`` of all heads, which saves its weights and its dropout mask.
+
+    Below, d is the width of a head, and lists hold one tensor per head.
+    """
+
     @staticmethod
     def forward(ctx: Any, projected: Tensor, added: Tensor, heads: int, rate: float) -> Tensor:
-        weights = _weights(projected, added, heads)
+        weights = _weights(projected, added, heads)  # (heads, sequences, length, length), stored order
         kept, ctx.factor = draw_kept(weights.shape, rate)
         ctx.save_for_backward(projected, weights, kept)
         return _mixed(weights * kept, projected).mul_(ctx.factor)
@@ -148,41 +190,33 @@ class _Attention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         projected, weights, kept = ctx.saved_tensors
-        queries, keys, values = _heads(projected, len(weights))
-        gradients, dropped = (gradient * ctx.factor).chunk(len(weights), -1), _by_query(weights * kept)
-        by_weight, key_dimension = torch.empty_like(weights), _key_dimension(weights.shape[-1])
-        for own, part, value in zip(by_weight, gradients, values, strict=True):
-            first, second = _as_laid(part, value)
+        heads, layout = len(weights), _Layout(weights.shape[-1])
+        queries, keys, values = _heads(projected, heads)  # [(sequences, length, d)] each
+        by_output = (gradient * ctx.factor).chunk(heads, -1)  # [(sequences, queries, d)]
+
+        dropped = layout.by_query(weights * kept)  # (heads, sequences, queries, keys)
+        by_value = [own.mT @ part for own, part in zip(dropped, by_output, strict=True)]
+
+        by_weight = torch.empty_like(weights)  # (heads, sequences, length, length), stored order
+        for own, part, value in zip(by_weight, by_output, values, strict=True):
+            first, second = layout.factors(part, value)
             torch.bmm(first, second.mT, out=own)
-        by_value = [own.mT @ part for own, part in zip(dropped, gradients, strict=True)]
         by_weight.mul_(kept)
-        by_score = torch._softmax_backward_data(by_weight, weights, key_dimension, weights.dtype)
-        by_score = _by_query(by_score.mul_(_scale(projected, len(weights))))
-        by_query = [own @ key for own, key in zip(by_score, keys, strict=True)]
+
+        by_score = torch._softmax_backward_data(by_weight, weights, layout.key_dimension, weights.dtype)
+        by_score = layout.by_query(
+            by_score.mul_(_scale(projected, heads))
+        )  # (heads, sequences, queries, keys)
+        by_query = [own @ key for own, key in zip(by_score, keys, strict=True)]  # [(sequences, length, d)]
         by_key = [own.mT @ query for own, query in zip(by_score, queries, strict=True)]
         return torch.cat([*by_query, *by_key, *by_value], -1), None, None, None
 
 
 def _scale(projected: Tensor, heads: int) -> float:
-    """1/√d, d the width of a head's queries."""
+    """1/√d, where d is the width of a head."""
     return 1 / math.sqrt(projected.shape[-1] / 3 / heads)
 
 
 def _heads(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:
-    """Queries, keys and values, each as the columns of every head, (…, width / heads)."""
+    """Queries, keys and values, each cut into the columns of every head, (…, width / heads)."""
     return [part.chunk(heads, -1) for part in projected.chunk(3, -1)]
-
-
-def _key_dimension(length: int) -> int:
-    """Where the keys stand in memory: softmax over a short last dimension takes up to six times as long."""
-    return -1 if length > _SHORT else -2
-
-
-def _by_query(weights: Tensor) -> Tensor:
-    """Weights as (…, queries, keys) from how they lie in memory, and back."""
-    return weights if weights.shape[-1] > _SHORT else weights.mT
-
-
-def _as_laid(by_query: Tensor, by_key: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors whose product ``first · secondᵀ`` lies in memory as weights do; written across, it is slow."""
-    return (by_query, by_key) if by_query.shape[-2] > _SHORT else (by_key, by_query)

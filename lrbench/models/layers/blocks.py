@@ -57,13 +57,13 @@ class Residual(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        return self.close(self.inner(hidden, sequences), hidden)
+        return self.add_residual(self.inner(hidden, sequences), hidden)
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        return self.close(self.inner.at_last(hidden, sequences), hidden.index_select(0, sequences.last))
+        return self.add_residual(self.inner.last(hidden, sequences), hidden.index_select(0, sequences.last))
 
-    def close(self, inner: Tensor, hidden: Tensor) -> Tensor:
+    def add_residual(self, inner: Tensor, hidden: Tensor) -> Tensor:
         """Add what the inner part made of ``hidden`` to it, (…, width)."""
         normed: Tensor = self.norm(self.dropout(inner) + hidden)
         return normed
@@ -82,9 +82,9 @@ class Block(Layer):
         fed: Tensor = self.feed_forward(self.mixer(hidden, sequences), sequences)
         return fed
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        fed: Tensor = self.feed_forward(self.mixer.at_last(hidden, sequences), sequences)
+        fed: Tensor = self.feed_forward(self.mixer.last(hidden, sequences), sequences)
         return fed
 
 
@@ -101,12 +101,12 @@ class Encoder(Layer):
             hidden = block(hidden, sequences)
         return hidden
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width); the last block does no more than that."""
         if not self.blocks:
-            return super().at_last(hidden, sequences)
+            return super().last(hidden, sequences)
         *others, last = self.blocks
         for block in others:
             hidden = block(hidden, sequences)
         assert isinstance(last, Layer)
-        return last.at_last(hidden, sequences)
+        return last.last(hidden, sequences)

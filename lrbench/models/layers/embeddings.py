@@ -42,7 +42,7 @@ class InputEmbedding(nn.Module):
 
     def forward(self, sequences: Packed) -> Tensor:
         """Embed all tokens, (tokens, width)."""
-        return self.close(self.sum(sequences))
+        return self.finish(self.sum(sequences))
 
     def sum(self, sequences: Packed) -> Tensor:
         """Item plus position embedding of all tokens, (tokens, width)."""
@@ -53,7 +53,7 @@ class InputEmbedding(nn.Module):
         embedded: Tensor = self.items(sequences.items) + self.positions(positions)
         return embedded
 
-    def close(self, embedded: Tensor) -> Tensor:
+    def finish(self, embedded: Tensor) -> Tensor:
         """Norm and dropout, (…, width)."""
         dropped: Tensor = self.dropout(self.norm(embedded))
         return dropped

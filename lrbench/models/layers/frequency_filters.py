@@ -103,7 +103,7 @@ class FrequencyFilter(Layer):
 
         return sequences.by_group_masked(convolve, hidden)
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
         return sequences.sums(self._kernel().index_select(0, sequences.ages % self.window) * hidden)
 
@@ -136,7 +136,7 @@ class FrequencyRescaler(Layer):
 
         return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
         kernel = self.kernel.to(hidden)
         low = sequences.sums(kernel[sequences.ages % self.window].unsqueeze(-1) * hidden)
@@ -160,11 +160,9 @@ class Mixture(Layer):
         """(tokens, width) → (tokens, width)."""
         return torch.lerp(self.attention(hidden, sequences), self.frequency(hidden, sequences), self.share)
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        attended, filtered = (
-            branch.at_last(hidden, sequences) for branch in (self.attention, self.frequency)
-        )
+        attended, filtered = (branch.last(hidden, sequences) for branch in (self.attention, self.frequency))
         return torch.lerp(attended, filtered, self.share)
 
 

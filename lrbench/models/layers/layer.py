@@ -16,7 +16,7 @@ class Layer(nn.Module, ABC):
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """What :meth:`forward` gives at the last token of each sequence, (sequences, width).
 
         Ranking, and training where every prefix is a row, need no more of the last block; subclasses

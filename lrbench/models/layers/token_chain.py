@@ -54,7 +54,7 @@ def encode_items(
         else:
             attended = block.attention.attend_at_last(projected, sequences)
             hidden = hidden.index_select(0, sequences.last)
-        hidden = block.close(attended, hidden, sequences)
+        hidden = block.finish(attended, hidden, sequences)
     return hidden, memories
 
 
@@ -96,7 +96,7 @@ class Chains:
             own.append(Memory(keys, values))
             chain = [torch.stack(parts, 2) for parts in zip(*own, strict=True)]  # (rows, streams, chain, …)
             attended = self._attend(block.attention, query, memory, chain)
-            hidden = block.close(attended, hidden, self._sequences)
+            hidden = block.finish(attended, hidden, self._sequences)
         return hidden
 
     def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
@@ -112,19 +112,19 @@ class Chains:
         rows = torch.cat((query, own.flatten(2)), -1)  # (rows, streams, width + chain · heads)
         if self._everywhere:
 
-            def at_all(rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            def mix_everywhere(rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
                 length = keys.shape[1]
                 seen = torch.ones(length, length, dtype=torch.bool, device=keys.device).tril()
                 return _mix(attention, rows, keys, values, seen[:, None, :])
 
-            mixed = self._sequences.by_group(at_all, rows, *memory)
+            mixed = self._sequences.by_group(mix_everywhere, rows, *memory)
         else:
 
-            def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            def mix_at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
                 seen = real[:, None, None, None, :]
                 return _mix(attention, rows.unsqueeze(1), keys, values, seen).squeeze(1)
 
-            mixed = self._sequences.at_last(at_last, rows, *memory)
+            mixed = self._sequences.map_last(mix_at_last, rows, *memory)
         from_items, weights = mixed.tensor_split([width], -1)
         weights = weights.reshape(own.shape).unsqueeze(-1)  # (rows, streams, chain, heads, 1)
         from_chain = (weights * _by_head(values, heads)).sum(2)  # (rows, streams, heads, …)
@@ -172,7 +172,7 @@ class ChainBlock(Protocol):
         """Mixes the token with what it sees."""
         ...
 
-    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+    def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
         """The token's output, given the weighted values and its input, (…, width) each."""
         ...
 
@@ -184,8 +184,8 @@ class _WholeBlock(NamedTuple):
     residual: Residual
     feed_forward: nn.Module
 
-    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
-        mixed = self.residual.close(self.attention.output(attended), hidden)
+    def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+        mixed = self.residual.add_residual(self.attention.output(attended), hidden)
         fed: Tensor = self.feed_forward(mixed, sequences)
         return fed
 
@@ -195,7 +195,7 @@ class _BareAttention(NamedTuple):
 
     attention: Attention
 
-    def close(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
+    def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
         output: Tensor = self.attention.output(attended)
         return output
 

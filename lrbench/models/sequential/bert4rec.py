@@ -170,7 +170,7 @@ class BERT4Rec(Model):
 
     def embed(self, sequences: Packed, items: Tensor) -> Tensor:
         """Input of the blocks, with ``items`` in place of those of the sequences, (tokens, width)."""
-        return self.embedding.close(
+        return self.embedding.finish(
             self.embedding.items(items) + self.embedding.positions(sequences.positions)
         )
 
@@ -191,7 +191,7 @@ class BERT4Rec(Model):
         kept = sequences.lengths - 1 if self.config.drop_first else sequences.lengths
         mask = torch.full_like(sequences.last, self.n_items)
         asked = sequences.appended(mask, kept.clamp(max=self.max_length - 1))
-        encoded = self.encoder.at_last(self.embed(asked, asked.items), asked)
+        encoded = self.encoder.last(self.embed(asked, asked.items), asked)
         return self._predict(encoded).unsqueeze(0)
 
     def score(self, states: Tensor) -> Tensor:

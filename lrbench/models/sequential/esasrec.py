@@ -93,14 +93,14 @@ class Gated(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        return self._close(self.inner(self.norm(hidden), sequences), hidden)
+        return self._add_residual(self.inner(self.norm(hidden), sequences), hidden)
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        inner = self.inner.at_last(self.norm(hidden), sequences)
-        return self._close(inner, hidden.index_select(0, sequences.last))
+        inner = self.inner.last(self.norm(hidden), sequences)
+        return self._add_residual(inner, hidden.index_select(0, sequences.last))
 
-    def _close(self, inner: Tensor, hidden: Tensor) -> Tensor:
+    def _add_residual(self, inner: Tensor, hidden: Tensor) -> Tensor:
         gated: Tensor = hidden + torch.sigmoid(self.gate(hidden)) * self.dropout(inner)
         return gated
 
@@ -150,7 +150,7 @@ class ESASRec(NextItemModel):
 
     def last_states(self, sequences: Packed) -> Tensor:
         """State after each history, (sequences, width)."""
-        return self.encoder.at_last(self.embedding(sequences), sequences)
+        return self.encoder.last(self.embedding(sequences), sequences)
 
     def item_table(self) -> nn.Embedding:
         """The item embedding."""

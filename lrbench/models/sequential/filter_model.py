@@ -77,7 +77,7 @@ class FilteredModel(NextItemModel):
     def last_states(self, sequences: Packed) -> Tensor:
         """State at the last item of each sequence, (sequences, width)."""
         arranged = self._arrange(sequences)
-        return self.encoder.at_last(self.embedding(arranged), arranged)
+        return self.encoder.last(self.embedding(arranged), arranged)
 
     def _arrange(self, sequences: Packed) -> Packed:
         """The sequences as the filters take them: with padding tokens where the configuration has them."""

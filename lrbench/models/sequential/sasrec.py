@@ -89,7 +89,7 @@ class SASRec(NextItemModel):
 
     def last_states(self, sequences: Packed) -> Tensor:
         """State after each history, (sequences, width)."""
-        return self.encoder.at_last(self.embedding(sequences), sequences)
+        return self.encoder.last(self.embedding(sequences), sequences)
 
     def item_table(self) -> nn.Embedding:
         """The item embedding."""

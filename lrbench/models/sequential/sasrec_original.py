@@ -92,7 +92,7 @@ class QueryAttention(Layer):
         found: Tensor = self.attention.output(self.attend(self._project(query, hidden), sequences))
         return query + found
 
-    def at_last(self, hidden: Tensor, sequences: Packed) -> Tensor:
+    def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
         query: Tensor = self.norm(hidden)
         found: Tensor = self.attention.output(self.attend_at_last(self._project(query, hidden), sequences))
@@ -200,7 +200,7 @@ class OriginalSASRec(NextItemModel):
 
     def last_states(self, sequences: Packed) -> Tensor:
         """State after each history, (sequences, width)."""
-        states: Tensor = self.norm(self.encoder.at_last(self.embedding(sequences), sequences))
+        states: Tensor = self.norm(self.encoder.last(self.embedding(sequences), sequences))
         return states
 
     def item_table(self) -> nn.Embedding:

@@ -47,7 +47,7 @@ def assert_last(encoder: Layer, sequences, hidden: Tensor) -> None:
         return rows, *torch.autograd.grad((rows * weights).sum(), wanted, materialize_grads=True)
 
     whole = results(lambda start: encoder(start, sequences)[sequences.last])
-    alone = results(lambda start: encoder.at_last(start, sequences))
+    alone = results(lambda start: encoder.last(start, sequences))
     for expected, found in zip(whole, alone, strict=True):
         torch.testing.assert_close(found, expected)
 
@@ -79,8 +79,8 @@ def test_weights_of_the_last_token_are_dropped_at_their_rate() -> None:
         torch.nn.init.eye_(linear.weight)
         torch.nn.init.zeros_(linear.bias)
     sequences = pack_lists([[0]] * 2000)  # each token attends to itself alone, with weight 1
-    attended = attention.at_last(torch.ones(2000, 2), sequences)
+    attended = attention.last(torch.ones(2000, 2), sequences)
     dropped = (attended == 0).double().mean().item()
     assert dropped == pytest.approx(rate, abs=4.5 * (rate * (1 - rate) / attended.numel()) ** 0.5)
     torch.testing.assert_close(attended[attended != 0].unique(), torch.tensor([1 / (1 - rate)]))
-    assert attention.eval().at_last(torch.ones(2000, 2), sequences).eq(1).all()
+    assert attention.eval().last(torch.ones(2000, 2), sequences).eq(1).all()

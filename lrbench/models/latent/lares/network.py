@@ -296,7 +296,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
         """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
         sequences, deepest = self.arrange(sequences), max(depths)
         if not deepest:
-            return self.pre.at_last(self.embedding(sequences), sequences).unsqueeze(0)
+            return self.pre.last(self.embedding(sequences), sequences).unsqueeze(0)
         pre = self.prepare(sequences)
         reached = {0: pre.index_select(0, sequences.last)}
         state = self.initial_state(pre, noise)
@@ -304,7 +304,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
             state = self.step(state, pre, sequences)
             reached[depth] = state.index_select(0, sequences.last)
             state = self.carried(state, noise)
-        reached[deepest] = self.core.at_last(self.norm(self.adapter(state, pre)), sequences)
+        reached[deepest] = self.core.last(self.norm(self.adapter(state, pre)), sequences)
         return torch.stack([reached[depth] for depth in depths])
 
     def score(self, states: Tensor) -> Tensor:

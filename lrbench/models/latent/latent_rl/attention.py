@@ -74,7 +74,7 @@ class LatentAttention(nn.Module):
         query = rotate(self.query(rows), at + ahead)
         if everywhere:
             return sequences.by_group(self._attend_everywhere, query, keys, values)
-        return sequences.at_last(self._attend_at_last, query, keys, values)
+        return sequences.map_last(self._attend_at_last, query, keys, values)
 
     def _attend_everywhere(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         length = query.shape[1]

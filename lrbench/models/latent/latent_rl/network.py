@@ -164,7 +164,7 @@ class LatentRLNetwork(ReasoningModel):
                 else [self._latent(items, rows, 0, sequences, everywhere)] * group
             )
             latent = self.carried(torch.stack(versions, 1), noise)  # (rows, group, width)
-            states.append(chains.extend(self.embedding.close(self._perturbed(latent))))
+            states.append(chains.extend(self.embedding.finish(self._perturbed(latent))))
         return torch.stack(states)
 
     def training_states(self, batch: TrainingBatch, latents: int, group: int = 1) -> Tensor:

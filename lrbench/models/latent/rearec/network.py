@@ -140,7 +140,7 @@ class ReaRecNetwork(ReasoningModel):
     def step_input(self, state: Tensor, step: int) -> Tensor:
         """Input token of a step, counted from 0, (…, width)."""
         embedded = state + self.step_positions.weight[min(step, self.config.steps - 1)]
-        return self.embedding.close(embedded)
+        return self.embedding.finish(embedded)
 
     def reason(
         self,
@@ -183,8 +183,8 @@ class ReaRecNetwork(ReasoningModel):
             states = self.views(batch, steps + 1)
             return states, None if jitter is None or not steps else self.views(batch, steps, jitter)
         sequences = batch.sequences
-        rows = sequences.sequence_of[batch.rows] if batch.at_last else batch.rows
-        states, shaken = self.reason(sequences, not batch.at_last, steps, jitter=jitter)
+        rows = sequences.sequence_of[batch.rows] if batch.ends_sequences else batch.rows
+        states, shaken = self.reason(sequences, not batch.ends_sequences, steps, jitter=jitter)
         return states[:, rows], None if shaken is None else shaken[:, rows]
 
     def views(self, batch: TrainingBatch, count: int, jitter: Jitter | None = None) -> Tensor:
@@ -197,7 +197,7 @@ class ReaRecNetwork(ReasoningModel):
         def view() -> Tensor:
             embedded = self.embedding.sum(batch.sequences)
             moved = embedded if jitter is None else embedded + jitter(embedded)
-            states: Tensor = self.encoder(self.embedding.close(moved), batch.sequences)
+            states: Tensor = self.encoder(self.embedding.finish(moved), batch.sequences)
             return states[batch.rows]
 
         return torch.stack([view() for _ in range(count)])

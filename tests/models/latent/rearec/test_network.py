@@ -27,7 +27,7 @@ def encode(encoder: Encoder, tokens: Tensor, seen: Tensor) -> Tensor:
         by_head = block.attention.project(tokens).view(len(tokens), 3, block.attention.heads, -1)
         query, key, value = by_head.permute(1, 2, 0, 3)  # (heads, tokens, …) each
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        tokens = block.close(mixed.transpose(0, 1).flatten(1), tokens, sequence)
+        tokens = block.finish(mixed.transpose(0, 1).flatten(1), tokens, sequence)
     return tokens
 
 
