@@ -3,11 +3,16 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from lrbench.text import one_line, printable, shortened
+from lrbench.wording import some_of
+
 __all__ = ["CheckError", "LrbenchError", "RequestError", "did_you_mean"]
 
 
 class LrbenchError(Exception):
     """Something failed for a known reason: exit code 1.
+
+    Control characters in either text become escapes, because messages quote files and servers.
 
     Args:
         cause: one sentence that says what went wrong.
@@ -17,9 +22,9 @@ class LrbenchError(Exception):
     exit_code = 1
 
     def __init__(self, cause: str, remedy: str = "") -> None:
-        self.cause = cause
-        self.remedy = remedy
-        super().__init__(f"{cause} {remedy}".strip())
+        self.cause = printable(cause)
+        self.remedy = printable(remedy)
+        super().__init__(f"{self.cause} {self.remedy}".strip())
 
 
 class RequestError(LrbenchError):
@@ -33,9 +38,9 @@ class CheckError(LrbenchError):
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """Return ``Did you mean "x"?`` for the nearest candidate, or the list of all of them."""
+    """Return ``Did you mean "x"?`` for the nearest candidate, or a list of at most ten of them."""
     known = sorted(set(candidates))
     near = get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
-        return f'Did you mean "{near[0]}"?'
-    return f"Known: {', '.join(known)}." if known else ""
+        return f'Did you mean "{one_line(near[0])}"?'
+    return f"Known: {some_of([shortened(name) for name in known])}." if known else ""

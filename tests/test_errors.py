@@ -13,3 +13,14 @@ def test_without_a_near_word_all_are_listed() -> None:
 def test_exit_codes() -> None:
     assert (LrbenchError("a").exit_code, CheckError("a").exit_code, RequestError("a").exit_code) == (1, 1, 2)
     assert str(RequestError("Cause.", "Remedy.")) == "Cause. Remedy."
+
+
+def test_at_most_ten_names_are_listed() -> None:
+    many = did_you_mean("zzz", (f"a{number:03}" for number in range(238)))
+    assert many == f"Known: {', '.join(f'a{number:03}' for number in range(10))} and 228 more."
+
+
+def test_what_a_message_quotes_cannot_reach_a_terminal_raw() -> None:
+    error = RequestError("A file says \x1b]0;pwned\x07.", "Known: \x9b31m.\n  More.")
+    assert str(error) == r"A file says \x1b]0;pwned\x07. Known: \x9b31m." + "\n  More."
+    assert did_you_mean("user", ["user\x1b[2J"]) == r'Did you mean "user\x1b[2J"?'

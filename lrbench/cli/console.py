@@ -1,10 +1,37 @@
-"""Where words go: messages and progress to stderr, so that stdout holds nothing but results."""
+"""Where words go: results to stdout, messages and progress to stderr.
+
+Both consoles show text as it is: square brackets are no markup, and control characters appear as escapes.
+They respect ``NO_COLOR`` and know whether they write to a terminal.
+"""
+
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-__all__ = ["message_console"]
+from lrbench.text import printable
+
+__all__ = ["message_console", "result_console", "say"]
+
+
+class _PlainConsole(Console):
+    """A console that takes every string, also those in cells and titles of tables, as plain text."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the string as text without markup or control characters."""
+        return super().render_str(printable(text), **options)
 
 
 def message_console() -> Console:
-    """A console on stderr; it respects ``NO_COLOR`` and knows whether it is a terminal."""
-    return Console(stderr=True, highlight=False)
+    """A console on stderr."""
+    return _PlainConsole(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def result_console() -> Console:
+    """A console on stdout."""
+    return _PlainConsole(highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, text: str) -> None:
+    """Print text as it is, without breaking long lines."""
+    console.print(Text(printable(text)), soft_wrap=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from lrbench.cli.console import result_console
 from lrbench.cli.options import DataDir, ResultsDir
 
 __all__ = ["doctor"]
@@ -14,14 +15,13 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     import os
 
     import torch
-    from rich.console import Console
     from rich.table import Table
 
     from lrbench.data.folders import find_places
     from lrbench.selftest import CHECKS
     from lrbench.versions import versions
 
-    console = Console(highlight=False)
+    console = result_console()
     table = Table(box=None, show_header=False)
     for name, version in versions().items():
         table.add_row(name, version)

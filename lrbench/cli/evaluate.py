@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.console import message_console
+from lrbench.cli.console import message_console, result_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, check_output, parse_numbers
 from lrbench.errors import CheckError, RequestError
 
@@ -32,7 +32,6 @@ def evaluate(
     plugins: Plugins = None,
 ) -> None:
     """Rank with the stored weights at other depths, without training; the trial's folder stays as it is."""
-    from rich.console import Console
     from rich.table import Table
 
     from lrbench.evaluation.rank_everything import evaluate as rank_everything
@@ -63,7 +62,7 @@ def evaluate(
     for split, by_depth in means.items():
         for level, values in by_depth.items():
             table.add_row(split, level, *(f"{values[metric]:.4f}" for metric in metrics))
-    Console(highlight=False).print(table)
+    result_console().print(table)
     message_console().print(
         "Choosing a depth by its test row is selection on the test set: choose by the valid row."
     )

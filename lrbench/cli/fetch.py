@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.console import message_console
+from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, parse_list
 from lrbench.errors import LrbenchError, RequestError
 
@@ -111,7 +111,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
         f"  prepared in {folder}",
     ]
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(console, line)
 
 
 def _raise_together(failures: Sequence[LrbenchError]) -> None:

@@ -16,6 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from lrbench.cli.console import say
 from lrbench.data.listener import Listener, SilentListener
 
 __all__ = ["listener_for"]
@@ -50,7 +51,7 @@ class _Bars(SilentListener):
 
     def say(self, message: str) -> None:
         """Print above the bars."""
-        self._progress.console.print(message, markup=False, soft_wrap=True)
+        say(self._progress.console, message)
 
     def advance(self, name: str, done: int, total: int | None) -> None:
         """Move the file's bar."""
@@ -71,7 +72,7 @@ class _Lines(SilentListener):
 
     def say(self, message: str) -> None:
         """Print a line."""
-        self._console.print(message, markup=False, soft_wrap=True)
+        say(self._console, message)
 
     def advance(self, name: str, done: int, total: int | None) -> None:
         """Print a line if it is time for one."""

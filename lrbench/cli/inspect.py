@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.console import message_console
+from lrbench.cli.console import message_console, result_console, say
 from lrbench.cli.options import Catalog, DataDir
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def inspect(
     catalog: Catalog = None,
 ) -> None:
     """Show sizes after every step, lengths, ties, repeats, leakage, and whether the order tells anything."""
-    from rich.console import Console
-
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.audit import audit
@@ -53,7 +51,7 @@ def inspect(
     if output_format is Format.json:
         print(result.model_dump_json(indent=2))
     else:
-        _print(result, catalogue.describe(name), Console(highlight=False))
+        _print(result, catalogue.describe(name), result_console())
 
 
 def _print(result: "Audit", heading: str, console: "Console") -> None:
@@ -67,7 +65,7 @@ def _print(result: "Audit", heading: str, console: "Console") -> None:
     if record.best_recall_at_10 is not None:
         lines.append(f"best achievable Recall@10, known from the generator: {record.best_recall_at_10:.4f}")
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        say(console, line)
     for table in (_steps(result), _spread(result), _findings(result)):
         console.print(table)
 

@@ -104,8 +104,8 @@ def _models() -> list[tuple[str, str]]:
 
 def _suites() -> list[tuple[str, str]]:
     from lrbench.config.suite import read_suite_file
-    from lrbench.report.numbers import counted
     from lrbench.resources import find_suite, suite_names
+    from lrbench.wording import counted
 
     rows = []
     for name in suite_names():

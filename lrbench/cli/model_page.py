@@ -11,7 +11,7 @@ from lrbench.evaluation.cost import count_parameters
 from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
-from lrbench.report.numbers import counted
+from lrbench.wording import counted
 
 __all__ = ["model_page"]
 

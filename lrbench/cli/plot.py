@@ -38,7 +38,7 @@ def plot(
     plugins: Plugins = None,
 ) -> None:
     """Draw a figure: PDF for papers, PNG, SVG."""
-    from lrbench.cli.console import message_console
+    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.files import write_bytes
     from lrbench.report.plots import PlotSource
@@ -64,4 +64,4 @@ def plot(
     )
     path = output or Path(f"{kind}.pdf")
     write_bytes(path, draw(kind, source, path.suffix.removeprefix(".")))
-    message_console().print(f"Wrote {path}.", markup=False, soft_wrap=True)
+    say(message_console(), f"Wrote {path}.")

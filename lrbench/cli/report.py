@@ -45,7 +45,7 @@ def report(
     plugins: Plugins = None,
 ) -> None:
     """Show what a suite found: means over seeds, the tests that were declared, costs and warnings."""
-    from lrbench.cli.console import message_console
+    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
@@ -59,10 +59,10 @@ def report(
     messages = message_console()
     if kind is not terminal or output is not None:
         for warning in content.warnings:
-            messages.print(f"Warning: {warning}", markup=False)
+            say(messages, f"Warning: {warning}")
     if output is None:
         typer.echo(kind().render(content), nl=False)
         return
     renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
     write_text(output, renderer.render(content))
-    messages.print(f"Wrote {output}.", markup=False, soft_wrap=True)
+    say(messages, f"Wrote {output}.")

@@ -10,7 +10,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from lrbench.cli.console import say
 from lrbench.execution.events import EpochDone, Event, TrialDone, TrialFailed, TrialStarted
+from lrbench.wording import duration
 
 __all__ = ["SuiteView", "make_view"]
 
@@ -73,7 +75,7 @@ class SuiteView:
         """Print one line about a trial."""
         self.last_line[trial] = time.monotonic()
         count = f"[{self.ended}/{len(self.titles)}]"
-        self.console.print(f"{count} {self.titles[trial]}: {text}", markup=False, soft_wrap=True)
+        say(self.console, f"{count} {self.titles[trial]}: {text}")
 
     def done_text(self, event: TrialDone) -> str:
         """The line about a complete trial."""
@@ -151,16 +153,6 @@ def epoch_cells(event: EpochDone, metric: str) -> list[str]:
         f"best {event.best_metric:.4f}" if metric and event.best_metric is not None else _number(event),
         duration((event.max_epochs - event.epoch) * event.seconds) + (" at most left" if metric else ""),
     ]
-
-
-def duration(seconds: float) -> str:
-    """Seconds as ``45 s``, ``3:20`` or ``2:05:00``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _number(event: EpochDone) -> str:

@@ -8,8 +8,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from lrbench.cli.console import result_console, say
 from lrbench.cli.fetch_progress import listener_for
-from lrbench.cli.run_progress import duration, make_view
+from lrbench.cli.run_progress import make_view
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
 from lrbench.data.catalogue import Catalogue, load_catalogue
@@ -23,12 +24,12 @@ from lrbench.execution.pool import Slot, choose_slots, run_pool
 from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.execution.selection import Rerun, select_trials
 from lrbench.execution.trial import TrialOrder
-from lrbench.report.numbers import counted
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import merged, read_suite, write_suite
 from lrbench.store.trials import read_record
+from lrbench.wording import counted, duration
 
 __all__ = ["print_plan", "run_plan"]
 
@@ -74,7 +75,7 @@ def run_plan(  # the request has been read; from here on things happen
     with make_view(console, titles, rules.selection_metric) as view:
         run_pool(orders, slots, view.show)
     for failure in view.failed:
-        console.print(f"Failed: {titles[failure.trial]}: {failure.reason}", markup=False, soft_wrap=True)
+        say(console, f"Failed: {titles[failure.trial]}: {failure.reason}")
     done = len(chosen) - len(view.failed)
     _say_end(f"{done} of {len(chosen)} trials done.", plan, results, console)
     return len(view.failed)
@@ -118,12 +119,12 @@ def print_plan(
             missing = sum(cell.trial in waiting for cell in cells)
             cost = _measured(done, results) if done else _estimated(first, dataset)
             table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
-    console = Console(highlight=False)
+    console = result_console()
     console.print(table)
     console.print(f"{counted(total, 'trial')}, {to_run} to run.")
     if unprepared:
         fetch = shlex.join(["lrbench", "fetch", *unprepared, "--protocol", suite.protocol])
-        console.print(f"Prepare the data to see what training takes: {fetch}", markup=False, soft_wrap=True)
+        say(console, f"Prepare the data to see what training takes: {fetch}")
 
 
 def _measured(done: Sequence[str], results: Results) -> str:
@@ -153,7 +154,7 @@ def _true_names(suite: Suite, catalogue: Catalogue, console: Console | None) -> 
     """Resolve aliases and say which edition each means."""
     for name in suite.datasets:
         if console is not None and catalogue.find(name).name != name:
-            console.print(catalogue.describe(name), markup=False, soft_wrap=True)
+            say(console, catalogue.describe(name))
     return list(dict.fromkeys(catalogue.find(name).name for name in suite.datasets))
 
 
@@ -198,9 +199,9 @@ def _title(trial: PlannedTrial, names: Sequence[str]) -> str:
 def _say_dataset(record: DatasetRecord, console: Console) -> None:
     final = record.final
     sizes = f"{final.users:,} users, {final.items:,} items, {final.interactions:,} interactions"
-    console.print(f"{record.name}: {sizes}; {record.source}", markup=False, soft_wrap=True)
+    say(console, f"{record.name}: {sizes}; {record.source}")
     for note in record.notes:
-        console.print(f"  {note}", markup=False, soft_wrap=True)
+        say(console, f"  {note}")
 
 
 def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
@@ -208,7 +209,7 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
     any_done = any(trial_state(results, trial.config.id) == "done" for trial in plan.trials)
     more = "shows the table" if any_done else "shows what is left"
     hint = command("report" if any_done else "status", plan.suite.name, results)
-    console.print(f"{what} {hint} {more}.", markup=False, soft_wrap=True)
+    say(console, f"{what} {hint} {more}.")
 
 
 def _say_plan(
@@ -217,10 +218,9 @@ def _say_plan(
     done = len(plan.trials) - len(chosen)
     kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
     each = " each" if len(slots) > 1 else ""
-    console.print(
+    say(
+        console,
         f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
         f"trials to run ({done} done or left out), {counted(len(slots), kind)} with "
         f"{counted(slots[0].threads, 'thread')}{each}.",
-        markup=False,
-        soft_wrap=True,
     )

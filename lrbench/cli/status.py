@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lrbench.cli.console import result_console, say
 from lrbench.cli.options import Plugins, ResultsDir, SuiteName
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ __all__ = ["status"]
 
 def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugins: Plugins = None) -> None:
     """Show how far a suite has come: one row per label, one column per state, and what failed why."""
-    from rich.console import Console
-
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state
@@ -27,12 +26,12 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     layout = Results(results)
     record = recorded_suite(layout, suite, "status")
     states = {cell.trial: trial_state(layout, cell.trial) for cell in record.trials}
-    console = Console(highlight=False)
+    console = result_console()
     console.print(_table(record, states))
     for trial, state in states.items():
         if state == "failed":
-            console.print(f"{trial} failed: {_reason(layout, trial)}", markup=False, soft_wrap=True)
-            console.print(f"  {layout.error(trial)}", markup=False, soft_wrap=True)
+            say(console, f"{trial} failed: {_reason(layout, trial)}")
+            say(console, f"  {layout.error(trial)}")
 
 
 def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from string import ascii_letters
 
 from lrbench.config.controls import CONTROLS
-from lrbench.report.numbers import listed, metric_title, plain
+from lrbench.report.numbers import metric_title, plain
 from lrbench.report.report import Comparison, DatasetNote, Report
 from lrbench.stats.power import seed_noise_detectable
+from lrbench.wording import listed
 
 __all__ = ["LETTERS", "caption_sentences"]
 

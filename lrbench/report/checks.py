@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from lrbench.report.comparisons import SAME_TRIALS
 from lrbench.report.label_metrics import Measured
-from lrbench.report.numbers import listed, metric_title
+from lrbench.report.numbers import metric_title
 from lrbench.report.report import Comparison, Row
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.contrast import NO_VARIATION
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.wording import listed
 
 __all__ = ["find_warnings"]
 

@@ -1,15 +1,11 @@
 """How numbers and names are written for people; the machine-readable formats keep them unrounded."""
 
 import math
-from collections.abc import Sequence
 
 __all__ = [
     "UNKNOWN",
     "amount",
-    "counted",
-    "duration",
     "interval",
-    "listed",
     "metric_title",
     "p_value",
     "percent",
@@ -58,25 +54,6 @@ def amount(value: float, unit: str = "") -> str:
         if abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}".rstrip()
-
-
-def counted(number: int, thing: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def duration(seconds: float) -> str:
-    """``43 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 0.1:
-        return "< 0.1 s"
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def metric_title(metric: str) -> str:

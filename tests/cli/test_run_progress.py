@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from lrbench.cli.run_progress import LiveView, SuiteView, duration, make_view
+from lrbench.cli.run_progress import LiveView, SuiteView, make_view
 from lrbench.execution.events import EpochDone, TrialDone, TrialFailed, TrialStarted, parse_event
 
 EPOCH = EpochDone(
@@ -22,13 +22,6 @@ FAILED = TrialFailed(trial="t2", reason="ValueError: no", error_file="failed/t2/
 TITLES = {"t1": "LARES, seed 1", "t2": "SASRec, seed 1"}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (75, "1:15"), (3600 * 2 + 305, "2:05:05")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 @pytest.mark.parametrize("event", [TrialStarted(trial="t", device="cpu"), EPOCH, DONE, FAILED])
 def test_events_survive_the_pipe(event: TrialStarted) -> None:
     assert parse_event(event.model_dump_json()) == event
@@ -42,7 +35,7 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
             view.show(event)
     lines = told.getvalue().splitlines()
     assert lines[0] == "[0/2] LARES, seed 1: started on cpu"
-    assert lines[1].startswith("[1/2] LARES, seed 1: done in 1:15, test ndcg@10 0.0333; about ")
+    assert lines[1].startswith("[1/2] LARES, seed 1: done in 1 min 15 s, test ndcg@10 0.0333; about ")
     assert lines[2] == "[2/2] SASRec, seed 1: FAILED: ValueError: no (see failed/t2/error.txt)"
     assert len(lines) == 3  # an epoch so soon after the start is no news
     assert view.failed == [FAILED]
@@ -57,7 +50,7 @@ def test_a_terminal_shows_running_trials_in_a_table() -> None:
     with console.capture() as capture:
         console.print(view.render())
     text = capture.get()
-    for part in ("LARES, seed 1", "spt", "3/10", "6.500", "0.0412", "0.0500", "2:20", "SASRec", "0/2"):
+    for part in ("LARES, seed 1", "spt", "3/10", "6.500", "0.0412", "0.0500", "2 min 20 s", "SASRec", "0/2"):
         assert part in text
     view.show(DONE)
     with console.capture() as capture:

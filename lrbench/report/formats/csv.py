@@ -12,6 +12,7 @@ from typing import Any
 from lrbench.report.formats.json import comparison_fields
 from lrbench.report.layout import Layout
 from lrbench.report.report import Comparison, Cost, Report
+from lrbench.text import spreadsheet_text
 
 __all__ = ["Csv"]
 
@@ -72,7 +73,9 @@ def _cost_fields(cost: Cost) -> dict[str, Any]:
 
 
 def _written(value: Any) -> Any:
-    """Empty for what is not known; booleans as in JSON."""
+    """Empty for what is not known; booleans as in JSON; no text that a spreadsheet would run."""
+    if isinstance(value, str):
+        return spreadsheet_text(value)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     return str(value).lower() if isinstance(value, bool) else value

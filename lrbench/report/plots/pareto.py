@@ -8,9 +8,10 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from lrbench.errors import RequestError
 from lrbench.report.label_metrics import Measured, measure
-from lrbench.report.numbers import listed, metric_title
+from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import label_left, legend_below, line_style, panels
 from lrbench.store.commands import command
+from lrbench.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,9 +2,10 @@
 
 import math
 
-from lrbench.report.numbers import amount, duration, metric_title, plain
+from lrbench.report.numbers import amount, metric_title, plain
 from lrbench.report.report import Cost, Report
 from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.wording import duration
 
 __all__ = ["cost_section"]
 

@@ -1,0 +1,53 @@
+"""Text from outside, made safe to show: control characters appear as escapes such as ``\\x1b``.
+
+Data files, servers, catalogues and the results of other people hold text that nobody has checked. A control
+character in it could set the title of a terminal, forge a line or turn the direction of writing.
+"""
+
+import re
+
+__all__ = ["has_hidden", "one_line", "printable", "shortened", "spreadsheet_text"]
+
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # direction of writing
+    "\ud800-\udfff]"  # halves of surrogate pairs, which no file can hold
+)
+_FORMULA = ("=", "+", "-", "@")
+
+
+def has_hidden(text: str) -> bool:
+    """Whether the text holds a control character, a line break, or a mark of writing direction."""
+    return _HIDDEN.search(text) is not None
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters as escapes; line breaks stay."""
+    return _HIDDEN.sub(lambda found: found[0] if found[0] == "\n" else _escape(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    """Return the text with control characters and line breaks as escapes."""
+    return _HIDDEN.sub(lambda found: _escape(found[0]), text)
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """Return the text on one line, cut to ``limit`` characters with ``…`` at the end."""
+    shown = one_line(text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return text for a cell of a CSV file that a spreadsheet does not run as a formula.
+
+    Text that begins with ``=``, ``+``, ``-`` or ``@`` gets an apostrophe in front, as OWASP advises under
+    "CSV Injection". Numbers do not pass through here.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _escape(character: str) -> str:
+    """``\\x1b`` for a character below 256, else ``\\u2028``."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -1,0 +1,34 @@
+"""How counts, lists and times are written in sentences, for every room."""
+
+from collections.abc import Sequence
+
+__all__ = ["counted", "duration", "listed", "some_of"]
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 seed``, ``2 seeds``, ``10,000 seeds``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def duration(seconds: float) -> str:
+    """``< 0.1 s``, ``43.1 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 0.1:
+        return "< 0.1 s"
+    if seconds < 59.95:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def some_of(words: Sequence[str], limit: int = 10) -> str:
+    """``a, b, c``; of more than ``limit`` words the first ones and how many more there are."""
+    more = len(words) - limit
+    return ", ".join(words) if more <= 0 else f"{', '.join(words[:limit])} and {more:,} more"

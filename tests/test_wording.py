@@ -1,0 +1,33 @@
+import pytest
+
+from lrbench.wording import counted, duration, listed, some_of
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0015, "< 0.1 s"),
+        (0.4, "0.4 s"),
+        (43.21, "43.2 s"),
+        (59.94, "59.9 s"),
+        (59.99, "1 min"),
+        (75, "1 min 15 s"),
+        (600, "10 min"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h"),
+        (2 * 3600 + 305, "2 h 5 min"),
+        (9000, "2 h 30 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_counts_and_lists() -> None:
+    assert (counted(1, "seed"), counted(0, "seed"), counted(12_000, "seed")) == (
+        "1 seed",
+        "0 seeds",
+        "12,000 seeds",
+    )
+    assert (listed(["a"]), listed(["a", "b", "c"])) == ("a", "a, b and c")
+    assert (some_of(list("abc"), 3), some_of(list("abc"), 2)) == ("a, b, c", "a, b and 1 more")
