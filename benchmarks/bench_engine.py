@@ -17,8 +17,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from lrbench.config.protocol import Filters
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.dataset import Origin
 from lrbench.data.packing import pack
-from lrbench.data.preparation.prepare import Origin, prepare
+from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 from lrbench.data.sequences import Sequences, Split, leave_one_out
 from lrbench.data.windows import LongSequences
@@ -94,7 +95,14 @@ def test_preparation(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
         "time": source.integers(850_000_000, 1_400_000_000, rows),
     }
     pl.DataFrame(columns).write_csv(file, include_header=False)
-    origin = Origin("ratings", "generated", str(file), "0" * 64, "amazon-2014-csv", synthetic=True)
+    origin = Origin(
+        name="ratings",
+        edition="generated",
+        source=str(file),
+        source_sha256="0" * 64,
+        reader="amazon-2014-csv",
+        synthetic=True,
+    )
     filters = Filters(repeats="keep", k_core=5)
     benchmark.pedantic(
         lambda: prepare(Amazon2014Csv().read(file), origin, filters), rounds=3, warmup_rounds=1

@@ -21,8 +21,8 @@ import polars as pl
 from tabulate import tabulate
 
 from lrbench.config.protocol import Filters
-from lrbench.data.dataset import write_prepared
-from lrbench.data.preparation.prepare import Origin, prepare
+from lrbench.data.dataset import Origin, write_prepared
+from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 
 HERE = Path(__file__).parent
@@ -112,7 +112,14 @@ def script(file: Path, scratch: Path) -> Counts:
 
 def lrbench(file: Path, scratch: Path) -> Counts:
     """lrbench's own preparation, saved."""
-    origin = Origin("ratings", "generated", str(file), "0" * 64, "amazon-2014-csv", synthetic=True)
+    origin = Origin(
+        name="ratings",
+        edition="generated",
+        source=str(file),
+        source_sha256="0" * 64,
+        reader="amazon-2014-csv",
+        synthetic=True,
+    )
     prepared = prepare(Amazon2014Csv().read(file), origin, Filters(repeats="keep", k_core=CORE))
     (scratch / "prepared").mkdir(exist_ok=True)
     write_prepared(prepared, scratch / "prepared")

@@ -5,15 +5,26 @@ The folder is complete or absent: preparation writes it under a temporary name a
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Filters
 from lrbench.data.sequences import Sequences
 
-__all__ = ["DatasetRecord", "PreparedDataset", "StepCounts", "load_prepared", "write_prepared"]
+__all__ = [
+    "DatasetFacts",
+    "DatasetRecord",
+    "DatasetSummary",
+    "Origin",
+    "PreparedDataset",
+    "StepCounts",
+    "load_prepared",
+    "write_prepared",
+]
 
 
 class StepCounts(FrozenConfig):
@@ -25,32 +36,62 @@ class StepCounts(FrozenConfig):
     interactions: int
 
 
-class DatasetRecord(FrozenConfig):
-    """The content of ``dataset.json``."""
+class DatasetFacts(FrozenConfig):
+    """What every record says of a dataset."""
 
     name: str
     """The true dataset name, with its edition: ``amazon-2014-beauty``."""
 
     edition: str
-    """What the name stands for, in a sentence."""
+    """What the name means, in a sentence."""
 
     synthetic: bool = False
     """Whether the data was generated; every report says so."""
 
     source: str
-    """The source that was used: its address or file, and its form."""
+    """The address or file that was used, and its form."""
+
+    verified: bool = False
+    """Whether the checksum of the source was compared with a known one."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader of results must know, for instance that a fallback was used."""
+
+
+class Origin(DatasetFacts):
+    """Where the rows of a dataset come from, and how they were read."""
 
     source_sha256: str
     """SHA-256 of the source's content (after gunzip)."""
 
-    verified: bool
-    """Whether that checksum was compared with a known one."""
+    reader: str = "generator"
+    """A name of ``lrbench.data.readers.READERS``, or ``generator`` for data that lrbench computes."""
+
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The reader's options."""
+
+
+class DatasetSummary(DatasetFacts):
+    """A dataset as a trial saw it: what ``trial.json`` says of it."""
+
+    fingerprint: str
+    """See :class:`DatasetRecord`."""
+
+    counts: StepCounts
+    """Sizes after the last preparation step."""
+
+    best_recall_at_10: float | None = None
+    """See :class:`DatasetRecord`."""
+
+
+class DatasetRecord(Origin):
+    """The content of ``dataset.json``."""
 
     filters: Filters
     """The filters that were applied."""
 
     counts: tuple[StepCounts, ...]
-    """Sizes after every step, the first being the raw rows."""
+    """Sizes after every step; the first are those of the raw rows."""
 
     fingerprint: str
     """Hash of the source's content and of every setting that shapes the result."""
@@ -58,13 +99,16 @@ class DatasetRecord(FrozenConfig):
     best_recall_at_10: float | None = None
     """The best achievable test Recall@10 where the generator knows it (synthetic data only)."""
 
-    notes: tuple[str, ...] = ()
-    """What a reader of results must know, for instance that the source was handed over unverified."""
-
     @property
     def final(self) -> StepCounts:
         """Sizes after the last step."""
         return self.counts[-1]
+
+    @property
+    def summary(self) -> DatasetSummary:
+        """What a trial keeps of this record."""
+        shared = self.model_dump(include=DatasetSummary.model_fields.keys() - {"counts"})
+        return DatasetSummary(**shared, counts=self.final)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,20 @@ from pydantic import ValidationError
 
 from lrbench.config.protocol import Filters
 from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source
-from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts, load_prepared, write_prepared
+from lrbench.data.dataset import (
+    DatasetRecord,
+    Origin,
+    PreparedDataset,
+    StepCounts,
+    load_prepared,
+    write_prepared,
+)
 from lrbench.data.fetching.acquire import AcquiredFile, acquire, acquire_all, held_sha256
 from lrbench.data.fetching.candidates import in_folder, is_address
 from lrbench.data.fetching.locks import exclusively
 from lrbench.data.folders import Places
 from lrbench.data.listener import Listener, SilentListener
-from lrbench.data.preparation.prepare import Origin, fingerprint, prepare
+from lrbench.data.preparation.prepare import fingerprint, prepare
 from lrbench.data.readers import read
 from lrbench.data.synthetic.sample import sample_dataset
 from lrbench.errors import CheckError, LrbenchError, RequestError

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
-from lrbench.data.dataset import PreparedDataset, load_prepared
+from lrbench.data.dataset import load_prepared
 from lrbench.data.sequences import leave_one_out
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
@@ -28,7 +28,7 @@ from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
 from lrbench.store.layout import Results
-from lrbench.store.trials import DatasetSummary, TrialRecord
+from lrbench.store.trials import TrialRecord
 from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.trainer import EpochReport, Training, train
 from lrbench.versions import versions
@@ -109,7 +109,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
         depth = model.configured_depth(model.config)
         record = TrialRecord(
             id=config.id,
-            dataset=_summary(dataset),
+            dataset=dataset.record.summary,
             protocol=config.protocol,
             model=config.model,
             params=config.params,
@@ -173,21 +173,6 @@ def _history(training: Training) -> pl.DataFrame:
         return pl.DataFrame(training.history, infer_schema_length=None)
     columns = {"stage": pl.String, "epoch": pl.Int64, "loss": pl.Float64, "seconds": pl.Float64}
     return pl.DataFrame(schema=columns)  # a model that is fitted in one call has no epochs
-
-
-def _summary(dataset: PreparedDataset) -> DatasetSummary:
-    record = dataset.record
-    return DatasetSummary(
-        name=record.name,
-        edition=record.edition,
-        synthetic=record.synthetic,
-        fingerprint=record.fingerprint,
-        source=record.source,
-        verified=record.verified,
-        counts=record.final,
-        best_recall_at_10=record.best_recall_at_10,
-        notes=record.notes,
-    )
 
 
 def _device_name(device: torch.device) -> str:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
-from lrbench.data.dataset import StepCounts
+from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import LrbenchError
 
 __all__ = [
@@ -46,21 +46,6 @@ RANKS = pl.Schema(
 
 LATER = frozenset({"ties", "ties_masked"})
 """Columns that files of earlier versions lack; they are read as null, which means unknown."""
-
-
-class DatasetSummary(FrozenConfig):
-    """The dataset as the trial saw it."""
-
-    name: str
-    edition: str
-    synthetic: bool
-    fingerprint: str
-    source: str
-    verified: bool
-    counts: StepCounts
-    best_recall_at_10: float | None = None
-    notes: tuple[str, ...] = ()
-    """Those of the prepared dataset: what a reader of results must know, as that a fallback was used."""
 
 
 class StageRecord(FrozenConfig):

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.audit import audit, find_leakage
-from lrbench.data.preparation.prepare import Origin, prepare
+from lrbench.data.dataset import Origin
+from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import RawInteractions, read
 from lrbench.data.readers.raw import COLUMNS
 from lrbench.data.sequences import Sequences, leave_one_out
 
-ORIGIN = Origin("toy", "a toy", source="nowhere", source_sha256="00", reader="csv")
+ORIGIN = Origin(name="toy", edition="a toy", source="nowhere", source_sha256="00", reader="csv")
 
 
 def audited(rows, **fields):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import Filters
-from lrbench.data.preparation.prepare import Origin, prepare
+from lrbench.data.dataset import Origin
+from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import read
 from lrbench.data.sequences import Sequences, leave_one_out
 
@@ -54,7 +55,7 @@ def test_every_interaction_has_one_place(lists):
 )
 def test_targets_known_before_agree_with_esasrec(mirror, name, share):
     """eSASRec (blondered/transformer_benchmark) scales metrics by the share of targets that occur before."""
-    origin = Origin("papers", "", source="", source_sha256="", reader="s3rec-lines")
+    origin = Origin(name="papers", edition="", source="", source_sha256="", reader="s3rec-lines")
     raw = read("s3rec-lines", mirror / f"seq-amazon-2014/{name}.txt.gz", {})
     sequences = prepare(raw, origin, Filters()).sequences
     test = leave_one_out(sequences).test

@@ -8,16 +8,14 @@ appearance in the file among those that remain.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from lrbench.config.protocol import Filters
-from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
+from lrbench.data.dataset import DatasetRecord, Origin, PreparedDataset, StepCounts
 from lrbench.data.preparation.interactions import (
     CodedInteractions,
     encode,
@@ -29,7 +27,7 @@ from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
 
-__all__ = ["OWN_CLOCKS", "PREPARATION_VERSION", "Origin", "fingerprint", "prepare"]
+__all__ = ["OWN_CLOCKS", "PREPARATION_VERSION", "fingerprint", "prepare"]
 
 PREPARATION_VERSION = 1
 """Raised whenever the same file and settings would give other sequences than before."""
@@ -40,7 +38,7 @@ OWN_CLOCKS = "Times count from each user's own first interaction and cannot be c
 _NOT_IN_SEQUENCES = ("titles",)  # reader options that label items and leave the sequences as they are
 
 
-def fingerprint(origin: "Origin", filters: Filters) -> str:
+def fingerprint(origin: Origin, filters: Filters) -> str:
     """Return a hash (16 hex digits) of the source's content and of every setting that shapes the result.
 
     Two preparations with the same fingerprint have the same sequences, wherever the file came from. The
@@ -57,7 +55,7 @@ def fingerprint(origin: "Origin", filters: Filters) -> str:
     return hashlib.sha256(packed.encode()).hexdigest()[:16]
 
 
-def prepare(raw: RawInteractions, origin: "Origin", filters: Filters) -> PreparedDataset:
+def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedDataset:
     """Filter, number and order the interactions of a source.
 
     Raises:
@@ -128,49 +126,9 @@ def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:
 
 
 def _record(
-    origin: "Origin", filters: Filters, counts: Sequence[StepCounts], notes: tuple[str, ...]
+    origin: Origin, filters: Filters, counts: Sequence[StepCounts], notes: tuple[str, ...]
 ) -> DatasetRecord:
+    facts = {**dict(origin), "notes": origin.notes + notes}
     return DatasetRecord(
-        name=origin.name,
-        edition=origin.edition,
-        synthetic=origin.synthetic,
-        source=origin.source,
-        source_sha256=origin.source_sha256,
-        verified=origin.verified,
-        filters=filters,
-        counts=tuple(counts),
-        fingerprint=fingerprint(origin, filters),
-        notes=origin.notes + notes,
+        **facts, filters=filters, counts=tuple(counts), fingerprint=fingerprint(origin, filters)
     )
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a dataset's rows come from: what ``dataset.json`` says of it beside its sizes."""
-
-    name: str
-    """The true dataset name, with its edition."""
-
-    edition: str
-    """What the name stands for, in a sentence."""
-
-    source: str
-    """The address or file that was used, and its form."""
-
-    source_sha256: str
-    """SHA-256 of the source's content (after gunzip)."""
-
-    reader: str
-    """A name of ``lrbench.data.readers.READERS``."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """The reader's options."""
-
-    synthetic: bool = False
-    """Whether the data was generated."""
-
-    verified: bool = False
-    """Whether the checksum was compared with a known one."""
-
-    notes: tuple[str, ...] = ()
-    """What a reader of results must know."""

@@ -22,8 +22,8 @@ import polars as pl
 
 from lrbench.arrays import Floats, Int64s
 from lrbench.config.protocol import Filters
-from lrbench.data.dataset import PreparedDataset
-from lrbench.data.preparation.prepare import Origin, prepare
+from lrbench.data.dataset import Origin, PreparedDataset
+from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.synthetic.behaviour import Behaviour, generate, invert, predictive
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
-from lrbench.data.dataset import load_prepared, write_prepared
-from lrbench.data.preparation.prepare import OWN_CLOCKS, Origin, fingerprint, prepare
+from lrbench.data.dataset import Origin, load_prepared, write_prepared
+from lrbench.data.preparation.prepare import OWN_CLOCKS, fingerprint, prepare
 from lrbench.data.readers import RawInteractions, read
 from lrbench.data.readers.raw import COLUMNS
 from lrbench.errors import RequestError
 
-ORIGIN = Origin("toy", "a toy", source="nowhere", source_sha256="00", reader="csv")
+ORIGIN = Origin(name="toy", edition="a toy", source="nowhere", source_sha256="00", reader="csv")
 NO_FILTERS = Filters(k_core=0)
 
 
@@ -168,8 +168,17 @@ def test_a_rating_threshold_needs_ratings():
 def test_fingerprint_follows_what_shapes_the_sequences():
     same = [
         ORIGIN,
-        Origin("other", "b", source="elsewhere", source_sha256="00", reader="csv", verified=True),
-        Origin("toy", "a toy", source="x", source_sha256="00", reader="csv", options={"titles": Path("a")}),
+        Origin(
+            name="other", edition="b", source="elsewhere", source_sha256="00", reader="csv", verified=True
+        ),
+        Origin(
+            name="toy",
+            edition="a toy",
+            source="x",
+            source_sha256="00",
+            reader="csv",
+            options={"titles": Path("a")},
+        ),
     ]
     assert len({fingerprint(origin, Filters()) for origin in same}) == 1
     different = [
@@ -177,9 +186,14 @@ def test_fingerprint_follows_what_shapes_the_sequences():
         (ORIGIN, Filters(k_core=4)),
         (ORIGIN, Filters(min_rating=4)),
         (ORIGIN, Filters(repeats="first")),
-        (Origin("toy", "a toy", source="x", source_sha256="01", reader="csv"), Filters()),
-        (Origin("toy", "a toy", source="x", source_sha256="00", reader="parquet"), Filters()),
-        (Origin("toy", "", source="x", source_sha256="00", reader="csv", options={"item": "i"}), Filters()),
+        (Origin(name="toy", edition="a toy", source="x", source_sha256="01", reader="csv"), Filters()),
+        (Origin(name="toy", edition="a toy", source="x", source_sha256="00", reader="parquet"), Filters()),
+        (
+            Origin(
+                name="toy", edition="", source="x", source_sha256="00", reader="csv", options={"item": "i"}
+            ),
+            Filters(),
+        ),
     ]
     assert len({fingerprint(*settings) for settings in different}) == len(different)
 

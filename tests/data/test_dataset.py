@@ -1,0 +1,30 @@
+from small_data import small_dataset
+
+from lrbench.data.dataset import DatasetSummary
+
+
+def test_a_trial_keeps_the_facts_and_the_final_sizes() -> None:
+    record = small_dataset().record
+    summary = record.summary
+    assert (summary.name, summary.edition, summary.fingerprint) == (
+        record.name,
+        record.edition,
+        record.fingerprint,
+    )
+    assert summary.counts == record.final
+    assert summary.synthetic
+
+
+def test_the_summaries_of_older_trials_are_read() -> None:
+    older = {
+        "name": "ml-100k",
+        "edition": "MovieLens 100K",
+        "synthetic": False,
+        "fingerprint": "0123456789abcdef",
+        "source": "ml-100k.zip (movielens-tab)",
+        "verified": True,
+        "counts": {"step": "5-core", "users": 943, "items": 1349, "interactions": 99287},
+        "best_recall_at_10": None,
+        "notes": ["a note"],
+    }
+    assert DatasetSummary.model_validate(older).model_dump(mode="json") == older
