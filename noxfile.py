@@ -9,19 +9,39 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
+TORCH_OLDEST, TORCH_NEWEST = "2.9.*", "2.13.*"
+"""The ends of the range that pyproject.toml admits."""
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests; those on real data run where LRBENCH_MIRROR is set."""
+    """Run all tests on all cores; those on real data run where LRBENCH_MIRROR is set."""
     session.install(".[test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(name="tests-fast")
+def tests_fast(session: nox.Session) -> None:
+    """Run the tests that are not marked slow, on all cores: two minutes on two."""
+    session.install(".[test]")
+    session.run("pytest", "-n", "auto", "-m", "not slow", *session.posargs)
+
+
+@nox.session(name="tests-torch")
+@nox.parametrize("torch", [TORCH_OLDEST, TORCH_NEWEST])
+def tests_torch(session: nox.Session, torch: str) -> None:
+    """Run the fast tests with the oldest and the newest torch that pyproject.toml admits."""
+    session.install(f"torch=={torch}", ".[test]")
+    session.run("pytest", "-n", "auto", "-m", "not slow", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
-    session.install("ruff>=0.8")
+    """Check style, formatting and spelling."""
+    session.install("ruff>=0.8", "codespell>=2.3")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("codespell")
 
 
 @nox.session
@@ -29,6 +49,13 @@ def types(session: nox.Session) -> None:
     """Check types."""
     session.install(".[lint,plots]")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into site/; a broken link or anchor is an error."""
+    session.install(".[docs]")
+    session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
 @nox.session

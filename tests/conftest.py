@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each of several test processes gets one thread: sharing the cores twice over is slower. Torch reads
+    # this when it is first imported, and so do the processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_configure() -> None:
     # A shell that starts the tests in the background has interrupts ignored; some tests are about them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
