@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each of several test processes gets one thread: sharing the cores twice over is slower. Torch reads
     # this when it is first imported, and so do the processes that tests start.

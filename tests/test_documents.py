@@ -1,0 +1,72 @@
+"""Our own documents: their links lead somewhere, and their commands exist."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from lrbench.cli.app import app
+
+TOP = Path(__file__).parents[1]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+# docs/generated.py makes these.
+# docs/generated.py makes these.
+GENERATED = {"commands.md", "models.md", "controls.md", "contributing.md", "changelog.md"}
+
+
+def documents() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=TOP, capture_output=True, text=True, check=False)
+    tracked = [TOP / line for line in listed.stdout.splitlines()]
+    return [path for path in tracked or sorted(TOP.glob("*.md")) if path.exists()]
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(TOP)))
+def test_links_lead_to_files_and_headings(document: Path) -> None:
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = document if not name else (document.parent / name).resolve()
+        if document.parent == TOP / "docs" and name in GENERATED:
+            continue
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def commands() -> list[str]:
+    """Every line of a shell example that calls lrbench, up to a comment or a further command."""
+    found = []
+    for document in documents():
+        for block in SHELL.findall(document.read_text(encoding="utf-8")):
+            for line in re.split(r"\n|&&", block):
+                if line.strip().startswith("lrbench "):
+                    found.append(line.split("#")[0].strip())
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_of_examples_exist(command: str) -> None:
+    _, verb, *rest = shlex.split(command)
+    group = typer.main.get_command(app)
+    if verb.startswith("--"):
+        assert verb in {option for parameter in group.params for option in parameter.opts}
+        return
+    known = group.get_command(typer.Context(group), verb)
+    assert known is not None, verb
+    options = {name for parameter in known.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    given = [word.split("=")[0] for word in rest if word.startswith("--")]
+    assert set(given) <= options, set(given) - options
+
+
+def test_there_are_examples() -> None:
+    assert len(commands()) > 5
+    assert len(documents()) > 5
