@@ -31,7 +31,6 @@ from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
 from lrbench.objectives.sampled import draw_negatives, sampled_loss
-from lrbench.objectives.score_chunks import scores_in
 from lrbench.registry import MODELS
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
@@ -173,8 +172,7 @@ def test_cross_entropy(benchmark: BenchmarkFixture, coarse: torch.dtype | None, 
     targets = torch.randint(n_items, (1024,))
 
     def step() -> None:
-        with scores_in(coarse):
-            loss = cross_entropy(states, items, targets)
+        loss = cross_entropy(states, items, targets, coarse)
         loss.backward()  # type: ignore[no-untyped-call]
 
     benchmark.pedantic(step, rounds=3, warmup_rounds=1)

@@ -89,8 +89,8 @@ class ModelConformance:
         """Return a freshly initialised model in evaluation mode, with some options changed."""
         kind = self.kind()
         config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {}), **changes})
-        config.check(MAX_LENGTH, kind.default_stages)
-        kind.check(config)
+        config.check_against_protocol(MAX_LENGTH, kind.default_stages)
+        kind.check_options(config)
         torch.manual_seed(seed)
         return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
 

@@ -109,8 +109,8 @@ def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
     stages = _stages(entry, model, suite, where)
     try:
-        config.check(rules.max_length, [stage.name for stage in stages])
-        model.check(config)
+        config.check_against_protocol(rules.max_length, [stage.name for stage in stages])
+        model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
     except ValueError as error:

@@ -38,7 +38,7 @@ class ModelConfig(FrozenConfig):
     """Where the defaults of the fields that this very class declares are from: paper, or code and commit. A
     subclass names its own for what it declares; models' pages show them."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse combinations that cannot work, before anything trains.
 
         Args:
@@ -85,6 +85,10 @@ class Model(nn.Module, ABC):
     deterministic: ClassVar[bool] = False
     """Whether training has no randomness, so that one seed says everything."""
 
+    score_dtype: torch.dtype | None = None
+    """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
+    sets it from the training setting ``precision``; losses pass it on."""
+
     def __init__(self, config: ModelConfig, n_items: int, max_length: int) -> None:
         super().__init__()
         self.config = config
@@ -92,7 +96,7 @@ class Model(nn.Module, ABC):
         self.max_length = max_length
 
     @classmethod
-    def check(cls, config: Any) -> None:
+    def check_options(cls, config: Any) -> None:
         """Refuse options that this network has no part for, before anything trains.
 
         Raises:
@@ -144,7 +148,7 @@ class Model(nn.Module, ABC):
         return False
 
     def one_step(self) -> AbstractContextManager[None]:
-        """Context of the losses of one training step, for what is drawn once for all of it."""
+        """Context around the losses of one training step, for what is drawn once for the whole step."""
         return nullcontext()
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -42,7 +43,13 @@ class NextItemLoss(ModelConfig):
     """Divides the scores, in training and in ranking."""
 
 
-def next_item_loss(options: NextItemLoss, states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
+def next_item_loss(
+    options: NextItemLoss,
+    states: Tensor,
+    item_vectors: Tensor,
+    targets: Tensor,
+    score_dtype: torch.dtype | None = None,
+) -> Tensor:
     """Mean loss of the targets; the temperature is in the item vectors already.
 
     Args:
@@ -50,9 +57,11 @@ def next_item_loss(options: NextItemLoss, states: Tensor, item_vectors: Tensor, 
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
+        score_dtype: type of the scores of all items, which only ``cross_entropy`` has; ``None``: that of the
+            states.
     """
     if options.loss == "cross_entropy":
-        return cross_entropy(states, item_vectors, targets)
+        return cross_entropy(states, item_vectors, targets, score_dtype)
     usual = _FULL if options.loss in ("sampled_softmax", "gbce") else 1
     number, n_items = options.negatives or usual, len(item_vectors)
     negatives = draw_negatives(targets, n_items, number, options.shared_negatives)

@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model
-from lrbench.models.layers.dropout import elements_dropped
+from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -26,12 +26,6 @@ def over(vectors: Tensor, temperature: float) -> Tensor:
 class NextItemModel(Model):
     """A model of ``state · item vector``; subclasses give the states and the items."""
 
-    def __init_subclass__(cls, **arguments: object) -> None:
-        """Let no model that gives its states anew inherit a shorter way to the last of other ones."""
-        super().__init_subclass__(**arguments)
-        if "token_states" in vars(cls) and "last_states" not in vars(cls):
-            cls.last_states = NextItemModel.last_states  # type: ignore[method-assign]
-
     @abstractmethod
     def token_states(self, sequences: Packed) -> Tensor:
         """Encode every token, (tokens, width), ready to be multiplied with the item vectors."""
@@ -39,7 +33,8 @@ class NextItemModel(Model):
     def last_states(self, sequences: Packed) -> Tensor:
         """Encode each sequence's last token alone, (sequences, width), in the order given to ``pack``.
 
-        Networks that have a shorter way there than :meth:`token_states` take it.
+        Override it where the network has a shorter way than :meth:`token_states`. A class that overrides
+        ``token_states`` of a model with such a shortcut must override this too.
         """
         return self.token_states(sequences).index_select(0, sequences.last)
 
@@ -64,25 +59,35 @@ class NextItemModel(Model):
             targets: (targets,) item numbers.
         """
         if not isinstance(self.config, NextItemLoss):
-            return cross_entropy(states, self.item_vectors(), targets)
-        return next_item_loss(self.config, states, self.item_vectors(), targets)
+            return cross_entropy(states, self.item_vectors(), targets, self.score_dtype)
+        return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype)
 
     @classmethod
-    def check(cls, config: Any) -> None:
-        """Refuse to drop items where the class does not say where they are kept."""
+    def check_options(cls, config: Any) -> None:
+        """Refuse a shortcut to other states than the class's own, and dropping items without a table of them.
+
+        Raises:
+            ValueError: which method the class must define.
+        """
+        full, short = (_owner(cls, name) for name in ("token_states", "last_states"))
+        if short is not NextItemModel and full is not short and issubclass(full, short):
+            raise ValueError(
+                f"{full.__name__} defines token_states and inherits last_states from {short.__name__}, "
+                f"which gives other states; define both"
+            )
         dropped = isinstance(config, NextItemLoss) and config.item_dropout > 0
         if dropped and cls.item_table is NextItemModel.item_table:
             raise ValueError(f"item_dropout needs {cls.__name__}.item_table, which it does not have")
 
-    def item_table(self) -> nn.Embedding:
-        """Where the vectors of items are kept; only ``item_dropout`` asks for it."""
+    def item_table(self) -> ItemEmbedding:
+        """The embedding that holds the item vectors; only ``item_dropout`` needs it."""
         raise NotImplementedError
 
     def one_step(self) -> AbstractContextManager[None]:
-        """Items dropped alike in histories and scores, where the configuration drops any."""
+        """Drop the same elements of item vectors in histories and scores, if the configuration drops any."""
         if not isinstance(self.config, NextItemLoss) or not self.config.item_dropout:
             return super().one_step()
-        return elements_dropped(self.item_table(), self.config.item_dropout)
+        return self.item_table().dropping(self.config.item_dropout)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""
@@ -91,3 +96,8 @@ class NextItemModel(Model):
     def score(self, states: Tensor) -> Tensor:
         """Dot products with all items, (rows, items)."""
         return states @ self.item_vectors().T
+
+
+def _owner(cls: type, name: str) -> type:
+    """The class in whose body a method is defined."""
+    return next(owner for owner in cls.__mro__ if name in vars(owner))

@@ -8,18 +8,21 @@ from lrbench.objectives.log_probability import mean_loss
 __all__ = ["cross_entropy"]
 
 
-def cross_entropy(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(
+    states: Tensor, item_vectors: Tensor, targets: Tensor, score_dtype: torch.dtype | None = None
+) -> Tensor:
     """Mean negative log-probability of the targets under the softmax over all items.
 
     Args:
         states: (targets, width); divide them (or the item vectors) by a temperature beforehand.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
+        score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         A scalar; equal to ``F.cross_entropy(states @ item_vectors.T, targets)``.
     """
-    return mean_loss(states, item_vectors, targets, _negative)[0]
+    return mean_loss(states, item_vectors, targets, _negative, score_dtype)[0]
 
 
 def _negative(logs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:

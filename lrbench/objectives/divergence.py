@@ -9,8 +9,7 @@ the logarithms of the softmaxes' sums, which cancel over the states of a row. He
 state ``S·h_s − Σ_t h_t``: one product instead of passes over all states' scores. The gradient by the scores,
 ``p_s·(d_s − Σ_v p_s·d_s)``, is taken in the forward pass, chunk of rows by chunk of rows.
 
-Scores may be coarser than the rest (:func:`~lrbench.objectives.score_chunks.scores_in`); sums over them
-are not.
+Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
 """
 
 from typing import Any
@@ -24,19 +23,22 @@ from lrbench.objectives.score_chunks import add_product, padded, score_chunks, s
 __all__ = ["pairwise_divergence"]
 
 
-def pairwise_divergence(states: Tensor, item_vectors: Tensor) -> Tensor:
+def pairwise_divergence(
+    states: Tensor, item_vectors: Tensor, score_dtype: torch.dtype | None = None
+) -> Tensor:
     """Mean over rows and ordered pairs of states of ``KL(p_s ‖ constant p_t)``.
 
     Args:
         states: (states, rows, width); divide them (or the item vectors) by a temperature beforehand.
         item_vectors: (items, width).
+        score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         A scalar; 0 where there is only one state.
     """
     if states.shape[0] < 2:
         return states.new_zeros(())
-    with score_type(states) as product:
+    with score_type(states, score_dtype) as product:
         value: Tensor = _PairwiseDivergence.apply(states.to(item_vectors.dtype), item_vectors, product)  # type: ignore[no-untyped-call]
     return value
 

@@ -8,8 +8,7 @@ Where a loss is the mean of a known function of each ℓ_t, its gradient is know
 are, and both gradients are taken chunk by chunk in the forward pass (:func:`mean_loss`). Where it is not, the
 scores are computed once more in the backward pass (:func:`target_log_probabilities`).
 
-Scores may be coarser than the rest (:func:`~lrbench.objectives.score_chunks.scores_in`); sums over them
-are not.
+Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
 """
 
 from collections.abc import Callable
@@ -28,7 +27,11 @@ RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
 
 
 def mean_loss(
-    states: Tensor, item_vectors: Tensor, targets: Tensor, row_loss: RowLoss
+    states: Tensor,
+    item_vectors: Tensor,
+    targets: Tensor,
+    row_loss: RowLoss,
+    score_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean over rows of a function of the target's log-probability.
 
@@ -37,11 +40,12 @@ def mean_loss(
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         row_loss: the function, with its derivative.
+        score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         The mean, a scalar, and the log-probabilities, (targets,), through which no gradient flows.
     """
-    with score_type(states) as product:
+    with score_type(states, score_dtype) as product:
         loss, logs = _MeanLoss.apply(  # type: ignore[no-untyped-call]
             padded(states.to(item_vectors.dtype), product),
             item_vectors,
@@ -53,18 +57,21 @@ def mean_loss(
     return loss, logs
 
 
-def target_log_probabilities(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
+def target_log_probabilities(
+    states: Tensor, item_vectors: Tensor, targets: Tensor, score_dtype: torch.dtype | None = None
+) -> Tensor:
     """Log-probability of each target under the softmax over all items, for a loss of any kind.
 
     Args:
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
+        score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         (targets,)
     """
-    with score_type(states) as product:
+    with score_type(states, score_dtype) as product:
         values: Tensor = _TargetLogProbabilities.apply(  # type: ignore[no-untyped-call]
             padded(states.to(item_vectors.dtype), product), item_vectors, padded(targets, product), product
         )

@@ -90,6 +90,7 @@ def policy_loss(
     reference: Tensor,
     advantages: Tensor,
     beta: float,
+    score_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Loss of one rollout of each row, averaged over its steps and the rows.
 
@@ -103,6 +104,7 @@ def policy_loss(
         reference: log-probabilities of the target under the frozen reference, (steps, rows).
         advantages: (rows,).
         beta: weight of the divergence.
+        score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         The loss, a scalar, and the policy's log-probabilities without gradients, (steps, rows).
@@ -115,5 +117,6 @@ def policy_loss(
         values = beta * divergence(policy, flat_reference[rows]) - advantage
         return values, beta * (1 - ahead.exp()) - advantage
 
-    loss, policy = mean_loss(trajectory.flatten(0, 1), item_vectors, targets.repeat(steps), row_loss)
+    states = trajectory.flatten(0, 1)
+    loss, policy = mean_loss(states, item_vectors, targets.repeat(steps), row_loss, score_dtype)
     return loss, policy.view(steps, -1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ __all__ = [
     "padded",
     "score_chunks",
     "score_type",
-    "scores_in",
 ]
 
 # Bytes of one kind of scores held at once. Measured at width 64 and 12,101 items, 1,536 targets: in float32
@@ -28,27 +26,19 @@ _CHUNK_BYTES_ACCELERATOR = 1 << 28
 _SHORTEST_CHUNK = 64
 _ROW_MULTIPLE = 32
 
-_SCORE_TYPE: ContextVar[torch.dtype | None] = ContextVar("score type", default=None)
-
 
 @contextmanager
-def scores_in(dtype: torch.dtype | None) -> Iterator[None]:
-    """Compute scores of all items in this type within; none: in the type of the states."""
-    token = _SCORE_TYPE.set(dtype)
-    try:
-        yield
-    finally:
-        _SCORE_TYPE.reset(token)
+def score_type(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtype]:
+    """Give the type in which to compute scores, and switch autocast off while the context lasts.
 
+    Autocast would widen whole matrices of scores before each sum over them.
 
-@contextmanager
-def score_type(states: Tensor) -> Iterator[torch.dtype]:
-    """Give the type in which scores are to be computed.
-
-    Within, autocast is off: it would widen whole matrices of scores before each sum over them.
+    Args:
+        states: what is scored, (rows, width).
+        asked: type of the scores; ``None``: the type of the states.
     """
     with torch.autocast(states.device.type, enabled=False):
-        yield _SCORE_TYPE.get() or states.dtype
+        yield asked or states.dtype
 
 
 def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:

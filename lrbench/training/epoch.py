@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,6 @@ from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
 from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
-from lrbench.objectives.score_chunks import scores_in
 from lrbench.training.optimiser import Optimiser
 
 __all__ = ["EpochResult", "run_epoch"]
@@ -56,12 +54,14 @@ def run_epoch(
     """
     model: Model = stage.model
     model.train()
+    coarse = torch.bfloat16 if training.precision == "bfloat16" else None
+    model.score_dtype = coarse
     started = time.perf_counter()
     sums: dict[str, float] = {}
     weights: dict[str, int] = {}  # a term may be absent from some batches
     steps = targets = tokens = 0
     for batch in batches:
-        with _products(training.precision, device), model.one_step():
+        with _network_products(coarse, device), model.one_step():
             terms = stage.losses(batch)
         values = _values(terms)
         steps += 1
@@ -84,13 +84,9 @@ def run_epoch(
     return EpochResult(means, last, steps, targets, tokens, time.perf_counter() - started)
 
 
-@contextmanager
-def _products(precision: str, device: torch.device) -> Iterator[None]:
-    """Coarse scores where asked for, and on an accelerator the network's own products coarse as well."""
-    coarse = torch.bfloat16 if precision == "bfloat16" else None
-    network = coarse is not None and device.type != "cpu"
-    with scores_in(coarse), torch.autocast(device.type, coarse, enabled=network):
-        yield
+def _network_products(coarse: torch.dtype | None, device: torch.device) -> torch.autocast:
+    """On an accelerator the network's own products are coarse too; on a CPU only the scores are."""
+    return torch.autocast(device.type, coarse, enabled=coarse is not None and device.type != "cpu")
 
 
 def _values(terms: dict[str, Tensor]) -> dict[str, float]:

@@ -13,12 +13,15 @@ from lrbench.models.base import Model, Terms
 from lrbench.models.latent.lares.model import LARES
 from lrbench.models.latent.lares.reinforcement import Reinforcement
 from lrbench.models.latent.rearec.prl import PRL
-from lrbench.models.sequential.sasrec import SASRec
+from lrbench.models.next_item import NextItemModel
+from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.testing import ModelConformance
 
 
 class LooksAhead(SASRec):
     """Every token sees the mean of its whole sequence."""
+
+    last_states = NextItemModel.last_states
 
     def token_states(self, sequences: Packed) -> Tensor:
         states = super().token_states(sequences)
@@ -31,8 +34,7 @@ class LooksAhead(SASRec):
 class MindsCompany(SASRec):
     """States are centred over the batch."""
 
-    def token_states(self, sequences: Packed) -> Tensor:
-        states = super().token_states(sequences)
+    def finish(self, states: Tensor) -> Tensor:
         return states - states.mean(0)
 
 
@@ -41,6 +43,13 @@ class ForgetsTheNorm(SASRec):
 
     def last_states(self, sequences: Packed) -> Tensor:
         return super().last_states(sequences) * 1.01
+
+
+class KeepsAnotherShortcut(SASRec):
+    """Its own states of tokens, and the inherited short way to the last of other ones."""
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        return super().token_states(sequences) * 1.01
 
 
 class ForgetsAWeight(SASRec):
@@ -135,8 +144,8 @@ class NeedsCompanyLate(LARES):
 class CannotLearn(SASRec):
     """Scores do not depend on the history."""
 
-    def token_states(self, sequences: Packed) -> Tensor:
-        return super().token_states(sequences) * 0 + self.embedding.positions.weight[0]
+    def finish(self, states: Tensor) -> Tensor:
+        return states * 0 + self.embedding.positions.weight[0]
 
 
 QUIET: dict[type[Model], dict[str, object]] = {
@@ -182,3 +191,8 @@ def conformance(broken: type[Model]) -> ModelConformance:
 def test_is_caught(broken: type[Model], test: Callable[[ModelConformance], None]) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         test(conformance(broken))
+
+
+def test_a_shortcut_to_the_states_of_another_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="defines token_states and inherits last_states from SASRec"):
+        KeepsAnotherShortcut.check_options(SASRecConfig())

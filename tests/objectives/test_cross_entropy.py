@@ -11,7 +11,6 @@ from torch import Tensor
 
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.log_probability import target_log_probabilities
-from lrbench.objectives.score_chunks import scores_in
 
 Case = tuple[Tensor, Tensor, Tensor]
 
@@ -85,9 +84,8 @@ def test_float32_stays_near_float64(scale: float) -> None:
 def test_a_probability_too_small_for_its_type_has_its_logarithm(scores: torch.dtype) -> None:
     states = torch.tensor([[1.0], [90.0], [1000.0]])  # log p of item 1 is −state, but for the sum
     vectors, targets = torch.tensor([[1.0], [0.0]]), torch.tensor([1, 1, 1])
-    with scores_in(scores):
-        logs = target_log_probabilities(states, vectors, targets)
-        loss = cross_entropy(states, vectors, targets)
+    logs = target_log_probabilities(states, vectors, targets, scores)
+    loss = cross_entropy(states, vectors, targets, scores)
     torch.testing.assert_close(logs[1:], torch.tensor([-90.0, -1000.0]))
     assert logs[0].item() == pytest.approx(-math.log(1 + math.e), rel=3e-3)
     assert loss.item() == pytest.approx(-logs.mean().item())
@@ -121,8 +119,7 @@ def test_scores_can_be_coarse_and_sums_are_not() -> None:
     targets = torch.randint(500, (64,), generator=source)
     for loss in (cross_entropy, lambda *case: -target_log_probabilities(*case).mean()):
         exact = loss(states, vectors, targets)
-        with scores_in(torch.bfloat16):
-            coarse = loss(states, vectors, targets)
+        coarse = loss(states, vectors, targets, torch.bfloat16)
         assert coarse.dtype == torch.float32
         assert 0 < abs(coarse - exact) < 0.01 * exact
         for ours, reference in zip(

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from lrbench.objectives.divergence import pairwise_divergence
-from lrbench.objectives.score_chunks import scores_in
 
 
 def dense(states: Tensor, items: Tensor) -> Tensor:
@@ -53,8 +52,7 @@ def test_scores_can_be_coarse_and_sums_are_not() -> None:
     states = torch.randn(3, 7, 16, generator=source, requires_grad=True)
     items = torch.randn(50, 16, generator=source, requires_grad=True)
     fine = pairwise_divergence(states, items)
-    with scores_in(torch.bfloat16):
-        coarse = pairwise_divergence(states, items)
+    coarse = pairwise_divergence(states, items, torch.bfloat16)
     assert coarse.dtype == torch.float32
     torch.testing.assert_close(coarse, fine, rtol=0.02, atol=0)
     ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, fine))

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
-from lrbench.objectives.score_chunks import scores_in
 from lrbench.objectives.sparse_scores import chosen_scores, gathered_scores
 
 # One state of width 1, so that scores are the item vectors themselves.
@@ -98,16 +97,14 @@ def test_chosen_scores_at_the_edges() -> None:
 
 
 def test_chosen_scores_are_no_coarser_than_items() -> None:
-    """Few as they are, a coarser type would gain nothing."""
+    """States of a coarser type, as autocast gives them, are widened: these scores are few."""
     source = torch.Generator().manual_seed(2)
     states = torch.randn(40, 16, generator=source, requires_grad=True)
     items = torch.randn(100, 16, generator=source, requires_grad=True)
-    case = (states, items, torch.randint(100, (40,), generator=source))
-    negatives = torch.randint(100, (40, 8), generator=source)
-    exact = sampled_loss("sampled_softmax", *case, negatives)
-    with scores_in(torch.bfloat16):
-        coarse = sampled_loss("sampled_softmax", *case, negatives)
-    assert coarse.dtype == torch.float32
-    assert coarse == exact
-    ours, theirs = (torch.autograd.grad(value, (states, items)) for value in (coarse, exact))
+    chosen = torch.randint(100, (40, 8), generator=source)
+    coarse = states.bfloat16()
+    scores, exact = (chosen_scores(given, items, chosen) for given in (coarse, coarse.float()))
+    assert scores.dtype == torch.float32
+    assert torch.equal(scores, exact)
+    ours, theirs = (torch.autograd.grad(value.sum(), (states, items)) for value in (scores, exact))
     torch.testing.assert_close(ours, theirs)

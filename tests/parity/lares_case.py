@@ -100,7 +100,7 @@ def compare_pretraining(
     alignments, directions = calls(monkeypatch, stage, "_info_nce"), calls(monkeypatch, alignment, "info_nce")
     terms = stage.losses(batch)
 
-    (states, items, _), _ = predictions[0]
+    states, items, *_ = predictions[0].arguments
     users = by_user(states, batch)
     published.close(users, f"{prefix}.user_vector_pass1")
     published.close(users @ items.T, f"{prefix}.train_logits")

@@ -120,7 +120,7 @@ def test_rewards_advantages_and_losses_of_each_rollout(
     for rollout, advantage, expected in zip(done, advantages, per_step, strict=True):
         steps = len(rollout.trajectory)
         published.equal(loss(rollout, advantage)[0], expected[:, :steps].mean(), "loss of a rollout")
-        (*_, of_rows), (_, log_probabilities) = means[-1]
+        (_, _, _, of_rows, _), (_, log_probabilities) = means[-1]
         of_each, _ = of_rows(log_probabilities, slice(None))
         published.equal(of_each.view(steps, ROWS).T, expected[:, :steps], "loss of each step")
 

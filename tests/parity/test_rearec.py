@@ -171,7 +171,7 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: 
     terms = stage.losses(batch)
     published.close(terms["cross_entropy"], f"out.{case}.loss_ce")
     temperatures = cases[f"out.{case}.temperatures_per_step"].tolist()
-    for step, ((state, items, _), loss) in enumerate(predictions[1:]):
+    for step, ((state, items, *_), loss) in enumerate(predictions[1:]):
         assert temperatures[step] == pytest.approx(
             model.config.temperature * model.config.annealing ** (3 - step)
         )

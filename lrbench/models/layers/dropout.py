@@ -7,8 +7,6 @@ are scaled by the rate that is met, which keeps the mean exact. On an accelerato
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Dropout", "draw_kept", "dropout", "elements_dropped"]
+__all__ = ["Dropout", "draw_kept", "dropout"]
 
 
 def dropout(values: Tensor, rate: float) -> Tensor:
@@ -37,19 +35,6 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """Any shape → the same."""
         return dropout(input, self.p) if self.training else input
-
-
-@contextmanager
-def elements_dropped(table: nn.Embedding, rate: float) -> Iterator[None]:
-    """Drop elements of a table of vectors, the same ones wherever its ``weight`` is read within."""
-    weight = table.weight
-    del table.weight
-    table.weight = dropout(weight, rate)
-    try:
-        yield
-    finally:
-        del table.weight
-        table.weight = weight
 
 
 def draw_kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:

@@ -1,13 +1,45 @@
 """Item plus position embeddings of packed tokens."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.dropout import Dropout, dropout
 
-__all__ = ["LAYER_NORM_EPSILON", "InputEmbedding", "PlainEmbedding"]
+__all__ = ["LAYER_NORM_EPSILON", "InputEmbedding", "ItemEmbedding", "PlainEmbedding"]
 
 LAYER_NORM_EPSILON = 1e-12
+
+
+class ItemEmbedding(nn.Embedding):
+    """Item vectors of which a training step may drop elements, alike in histories and in scores."""
+
+    _dropped: Tensor | None = None
+
+    @property
+    def vectors(self) -> Tensor:
+        """The vectors of all items, (items, width), without what the step under way has dropped."""
+        return self.weight if self._dropped is None else self._dropped
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Item numbers, any shape → (…, width)."""
+        return F.embedding(input, self.vectors, self.padding_idx)
+
+    @contextmanager
+    def dropping(self, rate: float) -> Iterator[None]:
+        """Draw once which elements are dropped, and use the rest until the context ends.
+
+        Args:
+            rate: share of the elements that become zero.
+        """
+        self._dropped = dropout(self.weight, rate)
+        try:
+            yield
+        finally:
+            self._dropped = None
 
 
 class InputEmbedding(nn.Module):
@@ -35,7 +67,7 @@ class InputEmbedding(nn.Module):
         super().__init__()
         self.max_length = max_length
         self.right_aligned = right_aligned
-        self.items = nn.Embedding(n_items + padding, width, padding_idx=n_items if padding else None)
+        self.items = ItemEmbedding(n_items + padding, width, padding_idx=n_items if padding else None)
         self.positions = nn.Embedding(max_length, width)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
         self.dropout = Dropout(dropout)
@@ -77,7 +109,7 @@ class PlainEmbedding(nn.Module):
         super().__init__()
         self.from_end = from_end
         self.scale = scale
-        self.items = nn.Embedding(n_items, width)
+        self.items = ItemEmbedding(n_items, width)
         self.positions = nn.Embedding(max_length, width)
         self.dropout = Dropout(dropout)
 

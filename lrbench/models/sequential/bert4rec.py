@@ -69,7 +69,7 @@ class BERT4RecConfig(ModelConfig):
     """Whether inference drops the first item of every history, or only what is too long (RecBole: true; false
     is lrbench's choice)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and sequences too short for a mask token."""
         check_heads(self.width, self.heads)
         if max_length < 2:
@@ -93,7 +93,7 @@ class Cloze(GradientStage):
         hidden = self.draw(sequences)
         targets = sequences.items[hidden]
         states = model.states(sequences, sequences.items.masked_fill(hidden, model.n_items))[hidden]
-        return {"loss": cross_entropy(states, model.item_vectors(), targets)}
+        return {"loss": cross_entropy(states, model.item_vectors(), targets, model.score_dtype)}
 
     def draw(self, sequences: Packed) -> Tensor:
         """Which items to hide, (tokens,), at least one in each sequence."""

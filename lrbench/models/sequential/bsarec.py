@@ -42,7 +42,7 @@ class BSARecConfig(FilteredConfig):
     alpha: float = Field(default=0.7, ge=0, le=1)
     """Share of the frequency branch (authors on Beauty: 0.7)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""
         check_heads(self.width, self.heads)
         check_cutoff("cutoff", self.cutoff, max_length)

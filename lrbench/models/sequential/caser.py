@@ -25,6 +25,7 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 
@@ -85,7 +86,7 @@ class Caser(NextItemModel):
     def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         width, tallest = config.width, min(config.tallest or max_length, max_length)
-        self.items = nn.Embedding(n_items, width)
+        self.items = ItemEmbedding(n_items, width)
         self.horizontal = nn.ModuleList(
             nn.Conv1d(width, config.horizontal_filters, height) for height in range(1, tallest + 1)
         )
@@ -114,13 +115,13 @@ class Caser(NextItemModel):
         weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight, *filters]
         return torch.stack([weight.norm() for weight in weights]).sum()
 
-    def item_table(self) -> nn.Embedding:
+    def item_table(self) -> ItemEmbedding:
         """The item embedding."""
         return self.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
-        return over(self.items.weight, self.config.temperature)
+        return over(self.items.vectors, self.config.temperature)
 
     def _filters(self) -> list[nn.Conv1d]:
         return [filter_ for filter_ in self.horizontal if isinstance(filter_, nn.Conv1d)]

@@ -78,4 +78,4 @@ class CL4SRec(SASRec):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings without that of the mask token, over the temperature, (items, width)."""
-        return over(self.embedding.items.weight[: self.n_items], self.config.temperature)
+        return over(self.embedding.items.vectors[: self.n_items], self.config.temperature)

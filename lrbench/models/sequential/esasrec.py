@@ -35,7 +35,7 @@ from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
 from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["ESASRec", "ESASRecConfig"]
@@ -76,7 +76,7 @@ class ESASRecConfig(NextItemLoss):
     loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax with 256 negatives)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
 
@@ -121,7 +121,7 @@ class SwiGLU(Layer):
         return contracted
 
 
-class ESASRec(NextItemModel):
+class ESASRec(EncoderModel):
     """Gated causal Transformer; the state at the last item scores all items by dot product."""
 
     Config = ESASRecConfig
@@ -142,20 +142,3 @@ class ESASRec(NextItemModel):
 
         self.encoder = Encoder(block, config.layers)
         xavier(self)
-
-    def token_states(self, sequences: Packed) -> Tensor:
-        """State after each token, (tokens, width)."""
-        states: Tensor = self.encoder(self.embedding(sequences), sequences)
-        return states
-
-    def last_states(self, sequences: Packed) -> Tensor:
-        """State after each history, (sequences, width)."""
-        return self.encoder.last(self.embedding(sequences), sequences)
-
-    def item_table(self) -> nn.Embedding:
-        """The item embedding."""
-        return self.embedding.items
-
-    def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
-        return over(self.embedding.items.weight, self.config.temperature)

@@ -7,14 +7,14 @@ from abc import abstractmethod
 from typing import Any, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.sequential.encoder_model import EncoderModel
 
 __all__ = ["FilteredConfig", "FilteredModel"]
 
@@ -39,7 +39,7 @@ class FilteredConfig(NextItemLoss):
     ``absent`` is lrbench's choice."""
 
 
-class FilteredModel(NextItemModel):
+class FilteredModel(EncoderModel):
     """Embedding, blocks of filters, and the state at the last item."""
 
     config: Any  # of a subclass of FilteredConfig
@@ -85,14 +85,6 @@ class FilteredModel(NextItemModel):
             return sequences
         return sequences.padded(self.max_length, self.n_items, left=True)
 
-    def item_table(self) -> nn.Embedding:
-        """The item embedding."""
-        return self.embedding.items
-
-    def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width), that of padding tokens last."""
-        return over(self.embedding.items.weight, self.config.temperature)
-
     def score(self, states: Tensor) -> Tensor:
-        """Dot products with all items, (rows, items)."""
+        """Dot products with all items but the padding token, (rows, items)."""
         return states @ self.item_vectors()[: self.n_items].T

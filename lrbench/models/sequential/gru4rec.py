@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
@@ -52,7 +53,7 @@ class GRU4Rec(NextItemModel):
 
     def __init__(self, config: GRU4RecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
-        self.items = nn.Embedding(n_items, config.width)
+        self.items = ItemEmbedding(n_items, config.width)
         self.dropout = Dropout(config.dropout)
         self.gru = nn.GRU(config.width, config.hidden_width, config.layers, bias=False, batch_first=True)
         self.output = nn.Linear(config.hidden_width, config.width)
@@ -67,13 +68,13 @@ class GRU4Rec(NextItemModel):
         states: Tensor = self.output(sequences.by_group(self._recur, embedded))
         return states
 
-    def item_table(self) -> nn.Embedding:
+    def item_table(self) -> ItemEmbedding:
         """The item embedding."""
         return self.items
 
     def item_vectors(self) -> Tensor:
         """The item embeddings over the temperature, (items, width)."""
-        return over(self.items.weight, self.config.temperature)
+        return over(self.items.vectors, self.config.temperature)
 
     def _recur(self, embedded: Tensor) -> Tensor:
         """GRU outputs within (sequences, length, width)."""

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder, check_heads
 from lrbench.models.layers.dropout import Dropout
+from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.layers.hstu_block import EPSILON, HSTUBlock
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
@@ -67,7 +68,7 @@ class HSTUConfig(NextItemLoss):
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines, in training and in ranking (authors: 0.05)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
 
@@ -89,7 +90,7 @@ class HSTU(NextItemModel):
     def __init__(self, config: HSTUConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         width, reach = config.width, max_length + config.output_length
-        self.items = nn.Embedding(n_items, width)
+        self.items = ItemEmbedding(n_items, width)
         self.positions = nn.Embedding(reach, width)
         self.dropout = Dropout(config.dropout)
 
@@ -110,10 +111,10 @@ class HSTU(NextItemModel):
         """Normalised state after each token, (tokens, width)."""
         return F.normalize(self.encoder(self.embed(sequences), sequences), dim=-1, eps=EPSILON)
 
-    def item_table(self) -> nn.Embedding:
+    def item_table(self) -> ItemEmbedding:
         """The item embedding."""
         return self.items
 
     def item_vectors(self) -> Tensor:
         """Normalised item embeddings over the temperature, (items, width)."""
-        return over(F.normalize(self.items.weight, dim=-1, eps=EPSILON), self.config.temperature)
+        return over(F.normalize(self.items.vectors, dim=-1, eps=EPSILON), self.config.temperature)

@@ -13,14 +13,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor, nn
 
-from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import check_heads, transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["SASRec", "SASRecConfig"]
@@ -52,12 +50,12 @@ class SASRecConfig(NextItemLoss):
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the attention weights."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
 
 
-class SASRec(NextItemModel):
+class SASRec(EncoderModel):
     """Causal Transformer; the state at the last item scores all items by dot product."""
 
     Config = SASRecConfig
@@ -81,20 +79,3 @@ class SASRec(NextItemModel):
             config.attention_dropout,
         )
         initialise(self)
-
-    def token_states(self, sequences: Packed) -> Tensor:
-        """State after each token, (tokens, width)."""
-        states: Tensor = self.encoder(self.embedding(sequences), sequences)
-        return states
-
-    def last_states(self, sequences: Packed) -> Tensor:
-        """State after each history, (sequences, width)."""
-        return self.encoder.last(self.embedding(sequences), sequences)
-
-    def item_table(self) -> nn.Embedding:
-        """The item embedding."""
-        return self.embedding.items
-
-    def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
-        return over(self.embedding.items.weight, self.config.temperature)

@@ -34,7 +34,7 @@ from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
 from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["OriginalSASRec", "OriginalSASRecConfig"]
@@ -73,7 +73,7 @@ class OriginalSASRecConfig(NextItemLoss):
     """Whether the empty places before a short history take part in the softmax (authors: absent; port and
     RecTools: attended)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
 
@@ -162,7 +162,7 @@ class NormedFeedForward(Layer):
         return normed + fed
 
 
-class OriginalSASRec(NextItemModel):
+class OriginalSASRec(EncoderModel):
     """Causal attention with normed queries; the normed state at the last item scores by dot product."""
 
     Config = OriginalSASRecConfig
@@ -193,20 +193,7 @@ class OriginalSASRec(NextItemModel):
         self.norm = nn.LayerNorm(width, eps=_EPSILON)
         xavier(self)
 
-    def token_states(self, sequences: Packed) -> Tensor:
-        """State after each token, (tokens, width)."""
-        states: Tensor = self.norm(self.encoder(self.embedding(sequences), sequences))
-        return states
-
-    def last_states(self, sequences: Packed) -> Tensor:
-        """State after each history, (sequences, width)."""
-        states: Tensor = self.norm(self.encoder.last(self.embedding(sequences), sequences))
-        return states
-
-    def item_table(self) -> nn.Embedding:
-        """The item embedding."""
-        return self.embedding.items
-
-    def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
-        return over(self.embedding.items.weight, self.config.temperature)
+    def finish(self, states: Tensor) -> Tensor:
+        """Normalise the states after the last block, (…, width)."""
+        normed: Tensor = self.norm(states)
+        return normed

@@ -26,15 +26,15 @@ def test_a_cutoff_leaves_high_frequencies(
     kind: type[ModelConfig], options: dict[str, str], option: str, window: int
 ) -> None:
     largest = max(cutoff for cutoff in range(1, window + 3) if not passes_everything(window, cutoff))
-    kind.model_validate({**options, option: largest}).check(window, ())
+    kind.model_validate({**options, option: largest}).check_against_protocol(window, ())
     for cutoff in (largest + 1, window + 1, 99):
         message = (
             f"^{option} = {cutoff} leaves no high frequency in {window} places; set it to {largest} or less"
         )
         with pytest.raises(ValueError, match=message):
-            kind.model_validate({**options, option: cutoff}).check(window, ())
+            kind.model_validate({**options, option: cutoff}).check_against_protocol(window, ())
 
 
 def test_a_cutoff_is_nothing_to_other_blocks() -> None:
     for backbone in ("attention", "fmlp", "hstu"):
-        BlockConfig(backbone=backbone, frequency_cutoff=99).check(20, ())
+        BlockConfig(backbone=backbone, frequency_cutoff=99).check_against_protocol(20, ())

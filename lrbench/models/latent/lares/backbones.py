@@ -43,7 +43,7 @@ class BlockConfig(ModelConfig):
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the input, on attention weights, and on what each half of a block adds."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
         check_heads(self.width, self.heads)
         if self.backbone == "bsarec":

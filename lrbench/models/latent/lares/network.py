@@ -114,9 +114,9 @@ class LARESConfig(BlockConfig):
     filter_passes: int = Field(default=3, ge=1)
     """… in any of so many passes (filter_data.py: 3)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse blocks that cannot be built, reinforcement of no steps, and padding that does nothing."""
-        super().check(max_length, stages)
+        super().check_against_protocol(max_length, stages)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
         if self.padding == "tokens" and backbone_is_causal(self.backbone):

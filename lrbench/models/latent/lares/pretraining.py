@@ -47,7 +47,8 @@ class SelfSupervised(GradientStage):
         """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
         states = model.target_states(batch)  # (targets, width)
-        terms = {"cross_entropy": cross_entropy(states, model.item_vectors(), batch.targets)}
+        prediction = cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)
+        terms = {"cross_entropy": prediction}
         loss = terms["cross_entropy"]
         if config.alpha or config.gamma:
             terms |= self._alignment(batch)

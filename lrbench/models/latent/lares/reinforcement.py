@@ -77,7 +77,9 @@ class Reinforcement(GradientStage):
         advantages = group_advantages(rewards).to(pre.dtype)
         losses, estimates = [], []
         for (trajectory, reference, _), advantage in zip(rollouts, advantages, strict=True):
-            loss, policy = policy_loss(trajectory, items, batch.targets, reference, advantage, config.beta)
+            loss, policy = policy_loss(
+                trajectory, items, batch.targets, reference, advantage, config.beta, self.model.score_dtype
+            )
             losses.append(loss)
             estimates.append(divergence(policy, reference).mean())
         return {
@@ -99,7 +101,8 @@ class Reinforcement(GradientStage):
         with torch.no_grad():
             other = _at_targets(frozen.unroll(reference_pre, batch.sequences, steps), batch).flatten(0, 1)
             targets = batch.targets.repeat(steps)
-            reference = target_log_probabilities(other, frozen.embedding.items.weight, targets)
+            items = frozen.embedding.items.weight
+            reference = target_log_probabilities(other, items, targets, model.score_dtype)
         above = items_above(trajectory[-1], model.embedding.items.weight, batch.targets)
         return Rollout(trajectory, reference.view(steps, -1), above)
 

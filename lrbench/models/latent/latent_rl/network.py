@@ -71,7 +71,7 @@ class LatentRLConfig(ModelConfig):
     reward: Literal["perplexity", "log-likelihood"] = "perplexity"
     """−perplexity of the target (code), or its log-probability."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and latents without a stage of theirs or the reverse."""
         check_heads(self.width, self.heads)
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]

@@ -42,8 +42,9 @@ class Backbone(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the cross-entropy as ``loss``."""
-        states = self.model.training_states(batch, latents=0)[:, 0]
-        return {"loss": cross_entropy(states, self.model.item_vectors(), batch.targets)}
+        model = self.model
+        states = model.training_states(batch, latents=0)[:, 0]
+        return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
 class FineTuning(GradientStage):
@@ -65,7 +66,7 @@ class FineTuning(GradientStage):
         model = self.model
         model.train_latents_alone(model.config.freeze_backbone)  # an epoch puts all parts into training mode
         states = model.training_states(batch, model.config.latents)[:, 0]
-        return {"loss": cross_entropy(states, model.item_vectors(), batch.targets)}
+        return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
 class Reinforcement(GradientStage):
@@ -88,7 +89,8 @@ class Reinforcement(GradientStage):
         model.train_latents_alone(True)
         states = model.training_states(batch, config.latents, config.group)  # (targets, group, width)
         targets = batch.targets.repeat_interleave(config.group)
-        logs = target_log_probabilities(states.flatten(0, 1), model.item_vectors(), targets)
+        items = model.item_vectors()
+        logs = target_log_probabilities(states.flatten(0, 1), items, targets, model.score_dtype)
         logs = logs.view(-1, config.group)
         rewards = logs.detach() if config.reward == "log-likelihood" else -(-logs.detach()).exp()
         loss = -(batch_advantages(rewards) * logs).mean()

@@ -44,10 +44,10 @@ class Ensemble(GradientStage):
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         items = model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(states.mean(0), items, batch.targets)}
+        terms = {"cross_entropy": cross_entropy(states.mean(0), items, batch.targets, model.score_dtype)}
         if not (config.steps and config.divergence_weight):
             return {"loss": terms["cross_entropy"], **terms}
-        terms["divergence"] = pairwise_divergence(states, items)
+        terms["divergence"] = pairwise_divergence(states, items, model.score_dtype)
         loss = terms["cross_entropy"] - config.divergence_weight * terms["divergence"]
         return {"loss": loss, **terms}
 

@@ -74,7 +74,7 @@ class ReaRecConfig(ModelConfig):
     temperature: float = Field(default=0.07, gt=0)
     """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
 
-    def check(self, max_length: int, stages: Sequence[str]) -> None:
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width."""
         check_heads(self.width, self.heads)
 

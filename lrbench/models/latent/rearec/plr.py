@@ -92,11 +92,11 @@ class ParallelReasoning(GradientStage):
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, streams, width)
         summed, items = model.summed(states)[-1], model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(summed, items, batch.targets)}
+        terms = {"cross_entropy": cross_entropy(summed, items, batch.targets, model.score_dtype)}
         loss = terms["cross_entropy"]
         if config.divergence_weight and config.steps * config.streams > 1:
             thoughts = states[1:].movedim(2, 1).flatten(0, 1)  # (steps · streams, targets, width)
-            terms["divergence"] = pairwise_divergence(thoughts, items)
+            terms["divergence"] = pairwise_divergence(thoughts, items, model.score_dtype)
             loss = loss - config.divergence_weight * terms["divergence"]
         if config.contrast_weight:
             second = model.summed(model.training_states(batch)[0])[-1]

@@ -76,12 +76,13 @@ class Progressive(GradientStage):
         contrasted = self._warm and config.contrast_weight > 0
         states, shaken = model.training_states(batch, self.jitter if contrasted else None)
         items = model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(states[-1], items, batch.targets)}
+        terms = {"cross_entropy": cross_entropy(states[-1], items, batch.targets, model.score_dtype)}
         loss = terms["cross_entropy"]
         if config.steps and config.progression_weight:
+            powers = range(config.steps, 0, -1)
             softened = [
-                cross_entropy(state / config.annealing ** (config.steps - step), items, batch.targets)
-                for step, state in enumerate(states[:-1])
+                cross_entropy(state / config.annealing**power, items, batch.targets, model.score_dtype)
+                for power, state in zip(powers, states[:-1], strict=True)
             ]
             terms["progression"] = torch.stack(softened).mean()
             loss = loss + config.progression_weight * terms["progression"]

@@ -51,8 +51,9 @@ class LastStep(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the cross-entropy as ``loss``."""
-        states, _ = self.model.training_states(batch)
-        return {"loss": cross_entropy(states[-1], self.model.item_vectors(), batch.targets)}
+        model = self.model
+        states, _ = model.training_states(batch)
+        return {"loss": cross_entropy(states[-1], model.item_vectors(), batch.targets, model.score_dtype)}
 
 
 class Recurrence(ReaRecNetwork):

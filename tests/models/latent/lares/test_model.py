@@ -88,15 +88,15 @@ def test_depth_costs_no_parameters() -> None:
 
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="heads = 3"):
-        LARESConfig(width=16, heads=3).check(20, ("spt",))
+        LARESConfig(width=16, heads=3).check_against_protocol(20, ("spt",))
 
 
 def test_reinforcement_needs_steps_and_padding_needs_filters() -> None:
-    LARESConfig(mean_depth=0).check(20, ("spt",))
+    LARESConfig(mean_depth=0).check_against_protocol(20, ("spt",))
     with pytest.raises(ValueError, match="mean_depth = 0"):
-        LARESConfig(mean_depth=0).check(20, ("spt", "rpt"))
+        LARESConfig(mean_depth=0).check_against_protocol(20, ("spt", "rpt"))
     with pytest.raises(ValueError, match="padding"):
-        LARESConfig(padding="tokens").check(20, ("spt",))
+        LARESConfig(padding="tokens").check_against_protocol(20, ("spt",))
 
 
 def test_without_steps_it_is_its_pre_block() -> None:

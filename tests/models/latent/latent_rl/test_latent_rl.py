@@ -60,6 +60,6 @@ def test_latents_at_every_position_are_those_of_the_prefixes() -> None:
 
 
 def test_stages_of_latents_need_latents() -> None:
-    LatentRLConfig(latents=0).check(20, ("supervised",))
+    LatentRLConfig(latents=0).check_against_protocol(20, ("supervised",))
     with pytest.raises(ValueError, match="latents = 0"):
-        LatentRLConfig(latents=0).check(20, ("supervised", "sft"))
+        LatentRLConfig(latents=0).check_against_protocol(20, ("supervised", "sft"))

@@ -1,0 +1,42 @@
+"""What models of one input embedding and one encoder share: SASRec in its forms, FMLP-Rec, BSARec."""
+
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.blocks import Encoder
+from lrbench.models.layers.embeddings import InputEmbedding, ItemEmbedding, PlainEmbedding
+from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item import NextItemModel, over
+
+__all__ = ["EncoderModel"]
+
+
+class EncoderModel(NextItemModel):
+    """An embedding of items and positions, then an encoder; the item embeddings score.
+
+    A subclass sets ``embedding`` and ``encoder`` in its constructor.
+    """
+
+    config: NextItemLoss
+    embedding: InputEmbedding | PlainEmbedding
+    encoder: Encoder
+
+    def finish(self, states: Tensor) -> Tensor:
+        """What the model does to states after the last block, (…, width) → (…, width); here nothing."""
+        return states
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        """State after each token, (tokens, width)."""
+        return self.finish(self.encoder(self.embedding(sequences), sequences))
+
+    def last_states(self, sequences: Packed) -> Tensor:
+        """State after each history, (sequences, width)."""
+        return self.finish(self.encoder.last(self.embedding(sequences), sequences))
+
+    def item_table(self) -> ItemEmbedding:
+        """The item embedding."""
+        return self.embedding.items
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings divided by the temperature, (items, width)."""
+        return over(self.embedding.items.vectors, self.config.temperature)
