@@ -17,7 +17,7 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     import torch
     from rich.table import Table
 
-    from lrbench.data.folders import find_places
+    from lrbench.data.folders import find_folders
     from lrbench.selftest import CHECKS
     from lrbench.versions import versions
 
@@ -29,10 +29,10 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     table.add_row("cores", str(cores))
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     table.add_row("GPUs", ", ".join(names) or "none")
-    places = find_places(data_dir)
-    prepared = sorted({path.parent.parent.name for path in places.prepared.glob("*/*/dataset.json")})
-    table.add_row("data folder", str(places.data_dir))
-    table.add_row("mirror", places.mirror or "none (LRBENCH_MIRROR is not set)")
+    folders = find_folders(data_dir)
+    prepared = sorted({path.parent.parent.name for path in folders.prepared.glob("*/*/dataset.json")})
+    table.add_row("data folder", str(folders.data_dir))
+    table.add_row("mirror", folders.mirror or "none (LRBENCH_MIRROR is not set)")
     table.add_row("prepared datasets", ", ".join(prepared) or "none")
     table.add_row("results", f"{results} ({len(list(results.glob('trials/[!.]*')))} complete trials)")
     console.print(table)

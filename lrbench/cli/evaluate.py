@@ -96,10 +96,10 @@ def verify(
     known = [name for name in kept.columns if not kept[name].null_count()]  # older files lack some columns
     differing = int((~kept.select(known).hash_rows().eq(ranks.select(known).hash_rows())).sum())
     if differing:
-        places = max(float((kept[name] - ranks[name]).abs().max()) for name in ("rank", "rank_masked"))  # type: ignore[arg-type]
+        folders = max(float((kept[name] - ranks[name]).abs().max()) for name in ("rank", "rank_masked"))  # type: ignore[arg-type]
         raise CheckError(
             f"{differing:,} of {ranks.height:,} ranks differ from those stored in {stored.folder}, "
-            f"the furthest by {places:,g}.",
+            f"the furthest by {folders:,g}.",
             "Another machine, device or version may round differently; trial.json says which were used.",
         )
     message_console().print(f"All {ranks.height:,} ranks of {stored.record.id} are as stored.")
@@ -108,18 +108,14 @@ def verify(
 def _revive(trial: str, results: Path, data_dir: Path | None, catalog: Path | None) -> "StoredTrial":
     import torch
 
-    from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.folders import find_places
-    from lrbench.data.obtain import obtain_folder
+    from lrbench.data.obtain import open_library
     from lrbench.execution.stored_trial import find_trial, revive
     from lrbench.store.layout import Results
     from lrbench.store.trials import read_record
 
     folder = find_trial(Results(results), trial)
     record = read_record(folder)
-    places = find_places(data_dir)
-    catalogue = load_catalogue(catalog, places.own)
-    filters = record.protocol.filters
-    dataset_folder = obtain_folder(record.dataset.name, filters, places, catalogue)
+    library = open_library(data_dir, catalog)
+    dataset_folder = library.obtain_folder(record.dataset.name, record.protocol.filters)
     device = torch.device("cpu" if record.device == "cpu" or not torch.cuda.is_available() else "cuda")
     return revive(folder, dataset_folder, device)

@@ -1,6 +1,7 @@
 """``lrbench fetch``: download, verify and prepare datasets, and say what was used."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,30 +46,31 @@ def fetch(
     """
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import protocol as find_protocol
-    from lrbench.data.catalogue import add_own, load_catalogue, remember
-    from lrbench.data.folders import find_places
-    from lrbench.data.obtain import obtain_all
+    from lrbench.data.catalogue import add_own, remember
+    from lrbench.data.obtain import open_library
 
-    places = find_places(data_dir)
-    catalogue = load_catalogue(catalog, places.own)
+    library = open_library(data_dir, catalog)
     own = None if columns is None else _own_dataset(names, handed, columns)
     if own is not None:
-        catalogue, handed = add_own(catalogue, own, places.own), None
+        library, handed = (
+            replace(library, catalogue=add_own(library.catalogue, own, library.folders.own)),
+            None,
+        )
     _refuse_one_file_for_many(names, handed)
     filters = find_protocol(protocol).filters if protocol else None
     console = message_console()
     try:
         with listener_for(console) as listener:
-            outcomes = obtain_all(names, filters, places, catalogue, listener, handed)
+            outcomes = library.obtain_all(names, filters, listener, handed)
     except KeyboardInterrupt:
         console.print("Interrupted. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
     for name, outcome in outcomes.items():
         if isinstance(outcome, Path):
-            _say(name, outcome, catalogue, console)
+            _say(name, outcome, library.catalogue, console)
     _raise_together([outcome for outcome in outcomes.values() if isinstance(outcome, LrbenchError)])
     if own is not None:
-        remember(own, places.own)
+        remember(own, library.folders.own)
 
 
 def _own_dataset(names: Sequence[str], handed: str | None, columns: str) -> "Dataset":

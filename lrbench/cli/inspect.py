@@ -39,15 +39,13 @@ def inspect(
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import protocol as find_protocol
     from lrbench.data.audit import audit
-    from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.folders import find_places
-    from lrbench.data.obtain import obtain
+    from lrbench.data.obtain import open_library
 
-    places = find_places(data_dir)
-    catalogue = load_catalogue(catalog, places.own)
+    library = open_library(data_dir, catalog)
+    catalogue = library.catalogue
     filters = find_protocol(protocol).filters if protocol else catalogue.find(name).filters
     with listener_for(message_console()) as listener:
-        result = audit(obtain(name, filters, places, catalogue, listener))
+        result = audit(library.obtain(name, filters, listener))
     if output_format is Format.json:
         print(result.model_dump_json(indent=2))
     else:

@@ -84,14 +84,13 @@ def _print_controls(kind: Kind) -> None:
 
 def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:
     """Return every dataset with its edition, then the aliases; what is prepared here is marked."""
-    from lrbench.data.catalogue import load_catalogue
-    from lrbench.data.folders import find_places
+    from lrbench.data.obtain import open_library
 
-    places = find_places(data_dir)
-    catalogue = load_catalogue(catalog, places.own)
+    library = open_library(data_dir, catalog)
+    catalogue = library.catalogue
     rows = []
     for name, dataset in sorted(catalogue.datasets.items()):
-        here = any((places.prepared / name).glob("*/dataset.json"))
+        here = any((library.folders.prepared / name).glob("*/dataset.json"))
         rows.append((name, f"{dataset.edition}{' [prepared]' if here else ''}"))
     return rows + [(alias, f"= {name}") for alias, name in sorted(catalogue.aliases.items())]
 

@@ -49,12 +49,9 @@ def plot(
     record = recorded_suite(layout, suite)
 
     def prepared(name: str) -> "PreparedDataset":
-        from lrbench.data.catalogue import load_catalogue
-        from lrbench.data.folders import find_places
-        from lrbench.data.obtain import obtain
+        from lrbench.data.obtain import open_library
 
-        places = find_places(data_dir)
-        return obtain(name, record.protocol.filters, places, load_catalogue(catalog, places.own))
+        return open_library(data_dir, catalog).obtain(name, record.protocol.filters)
 
     source = PlotSource(
         suite=record,

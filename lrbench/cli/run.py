@@ -57,22 +57,22 @@ def run(
     """
     from lrbench.cli.run_suite import print_plan, run_plan
     from lrbench.config.suite import read_suite_file
-    from lrbench.data.folders import find_places
+    from lrbench.data.obtain import open_library
     from lrbench.files import check_writable
     from lrbench.resources import find_suite
     from lrbench.store.layout import Results
 
     chosen = _override(read_suite_file(find_suite(suite)), datasets, seeds)
-    places = find_places(data_dir)
+    library = open_library(data_dir, catalog)
     gpu_numbers = parse_numbers(gpus, "--gpus")
     console = message_console()
     wishes = (gpu_numbers, device.value if device else None, workers)
     if dry_run:
-        print_plan(chosen, places, catalog, Results(results), only, rerun.value, wishes)
+        print_plan(chosen, library, Results(results), only, rerun.value, wishes)
         return
     check_writable(results)  # before anything is fetched
     try:
-        failed = run_plan(chosen, places, catalog, Results(results), only, rerun.value, wishes, console)
+        failed = run_plan(chosen, library, Results(results), only, rerun.value, wishes, console)
     except KeyboardInterrupt:
         console.print("Interrupted. Run the same command again to go on from the last epoch.")
         raise typer.Exit(INTERRUPTED) from None

@@ -13,10 +13,9 @@ from lrbench.cli.fetch_progress import listener_for
 from lrbench.cli.run_progress import make_view
 from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
-from lrbench.data.catalogue import Catalogue, load_catalogue
+from lrbench.data.catalogue import Catalogue
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
-from lrbench.data.folders import Places
-from lrbench.data.obtain import find_prepared_folder, obtain_all
+from lrbench.data.obtain import Library
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
@@ -39,8 +38,7 @@ Wishes = tuple[Sequence[int], str | None, int | None]
 
 def run_plan(  # the request has been read; from here on things happen
     suite: Suite,
-    places: Places,
-    catalog: Path | None,
+    library: Library,
     results: Results,
     only: str | None,
     rerun: Rerun,
@@ -49,13 +47,12 @@ def run_plan(  # the request has been read; from here on things happen
 ) -> int:
     """Run what is not done and return how many trials failed."""
     rows = resolve_rows(suite)
-    catalogue = load_catalogue(catalog, places.own)
-    names = _true_names(suite, catalogue, console)
+    names = _true_names(suite, library.catalogue, console)
     choose_slots(*wishes, trials=1)  # this and the next refuse an impossible wish before anything is fetched
     select_trials(make_plan(suite, rows, dict.fromkeys(names, "")), results, only, rerun)
     rules = protocol(suite.protocol)
     with listener_for(console) as listener:
-        obtained = obtain_all(names, rules.filters, places, catalogue, listener)
+        obtained = library.obtain_all(names, rules.filters, listener)
     folders = _folders(obtained)
     prepared = {name: load_prepared(folder) for name, folder in folders.items()}
     for dataset in prepared.values():
@@ -83,8 +80,7 @@ def run_plan(  # the request has been read; from here on things happen
 
 def print_plan(
     suite: Suite,
-    places: Places,
-    catalog: Path | None,
+    library: Library,
     results: Results,
     only: str | None,
     rerun: Rerun,
@@ -92,7 +88,6 @@ def print_plan(
 ) -> None:
     """Print the trials a suite stands for, which are done, and what the others will cost."""
     rows = resolve_rows(suite)
-    catalogue = load_catalogue(catalog, places.own)
     choose_slots(*wishes, trials=1)  # refuses an impossible wish
     rules = protocol(suite.protocol)
     table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
@@ -100,8 +95,8 @@ def print_plan(
         table.add_column(heading, overflow="fold")
     total = to_run = 0
     unprepared = []
-    for name in _true_names(suite, catalogue, None):
-        folder = find_prepared_folder(name, rules.filters, places, catalogue)
+    for name in _true_names(suite, library.catalogue, None):
+        folder = library.find_prepared(name, rules.filters)
         if folder is None:
             unprepared.append(name)
         dataset = load_prepared(folder) if folder else None

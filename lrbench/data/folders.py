@@ -1,4 +1,4 @@
-"""Where data lies on this machine: the data folder, and a mirror that is asked before official addresses."""
+"""Where data is on this machine: the data folder, and the mirror that is tried before official addresses."""
 
 import os
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-__all__ = ["Places", "find_places"]
+__all__ = ["Folders", "find_folders"]
 
 
-def find_places(data_dir: Path | None = None) -> "Places":
-    """Return the places to use.
+def find_folders(data_dir: Path | None = None) -> "Folders":
+    """Return the folders to use.
 
     Args:
         data_dir: as given on the command line; none: ``LRBENCH_DATA``, or the user's cache folder.
     """
     chosen = data_dir or os.environ.get("LRBENCH_DATA") or user_cache_path("lrbench")
-    return Places(Path(chosen).expanduser().resolve(), os.environ.get("LRBENCH_MIRROR") or None)
+    return Folders(Path(chosen).expanduser().resolve(), os.environ.get("LRBENCH_MIRROR") or None)
 
 
 @dataclass(frozen=True)
-class Places:
+class Folders:
     """The data folder and the mirror."""
 
     data_dir: Path

@@ -8,6 +8,7 @@ source would give. Two processes may ask for the same dataset at once: one prepa
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lrbench.config.protocol import Filters
-from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source
+from lrbench.data.catalogue import Catalogue, Counts, Dataset, Source, load_catalogue
 from lrbench.data.dataset import (
     DatasetRecord,
     Origin,
@@ -27,7 +28,7 @@ from lrbench.data.dataset import (
 from lrbench.data.fetching.acquire import AcquiredFile, acquire, acquire_all, held_sha256
 from lrbench.data.fetching.candidates import in_folder, is_address
 from lrbench.data.fetching.locks import exclusively
-from lrbench.data.folders import Places
+from lrbench.data.folders import Folders, find_folders
 from lrbench.data.listener import Listener, SilentListener
 from lrbench.data.preparation.prepare import fingerprint, prepare
 from lrbench.data.readers import read
@@ -35,18 +36,62 @@ from lrbench.data.synthetic.sample import sample_dataset
 from lrbench.errors import CheckError, LrbenchError, RequestError
 from lrbench.files import new_folder
 
-__all__ = ["find_prepared_folder", "obtain", "obtain_all", "obtain_folder"]
+__all__ = ["Library", "open_library"]
 
 
-def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue: Catalogue) -> Path | None:
+def open_library(data_dir: Path | None = None, catalogue_file: Path | None = None) -> "Library":
+    """Return the datasets that can be asked for by name.
+
+    Args:
+        data_dir: the data folder as given on the command line; see :func:`find_folders`.
+        catalogue_file: a catalogue of the user's own; its datasets are added to those of lrbench.
+
+    Raises:
+        RequestError: a catalogue is missing or malformed.
+    """
+    folders = find_folders(data_dir)
+    return Library(folders, load_catalogue(catalogue_file, folders.own))
+
+
+@dataclass(frozen=True)
+class Library:
+    """Datasets by name: what is prepared is reused, what is missing is fetched and prepared."""
+
+    folders: Folders
+    catalogue: Catalogue
+
+    def find_prepared(self, name: str, filters: Filters) -> Path | None:
+        """Return the folder of a current preparation, of the most preferred form that has one."""
+        return find_prepared_folder(name, filters, self.folders, self.catalogue)
+
+    def obtain(
+        self, name: str, filters: Filters, listener: Listener | None = None, handed: str | None = None
+    ) -> PreparedDataset:
+        """Return a dataset prepared with these filters; see :meth:`obtain_folder`."""
+        return load_prepared(self.obtain_folder(name, filters, listener, handed))
+
+    def obtain_folder(
+        self, name: str, filters: Filters, listener: Listener | None = None, handed: str | None = None
+    ) -> Path:
+        """Return the folder of a prepared dataset; see :func:`obtain_folder`."""
+        return obtain_folder(name, filters, self.folders, self.catalogue, listener, handed)
+
+    def obtain_all(
+        self, names: Iterable[str], filters: Filters | None, listener: Listener, handed: str | None = None
+    ) -> dict[str, "Path | LrbenchError"]:
+        """Obtain several datasets at once; see :func:`obtain_all`."""
+        return obtain_all(names, filters, self.folders, self.catalogue, listener, handed)
+
+
+def find_prepared_folder(name: str, filters: Filters, folders: Folders, catalogue: Catalogue) -> Path | None:
     """Return the folder of a right preparation, of the most preferred form that has one."""
     dataset = catalogue.find(name)
     if dataset.generated:
-        folder = _generated_folder(sample_dataset(filters), places)
+        folder = _generated_folder(sample_dataset(filters), folders)
         return folder if folder.exists() else None
     for source in catalogue.sources(dataset):
-        folder = _folder(dataset, source, filters, places)
-        if _is_right(folder, source, filters, partial(held_sha256, dataset.name, source, places)):
+        folder = _folder(dataset, source, filters, folders)
+        if _is_right(folder, source, filters, partial(held_sha256, dataset.name, source, folders)):
             return folder
     return None
 
@@ -54,19 +99,19 @@ def find_prepared_folder(name: str, filters: Filters, places: Places, catalogue:
 def obtain(
     name: str,
     filters: Filters,
-    places: Places,
+    folders: Folders,
     catalogue: Catalogue,
     listener: Listener | None = None,
     handed: str | None = None,
 ) -> PreparedDataset:
     """Return a dataset prepared with these filters; see :func:`obtain_folder`."""
-    return load_prepared(obtain_folder(name, filters, places, catalogue, listener, handed))
+    return load_prepared(obtain_folder(name, filters, folders, catalogue, listener, handed))
 
 
 def obtain_folder(
     name: str,
     filters: Filters,
-    places: Places,
+    folders: Folders,
     catalogue: Catalogue,
     listener: Listener | None = None,
     handed: str | None = None,
@@ -76,7 +121,7 @@ def obtain_folder(
     Args:
         name: a name or alias of the catalogue.
         filters: those of a protocol, or the dataset's own.
-        places: the data folder and the mirror.
+        folders: the data folder and the mirror.
         catalogue: where the name is looked up.
         listener: told how fetching goes.
         handed: what the person hands over (``--from``) instead of what is here; see ``acquire``.
@@ -89,32 +134,32 @@ def obtain_folder(
     """
     dataset = catalogue.find(name)
     listener = listener or SilentListener()
-    _make_data_folder(places)
+    _make_data_folder(folders)
     if dataset.generated and handed is None:
         sample = sample_dataset(filters)
-        folder = _generated_folder(sample, places)
+        folder = _generated_folder(sample, folders)
         _write_once(folder, listener, folder.exists, lambda: sample)
         return folder
-    ready = None if handed else find_prepared_folder(name, filters, places, catalogue)
+    ready = None if handed else find_prepared_folder(name, filters, folders, catalogue)
     if ready is not None:
         return ready
     sources = catalogue.sources(dataset)
     if handed is None:
-        file = acquire(dataset.name, sources, places, listener)
-        return _prepared_folder(dataset, file, filters, places, listener, _advice(file))
+        file = acquire(dataset.name, sources, folders, listener)
+        return _prepared_folder(dataset, file, filters, folders, listener, _advice(file))
 
     def try_out(file: AcquiredFile) -> None:
         advice = "What was handed over is not kept; the dataset is as it was before."
-        _prepared_folder(dataset, file, filters, places, listener, advice)
+        _prepared_folder(dataset, file, filters, folders, listener, advice)
 
-    file = acquire(dataset.name, sources, places, listener, handed, try_out)
-    return _folder(dataset, file.source, filters, places)
+    file = acquire(dataset.name, sources, folders, listener, handed, try_out)
+    return _folder(dataset, file.source, filters, folders)
 
 
 def obtain_all(
     names: Iterable[str],
     filters: Filters | None,
-    places: Places,
+    folders: Folders,
     catalogue: Catalogue,
     listener: Listener,
     handed: str | None = None,
@@ -124,7 +169,7 @@ def obtain_all(
     Args:
         names: names or aliases of the catalogue.
         filters: none: each dataset's own.
-        places, catalogue, listener, handed: as for :func:`obtain_folder`.
+        folders, catalogue, listener, handed: as for :func:`obtain_folder`.
 
     Returns:
         For each name the folder of the prepared dataset, or what went wrong.
@@ -137,9 +182,9 @@ def obtain_all(
         dataset.name: catalogue.sources(dataset)
         for name, dataset in wanted.items()
         if not dataset.generated
-        and find_prepared_folder(name, filters or dataset.filters, places, catalogue) is None
+        and find_prepared_folder(name, filters or dataset.filters, folders, catalogue) is None
     }
-    fetched = acquire_all(missing, places, listener) if handed is None else {}
+    fetched = acquire_all(missing, folders, listener) if handed is None else {}
     outcomes: dict[str, Path | LrbenchError] = {}
     for name, dataset in wanted.items():
         failure = fetched.get(dataset.name)
@@ -148,7 +193,7 @@ def obtain_all(
             continue
         try:
             outcomes[name] = obtain_folder(
-                name, filters or dataset.filters, places, catalogue, listener, handed
+                name, filters or dataset.filters, folders, catalogue, listener, handed
             )
         except LrbenchError as error:
             outcomes[name] = error
@@ -156,17 +201,22 @@ def obtain_all(
 
 
 def _prepared_folder(
-    dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places, listener: Listener, advice: str
+    dataset: Dataset,
+    file: AcquiredFile,
+    filters: Filters,
+    folders: Folders,
+    listener: Listener,
+    advice: str,
 ) -> Path:
     """Return the folder of a raw file's preparation, which is made unless it is there.
 
     If the file cannot be prepared, ``advice`` ends the remedy.
     """
-    folder = _folder(dataset, file.source, filters, places)
+    folder = _folder(dataset, file.source, filters, folders)
 
     def make() -> PreparedDataset:
         try:
-            return _prepare(dataset, file, filters, places)
+            return _prepare(dataset, file, filters, folders)
         except LrbenchError as error:
             raise type(error)(error.cause, f"{error.remedy} {advice}".strip()) from error
 
@@ -181,10 +231,10 @@ def _advice(file: AcquiredFile) -> str:
     return f"The file was not verified: if it is at fault, remove {file.path} and fetch again."
 
 
-def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Places) -> PreparedDataset:
+def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, folders: Folders) -> PreparedDataset:
     """Read and prepare a raw file, and compare its sizes with the catalogue's."""
     source = file.source
-    options = _options(source, places)
+    options = _options(source, folders)
     notes = file.record.notes
     if source not in dataset.sources:
         notes = (*notes, f"This is a fallback; the dataset's first form is {dataset.sources[0].reader}.")
@@ -205,12 +255,12 @@ def _prepare(dataset: Dataset, file: AcquiredFile, filters: Filters, places: Pla
     return prepared
 
 
-def _make_data_folder(places: Places) -> None:
+def _make_data_folder(folders: Folders) -> None:
     try:
-        places.data_dir.mkdir(parents=True, exist_ok=True)
+        folders.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(
-            f"The data folder {places.data_dir} cannot be made: {error.strerror}.",
+            f"The data folder {folders.data_dir} cannot be made: {error.strerror}.",
             "Choose another with --data-dir.",
         ) from error
 
@@ -252,9 +302,9 @@ def _is_right(folder: Path, source: Source, filters: Filters, known_sha256: Call
     return record.fingerprint == fingerprint(origin, filters)
 
 
-def _generated_folder(sample: PreparedDataset, places: Places) -> Path:
+def _generated_folder(sample: PreparedDataset, folders: Folders) -> Path:
     """Named by the fingerprint, so that another generator or other filters give another folder."""
-    return places.prepared / sample.record.name / sample.record.fingerprint
+    return folders.prepared / sample.record.name / sample.record.fingerprint
 
 
 def _write_once(
@@ -273,20 +323,20 @@ def _write_once(
                 write_prepared(dataset, unfinished)
 
 
-def _options(source: Source, places: Places) -> dict[str, Any]:
+def _options(source: Source, folders: Folders) -> dict[str, Any]:
     """Return the reader's options, with the file of titles where the mirror folder has it."""
-    if not source.titles or places.mirror is None or is_address(places.mirror):
+    if not source.titles or folders.mirror is None or is_address(folders.mirror):
         return source.options
-    found = in_folder(Path(places.mirror), source.titles)
+    found = in_folder(Path(folders.mirror), source.titles)
     return {**source.options, "titles": str(found)} if found else source.options
 
 
-def _folder(dataset: Dataset, source: Source, filters: Filters, places: Places) -> Path:
+def _folder(dataset: Dataset, source: Source, filters: Filters, folders: Folders) -> Path:
     settings: Mapping[str, Any] = {
         "path": str(source.local or source.path),
         "reader": source.reader,
-        "options": _options(source, places),
+        "options": _options(source, folders),
         "filters": filters.model_dump(),
     }
     packed = json.dumps(settings, sort_keys=True, default=str)
-    return places.prepared / dataset.name / hashlib.sha256(packed.encode()).hexdigest()[:12]
+    return folders.prepared / dataset.name / hashlib.sha256(packed.encode()).hexdigest()[:12]

@@ -135,7 +135,7 @@ def test_an_interrupt_ends_with_a_sentence(
     def interrupt(*_) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lrbench.data.obtain.obtain_all", interrupt)
+    monkeypatch.setattr("lrbench.data.obtain.Library.obtain_all", interrupt)
     with pytest.raises(typer.Exit) as caught:
         fetch(["shop"], catalog=tmp_path / "my.toml")
     assert caught.value.exit_code == 130

@@ -13,7 +13,7 @@ from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data import obtain as library
 from lrbench.data.catalogue import Catalogue, load_catalogue
 from lrbench.data.dataset import load_prepared
-from lrbench.data.folders import Places, find_places
+from lrbench.data.folders import Folders, find_folders
 from lrbench.data.obtain import find_prepared_folder, obtain, obtain_all, obtain_folder
 from lrbench.errors import CheckError, LrbenchError, RequestError
 
@@ -55,20 +55,20 @@ def catalogue(tmp_path: Path, server: FileServer) -> Catalogue:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "data")
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "data")
 
 
-def contents(places: Places) -> dict[str, bytes]:
+def contents(folders: Folders) -> dict[str, bytes]:
     """Return every file of the data folder but locks, by its path."""
-    files = (path for path in places.data_dir.rglob("*") if path.is_file() and path.suffix != ".lock")
-    return {str(path.relative_to(places.data_dir)): path.read_bytes() for path in files}
+    files = (path for path in folders.data_dir.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {str(path.relative_to(folders.data_dir)): path.read_bytes() for path in files}
 
 
-def test_from_a_name_to_sequences(catalogue: Catalogue, places: Places, server: FileServer) -> None:
-    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) is None
+def test_from_a_name_to_sequences(catalogue: Catalogue, folders: Folders, server: FileServer) -> None:
+    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
     assert server.requests == []
-    dataset = obtain("shop", NO_FILTER, places, catalogue)
+    dataset = obtain("shop", NO_FILTER, folders, catalogue)
     assert dataset.user_ids.to_list() == ["ann", "bob"]
     assert dataset.item_ids[dataset.sequences.items.tolist()].to_list() == ["milk", "tea", "tea", "tea"]
     record = dataset.record
@@ -80,46 +80,46 @@ def test_from_a_name_to_sequences(catalogue: Catalogue, places: Places, server: 
 
 
 def test_what_is_prepared_is_used_again_without_a_network(
-    catalogue: Catalogue, places: Places, server: FileServer
+    catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
-    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
     before = (folder / "dataset.json").stat().st_mtime_ns
     server.files.clear()
-    assert obtain_folder("shop", NO_FILTER, places, catalogue) == folder
-    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) == folder
+    assert obtain_folder("shop", NO_FILTER, folders, catalogue) == folder
+    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) == folder
     assert (folder / "dataset.json").stat().st_mtime_ns == before
     assert len(server.requests) == 1
 
 
 def test_other_filters_are_another_preparation_of_the_same_file(
-    catalogue: Catalogue, places: Places, server: FileServer
+    catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
-    plain = obtain("shop", NO_FILTER, places, catalogue).record
-    first = obtain("shop", Filters(k_core=0, repeats="first"), places, catalogue).record
+    plain = obtain("shop", NO_FILTER, folders, catalogue).record
+    first = obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue).record
     assert (plain.final.interactions, first.final.interactions) == (4, 3)
     assert plain.fingerprint != first.fingerprint
     assert len(server.requests) == 1
 
 
 def test_a_new_version_of_preparation_makes_it_anew(
-    catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
     before = load_prepared(folder).record.fingerprint
     monkeypatch.setattr("lrbench.data.preparation.prepare.PREPARATION_VERSION", -1)
-    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) is None
-    assert obtain("shop", NO_FILTER, places, catalogue).record.fingerprint != before
+    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
+    assert obtain("shop", NO_FILTER, folders, catalogue).record.fingerprint != before
 
 
 def test_a_file_handed_over_replaces_every_earlier_preparation(
-    tmp_path: Path, catalogue: Catalogue, places: Places, server: FileServer
+    tmp_path: Path, catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
-    obtain("shop", NO_FILTER, places, catalogue)
-    obtain("shop", Filters(k_core=0, repeats="first"), places, catalogue)
+    obtain("shop", NO_FILTER, folders, catalogue)
+    obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue)
     (tmp_path / "other.csv").write_text(ROWS.replace("ann,milk,1", "ann,milk,9"), encoding="utf-8")
-    handed = obtain("shop", NO_FILTER, places, catalogue, handed=str(tmp_path / "other.csv"))
+    handed = obtain("shop", NO_FILTER, folders, catalogue, handed=str(tmp_path / "other.csv"))
     assert handed.item_ids[handed.sequences.items.tolist()].to_list()[:3] == ["tea", "tea", "milk"]
-    first = obtain("shop", Filters(k_core=0, repeats="first"), places, catalogue)
+    first = obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue)
     assert first.item_ids[first.sequences.items.tolist()].to_list()[:2] == ["tea", "milk"]
     assert len(server.requests) == 1
 
@@ -134,27 +134,32 @@ def test_a_file_handed_over_replaces_every_earlier_preparation(
     ids=["another form", "malformed", "another size"],
 )
 def test_a_file_handed_over_that_cannot_be_prepared_changes_nothing(
-    tmp_path: Path, catalogue: Catalogue, places: Places, content: str, kind: type[LrbenchError], cause: str
+    tmp_path: Path,
+    catalogue: Catalogue,
+    folders: Folders,
+    content: str,
+    kind: type[LrbenchError],
+    cause: str,
 ) -> None:
-    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
-    before = contents(places)
+    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
+    before = contents(folders)
     (tmp_path / "other.csv").write_text(content, encoding="utf-8")
     with pytest.raises(kind, match=cause) as caught:
-        obtain("shop", NO_FILTER, places, catalogue, Notes(), str(tmp_path / "other.csv"))
+        obtain("shop", NO_FILTER, folders, catalogue, Notes(), str(tmp_path / "other.csv"))
     assert "the dataset is as it was before" in caught.value.remedy
     assert "remove" not in caught.value.remedy
-    assert contents(places) == before
-    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) == folder
-    assert obtain("shop", Filters(k_core=1), places, catalogue).record.final.interactions == 4
+    assert contents(folders) == before
+    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) == folder
+    assert obtain("shop", Filters(k_core=1), folders, catalogue).record.final.interactions == 4
 
 
 def test_a_fallback_of_another_form_is_named(
-    catalogue: Catalogue, places: Places, server: FileServer
+    catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
-    official = obtain("shop", NO_FILTER, Places(places.data_dir / "a"), catalogue).record
+    official = obtain("shop", NO_FILTER, Folders(folders.data_dir / "a"), catalogue).record
     del server.files["shop.csv"]
     server.files["lines.txt"] = Served(b"1 7 8 8\n2 8\n")
-    record = obtain("shop", NO_FILTER, Places(places.data_dir / "b"), catalogue, Notes()).record
+    record = obtain("shop", NO_FILTER, Folders(folders.data_dir / "b"), catalogue, Notes()).record
     assert record.name == "shop"
     assert record.source.endswith("lines.txt (s3rec-lines)")
     assert "first form is csv" in record.notes[-1]
@@ -162,17 +167,17 @@ def test_a_fallback_of_another_form_is_named(
 
 
 def test_other_sizes_than_expected_fail_with_both(
-    catalogue: Catalogue, places: Places, server: FileServer
+    catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
     server.files["shop.csv"] = Served(ROWS.replace("bob", "ann").encode())
     with pytest.raises(CheckError, match="shop, raw: 1 users instead of 2") as caught:
-        obtain("shop", NO_FILTER, places, catalogue)
+        obtain("shop", NO_FILTER, folders, catalogue)
     assert "not verified" in caught.value.remedy
-    assert not list(places.prepared.rglob("dataset.json"))
+    assert not list(folders.prepared.rglob("dataset.json"))
 
 
 def test_sizes_after_filters_are_compared_under_the_datasets_own_filters_only(
-    tmp_path: Path, catalogue: Catalogue, places: Places, server: FileServer
+    tmp_path: Path, catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
     file = tmp_path / "strict.toml"
     text = CATALOGUE.format(server=server.url()).replace(
@@ -180,49 +185,49 @@ def test_sizes_after_filters_are_compared_under_the_datasets_own_filters_only(
     )
     file.write_text(text, encoding="utf-8")
     strict = load_catalogue(file)
-    obtain("shop", Filters(k_core=1), places, strict)
+    obtain("shop", Filters(k_core=1), folders, strict)
     with pytest.raises(CheckError, match="shop, prepared: 2 items instead of 3"):
-        obtain("shop", NO_FILTER, places, strict)
+        obtain("shop", NO_FILTER, folders, strict)
 
 
-def test_an_unreadable_file_names_itself(catalogue: Catalogue, places: Places, server: FileServer) -> None:
+def test_an_unreadable_file_names_itself(catalogue: Catalogue, folders: Folders, server: FileServer) -> None:
     server.files["shop.csv"] = Served(b"please log in\n")
     with pytest.raises(RequestError) as caught:
-        obtain("shop", NO_FILTER, places, catalogue)
-    assert str(places.raw / "shop" / "shop" / "shop.csv") in caught.value.remedy
+        obtain("shop", NO_FILTER, folders, catalogue)
+    assert str(folders.raw / "shop" / "shop" / "shop.csv") in caught.value.remedy
 
 
 def test_an_own_file_that_changed_is_prepared_anew(
-    tmp_path: Path, catalogue: Catalogue, places: Places
+    tmp_path: Path, catalogue: Catalogue, folders: Folders
 ) -> None:
     (tmp_path / "own.csv").write_text("user,item\na,x\n", encoding="utf-8")
-    assert len(obtain("own", NO_FILTER, places, catalogue).user_ids) == 1
+    assert len(obtain("own", NO_FILTER, folders, catalogue).user_ids) == 1
     (tmp_path / "own.csv").write_text("user,item\na,x\nb,x\n", encoding="utf-8")
-    assert find_prepared_folder("own", NO_FILTER, places, catalogue) is None
-    assert len(obtain("own", NO_FILTER, places, catalogue).user_ids) == 2
+    assert find_prepared_folder("own", NO_FILTER, folders, catalogue) is None
+    assert len(obtain("own", NO_FILTER, folders, catalogue).user_ids) == 2
 
 
-def test_a_damaged_preparation_is_made_anew(catalogue: Catalogue, places: Places) -> None:
-    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+def test_a_damaged_preparation_is_made_anew(catalogue: Catalogue, folders: Folders) -> None:
+    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
     (folder / "dataset.json").write_text("{}", encoding="utf-8")
-    assert find_prepared_folder("shop", NO_FILTER, places, catalogue) is None
-    assert len(obtain("shop", NO_FILTER, places, catalogue).user_ids) == 2
+    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
+    assert len(obtain("shop", NO_FILTER, folders, catalogue).user_ids) == 2
 
 
 def test_an_interrupted_preparation_leaves_nothing(
-    catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(library, "write_prepared", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        obtain("shop", NO_FILTER, places, catalogue)
-    assert [path for path in (places.prepared / "shop").iterdir() if path.suffix != ".lock"] == []
+        obtain("shop", NO_FILTER, folders, catalogue)
+    assert [path for path in (folders.prepared / "shop").iterdir() if path.suffix != ".lock"] == []
 
 
 def test_two_at_once_prepare_once(
-    catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
     prepare = library.prepare
@@ -232,7 +237,7 @@ def test_two_at_once_prepare_once(
 
     def ask() -> None:
         start.wait()
-        found.append(obtain_folder("shop", NO_FILTER, places, catalogue))
+        found.append(obtain_folder("shop", NO_FILTER, folders, catalogue))
 
     threads = [Thread(target=ask) for _ in range(2)]
     for thread in threads:
@@ -244,14 +249,14 @@ def test_two_at_once_prepare_once(
 
 
 def test_several_are_obtained_and_failures_told_apart(
-    catalogue: Catalogue, places: Places, server: FileServer
+    catalogue: Catalogue, folders: Folders, server: FileServer
 ) -> None:
-    outcomes = obtain_all(["shop", "lines"], None, places, catalogue, Notes())
+    outcomes = obtain_all(["shop", "lines"], None, folders, catalogue, Notes())
     assert load_prepared(outcomes["shop"]).record.name == "shop"
     assert isinstance(outcomes["lines"], LrbenchError)
-    assert obtain_all(["shop"], None, places, catalogue, Notes()) == {"shop": outcomes["shop"]}
+    assert obtain_all(["shop"], None, folders, catalogue, Notes()) == {"shop": outcomes["shop"]}
     with pytest.raises(RequestError):
-        obtain_all(["shop", "nothing"], None, places, catalogue, Notes())
+        obtain_all(["shop", "nothing"], None, folders, catalogue, Notes())
 
 
 def test_titles_are_read_where_the_mirror_has_them(tmp_path: Path) -> None:
@@ -259,48 +264,48 @@ def test_titles_are_read_where_the_mirror_has_them(tmp_path: Path) -> None:
     mirror.mkdir(parents=True)
     review = {"reviewerID": "u", "asin": "b1", "overall": 5.0, "unixReviewTime": 1}
     (mirror / "Books_5.json").write_text(json.dumps(review) + "\n", encoding="utf-8")
-    places = Places(tmp_path / "data", str(mirror.parent))
+    folders = Folders(tmp_path / "data", str(mirror.parent))
     name, catalogue = "amazon-2018-books", load_catalogue()
-    plain = obtain(name, NO_FILTER, places, catalogue)
+    plain = obtain(name, NO_FILTER, folders, catalogue)
     assert plain.titles.to_list() == [None]
     (mirror / "meta_Books.json").write_text('{"asin": "b1", "title": "Emma"}\n', encoding="utf-8")
-    titled = obtain(name, NO_FILTER, places, catalogue)
+    titled = obtain(name, NO_FILTER, folders, catalogue)
     assert titled.titles.to_list() == ["Emma"]
     assert titled.record.fingerprint == plain.record.fingerprint
 
 
-def test_the_sample_is_generated_not_fetched(places: Places) -> None:
-    dataset = obtain("sample", PROTOCOLS["loo-50"].filters, places, load_catalogue())
+def test_the_sample_is_generated_not_fetched(folders: Folders) -> None:
+    dataset = obtain("sample", PROTOCOLS["loo-50"].filters, folders, load_catalogue())
     assert dataset.record.synthetic
-    assert find_prepared_folder("sample", PROTOCOLS["loo-50"].filters, places, load_catalogue()) is not None
+    assert find_prepared_folder("sample", PROTOCOLS["loo-50"].filters, folders, load_catalogue()) is not None
     with pytest.raises(RequestError, match="generated"):
-        obtain("sample", NO_FILTER, places, load_catalogue(), handed="x.csv")
+        obtain("sample", NO_FILTER, folders, load_catalogue(), handed="x.csv")
 
 
 def test_the_data_folder_is_chosen_by_option_then_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert find_places().data_dir.name == "lrbench"
-    assert find_places().mirror is None
+    assert find_folders().data_dir.name == "lrbench"
+    assert find_folders().mirror is None
     monkeypatch.setenv("LRBENCH_DATA", str(tmp_path / "environment"))
     monkeypatch.setenv("LRBENCH_MIRROR", "https://mirror.invalid")
-    assert find_places() == Places(tmp_path / "environment", "https://mirror.invalid")
-    assert find_places(tmp_path / "option").data_dir == tmp_path / "option"
+    assert find_folders() == Folders(tmp_path / "environment", "https://mirror.invalid")
+    assert find_folders(tmp_path / "option").data_dir == tmp_path / "option"
 
 
 def test_a_data_folder_that_cannot_be_made_is_a_wrong_request(tmp_path: Path, catalogue: Catalogue) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RequestError, match="cannot be made"):
-        obtain("shop", NO_FILTER, Places(tmp_path / "file" / "data"), catalogue)
+        obtain("shop", NO_FILTER, Folders(tmp_path / "file" / "data"), catalogue)
 
 
 class TestDataFolderThatCanOnlyBeRead:
     @pytest.fixture
     def read_only(
-        self, catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+        self, catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> tuple[Path, ...]:
         """Prepare two datasets, then let no lock be made."""
-        prepared = tuple(obtain_folder(name, NO_FILTER, places, catalogue) for name in ("sample", "shop"))
+        prepared = tuple(obtain_folder(name, NO_FILTER, folders, catalogue) for name in ("sample", "shop"))
 
         def refuse(*_: object) -> None:
             raise PermissionError(EACCES, "Permission denied")
@@ -309,11 +314,11 @@ class TestDataFolderThatCanOnlyBeRead:
         return prepared
 
     def test_what_is_there_is_used(
-        self, read_only: tuple[Path, ...], catalogue: Catalogue, places: Places
+        self, read_only: tuple[Path, ...], catalogue: Catalogue, folders: Folders
     ) -> None:
-        found = tuple(obtain_folder(name, NO_FILTER, places, catalogue) for name in ("sample", "shop"))
+        found = tuple(obtain_folder(name, NO_FILTER, folders, catalogue) for name in ("sample", "shop"))
         assert found == read_only
-        assert obtain_all(["sample", "shop"], NO_FILTER, places, catalogue, Notes()) == {
+        assert obtain_all(["sample", "shop"], NO_FILTER, folders, catalogue, Notes()) == {
             "sample": read_only[0],
             "shop": read_only[1],
         }
@@ -324,31 +329,31 @@ class TestDataFolderThatCanOnlyBeRead:
     )
     @pytest.mark.usefixtures("read_only")
     def test_what_is_not_there_is_a_wrong_request(
-        self, catalogue: Catalogue, places: Places, server: FileServer, name: str, folder: str
+        self, catalogue: Catalogue, folders: Folders, server: FileServer, name: str, folder: str
     ) -> None:
         server.files["lines.txt"] = Served(b"1 7 8 8\n2 8\n")
         with pytest.raises(RequestError) as caught:
-            obtain(name, Filters(k_core=1), places, catalogue)
+            obtain(name, Filters(k_core=1), folders, catalogue)
         assert (
-            caught.value.cause == f"{name} cannot be kept in {places.data_dir / folder}: Permission denied."
+            caught.value.cause == f"{name} cannot be kept in {folders.data_dir / folder}: Permission denied."
         )
         assert "--data-dir" in caught.value.remedy
         assert "not verified" not in caught.value.remedy
 
 
 def test_a_preparation_that_cannot_be_written_is_a_wrong_request(
-    catalogue: Catalogue, places: Places, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
     monkeypatch.setattr(library, "write_prepared", refuse)
     with pytest.raises(RequestError, match=r"shop cannot be kept in .*shop: No space left on device"):
-        obtain("shop", NO_FILTER, places, catalogue)
+        obtain("shop", NO_FILTER, folders, catalogue)
 
 
-def test_a_second_process_says_that_it_waits(catalogue: Catalogue, places: Places) -> None:
-    folder = obtain_folder("shop", NO_FILTER, places, catalogue)
+def test_a_second_process_says_that_it_waits(catalogue: Catalogue, folders: Folders) -> None:
+    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
     (folder / "dataset.json").unlink()
 
     class Patient(Notes):
@@ -357,7 +362,7 @@ def test_a_second_process_says_that_it_waits(catalogue: Catalogue, places: Place
 
     notes = Patient()
     with FileLock(f"{folder}.lock") as lock:
-        assert obtain_folder("shop", NO_FILTER, places, catalogue, notes) == folder
+        assert obtain_folder("shop", NO_FILTER, folders, catalogue, notes) == folder
     assert notes.said == ["Another process is at work on shop; waiting for it."]
 
 
@@ -392,9 +397,9 @@ class TestRealData:
         ],
     )
     def test_sizes(self, mirror: Path, tmp_path: Path, name, reader, raw, loo_50, loo_20) -> None:
-        places, catalogue = Places(tmp_path, str(mirror)), load_catalogue()
+        folders, catalogue = Folders(tmp_path, str(mirror)), load_catalogue()
         for protocol, expected in (("loo-50", loo_50), ("loo-20", loo_20 or loo_50)):
-            record = obtain(name, PROTOCOLS[protocol].filters, places, catalogue).record
+            record = obtain(name, PROTOCOLS[protocol].filters, folders, catalogue).record
             first, final = record.counts[0], record.final
             assert record.source.endswith(f"({reader})")
             assert record.verified
@@ -408,8 +413,8 @@ class TestRealData:
         for number, source in enumerate(dataset.sources):
             one_form = dataset.model_copy(update={"sources": (source,)})
             catalogue = Catalogue({dataset.name: one_form}, {})
-            places = Places(tmp_path / str(number), str(mirror))
-            prepared.append(obtain(dataset.name, dataset.filters, places, catalogue))
+            folders = Folders(tmp_path / str(number), str(mirror))
+            prepared.append(obtain(dataset.name, dataset.filters, folders, catalogue))
         gaps, plain = prepared
         assert np.array_equal(gaps.sequences.items, plain.sequences.items)
         assert np.array_equal(gaps.sequences.offsets, plain.sequences.offsets)
@@ -429,13 +434,13 @@ class TestRealData:
             encoding="utf-8",
         )
         dataset = obtain(
-            "newest-fifth", NO_FILTER, Places(tmp_path / "d"), load_catalogue(tmp_path / "my.toml")
+            "newest-fifth", NO_FILTER, Folders(tmp_path / "d"), load_catalogue(tmp_path / "my.toml")
         )
         assert dataset.titles.filter(dataset.item_ids == "1").to_list() == ["Toy Story (1995)"]
 
     def test_a_table_of_ones_own(self, mirror: Path, tmp_path: Path) -> None:
         """The same rows as CSV, renamed, and as Parquet give the same sequences."""
-        original = obtain("recbole-ml-100k", NO_FILTER, Places(tmp_path, str(mirror)), load_catalogue())
+        original = obtain("recbole-ml-100k", NO_FILTER, Folders(tmp_path, str(mirror)), load_catalogue())
         table = pl.read_csv(mirror / "ml-100k" / "ml-100k.inter", separator="\t")
         table.columns = ["who", "what", "stars", "when"]
         table.write_csv(tmp_path / "t.csv")
@@ -448,6 +453,6 @@ class TestRealData:
         (tmp_path / "my.toml").write_text(text, encoding="utf-8")
         for kind in ("csv", "parquet"):
             catalogue = load_catalogue(tmp_path / "my.toml")
-            own = obtain(f"t-{kind}", NO_FILTER, Places(tmp_path), catalogue)
+            own = obtain(f"t-{kind}", NO_FILTER, Folders(tmp_path), catalogue)
             assert np.array_equal(own.sequences.items, original.sequences.items)
             assert np.array_equal(own.sequences.times, original.sequences.times)

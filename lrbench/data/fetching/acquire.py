@@ -26,7 +26,7 @@ from lrbench.data.fetching.candidates import Offer, handed_offers, is_address, u
 from lrbench.data.fetching.checksums import GZIP_MAGIC, verify
 from lrbench.data.fetching.download import TransferError, download, state_file
 from lrbench.data.fetching.locks import exclusively
-from lrbench.data.folders import Places
+from lrbench.data.folders import Folders
 from lrbench.data.listener import Listener, SilentListener
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.files import write_text
@@ -41,7 +41,7 @@ _HEED_INTERRUPTS = 0.2  # seconds
 def acquire(
     name: str,
     sources: Sequence[Source],
-    places: Places,
+    folders: Folders,
     listener: Listener | None = None,
     handed: str | None = None,
     try_out: "Callable[[AcquiredFile], object] | None" = None,
@@ -51,7 +51,7 @@ def acquire(
     Args:
         name: the dataset's name, for messages.
         sources: its forms in order of preference.
-        places: the data folder and the mirror.
+        folders: the data folder and the mirror.
         listener: told how it goes.
         handed: what the person hands over (``--from``): a file, a folder or an address (one that ends in
             ``/`` is a mirror). It replaces what is here.
@@ -64,12 +64,12 @@ def acquire(
         LrbenchError: no place gave the file; the message lists them all and why each failed.
     """
     listener = listener or SilentListener()
-    folder = places.raw / name
+    folder = folders.raw / name
     if handed is None:
         here = next((found for source in sources if (found := _held(source, folder))), None)
         if here is not None:
             return here
-    offers = usual_offers(sources, places.mirror) if handed is None else handed_offers(name, sources, handed)
+    offers = usual_offers(sources, folders.mirror) if handed is None else handed_offers(name, sources, handed)
     failures = []
     for offer in offers:
         try:
@@ -84,13 +84,13 @@ def acquire(
 
 
 def acquire_all(
-    wanted: Mapping[str, Sequence[Source]], places: Places, listener: Listener
+    wanted: Mapping[str, Sequence[Source]], folders: Folders, listener: Listener
 ) -> dict[str, "AcquiredFile | LrbenchError"]:
     """Fetch several datasets at once; one that fails does not stop the others.
 
     Args:
         wanted: the forms of each dataset in order of preference, by its name.
-        places, listener: as for :func:`acquire`.
+        folders, listener: as for :func:`acquire`.
 
     Returns:
         For each name the file, or what went wrong.
@@ -99,7 +99,7 @@ def acquire_all(
     watched = _Interruptible(listener, stop)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         running = {
-            name: pool.submit(acquire, name, sources, places, watched) for name, sources in wanted.items()
+            name: pool.submit(acquire, name, sources, folders, watched) for name, sources in wanted.items()
         }
         try:
             while wait(running.values(), timeout=_HEED_INTERRUPTS).not_done:
@@ -117,9 +117,9 @@ def acquire_all(
     return outcomes
 
 
-def held_sha256(name: str, source: Source, places: Places) -> str | None:
+def held_sha256(name: str, source: Source, folders: Folders) -> str | None:
     """Return the SHA-256 of the content that a source has now, as far as it is known without fetching."""
-    held = _held(source, places.raw / name)
+    held = _held(source, folders.raw / name)
     return held.sha256 if held else source.checksum.content
 
 
