@@ -15,14 +15,13 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from lrbench.config.protocol import Filters
-from lrbench.config.training import TrainingConfig
+from lrbench.config.training import LongSequences, TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.dataset import Origin
 from lrbench.data.packing import pack
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
 from lrbench.data.sequences import Sequences, Split, leave_one_out
-from lrbench.data.windows import LongSequences
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.base import GradientStage
 from lrbench.models.layers.attention import Attention

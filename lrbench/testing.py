@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingData
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
-from lrbench.data.windows import TrainingRows
 from lrbench.models.base import FitStage, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel

@@ -6,7 +6,11 @@ from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 
-__all__ = ["TrainingConfig"]
+__all__ = ["LongSequences", "TrainingConfig", "TrainingRows"]
+
+TrainingRows = Literal["positions", "prefixes"]
+
+LongSequences = Literal["windowed", "exact", "latest"]
 
 
 class TrainingConfig(FrozenConfig):
@@ -45,11 +49,11 @@ class TrainingConfig(FrozenConfig):
     are computed in it, which on CPUs with instructions for it takes less than half the time, and on
     accelerators the network's own products too (autocast). Weights, sums and ranking stay float32."""
 
-    rows: Literal["positions", "prefixes"] | None = None
+    rows: TrainingRows | None = None
     """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former
     where the network is causal. Prefixes cost many times as much and give a causal network the same loss."""
 
-    long_sequences: Literal["windowed", "exact", "latest"] = "windowed"
+    long_sequences: LongSequences = "windowed"
     """Training sequences longer than the protocol's maximum: overlapping windows in which each target is
     predicted once from at least half the maximum length; one window per target beyond the maximum; or the
     latest interactions alone, as much published code has it, which leaves the others' targets out."""

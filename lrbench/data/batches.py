@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.arrays import Int64s
+from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import EvaluationView, TrainingView
-from lrbench.data.windows import LongSequences, TrainingRows, cut_windows, first_items, ranges
+from lrbench.data.windows import cut_windows, first_items, ranges
 
 __all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
 

@@ -1,17 +1,12 @@
 """Windows: ranges of input items in which each target of the training part belongs to exactly one."""
 
-from typing import Literal
-
 import numpy as np
 
 from lrbench.arrays import Int64s
+from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.sequences import TrainingView
 
-__all__ = ["LongSequences", "TrainingRows", "cut_windows", "first_items", "ranges"]
-
-TrainingRows = Literal["positions", "prefixes"]
-
-LongSequences = Literal["windowed", "exact", "latest"]
+__all__ = ["cut_windows", "first_items", "ranges"]
 
 
 def first_items(view: TrainingView, at: Int64s) -> Int64s:

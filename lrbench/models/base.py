@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lrbench.config.base import FrozenConfig
+from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import TrainingView
-from lrbench.data.windows import TrainingRows
 
 __all__ = ["FitStage", "GradientStage", "Model", "ModelConfig", "Stage", "Terms"]
 

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from lrbench.models.base import ModelConfig
 from lrbench.objectives.cross_entropy import cross_entropy
-from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
+from lrbench.objectives.sampled import SampledLoss, draw_negatives, positive_power, sampled_loss
 
-__all__ = ["NextItemLoss", "next_item_loss"]
+__all__ = ["LossName", "NextItemLoss", "next_item_loss"]
+
+LossName = Literal["cross_entropy", SampledLoss]
 
 _FULL = 256  # negatives of gSASRec and of eSASRec
 
@@ -20,7 +22,7 @@ class NextItemLoss(ModelConfig):
 
     source = "lrbench's own choice, the same for every model that makes no other"
 
-    loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "cross_entropy"
+    loss: LossName = "cross_entropy"
     """Full softmax cross-entropy; or against uniformly sampled items: softmax, generalised binary
     cross-entropy (gSASRec), binary cross-entropy (SASRec's paper), Bayesian personalised ranking. Binary
     cross-entropy with one negative makes a weak baseline of any network, so it is never the default."""

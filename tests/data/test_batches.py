@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData, evaluation_batches
 from lrbench.data.sequences import EvaluationView, TrainingView
-from lrbench.data.windows import TrainingRows
 
 CPU = torch.device("cpu")
 length_lists = st.lists(st.integers(0, 40), min_size=1, max_size=10)

@@ -19,13 +19,7 @@ from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.layers.feed_forward import FeedForward
 from lrbench.models.layers.layer import Layer
 
-__all__ = ["Block", "Encoder", "Residual", "check_heads", "transformer"]
-
-
-def check_heads(width: int, heads: int) -> None:
-    """Refuse heads that do not divide the width."""
-    if width % heads:
-        raise ValueError(f"width = {width} cannot be shared out over heads = {heads}")
+__all__ = ["Block", "Encoder", "Residual", "transformer"]
 
 
 def transformer(

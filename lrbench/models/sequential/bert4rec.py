@@ -22,35 +22,24 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.config.base import FrozenConfig
+from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.data.windows import TrainingRows
-from lrbench.models.base import GradientStage, Model, ModelConfig, Terms
-from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.base import GradientStage, Model, Terms
+from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
 from lrbench.models.layers.feed_forward import gelu
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["BERT4Rec", "BERT4RecConfig", "Cloze"]
 
 
-class BERT4RecConfig(ModelConfig):
+class BERT4RecConfig(TransformerSizes):
     """Sizes and masking."""
 
     source = "BERT4Rec of RecBole 1.2.1"
-
-    layers: int = Field(default=2, ge=1)
-    """Transformer blocks (RecBole: 2)."""
-
-    heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width (RecBole: 2)."""
-
-    width: int = Field(default=64, ge=1)
-    """Length of item embeddings and states (RecBole: 64)."""
-
-    inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward part (RecBole: 256)."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Rate on the input, on attention weights and on what each half of a block adds (RecBole: 0.2)."""
@@ -71,7 +60,7 @@ class BERT4RecConfig(ModelConfig):
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and sequences too short for a mask token."""
-        check_heads(self.width, self.heads)
+        super().check_against_protocol(max_length, stages)
         if max_length < 2:
             raise ValueError("a mask token needs a place: the maximum length must be at least 2")
 

@@ -17,15 +17,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Encoder, check_heads
+from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff
+from lrbench.models.layers.sizes import AttentionSizes
 from lrbench.models.sequential.filter_model import FilteredConfig, FilteredModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["BSARec", "BSARecConfig"]
 
 
-class BSARecConfig(FilteredConfig):
+class BSARecConfig(FilteredConfig, AttentionSizes):
     """Attention and filters."""
 
     source = "BSARec's run on Beauty (yehjin-shin/BSARec)"
@@ -44,7 +45,7 @@ class BSARecConfig(FilteredConfig):
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""
-        check_heads(self.width, self.heads)
+        super().check_against_protocol(max_length, stages)
         check_cutoff("cutoff", self.cutoff, max_length)
 
 

@@ -19,7 +19,6 @@ Training settings of its authors that are not the defaults here: batches of 128 
 a patience of 50, and ``beta2 = 0.98``.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -29,19 +28,20 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Block, Encoder, check_heads
+from lrbench.models.layers.blocks import Block, Encoder
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
-from lrbench.models.losses import NextItemLoss
+from lrbench.models.layers.sizes import AttentionSizes
+from lrbench.models.losses import LossName, NextItemLoss
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["ESASRec", "ESASRecConfig"]
 
 
-class ESASRecConfig(NextItemLoss):
+class ESASRecConfig(AttentionSizes, NextItemLoss):
     """Sizes, dropout and loss."""
 
     source = "eSASRec's runs on Amazon data (blondered/transformer_benchmark, with RecTools 0.13)"
@@ -73,12 +73,8 @@ class ESASRecConfig(NextItemLoss):
     """Rate on the vectors of all items, drawn once per training step, alike for histories and scores
     (authors: 0.2)."""
 
-    loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
+    loss: LossName = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax with 256 negatives)."""
-
-    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width."""
-        check_heads(self.width, self.heads)
 
 
 class Gated(Layer):

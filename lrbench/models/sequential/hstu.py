@@ -16,26 +16,26 @@ early stopping, and AdamW with ``beta2 = 0.98``.
 """
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
-from lrbench.models.layers.blocks import Encoder, check_heads
+from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.layers.hstu_block import EPSILON, HSTUBlock
-from lrbench.models.losses import NextItemLoss
+from lrbench.models.layers.sizes import AttentionSizes
+from lrbench.models.losses import LossName, NextItemLoss
 from lrbench.models.next_item import NextItemModel, over
 from lrbench.models.supervised import Supervised
 
 __all__ = ["HSTU", "HSTUConfig"]
 
 
-class HSTUConfig(NextItemLoss):
+class HSTUConfig(AttentionSizes, NextItemLoss):
     """Sizes, dropout, time and loss."""
 
     source = "HSTU's configuration for ML-1M (meta-recsys/generative-recommenders @db1bf8f)"
@@ -59,7 +59,7 @@ class HSTUConfig(NextItemLoss):
     """Whether attention has a bias by elapsed time (authors: true; false is lrbench's choice, as not all
     data has times)."""
 
-    loss: Literal["cross_entropy", "sampled_softmax", "gbce", "bce", "bpr"] = "sampled_softmax"
+    loss: LossName = "sampled_softmax"
     """Loss of the next item (authors: sampled softmax)."""
 
     negatives: int | None = Field(default=128, ge=1)
@@ -67,10 +67,6 @@ class HSTUConfig(NextItemLoss):
 
     temperature: float = Field(default=0.05, gt=0)
     """Divides the cosines, in training and in ranking (authors: 0.05)."""
-
-    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width."""
-        check_heads(self.width, self.heads)
 
     @property
     def needs_times(self) -> bool:

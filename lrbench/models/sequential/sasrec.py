@@ -9,14 +9,14 @@ the paper, which makes a straw man of the network, is not its default.
 Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
-from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
@@ -24,22 +24,10 @@ from lrbench.models.supervised import Supervised
 __all__ = ["SASRec", "SASRecConfig"]
 
 
-class SASRecConfig(NextItemLoss):
+class SASRecConfig(TransformerSizes, NextItemLoss):
     """Sizes and dropout."""
 
     source = "SASRec of RecBole 1.2.1"
-
-    layers: int = Field(default=2, ge=1)
-    """Transformer blocks."""
-
-    heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width."""
-
-    width: int = Field(default=64, ge=1)
-    """Length of item embeddings and states."""
-
-    inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward part."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on what each half of a block adds, and on the input unless that has its own."""
@@ -49,10 +37,6 @@ class SASRecConfig(NextItemLoss):
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on the attention weights."""
-
-    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width."""
-        check_heads(self.width, self.heads)
 
 
 class SASRec(EncoderModel):

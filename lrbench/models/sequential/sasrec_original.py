@@ -18,7 +18,6 @@ every twentieth is validated, and ``beta2 = 0.98``.
 """
 
 import math
-from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -28,11 +27,12 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Block, Encoder, check_heads
+from lrbench.models.layers.blocks import Block, Encoder
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
+from lrbench.models.layers.sizes import AttentionSizes
 from lrbench.models.losses import NextItemLoss
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
@@ -42,7 +42,7 @@ __all__ = ["OriginalSASRec", "OriginalSASRecConfig"]
 _EPSILON = 1e-8  # of LayerNorm, as in the authors' code
 
 
-class OriginalSASRecConfig(NextItemLoss):
+class OriginalSASRecConfig(AttentionSizes, NextItemLoss):
     """Sizes and dropout."""
 
     source = "the code of SASRec's authors (kang205/SASRec)"
@@ -72,10 +72,6 @@ class OriginalSASRecConfig(NextItemLoss):
     padding: Literal["absent", "attended"] = "absent"
     """Whether the empty places before a short history take part in the softmax (authors: absent; port and
     RecTools: attended)."""
-
-    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width."""
-        check_heads(self.width, self.heads)
 
 
 class QueryAttention(Layer):

@@ -5,18 +5,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from lrbench.models.base import ModelConfig
 from lrbench.models.layers.attention import Attention
-from lrbench.models.layers.blocks import Encoder, check_heads, transformer
+from lrbench.models.layers.blocks import Encoder, transformer
 from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff, fmlp_blocks
 from lrbench.models.layers.hstu_block import HSTUBlock
+from lrbench.models.layers.sizes import AttentionSizes
 
 __all__ = ["Backbone", "BlockConfig", "backbone_is_causal", "make_backbone"]
 
 Backbone = Literal["attention", "fmlp", "bsarec", "hstu"]
 
 
-class BlockConfig(ModelConfig):
+class BlockConfig(AttentionSizes):
     """Kind and sizes of the blocks."""
 
     source = "LARES's run scripts, or its YAML files where they are silent (BishopLiu/LARES @b09245d)"
@@ -45,7 +45,7 @@ class BlockConfig(ModelConfig):
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
-        check_heads(self.width, self.heads)
+        super().check_against_protocol(max_length, stages)
         if self.backbone == "bsarec":
             check_cutoff("frequency_cutoff", self.frequency_cutoff, max_length)
 

@@ -19,18 +19,18 @@ from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import ModelConfig
 from lrbench.models.latent.latent_rl.attention import LatentAttention
-from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
 __all__ = ["LatentRLConfig", "LatentRLNetwork"]
 
 
-class LatentRLConfig(ModelConfig):
+class LatentRLConfig(TransformerSizes):
     """Sizes of SASRec, latents and reinforcement."""
 
     source = "LatentR³'s code (xuwenxinedu/R3 @c558b44); for sizes, SASRec of RecBole 1.2.1"
@@ -47,17 +47,8 @@ class LatentRLConfig(ModelConfig):
     freeze_backbone: bool = True
     """Whether ``sft`` trains the latents' part alone (code: false; true is lrbench's choice)."""
 
-    layers: int = Field(default=2, ge=1)
-    """Transformer blocks (RecBole: 2)."""
-
-    heads: int = Field(default=2, ge=1)
-    """Attention heads of the blocks; they divide the width (RecBole: 2)."""
-
     width: int = Field(default=64, ge=2, multiple_of=2)
     """Length of item embeddings and states (RecBole: 64)."""
-
-    inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward parts (RecBole: 256)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Rate on inputs, attention weights and what each half of a block adds (RecBole: 0.5)."""
@@ -73,7 +64,7 @@ class LatentRLConfig(ModelConfig):
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and latents without a stage of theirs or the reverse."""
-        check_heads(self.width, self.heads)
+        super().check_against_protocol(max_length, stages)
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
         if self.latents == 0 and latent_stages:
             raise ValueError(f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none")

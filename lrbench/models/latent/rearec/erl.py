@@ -9,7 +9,7 @@ reproduced. The network is in ``rearec_network``.
 Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -18,7 +18,6 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
-from lrbench.models.reasoning import Recipe
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
 
@@ -64,13 +63,3 @@ class ERL(ReaRecNetwork):
         """Means over the steps so far."""
         counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
         return states.cumsum(0) / counts[:, None, None]
-
-    @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
-        """No steps; a single state has nothing to disagree with."""
-        return Recipe({**config.model_dump(), "steps": 0})
-
-    @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
-        """Mean and divergence of as many dropout passes of the encoder."""
-        return Recipe({**config.model_dump(), "chain": "views"})

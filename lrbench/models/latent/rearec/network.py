@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import ModelConfig
-from lrbench.models.layers.blocks import check_heads, transformer
+from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.models.next_item import over
 from lrbench.models.reasoning import ReasoningModel, Recipe
@@ -35,7 +35,7 @@ Jitter = Callable[[Tensor], Tensor]
 """Noise to add to a tensor, of its shape."""
 
 
-class ReaRecConfig(ModelConfig):
+class ReaRecConfig(TransformerSizes):
     """Sizes and steps."""
 
     source = "ReaRec's code (TangJiakai/ReaRec @7f46432)"
@@ -74,10 +74,6 @@ class ReaRecConfig(ModelConfig):
     temperature: float = Field(default=0.07, gt=0)
     """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
 
-    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width."""
-        check_heads(self.width, self.heads)
-
 
 class ReaRecNetwork(ReasoningModel):
     """Encoder, step embeddings, and the chain of reasoning steps."""
@@ -114,6 +110,16 @@ class ReaRecNetwork(ReasoningModel):
     def configured_depth(cls, config: Any) -> int:
         """The steps of training; none where views stand for them."""
         return int(config.steps) if config.chain == "reasoning" else 0
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """The encoder alone: no steps, and no loss that needs them."""
+        return Recipe({**config.model_dump(), "steps": 0})
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """The same losses on dropout passes of the encoder, as many as there are steps."""
+        return Recipe({**config.model_dump(), "chain": "views"})
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:

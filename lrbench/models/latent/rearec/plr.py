@@ -14,7 +14,7 @@ dropout, a user's other targets left out of the negatives.
 Training settings of its authors are not known; the defaults stand in for them.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -25,7 +25,6 @@ from lrbench.data.packing import Packed
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
 from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items, whole_blocks
-from lrbench.models.reasoning import Recipe
 from lrbench.objectives.alignment import symmetric_info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
@@ -186,13 +185,3 @@ class PLR(ReaRecNetwork):
                 return summed
             case _:
                 return start.expand_as(summed)
-
-    @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
-        """No steps; the contrast stays, and without steps nothing can diverge."""
-        return Recipe({**config.model_dump(), "steps": 0})
-
-    @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
-        """All losses on as many dropout passes of the encoder as there are steps of all streams."""
-        return Recipe({**config.model_dump(), "chain": "views"})

@@ -13,7 +13,7 @@ by default they are no negatives of each other. The network is in ``rearec_netwo
 Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -22,7 +22,6 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
-from lrbench.models.reasoning import Recipe
 from lrbench.objectives.alignment import info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -118,13 +117,3 @@ class PRL(ReaRecNetwork):
     def representations(self, states: Tensor) -> Tensor:
         """The states themselves."""
         return states
-
-    @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
-        """No steps, so neither progression nor contrast."""
-        return Recipe({**config.model_dump(), "steps": 0})
-
-    @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
-        """All losses on as many dropout passes of the encoder, with the noise on the items' inputs."""
-        return Recipe({**config.model_dump(), "chain": "views"})

@@ -74,11 +74,6 @@ class Recurrence(ReaRecNetwork):
         return states
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
-        """No steps."""
-        return Recipe({**config.model_dump(), "steps": 0})
-
-    @classmethod
     def same_losses(cls, config: Any) -> Recipe:
         """There are no auxiliary losses, so this is the encoder alone."""
         return cls.without_reasoning(config)
