@@ -1,20 +1,30 @@
 """Options that several verbs share, with one wording each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrbench.errors import RequestError
 from lrbench.plugins import add_plugins
 
+if TYPE_CHECKING:
+    from lrbench.report.choices import Choices
+
 __all__ = [
     "Catalog",
     "DataDir",
+    "Datasets",
+    "Hide",
+    "Masked",
+    "Only",
     "Plugins",
+    "Rename",
     "ResultsDir",
+    "Sort",
     "SuiteName",
     "check_output",
+    "parse_choices",
     "parse_list",
     "parse_numbers",
 ]
@@ -48,16 +58,64 @@ SuiteName = Annotated[
     str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; none: the latest.")
 ]
 
+Masked = Annotated[
+    bool | None,
+    typer.Option(
+        "--masked/--unmasked",
+        help="Leave the items of the user's history out of the ranks, or keep them. "
+        "Without either: as the protocol says.",
+    ),
+]
+Datasets = Annotated[
+    str | None, typer.Option("--datasets", metavar="A,B", help="Show only these datasets (names, patterns).")
+]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="A,B", help="Show only these rows (labels, patterns).")
+]
+Hide = Annotated[str | None, typer.Option("--hide", metavar="A,B", help="Leave these rows out.")]
+Sort = Annotated[
+    str | None, typer.Option("--sort", metavar="METRIC", help="Order rows by a metric, the highest first.")
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="Print a row under another label; may be repeated."),
+]
+
+
+def parse_choices(
+    datasets: str | None, only: str | None, hide: str | None, sort: str | None, rename: list[str] | None
+) -> "Choices":
+    """Read the options that choose what a report or a figure shows.
+
+    Raises:
+        RequestError: a part of ``--rename`` has no ``=``, or an empty side.
+    """
+    from lrbench.report.choices import Choices
+
+    names = {}
+    for text in rename or []:
+        old, equals, new = (part.strip() for part in text.partition("="))
+        if not (old and equals and new):
+            raise RequestError(f'--rename: "{text}" does not say OLD=NEW.', 'Example: --rename "LARES=Ours"')
+        names[old] = new
+    return Choices(
+        datasets=tuple(parse_list(datasets)),
+        only=tuple(parse_list(only)),
+        hide=tuple(parse_list(hide)),
+        sort=sort or "",
+        rename=names,
+    )
+
 
 def check_output(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before its content is made; for the callback of an option.
+    """Refuse a file that cannot be written before its content is made; ``-`` means standard output.
 
     Raises:
         RequestError: it is a folder, or lies where nothing can be written.
     """
     from lrbench.files import check_writable
 
-    if path is None:
+    if path is None or str(path) == "-":
         return None
     if path.is_dir():
         raise RequestError(f"{path} is a folder.", "Name a file in it.")

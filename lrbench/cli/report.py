@@ -1,11 +1,28 @@
 """``lrbench report``: a suite's results with their statistics, in a chosen format."""
 
+import shlex
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lrbench.cli.options import Plugins, ResultsDir, SuiteName, check_output, parse_list
+from lrbench.cli.options import (
+    Datasets,
+    Hide,
+    Masked,
+    Only,
+    Plugins,
+    Rename,
+    ResultsDir,
+    Sort,
+    SuiteName,
+    check_output,
+    parse_choices,
+    parse_list,
+)
+from lrbench.errors import RequestError
 
 __all__ = ["report"]
 
@@ -13,56 +30,130 @@ FILE_WIDTH = 120
 """Columns of the text tables in a file."""
 
 
+class Width(StrEnum):
+    """What a table of a paper must fit into."""
+
+    column = "column"
+    text = "text"
+
+
+class SpreadOption(StrEnum):
+    """Where a table of a paper shows standard deviations."""
+
+    inline = "inline"
+    table = "table"
+    none = "none"
+
+
 def report(
     suite: SuiteName = None,
     format_name: Annotated[
         str,
-        typer.Option("--format", metavar="FORMAT", help="terminal, markdown, latex, csv, json or html."),
+        typer.Option(
+            "--format", metavar="FORMAT", help="terminal, markdown, latex, csv, json, html or methods."
+        ),
     ] = "terminal",
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="FILE", callback=check_output, help="Write to a file instead of stdout."
+            "--output",
+            metavar="FILE",
+            callback=check_output,
+            help="Write to a file. Without it, or with -: standard output.",
         ),
+    ] = None,
+    answer: Annotated[
+        bool, typer.Option("--answer", help="Only the answer in words: is it better, and why?")
+    ] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Only answer, quality and warnings.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Every table and every warning in detail.")] = False,
+    tables: Annotated[
+        str | None,
+        typer.Option("--tables", metavar="A,B", help="Only these tables, e.g. quality,comparison,depth."),
     ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
-            "--metrics", metavar="A,B", help="Columns, e.g. recall@10,ndcg@10; none: the protocol's."
+            "--metrics",
+            metavar="A,B",
+            help="Columns, e.g. recall@10,ndcg@10. Without it: those of the protocol; in LaTeX two.",
         ),
     ] = None,
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="LABEL", help="Show percentages against this row.")
     ] = None,
-    masked: Annotated[
-        bool | None,
-        typer.Option(
-            "--masked/--unmasked",
-            help="Leave out the items of the user's history, or rank all items; none: as the protocol says.",
-        ),
-    ] = None,
+    datasets: Datasets = None,
+    only: Only = None,
+    hide: Hide = None,
+    sort: Sort = None,
+    rename: Rename = None,
+    digits: Annotated[int, typer.Option("--digits", min=1, max=8, help="Decimals of metrics in tables.")] = 4,
+    width: Annotated[
+        Width, typer.Option("--width", help="LaTeX: fit tables into one column or the whole text width.")
+    ] = Width.text,
+    spread: Annotated[
+        SpreadOption,
+        typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
+    ] = SpreadOption.inline,
+    masked: Masked = None,
     results: ResultsDir = Path("results"),
     plugins: Plugins = None,
 ) -> None:
-    """Show what a suite found: means over seeds, the tests that were declared, costs and warnings."""
+    """Show what a suite found: the answer in words, means over seeds, declared tests, costs and warnings."""
     from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
-    from lrbench.report.formats import FORMATS
+    from lrbench.report.formats import FORMATS, usual_metrics
+    from lrbench.report.layout import Layout
+    from lrbench.report.tables import check_sections
+    from lrbench.report.warnings import summarised
     from lrbench.store.layout import Results
 
     kind, terminal = FORMATS.load(format_name), FORMATS.load("terminal")
-    layout = Results(results)
-    options = ReportOptions(tuple(parse_list(metrics)), baseline, masked)
-    content = build_report(recorded_suite(layout, suite), layout, options)
+    names = _chosen_tables(answer, brief, full, tables)
+    check_sections(names)
+    layout = Layout(
+        tables=tuple(names),
+        length="brief" if brief else "full" if full else "usual",
+        column=width is Width.column,
+        spread=spread.value,
+    )
+    folder = Results(results)
+    record = recorded_suite(folder, suite)
+    options = ReportOptions(
+        metrics=tuple(parse_list(metrics)) or usual_metrics(format_name, record),
+        baseline=baseline,
+        masked=masked,
+        digits=digits,
+        choices=parse_choices(datasets, only, hide, sort, rename),
+        command=shlex.join(["lrbench", *sys.argv[1:]]),
+    )
+    content = build_report(record, folder, options)
     messages = message_console()
     if kind is not terminal or output is not None:
-        for warning in content.warnings:
-            say(messages, f"Warning: {warning}")
+        for line in summarised(content.warnings):
+            say(messages, f"Warning: {line}")
     if output is None:
-        typer.echo(kind().render(content), nl=False)
+        typer.echo(kind().render(content, layout), nl=False)
         return
     renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
-    write_text(output, renderer.render(content))
+    write_text(output, renderer.render(content, layout))
     say(messages, f"Wrote {output}.")
+
+
+def _chosen_tables(answer: bool, brief: bool, full: bool, tables: str | None) -> list[str]:
+    """Return the names of the tables that were asked for; none: as long as ``brief`` and ``full`` say."""
+    given = [
+        name
+        for name, is_given in (
+            ("--answer", answer),
+            ("--brief", brief),
+            ("--full", full),
+            ("--tables", tables),
+        )
+        if is_given
+    ]
+    if len(given) > 1:
+        raise RequestError(f"{given[0]} and {given[1]} exclude each other.", "Give one of them.")
+    return ["answer"] if answer else parse_list(tables)

@@ -147,6 +147,8 @@ class Suite(FrozenConfig):
     evaluation: Evaluation
     models: tuple[Entry, ...]
     proposed: tuple[str, ...]
+    text: str = ""
+    """The file as written."""
 
 
 def read_suite_file(path: Path) -> Suite:
@@ -156,12 +158,14 @@ def read_suite_file(path: Path) -> Suite:
         RequestError: it cannot be read, or something in it is wrong.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} cannot be read: {error}.", "Give the path of a suite file.") from None
     except tomllib.TOMLDecodeError as error:
         raise RequestError(f"{path} is not valid TOML: {error}.") from None
-    return resolve_suite(parse_config(SuiteFile, values, str(path)), str(path))
+    suite = resolve_suite(parse_config(SuiteFile, values, str(path)), str(path))
+    return suite.model_copy(update={"text": text})
 
 
 def resolve_suite(file: SuiteFile, where: str) -> Suite:

@@ -82,6 +82,7 @@ def make_plan(
         controls={row.label: row.control for row in rows if row.control is not None},
         matches=tuple(row.match for fitted in matched.values() for row in fitted if row.match is not None),
         definition=_definition(rows, rules),
+        text=suite.text,
         trials=tuple(cells),
     )
     trials = _planned(_ordered(configs.values()), labels)

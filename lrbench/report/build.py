@@ -1,15 +1,18 @@
 """From a suite's record and its stored ranks to a report: everything is computed here, once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 from lrbench.report.captions import caption_sentences
 from lrbench.report.checks import find_warnings
+from lrbench.report.choices import Choices, choose, rename_rows, shown_names
 from lrbench.report.comparisons import confirmatory_family, descriptive_comparisons
 from lrbench.report.costs import make_costs
+from lrbench.report.curves import make_curves
 from lrbench.report.label_metrics import Measured, measure, measure_depths
+from lrbench.report.provenance import make_provenance
 from lrbench.report.published import load_publications, published_values
 from lrbench.report.quality_rows import make_rows
 from lrbench.report.report import DatasetNote, Report
@@ -38,6 +41,12 @@ class ReportOptions:
     digits: int = 4
     """Decimals of metrics in tables."""
 
+    choices: Choices = field(default_factory=Choices)
+    """Which rows and datasets to show, in which order, under which names."""
+
+    command: str = ""
+    """The command that makes the report, for its provenance."""
+
 
 def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | None = None) -> Report:
     """Compute a report from the trials that are finished.
@@ -47,11 +56,14 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         CheckError: trials of one dataset were ranked on different targets.
     """
     options = options or ReportOptions()
+    choices = options.choices
+    labels = shown_names(suite.labels, choices.only, choices.hide, "row")
+    suite = rename_rows(suite, choices.rename)
+    baseline = None if options.baseline is None else choices.rename.get(options.baseline, options.baseline)
     metrics = _metrics(suite, options.metrics)
-    if options.baseline is not None and options.baseline not in suite.labels:
+    if baseline is not None and baseline not in suite.labels:
         raise RequestError(
-            f'The suite {suite.name} has no label "{options.baseline}".',
-            did_you_mean(options.baseline, suite.labels),
+            f'The suite {suite.name} has no label "{baseline}".', did_you_mean(baseline, suite.labels)
         )
     finished, missing = finished_trials(suite, results)
     if not finished:
@@ -75,11 +87,11 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         datasets=tuple(_datasets(measured, suite.primary_metric)),
         labels=suite.labels,
         proposed=suite.proposed,
-        baseline=options.baseline,
+        baseline=baseline,
         rows=tuple(rows),
         comparisons=tuple(family),
         descriptive=tuple(
-            descriptive_comparisons(measured, suite.proposed, options.baseline, metrics, suite.primary_metric)
+            descriptive_comparisons(measured, suite.proposed, baseline, metrics, suite.primary_metric)
         ),
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
@@ -88,9 +100,19 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         controls=suite.controls,
         matches=suite.matches,
         digits=options.digits,
+        provenance=make_provenance(finished, suite.text, options.command),
+        curves=tuple(make_curves(finished)),
+        rows_of_suite=len(suite.labels),
         warnings=tuple(find_warnings(suite, results, measured, missing, rows, family)),
     )
-    return replace(report, caption=caption_sentences(report))
+    report = replace(report, caption=caption_sentences(report))
+    datasets = [note.summary.name for note in report.datasets]
+    return choose(
+        report,
+        labels=[choices.rename.get(label, label) for label in labels],
+        datasets=shown_names(datasets, choices.datasets, (), "dataset"),
+        sort=choices.sort,
+    )
 
 
 def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) 
         trials = f"the {'trial' if len(lacking) == 1 else 'trials'} of {_seeds(lacking)}"
         outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
         cause = f"{label} on {dataset} lacks {trials}; {outcome}."
-        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command)
+        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
 
 
 def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
@@ -66,7 +66,7 @@ def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
         lacking = [str(seed) for seed in suite.seeds if seed not in seeds]
         if 0 < len(lacking) < len(suite.seeds):  # none at all: only deterministic models, which need no seeds
             cause = f"{dataset} was never run with {_seeds(lacking)} of the suite."
-            yield ReportWarning(WarningKind.FEWER_SEEDS, cause)
+            yield ReportWarning(WarningKind.FEWER_SEEDS, cause, dataset=dataset)
 
 
 def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
@@ -81,7 +81,7 @@ def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
                 f"{entry.label} on {entry.dataset} has Recall@10 {values.mean:.4f}, more than three standard "
                 f"errors above the best achievable {best:.4f}."
             )
-            yield ReportWarning(WarningKind.ABOVE_ACHIEVABLE, cause)
+            yield ReportWarning(WarningKind.ABOVE_ACHIEVABLE, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
@@ -110,7 +110,7 @@ def _within_seed_spread(rows: Sequence[Row]) -> Iterator[ReportWarning]:
             cause = (
                 f"On {dataset} the best label leads the second by less than one seed SD in {listed(close)}."
             )
-            yield ReportWarning(WarningKind.WITHIN_SEED_SPREAD, cause)
+            yield ReportWarning(WarningKind.WITHIN_SEED_SPREAD, cause, dataset=dataset)
 
 
 def _epoch_cap(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
@@ -122,15 +122,18 @@ def _epoch_cap(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
                 f"{entry.label} on {entry.dataset}: {len(capped)} of {len(entry.trials)} runs ended stage "
                 f"{name} at the cap of {max(stage.epochs for stage in capped)} epochs."
             )
-            yield ReportWarning(WarningKind.EPOCH_CAP, cause)
+            yield ReportWarning(WarningKind.EPOCH_CAP, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _ties(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    """Trained models with equal scores; for a model that counts, ties are normal."""
     for entry in measured:
+        if entry.trials[0].record.parameters == 0:
+            continue
         share = max(trial.record.tie_share for trial in entry.trials)
         if share > TIE_SHARE:
             cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
-            yield ReportWarning(WarningKind.TIES, cause)
+            yield ReportWarning(WarningKind.TIES, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:

@@ -24,6 +24,3 @@ class Layout:
 
     spread: Spread = "inline"
     """LaTeX: standard deviations beside the means, in a table of their own, or nowhere."""
-
-    command: str = ""
-    """The command that made the report, for its provenance; empty: not made by a command."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lrbench.config.protocol import Protocol
+from lrbench.report.curves import Curve
+from lrbench.report.provenance import Provenance
 from lrbench.report.warnings import ReportWarning
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.effects import Relative, UserCounts
@@ -255,6 +257,7 @@ class Report:
     published: tuple[PublishedValue, ...]
     """Published numbers that labels can be compared with."""
 
+    provenance: Provenance
     warnings: tuple[ReportWarning, ...]
     controls: Mapping[str, ControlRecord] = field(default_factory=dict)
     """By label, the rows that are controls of others."""
@@ -267,3 +270,9 @@ class Report:
 
     digits: int = 4
     """Decimals of metrics in tables; machine-readable formats never round."""
+
+    curves: tuple[Curve, ...] = ()
+    """Validation metrics over epochs, of every run and stage."""
+
+    rows_of_suite: int = 0
+    """How many rows the suite has; more than ``labels`` where some are not shown."""

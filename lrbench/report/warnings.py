@@ -1,32 +1,39 @@
 """What a reader of a table must be told, as data: what is wrong, where, and what to do about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ReportWarning", "WarningKind"]
+from lrbench.wording import counted, listed
+
+__all__ = ["ReportWarning", "WarningGroup", "WarningKind", "grouped", "summarised"]
+
+MOST_LINES = 6
+"""Lines that a summary of warnings takes at most."""
+
+MOST_NAMES = 3
+"""Rows that a summary names; the others are counted."""
 
 
 class WarningKind(StrEnum):
-    """The kinds of warnings; the value is what the reader can do, a colon standing before a command."""
+    """The kinds of warnings, the gravest first; the value is the advice, without its final sign."""
 
-    MISSING_TRIALS = "Run them:"
-    FEWER_SEEDS = "Run the suite with all its seeds on this dataset."
-    NOT_TESTABLE = "Give the suite at least 3 seeds, better 5."
-    NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is."
-    SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out."
-    ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers."
-    EPOCH_CAP = "It may still have been improving: raise max_epochs in the suite's [training]."
-    TIES = "Equal scores earn the mid-rank: usual for a model that counts, a collapse in a trained one."
-    UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there:"
-    WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell."
-    DIFFERENT_DEVICES = "Compare quality, not times; run all trials on one kind of device for timings."
-    DIFFERENT_THREADS = (
-        "Compare quality, not times; run all trials with the same number of workers for timings."
-    )
-    DIFFERENT_VERSIONS = "Before a final table, run all trials anew:"
+    ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers"
+    MISSING_TRIALS = "Run them"
+    FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
+    NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
+    NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is"
+    SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
+    TIES = "Equal scores get the middle rank; a trained model with many of them has probably collapsed"
+    EPOCH_CAP = "Results may still rise: raise max_epochs in the suite's [training]"
+    UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there"
+    DIFFERENT_VERSIONS = "Before a final table, run all trials again"
     DIFFERENT_COMMITS = (
-        "What is trained, or counted as a cost, may differ between them; before a final table, run all anew:"
+        "What is trained, or counted as a cost, may differ between them; before a final table, run all again"
     )
+    WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell"
+    DIFFERENT_DEVICES = "Compare quality, not times; for timings run all trials on one kind of device"
+    DIFFERENT_THREADS = "Compare quality, not times; for timings run all trials with as many workers"
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,72 @@ class ReportWarning:
     """A sentence that says what and where."""
 
     command: str = ""
-    """What to paste into a shell, for a kind that ends in a colon."""
+    """What to paste into a shell, where that helps."""
+
+    label: str = ""
+    """The row that it is about, if it is about one."""
+
+    dataset: str = ""
+    """The dataset that it is about, if it is about one."""
 
     @property
     def remedy(self) -> str:
         """What to do about it."""
-        return f"{self.kind} {self.command}".rstrip()
+        return f"{self.kind}: {self.command}" if self.command else f"{self.kind}."
 
     def __str__(self) -> str:
         return f"{self.cause} {self.remedy}"
+
+
+@dataclass(frozen=True)
+class WarningGroup:
+    """All warnings of one kind, as one sentence with its remedy; the single ones are details."""
+
+    summary: str
+    details: tuple[str, ...]
+    """Their causes; empty where the summary is the only one."""
+
+
+SUMMARIES = {
+    WarningKind.ABOVE_ACHIEVABLE: "{rows} exceed the best achievable Recall@10{places}.",
+    WarningKind.MISSING_TRIALS: "{rows} lack trials{places}.",
+    WarningKind.TIES: "{rows} give many targets another item's score{places}.",
+    WarningKind.EPOCH_CAP: "{rows} ended a stage at its cap of epochs{places}.",
+    WarningKind.WITHIN_SEED_SPREAD: "The best row leads the second by less than one seed SD{places}.",
+    WarningKind.FEWER_SEEDS: "Seeds of the suite were never run{places}.",
+}
+"""How several warnings of a kind are said in one sentence."""
+
+
+def grouped(warnings: Sequence[ReportWarning]) -> list[WarningGroup]:
+    """Put the warnings of one kind together, the gravest kind first."""
+    groups = []
+    for kind in WarningKind:
+        alike = [warning for warning in warnings if warning.kind is kind]
+        if len(alike) == 1:
+            groups.append(WarningGroup(str(alike[0]), ()))
+        elif alike:
+            causes = tuple(warning.cause for warning in alike)
+            groups.append(WarningGroup(f"{_summary(alike)} {alike[0].remedy}", causes))
+    return groups
+
+
+def summarised(warnings: Sequence[ReportWarning], most: int = MOST_LINES) -> list[str]:
+    """Say all warnings in at most ``most`` sentences; the last one counts those left out."""
+    lines = [group.summary for group in grouped(warnings)]
+    if len(lines) <= most:
+        return lines
+    left = len(lines) - most + 1
+    return [*lines[: most - 1], f"{counted(left, 'more kind')} of warnings: see them with --full."]
+
+
+def _summary(alike: Sequence[ReportWarning]) -> str:
+    template = SUMMARIES.get(alike[0].kind)
+    if template is None:
+        return f"{alike[0].cause} {len(alike) - 1} more like this."
+    datasets = list(dict.fromkeys(warning.dataset for warning in alike if warning.dataset))
+    labels = list(dict.fromkeys(warning.label for warning in alike if warning.label))
+    more = [f"{len(labels) - MOST_NAMES} more"] if len(labels) > MOST_NAMES else []
+    rows = listed([*labels[:MOST_NAMES], *more]) if labels else "Rows"
+    places = f" on {listed(datasets)}" if len(datasets) <= MOST_NAMES else f" on {len(datasets)} datasets"
+    return template.format(rows=rows, places=places if datasets else "")

@@ -79,6 +79,9 @@ class SuiteRecord(FrozenConfig):
     definition: str = ""
     """Hash of what the rows mean; records with different definitions are never merged."""
 
+    text: str = ""
+    """The suite file as it was when the suite last ran."""
+
     trials: tuple[Cell, ...]
     """A model without randomness has one cell per dataset, whatever the number of seeds."""
 

@@ -1,6 +1,8 @@
 """``lrbench report``, ``plot`` and ``status`` as a person types them."""
 
+import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +161,11 @@ def test_warnings_reach_the_person_where_the_format_is_for_machines(root: Path) 
         (("--format", "latx"), 'Did you mean "latex"?'),
         (("--metrics", "ndgc@10"), 'Did you mean "ndcg@10"?'),
         (("--baseline", "SASREC"), 'no label "SASREC"'),
+        (("--only", "SASREC"), 'Did you mean "SASRec"?'),
+        (("--tables", "qualty"), 'Did you mean "quality"?'),
+        (("--brief", "--full"), "--brief and --full exclude each other"),
+        (("--rename", "LARES"), '"LARES" does not say OLD=NEW'),
+        (("--format", "csv", "--tables", "quality,depth"), "holds one table"),
     ],
 )
 def test_wrong_requests(root: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -206,3 +213,32 @@ def test_reports_need_no_torch(root: Path) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_dash_is_standard_output(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = run("report", "--output", "-", "--results", str(root))
+    assert written.stdout == run("report", "--results", str(root)).stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chosen_rows_under_other_names(root: Path) -> None:
+    chosen = ("--only", "LARES, SASRec", "--rename", "LARES=Ours", "--sort", "ndcg@10")
+    content = json.loads(run("report", "--format", "json", "--results", str(root), *chosen).stdout)
+    assert [row["label"] for row in content["rows"] if row["metric"] == "ndcg@10"] == ["Ours", "SASRec"]
+    assert content["comparisons"][0]["family_size"] == 3
+    assert content["rows_of_suite"] == 4
+
+
+def test_chosen_tables_and_decimals(root: Path) -> None:
+    text = run("report", "--tables", "depth", "--digits", "2", "--results", str(root)).stdout
+    assert "by depth on sample" in text
+    assert "Cost" not in text
+    assert not re.search(r"0\.\d{4}", text.split("Slope")[0].split("slope")[0])
+
+
+@pytest.mark.parametrize("table", ["quality", "comparison", "cost", "depth"])
+def test_one_tidy_table(root: Path, table: str) -> None:
+    lines = run("report", "--format", "csv", "--tables", table, "--results", str(root)).stdout.splitlines()
+    assert {len(row) for row in csv.reader(lines)} == {len(next(csv.reader(lines)))}
+    assert len(lines) > 3

@@ -26,7 +26,7 @@ def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
 
 def test_sections_in_reading_order(report: Report) -> None:
     sections = make_sections(report)
-    assert [section.heading for section in sections] == ["Quality", "Declared comparisons", "Cost", "Depth"]
+    assert [section.name for section in sections] == ["quality", "comparison", "cost", "depth", "provenance"]
     assert [table.title for table in sections[0].tables] == ["sample (synthetic)", "amazon-2014-beauty"]
     assert sections[0].notes == report.caption
 
@@ -99,4 +99,4 @@ def test_what_is_not_counted_is_no_zero(report: Report) -> None:
 
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     report = build_report(make_suite(tmp_path, [Made("A"), Made("B")], proposed=[]), Results(tmp_path))
-    assert [section.heading for section in make_sections(report)] == ["Quality", "Cost"]
+    assert [section.name for section in make_sections(report)] == ["quality", "cost", "provenance"]

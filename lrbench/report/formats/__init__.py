@@ -5,8 +5,9 @@ from typing import Protocol
 from lrbench.registry import Registry
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
+from lrbench.store.suites import SuiteRecord
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "usual_metrics"]
 
 
 class Format(Protocol):
@@ -29,3 +30,22 @@ FORMATS: Registry[type[Format]] = Registry(
     },
     group="lrbench.formats",
 )
+
+
+def usual_metrics(name: str, suite: SuiteRecord) -> tuple[str, ...]:
+    """Return the metrics that a format shows unless told otherwise; empty: those of the protocol.
+
+    A table of a paper has room for two: the primary metric, and Recall at 10 or at the first cut-off.
+    """
+    if name != "latex":
+        return ()
+    usual = ("recall@10", *suite.protocol.metrics)
+    second = next(
+        (
+            metric
+            for metric in usual
+            if metric in suite.protocol.metrics and metric.split("@")[0] != suite.primary_metric.split("@")[0]
+        ),
+        suite.primary_metric,
+    )
+    return tuple(dict.fromkeys((suite.primary_metric, second)))

@@ -1,18 +1,23 @@
-"""The report as tidy CSV: one line per dataset, label and metric, unrounded, empty where not known.
+"""The report as tidy CSV: unrounded, empty where a value is not known.
 
-Behind a row's own numbers stand its cost and, on the lines of the primary metric, the comparison of each
-proposed label with it; those columns end in ``:`` and the proposed label.
+Without a choice there is one line per dataset, label and metric. A row's own numbers come first, then its
+cost, then what made it, and on the lines of the primary metric the comparison of each proposed label with
+it; the names of those columns end in ``:`` and the proposed label. ``--tables`` gives one table alone.
 """
 
 import csv
 import io
 import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.formats.json import comparison_fields
+from lrbench.errors import RequestError
+from lrbench.report.formats.fields import comparison_fields, cost_fields
 from lrbench.report.layout import Layout
-from lrbench.report.report import Comparison, Cost, Report
+from lrbench.report.report import Comparison, Report
 from lrbench.text import spreadsheet_text
+from lrbench.wording import listed
 
 __all__ = ["Csv"]
 
@@ -35,21 +40,87 @@ class Csv:
     """Comma-separated values with a header line."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the table."""
-        costs = {(cost.dataset, cost.label): cost for cost in report.costs}
-        lines: list[dict[str, Any]] = []
-        for row in report.rows:
-            line = {"suite": report.suite, "protocol": report.protocol.name, "masked": report.masked}
-            line |= vars(row) | _cost_fields(costs[row.dataset, row.label])
-            for proposed in report.proposed:
-                key = (row.dataset, row.metric, proposed, row.label)
-                line |= _comparison_columns(report, key)
-            lines.append(line)
+        """Return the table.
+
+        Raises:
+            RequestError: the layout asks for several tables, or for one that has no tidy form.
+        """
+        tables = () if layout is None else layout.tables
+        if len(tables) > 1 or not {*tables} <= TIDY.keys():
+            raise RequestError(
+                f"A CSV file holds one table, not {listed(list(tables))}.",
+                f"Choose one with --tables: {', '.join(TIDY)}.",
+            )
+        lines = list(TIDY[tables[0]](report) if tables else _rows(report))
+        columns = dict.fromkeys(name for line in lines for name in line)
         file = io.StringIO()
-        writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _written(value) for name, value in line.items()} for line in lines)
         return file.getvalue()
+
+
+def _rows(report: Report) -> Iterator[dict[str, Any]]:
+    costs = {(cost.dataset, cost.label): cost for cost in report.costs}
+    origin = _origin(report)
+    for quality in _quality(report):
+        dataset, label, metric = (quality[name] for name in ("dataset", "label", "metric"))
+        line = quality | cost_fields(costs[dataset, label]) | origin
+        for proposed in report.proposed:
+            line |= _comparison_columns(report, (dataset, metric, proposed, label))
+        yield line
+
+
+def _origin(report: Report) -> dict[str, str]:
+    """What made the trials; several versions are joined by ``+``."""
+    origin = report.provenance
+    versions = {f"version:{name}": "+".join(found) for name, found in origin.versions.items()}
+    return versions | {"devices": "+".join(origin.devices), "ended": origin.ended.isoformat()}
+
+
+def _quality(report: Report) -> Iterator[dict[str, Any]]:
+    fingerprints = {note.summary.name: note.summary.fingerprint for note in report.datasets}
+    for row in report.rows:
+        yield {
+            "suite": report.suite,
+            "protocol": report.protocol.name,
+            "masked": report.masked,
+            **vars(row),
+            "fingerprint": fingerprints[row.dataset],
+        }
+
+
+def _comparisons(report: Report) -> Iterator[dict[str, Any]]:
+    for comparison in (*report.comparisons, *report.descriptive):
+        yield _flat(comparison_fields(comparison))
+
+
+def _depths(report: Report) -> Iterator[dict[str, Any]]:
+    return (asdict(point) for point in report.depths)
+
+
+def _costs(report: Report) -> Iterator[dict[str, Any]]:
+    return ({"dataset": cost.dataset, "label": cost.label, **cost_fields(cost)} for cost in report.costs)
+
+
+TIDY: Mapping[str, Callable[[Report], Iterator[dict[str, Any]]]] = {
+    "quality": _quality,
+    "comparison": _comparisons,
+    "cost": _costs,
+    "depth": _depths,
+}
+"""The tables that have a file of their own, by the name of their section."""
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Name a nested value ``outer.inner``."""
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": part for inner, part in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _comparison_columns(report: Report, key: tuple[str, str, str, str]) -> dict[str, Any]:
@@ -58,18 +129,6 @@ def _comparison_columns(report: Report, key: tuple[str, str, str, str]) -> dict[
     )
     fields = {} if found is None else comparison_fields(found)
     return {f"{name}:{key[2]}": fields.get(name) for name in COMPARED}
-
-
-def _cost_fields(cost: Cost) -> dict[str, Any]:
-    return {
-        "parameters": cost.parameters,
-        "optimiser_steps": cost.steps,
-        "epochs": cost.epochs,
-        "train_seconds": cost.train_seconds,
-        "flops_per_user": cost.flops_per_user,
-        "peak_memory_bytes": cost.peak_memory_bytes,
-        "stages": "+".join(stage.name for stage in cost.stages),
-    }
 
 
 def _written(value: Any) -> Any:

@@ -10,7 +10,8 @@ from lrbench.report.formats.depth_svg import depth_svg
 from lrbench.report.layout import Layout
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, Table, make_sections
+from lrbench.report.tables import Cell, Paragraph, Section, Table, make_sections
+from lrbench.report.warnings import summarised
 
 __all__ = ["Html"]
 
@@ -76,7 +77,15 @@ def _section(section: Section) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
     tables = "\n".join(_table(section, table) for table in section.tables)
     heading = f"<h2>{escape(section.heading)}</h2>"
-    return f'<section>\n{heading}\n{tables}\n<div class="notes">{notes}</div>\n</section>'
+    prose = "".join(map(_paragraph, section.paragraphs))
+    return f'<section>\n{heading}\n{prose}{tables}\n<div class="notes">{notes}</div>\n</section>'
+
+
+def _paragraph(paragraph: Paragraph) -> str:
+    title = f"<strong>{escape(paragraph.title)}</strong>"
+    if paragraph.code:
+        return f"<p>{title}</p><pre>{escape(paragraph.text)}</pre>"
+    return f"<p>{title} {escape(paragraph.text)}</p>"
 
 
 def _table(section: Section, table: Table) -> str:
@@ -107,7 +116,7 @@ def _cell(cell: Cell) -> str:
 def _warnings(report: Report) -> list[str]:
     if not report.warnings:
         return []
-    items = "".join(f"<li>{escape(str(warning))}</li>" for warning in report.warnings)
+    items = "".join(f"<li>{escape(line)}</li>" for line in summarised(report.warnings))
     return [f'<aside class="warnings" aria-label="Warnings"><ul>{items}</ul></aside>']
 
 

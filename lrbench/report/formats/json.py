@@ -5,54 +5,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from lrbench.report.formats.fields import comparison_fields, provenance_fields, trend_fields
 from lrbench.report.layout import Layout
-from lrbench.report.report import Comparison, Report, Trend
-from lrbench.stats.contrast import Contrast
+from lrbench.report.report import Report
 
-__all__ = ["Json", "comparison_fields"]
-
-
-def comparison_fields(comparison: Comparison) -> dict[str, Any]:
-    """A comparison's fields by name; what stands beside the test is nested."""
-    equivalent = comparison.equivalence.equivalent if comparison.contrast.testable else None
-    return {
-        "dataset": comparison.dataset,
-        "metric": comparison.metric,
-        "proposed": comparison.proposed,
-        "baseline": comparison.baseline,
-        **_contrast_fields(comparison.contrast),
-        "p_holm" if comparison.confirmatory else "p_bh": comparison.p_adjusted,
-        "family_size": comparison.family_size,
-        "relative": comparison.relative.value,
-        "relative_low": comparison.relative.low,
-        "relative_high": comparison.relative.high,
-        "effect_size": comparison.effect_size,
-        "superiority": comparison.superiority,
-        "minimum_detectable": comparison.minimum_detectable,
-        "verdict": str(comparison.verdict),
-        "users": asdict(comparison.users),
-        "equivalence": {**asdict(comparison.equivalence), "equivalent": equivalent},
-        "checks": None if comparison.checks is None else asdict(comparison.checks),
-    }
-
-
-def _contrast_fields(contrast: Contrast) -> dict[str, Any]:
-    low, high = contrast.interval()
-    return {
-        "test": contrast.test,
-        "difference": contrast.difference,
-        "standard_error": contrast.standard_error,
-        "ci_low": low,
-        "ci_high": high,
-        "t": contrast.t,
-        "df": contrast.df,
-        "p": contrast.p,
-        "reason": contrast.reason or None,
-    }
-
-
-def _trend_fields(trend: Trend) -> dict[str, Any]:
-    return {"dataset": trend.dataset, "label": trend.label, **_contrast_fields(trend.contrast)}
+__all__ = ["Json"]
 
 
 def _known(value: Any) -> Any:
@@ -86,7 +43,7 @@ class Json:
             "descriptive": [comparison_fields(comparison) for comparison in report.descriptive],
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
-            "trends": [_trend_fields(trend) for trend in report.trends],
+            "trends": [trend_fields(trend) for trend in report.trends],
             "controls": {label: record.model_dump() for label, record in report.controls.items()},
             "matches": [match.model_dump() for match in report.matches],
             "published": [
@@ -98,5 +55,7 @@ class Json:
                 for warning in report.warnings
             ],
             "caption": report.caption,
+            "rows_of_suite": report.rows_of_suite,
+            "provenance": provenance_fields(report.provenance),
         }
         return json.dumps(_known(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

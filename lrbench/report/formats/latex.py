@@ -9,7 +9,8 @@ import unicodedata
 
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, make_sections
+from lrbench.report.tables import Cell, Section, made_by, make_sections
+from lrbench.report.warnings import summarised
 
 __all__ = ["Latex", "escape"]
 
@@ -81,10 +82,12 @@ class Latex:
     def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return a float with the quality on all datasets, then one for each further kind of table."""
         comments = ["Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
-        comments += [f"Warning: {warning}" for warning in report.warnings]
+        comments.append(made_by(report.provenance))
+        comments += [f"Warning: {line}" for line in summarised(report.warnings)]
         floats = [
             _float(section, f"tab:{_slug(report.suite)}-{_slug(section.heading)}")
             for section in make_sections(report, layout)
+            if section.tables
         ]
         text = "\n".join(floats)
         if any(not _in_latin_fonts(sign) for sign in text):

@@ -1,4 +1,4 @@
-"""The report as GitHub-flavoured Markdown; superscripts and underlines in the HTML that it allows."""
+"""The report as GitHub-flavoured Markdown, with superscripts in the HTML that it allows."""
 
 import re
 
@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, Table, make_sections
+from lrbench.report.tables import Cell, Paragraph, Section, Table, make_sections
+from lrbench.report.warnings import grouped, summarised
 
 __all__ = ["Markdown", "escape"]
 
@@ -17,14 +18,17 @@ class Markdown:
     """Pipe tables."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the report as a section of a document."""
-        title = f"## {escape(report.suite)} ({escape(report.protocol.name)})"
-        quality, *others = make_sections(report, layout)
-        parts = [title, *_section(quality)]
-        if report.warnings:
-            parts.append("\n".join(f"- **Warning:** {escape(str(warning))}" for warning in report.warnings))
-        for section in others:
+        """Return the report as a section of a document: the answer first, warnings after the quality."""
+        layout = layout or Layout()
+        parts = [f"## {escape(report.suite)} ({escape(report.protocol.name)})"]
+        told = False
+        for section in make_sections(report, layout):
+            if not told and section.name not in ("answer", "quality"):
+                parts += _warnings(report, layout)
+                told = True
             parts += _section(section)
+        if not told and layout.tables != ("answer",):
+            parts += _warnings(report, layout)
         return "\n\n".join(parts) + "\n"
 
 
@@ -33,8 +37,29 @@ def escape(text: str) -> str:
     return SPECIAL.sub(r"\\\1", text)
 
 
+def _warnings(report: Report, layout: Layout) -> list[str]:
+    if layout.length != "full":
+        lines = [f"- **Warning:** {escape(line)}" for line in summarised(report.warnings)]
+    else:
+        lines = []
+        for group in grouped(report.warnings):
+            lines.append(f"- **Warning:** {escape(group.summary)}")
+            lines += [f"  - {escape(detail)}" for detail in group.details]
+    return ["\n".join(lines)] if lines else []
+
+
 def _section(section: Section) -> list[str]:
-    return [*(_table(section, table) for table in section.tables), escape(" ".join(section.notes))]
+    prose = [_paragraph(paragraph) for paragraph in section.paragraphs]
+    heading = [f"### {escape(section.heading)}"] if prose else []
+    tables = [_table(section, table) for table in section.tables]
+    return [*heading, *prose, *tables, *([escape(" ".join(section.notes))] if section.notes else [])]
+
+
+def _paragraph(paragraph: Paragraph) -> str:
+    if paragraph.code:
+        fence = "`" * (1 + max((len(run) for run in re.findall(r"`{2,}", paragraph.text)), default=2))
+        return f"**{escape(paragraph.title)}**\n\n{fence}\n{paragraph.text}\n{fence}"
+    return f"**{escape(paragraph.title)}** {escape(paragraph.text)}"
 
 
 def _table(section: Section, table: Table) -> str:
@@ -53,7 +78,7 @@ def _cell(cell: Cell) -> str:
     if cell.emphasis == "best":
         text = f"**{text}**"
     elif cell.emphasis == "second":
-        text = f"<u>{text}</u>"
+        text = f"<ins>{text}</ins>"
     spread = f" ± {cell.spread}" if cell.spread else ""
     marks = f"<sup>{escape(cell.marks)}</sup>" if cell.marks else ""
     return f"{text}{spread}{marks}"

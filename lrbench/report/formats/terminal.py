@@ -5,18 +5,21 @@ Where styles cannot be shown (a pipe, a file) a sign before the number stands fo
 
 import io
 import math
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, Table, make_sections
+from lrbench.report.tables import Cell, Section, Table, made_by, make_sections
+from lrbench.report.warnings import grouped, summarised
 
 __all__ = ["Terminal"]
 
@@ -37,8 +40,12 @@ class Terminal:
     """Whether bold and underlined can be shown; none: if standard output is a terminal."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the report, with escape sequences only where styles can be shown."""
-        styled = sys.stdout.isatty() if self.styled is None else self.styled
+        """Return the report, with escape sequences only where styles can be shown.
+
+        The answer is last: it is what stays on the screen.
+        """
+        layout = layout or Layout()
+        styled = _can_show_styles() if self.styled is None else self.styled
         file = io.StringIO()
         console = Console(
             file=file,
@@ -48,19 +55,49 @@ class Terminal:
             markup=False,
             emoji=False,
         )
-        console.print(Text(f"{report.suite} · {report.protocol.name}", style="bold"))
-        quality, *others = make_sections(report, layout)
-        _print(console, quality, styled)
-        if not styled:
-            console.print("Before a number: * best, _ second.")
-        for warning in report.warnings:
-            console.print(Text(f"Warning: {warning}", style="yellow"))
-        for section in others:
+        alone = layout.tables == ("answer",)
+        if not alone:
+            console.print(Text(f"{report.suite} · {report.protocol.name}", style="bold"))
+        sections = {section.name: section for section in make_sections(report, layout)}
+        answer = sections.pop("answer", None)
+        if layout.length != "full" and "provenance" not in layout.tables:
+            sections.pop("provenance", None)
+        for section in sections.values():
             _print(console, section, styled)
+            if section.name == "quality" and not styled:
+                console.print("Before a number: * best, _ second.")
+        if not alone:
+            console.print()
+            _foot(console, report, layout)
+        if answer is not None:
+            _print(console, answer, styled)
         return file.getvalue()
 
 
+def _can_show_styles() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _foot(console: Console, report: Report, layout: Layout) -> None:
+    """What made the numbers, then the warnings."""
+    console.print(Text(made_by(report.provenance), style="dim"))
+    if layout.length != "full":
+        for line in summarised(report.warnings):
+            console.print(Text(f"Warning: {line}", style="yellow"))
+        return
+    for group in grouped(report.warnings):
+        console.print(Text(f"Warning: {group.summary}", style="yellow"))
+        for detail in group.details:
+            console.print(Padding(Text(f"- {detail}"), (0, 0, 0, 2)))
+
+
 def _print(console: Console, section: Section, styled: bool) -> None:
+    if section.paragraphs:
+        console.print()
+        console.print(Text(section.heading, style="bold"))
+    for paragraph in section.paragraphs:
+        title = Text(paragraph.title, style="bold")
+        console.print(title + Text("\n" if paragraph.code else " ") + Text(paragraph.text, style=""))
     for table in section.tables:
         console.print()
         console.print(Text(table.title, style="bold"))

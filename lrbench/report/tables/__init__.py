@@ -9,11 +9,12 @@ from lrbench.report.report import Report
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_section
+from lrbench.report.tables.provenance import made_by, provenance_section
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 
-__all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "make_sections"]
+__all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "made_by", "make_sections"]
 
 SECTIONS: dict[str, Callable[[Report], Section]] = {
     "quality": quality_section,
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "comparison": comparison_section,
     "cost": cost_section,
     "depth": depth_section,
+    "provenance": provenance_section,
 }
 """Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""
 

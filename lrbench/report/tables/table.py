@@ -37,6 +37,8 @@ class Paragraph:
 
     title: str
     text: str
+    code: bool = False
+    """Whether to show the text as it is, with its line breaks."""
 
 
 @dataclass(frozen=True)

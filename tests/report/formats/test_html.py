@@ -49,7 +49,7 @@ def page(report: Report) -> Strict:
 
 def test_well_formed(page: Strict) -> None:
     assert page.open == []
-    assert len([tag for tag, _ in page.seen if tag == "table"]) == 8
+    assert len([tag for tag, _ in page.seen if tag == "table"]) == 10
 
 
 def test_nothing_is_loaded_from_elsewhere(report: Report) -> None:

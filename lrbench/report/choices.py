@@ -1,0 +1,168 @@
+"""Choose what a report or a figure shows: rows, datasets, their order and their names.
+
+A choice changes no number. Families, tests and the marks of the best are those of the whole suite, and a
+sentence of the caption says so.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
+from statistics import fmean
+from typing import Any
+
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.report.report import Report
+from lrbench.store.suites import SuiteRecord
+
+__all__ = ["Choices", "choose", "rename_rows", "shown_names"]
+
+LABEL_FIELDS = ("label", "proposed", "baseline")
+"""Fields of the parts of a report that name a row."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person wants to see; empty: everything, as the suite has it."""
+
+    datasets: tuple[str, ...] = ()
+    """Names or patterns such as ``amazon-*``."""
+
+    only: tuple[str, ...] = ()
+    """Labels or patterns of the rows to show, by the suite's own names."""
+
+    hide: tuple[str, ...] = ()
+    """Labels or patterns of rows to leave out."""
+
+    sort: str = ""
+    """A metric: rows stand by its mean over the datasets, the highest first."""
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """Label of the suite → label to print."""
+
+
+def rename_rows(suite: SuiteRecord, names: Mapping[str, str]) -> SuiteRecord:
+    """Give rows of a suite other labels, everywhere in its record.
+
+    Raises:
+        RequestError: a label is not the suite's, or two rows would have one label.
+    """
+    for old in names:
+        if old not in suite.labels:
+            raise RequestError(
+                f'The suite {suite.name} has no label "{old}" to rename.', did_you_mean(old, suite.labels)
+            )
+    labels = [names.get(label, label) for label in suite.labels]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise RequestError(f'Two rows would be called "{twice}".', "Give each row a name of its own.")
+    if not names:
+        return suite
+    return SuiteRecord.model_validate(_renamed(suite.model_dump(mode="json"), names, ""))
+
+
+def _renamed(value: Any, names: Mapping[str, str], key: str) -> Any:
+    """Replace labels at the keys of a suite's record that hold some."""
+    if isinstance(value, dict):
+        return {
+            names.get(name, name) if key == "controls" else name: _renamed(part, names, name)
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_renamed(part, names, key) for part in value]
+    return names.get(value, value) if key in ("label", "labels", "of", "proposed", "against") else value
+
+
+def shown_names(names: Sequence[str], only: Sequence[str], hide: Sequence[str], what: str) -> list[str]:
+    """Return the names that the patterns leave, in their order.
+
+    A pattern that equals a name means that name alone, so that signs such as ``[`` need no escape.
+
+    Raises:
+        RequestError: a pattern matches nothing, or nothing is left.
+    """
+    kept = _matching(names, only, what) if only else set(names)
+    kept -= _matching(names, hide, what)
+    if not kept:
+        raise RequestError(f"No {what} is left to show.", "Leave out --hide, or name others with --only.")
+    return [name for name in names if name in kept]
+
+
+def _matching(names: Sequence[str], patterns: Sequence[str], what: str) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        here = {pattern} & set(names) or {name for name in names if fnmatchcase(name, pattern)}
+        if not here:
+            raise RequestError(f'"{pattern}" matches no {what}.', did_you_mean(pattern, names))
+        found |= here
+    return found
+
+
+def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sort: str = "") -> Report:
+    """Keep the given rows and datasets of a report, in the order of ``sort`` or that of the report.
+
+    Raises:
+        RequestError: ``sort`` is no metric of the report.
+    """
+    ordered = _ordered(report, labels, sort)
+    changes: dict[str, Any] = {"labels": tuple(ordered)}
+    for part in fields(report):
+        value = getattr(report, part.name)
+        if part.name == "datasets":
+            changes["datasets"] = tuple(note for note in value if note.summary.name in datasets)
+        elif part.name == "controls":
+            changes["controls"] = {label: record for label, record in value.items() if label in ordered}
+        elif part.name != "warnings" and isinstance(value, tuple) and value and _has_place(value[0]):
+            changes[part.name] = tuple(_sorted([v for v in value if _shown(v, ordered, datasets)], ordered))
+    shown = replace(report, **changes)
+    return replace(shown, caption=(*report.caption, *_hidden(report, shown)))
+
+
+def _ordered(report: Report, labels: Sequence[str], sort: str) -> list[str]:
+    if not sort:
+        return [label for label in report.labels if label in labels]
+    metrics = dict.fromkeys(row.metric for row in report.rows)
+    if sort not in metrics:
+        raise RequestError(f'The report has no metric "{sort}" to sort by.', did_you_mean(sort, metrics))
+    means = {
+        label: fmean(row.mean for row in report.rows if (row.label, row.metric) == (label, sort))
+        for label in dict.fromkeys(row.label for row in report.rows)
+    }
+    kept = [label for label in report.labels if label in labels]
+    return sorted(kept, key=lambda label: -means.get(label, float("-inf")))
+
+
+def _has_place(item: Any) -> bool:
+    """Whether it belongs to a row or a dataset."""
+    named = is_dataclass(item) or hasattr(item, "model_dump")
+    return named and any(hasattr(item, name) for name in ("dataset", *LABEL_FIELDS))
+
+
+def _shown(item: Any, labels: Collection[str], datasets: Collection[str]) -> bool:
+    named = (getattr(item, name) for name in LABEL_FIELDS if hasattr(item, name))
+    dataset = getattr(item, "dataset", None)
+    return (not isinstance(dataset, str) or dataset in datasets) and all(
+        label in labels for label in named if isinstance(label, str)
+    )
+
+
+def _sorted(items: list[Any], labels: Sequence[str]) -> list[Any]:
+    """Put parts of rows in the order of the labels within each dataset; comparisons keep theirs."""
+    if not items or not isinstance(getattr(items[0], "label", None), str):
+        return items
+    if not isinstance(getattr(items[0], "dataset", None), str):
+        return sorted(items, key=lambda item: labels.index(item.label))
+    datasets = list(dict.fromkeys(item.dataset for item in items))
+    return sorted(items, key=lambda item: (datasets.index(item.dataset), labels.index(item.label)))
+
+
+def _hidden(report: Report, shown: Report) -> list[str]:
+    parts = []
+    for what, all_of_it, left in (
+        ("rows", report.labels, shown.labels),
+        ("datasets", report.datasets, shown.datasets),
+    ):
+        if len(left) < len(all_of_it):
+            parts.append(f"{len(left)} of {len(all_of_it)} {what}")
+    if not parts:
+        return []
+    return [f"Shown: {' and '.join(parts)}. Marks, tests and their families are those of the whole suite."]

@@ -1,0 +1,77 @@
+"""The parts of a report as plain values by name, for the machine-readable formats."""
+
+from dataclasses import asdict
+from typing import Any
+
+from lrbench.report.provenance import Provenance
+from lrbench.report.report import Comparison, Cost, Trend
+from lrbench.stats.contrast import Contrast
+
+__all__ = ["comparison_fields", "contrast_fields", "cost_fields", "provenance_fields", "trend_fields"]
+
+
+def comparison_fields(comparison: Comparison) -> dict[str, Any]:
+    """A comparison's fields by name; what stands beside the test is nested."""
+    equivalent = comparison.equivalence.equivalent if comparison.contrast.testable else None
+    return {
+        "dataset": comparison.dataset,
+        "metric": comparison.metric,
+        "proposed": comparison.proposed,
+        "baseline": comparison.baseline,
+        **contrast_fields(comparison.contrast),
+        "p_holm" if comparison.confirmatory else "p_bh": comparison.p_adjusted,
+        "family_size": comparison.family_size,
+        "relative": comparison.relative.value,
+        "relative_low": comparison.relative.low,
+        "relative_high": comparison.relative.high,
+        "effect_size": comparison.effect_size,
+        "superiority": comparison.superiority,
+        "minimum_detectable": comparison.minimum_detectable,
+        "verdict": str(comparison.verdict),
+        "users": asdict(comparison.users),
+        "equivalence": {**asdict(comparison.equivalence), "equivalent": equivalent},
+        "checks": None if comparison.checks is None else asdict(comparison.checks),
+    }
+
+
+def contrast_fields(contrast: Contrast) -> dict[str, Any]:
+    """The test of a difference, with its 95 % interval."""
+    low, high = contrast.interval()
+    return {
+        "test": contrast.test,
+        "difference": contrast.difference,
+        "standard_error": contrast.standard_error,
+        "ci_low": low,
+        "ci_high": high,
+        "t": contrast.t,
+        "df": contrast.df,
+        "p": contrast.p,
+        "reason": contrast.reason or None,
+    }
+
+
+def trend_fields(trend: Trend) -> dict[str, Any]:
+    """A trend over depth."""
+    return {"dataset": trend.dataset, "label": trend.label, **contrast_fields(trend.contrast)}
+
+
+def cost_fields(cost: Cost) -> dict[str, Any]:
+    """A row's cost, its stages joined by name."""
+    return {
+        "parameters": cost.parameters,
+        "optimiser_steps": cost.steps,
+        "epochs": cost.epochs,
+        "train_seconds": cost.train_seconds,
+        "flops_per_user": cost.flops_per_user,
+        "peak_memory_bytes": cost.peak_memory_bytes,
+        "stages": "+".join(stage.name for stage in cost.stages),
+    }
+
+
+def provenance_fields(provenance: Provenance) -> dict[str, Any]:
+    """What made the report, times in ISO 8601."""
+    return {
+        **asdict(provenance),
+        "started": provenance.started.isoformat(),
+        "ended": provenance.ended.isoformat(),
+    }

@@ -1,0 +1,112 @@
+"""Where the numbers of a report come from: versions, devices, dates, data and settings of its trials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import lrbench
+from lrbench.store.frames import FinishedTrial
+
+__all__ = ["Provenance", "Recipe", "StageRecipe", "make_provenance"]
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """Settings of one training stage."""
+
+    name: str
+    training: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a row was made on a dataset: enough to make it again."""
+
+    dataset: str
+    label: str
+    model: str
+    """The registered name."""
+
+    params: Mapping[str, Any]
+    """Every option of the model, defaults included."""
+
+    stages: tuple[StageRecipe, ...]
+    depth: int
+    """Latent reasoning steps at inference; 0 where the model does not reason."""
+
+    draws: int
+    """Draws of the initial noise; a user's value is the mean over them."""
+
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the trials of a report, and the report."""
+
+    lrbench: str
+    """Version that made the report; that of the trials is in ``versions``."""
+
+    versions: Mapping[str, tuple[str, ...]]
+    """Package, Python or commit → the distinct versions among the trials, sorted."""
+
+    devices: tuple[str, ...]
+    threads: tuple[int, ...]
+    """Distinct numbers of threads of the trials on a CPU."""
+
+    trials: int
+    """Distinct trials."""
+
+    started: datetime
+    """Start of the first trial."""
+
+    ended: datetime
+    """End of the last trial."""
+
+    recipes: tuple[Recipe, ...]
+    suite_file: str = ""
+    """The suite file as it was when the suite last ran; empty: the record of the suite has none."""
+
+    command: str = ""
+    """The command that made the report; empty: it was made from Python."""
+
+
+def make_provenance(trials: Sequence[FinishedTrial], suite_file: str = "", command: str = "") -> Provenance:
+    """Gather it from the trials of a report; there is at least one."""
+    records = {trial.record.id: trial.record for trial in trials}.values()
+    packages = dict.fromkeys(package for record in records for package in record.versions)
+    rows: dict[tuple[str, str], list[FinishedTrial]] = {}
+    for trial in trials:
+        rows.setdefault((trial.cell.dataset, trial.cell.label), []).append(trial)
+    return Provenance(
+        lrbench=lrbench.__version__,
+        versions={
+            package: tuple(sorted({record.versions.get(package, "unknown") for record in records}))
+            for package in packages
+        },
+        devices=tuple(sorted({record.device for record in records})),
+        threads=tuple(sorted({record.threads for record in records if record.device == "cpu"})),
+        trials=len(records),
+        started=min(record.started for record in records),
+        ended=max(record.ended for record in records),
+        recipes=tuple(_recipe(dataset, label, runs) for (dataset, label), runs in rows.items()),
+        suite_file=suite_file,
+        command=command,
+    )
+
+
+def _recipe(dataset: str, label: str, runs: Sequence[FinishedTrial]) -> Recipe:
+    record = runs[0].record
+    return Recipe(
+        dataset=dataset,
+        label=label,
+        model=record.model,
+        params=dict(record.params),
+        stages=tuple(
+            StageRecipe(stage.name, stage.training.model_dump(mode="json")) for stage in record.config.stages
+        ),
+        depth=record.depth,
+        draws=record.draws,
+        seeds=tuple(run.cell.seed for run in runs),
+    )

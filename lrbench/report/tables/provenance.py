@@ -1,0 +1,109 @@
+"""Where the numbers come from: what made them, from which data, with which settings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lrbench.report.provenance import Provenance, Recipe, StageRecipe
+from lrbench.report.report import Report
+from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.wording import counted, listed
+
+__all__ = ["made_by", "provenance_section", "written_options"]
+
+COLUMNS = ("Model", "registered as", "depth", "draws", "seeds", "options", "training")
+
+
+def provenance_section(report: Report) -> Section:
+    """Tabulate how each row was made; the paragraphs say by what and from which data."""
+    origin = report.provenance
+    common = common_training(origin.recipes)
+    tables = tuple(
+        Table(f"Settings on {note.summary.name}", tuple(_rows(report, note.summary.name, common)))
+        for note in report.datasets
+    )
+    notes = (
+        "Depth: latent reasoning steps at inference. Draws: samples of the initial noise; a user's value is "
+        "the mean over them.",
+        "Options: those of the model, defaults included. Training: settings that differ from those of all.",
+    )
+    return Section(
+        "Provenance", COLUMNS, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report, common))
+    )
+
+
+def made_by(origin: Provenance) -> str:
+    """One sentence: versions, device, dates."""
+    versions = "; ".join(f"{name} {listed(found)}" for name, found in origin.versions.items())
+    threads = f" with {listed([str(count) for count in origin.threads])} threads" if origin.threads else ""
+    first, last = origin.started.date().isoformat(), origin.ended.date().isoformat()
+    dates = f"on {first}" if first == last else f"from {first} to {last}"
+    return (
+        f"{counted(origin.trials, 'trial')} run {dates} on {listed(origin.devices)}{threads} "
+        f"({versions}); report by lrbench {origin.lrbench}."
+    )
+
+
+def written_options(options: Mapping[str, Any]) -> str:
+    """``width = 64, loss = bce``."""
+    return ", ".join(f"{name} = {_written(value)}" for name, value in options.items())
+
+
+def common_training(recipes: Sequence[Recipe]) -> dict[str, Any]:
+    """Return the training settings that all stages of all rows share."""
+    stages = [stage.training for recipe in recipes for stage in recipe.stages]
+    if not stages:
+        return {}
+    return {
+        name: value for name, value in stages[0].items() if all(stage[name] == value for stage in stages[1:])
+    }
+
+
+def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph]:
+    origin = report.provenance
+    yield Paragraph("Made by", made_by(origin))
+    for note in report.datasets:
+        summary = note.summary
+        checked = "compared with a known checksum" if summary.verified else "not compared with a checksum"
+        source = "generated" if summary.synthetic else f"source {summary.source}, {checked}"
+        yield Paragraph(
+            f"Data: {summary.name}",
+            f"{summary.edition.rstrip('.')}; {source}; {summary.counts.users:,} users, "
+            f"{summary.counts.items:,} items, {summary.counts.interactions:,} interactions; "
+            f"fingerprint {summary.fingerprint}.",
+        )
+    if common:
+        yield Paragraph("Training of all rows", f"{written_options(common)}.")
+    if origin.command:
+        yield Paragraph("Command", origin.command, code=True)
+    if origin.suite_file:
+        yield Paragraph("Suite file", origin.suite_file.rstrip(), code=True)
+
+
+def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+    for recipe in report.provenance.recipes:
+        if recipe.dataset == dataset and recipe.label in report.labels:
+            texts = (
+                recipe.label,
+                recipe.model,
+                str(recipe.depth),
+                str(recipe.draws),
+                ", ".join(str(seed) for seed in recipe.seeds),
+                written_options(recipe.params),
+                "; ".join(_stage(stage, common) for stage in recipe.stages),
+            )
+            yield tuple(Cell(text) for text in texts)
+
+
+def _stage(stage: StageRecipe, common: Mapping[str, Any]) -> str:
+    own = {name: value for name, value in stage.training.items() if name not in common}
+    return f"{stage.name}: {written_options(own)}" if own else stage.name
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "none"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_written(part) for part in value)}]"
+    return str(value)

@@ -1,0 +1,94 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lrbench.errors import RequestError
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.choices import Choices, choose, rename_rows, shown_names
+from lrbench.report.report import Report
+from lrbench.store.layout import Results
+from lrbench.store.suites import ControlRecord, SuiteRecord
+
+
+def built(suite: SuiteRecord, root: Path, **choices: object) -> Report:
+    return build_report(suite, Results(root), ReportOptions(choices=Choices(**choices)))  # type: ignore[arg-type]
+
+
+def test_nothing_chosen_changes_nothing(report: Report) -> None:
+    everything = choose(report, report.labels, [note.summary.name for note in report.datasets])
+    assert everything == report
+
+
+def test_hidden_rows_stay_in_the_family(suite: SuiteRecord, root: Path, report: Report) -> None:
+    shown = built(suite, root, only=("LARES", "SASRec"), datasets=("sample",))
+    assert {row.label for row in shown.rows} == {"LARES", "SASRec"}
+    assert {row.dataset for row in shown.rows} == {"sample"}
+    whole = next(c for c in report.comparisons if (c.dataset, c.baseline) == ("sample", "SASRec"))
+    (left,) = shown.comparisons
+    assert left == whole
+    assert left.family_size == 6
+    assert shown.caption[:-1] == report.caption
+    assert shown.caption[-1] == (
+        "Shown: 2 of 4 rows and 1 of 2 datasets. "
+        "Marks, tests and their families are those of the whole suite."
+    )
+
+
+def test_costs_depths_and_settings_follow_the_rows(suite: SuiteRecord, root: Path) -> None:
+    shown = built(suite, root, hide=("LARES w/o*",))
+    assert {cost.label for cost in shown.costs} == {"Popularity", "SASRec", "LARES"}
+    assert {point.label for point in shown.depths} == {"LARES"}
+    assert {curve.label for curve in shown.curves} == {"SASRec", "LARES"}
+
+
+def test_rows_are_sorted_by_their_mean_over_datasets(suite: SuiteRecord, root: Path) -> None:
+    shown = built(suite, root, sort="ndcg@10")
+    assert shown.labels == ("LARES", "LARES w/o_RPT & 50%", "SASRec", "Popularity")
+    assert [row.label for row in shown.rows if (row.dataset, row.metric) == ("sample", "mrr")] == []
+    of_sample = [row.label for row in shown.rows if (row.dataset, row.metric) == ("sample", "ndcg@10")]
+    assert of_sample == list(shown.labels)
+
+
+def test_another_name_everywhere(suite: SuiteRecord, root: Path, report: Report) -> None:
+    shown = built(suite, root, rename={"LARES": "Ours"}, only=("LARES", "SASRec"))
+    assert shown.labels == ("SASRec", "Ours")
+    assert {comparison.proposed for comparison in shown.comparisons} == {"Ours"}
+    assert any("Ours is better" in sentence for sentence in shown.caption)
+    assert [row.mean for row in shown.rows if row.label == "Ours"] == [
+        row.mean for row in report.rows if row.label == "LARES"
+    ]
+
+
+def test_controls_are_renamed_with_their_model(suite: SuiteRecord) -> None:
+    controls = {"SASRec": ControlRecord(of="LARES", control="no-reasoning")}
+    renamed = rename_rows(suite.model_copy(update={"controls": controls}), {"LARES": "L", "SASRec": "S"})
+    assert renamed.controls == {"S": ControlRecord(of="L", control="no-reasoning")}
+    assert renamed.proposed == ("L",)
+    assert {cell.label for cell in renamed.trials} == {"Popularity", "S", "L", "LARES w/o_RPT & 50%"}
+
+
+def test_a_name_with_brackets_is_no_pattern() -> None:
+    assert shown_names(["A [1]", "A 1"], ["A [1]"], (), "row") == ["A [1]"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"only": ("SASREC",)}, r'"SASREC" matches no row\. Did you mean "SASRec"\?'),
+        ({"datasets": ("smaple",)}, r'"smaple" matches no dataset\. Did you mean "sample"\?'),
+        ({"hide": ("*",)}, "No row is left to show"),
+        ({"sort": "ndcg"}, r'no metric "ndcg" to sort by'),
+        ({"rename": {"LARS": "x"}}, r'no label "LARS" to rename\. Did you mean "LARES"\?'),
+        ({"rename": {"LARES": "SASRec"}}, 'Two rows would be called "SASRec"'),
+    ],
+)
+def test_wrong_choices(suite: SuiteRecord, root: Path, choices: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        built(suite, root, **choices)
+
+
+def test_order_of_a_report_without_a_metric(report: Report) -> None:
+    rows = tuple(reversed(report.rows))
+    shown = choose(replace(report, rows=rows), report.labels, ["sample"])
+    assert list(dict.fromkeys(row.label for row in shown.rows)) == list(report.labels)

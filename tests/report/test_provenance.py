@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.formats import FORMATS
+from lrbench.report.layout import Layout
+from lrbench.report.report import Report
+from lrbench.report.tables import make_sections
+from lrbench.store.layout import Results
+
+FILE = 'name = "demo"\nseeds = [1, 2, 3]  # `ticks` and <b>'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    root = tmp_path_factory.mktemp("made")
+    versions = {"python": "3.11.7", "torch": "2.9.0", "lrbench": "0.1.0", "commit": "abc123"}
+    models = [Made("A", 1.0, draws=2), Made("B", record={"versions": versions, "device": "NVIDIA H100"})]
+    suite = make_suite(root, models, proposed=["A"], text=FILE)
+    return build_report(suite, Results(root), ReportOptions(command="lrbench report demo"))
+
+
+def test_versions_devices_and_dates_are_those_of_the_trials(made: Report) -> None:
+    origin = made.provenance
+    assert origin.versions["torch"] == ("2.13.0", "2.9.0")
+    assert origin.versions["commit"] == ("abc123", "unknown")
+    assert origin.devices == ("NVIDIA H100", "cpu")
+    assert (origin.trials, origin.threads) == (6, (2,))
+    assert origin.started.date().isoformat() == "2026-11-01"
+    assert [(recipe.label, recipe.draws, recipe.seeds) for recipe in origin.recipes] == [
+        ("A", 2, (1, 2, 3)),
+        ("B", 1, (1, 2, 3)),
+    ]
+
+
+def test_settings_that_all_rows_share_are_said_once(made: Report) -> None:
+    section = next(section for section in make_sections(made) if section.name == "provenance")
+    texts = {paragraph.title: paragraph.text for paragraph in section.paragraphs}
+    assert "max_epochs = 300" in texts["Training of all rows"]
+    assert section.tables[0].rows[0][-1].text == "supervised"
+    assert texts["Suite file"] == FILE
+
+
+@pytest.mark.parametrize("name", ["markdown", "html", "json", "csv", "latex", "terminal"])
+def test_every_format_says_what_made_it(made: Report, name: str) -> None:
+    text = FORMATS.load(name)().render(made)
+    for fact in ("2.9.0", "abc123", "NVIDIA H100", "2026-11-01"):
+        assert fact in text
+
+
+def test_json_holds_it_all(made: Report) -> None:
+    origin = json.loads(FORMATS.load("json")().render(made))["provenance"]
+    assert origin["suite_file"] == FILE
+    assert origin["command"] == "lrbench report demo"
+    assert origin["recipes"][0]["stages"][0]["training"]["max_epochs"] == 300
+
+
+def test_a_terminal_shows_the_settings_only_in_full(made: Report) -> None:
+    terminal = FORMATS.load("terminal")
+    assert "max_epochs" not in terminal().render(made)
+    assert "max_epochs" in terminal().render(made, Layout(length="full"))
