@@ -14,14 +14,15 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lrbench.config.protocol import Filters
+from lrbench.config.protocol import Filters, find_protocol
 from lrbench.config.training import LongSequences, TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.dataset import Origin
 from lrbench.data.packing import pack
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers.amazon import Amazon2014Csv
-from lrbench.data.sequences import Sequences, Split, leave_one_out
+from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splitting import split as split_data
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.base import GradientStage
 from lrbench.models.layers.attention import Attention
@@ -67,7 +68,7 @@ def split() -> Split:
     lengths = np.minimum(5 + source.geometric(0.25, 4_000) - 1, 200)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     items = (source.zipf(1.3, offsets[-1]) % N_ITEMS).astype(np.int32)
-    return leave_one_out(Sequences(items, offsets, None, N_ITEMS))
+    return split_data(Sequences(items, offsets, None, N_ITEMS), find_protocol("loo-50"))
 
 
 def stage_and_batches(name: str, split: Split) -> tuple[GradientStage, list[TrainingBatch]]:
@@ -133,7 +134,7 @@ def test_long_sequences(benchmark: BenchmarkFixture, mode: LongSequences) -> Non
     lengths = np.clip(source.lognormal(4.6, 0.9, 100), 20, 2_000).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     items = source.integers(0, 3_416, offsets[-1], dtype=np.int32)
-    view = leave_one_out(Sequences(items, offsets, None, 3_416)).train
+    view = split_data(Sequences(items, offsets, None, 3_416), find_protocol("loo-50")).train
     model = SASRec(SASRecConfig(), view.n_items, 50)
     stage = model.stages["supervised"](model)
     data = TrainingData(view, 50, long_sequences=mode)

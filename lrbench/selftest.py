@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from lrbench.config.protocol import find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
+from lrbench.data.splitting import split
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import ndcg, recall
 from lrbench.models.base import FitStage
@@ -39,13 +41,13 @@ def popularity_by_hand() -> str | None:
     """Mid-ranks of popularity on a tiny dataset, worked by hand."""
     # Training parts: 0 1 | 0 2 | 0 1. Counts: item 0 three, item 1 two, item 2 one, items 3 and 4 none.
     items = np.array([0, 1, 2, 3, 0, 2, 1, 4, 0, 1, 3, 2], dtype=np.int32)
-    split = leave_one_out(Sequences(items, np.array([0, 4, 8, 12]), None, 5))
+    parts = split(Sequences(items, np.array([0, 4, 8, 12]), None, 5), find_protocol("loo-50"))
     kind = MODELS.load("popularity")
     model = kind(kind.Config(), 5, 10)
     counting = kind.stages["counting"](model)
     assert isinstance(counting, FitStage)
-    counting.fit(split.train)
-    ranks = rank_targets(model, split.test, (0,), 0, _CPU)
+    counting.fit(parts.train)
+    ranks = rank_targets(model, parts.test, (0,), 0, _CPU)
     # Targets 3, 4, 2: items 3 and 4 share ranks 4 and 5; the histories hold three other items each.
     return _compare([*ranks.rank[0], *ranks.rank_masked[0]], [4.5, 4.5, 3, 1.5, 1.5, 1])
 
@@ -86,13 +88,13 @@ CHECKS: tuple[Callable[[], str | None], ...] = (
 
 def _train_a_little() -> torch.Tensor:
     items = np.random.default_rng(0).integers(0, 50, 400).astype(np.int32)
-    split = leave_one_out(Sequences(items, np.arange(0, 401, 8), None, 50))
+    parts = split(Sequences(items, np.arange(0, 401, 8), None, 50), find_protocol("loo-50"))
     seed_torch(0)
     kind = MODELS.load("sasrec")
     model = kind(kind.Config(width=16, layers=1, heads=2, inner_width=32), 50, 8)  # type: ignore[call-arg]
     stage = Supervised(model)
     training = TrainingConfig(batch_size=64)
-    data = TrainingData(split.train, 8)
+    data = TrainingData(parts.train, 8)
     batches = data.batches(training.batch_size, _CPU, shuffle_source(0, 0, 1))
     run_epoch(stage, Optimiser(model.parameters(), training), batches, training, _CPU, "the self-test")
     return torch.cat([parameter.detach().ravel() for parameter in model.parameters()])

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lrbench.config.protocol import PROTOCOLS, Filters
+from lrbench.config.protocol import PROTOCOLS, Filters, find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts, write_prepared
-from lrbench.data.sequences import Sequences
+from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splitting import split
 from lrbench.execution.trial import TrialOrder
 from lrbench.registry import MODELS
 
@@ -34,6 +35,11 @@ def walks(users: int = 120, items: int = 40, seed: int = 0) -> list[list[int]]:
         steps = np.where(source.random(source.integers(6, 15)) < 0.8, 1, source.integers(2, items))
         sequences.append(((source.integers(items) + np.cumsum(steps)) % items).tolist())
     return sequences
+
+
+def leave_one_out(sequences: Sequences) -> Split:
+    """Split as the leave-one-out protocols do."""
+    return split(sequences, find_protocol("loo-50"))
 
 
 def small_dataset(users: int = 120, items: int = 40, seed: int = 0) -> PreparedDataset:

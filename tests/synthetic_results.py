@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lrbench.config.protocol import protocol
+from lrbench.config.protocol import find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.dataset import StepCounts
@@ -70,7 +70,7 @@ def make_suite(
     ]
     record = SuiteRecord(
         name="demo",
-        protocol=protocol("loo-20"),
+        protocol=find_protocol("loo-20"),
         datasets=tuple(datasets),
         labels=tuple(made.label for made in models),
         seeds=tuple(seeds),
@@ -152,7 +152,7 @@ def _config(made: Made, dataset: str, seed: int) -> TrialConfig:
     return TrialConfig(
         dataset=dataset,
         fingerprint="f00d",
-        protocol=protocol("loo-20"),
+        protocol=find_protocol("loo-20"),
         model=made.model,
         params={"label": made.label},
         stages=tuple(StageConfig(name=name, training=TrainingConfig()) for name in names),

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from profiling import Products, profiled, rates
 
+from lrbench.config.protocol import find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.dataset import load_prepared
-from lrbench.data.sequences import Split, leave_one_out
+from lrbench.data.sequences import Split
+from lrbench.data.splitting import split
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import GradientStage, Model
@@ -36,7 +38,7 @@ class Workload:
     def __init__(self, arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
         torch.manual_seed(1)
-        self.split = leave_one_out(load_prepared(arguments.data).sequences)
+        self.split = split(load_prepared(arguments.data).sequences, find_protocol("loo-50"))
         self.training = TrainingConfig(batch_size=arguments.batch_size, precision=arguments.precision)
         model_class = MODELS.load(arguments.model)
         config = model_class.Config(**arguments.params)

@@ -45,7 +45,7 @@ def fetch(
     What is complete already is used as it is; an interrupted download goes on where it was.
     """
     from lrbench.cli.fetch_progress import listener_for
-    from lrbench.config.protocol import protocol as find_protocol
+    from lrbench.config.protocol import find_protocol
     from lrbench.data.catalogue import add_own, remember
     from lrbench.data.obtain import open_library
 

@@ -27,7 +27,11 @@ class Format(StrEnum):
 def inspect(
     name: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset, by name or alias.")],
     protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use this protocol's filters instead of the defaults.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Use this protocol's filters and split, not the dataset's own and leave-one-out.",
+        ),
     ] = None,
     output_format: Annotated[
         Format, typer.Option("--format", help="Tables for people, or JSON.")
@@ -37,15 +41,16 @@ def inspect(
 ) -> None:
     """Show sizes after every step, lengths, ties, repeats, leakage, and whether the order tells anything."""
     from lrbench.cli.fetch_progress import listener_for
-    from lrbench.config.protocol import protocol as find_protocol
+    from lrbench.config.protocol import find_protocol
     from lrbench.data.audit import audit
     from lrbench.data.obtain import open_library
 
     library = open_library(data_dir, catalog)
     catalogue = library.catalogue
-    filters = find_protocol(protocol).filters if protocol else catalogue.find(name).filters
+    chosen = find_protocol(protocol or "loo-50")
+    filters = chosen.filters if protocol else catalogue.find(name).filters
     with listener_for(message_console()) as listener:
-        result = audit(library.obtain(name, filters, listener))
+        result = audit(library.obtain(name, filters, listener), chosen)
     if output_format is Format.json:
         print(result.model_dump_json(indent=2))
     else:

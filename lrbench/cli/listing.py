@@ -114,7 +114,7 @@ def _suites() -> list[tuple[str, str]]:
             f" and {counted(controls, 'control')}" if controls else ""
         )
         seeds = counted(len(suite.seeds), "seed")
-        rows.append((name, f"{suite.protocol}: {labels} × {', '.join(suite.datasets)} × {seeds}"))
+        rows.append((name, f"{suite.protocol.name}: {labels} × {', '.join(suite.datasets)} × {seeds}"))
     return rows
 
 

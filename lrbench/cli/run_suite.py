@@ -11,7 +11,6 @@ from rich.table import Table
 from lrbench.cli.console import result_console, say
 from lrbench.cli.fetch_progress import listener_for
 from lrbench.cli.run_progress import make_view
-from lrbench.config.protocol import Protocol, protocol
 from lrbench.config.suite import Suite
 from lrbench.data.catalogue import Catalogue
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
@@ -50,26 +49,25 @@ def run_plan(  # the request has been read; from here on things happen
     names = _true_names(suite, library.catalogue, console)
     choose_slots(*wishes, trials=1)  # this and the next refuse an impossible wish before anything is fetched
     select_trials(make_plan(suite, rows, dict.fromkeys(names, "")), results, only, rerun)
-    rules = protocol(suite.protocol)
     with listener_for(console) as listener:
-        obtained = library.obtain_all(names, rules.filters, listener)
+        obtained = library.obtain_all(names, suite.protocol.filters, listener)
     folders = _folders(obtained)
     prepared = {name: load_prepared(folder) for name, folder in folders.items()}
     for dataset in prepared.values():
         _say_dataset(dataset.record, console)
-    matched = {name: match_rows(rows, dataset, rules) for name, dataset in prepared.items()}
+    matched = {name: match_rows(rows, dataset, suite.protocol) for name, dataset in prepared.items()}
     prints = {name: dataset.record.fingerprint for name, dataset in prepared.items()}
     plan = make_plan(suite, rows, prints, matched)
     chosen = select_trials(plan, results, only, rerun)
     _remember(plan, results)
     slots = choose_slots(*wishes, trials=len(chosen))
-    _say_plan(plan, chosen, slots, rules, console)
+    _say_plan(plan, chosen, slots, console)
     if not chosen:
         _say_end("Nothing to do.", plan, results, console)
         return 0
     orders = [_order(trial, folders, results, rerun, slots[0]) for trial in chosen]
     titles = {trial.config.id: _title(trial, names) for trial in chosen}
-    with make_view(console, titles, rules.selection_metric) as view:
+    with make_view(console, titles, suite.protocol.selection_metric) as view:
         run_pool(orders, slots, view.show)
     for failure in view.failed:
         say(console, f"Failed: {titles[failure.trial]}: {failure.reason}")
@@ -89,18 +87,17 @@ def print_plan(
     """Print the trials a suite stands for, which are done, and what the others will cost."""
     rows = resolve_rows(suite)
     choose_slots(*wishes, trials=1)  # refuses an impossible wish
-    rules = protocol(suite.protocol)
-    table = Table(title=f"Suite {suite.name}, {suite.protocol}", title_justify="left", highlight=False)
+    table = Table(title=f"Suite {suite.name}, {suite.protocol.name}", title_justify="left", highlight=False)
     for heading in ("dataset", "label", "seeds", "to run", "done", "training of one trial"):
         table.add_column(heading, overflow="fold")
     total = to_run = 0
     unprepared = []
     for name in _true_names(suite, library.catalogue, None):
-        folder = library.find_prepared(name, rules.filters)
+        folder = library.find_prepared(name, suite.protocol.filters)
         if folder is None:
             unprepared.append(name)
         dataset = load_prepared(folder) if folder else None
-        matched = {name: match_rows(rows, dataset, rules)} if dataset else {}
+        matched = {name: match_rows(rows, dataset, suite.protocol)} if dataset else {}
         print_ = dataset.record.fingerprint if dataset else "not prepared"
         plan = make_plan(suite, rows, {name: print_}, matched)
         waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}
@@ -118,7 +115,7 @@ def print_plan(
     console.print(table)
     console.print(f"{counted(total, 'trial')}, {to_run} to run.")
     if unprepared:
-        fetch = shlex.join(["lrbench", "fetch", *unprepared, "--protocol", suite.protocol])
+        fetch = shlex.join(["lrbench", "fetch", *unprepared, "--protocol", suite.protocol.name])
         say(console, f"Prepare the data to see what training takes: {fetch}")
 
 
@@ -207,15 +204,13 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
     say(console, f"{what} {hint} {more}.")
 
 
-def _say_plan(
-    plan: Plan, chosen: Sequence[PlannedTrial], slots: Sequence[Slot], rules: Protocol, console: Console
-) -> None:
-    done = len(plan.trials) - len(chosen)
+def _say_plan(plan: Plan, chosen: Sequence[PlannedTrial], slots: Sequence[Slot], console: Console) -> None:
+    protocol, total = plan.suite.protocol, len(plan.trials)
     kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
     each = " each" if len(slots) > 1 else ""
     say(
         console,
-        f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
-        f"trials to run ({done} done or left out), {counted(len(slots), kind)} with "
+        f"Suite {plan.suite.name} under {protocol.name} ({protocol.summary}): {len(chosen)} of {total} "
+        f"trials to run ({total - len(chosen)} done or left out), {counted(len(slots), kind)} with "
         f"{counted(slots[0].threads, 'thread')}{each}.",
     )

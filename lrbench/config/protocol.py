@@ -1,20 +1,20 @@
 """Protocols: frozen, named sets of choices. A result is only ever compared within one protocol."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import RequestError, did_you_mean
 
-__all__ = ["PROTOCOLS", "Filters", "Protocol", "protocol"]
+__all__ = ["PROTOCOLS", "Filters", "Protocol", "find_protocol"]
 
 
 class Filters(FrozenConfig):
     """What preparation removes before users and items are numbered."""
 
     min_rating: float | None = None
-    """Keep interactions with at least this rating; none: every rating counts as positive."""
+    """Keep interactions with at least this rating; `None`: every rating counts as positive."""
 
     repeats: Literal["keep", "first"] = "keep"
     """Repeated (user, item) rows: keep them all, or only the earliest."""
@@ -52,6 +52,11 @@ class Protocol(FrozenConfig):
 
     summary: str
     """One sentence for listings and captions. It is no part of a trial's id."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What shapes results: every field except the sentence for readers."""
+        return self.model_dump(mode="json", exclude={"summary"})
 
     def ranks_alike(self, other: "Protocol") -> bool:
         """Whether both give the same ranks of a trained model, however its epoch was chosen.
@@ -114,11 +119,11 @@ PROTOCOLS = {
 }
 
 
-def protocol(name: str) -> Protocol:
+def find_protocol(name: str) -> Protocol:
     """Return the protocol of that name.
 
     Raises:
-        RequestError: there is none.
+        RequestError: no protocol has that name.
     """
     if name not in PROTOCOLS:
         raise RequestError(f'There is no protocol "{name}".', did_you_mean(name, PROTOCOLS))

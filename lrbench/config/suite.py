@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.controls import CONTROLS, Control
-from lrbench.config.protocol import protocol
+from lrbench.config.protocol import Protocol, find_protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 
@@ -128,7 +128,7 @@ class SuiteFile(FrozenConfig):
     @model_validator(mode="after")
     def _known(self) -> "SuiteFile":
         try:
-            protocol(self.protocol)
+            find_protocol(self.protocol)
             metric_function(self.primary_metric)
         except RequestError as error:
             raise ValueError(str(error).rstrip(".")) from None
@@ -139,7 +139,7 @@ class Suite(FrozenConfig):
     """A suite with every row spelled out: no ``extends`` and no ``grid`` left."""
 
     name: str
-    protocol: str
+    protocol: Protocol
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
     primary_metric: str
@@ -184,7 +184,7 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         )
     return Suite(
         name=file.name,
-        protocol=file.protocol,
+        protocol=find_protocol(file.protocol),
         datasets=file.datasets,
         seeds=file.seeds,
         primary_metric=file.primary_metric,

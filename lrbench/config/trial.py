@@ -85,7 +85,7 @@ class TrialConfig(FrozenConfig):
 
     def _identity(self) -> dict[str, Any]:
         """Everything that decides what is trained and ranked."""
-        return self.model_dump(mode="json", exclude={"protocol": {"summary"}})
+        return self.model_dump(mode="json", exclude={"protocol"}) | {"protocol": self.protocol.identity}
 
     @property
     def prefix(self) -> str:

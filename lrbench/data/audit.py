@@ -10,31 +10,33 @@ from numpy.typing import NDArray
 
 from lrbench.arrays import Int64s
 from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
 from lrbench.data.preparation.interactions import first_of_pairs
 from lrbench.data.preparation.prepare import OWN_CLOCKS
-from lrbench.data.sequences import Sequences, Split, leave_one_out
+from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splitting import split
 
 __all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]
 
 Flags = NDArray[np.bool_]
 
 
-def audit(dataset: PreparedDataset) -> "Audit":
+def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
     """Look at a prepared dataset; most of the time goes to the order probe, which sorts it seven times."""
-    sequences, split = dataset.sequences, leave_one_out(dataset.sequences)
+    sequences, parts = dataset.sequences, split(dataset.sequences, protocol)
     one_clock = OWN_CLOCKS not in dataset.record.notes
     return Audit(
         dataset=dataset.record,
-        evaluated_users=len(split.test),
+        evaluated_users=len(parts.test),
         sequence_length=_quantiles(sequences.lengths),
         item_popularity=_quantiles(np.bincount(sequences.items, minlength=sequences.n_items)),
         last_two_tied=_last_two_tied(sequences),
         repeats=_repeats(sequences),
-        unseen_targets=_unseen_targets(sequences, split),
-        leakage=find_leakage(sequences, split) if one_clock else None,
-        order=probe_order(sequences),
+        unseen_targets=_unseen_targets(sequences, parts),
+        leakage=find_leakage(sequences, parts) if one_clock else None,
+        order=probe_order(sequences, protocol),
     )
 
 
@@ -68,39 +70,39 @@ def _repeats(sequences: Sequences) -> float:
     return 1 - len(first_of_pairs(users, sequences.items)) / len(sequences.items)
 
 
-def _in_training(sequences: Sequences, split: Split) -> Flags:
+def _in_training(sequences: Sequences, parts: Split) -> Flags:
     """Return which interactions are for training, (interactions,)."""
     flags = np.ones(len(sequences.items), dtype=bool)
-    flags[split.valid.stops] = flags[split.test.stops] = False  # a view stops at its target
+    flags[parts.valid.stops] = flags[parts.test.stops] = False  # a view stops at its target
     return flags
 
 
-def _unseen_targets(sequences: Sequences, split: Split) -> float | None:
+def _unseen_targets(sequences: Sequences, parts: Split) -> float | None:
     seen = np.zeros(sequences.n_items, dtype=bool)
-    seen[sequences.items[_in_training(sequences, split)]] = True
-    return _share(~seen[split.test.targets])
+    seen[sequences.items[_in_training(sequences, parts)]] = True
+    return _share(~seen[parts.test.targets])
 
 
-def find_leakage(sequences: Sequences, split: Split) -> "Leakage | None":
+def find_leakage(sequences: Sequences, parts: Split) -> "Leakage | None":
     """Measure how far training looks into the future of the test targets; see ``Leakage``.
 
     A user's own training interactions are never later than the user's target, so counting all later
     training interactions counts those of other users.
     """
-    if sequences.times is None or len(split.test) == 0:
+    if sequences.times is None or len(parts.test) == 0:
         return None
-    training = _in_training(sequences, split)
+    training = _in_training(sequences, parts)
     times, items = sequences.times[training], sequences.items[training]
-    at = sequences.times[split.test.stops]
+    at = sequences.times[parts.test.stops]
     later = len(times) - np.searchsorted(np.sort(times), at, side="right")
-    own = (split.train.stops - split.train.starts)[split.test.users]
+    own = (parts.train.stops - parts.train.starts)[parts.test.users]
     others = np.maximum(len(times) - own, 1)
     latest = np.full(sequences.n_items, np.iinfo(np.int64).min)
     np.maximum.at(latest, items, times)
     return Leakage(
         targets=float((later > 0).mean()),
         training=float((later / others).mean()),
-        same_item=float((latest[split.test.targets] > at).mean()),
+        same_item=float((latest[parts.test.targets] > at).mean()),
     )
 
 

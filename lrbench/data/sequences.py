@@ -1,7 +1,7 @@
 """Prepared interactions in flat arrays, and the ranges of them that protocols train and test on.
 
-This is what every room after preparation reads. Users and items are numbered densely from 0 and
-there is no padding item: user ``u``'s interactions, oldest first, are
+Every room after preparation reads these; ``lrbench.data.splitting`` makes the ranges. Users and items are
+numbered densely from 0. There is no padding item. User ``u``'s interactions, oldest first, are
 ``items[offsets[u]:offsets[u + 1]]``.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lrbench.arrays import Int32s, Int64s
 
-__all__ = ["EvaluationView", "Sequences", "Split", "TrainingView", "leave_one_out"]
+__all__ = ["EvaluationView", "Sequences", "Split", "TrainingView"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Sequences:
 
     items: Int32s  # (interactions,)
     offsets: Int64s  # (users + 1,)
-    times: Int64s | None  # (interactions,) in the source's own unit, or none where the source has no times
+    times: Int64s | None  # (interactions,) in the source's own unit; `None` where the source has no times
     n_items: int
 
     @property
@@ -73,29 +73,3 @@ class Split:
     train: TrainingView
     valid: EvaluationView
     test: EvaluationView
-
-
-def leave_one_out(sequences: Sequences) -> Split:
-    """Hold out each user's last interaction for test and the one before it for validation.
-
-    The validation item is part of the test history. Users with fewer than three interactions have
-    nothing to train on before two held-out items, so they are trained on and not evaluated.
-    """
-    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
-    evaluated = np.flatnonzero(stops - starts >= 3)
-    held_out = np.where(stops - starts >= 3, 2, 0)
-
-    def view(before_end: int) -> EvaluationView:
-        last = stops[evaluated] - before_end
-        return EvaluationView(
-            items=sequences.items,
-            users=evaluated,
-            starts=starts[evaluated],
-            stops=last,
-            targets=sequences.items[last],
-            n_items=sequences.n_items,
-            times=sequences.times,
-        )
-
-    train = TrainingView(sequences.items, starts, stops - held_out, sequences.n_items, sequences.times)
-    return Split(train=train, valid=view(2), test=view(1))

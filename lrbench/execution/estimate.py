@@ -9,7 +9,8 @@ import torch
 from lrbench.config.trial import StageConfig, TrialConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.dataset import PreparedDataset
-from lrbench.data.sequences import TrainingView, leave_one_out
+from lrbench.data.sequences import TrainingView
+from lrbench.data.splitting import split
 from lrbench.execution.trial import build_model
 from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
@@ -31,7 +32,7 @@ def seconds_per_epoch(
     bound. Stages fitted in one call take 0.
     """
     model = build_model(config, dataset.sequences.n_items, device)
-    view = leave_one_out(dataset.sequences).train
+    view = split(dataset.sequences, config.protocol).train
     return {
         stage.name: _stage_seconds(stage, model, view, config.seed, device) for stage in config.stages[skip:]
     }

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lrbench.config.protocol import Protocol, protocol
+from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Suite
 from lrbench.config.trial import TrialConfig
 from lrbench.execution.rows import Row
@@ -31,7 +31,6 @@ class Plan:
     """What a suite asks for."""
 
     suite: Suite
-    rules: Protocol
     rows: tuple[Row, ...]
     trials: tuple[PlannedTrial, ...]
     """Each once, by dataset, seed and row; those that take over what others train stand last."""
@@ -55,7 +54,6 @@ def make_plan(
             controls are still as their recipes have them.
     """
     matched = matched or {}
-    rules = protocol(suite.protocol)
     labels: dict[str, list[str]] = {}
     configs: dict[str, TrialConfig] = {}
     cells = []
@@ -65,7 +63,7 @@ def make_plan(
                 if row.model.deterministic and seed != suite.seeds[0]:
                     continue  # trained once: another seed would give the same ranks
                 trial_seed = 0 if row.model.deterministic else seed
-                config = row.trial(name, fingerprint, rules, trial_seed)
+                config = row.trial(name, fingerprint, suite.protocol, trial_seed)
                 configs.setdefault(config.id, config)
                 sharing = labels.setdefault(config.id, [])
                 if row.label not in sharing:
@@ -73,7 +71,7 @@ def make_plan(
                 cells.append(Cell(label=row.label, dataset=name, seed=trial_seed, trial=config.id))
     record = SuiteRecord(
         name=suite.name,
-        protocol=rules,
+        protocol=suite.protocol,
         datasets=tuple(datasets),
         labels=tuple(row.label for row in rows),
         seeds=suite.seeds,
@@ -81,12 +79,12 @@ def make_plan(
         proposed=suite.proposed,
         controls={row.label: row.control for row in rows if row.control is not None},
         matches=tuple(row.match for fitted in matched.values() for row in fitted if row.match is not None),
-        definition=_definition(rows, rules),
+        definition=_definition(rows, suite.protocol),
         text=suite.text,
         trials=tuple(cells),
     )
     trials = _planned(_ordered(configs.values()), labels)
-    return Plan(suite, rules, tuple(rows), trials, record)
+    return Plan(suite, tuple(rows), trials, record)
 
 
 def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
@@ -111,7 +109,7 @@ def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]
     return tuple(trials)
 
 
-def _definition(rows: Sequence[Row], rules: Protocol) -> str:
+def _definition(rows: Sequence[Row], protocol: Protocol) -> str:
     """Hash of what the rows mean, so that results of an edited suite are not mixed with older ones."""
-    parts = [row.trial("", "", rules, 0).id + row.label for row in rows]
+    parts = [row.trial("", "", protocol, 0).id + row.label for row in rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

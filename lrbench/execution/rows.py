@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
-from lrbench.config.protocol import Protocol, protocol
+from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
@@ -49,12 +49,12 @@ class Row:
         """The depth that reports use."""
         return self.model.configured_depth(self.config)
 
-    def trial(self, dataset: str, fingerprint: str, rules: Protocol, seed: int) -> TrialConfig:
+    def trial(self, dataset: str, fingerprint: str, protocol: Protocol, seed: int) -> TrialConfig:
         """The trial of this row on one dataset with one seed."""
         return TrialConfig(
             dataset=dataset,
             fingerprint=fingerprint,
-            protocol=rules,
+            protocol=protocol,
             model=self.model_name,
             plugin=plugin_fingerprint(self.model_name),
             params=self.params,
@@ -70,12 +70,11 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     Raises:
         RequestError: an unknown model, option, stage or setting, or an impossible combination.
     """
-    rules = protocol(suite.protocol)
     rows: list[Row] = []
     for entry in suite.models:
-        rows.append(_row(entry, suite, rules))
+        rows.append(_row(entry, suite))
         for control in entry.controls:
-            derived = _row(control_entry(entry, control), suite, rules)
+            derived = _row(control_entry(entry, control), suite)
             rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
     repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
     if repeated:
@@ -86,7 +85,7 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def match_rows(rows: Sequence[Row], dataset: PreparedDataset, rules: Protocol) -> tuple[Row, ...]:
+def match_rows(rows: Sequence[Row], dataset: PreparedDataset, protocol: Protocol) -> tuple[Row, ...]:
     """Check rows against a dataset, and fit the networks of matched controls to it.
 
     Raises:
@@ -100,16 +99,16 @@ def match_rows(rows: Sequence[Row], dataset: PreparedDataset, rules: Protocol) -
                 "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
             )
     by_label = {row.label: row for row in rows}
-    return tuple(_matched(row, by_label, dataset, rules) for row in rows)
+    return tuple(_matched(row, by_label, dataset, protocol) for row in rows)
 
 
-def _row(entry: Entry, suite: Suite, rules: Protocol) -> Row:
+def _row(entry: Entry, suite: Suite) -> Row:
     where = f'"{entry.label}"'
     model = MODELS.load(str(entry.model))
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
     stages = _stages(entry, model, suite, where)
     try:
-        config.check_against_protocol(rules.max_length, [stage.name for stage in stages])
+        config.check_against_protocol(suite.protocol.max_length, [stage.name for stage in stages])
         model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
@@ -139,7 +138,7 @@ def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
     return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
 
 
-def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, rules: Protocol) -> Row:
+def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, protocol: Protocol) -> Row:
     if row.control is None or row.control.control not in QUANTITIES:
         return row
     parent = by_label[row.control.of]
@@ -148,7 +147,7 @@ def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, ru
         Build(row.model_name, row.params),
         Build(parent.model_name, parent.params),
         dataset,
-        rules.max_length,
+        protocol,
     )
     record = Match(
         label=row.label,

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from lrbench.data.dataset import PreparedDataset, load_prepared
-from lrbench.data.sequences import Split, leave_one_out
+from lrbench.data.sequences import Split
+from lrbench.data.splitting import split
 from lrbench.errors import CheckError, RequestError, did_you_mean
 from lrbench.execution.reuse_stages import use_latents
 from lrbench.execution.trial import build_model
@@ -69,4 +70,5 @@ def revive(folder: Path, dataset_folder: Path, device: torch.device) -> StoredTr
     model = build_model(record.config, dataset.sequences.n_items, device)
     load_weights(folder, model)
     use_latents(model, record.config.evaluation)
-    return StoredTrial(folder, record, model, dataset, leave_one_out(dataset.sequences), device)
+    parts = split(dataset.sequences, record.protocol)
+    return StoredTrial(folder, record, model, dataset, parts, device)

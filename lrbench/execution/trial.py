@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import load_prepared
-from lrbench.data.sequences import leave_one_out
+from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
 from lrbench.evaluation.rank_everything import evaluate, mean_metrics
@@ -96,14 +96,14 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
     with _log_file(running / LOG):
         log.info("trial %s on %s with %d threads", config.id, device, threads)
         dataset = load_prepared(order.dataset_folder)
-        split = leave_one_out(dataset.sequences)
+        parts = split(dataset.sequences, config.protocol)
         model = build_model(config, dataset.sequences.n_items, device)
         begun = take_over(order.results, config, model) if saved is None and not order.fresh else None
-        training = train(model, config, split, device, checkpoint_file, watch, begun)
+        training = train(model, config, parts, device, checkpoint_file, watch, begun)
         use_latents(model, config.evaluation)
         before = time.perf_counter()
         ranks, tied = evaluate(
-            model, dataset, split, config.evaluation.depths, config.evaluation.draws, config.seed, device
+            model, dataset, parts, config.evaluation.depths, config.evaluation.draws, config.seed, device
         )
         evaluate_seconds = time.perf_counter() - before
         depth = model.configured_depth(model.config)
@@ -122,7 +122,7 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             metrics=mean_metrics(ranks, config.protocol),
             tie_share=tied[depth],
             parameters=count_parameters(model),
-            flops_per_user=flops_per_user(model, split.test, depth, device),
+            flops_per_user=flops_per_user(model, parts.test, depth, device),
             train_seconds=sum(stage.seconds for stage in training.stages),
             evaluate_seconds=evaluate_seconds,
             peak_memory_bytes=max(peak_memory(device), training.taken_over_bytes),

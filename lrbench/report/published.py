@@ -14,7 +14,7 @@ from importlib.resources import files
 from pydantic import Field, JsonValue
 
 from lrbench.config.base import FrozenConfig, parse_config
-from lrbench.config.protocol import protocol
+from lrbench.config.protocol import find_protocol
 from lrbench.report.label_metrics import Measured
 from lrbench.report.report import PublishedValue
 from lrbench.stats.user_metrics import UserMetrics
@@ -65,7 +65,7 @@ def _belongs(entry: Measured, publication: Publication) -> bool:
     return (
         entry.dataset == publication.dataset
         and record.model in publication.models
-        and record.protocol.ranks_alike(protocol(publication.protocol))
+        and record.protocol.ranks_alike(find_protocol(publication.protocol))
         and all(record.params.get(name) == value for name, value in publication.params.items())
     )
 

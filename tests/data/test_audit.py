@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_data import leave_one_out
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.audit import audit, find_leakage
@@ -12,14 +13,14 @@ from lrbench.data.dataset import Origin
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import RawInteractions, read
 from lrbench.data.readers.raw import COLUMNS
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
 
 ORIGIN = Origin(name="toy", edition="a toy", source="nowhere", source_sha256="00", reader="csv")
 
 
 def audited(rows, **fields):
     frame = pl.LazyFrame(rows, schema=COLUMNS, orient="row")
-    return audit(prepare(RawInteractions(frame, **fields), ORIGIN, Filters(k_core=0)))
+    return audit(prepare(RawInteractions(frame, **fields), ORIGIN, Filters(k_core=0)), PROTOCOLS["loo-50"])
 
 
 # Training parts: a has p q (times 1, 2), b has p p (5, 6), c has r (9), d has q (0; too short to be tested).
@@ -107,7 +108,7 @@ def test_nobody_to_evaluate():
 
 def audit_file(mirror, reader, file, protocol="loo-50"):
     filters = PROTOCOLS[protocol].filters
-    return audit(prepare(read(reader, mirror / file, {}), ORIGIN, filters))
+    return audit(prepare(read(reader, mirror / file, {}), ORIGIN, filters), PROTOCOLS["loo-50"])
 
 
 @pytest.mark.real_data

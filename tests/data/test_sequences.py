@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_data import leave_one_out
 
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import Origin
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import read
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
 
 
 def sequences(lists, n_items=100):

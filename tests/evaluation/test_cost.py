@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_data import LARES, SASREC
+from small_data import LARES, SASREC, leave_one_out
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrbench.data.batches import evaluation_batches
-from lrbench.data.sequences import EvaluationView, Sequences, leave_one_out
+from lrbench.data.sequences import EvaluationView, Sequences
 from lrbench.evaluation.cost import encoder_flops, flops_per_user
 from lrbench.models.base import Model
 from lrbench.registry import MODELS

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_data import small_dataset
+from small_data import leave_one_out, small_dataset
 from torch import Tensor
 
 from lrbench.data.packing import Packed
-from lrbench.data.sequences import EvaluationView, leave_one_out
+from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.evaluation import ranking
 from lrbench.evaluation.rank_everything import mean_metrics

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small_data import small_dataset
+from small_data import leave_one_out, small_dataset
 from torch import Tensor, nn
 
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
-from lrbench.data.sequences import leave_one_out
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.testing import pack_lists

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from small_data import small_dataset, trial_config
+from small_data import leave_one_out, small_dataset, trial_config
 
-from lrbench.data.sequences import leave_one_out
 from lrbench.errors import LrbenchError
 from lrbench.execution.trial import build_model
 from lrbench.training.trainer import train

@@ -12,8 +12,10 @@ from pydantic import computed_field
 
 from lrbench.arrays import Floats, Int64s
 from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
 from lrbench.data.preparation.interactions import time_order
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
+from lrbench.data.splitting import split
 
 __all__ = ["OrderProbe", "markov_ranks", "probe_order"]
 
@@ -22,36 +24,38 @@ SHUFFLES = 3
 SEED = 2408_12008  # no round number: data generated from the same seed would be sorted, not shuffled
 
 
-def probe_order(sequences: Sequences) -> "OrderProbe | None":
+def probe_order(sequences: Sequences, protocol: Protocol) -> "OrderProbe | None":
     """Compare Recall@10 of a first-order Markov chain on the true and on shuffled orders.
 
     Returns:
         none where no user is evaluated.
     """
-    if not len(leave_one_out(sequences).test):
+    if not len(split(sequences, protocol).test):
         return None
     random = np.random.default_rng(SEED)
 
     def recall_of_shuffles(times: Int64s | None) -> float:
-        return float(np.mean([_recall(_shuffled(sequences, times, random)) for _ in range(SHUFFLES)]))
+        return float(
+            np.mean([_recall(_shuffled(sequences, times, random), protocol) for _ in range(SHUFFLES)])
+        )
 
     return OrderProbe(
-        recall_at_10=_recall(sequences),
+        recall_at_10=_recall(sequences, protocol),
         ties_shuffled_recall_at_10=None if sequences.times is None else recall_of_shuffles(sequences.times),
         shuffled_recall_at_10=recall_of_shuffles(None),
     )
 
 
-def markov_ranks(sequences: Sequences) -> Floats:
+def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
     """Return the mid-rank of every validation and test target by transition counts, (2 × evaluated,).
 
     Items are ranked by how often they came right after the last item within the training part of any user;
     those that never did tie. No item is left out.
     """
-    split, n_items = leave_one_out(sequences), sequences.n_items
-    last = np.concatenate([sequences.items[view.stops - 1] for view in (split.valid, split.test)])
-    targets = np.concatenate([split.valid.targets, split.test.targets])
-    pairs, counts = np.unique(_transitions(sequences, split.train.stops), return_counts=True)
+    parts, n_items = split(sequences, protocol), sequences.n_items
+    last = np.concatenate([sequences.items[view.stops - 1] for view in (parts.valid, parts.test)])
+    targets = np.concatenate([parts.valid.targets, parts.test.targets])
+    pairs, counts = np.unique(_transitions(sequences, parts.train.stops), return_counts=True)
     of_target = _lookup(pairs, counts, last.astype(np.int64) * n_items + targets)
 
     # The counts of one item's followers lie together and in ascending order.
@@ -92,8 +96,8 @@ def _shuffled(sequences: Sequences, times: Int64s | None, random: np.random.Gene
     return Sequences(sequences.items[order], sequences.offsets, None, sequences.n_items)
 
 
-def _recall(sequences: Sequences) -> float:
-    return float((markov_ranks(sequences) <= CUTOFF).mean())
+def _recall(sequences: Sequences, protocol: Protocol) -> float:
+    return float((markov_ranks(sequences, protocol) <= CUTOFF).mean())
 
 
 class OrderProbe(FrozenConfig):

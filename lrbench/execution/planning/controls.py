@@ -14,9 +14,10 @@ import torch
 
 from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
+from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Entry
 from lrbench.data.dataset import PreparedDataset
-from lrbench.data.sequences import leave_one_out
+from lrbench.data.splitting import split
 from lrbench.errors import RequestError
 from lrbench.evaluation.cost import count_parameters, encoder_flops
 from lrbench.models.base import Model, ModelConfig
@@ -98,7 +99,7 @@ def control_entry(parent: Entry, control: Control) -> Entry:
 
 
 def match(
-    control: Control, base: Build, target: Build, dataset: PreparedDataset, max_length: int
+    control: Control, base: Build, target: Build, dataset: PreparedDataset, protocol: Protocol
 ) -> tuple[Build, Matching]:
     """Vary the sizes of ``base`` until it matches ``target``, whose recipe it is.
 
@@ -108,11 +109,11 @@ def match(
     if control == "parameter-matched":
 
         def measure(build: Build) -> float:
-            return _parameters_without_items(build, max_length)
+            return _parameters_without_items(build, protocol.max_length)
     else:
 
         def measure(build: Build) -> float:
-            return _flops(build, dataset, max_length)
+            return _flops(build, dataset, protocol)
 
     wanted = measure(target)
     kind = target.kind
@@ -195,7 +196,7 @@ def _parameters_without_items(build: Build, max_length: int) -> float:
     return counts[0] - small * per_item
 
 
-def _flops(build: Build, dataset: PreparedDataset, max_length: int) -> float:
-    model = build.kind(build.config, dataset.sequences.n_items, max_length)
-    view = leave_one_out(dataset.sequences).test
+def _flops(build: Build, dataset: PreparedDataset, protocol: Protocol) -> float:
+    model = build.kind(build.config, dataset.sequences.n_items, protocol.max_length)
+    view = split(dataset.sequences, protocol).test
     return encoder_flops(model, view, model.configured_depth(build.config), torch.device("cpu"))

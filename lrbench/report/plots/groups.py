@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import PreparedDataset
-from lrbench.data.sequences import leave_one_out
+from lrbench.data.splitting import split
 from lrbench.errors import CheckError
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.numbers import metric_title
@@ -43,7 +44,7 @@ def draw(source: "PlotSource") -> "Figure":
     for row, dataset in enumerate(datasets):
         entries = [entry for entry in measured if entry.dataset == dataset]
         targets = aligned_ranks(entries[0].trials, source.masked).targets
-        values = user_traits(_matching(source, entries[0]), targets)
+        values = user_traits(_matching(source, entries[0]), entries[0].trials[0].record.protocol, targets)
         for panel, trait, of_user in zip(axes[2 * row : 2 * row + 2], traits, values, strict=True):
             _panel(panel, entries, suite.labels, metric, of_user)
             panel.set_xlabel(f"{trait} (users)")
@@ -52,13 +53,13 @@ def draw(source: "PlotSource") -> "Figure":
     return figure
 
 
-def user_traits(dataset: PreparedDataset, targets: pl.DataFrame) -> tuple[Int64s, Int64s]:
+def user_traits(dataset: PreparedDataset, protocol: Protocol, targets: pl.DataFrame) -> tuple[Int64s, Int64s]:
     """Return the length of each target's history, and in how many training rows its item occurs, (users,).
 
     ``targets`` has the column ``user`` with raw ids.
     """
-    split = leave_one_out(dataset.sequences)
-    test, train = split.test, split.train
+    parts = split(dataset.sequences, protocol)
+    test, train = parts.test, parts.train
     lengths = dataset.sequences.lengths
     place = np.arange(len(train.items)) - np.repeat(dataset.sequences.offsets[:-1], lengths)
     trained = place < np.repeat(train.stops - train.starts, lengths)  # (interactions,)

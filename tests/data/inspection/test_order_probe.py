@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrbench.config.protocol import Filters
+from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.inspection.order_probe import markov_ranks, probe_order
 from lrbench.data.sequences import Sequences
 from lrbench.data.synthetic.sample import sample_dataset
@@ -36,12 +36,12 @@ def brute_force(lists, n_items):
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=12), min_size=1, max_size=10))
 def test_ranks_equal_brute_force(lists):
-    assert markov_ranks(sequences(lists, 6)).tolist() == brute_force(lists, 6)
+    assert markov_ranks(sequences(lists, 6), PROTOCOLS["loo-50"]).tolist() == brute_force(lists, 6)
 
 
 def test_a_cycle_is_all_order():
     lists = [[(start + step) % 100 for step in range(20)] for start in range(100)]
-    found = probe_order(sequences(lists, 100))
+    found = probe_order(sequences(lists, 100), PROTOCOLS["loo-50"])
     assert found.recall_at_10 == 1
     assert found.shuffled_recall_at_10 < 0.5
     assert found.ratio > 2
@@ -50,7 +50,7 @@ def test_a_cycle_is_all_order():
 def test_random_order_tells_nothing():
     random = np.random.default_rng(0)
     lists = random.integers(0, 50, (2_000, 10)).tolist()
-    found = probe_order(sequences(lists, 50))
+    found = probe_order(sequences(lists, 50), PROTOCOLS["loo-50"])
     assert found.recall_at_10 == pytest.approx(10 / 50, abs=0.03)
     assert found.ratio == pytest.approx(1, abs=0.15)
 
@@ -63,25 +63,25 @@ def timed(lists, times, n_items):
 def test_order_of_ties_is_the_file_s():
     """Neighbours of a cycle at one time each: the file alone has them in order."""
     lists = [[(start + step) % 100 for step in range(20)] for start in range(100)]
-    all_tied = probe_order(timed(lists, np.zeros((100, 20)), 100))
+    all_tied = probe_order(timed(lists, np.zeros((100, 20)), 100), PROTOCOLS["loo-50"])
     assert all_tied.recall_at_10 == 1
     assert all_tied.ties_shuffled_recall_at_10 < 0.5
-    no_tie = probe_order(timed(lists, np.tile(np.arange(20), (100, 1)), 100))
+    no_tie = probe_order(timed(lists, np.tile(np.arange(20), (100, 1)), 100), PROTOCOLS["loo-50"])
     assert no_tie.ties_shuffled_recall_at_10 == no_tie.recall_at_10 == 1
-    assert probe_order(sequences(lists, 100)).ties_shuffled_recall_at_10 is None
+    assert probe_order(sequences(lists, 100), PROTOCOLS["loo-50"]).ties_shuffled_recall_at_10 is None
 
 
 def test_nobody_to_evaluate():
-    assert probe_order(sequences([[0, 1]], 2)) is None
+    assert probe_order(sequences([[0, 1]], 2), PROTOCOLS["loo-50"]) is None
 
 
 def test_nothing_hit_has_no_ratio():
     """Each item occurs once, so nothing can be predicted in any order."""
     lists = np.arange(300).reshape(100, 3).tolist()
-    found = probe_order(sequences(lists, 300))
+    found = probe_order(sequences(lists, 300), PROTOCOLS["loo-50"])
     assert found.recall_at_10 == found.shuffled_recall_at_10 == 0
     assert found.ratio is None
 
 
 def test_the_sample_has_a_sequential_structure():
-    assert probe_order(sample_dataset(Filters()).sequences).ratio > 3
+    assert probe_order(sample_dataset(Filters()).sequences, PROTOCOLS["loo-50"]).ratio > 3

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from small_data import leave_one_out
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.dataset import PreparedDataset
-from lrbench.data.sequences import leave_one_out
 from lrbench.data.synthetic.behaviour import predictive
 from lrbench.data.synthetic.sample import SEED, Sample, generate_sample, sample_dataset
 

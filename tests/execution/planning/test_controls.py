@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from execution.test_plan import suite
-from small_data import LARES, small_dataset
+from small_data import LARES, leave_one_out, small_dataset
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrbench.config.controls import CONTROLS
-from lrbench.config.protocol import protocol
+from lrbench.config.protocol import find_protocol
 from lrbench.data.batches import evaluation_batches
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
 from lrbench.execution.plan import make_plan
 from lrbench.execution.planning.controls import TOLERANCE
@@ -69,7 +69,7 @@ def test_what_lares_becomes() -> None:
 
 @pytest.mark.parametrize("model", list(REASONING))
 def test_matched_networks_match_within_five_percent(model: str) -> None:
-    found = match_rows(tuple(rows(model).values()), small_dataset(), protocol("loo-20"))
+    found = match_rows(tuple(rows(model).values()), small_dataset(), find_protocol("loo-20"))
     matched = [row for row in found if row.match is not None]
     assert [row.label for row in matched] == ["R: parameter matched", "R: flops matched"]
     for row in matched:
@@ -89,7 +89,7 @@ def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_o
 ) -> None:
     chosen = {"width": 64, "heads": 2, "inner_width": 128, "adapter": "concat", **blocks}
     found = rows("lares", params=chosen, controls=["parameter-matched", "flops-matched"])
-    for row in match_rows(tuple(found.values()), small_dataset(users=30), protocol("loo-20"))[1:]:
+    for row in match_rows(tuple(found.values()), small_dataset(users=30), find_protocol("loo-20"))[1:]:
         assert (row.model_name, row.depth, [stage.name for stage in row.stages]) == (
             "lares",
             0,
@@ -109,7 +109,7 @@ def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest
     monkeypatch.setattr(LARESNetwork, "without_recurrence", classmethod(lambda cls, config: by_inner))
     wide = rows("lares", params=inert | {"adapter": "concat"}, controls=["parameter-matched"])
     with pytest.raises(RequestError, match="No parameter-matched network was found"):
-        match_rows(tuple(wide.values()), small_dataset(users=30), protocol("loo-20"))
+        match_rows(tuple(wide.values()), small_dataset(users=30), find_protocol("loo-20"))
 
 
 def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
@@ -122,7 +122,7 @@ def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
     sequences = Sequences(np.array(flat, np.int32), np.array(ends), None, dataset.sequences.n_items)
     table = {"params": {"width": 64, "streams": 4}, "controls": ["flops-matched"]}
     own, control = match_rows(
-        tuple(rows("plr", **table).values()), replace(dataset, sequences=sequences), protocol("loo-20")
+        tuple(rows("plr", **table).values()), replace(dataset, sequences=sequences), find_protocol("loo-20")
     )
     view = leave_one_out(sequences).test
     view = view.reordered(np.argsort(view.stops - view.starts, kind="stable"))

@@ -1,8 +1,9 @@
 """Popularity counts the training part and nothing else."""
 
 import numpy as np
+from small_data import leave_one_out
 
-from lrbench.data.sequences import Sequences, leave_one_out
+from lrbench.data.sequences import Sequences
 from lrbench.models.classical.popularity import Popularity, PopularityConfig
 from lrbench.testing import pack_lists
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_results import QUICKSTART, USERS, Made, make_suite
 
-from lrbench.config.protocol import Filters
+from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
 from lrbench.data.sequences import Sequences
 from lrbench.errors import CheckError, RequestError
@@ -149,11 +149,11 @@ def test_user_traits_by_hand() -> None:
     small = PreparedDataset(
         dataset.record, sequences, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), dataset.titles
     )
-    lengths, popularity = user_traits(small, pl.DataFrame({"user": ["b", "a"]}))
+    lengths, popularity = user_traits(small, PROTOCOLS["loo-50"], pl.DataFrame({"user": ["b", "a"]}))
     assert lengths.tolist() == [3, 3]
     assert popularity.tolist() == [1, 3]
     with pytest.raises(CheckError, match="1 users of the stored ranks"):
-        user_traits(small, pl.DataFrame({"user": ["b", "c"]}))
+        user_traits(small, PROTOCOLS["loo-50"], pl.DataFrame({"user": ["b", "c"]}))
 
 
 def test_groups_show_the_mean_of_their_users(suite: SuiteRecord, root: Path) -> None:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from small_data import small_dataset
+from small_data import leave_one_out, small_dataset
 
 from lrbench.data.batches import TrainingData
-from lrbench.data.sequences import leave_one_out
 from lrbench.models.latent.rearec.plr import PLR, PLRConfig
 from lrbench.testing import pack_lists
 

@@ -1,0 +1,29 @@
+"""Splitting: what a protocol trains on, selects on and tests on.
+
+The protocol's field ``split`` names the way and ``ties`` the order at equal times; each way has a file in
+``splits/``.
+"""
+
+from collections.abc import Callable
+
+from lrbench.config.protocol import Protocol
+from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splits.leave_one_out import leave_one_out
+
+__all__ = ["split"]
+
+_SPLITS: dict[str, Callable[[Sequences, Protocol], Split]] = {
+    "leave-one-out": leave_one_out,
+}
+
+
+def split(sequences: Sequences, protocol: Protocol) -> Split:
+    """Split prepared sequences as the protocol says."""
+    return _SPLITS[protocol.split](_ordered(sequences, protocol), protocol)
+
+
+def _ordered(sequences: Sequences, protocol: Protocol) -> Sequences:
+    """Put interactions of equal time into the protocol's order."""
+    match protocol.ties:
+        case "stable-time-then-file-order":
+            return sequences  # preparation orders them so
