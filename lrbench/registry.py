@@ -102,6 +102,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "erl": "lrbench.models.latent.rearec.erl:ERL",
         "prl": "lrbench.models.latent.rearec.prl:PRL",
         "plr": "lrbench.models.latent.rearec.plr:PLR",
+        "diffureason": "lrbench.models.latent.diffureason.model:DiffuReason",
         "latent-rl": "lrbench.models.latent.latent_rl.model:LatentRL",
         "lares": "lrbench.models.latent.lares.model:LARES",
     },

@@ -232,3 +232,27 @@ def test_every_registered_model_is_tested_here() -> None:
     classes = [thing for thing in globals().values() if isinstance(thing, type)]
     tested = {each.model for each in classes if issubclass(each, ModelConformance) and hasattr(each, "model")}
     assert tested == set(MODELS.names())
+
+
+class TestDiffuReason(ModelConformance):
+    model = "diffureason"
+    params = SIZES | {"steps": 1, "sampler_steps": 2, "rollouts": 2, "policy_targets": 4}
+    quiet = REAREC_QUIET | {"start": "zero"}
+    # Training denoises from a random level; only the hypothesis is scored in both.
+    as_trained: ClassVar = {"sampler_steps": 0}
+
+
+class TestDiffuReasonFromItsHypothesis(TestDiffuReason):
+    params = TestDiffuReason.params | {"start": "hypothesis", "denoiser": "modulated", "scores": "cosine"}
+
+
+class TestDiffuReasonOfTargets(TestDiffuReason):
+    params = TestDiffuReason.params | {"policy": "target", "denoiser": "attention", "condition": "mean"}
+
+
+class TestDiffuReasonWithoutNoise(TestDiffuReason):
+    params = TestDiffuReason.params | {"refinement": "deterministic", "policy_weight": 0}
+
+
+class TestDiffuReasonWithViews(TestDiffuReason):
+    params = TestDiffuReason.params | {"chain": "views"}

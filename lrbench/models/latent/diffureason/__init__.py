@@ -1,0 +1,1 @@
+"""DiffuReason: thinking tokens, a diffusion of the intent that they give, and its reinforcement."""

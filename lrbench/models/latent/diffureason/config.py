@@ -1,0 +1,116 @@
+"""Options of DiffuReason."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from lrbench.models.latent.diffureason.denoiser import DenoiserForm
+from lrbench.models.latent.diffureason.diffusion import NoiseSchedule
+from lrbench.models.latent.rearec.network import ReaRecConfig
+
+__all__ = ["DiffuReasonConfig"]
+
+
+class DiffuReasonConfig(ReaRecConfig):
+    """Sizes, thinking tokens, diffusion and policy gradient."""
+
+    source = "lrbench's reading of arXiv 2602.09744, which has no public code and states no settings"
+
+    steps: int = Field(default=3, ge=0)
+    """Thinking tokens K. 0: the encoder's state is the hypothesis."""
+
+    width: int = Field(default=64, ge=1)
+    """Length of item embeddings, states and intents."""
+
+    inner_width: int = Field(default=256, ge=1)
+    """Width between the two layers of the feed-forward parts."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """τ, divides all scores in training and in ranking."""
+
+    condition: Literal["last", "mean"] = "last"
+    """Hypothesis c: the last thinking state, or the mean of r_0 … r_K."""
+
+    denoiser: DenoiserForm = "concatenated"
+    """How the denoiser reads c: beside x_t, as scale and shift of its norms, or by attention to r_0 … r_K."""
+
+    refinement: Literal["diffusion", "deterministic"] = "diffusion"
+    """``deterministic``, a control: the same network runs on its own output as often, without noise."""
+
+    noise_levels: int = Field(default=50, ge=1)
+    """T, levels of noise in training."""
+
+    noise_schedule: NoiseSchedule = "cosine"
+    """How the share of signal falls with the level."""
+
+    sampler_steps: int = Field(default=5, ge=0)
+    """S, calls of the denoiser at inference. 0: the hypothesis is ranked, and there is no denoiser."""
+
+    start: Literal["noise", "hypothesis", "zero"] = "noise"
+    """Where the reverse chain starts: Gaussian noise; the hypothesis with noise of level ``start_level``;
+    zeros, a control."""
+
+    start_level: float = Field(default=0.5, gt=0, le=1)
+    """First level of ``start = "hypothesis"`` as a share of T (0.25 or 0.5)."""
+
+    ensemble: int = Field(default=1, ge=1)
+    """Reverse chains whose mean is ranked."""
+
+    guidance: float = Field(default=0.0, ge=0)
+    """w of classifier-free guidance at inference; 0: none."""
+
+    guidance_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of training rows whose hypothesis is replaced by the learned null vector."""
+
+    scores: Literal["dot", "cosine"] = "dot"
+    """Dot products with item embeddings, or with normalised ones over √width."""
+
+    hypothesis_weight: float = Field(default=1.0, ge=0)
+    """λ_c, weight of the cross-entropy of the hypothesis."""
+
+    denoising_weight: float = Field(default=0.1, ge=0)
+    """λ_d, weight of the squared distance between x̂_0 and x_0."""
+
+    policy: Literal["trajectory", "target"] = "trajectory"
+    """What the policy gradient acts on: the reverse steps, or the target's log-probability under the last
+    one."""
+
+    policy_weight: float = Field(default=0.1, ge=0)
+    """γ, weight of the policy gradient in stage ``joint``."""
+
+    policy_targets: int = Field(default=256, ge=1)
+    """Targets of a batch, drawn anew in each step, that are rolled out."""
+
+    rollouts: int = Field(default=8, ge=2)
+    """G, reverse chains of a target in a group."""
+
+    reward: Literal["rank", "ndcg", "recall"] = "rank"
+    """Reward of a rollout: 1 / log2(1 + rank) of the target without a cutoff, or within ``reward_cutoff``,
+    or 1 within it."""
+
+    reward_cutoff: int = Field(default=10, ge=1)
+    """Ranks that count for ``ndcg`` and ``recall``."""
+
+    shuffled_advantages: bool = False
+    """A control: advantages are permuted among the rollouts of a batch."""
+
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse what has no part to act on."""
+        super().check_against_protocol(max_length, stages)
+        if self.sampler_steps > self.noise_levels:
+            raise ValueError(
+                f"sampler_steps = {self.sampler_steps} needs as many noise levels; raise noise_levels"
+            )
+        reinforced = "grpo" in stages or ("joint" in stages and self.policy_weight > 0)
+        if reinforced and self.refinement == "deterministic":
+            raise ValueError(
+                'refinement = "deterministic" has no policy; set policy_weight = 0, or run stage supervised'
+            )
+        if "grpo" in stages and not self.sampler_steps:
+            raise ValueError("stage grpo reinforces the sampler; set sampler_steps above 0")
+        if reinforced and self.policy == "trajectory" and self.sampler_steps == 1:
+            raise ValueError(
+                'policy = "trajectory" needs a reverse step with noise, and one sampler step has none; '
+                'set sampler_steps above 1 or policy = "target"'
+            )

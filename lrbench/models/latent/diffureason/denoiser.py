@@ -1,0 +1,91 @@
+"""The denoiser: it predicts the clean intent from a noisy one, its level and the hypothesis.
+
+All public diffusion recommenders predict x̂_0 itself (DiffuRec, DreamRec, PreferDiff). The form is lrbench's
+reading of arXiv 2602.09744, which describes none: two residual blocks of twice the width.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Denoiser", "DenoiserForm"]
+
+DenoiserForm = Literal["concatenated", "modulated", "attention"]
+
+_BLOCKS = 2
+_SLOWEST = 10_000.0  # period of the slowest sinusoid, in levels
+
+
+class Denoiser(nn.Module):
+    """x̂_0 = g(x_t, t, c).
+
+    Args:
+        width: of all vectors.
+        form: ``concatenated``: the input is x_t, c and the level's embedding side by side; ``modulated``: c
+            and the level scale and shift the normalised state of each block; ``attention``: x_t attends to
+            r_0 … r_K, and what it finds is c.
+    """
+
+    def __init__(self, width: int, form: DenoiserForm) -> None:
+        super().__init__()
+        self.form = form
+        inner = 2 * width
+        self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.null = nn.Parameter(torch.zeros(width))
+        """Stands for c where guidance leaves it out."""
+
+        self.enter = nn.Linear(width if form == "modulated" else 3 * width, inner)
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(inner, elementwise_affine=form != "modulated") for _ in range(_BLOCKS)
+        )
+        self.blocks = nn.ModuleList(nn.Linear(inner, inner) for _ in range(_BLOCKS))
+        self.modulations = nn.ModuleList(
+            nn.Linear(width, 2 * inner) for _ in range(_BLOCKS if form == "modulated" else 0)
+        )
+        self.leave = nn.Linear(inner, width)
+        if form == "attention":
+            self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, state: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Predict the clean vector.
+
+        Args:
+            state: x_t, (…, width).
+            level: t of each row, (…), or one of all rows, a scalar.
+            condition: c, (…, width); for ``attention`` r_0 … r_K, (…, K + 1, width).
+
+        Returns:
+            x̂_0, (…, width)
+        """
+        time = self.level(_sinusoids(level, state.shape[-1]).to(state.dtype)).expand_as(state)
+        if self.form == "attention":
+            condition = self._attended(state, condition)
+        condition = condition.expand_as(state)
+        if self.form == "modulated":
+            hidden = self.enter(state)
+            for norm, block, modulation in zip(self.norms, self.blocks, self.modulations, strict=True):
+                scale, shift = modulation(condition + time).chunk(2, -1)
+                hidden = hidden + block(torch.nn.functional.silu(norm(hidden) * (1 + scale) + shift))
+        else:
+            hidden = self.enter(torch.cat((state, condition, time), -1))
+            for norm, block in zip(self.norms, self.blocks, strict=True):
+                hidden = hidden + block(torch.nn.functional.silu(norm(hidden)))
+        predicted: Tensor = self.leave(hidden)
+        return predicted
+
+    def _attended(self, state: Tensor, chain: Tensor) -> Tensor:
+        """Weighted mean of r_0 … r_K, (…, width)."""
+        scores = (self.key(chain) @ self.query(state).unsqueeze(-1)).squeeze(-1)  # (…, K + 1)
+        weights = (scores / math.sqrt(state.shape[-1])).softmax(-1)
+        found: Tensor = (weights.unsqueeze(-2) @ chain).squeeze(-2)
+        return found
+
+
+def _sinusoids(level: Tensor, width: int) -> Tensor:
+    """Sines and cosines of the level at falling frequencies, (…, width)."""
+    half = (width + 1) // 2
+    places = torch.arange(half, device=level.device, dtype=torch.float32)
+    angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_SLOWEST) * places / half)
+    return torch.cat((angles.sin(), angles.cos()), -1)[..., :width]

@@ -1,0 +1,79 @@
+"""Gaussian diffusion on vectors: noise levels, the noising of a clean vector, and one reverse step.
+
+Level 0 is clean and level T is almost pure noise: ``x_t = √ᾱ_t · x_0 + √(1 − ᾱ_t) · ε`` (Ho et al., NeurIPS
+2020). A reverse step follows DDIM (Song et al., ICLR 2021, equations 12 and 16), whose η sets how much fresh
+noise it adds.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["NoiseSchedule", "ReverseStep", "noised", "reverse_step", "sampler_levels", "signal_rates"]
+
+NoiseSchedule = Literal["cosine", "linear", "truncated_linear"]
+
+_OFFSET = 0.008  # of the cosine schedule (Nichol & Dhariwal, ICML 2021)
+_LARGEST_BETA = 0.999
+
+
+def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
+    """Return ᾱ of the levels 0 to T, (levels + 1,), falling from 1.
+
+    Args:
+        levels: T, at least 1.
+        schedule: ``cosine``; ``linear``: β from 1e-4 to 0.02, scaled by 1000 / T; ``truncated_linear``: the
+            same with β at most 0.999, from 1e-4 + 0.01 to 0.02 + 0.01 (DiffuRec's code).
+    """
+    if schedule == "cosine":
+        angles = (
+            (torch.arange(levels + 1, dtype=torch.float64) / levels + _OFFSET) / (1 + _OFFSET) * math.pi / 2
+        )
+        rates = angles.cos().square()
+        return rates / rates[0]
+    shift = 0.01 if schedule == "truncated_linear" else 0.0
+    scale = 1000 / levels
+    betas = torch.linspace(scale * 1e-4 + shift, scale * 0.02 + shift, levels, dtype=torch.float64)
+    kept = (1 - betas.clamp(max=_LARGEST_BETA)).cumprod(0)
+    return torch.cat((torch.ones(1, dtype=torch.float64), kept))
+
+
+def sampler_levels(first: int, steps: int) -> list[int]:
+    """Return the levels of a sampler: ``steps`` evenly spaced ones from ``first`` downwards, then 0."""
+    return [round(first * (steps - step) / steps) for step in range(steps + 1)]
+
+
+def noised(clean: Tensor, rate: Tensor, noise: Tensor) -> Tensor:
+    """Mix a clean vector with noise, (rows, width).
+
+    Args:
+        clean: x_0, (rows, width).
+        rate: ᾱ of each row's level, (rows, 1) or a scalar.
+        noise: ε, (rows, width).
+    """
+    return rate.sqrt() * clean + (1 - rate).sqrt() * noise
+
+
+class ReverseStep(NamedTuple):
+    """Distribution of the vector at the next lower level."""
+
+    mean: Tensor  # (…, width)
+    deviation: Tensor  # scalar
+
+
+def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, eta: float) -> ReverseStep:
+    """Return the distribution of x at the next level, given x and the predicted clean vector.
+
+    Args:
+        state: x at the present level, (…, width).
+        clean: x̂_0 that the denoiser predicts from it, (…, width).
+        rate: ᾱ of the present level, a scalar below 1.
+        next_rate: ᾱ of the next level, a scalar.
+        eta: 0: no fresh noise; 1: as much as the ancestral sampler adds.
+    """
+    noise = (state - rate.sqrt() * clean) / (1 - rate).sqrt()
+    deviation = eta * ((1 - next_rate) / (1 - rate)).sqrt() * (1 - rate / next_rate).clamp(min=0).sqrt()
+    direction = (1 - next_rate - deviation.square()).clamp(min=0).sqrt()
+    return ReverseStep(next_rate.sqrt() * clean + direction * noise, deviation)

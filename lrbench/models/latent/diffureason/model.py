@@ -1,0 +1,126 @@
+"""DiffuReason: a hypothesis from thinking tokens, refined by diffusion, aligned by reinforcement.
+
+Three parts (arXiv 2602.09744): *think*, several latent tokens behind the history give a first intent;
+*diffuse*, a conditional diffusion refines it; *align*, a group-relative policy gradient on ranking quality
+trains all parts at once. The paper's abstract, results and claims are known; its equations and settings are
+not, and there is no public code. What is built here is lrbench's reading, with each open choice as an option.
+
+Options name the open choices. ``start``: where the reverse chain starts. ``policy``: what the policy gradient
+acts on. ``denoiser``: how it reads the hypothesis. Training is joint by default (stage ``joint``). The staged
+form runs ``supervised``, then ``grpo`` on thinking embeddings and denoiser alone.
+
+A depth counts thinking tokens and then calls of the denoiser. Only ``policy_targets`` targets of a batch are
+rolled out: rollouts of all would cost several times the rest of a step.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.diffureason.diffusion import noised
+from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
+from lrbench.models.latent.diffureason.rollouts import policy_terms
+from lrbench.objectives.cross_entropy import cross_entropy
+
+__all__ = ["DiffuReason", "Joint", "PolicyGradient", "Supervised"]
+
+
+class Supervised(GradientStage):
+    """Cross-entropy of the hypothesis and of the denoised intent, and the denoiser's squared error."""
+
+    model: DiffuReasonNetwork
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Everything is trained."""
+        self.model.requires_grad_(True)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms."""
+        states, _ = self.model.training_states(batch)  # (steps + 1, targets, width)
+        return self._supervised(states, batch.targets)
+
+    def _supervised(self, states: Tensor, targets: Tensor) -> Terms:
+        model, config = self.model, self.model.config
+        items = model.item_vectors()
+        terms = {"hypothesis": cross_entropy(model.hypothesis(states), items, targets)}
+        if not config.sampler_steps:
+            return {"loss": terms["hypothesis"], **terms}
+        intent = model.repeated(states) if config.refinement == "deterministic" else None
+        clean = model.clean(targets)
+        if intent is None:
+            intent = self._denoised(states, clean)
+            terms["denoising"] = (intent - clean.detach()).square().mean()
+        terms["cross_entropy"] = cross_entropy(intent, items, targets)
+        loss = terms["cross_entropy"] + config.hypothesis_weight * terms["hypothesis"]
+        if "denoising" in terms:
+            loss = loss + config.denoising_weight * terms["denoising"]
+        return {"loss": loss, **terms}
+
+    def _denoised(self, states: Tensor, clean: Tensor) -> Tensor:
+        """x̂_0 from the target's embedding at a random level of noise, (targets, width)."""
+        model, config = self.model, self.model.config
+        level = torch.randint(1, config.noise_levels + 1, (len(clean),), device=clean.device)
+        state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
+        condition = model.condition(states)
+        if config.guidance_dropout:
+            dropped = torch.rand(len(clean), device=clean.device) < config.guidance_dropout
+            dropped = dropped.view(-1, *[1] * (condition.ndim - 1))
+            condition = torch.where(dropped, model.denoiser.null, condition)
+        predicted: Tensor = model.denoiser(state, level, condition)
+        return predicted
+
+
+class Joint(Supervised):
+    """The supervised losses and the policy gradient of rollouts, at once."""
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss`` and its terms, and for the record the mean reward and the share of mixed groups."""
+        model, config = self.model, self.model.config
+        states, _ = model.training_states(batch)
+        terms = self._supervised(states, batch.targets)
+        if not (config.sampler_steps and config.policy_weight):
+            return terms
+        terms |= _policy(model, states, batch.targets)
+        return {**terms, "loss": terms["loss"] + config.policy_weight * terms["policy"]}
+
+
+class PolicyGradient(GradientStage):
+    """The policy gradient alone, on thinking embeddings and denoiser; encoder and items stay as they are."""
+
+    model: DiffuReasonNetwork
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """The frozen encoder must have been trained."""
+        return True
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Freeze encoder and items."""
+        self.model.requires_grad_(False)
+        self.model.denoiser.requires_grad_(True)
+        self.model.step_positions.requires_grad_(True)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the policy's loss as ``loss``, and for the record reward and share of mixed groups."""
+        states, _ = self.model.training_states(batch)
+        terms = _policy(self.model, states, batch.targets)
+        return {"loss": terms["policy"], **terms}
+
+
+class DiffuReason(DiffuReasonNetwork):
+    """Thinking tokens, diffusion and policy gradient."""
+
+    summary = (
+        "DiffuReason: thinking tokens refined by diffusion, with GRPO (arXiv 2602.09744; no public code)."
+    )
+    stages: ClassVar = {"joint": Joint, "supervised": Supervised, "grpo": PolicyGradient}
+    default_stages = ("joint",)
+
+
+def _policy(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> Terms:
+    """Terms of the policy gradient for some targets of a batch, drawn without replacement."""
+    drawn = torch.randperm(len(targets), device=targets.device)[: model.config.policy_targets]
+    return policy_terms(model, states[:, drawn], targets[drawn])

@@ -1,0 +1,191 @@
+"""The network of DiffuReason: thinking tokens, then reverse steps of a diffusion.
+
+*Think.* As in ReaRec, r_k is the state of the k-th latent token behind the history; the hypothesis c is r_K.
+*Diffuse.* The clean variable is the target's embedding, scaled to a root mean square of 1: item tables start
+at 0.02, and against noise of variance 1 they would carry no signal. The denoiser predicts it from x_t, t and
+c. S reverse steps (DDIM, η = 0) lead from noise to the intent that is ranked.
+
+A **depth** counts latent steps of both kinds. Depths up to K rank r_k, thinking alone. Depth K + j ranks the
+prediction of the j-th call of the denoiser, so depth K + S is the model. Deeper ones repeat the last call.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.latent.diffureason.config import DiffuReasonConfig
+from lrbench.models.latent.diffureason.denoiser import Denoiser
+from lrbench.models.latent.diffureason.diffusion import noised, reverse_step, sampler_levels, signal_rates
+from lrbench.models.latent.rearec.network import ReaRecNetwork
+from lrbench.models.next_item import over
+from lrbench.models.reasoning import Recipe
+
+__all__ = ["DiffuReasonNetwork", "unit_rms"]
+
+
+def unit_rms(vectors: Tensor) -> Tensor:
+    """Scale to a root mean square of 1 over the channels, (…, width)."""
+    scaled: Tensor = F.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
+    return scaled
+
+
+class DiffuReasonNetwork(ReaRecNetwork):
+    """Encoder, thinking tokens and denoiser."""
+
+    Config = DiffuReasonConfig
+    rates: Tensor
+
+    def __init__(self, config: DiffuReasonConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        if config.sampler_steps:
+            self.denoiser = Denoiser(config.width, config.denoiser)
+            rates = signal_rates(config.noise_levels, config.noise_schedule).to(torch.get_default_dtype())
+            self.register_buffer("rates", rates, persistent=False)
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """Thinking tokens and calls of the denoiser; none where views stand for the tokens."""
+        return int(config.steps + config.sampler_steps) if config.chain == "reasoning" else 0
+
+    @classmethod
+    def noisy(cls, config: Any) -> bool:
+        """Where the reverse chain starts from noise."""
+        return bool(config.sampler_steps and config.refinement == "diffusion" and config.start != "zero")
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """Neither thinking tokens nor diffusion: the encoder with its cross-entropy."""
+        params = {**config.model_dump(), "steps": 0, "sampler_steps": 0, "policy_weight": 0.0}
+        return Recipe(params, ("supervised",))
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """Dropout passes of the encoder for the thinking states; all losses stay, and the encoder is
+        ranked."""
+        return Recipe({**config.model_dump(), "chain": "views"})
+
+    def item_vectors(self) -> Tensor:
+        """What intents are multiplied with, the temperature included, (items, width)."""
+        items = self.embedding.items.weight
+        if self.config.scores == "cosine":
+            items = F.normalize(items, dim=-1) / self.config.width**0.5
+        return over(items, self.config.temperature)
+
+    def representations(self, states: Tensor) -> Tensor:
+        """Hypotheses after 0, 1, … tokens: the states, or their means so far."""
+        if self.config.condition == "last":
+            return states
+        counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
+        return states.cumsum(0) / counts[:, None, None]
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Intent after each number of latent steps, (depths, sequences, width)."""
+        steps, thinking = max(depths), self.config.steps
+        states, _ = self.reason(sequences, everywhere=False, steps=min(steps, thinking), noise=noise)
+        reached = list(self.representations(states))
+        if steps > thinking and self.config.sampler_steps:
+            reached += self._refined(states, steps - thinking, noise)
+        while len(reached) <= steps:  # without a denoiser nothing comes after the last thinking state
+            reached.append(reached[-1])
+        return torch.stack([reached[depth] for depth in depths])
+
+    def clean(self, items: Tensor) -> Tensor:
+        """x_0 of items, (rows,) → (rows, width)."""
+        return unit_rms(self.embedding.items(items))
+
+    def condition(self, states: Tensor) -> Tensor:
+        """What the denoiser reads: c, (rows, width), or r_0 … r_K, (rows, K + 1, width), to attend to.
+
+        Args:
+            states: r_0 … r_K, (K + 1, rows, width).
+        """
+        if self.config.denoiser == "attention":
+            return states.movedim(0, 1)
+        return self.hypothesis(states)
+
+    def hypothesis(self, states: Tensor) -> Tensor:
+        """c, (rows, width), from r_0 … r_K, (K + 1, rows, width)."""
+        return self.representations(states)[-1]
+
+    def levels(self) -> list[int]:
+        """Levels of the sampler, from the first down to 0, S + 1 of them."""
+        config = self.config
+        share = config.start_level if config.start == "hypothesis" else 1.0
+        first = max(round(share * config.noise_levels), config.sampler_steps)
+        return sampler_levels(first, config.sampler_steps)
+
+    def starting_state(self, hypothesis: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
+        """x at the first level, (…, width).
+
+        Args:
+            hypothesis: c, (…, width).
+            draw: standard normal noise of a tensor's shape.
+        """
+        match self.config.start:
+            case "zero":
+                return torch.zeros_like(hypothesis)
+            case "hypothesis":
+                return noised(unit_rms(hypothesis), self.rates[self.levels()[0]], draw(hypothesis))
+            case _:
+                return draw(hypothesis)
+
+    def predicted(self, state: Tensor, level: int, condition: Tensor) -> Tensor:
+        """x̂_0 with guidance, (…, width), as inference takes it."""
+        at = torch.tensor(level, device=state.device)
+        clean: Tensor = self.denoiser(state, at, condition)
+        if not self.config.guidance:
+            return clean
+        null = self.denoiser.null.expand_as(condition)
+        free: Tensor = self.denoiser(state, at, null)
+        guided: Tensor = (1 + self.config.guidance) * clean - self.config.guidance * free
+        return guided
+
+    def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
+        """Predictions of the first calls, (sequences, width) each; means over the ensemble."""
+        config = self.config
+        handed = self.carried(states, noise)  # the first call takes over the hypothesis, later ones x
+        condition, hypothesis = self.condition(handed), self.hypothesis(handed)
+        if config.refinement == "deterministic":
+            return self._repeated(unit_rms(hypothesis), condition, calls, noise)
+        runs = config.ensemble if config.start != "zero" else 1
+        condition = condition.expand(runs, *condition.shape)
+        hypothesis = hypothesis.expand(runs, *hypothesis.shape)
+        state = self.starting_state(hypothesis, lambda like: _drawn(like, noise))
+        levels, predictions = self.levels(), []
+        for call in range(calls):
+            if call:
+                state = self.carried(state, noise)
+            place = min(call, config.sampler_steps - 1)
+            level, after = levels[place], levels[place + 1]
+            clean = self.predicted(state, level, condition)
+            predictions.append(clean.mean(0))
+            after = after if call < config.sampler_steps - 1 else level
+            state = reverse_step(state, clean, self.rates[level], self.rates[after], eta=0.0).mean
+        return predictions
+
+    def _repeated(
+        self, state: Tensor, condition: Tensor, calls: int, noise: torch.Generator | None
+    ) -> list[Tensor]:
+        """Outputs of the denoiser's network run on its own output, (sequences, width) each."""
+        levels, outputs = self.levels(), []
+        for call in range(calls):
+            if call:
+                state = self.carried(state, noise)
+            state = self.predicted(state, levels[min(call, self.config.sampler_steps - 1)], condition)
+            outputs.append(state)
+        return outputs
+
+    def repeated(self, states: Tensor) -> Tensor:
+        """The deterministic twin's intent of training rows, (rows, width), from r_0 … r_K."""
+        start = unit_rms(self.hypothesis(states))
+        return self._repeated(start, self.condition(states), self.config.sampler_steps, None)[-1]
+
+
+def _drawn(like: Tensor, noise: torch.Generator | None) -> Tensor:
+    """Standard normal noise of a tensor's shape, from a source that may live on another device."""
+    place = like.device if noise is None else noise.device
+    return torch.randn(like.shape, generator=noise, dtype=like.dtype, device=place).to(like.device)

@@ -1,0 +1,101 @@
+"""Rollouts of the reverse chain and the policy gradient on them.
+
+A group is G reverse chains (η = 1) from one hypothesis. Their rewards are compared within the group (Shao et
+al. 2024, DeepSeekMath). Each batch is used once, so the probability ratio is 1 in value, clipping never
+acts, and only its gradient matters. There is no reference network: a joint scheme has no frozen one.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from lrbench.models.latent.diffureason.diffusion import reverse_step
+from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
+from lrbench.models.layers.activation_checkpoint import recomputed
+from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.policy import group_advantages, items_above, ranking_reward
+
+__all__ = ["policy_terms"]
+
+
+def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """Return ``policy``, the loss, and for the record ``reward`` and ``mixed_groups``.
+
+    Args:
+        model: the network; its denoiser has no dropout, so a chain can be computed again.
+        states: r_0 … r_K, (K + 1, rows, width), with their gradients.
+        targets: (rows,) item numbers.
+    """
+    config, items = model.config, model.item_vectors()
+    groups = states.unsqueeze(1).expand(-1, config.rollouts, -1, -1)  # (K + 1, rollouts, rows, width)
+    groups = groups.flatten(1, 2)  # (K + 1, rollouts · rows, width)
+    repeated = targets.repeat(config.rollouts)
+    trajectory, intent = _rolled_out(model, groups)
+    rewards = _rewards(model, intent, items, repeated).view(config.rollouts, -1)  # (rollouts, rows)
+    advantages = group_advantages(rewards).to(states.dtype)
+    if config.shuffled_advantages:
+        advantages = advantages.flatten()[torch.randperm(advantages.numel(), device=advantages.device)]
+    advantages = advantages.reshape(-1)
+    condition = model.condition(groups)
+    if config.policy == "trajectory":
+        logs = _log_densities(model, trajectory, condition)  # (steps, rollouts · rows)
+    else:
+        last = model.denoiser(trajectory[-1], _level(model, -2, targets), condition)
+        logs = target_log_probabilities(last, items, repeated).unsqueeze(0)
+    ratio = (logs - logs.detach()).exp()
+    return {
+        "policy": -(ratio * advantages).mean(),
+        "reward": rewards.mean().to(states.dtype),
+        "mixed_groups": (rewards != rewards[0]).any(0).to(states.dtype).mean(),
+    }
+
+
+@torch.no_grad()
+def _rolled_out(model: DiffuReasonNetwork, states: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Run the chain with fresh noise: x at each of the sampler's levels, and the final intent, (rows,
+    width)."""
+    condition, levels = model.condition(states), model.levels()
+    state = model.starting_state(model.hypothesis(states), torch.randn_like)
+    trajectory = [state]
+    for place, (level, after) in enumerate(pairwise(levels)):
+        clean = model.denoiser(state, _level(model, place, state), condition)
+        mean, deviation = reverse_step(state, clean, model.rates[level], model.rates[after], eta=1.0)
+        state = mean + deviation * torch.randn_like(mean)
+        if after:
+            trajectory.append(state)
+    return trajectory, state
+
+
+def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], condition: Tensor) -> Tensor:
+    """Log-density of each reverse step with noise, mean over channels, (steps, rows).
+
+    ``−‖x_next − μ‖² / (2σ²·width)``: the mean over channels keeps ratios near 1. The inside of a step is
+    computed again in the backward pass, as all steps together would take most of a training step's memory.
+    """
+    levels = model.levels()
+    logs = []
+    for place, (state, action) in enumerate(pairwise(trajectory)):
+        rate, next_rate = model.rates[levels[place]], model.rates[levels[place + 1]]
+        at = _level(model, place, state)
+
+        def clean(state: Tensor, condition: Tensor, at: Tensor = at) -> Tensor:
+            predicted: Tensor = model.denoiser(state, at, condition)
+            return predicted
+
+        predicted = recomputed(clean, model.denoiser, state, condition)
+        mean, deviation = reverse_step(state, predicted, rate, next_rate, eta=1.0)
+        logs.append(-(action - mean).square().mean(-1) / (2 * deviation.square()))
+    return torch.stack(logs)
+
+
+def _rewards(model: DiffuReasonNetwork, intents: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    """Reward of each rollout by its ranking of the target, (rows,)."""
+    config = model.config
+    above = items_above(intents, items.detach(), targets)
+    cutoff = model.n_items if config.reward == "rank" else config.reward_cutoff
+    return ranking_reward(above, "recall" if config.reward == "recall" else "ndcg", cutoff)
+
+
+def _level(model: DiffuReasonNetwork, place: int, like: Tensor) -> Tensor:
+    return torch.tensor(model.levels()[place], device=like.device)

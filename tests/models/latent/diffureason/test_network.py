@@ -1,0 +1,131 @@
+"""Thinking, denoising and ranking together."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lrbench.data.batches import TrainingData
+from lrbench.models.latent.diffureason.config import DiffuReasonConfig
+from lrbench.models.latent.diffureason.model import DiffuReason
+from lrbench.models.latent.diffureason.network import unit_rms
+from lrbench.models.latent.rearec.recurrence import Recurrence, RecurrenceConfig
+from lrbench.testing import pack_lists, training_view
+
+SIZES = {"width": 8, "heads": 2, "inner_width": 16}
+HISTORIES = [[1, 2, 3, 4], [5, 6], [7, 1, 9, 2, 3]]
+
+
+def network(**options: object) -> DiffuReason:
+    torch.manual_seed(0)
+    return (
+        DiffuReason(DiffuReasonConfig.model_validate({**SIZES, "steps": 2, **options}), 12, 6).double().eval()
+    )
+
+
+def encoded(model: DiffuReason, depths: tuple[int, ...], seed: int = 0) -> Tensor:
+    with torch.no_grad():
+        return model.encode(pack_lists(HISTORIES), depths, torch.Generator().manual_seed(seed))
+
+
+def test_clean_intents_have_unit_scale() -> None:
+    model = network()
+    clean = model.clean(torch.arange(12))
+    torch.testing.assert_close(clean.square().mean(-1), torch.ones(12, dtype=torch.float64))
+    torch.testing.assert_close(unit_rms(clean), clean)
+
+
+def test_thinking_comes_first_and_then_the_denoiser() -> None:
+    """Depths up to K are r_k; the last is what S reverse steps give, and is repeated no noise."""
+    model = network(sampler_steps=3)
+    states, _ = model.reason(pack_lists(HISTORIES), everywhere=False, steps=2)
+    reached = encoded(model, (0, 1, 2, 3, 4, 5))
+    torch.testing.assert_close(reached[:3], states.detach())
+    assert model.configured_depth(model.config) == 5
+    assert not torch.allclose(reached[2], reached[3])
+
+
+def test_a_denoiser_that_knows_the_answer_is_ranked_whatever_the_noise() -> None:
+    model = network(sampler_steps=4)
+    answer = torch.randn(8, dtype=torch.float64)
+    model.denoiser.leave.weight.data.zero_()
+    model.denoiser.leave.bias.data.copy_(answer)
+    for seed in (1, 2):
+        torch.testing.assert_close(encoded(model, (6,), seed)[0], answer.expand(3, 8))
+
+
+@pytest.mark.parametrize("start", ["noise", "hypothesis"])
+def test_noise_moves_the_intent(start: str) -> None:
+    model = network(start=start)
+    first, second = (encoded(model, (2, 7), seed) for seed in (1, 2))
+    assert torch.equal(first[0], second[0])
+    assert not torch.allclose(first[1], second[1])
+
+
+def test_without_noise_at_the_start_nothing_is_random() -> None:
+    for options in ({"start": "zero"}, {"refinement": "deterministic", "policy_weight": 0}):
+        model = network(**options)
+        assert not model.noisy(model.config)
+        assert torch.equal(encoded(model, (7,), 1), encoded(model, (7,), 2))
+
+
+def test_an_ensemble_is_the_mean_of_its_chains() -> None:
+    """With a linear denoiser, the mean of many chains comes near the chain from zeros."""
+    model, still = network(ensemble=4000, sampler_steps=2), network(start="zero", sampler_steps=2)
+    for each in (model, still):
+        for block in each.denoiser.blocks:
+            block.weight.data.zero_()
+            block.bias.data.zero_()
+    still.load_state_dict(model.state_dict())
+    torch.testing.assert_close(encoded(model, (4,)), encoded(still, (4,)), rtol=0, atol=0.05)
+
+
+def test_guidance_goes_away_from_the_null_vector() -> None:
+    plain, guided = (
+        network(start="zero", sampler_steps=1),
+        network(start="zero", sampler_steps=1, guidance=2.0),
+    )
+    guided.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        states, _ = plain.reason(pack_lists(HISTORIES), everywhere=False, steps=2)
+        zeros, at = torch.zeros(3, 8, dtype=torch.float64), torch.tensor(50)
+        with_condition = plain.denoiser(zeros, at, states[-1])
+        without = plain.denoiser(zeros, at, plain.denoiser.null.expand(3, 8))
+    torch.testing.assert_close(encoded(guided, (3,))[0], 3 * with_condition - 2 * without)
+
+
+def test_without_tokens_denoiser_and_policy_it_is_the_plain_encoder_bit_for_bit() -> None:
+    """The same seed gives the same weights, and the same weights the same loss and gradients."""
+    options = {**SIZES, "steps": 0, "dropout": 0.3, "attention_dropout": 0.3, "input_dropout": 0.2}
+    losses, gradients = [], []
+    for kind, config in (
+        (DiffuReason, DiffuReasonConfig.model_validate({**options, "sampler_steps": 0, "policy_weight": 0})),
+        (Recurrence, RecurrenceConfig.model_validate({**options, "temperature": 1.0})),
+    ):
+        torch.manual_seed(3)
+        model = kind(config, 12, 6).train()
+        data = TrainingData(training_view(HISTORIES, 12), 6)
+        (batch,) = data.batches(100, torch.device("cpu"))
+        stage = model.stages["supervised"](model)
+        stage.begin(data, torch.device("cpu"))
+        losses.append(stage.losses(batch)["loss"])
+        losses[-1].backward()
+        gradients.append(model.embedding.items.weight.grad)
+    assert torch.equal(*losses)
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("options", "stages", "complaint"),
+    [
+        ({"sampler_steps": 60}, ("joint",), "raise noise_levels"),
+        ({"refinement": "deterministic"}, ("joint",), "has no policy"),
+        ({"sampler_steps": 0}, ("supervised", "grpo"), "reinforces the sampler"),
+        ({"sampler_steps": 1}, ("joint",), "one sampler step has none"),
+    ],
+)
+def test_what_cannot_train_is_refused(
+    options: dict[str, object], stages: tuple[str, ...], complaint: str
+) -> None:
+    config = DiffuReasonConfig.model_validate({**SIZES, **options})
+    with pytest.raises(ValueError, match=complaint):
+        config.check_against_protocol(50, stages)
