@@ -1,10 +1,11 @@
 """What models, suites, datasets and rows may be called. Names become parts of files' names; labels do not."""
 
 import re
+from fnmatch import fnmatchcase
 
 from lrbench.text import has_hidden
 
-__all__ = ["label_fault", "name_fault"]
+__all__ = ["label_fault", "label_matches", "name_fault"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 64
@@ -31,3 +32,11 @@ def label_fault(label: str) -> str:
     if len(label) > _LONGEST_LABEL:
         return f"a label has at most {_LONGEST_LABEL} characters"
     return ""
+
+
+def label_matches(label: str, pattern: str) -> bool:
+    """Whether a label is ``pattern``, in which ``*`` stands for any text and ``?`` for one character.
+
+    Square brackets stand for themselves: labels such as ``LARES [w/o RPT]`` are common.
+    """
+    return fnmatchcase(label, pattern.replace("[", "[[]"))

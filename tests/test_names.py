@@ -1,6 +1,6 @@
 import pytest
 
-from lrbench.names import label_fault, name_fault
+from lrbench.names import label_fault, label_matches, name_fault
 
 
 @pytest.mark.parametrize("name", ["sasrec", "amazon-2014-beauty", "9.b_C", "x" * 64])
@@ -23,3 +23,10 @@ def test_right_labels(label: str) -> None:
 @pytest.mark.parametrize("label", ["", "  ", "a\nb", "a\x1b[31m", "a\x9b", "a\u2028", "\t", "x" * 201])
 def test_wrong_labels(label: str) -> None:
     assert label_fault(label)
+
+
+@pytest.mark.parametrize("pattern", ["Pop [w/o RPT]", "Pop [*", "Pop [w/o*", "*[w/o RPT]", "Pop ?w/o RPT?"])
+def test_brackets_in_a_pattern_are_brackets(pattern: str) -> None:
+    assert label_matches("Pop [w/o RPT]", pattern)
+    assert not label_matches("Pop w", pattern)
+    assert not label_matches("Pop", pattern)

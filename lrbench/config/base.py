@@ -1,19 +1,37 @@
 """The base of every configuration: frozen, validated, unknown keys refused with a suggestion."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic_core import to_json
 
-from lrbench.errors import RequestError, did_you_mean
+from lrbench.config.messages import explained
+from lrbench.names import label_fault, name_fault
+from lrbench.text import has_hidden
 
-__all__ = ["FrozenConfig", "parse_config"]
+__all__ = ["FrozenConfig", "Label", "Name", "parse_config"]
 
 
 class FrozenConfig(BaseModel):
-    """A configuration that cannot change after it was checked."""
+    """A configuration that cannot change after it was checked.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    Numbers are finite. Text that was read, from a suite, a catalogue or a record, holds no control
+    characters and no line breaks, so that it can be printed and put into tables as it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    raw_text: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose text may hold anything, such as the character between two columns."""
+
+    @model_validator(mode="after")
+    def _shows_what_it_holds(self, info: ValidationInfo) -> Self:
+        if info.mode == "json":
+            for name in type(self).model_fields.keys() - self.raw_text:
+                if any(has_hidden(text) for text in _texts(getattr(self, name))):
+                    raise ValueError(f"{name} holds a control character or a line break; remove it")
+        return self
 
 
 ConfigT = TypeVar("ConfigT", bound=FrozenConfig)
@@ -22,34 +40,40 @@ ConfigT = TypeVar("ConfigT", bound=FrozenConfig)
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
     """Validate ``values`` as ``kind``; ``where`` names the place for the message, e.g. ``model "LARES"``.
 
+    Values have the types of JSON and keep them: ``"3"`` and ``true`` are no numbers. A whole number is a
+    number, too.
+
     Raises:
         RequestError: one sentence for the first thing that is wrong.
     """
     try:
-        return kind.model_validate(dict(values))
+        return kind.model_validate_json(to_json(dict(values), inf_nan_mode="constants"), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = _fields_at(kind, first["loc"][:-1])
-            raise RequestError(
-                f'{where}: unknown option "{path}".', did_you_mean(str(first["loc"][-1]), known)
-            ) from None
-        if first["type"] == "missing":
-            raise RequestError(f'{where}: "{path}" is missing.', "Add it.") from None
-        reason = first["msg"].removeprefix("Value error, ")
-        place = f'"{path}" = {first["input"]!r}: ' if path else ""
-        stop = "" if reason.endswith((".", "?")) else "."
-        raise RequestError(f"{where}: {place}{reason}{stop}") from None
+        raise explained(error, kind, values, where) from None
 
 
-def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Return the field names of the nested configuration that a validation error points into."""
-    for part in location:
-        if isinstance(part, int) or part not in kind.model_fields:
-            continue
-        annotation = kind.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        nested = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-        kind = nested or kind
-    return list(kind.model_fields)
+def _checked_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
+def _checked_label(label: str) -> str:
+    if fault := label_fault(label):
+        raise ValueError(fault)
+    return label
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+"""A suite, a dataset or a model: it becomes part of the names of files."""
+
+Label = Annotated[str, AfterValidator(_checked_label)]
+"""A row of a suite."""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the text of a field: itself, the entries of a tuple, the keys of a table."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | dict):
+        yield from (text for text in value if isinstance(text, str))

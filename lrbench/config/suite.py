@@ -6,40 +6,43 @@ of a grid leaves its rows alike.
 """
 
 import itertools
-import tomllib
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.base import FrozenConfig, Label, Name, parse_config
 from lrbench.config.controls import CONTROLS, Control
 from lrbench.config.protocol import Protocol, find_protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
+from lrbench.names import label_fault
+from lrbench.toml_files import parse_toml, read_text
+from lrbench.wording import some_of
 
 __all__ = ["Entry", "Suite", "SuiteFile", "merge_tables", "read_suite_file", "resolve_suite"]
 
 Table = dict[str, JsonValue]
 
 
-def _no_bare_name(names: Any) -> Any:
-    if isinstance(names, str):
-        raise ValueError(f'this is a list of names, as in ["{names}"]')
-    return names
+Names = tuple[str, ...]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Depth = Annotated[int, Field(ge=0, le=1000)]
 
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_no_bare_name)]
+_MOST_ROWS = 10_000
+"""Rows that a grid makes, and rows of a suite: more is a slip of the pen."""
 
 
 class Entry(FrozenConfig):
     """One ``[[models]]`` table, as written."""
 
-    label: str
+    label: Label
     """The row's name; ``{option}`` is replaced by the option's value in a grid."""
 
-    model: str | None = None
+    model: Name | None = None
     """A registered model; taken over from ``extends`` when absent."""
 
     extends: str | None = None
@@ -60,13 +63,6 @@ class Entry(FrozenConfig):
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options with a list of values each: one row per combination; ``training.NAME``: a training setting."""
 
-    @field_validator("label")
-    @classmethod
-    def _named(cls, label: str) -> str:
-        if not label.strip():
-            raise ValueError("a row needs a name")
-        return label
-
     @field_validator("grid")
     @classmethod
     def _values_to_try(cls, grid: dict[str, list[JsonValue]]) -> dict[str, list[JsonValue]]:
@@ -80,19 +76,16 @@ class Entry(FrozenConfig):
     def _known_controls(cls, controls: Any) -> Any:
         if controls == "all":
             return tuple(CONTROLS)
-        for name in controls if isinstance(controls, list | tuple) else ():
-            if name not in CONTROLS:
-                raise ValueError(f'there is no control "{name}". {did_you_mean(str(name), CONTROLS)}')
-        return controls
+        return tuple(controls) if isinstance(controls, list) else controls
 
 
 class Evaluation(FrozenConfig):
     """``[evaluation]``."""
 
-    depths: tuple[int, ...] | None = None
+    depths: Annotated[tuple[Depth, ...], Field(max_length=1001)] | None = None
     """Depths at which reasoning models are ranked besides their own; none: 0 to 8."""
 
-    draws: int = Field(default=1, ge=1)
+    draws: int = Field(default=1, ge=1, le=10_000)
     """Draws of the initial noise per user, for models that have any."""
 
 
@@ -106,12 +99,12 @@ class Comparison(FrozenConfig):
 class SuiteFile(FrozenConfig):
     """A suite file, as written."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name
     """The name of the suite; its results are listed under it."""
 
     protocol: str
     datasets: Names = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=10_000)
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)
     evaluation: Evaluation = Evaluation()
@@ -121,8 +114,8 @@ class SuiteFile(FrozenConfig):
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds must be distinct and not negative")
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("seeds must be distinct")
         return seeds
 
     @model_validator(mode="after")
@@ -157,13 +150,8 @@ def read_suite_file(path: Path) -> Suite:
     Raises:
         RequestError: it cannot be read, or something in it is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} cannot be read: {error}.", "Give the path of a suite file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{path} is not valid TOML: {error}.") from None
+    text = read_text(path, "suite file")
+    values = parse_toml(text, path, "suite file")
     suite = resolve_suite(parse_config(SuiteFile, values, str(path)), str(path))
     return suite.model_copy(update={"text": text})
 
@@ -221,6 +209,12 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
 def _expand(entry: Entry, where: str) -> list[Entry]:
     """One row for each combination of the grid's values."""
     rows = []
+    size = math.prod(len(values) for values in entry.grid.values())
+    if size > _MOST_ROWS:
+        raise RequestError(
+            f'{where}: the grid of "{entry.label}" has {size:,} combinations.',
+            f"A grid may have {_MOST_ROWS:,}; list fewer values.",
+        )
     for values in itertools.product(*entry.grid.values()):
         chosen = dict(zip(entry.grid, values, strict=True))
         params, training = dict(entry.params), dict(entry.training)
@@ -229,18 +223,32 @@ def _expand(entry: Entry, where: str) -> list[Entry]:
                 training[key.removeprefix("training.")] = value
             else:
                 params[key] = value
-        try:
-            label = entry.label.format_map({**params, **chosen, **training})
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            known = ", ".join({**params, **training}) or "it has none"
-            raise RequestError(
-                f'{where}: the label "{entry.label}" cannot be filled in: {error}.',
-                f"Name options of this row's params or grid in braces: {known}.",
-            ) from None
+        label = _filled(entry.label, {**params, **chosen, **training}, where)
         rows.append(
             entry.model_copy(update={"label": label, "params": params, "training": training, "grid": {}})
         )
     return rows
+
+
+def _filled(label: str, options: Mapping[str, Any], where: str) -> str:
+    """Put the values of options in place of ``{option}``; ``{{`` and ``}}`` are braces."""
+    parts = []
+    try:
+        for text, option, form, conversion in Formatter().parse(label):
+            if form or conversion:
+                raise ValueError(f"{{{option}}} takes no format")
+            if option is not None and option not in options:
+                raise ValueError(f'there is no option "{option}"')
+            parts.append(text + (str(options[option]) if option is not None else ""))
+    except ValueError as error:  # the parser's own are about braces without a partner
+        known = some_of(list(options)) or "it has none"
+        raise RequestError(
+            f'{where}: the label "{label}" cannot be filled in: {error}.',
+            f"Name options of this row's params or grid in braces: {known}.",
+        ) from None
+    if fault := label_fault("".join(parts)):
+        raise RequestError(f'{where}: the label "{label}", filled in, is no label: {fault}.', "Shorten it.")
+    return "".join(parts)
 
 
 def merge_tables(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 are the files that ``lrbench fetch NAME --from FILE --columns …`` was once given.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,12 +12,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.base import FrozenConfig, Name, parse_config
 from lrbench.config.protocol import Filters
 from lrbench.data.fetching.locks import keeping
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.files import write_text
 from lrbench.resources import catalogue_file
+from lrbench.toml_files import read_toml
 
 __all__ = [
     "Catalogue",
@@ -97,15 +97,7 @@ def remember(dataset: "Dataset", remembered: Path) -> None:
 
 def _read(file: Path, local: bool = False) -> "Catalogue":
     """Read a catalogue file; ``local``: sources without addresses are files beside it."""
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(
-            f"The catalogue {file} cannot be read: {error.strerror}.", "Check --catalog."
-        ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RequestError(f"The catalogue {file} is no valid TOML: {error}.", "Correct it.") from None
-    content = parse_config(_Document, document, str(file))
+    content = parse_config(_Document, read_toml(file, "catalogue"), str(file))
     datasets = {name: _dataset(name, table, file, local) for name, table in content.dataset.items()}
     for table in content.family:
         for dataset in _expand(table, file, local):
@@ -265,7 +257,7 @@ class Source(FrozenConfig):
 class Dataset(FrozenConfig):
     """An entry of the catalogue."""
 
-    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name
     """The true name, with its edition; it also names folders."""
 
     edition: str

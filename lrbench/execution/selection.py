@@ -1,13 +1,14 @@
 """Which trials of a plan shall run."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from lrbench.errors import RequestError
 from lrbench.execution.plan import Plan, PlannedTrial
+from lrbench.names import label_matches
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
+from lrbench.wording import some_of
 
 __all__ = ["Rerun", "select_trials"]
 
@@ -20,7 +21,7 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
     Args:
         plan: all trials of the suite.
         results: where complete and failed trials lie.
-        only: a pattern such as ``LARES*`` that a label must match; none: all labels.
+        only: a label, or a pattern such as ``LARES*`` that labels must match; ``None``: all labels.
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything anew.
 
     Raises:
@@ -29,10 +30,10 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
     chosen = [
         trial
         for trial in plan.trials
-        if only is None or any(fnmatchcase(label, only) for label in trial.labels)
+        if only is None or any(label_matches(label, only) for label in trial.labels)
     ]
     if not chosen:
-        labels = ", ".join(row.label for row in plan.rows)
+        labels = some_of([row.label for row in plan.rows])
         raise RequestError(f'--only "{only}" matches no label.', f"Labels: {labels}.")
     if rerun == "all":
         return chosen

@@ -1,6 +1,5 @@
 """``results/suites/<name>.json``: a resolved suite and which trial stands behind each of its cells."""
 
-import tomllib
 from pathlib import Path
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from lrbench.files import write_text
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
+from lrbench.toml_files import read_toml
 
 __all__ = [
     "Cell",
@@ -166,7 +166,4 @@ def _name_of(suite: str) -> str:
         return suite
     if not path.is_file():
         return path.stem
-    try:
-        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("name", path.stem))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} is not valid TOML: {error}.") from None
+    return str(read_toml(path, "suite file").get("name", path.stem))

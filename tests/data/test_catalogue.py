@@ -186,11 +186,11 @@ class TestOwn:
             ('[dataset.x]\nedition = "e"\nreader = "csv"', '"path" is missing', ""),
             ('[dataset.x]\nedition = "e"', "it has no source", "reader, path and urls"),
             ('[dataset.x]\nreader = "csv"\npath = "p"', '"edition" is missing', ""),
-            ('[dataset."a/b"]\nedition = "e"\nreader = "csv"\npath = "p"', '"name" =', ""),
+            ('[dataset."a/b"]\nedition = "e"\nreader = "csv"\npath = "p"', 'name = "a/b": a name begins', ""),
             (
                 '[dataset.x]\nedition = "e"\nreader = "csv"\npath = "p"\nchecksum.content = "12"',
-                '"checksum.content" =',
-                "",
+                'checksum.content = "12", but it must be of the form',
+                "SHA-256",
             ),
             (
                 '[dataset.x]\nedition = "e"\nreader = "csv"\npath = "p"\nraw = { user = 3 }',
@@ -203,13 +203,17 @@ class TestOwn:
                 "another name",
             ),
             ('[alias]\nmine = "ml-2m"', 'no dataset "ml-2m"', "ml-"),
-            ("[dataset", "no valid TOML", ""),
-            ('alias = "mine"', '"alias" =', ""),
-            ("[dataset]\nx = 3", '"dataset.x" = 3', ""),
-            ('[dataset.x]\nedition = "e"\nsources = "csv"', '"sources" =', ""),
+            ("[dataset", "is not valid TOML", ""),
+            ('alias = "mine"', 'alias = "mine", but it must be a table', ""),
+            ("[dataset]\nx = 3", "dataset.x = 3, but it must be a table", ""),
+            (
+                '[dataset.x]\nedition = "e"\nsources = "csv"',
+                'sources = "csv", but it must be a list',
+                'sources = ["csv"]',
+            ),
             (
                 '[dataset.x]\nedition = "e"\n[[dataset.x.sources]]\nreader = "csv"',
-                '"sources.0.path" is missing',
+                'entry of sources number 1: "path" is missing',
                 "",
             ),
             ('[[family]]\nname = "x"', "is missing", ""),
@@ -251,7 +255,7 @@ class TestRemembered:
         with pytest.raises(RequestError, match="There is no file"):
             own_file("shop", tmp_path / "none.csv", {})
         (tmp_path / "shop.csv").write_text("", encoding="utf-8")
-        with pytest.raises(RequestError, match='"name" = '):
+        with pytest.raises(RequestError, match=r'name = "\.\./shop": a name begins'):
             own_file("../shop", tmp_path / "shop.csv", {})
 
     def test_a_damaged_entry_is_said(self, tmp_path: Path) -> None:

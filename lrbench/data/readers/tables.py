@@ -185,6 +185,8 @@ class _Table(FrozenConfig):
 class Csv(_Table):
     """Delimited text; gzip and zip as they are."""
 
+    raw_text = frozenset({"separator"})
+
     separator: str = Field(default=",", min_length=1, max_length=1)
     """The character between two fields."""
 

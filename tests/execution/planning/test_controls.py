@@ -172,7 +172,6 @@ def test_grid_rows_have_controls_of_their_own() -> None:
     ("table", "message"),
     [
         ({"model": "sasrec", "controls": "all"}, "does not reason"),
-        ({"model": "lares", "controls": ["no-reasonin"]}, 'Did you mean "no-reasoning"'),
         ({"model": "plr", "params": {"chain": "views"}, "controls": "all"}, "takes no reasoning steps"),
         ({"model": "erl", "params": {"steps": 0}, "controls": "all"}, "takes no reasoning steps"),
     ],
