@@ -78,7 +78,7 @@ def stage_and_batches(name: str, split: Split) -> tuple[GradientStage, list[Trai
     model = model_class(config, N_ITEMS, 50)
     stage = model.stages[model.default_stages[0]](model)
     assert isinstance(stage, GradientStage)
-    data = TrainingData(split.train, model.max_length, stage.training_rows(model_class, config))
+    data = TrainingData(split.train, model.max_length, stage.training_rows())
     stage.begin(data, CPU)
     model.train()
     return stage, list(islice(data.batches(1024, CPU, np.random.default_rng(0)), 4))

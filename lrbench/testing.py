@@ -274,7 +274,7 @@ class ModelConformance:
         stage = model.stages[self.stage or next(iter(model.stages))](model)
         if not isinstance(stage, GradientStage):
             pytest.skip("is not trained by gradients")
-        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or _rows(stage)))
+        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or stage.training_rows()))
 
     def _causal_model(self) -> Model:
         model = self.build(quiet=True)
@@ -308,16 +308,11 @@ class ModelConformance:
             case FitStage():
                 stage.fit(view)
             case GradientStage():
-                lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, _rows(stage)))
+                lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, stage.training_rows()))
                 optimiser = torch.optim.Adam(model.parameters())
                 for _ in range(steps):
                     terms = lesson.step(optimiser)
         return terms
-
-
-def _rows(stage: GradientStage) -> TrainingRows:
-    model: Model = stage.model
-    return type(stage).training_rows(type(model), model.config)
 
 
 class _Lesson:

@@ -46,7 +46,7 @@ class Workload:
         stage = self.model.stages[arguments.stage or self.model.default_stages[0]](self.model)
         assert isinstance(stage, GradientStage)
         self.stage = stage
-        rows = stage.training_rows(model_class, config)
+        rows = stage.training_rows()
         self._data = TrainingData(self.split.train, arguments.max_length, rows)
         self._keep = stage.begin(self._data, CPU)
         self.targets = self._data.n_targets if self._keep is None else int(self._keep.sum())

@@ -4,11 +4,12 @@ import inspect
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from lrbench.config.training import TrainingConfig
 from lrbench.evaluation.cost import count_parameters
-from lrbench.models.base import GradientStage, Model, ModelConfig
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 from lrbench.wording import counted
@@ -25,6 +26,8 @@ def model_page(name: str) -> str:
     lines = [f"{name}: {model.summary}", "", *_about(model)]
     for paragraph in _notes(model):
         lines += ["", *textwrap.wrap(paragraph, width)]
+    if model.authors_training is not None:
+        lines += ["", *textwrap.wrap(_authors_training(model.authors_training), width)]
     lines += ["", "Stages:"]
     for stage in model.stages:
         lines += textwrap.wrap(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
@@ -50,7 +53,7 @@ def _about(model: type[Model]) -> list[str]:
         lines.append(f"It reasons, {counted(depth, 'step')} by default; its rows may have controls.")
     if not model.causal(config):
         stages = [stage for stage in model.stages.values() if issubclass(stage, GradientStage)]
-        prefixes = any(stage.training_rows(model, config) == "prefixes" for stage in stages)
+        prefixes = any(stage.rows_for(model, config) == "prefixes" for stage in stages)
         rows = "every prefix is a training row" if prefixes else "whole sequences are training rows"
         lines.append(f"It is not causal: {rows}.")
     if model.deterministic:
@@ -61,6 +64,18 @@ def _about(model: type[Model]) -> list[str]:
 def _notes(model: type[Model]) -> list[str]:
     """Paragraphs of the module's docstring behind its title: the method, what differs from its source."""
     return (inspect.getdoc(sys.modules[model.__module__]) or "").split("\n\n")[1:]
+
+
+def _authors_training(training: AuthorsTraining) -> str:
+    about = f"Training settings of {training.whose}"
+    if not training.settings:
+        return f"{about}: {training.note}"
+    return f"{about} that are not the defaults here: {_settings(training.settings)}. {training.note}".rstrip()
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """Training settings as a suite file has them."""
+    return ", ".join(f"{name} = {_written(value)}" for name, value in settings.items())
 
 
 def _options_by_source(config: type[ModelConfig]) -> dict[str, list[str]]:
@@ -83,10 +98,9 @@ def _stage(model: type[Model], stage: str) -> str:
     runs = f"runs as number {place}" if place else "runs where a suite names it"
     about = " ".join((model.stages[stage].__doc__ or "").split()).rstrip(".")
     own = model.stage_defaults.get(stage, {})
-    settings = ", ".join(f"{name} = {value}" for name, value in own.items())
     usual = TrainingConfig()
     instead = ", ".join(str(getattr(usual, name)) for name in own)
-    return f"{stage} ({runs}): {about}." + (f" Its own: {settings} (usually {instead})." if own else "")
+    return f"{stage} ({runs}): {about}." + (f" Its own: {_settings(own)} (usually {instead})." if own else "")
 
 
 def _written(value: Any) -> str:

@@ -43,8 +43,7 @@ class Group:
         part = padded.reshape(self.sequences * self.length, *padded.shape[2:])
         if self.tokens_at is None:
             return part
-        tokens: Tensor = _Unpad.apply(part, self.tokens_at)  # type: ignore[no-untyped-call]
-        return tokens
+        return _Unpad.apply(part, self.tokens_at)  # type: ignore[no-untyped-call]
 
 
 class _Pad(torch.autograd.Function):

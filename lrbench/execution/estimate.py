@@ -45,7 +45,7 @@ def _stage_seconds(
     if isinstance(stage, FitStage):
         return 0.0
     assert isinstance(stage, GradientStage)
-    rows = config.training.rows or type(stage).training_rows(type(model), model.config)
+    rows = config.training.rows or stage.training_rows()
     whole = TrainingData(view, model.max_length, rows, config.training.long_sequences)
     some = _some_users(whole, (1 + _STEPS) * config.training.batch_size, seed)
     data = TrainingData(some, model.max_length, rows, config.training.long_sequences)

@@ -164,7 +164,7 @@ def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageC
         kind = model.stages[stage.name]
         if not issubclass(kind, GradientStage) or stage.training.rows != "positions":
             continue
-        if kind.training_rows(model, config) == "prefixes":
+        if kind.rows_for(model, config) == "prefixes":
             raise ValueError(
                 f'rows = "positions" in stage {stage.name} would let states see the items that they shall '
                 'predict, as the network is not causal; leave it out, or say rows = "prefixes"'

@@ -8,13 +8,15 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.training import TrainingRows
@@ -22,7 +24,16 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import TrainingView
 
-__all__ = ["FitStage", "GradientStage", "Model", "ModelConfig", "Stage", "Terms"]
+__all__ = [
+    "AuthorsTraining",
+    "ConfigT",
+    "FitStage",
+    "GradientStage",
+    "Model",
+    "ModelConfig",
+    "Stage",
+    "Terms",
+]
 
 Terms = dict[str, Tensor]
 """Loss terms by name; ``loss`` is what is differentiated, the others are recorded."""
@@ -55,7 +66,25 @@ class ModelConfig(FrozenConfig):
         return False
 
 
-class Model(nn.Module, ABC):
+ConfigT = TypeVar("ConfigT", bound=ModelConfig, default=Any)
+"""The configuration of a model class."""
+
+
+@dataclass(frozen=True)
+class AuthorsTraining:
+    """How the authors of a model train it, where that differs from the defaults of lrbench."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Training settings as a suite's ``[training]`` table takes them."""
+
+    note: str = ""
+    """What no setting can say, in full sentences."""
+
+    whose: str = "its authors"
+    """Who trains it so, where that is other code than its authors'."""
+
+
+class Model(nn.Module, ABC, Generic[ConfigT]):
     """A recommender that encodes packed histories and scores all items.
 
     Args:
@@ -79,6 +108,9 @@ class Model(nn.Module, ABC):
     stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Training settings in which a stage of this model differs from all others, by its authors."""
 
+    authors_training: ClassVar[AuthorsTraining | None] = None
+    """Training settings of its authors that are not the defaults; ``None``: nothing is said about them."""
+
     reasons: ClassVar[bool] = False
     """Whether it takes latent reasoning steps, so that depth means something."""
 
@@ -89,14 +121,16 @@ class Model(nn.Module, ABC):
     """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
     sets it from the training setting ``precision``; losses pass it on."""
 
-    def __init__(self, config: ModelConfig, n_items: int, max_length: int) -> None:
+    config: ConfigT
+
+    def __init__(self, config: ConfigT, n_items: int, max_length: int) -> None:
         super().__init__()
         self.config = config
         self.n_items = n_items
         self.max_length = max_length
 
     @classmethod
-    def check_options(cls, config: Any) -> None:
+    def check_options(cls, config: ConfigT) -> None:
         """Refuse options that this network has no part for, before anything trains.
 
         Raises:
@@ -104,7 +138,7 @@ class Model(nn.Module, ABC):
         """
 
     @classmethod
-    def check_stages(cls, config: Any, names: Sequence[str]) -> None:
+    def check_stages(cls, config: ConfigT, names: Sequence[str]) -> None:
         """Refuse stages in a wrong order, repeated ones, and a first one that refines what none has trained.
 
         Args:
@@ -133,17 +167,17 @@ class Model(nn.Module, ABC):
             )
 
     @classmethod
-    def causal(cls, config: Any) -> bool:
+    def causal(cls, config: ConfigT) -> bool:
         """Whether no state depends on later items, so that all positions can be trained on in one pass."""
         return True
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: ConfigT) -> int:
         """The depth that reports use; 0 where the model does not reason."""
         return 0
 
     @classmethod
-    def noisy(cls, config: Any) -> bool:
+    def noisy(cls, config: ConfigT) -> bool:
         """Whether inference draws noise, so that several draws differ."""
         return False
 
@@ -193,12 +227,17 @@ class GradientStage(Stage, ABC):
     """A stage of epochs of gradient steps with early stopping."""
 
     @classmethod
-    def training_rows(cls, model: type[Model], config: Any) -> TrainingRows:
-        """Which rows it trains on: all positions at once where the network is causal, else each prefix.
+    def rows_for(cls, model: type[Model], config: Any) -> TrainingRows:
+        """Which rows it trains a model on, asked before there is one.
 
-        A stage that hides future items by itself (a cloze task) may take positions all the same.
+        They are all positions at once where the network is causal, else each prefix. A stage that hides
+        future items by itself (a cloze task) may take positions nevertheless.
         """
         return "positions" if model.causal(config) else "prefixes"
+
+    def training_rows(self) -> TrainingRows:
+        """Which rows it trains its model on; see :meth:`rows_for`."""
+        return self.rows_for(type(self.model), self.model.config)
 
     def selection_depth(self) -> int:
         """The reasoning depth at which validation selects its epoch."""

@@ -3,14 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import Model
+from lrbench.models.base import ConfigT, Model
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -23,7 +22,7 @@ def over(vectors: Tensor, temperature: float) -> Tensor:
     return vectors if temperature == 1 else vectors / temperature
 
 
-class NextItemModel(Model):
+class NextItemModel(Model[ConfigT]):
     """A model of ``state · item vector``; subclasses give the states and the items."""
 
     @abstractmethod
@@ -63,7 +62,7 @@ class NextItemModel(Model):
         return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype)
 
     @classmethod
-    def check_options(cls, config: Any) -> None:
+    def check_options(cls, config: ConfigT) -> None:
         """Refuse a shortcut to other states than the class's own, and dropping items without a table of them.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lrbench.models.base import Model
+from lrbench.models.base import ConfigT, Model
 
 __all__ = ["ReasoningModel", "Recipe", "Sizes"]
 
@@ -48,7 +48,7 @@ class Recipe:
     """What may be varied to match a quantity."""
 
 
-class ReasoningModel(Model):
+class ReasoningModel(Model[ConfigT]):
     """A model that refines a latent state in steps whose number can be chosen at inference."""
 
     reasons: ClassVar[bool] = True
@@ -58,12 +58,12 @@ class ReasoningModel(Model):
 
     @classmethod
     @abstractmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: ConfigT) -> int:
         """The depth that reports use."""
 
     @classmethod
     @abstractmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: ConfigT) -> Recipe:
         """The same recipe at depth 0: the encoder alone, with everything else as it is.
 
         Its weights have the names that they have here.
@@ -71,7 +71,7 @@ class ReasoningModel(Model):
 
     @classmethod
     @abstractmethod
-    def without_recurrence(cls, config: Any) -> Recipe:
+    def without_recurrence(cls, config: ConfigT) -> Recipe:
         """A network of the same kind of blocks, each run once, trained with the plain loss.
 
         The recipe's ``sizes`` are then varied until parameters, or floating-point operations per user,
@@ -80,7 +80,7 @@ class ReasoningModel(Model):
 
     @classmethod
     @abstractmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: ConfigT) -> Recipe:
         """The same auxiliary losses on a network that does not reason."""
 
     def carried(self, state: Tensor, noise: torch.Generator | None) -> Tensor:

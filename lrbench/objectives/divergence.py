@@ -65,8 +65,7 @@ class _PairwiseDivergence(torch.autograd.Function):
             add_product(items_gradient, by_score, rounded[rows])
         ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
         ctx.terms = n_rows * n_states * (n_states - 1)
-        value: Tensor = total / ctx.terms
-        return value
+        return total / ctx.terms
 
     @staticmethod
     @once_differentiable

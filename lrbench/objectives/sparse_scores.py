@@ -37,8 +37,7 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
     states = states.to(item_vectors.dtype)
     if states.device.type != "cpu":
         return gathered_scores(states, item_vectors, chosen)
-    scores: Tensor = _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
-    return scores
+    return _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
 
 
 def gathered_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:
@@ -53,8 +52,7 @@ class _ChosenScores(torch.autograd.Function):
         picked = torch.sparse.sampled_addmm(
             _pattern(chosen, states, len(item_vectors)), states, item_vectors.T, beta=0.0
         )
-        scores: Tensor = picked.values().view(chosen.shape)
-        return scores
+        return picked.values().view(chosen.shape)
 
     @staticmethod
     @once_differentiable

@@ -129,7 +129,7 @@ class _Trainer:
         self, number: int, stage_config: StageConfig, stage: GradientStage, saved: Checkpoint | None
     ) -> StageProgress:
         training = stage_config.training
-        rows = training.rows or type(stage).training_rows(type(self.model), self.model.config)
+        rows = training.rows or stage.training_rows()
         data = TrainingData(self.split.train, self.model.max_length, rows, training.long_sequences)
         begin_weights = _copy(self.model)
         keep = stage.begin(data, self.device)

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lrbench.models.base import Model, Stage
+from lrbench.config.training import TrainingConfig
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Stage
 from lrbench.models.latent.lares.model import LARES
 from lrbench.models.latent.latent_rl.model import LatentRL
 from lrbench.models.sequential.sasrec import SASRec
@@ -56,3 +57,15 @@ def test_stages_that_may_not(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         check(kind, stages, options)
+
+
+@pytest.mark.parametrize("kind", [MODELS.load(name) for name in MODELS.names()])
+def test_what_authors_train_otherwise_is_said_by_each_model_and_is_no_default(kind: type[Model]) -> None:
+    training = vars(kind).get("authors_training")  # not a parent's: another model has other authors
+    if not any(issubclass(stage, GradientStage) for stage in kind.stages.values()):
+        assert training is None
+        return
+    assert isinstance(training, AuthorsTraining)
+    asked, usual = TrainingConfig.model_validate(training.settings), TrainingConfig()
+    assert all(getattr(asked, name) != getattr(usual, name) for name in training.settings)
+    assert training.settings or training.note

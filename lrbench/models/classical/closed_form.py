@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import TrainingView
-from lrbench.models.base import FitStage, Model
+from lrbench.models.base import ConfigT, FitStage, Model
 
 __all__ = ["ClosedForm", "Fitting", "distinct_items", "training_interactions", "user_item_matrix"]
 
@@ -30,7 +30,7 @@ class Fitting(FitStage):
         self.model.fit(view)
 
 
-class ClosedForm(Model):
+class ClosedForm(Model[ConfigT]):
     """A deterministic model that is computed, not trained."""
 
     stages: ClassVar = {"fitting": Fitting}

@@ -32,12 +32,11 @@ class EASEConfig(ModelConfig):
     """λ (RecBole 1.2.1: 250; the paper tunes 200 to 1,000)."""
 
 
-class EASE(ClosedForm):
+class EASE(ClosedForm[EASEConfig]):
     """Linear item-to-item weights in closed form."""
 
     Config = EASEConfig
     summary = "EASE: linear item-to-item weights in closed form (Steck 2019)."
-    config: EASEConfig
 
     weights: Tensor
 

@@ -32,12 +32,11 @@ class ItemKNNConfig(ModelConfig):
     """Added to the denominator of the cosine, against chance overlaps (RecBole: 0)."""
 
 
-class ItemKNN(ClosedForm):
+class ItemKNN(ClosedForm[ItemKNNConfig]):
     """Cosine neighbourhoods of items."""
 
     Config = ItemKNNConfig
     summary = "ItemKNN: cosine neighbourhoods of items by their users (Sarwar et al. 2001)."
-    config: ItemKNNConfig
 
     neighbours: Tensor
     similarities: Tensor

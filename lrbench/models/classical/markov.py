@@ -30,13 +30,12 @@ class MarkovConfig(ModelConfig):
     """s, weight of popularity in counts."""
 
 
-class Markov(ClosedForm):
+class Markov(ClosedForm[MarkovConfig]):
     """Transition counts from the last item."""
 
     Config = MarkovConfig
     summary = "First-order Markov chain: what followed the last item, smoothed towards popularity."
     history: ClassVar = 1
-    config: MarkovConfig
 
     popularity: Tensor
     offsets: Tensor

@@ -38,7 +38,7 @@ class Counting(FitStage):
         self.model.counts.copy_(torch.from_numpy(counts))
 
 
-class Popularity(Model):
+class Popularity(Model[PopularityConfig]):
     """Scores an item by its training count, whoever asks."""
 
     Config = PopularityConfig

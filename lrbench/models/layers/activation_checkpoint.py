@@ -26,8 +26,7 @@ def recomputed(function: Callable[..., Tensor], module: nn.Module, *inputs: Tens
     if not torch.is_grad_enabled() or inputs[0].device.type != "cpu":
         return function(*inputs)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    output: Tensor = _Recomputed.apply(function, len(inputs), *inputs, *parameters)  # type: ignore[no-untyped-call]
-    return output
+    return _Recomputed.apply(function, len(inputs), *inputs, *parameters)  # type: ignore[no-untyped-call]
 
 
 class _Recomputed(torch.autograd.Function):

@@ -38,13 +38,11 @@ class Attention(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        attended: Tensor = self.output(self.attend(self.project(hidden), sequences))
-        return attended
+        return self.output(self.attend(self.project(hidden), sequences))
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        attended: Tensor = self.output(self.attend_at_last(self.project(hidden), sequences))
-        return attended
+        return self.output(self.attend_at_last(self.project(hidden), sequences))
 
     def project(self, hidden: Tensor) -> Tensor:
         """Queries, keys and values side by side, (…, 3 · width), by one product."""
@@ -88,8 +86,7 @@ class Attention(Layer):
                 added = _added(torch.ones(length, length, dtype=torch.bool).tril(), projected.dtype)
             if not rate:
                 return _mixed(_weights(projected, added, self.heads), projected)
-            mixed: Tensor = _Attention.apply(projected, added, self.heads, rate)  # type: ignore[no-untyped-call]
-            return mixed
+            return _Attention.apply(projected, added, self.heads, rate)  # type: ignore[no-untyped-call]
         query, key, value = projected.view(sequences, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         heads = F.scaled_dot_product_attention(
             query,  # (sequences, heads, length, …)

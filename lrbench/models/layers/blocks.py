@@ -59,8 +59,7 @@ class Residual(Layer):
 
     def add_residual(self, inner: Tensor, hidden: Tensor) -> Tensor:
         """Add what the inner part made of ``hidden`` to it, (…, width)."""
-        normed: Tensor = self.norm(self.dropout(inner) + hidden)
-        return normed
+        return self.norm(self.dropout(inner) + hidden)
 
 
 class Block(Layer):
@@ -73,13 +72,11 @@ class Block(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        fed: Tensor = self.feed_forward(self.mixer(hidden, sequences), sequences)
-        return fed
+        return self.feed_forward(self.mixer(hidden, sequences), sequences)
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
-        fed: Tensor = self.feed_forward(self.mixer.last(hidden, sequences), sequences)
-        return fed
+        return self.feed_forward(self.mixer.last(hidden, sequences), sequences)
 
 
 class Encoder(Layer):

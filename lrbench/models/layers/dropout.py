@@ -25,8 +25,7 @@ def dropout(values: Tensor, rate: float) -> Tensor:
         return values
     if values.device.type != "cpu" or rate == 1:
         return F.dropout(values, rate)
-    dropped: Tensor = _Dropout.apply(values, rate)  # type: ignore[no-untyped-call]
-    return dropped
+    return _Dropout.apply(values, rate)  # type: ignore[no-untyped-call]
 
 
 class Dropout(nn.Dropout):

@@ -82,13 +82,11 @@ class InputEmbedding(nn.Module):
         if self.right_aligned:
             length = positions[sequences.last] + 1  # a padded sequence is counted from its first token
             positions = positions + (self.max_length - length)[sequences.sequence_of]
-        embedded: Tensor = self.items(sequences.items) + self.positions(positions)
-        return embedded
+        return self.items(sequences.items) + self.positions(positions)
 
     def finish(self, embedded: Tensor) -> Tensor:
         """Norm and dropout, (…, width)."""
-        dropped: Tensor = self.dropout(self.norm(embedded))
-        return dropped
+        return self.dropout(self.norm(embedded))
 
 
 class PlainEmbedding(nn.Module):
@@ -116,5 +114,4 @@ class PlainEmbedding(nn.Module):
     def forward(self, sequences: Packed) -> Tensor:
         """Embed all tokens, (tokens, width)."""
         positions = self.positions(sequences.ages if self.from_end else sequences.positions)
-        embedded: Tensor = self.dropout(self.items(sequences.items) * self.scale + positions)
-        return embedded
+        return self.dropout(self.items(sequences.items) * self.scale + positions)

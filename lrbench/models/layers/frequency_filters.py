@@ -110,8 +110,7 @@ class FrequencyFilter(Layer):
     def _kernel(self) -> Tensor:
         """By lag, (window, width); the transform knows no half precision on every device."""
         weights = torch.view_as_complex(self.complex_weight)
-        kernel: Tensor = torch.fft.irfft(weights, n=self.window, dim=0)
-        return kernel
+        return torch.fft.irfft(weights, n=self.window, dim=0)
 
 
 class FrequencyRescaler(Layer):
@@ -131,8 +130,7 @@ class FrequencyRescaler(Layer):
 
         def smooth(real: Tensor, part: Tensor) -> Tensor:
             matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length)
-            smoothed: Tensor = matrix @ (part * real.unsqueeze(-1))
-            return smoothed
+            return matrix @ (part * real.unsqueeze(-1))
 
         return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
 
@@ -143,8 +141,7 @@ class FrequencyRescaler(Layer):
         return self._rescale(hidden.index_select(0, sequences.last), low)
 
     def _rescale(self, hidden: Tensor, low: Tensor) -> Tensor:
-        rescaled: Tensor = low + self.sqrt_beta.square() * (hidden - low)
-        return rescaled
+        return low + self.sqrt_beta.square() * (hidden - low)
 
 
 class Mixture(Layer):

@@ -50,8 +50,7 @@ class HSTUBlock(Layer):
         else:
             attended = sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
         gated = gate * F.layer_norm(attended, (width,), eps=EPSILON)
-        added: Tensor = self.output(self.dropout(gated)) + hidden
-        return added
+        return self.output(self.dropout(gated)) + hidden
 
     def bias_by_place(self, length: int) -> Tensor:
         """Bias of every pair of places, (length, length)."""

@@ -22,5 +22,4 @@ class Layer(nn.Module, ABC):
         Ranking, and training where every prefix is a row, need no more of the last block; subclasses
         save what that leaves out.
         """
-        rows: Tensor = self(hidden, sequences).index_select(0, sequences.last)
-        return rows
+        return self(hidden, sequences).index_select(0, sequences.last)

@@ -186,8 +186,7 @@ class _WholeBlock(NamedTuple):
 
     def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
         mixed = self.residual.add_residual(self.attention.output(attended), hidden)
-        fed: Tensor = self.feed_forward(mixed, sequences)
-        return fed
+        return self.feed_forward(mixed, sequences)
 
 
 class _BareAttention(NamedTuple):
@@ -196,8 +195,7 @@ class _BareAttention(NamedTuple):
     attention: Attention
 
     def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
-        output: Tensor = self.attention.output(attended)
-        return output
+        return self.attention.output(attended)
 
 
 def whole_blocks(encoder: Encoder) -> list[ChainBlock]:

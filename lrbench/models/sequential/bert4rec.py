@@ -9,8 +9,6 @@ beyond a limit, though they stay hidden, and at inference it drops the first ite
 here only what exceeds the maximum length goes (``drop_first`` has the source's way). There is no padding
 item. A sequence that the draw leaves without a hidden item hides its last. Published results come from long
 training (best epochs near 200 on MovieLens), so give it patience.
-
-Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from collections.abc import Sequence
@@ -21,11 +19,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from lrbench.config.base import FrozenConfig
 from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import GradientStage, Model, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, ModelConfig, Terms
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
 from lrbench.models.layers.feed_forward import gelu
@@ -71,7 +68,7 @@ class Cloze(GradientStage):
     model: "BERT4Rec"
 
     @classmethod
-    def training_rows(cls, model: type[Model], config: FrozenConfig) -> TrainingRows:
+    def rows_for(cls, model: type[Model], config: ModelConfig) -> TrainingRows:
         """Whole sequences: what is to be predicted is hidden, not later."""
         return "positions"
 
@@ -124,14 +121,14 @@ class Head(nn.Module):
         return torch.cat((vectors, self.bias.unsqueeze(1)), 1)
 
 
-class BERT4Rec(Model):
+class BERT4Rec(Model[BERT4RecConfig]):
     """Bidirectional Transformer with a mask token."""
 
     Config = BERT4RecConfig
     summary = "BERT4Rec: bidirectional attention, hidden items filled in (Sun et al. 2019; RecBole's form)."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="RecBole")
     stages: ClassVar = {"cloze": Cloze}
     default_stages = ("cloze",)
-    config: BERT4RecConfig
 
     def __init__(self, config: BERT4RecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -144,7 +141,7 @@ class BERT4Rec(Model):
         initialise(self)
 
     @classmethod
-    def causal(cls, config: object) -> bool:
+    def causal(cls, config: BERT4RecConfig) -> bool:
         """No: every item sees all others."""
         return False
 
@@ -167,8 +164,7 @@ class BERT4Rec(Model):
         """Take what the blocks give to what is scored, (…, width) → (…, width or one more)."""
         if self.head is None:
             return encoded
-        predicted: Tensor = self.head(encoded)
-        return predicted
+        return self.head(encoded)
 
     def item_vectors(self) -> Tensor:
         """Item embeddings, behind them the biases of the head, (items, width or one more)."""

@@ -6,9 +6,6 @@ causal attention; full softmax cross-entropy. Differences by default: no padding
 attention (``padding = "tokens"`` has them, and lets padding attend to everything as the source does).
 Every prefix is a training row, as filters are not causal. Seen items are left out of the ranks or not by
 the protocol; the authors give them the score 0.
-
-Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 200
-epochs. Their learning rate is the default of its stage.
 """
 
 from collections.abc import Sequence
@@ -16,6 +13,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.attention import Attention
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.frequency_filters import PaddedAttention, bsarec_blocks, check_cutoff
@@ -49,11 +47,15 @@ class BSARecConfig(FilteredConfig, AttentionSizes):
         check_cutoff("cutoff", self.cutoff, max_length)
 
 
-class BSARec(FilteredModel):
+class BSARec(FilteredModel[BSARecConfig]):
     """Blocks of attention and rescaled frequencies."""
 
     Config = BSARecConfig
     summary = "BSARec: attention beside rescaled frequencies (Shin et al. 2024)."
+    authors_training = AuthorsTraining(
+        {"batch_size": 256, "max_epochs": 200},
+        note="Their learning rate is the default of the stage.",
+    )
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
     stage_defaults: ClassVar = {"supervised": {"learning_rate": 5e-4}}

@@ -9,8 +9,6 @@ What differs: a filter covers only items that are there, where the source fills 
 item of its own, whose embedding its filters then see; so every position of a training sequence is a target
 in one pass, pooled and summed over the items up to it. There is no vector per user: the protocols rank by
 histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
-
-Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import Any, ClassVar
@@ -23,7 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss
@@ -74,14 +72,14 @@ class Penalised(GradientStage):
         }
 
 
-class Caser(NextItemModel):
+class Caser(NextItemModel[CaserConfig]):
     """Horizontal and vertical convolutions; the state scores all items by dot product."""
 
     Config = CaserConfig
     summary = "Caser: convolutions over the history (Tang & Wang 2018; RecBole's form)."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="RecBole")
     stages: ClassVar = {"supervised": Penalised}
     default_stages = ("supervised",)
-    config: CaserConfig
 
     def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)

@@ -5,8 +5,6 @@ sequence, each cropped, masked or reordered, against those of all other sequence
 published no code; shares, temperature and λ are those of the re-implementation beside DuoRec
 (RuihongQiu/DuoRec @73eff25), which augments every prefix where the paper augments every user's sequence, as
 is done here. There is no padding item; the mask token is never recommended.
-
-Training settings of that code that are not the defaults here: batches of 256 prefixes and at most 50 epochs.
 """
 
 from typing import ClassVar
@@ -15,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.next_item import over
 from lrbench.models.sequential.augmentation import Augmentation, two_views
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
@@ -72,6 +70,9 @@ class CL4SRec(SASRec):
 
     Config = CL4SRecConfig
     summary = "CL4SRec: SASRec with contrast between cropped, masked and reordered views (Xie et al. 2022)."
+    authors_training = AuthorsTraining(
+        {"batch_size": 256, "rows": "prefixes", "max_epochs": 50}, whose="DuoRec's code"
+    )
     stages: ClassVar = {"supervised": AugmentedContrast}
     further_items = 1  # the mask token
     config: CL4SRecConfig

@@ -9,9 +9,6 @@ takes part in the softmax.
 What differs from the source, whose batches are shuffled prefixes: every position of a training sequence is
 a target in one pass, and a user's other targets in the batch are by default no negatives. On Beauty
 Recall@10 was .080 to .082 so (three runs), and .085 in the source's batches (256 prefixes as rows, one run).
-
-Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 50
-epochs.
 """
 
 from typing import ClassVar, Literal
@@ -21,7 +18,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.same_target import AlignedRows, SameTarget, aligned_targets
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.objectives.alignment import Similarity, nt_xent
 
@@ -109,5 +106,6 @@ class DuoRec(SASRec):
 
     Config = DuoRecConfig
     summary = "DuoRec: SASRec with contrast between dropout and same-target views (Qiu et al. 2022)."
+    authors_training = AuthorsTraining({"batch_size": 256, "rows": "prefixes", "max_epochs": 50})
     stages: ClassVar = {"supervised": Contrastive}
     config: DuoRecConfig

@@ -1,6 +1,9 @@
 """What models of one input embedding and one encoder share: SASRec in its forms, FMLP-Rec, BSARec."""
 
+from typing import Any
+
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder
@@ -11,13 +14,15 @@ from lrbench.models.next_item import NextItemModel, over
 __all__ = ["EncoderModel"]
 
 
-class EncoderModel(NextItemModel):
+LossT = TypeVar("LossT", bound=NextItemLoss, default=Any)
+
+
+class EncoderModel(NextItemModel[LossT]):
     """An embedding of items and positions, then an encoder; the item embeddings score.
 
     A subclass sets ``embedding`` and ``encoder`` in its constructor.
     """
 
-    config: NextItemLoss
     embedding: InputEmbedding | PlainEmbedding
     encoder: Encoder
 

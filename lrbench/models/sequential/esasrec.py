@@ -14,9 +14,6 @@ that the first of them marks what came last for a user. ``positions = "start"`` 
 in training as in ranking and learns less (after 17 epochs 0.054 against 0.057).
 
 What differs from the source: a target is never its own negative.
-
-Training settings of its authors that are not the defaults here: batches of 128 sequences, at most 200 epochs,
-a patience of 50, and ``beta2 = 0.98``.
 """
 
 from typing import ClassVar, Literal
@@ -27,6 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.attention import Attention
 from lrbench.models.layers.blocks import Block, Encoder
 from lrbench.models.layers.dropout import Dropout
@@ -97,8 +95,7 @@ class Gated(Layer):
         return self._add_residual(inner, hidden.index_select(0, sequences.last))
 
     def _add_residual(self, inner: Tensor, hidden: Tensor) -> Tensor:
-        gated: Tensor = hidden + torch.sigmoid(self.gate(hidden)) * self.dropout(inner)
-        return gated
+        return hidden + torch.sigmoid(self.gate(hidden)) * self.dropout(inner)
 
 
 class SwiGLU(Layer):
@@ -113,18 +110,20 @@ class SwiGLU(Layer):
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        contracted: Tensor = self.contract(self.dropout(F.silu(self.switch(hidden)) * self.expand(hidden)))
-        return contracted
+        return self.contract(self.dropout(F.silu(self.switch(hidden)) * self.expand(hidden)))
 
 
-class ESASRec(EncoderModel):
+class ESASRec(EncoderModel[ESASRecConfig]):
     """Gated causal Transformer; the state at the last item scores all items by dot product."""
 
     Config = ESASRecConfig
     summary = "eSASRec: SASRec with gated blocks and sampled softmax (Tikhonovich et al. 2025)."
+    authors_training = AuthorsTraining(
+        {"max_epochs": 200, "patience": 50, "beta2": 0.98},
+        note="A batch has 128 sequences.",
+    )
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
-    config: ESASRecConfig
 
     def __init__(self, config: ESASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)

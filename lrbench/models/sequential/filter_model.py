@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder
@@ -39,12 +40,13 @@ class FilteredConfig(NextItemLoss):
     ``absent`` is lrbench's choice."""
 
 
-class FilteredModel(EncoderModel):
+FilteredT = TypeVar("FilteredT", bound=FilteredConfig, default=Any)
+
+
+class FilteredModel(EncoderModel[FilteredT]):
     """Embedding, blocks of filters, and the state at the last item."""
 
-    config: Any  # of a subclass of FilteredConfig
-
-    def __init__(self, config: FilteredConfig, n_items: int, max_length: int) -> None:
+    def __init__(self, config: FilteredT, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         self.embedding = InputEmbedding(
             n_items,
@@ -62,7 +64,7 @@ class FilteredModel(EncoderModel):
         """The encoder's blocks."""
 
     @classmethod
-    def causal(cls, config: Any) -> bool:
+    def causal(cls, config: FilteredT) -> bool:
         """No: a filter's window is circular."""
         return False
 

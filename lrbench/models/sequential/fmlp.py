@@ -5,13 +5,11 @@ whole window and a feed-forward part. Differences by default: full softmax cross
 negative at binary cross-entropy, with which published rows understate the network, and no padding
 tokens in the filters (``padding = "tokens"`` has them). Every prefix is a training row, as filters are
 not causal, which costs several times what SASRec costs.
-
-Training settings of its authors that are not the defaults here: batches of 256 prefixes and at most 200
-epochs.
 """
 
 from typing import ClassVar
 
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.frequency_filters import fmlp_blocks
 from lrbench.models.sequential.filter_model import FilteredConfig, FilteredModel
@@ -24,11 +22,12 @@ class FMLPRecConfig(FilteredConfig):
     """Those of all networks of filters."""
 
 
-class FMLPRec(FilteredModel):
+class FMLPRec(FilteredModel[FMLPRecConfig]):
     """Blocks of learnable filters."""
 
     Config = FMLPRecConfig
     summary = "FMLP-Rec: learnable frequency filters (Zhou et al. 2022)."
+    authors_training = AuthorsTraining({"batch_size": 256, "max_epochs": 200})
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
 

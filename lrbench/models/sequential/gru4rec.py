@@ -5,8 +5,6 @@ to the embedding width, full softmax cross-entropy, and its initialisation, in w
 GRU layer is drawn by Xavier's rule and further ones keep PyTorch's own. Differences: every position
 of a training sequence is a target in one pass, which for a recurrent network is the same loss as
 one row per prefix; there is no padding item, so none takes part in the softmax.
-
-Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import ClassVar
@@ -15,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss
@@ -42,14 +41,14 @@ class GRU4RecConfig(NextItemLoss):
     """Rate on the item embeddings."""
 
 
-class GRU4Rec(NextItemModel):
+class GRU4Rec(NextItemModel[GRU4RecConfig]):
     """Recurrent network; the state at the last item scores all items by dot product."""
 
     Config = GRU4RecConfig
     summary = "GRU4Rec: gated recurrent network, full cross-entropy (Hidasi et al. 2016; RecBole's form)."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="RecBole")
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
-    config: GRU4RecConfig
 
     def __init__(self, config: GRU4RecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -65,8 +64,7 @@ class GRU4Rec(NextItemModel):
     def token_states(self, sequences: Packed) -> Tensor:
         """State after each token, (tokens, width)."""
         embedded = self.dropout(self.items(sequences.items))
-        states: Tensor = self.output(sequences.by_group(self._recur, embedded))
-        return states
+        return self.output(sequences.by_group(self._recur, embedded))
 
     def item_table(self) -> ItemEmbedding:
         """The item embedding."""
@@ -78,5 +76,4 @@ class GRU4Rec(NextItemModel):
 
     def _recur(self, embedded: Tensor) -> Tensor:
         """GRU outputs within (sequences, length, width)."""
-        outputs: Tensor = self.gru(embedded)[0]
-        return outputs
+        return self.gru(embedded)[0]

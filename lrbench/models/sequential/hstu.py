@@ -10,9 +10,6 @@ from the latest ``max_length`` interactions in windows, and the time bias is off
 times. With it, a place looks at the time of the interaction to be predicted, which at inference is
 the time of the request; the source does so too. Without it, the bias by place stays, where the source,
 given no times, adds no bias at all: its numbers are those of a bias by place of 0. There is no padding item.
-
-Training settings of its authors that are not the defaults here: batches of 128 sequences, 101 epochs without
-early stopping, and AdamW with ``beta2 = 0.98``.
 """
 
 import math
@@ -23,6 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
@@ -74,14 +72,17 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
         return self.time_bias
 
 
-class HSTU(NextItemModel):
+class HSTU(NextItemModel[HSTUConfig]):
     """Blocks without softmax; cosines over a temperature score all items."""
 
     Config = HSTUConfig
     summary = "HSTU: gated attention without softmax, cosine scores, sampled softmax (Zhai et al. 2024)."
+    authors_training = AuthorsTraining(
+        {"max_epochs": 101, "optimiser": "adamw", "beta2": 0.98},
+        note="A batch has 128 sequences, and training does not stop early.",
+    )
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
-    config: HSTUConfig
 
     def __init__(self, config: HSTUConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -100,8 +101,7 @@ class HSTU(NextItemModel):
     def embed(self, sequences: Packed) -> Tensor:
         """Scaled item plus position embeddings, (tokens, width)."""
         scaled = self.items(sequences.items) * math.sqrt(self.config.width)
-        embedded: Tensor = self.dropout(scaled + self.positions(sequences.positions))
-        return embedded
+        return self.dropout(scaled + self.positions(sequences.positions))
 
     def token_states(self, sequences: Packed) -> Tensor:
         """Normalised state after each token, (tokens, width)."""

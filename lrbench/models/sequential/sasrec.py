@@ -5,14 +5,13 @@ catalogue) with its default sizes. Differences: every position of a training seq
 one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
 padding item, so none takes part in the softmax. The loss is an option; the binary cross-entropy of
 the paper, which makes a straw man of the network, is not its default.
-
-Training settings of RecBole that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import ClassVar
 
 from pydantic import Field
 
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
@@ -39,16 +38,16 @@ class SASRecConfig(TransformerSizes, NextItemLoss):
     """Rate on the attention weights."""
 
 
-class SASRec(EncoderModel):
+class SASRec(EncoderModel[SASRecConfig]):
     """Causal Transformer; the state at the last item scores all items by dot product."""
 
     Config = SASRecConfig
     summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="RecBole")
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
     further_items: ClassVar[int] = 0
     """Tokens behind the catalogue that have embeddings and are never recommended."""
-    config: SASRecConfig
 
     def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)

@@ -12,9 +12,6 @@ than the usual time, and makes scores depend on the maximum length; without it p
 attention is then never dropped, where the source drops each empty place by itself.)
 
 Weights are drawn as in the port and RecTools, by Xavier's normal rule, the embeddings' too.
-
-Training settings of its authors that are not the defaults here: batches of 128 users, 201 epochs of which
-every twentieth is validated, and ``beta2 = 0.98``.
 """
 
 import math
@@ -26,6 +23,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.attention import Attention
 from lrbench.models.layers.blocks import Block, Encoder
 from lrbench.models.layers.dropout import Dropout
@@ -158,14 +156,17 @@ class NormedFeedForward(Layer):
         return normed + fed
 
 
-class OriginalSASRec(EncoderModel):
+class OriginalSASRec(EncoderModel[OriginalSASRecConfig]):
     """Causal attention with normed queries; the normed state at the last item scores by dot product."""
 
     Config = OriginalSASRecConfig
     summary = "SASRec with its authors' own block, full cross-entropy (Kang & McAuley 2018)."
+    authors_training = AuthorsTraining(
+        {"max_epochs": 201, "validate_every": 20, "beta2": 0.98},
+        note="A batch has 128 users.",
+    )
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
-    config: OriginalSASRecConfig
 
     def __init__(self, config: OriginalSASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -191,5 +192,4 @@ class OriginalSASRec(EncoderModel):
 
     def finish(self, states: Tensor) -> Tensor:
         """Normalise the states after the last block, (…, width)."""
-        normed: Tensor = self.norm(states)
-        return normed
+        return self.norm(states)

@@ -72,15 +72,13 @@ class Denoiser(nn.Module):
             hidden = self.enter(torch.cat((state, condition, time), -1))
             for norm, block in zip(self.norms, self.blocks, strict=True):
                 hidden = hidden + block(torch.nn.functional.silu(norm(hidden)))
-        predicted: Tensor = self.leave(hidden)
-        return predicted
+        return self.leave(hidden)
 
     def _attended(self, state: Tensor, chain: Tensor) -> Tensor:
         """Weighted mean of r_0 … r_K, (…, width)."""
         scores = (self.key(chain) @ self.query(state).unsqueeze(-1)).squeeze(-1)  # (…, K + 1)
         weights = (scores / math.sqrt(state.shape[-1])).softmax(-1)
-        found: Tensor = (weights.unsqueeze(-2) @ chain).squeeze(-2)
-        return found
+        return (weights.unsqueeze(-2) @ chain).squeeze(-2)
 
 
 def _sinusoids(level: Tensor, width: int) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.diffureason.diffusion import noised
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.latent.diffureason.rollouts import policy_terms
@@ -45,7 +45,7 @@ class Supervised(GradientStage):
     def _supervised(self, states: Tensor, targets: Tensor) -> Terms:
         model, config = self.model, self.model.config
         items = model.item_vectors()
-        terms = {"hypothesis": cross_entropy(model.hypothesis(states), items, targets)}
+        terms = {"hypothesis": cross_entropy(model.hypothesis(states), items, targets, model.score_dtype)}
         if not config.sampler_steps:
             return {"loss": terms["hypothesis"], **terms}
         intent = model.repeated(states) if config.refinement == "deterministic" else None
@@ -53,7 +53,7 @@ class Supervised(GradientStage):
         if intent is None:
             intent = self._denoised(states, clean)
             terms["denoising"] = (intent - clean.detach()).square().mean()
-        terms["cross_entropy"] = cross_entropy(intent, items, targets)
+        terms["cross_entropy"] = cross_entropy(intent, items, targets, model.score_dtype)
         loss = terms["cross_entropy"] + config.hypothesis_weight * terms["hypothesis"]
         if "denoising" in terms:
             loss = loss + config.denoising_weight * terms["denoising"]
@@ -69,8 +69,7 @@ class Supervised(GradientStage):
             dropped = torch.rand(len(clean), device=clean.device) < config.guidance_dropout
             dropped = dropped.view(-1, *[1] * (condition.ndim - 1))
             condition = torch.where(dropped, model.denoiser.null, condition)
-        predicted: Tensor = model.denoiser(state, level, condition)
-        return predicted
+        return model.denoiser(state, level, condition)
 
 
 class Joint(Supervised):
@@ -116,6 +115,7 @@ class DiffuReason(DiffuReasonNetwork):
     summary = (
         "DiffuReason: thinking tokens refined by diffusion, with GRPO (arXiv 2602.09744; no public code)."
     )
+    authors_training = AuthorsTraining(note="They are not known; the defaults are used instead.")
     stages: ClassVar = {"joint": Joint, "supervised": Supervised, "grpo": PolicyGradient}
     default_stages = ("joint",)
 

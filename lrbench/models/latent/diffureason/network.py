@@ -10,7 +10,6 @@ prediction of the j-th call of the denoiser, so depth K + S is the model. Deeper
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,11 +28,10 @@ __all__ = ["DiffuReasonNetwork", "unit_rms"]
 
 def unit_rms(vectors: Tensor) -> Tensor:
     """Scale to a root mean square of 1 over the channels, (…, width)."""
-    scaled: Tensor = F.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
-    return scaled
+    return F.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
 
 
-class DiffuReasonNetwork(ReaRecNetwork):
+class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     """Encoder, thinking tokens and denoiser."""
 
     Config = DiffuReasonConfig
@@ -47,23 +45,23 @@ class DiffuReasonNetwork(ReaRecNetwork):
             self.register_buffer("rates", rates, persistent=False)
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: DiffuReasonConfig) -> int:
         """Thinking tokens and calls of the denoiser; none where views stand for the tokens."""
-        return int(config.steps + config.sampler_steps) if config.chain == "reasoning" else 0
+        return config.steps + config.sampler_steps if config.chain == "reasoning" else 0
 
     @classmethod
-    def noisy(cls, config: Any) -> bool:
+    def noisy(cls, config: DiffuReasonConfig) -> bool:
         """Where the reverse chain starts from noise."""
-        return bool(config.sampler_steps and config.refinement == "diffusion" and config.start != "zero")
+        return config.sampler_steps > 0 and config.refinement == "diffusion" and config.start != "zero"
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: DiffuReasonConfig) -> Recipe:
         """Neither thinking tokens nor diffusion: the encoder with its cross-entropy."""
         params = {**config.model_dump(), "steps": 0, "sampler_steps": 0, "policy_weight": 0.0}
         return Recipe(params, ("supervised",))
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: DiffuReasonConfig) -> Recipe:
         """Dropout passes of the encoder for the thinking states; all losses stay, and the encoder is
         ranked."""
         return Recipe({**config.model_dump(), "chain": "views"})
@@ -136,13 +134,12 @@ class DiffuReasonNetwork(ReaRecNetwork):
     def predicted(self, state: Tensor, level: int, condition: Tensor) -> Tensor:
         """x̂_0 with guidance, (…, width), as inference takes it."""
         at = torch.tensor(level, device=state.device)
-        clean: Tensor = self.denoiser(state, at, condition)
+        clean = self.denoiser(state, at, condition)
         if not self.config.guidance:
             return clean
         null = self.denoiser.null.expand_as(condition)
-        free: Tensor = self.denoiser(state, at, null)
-        guided: Tensor = (1 + self.config.guidance) * clean - self.config.guidance * free
-        return guided
+        free = self.denoiser(state, at, null)
+        return (1 + self.config.guidance) * clean - self.config.guidance * free
 
     def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
         """Predictions of the first calls, (sequences, width) each; means over the ensemble."""

@@ -42,7 +42,7 @@ def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> 
         logs = _log_densities(model, trajectory, condition)  # (steps, rollouts · rows)
     else:
         last = model.denoiser(trajectory[-1], _level(model, -2, targets), condition)
-        logs = target_log_probabilities(last, items, repeated).unsqueeze(0)
+        logs = target_log_probabilities(last, items, repeated, model.score_dtype).unsqueeze(0)
     ratio = (logs - logs.detach()).exp()
     return {
         "policy": -(ratio * advantages).mean(),
@@ -80,8 +80,7 @@ def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], conditio
         at = _level(model, place, state)
 
         def clean(state: Tensor, condition: Tensor, at: Tensor = at) -> Tensor:
-            predicted: Tensor = model.denoiser(state, at, condition)
-            return predicted
+            return model.denoiser(state, at, condition)
 
         predicted = recomputed(clean, model.denoiser, state, condition)
         mean, deviation = reverse_step(state, predicted, rate, next_rate, eta=1.0)

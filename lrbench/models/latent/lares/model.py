@@ -4,13 +4,11 @@ The network is in ``lares_network``; it is pre-trained with alignment terms (``l
 and then refined by reinforcement (``lares_reinforcement``). Defaults are those of the authors' run
 scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). There is no padding item, so none
 takes part in the softmax.
-
-Training settings of its authors that are not the defaults here: none, as those of ``rpt`` are the defaults of
-that stage.
 """
 
 from typing import ClassVar
 
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.latent.lares.network import LARESConfig, LARESNetwork
 from lrbench.models.latent.lares.pretraining import SelfSupervised
 from lrbench.models.latent.lares.reinforcement import Reinforcement
@@ -23,6 +21,7 @@ class LARES(LARESNetwork):
     """Latent reasoning with a shared core block, SPT then RPT."""
 
     summary = "LARES: depth-recurrent latent reasoning with SPT and RPT (arXiv 2505.16865)."
+    authors_training = AuthorsTraining(note="Those of rpt are the defaults of that stage.")
     stages: ClassVar = {"supervised": Supervised, "spt": SelfSupervised, "rpt": Reinforcement}
     default_stages = ("spt", "rpt")
     stage_defaults: ClassVar = {"rpt": {"learning_rate": 5e-4, "batch_size": 400}}

@@ -7,7 +7,7 @@ every step; the state at the last item scores all items.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -154,11 +154,10 @@ class Gate(nn.Module):
         return torch.lerp(pre, state, self.logit.sigmoid())
 
 
-class LARESNetwork(NextItemModel, ReasoningModel):
+class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
     """Pre-block, adapter and core block, unrolled for any number of steps."""
 
     Config = LARESConfig
-    config: LARESConfig
 
     def __init__(self, config: LARESConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -173,28 +172,27 @@ class LARESNetwork(NextItemModel, ReasoningModel):
         initialise(self)
 
     @classmethod
-    def causal(cls, config: Any) -> bool:
+    def causal(cls, config: LARESConfig) -> bool:
         """Unless its blocks are filters."""
         return backbone_is_causal(config.backbone)
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: LARESConfig) -> int:
         """The mean depth."""
-        depth: int = config.mean_depth
-        return depth
+        return config.mean_depth
 
     @classmethod
-    def noisy(cls, config: Any) -> bool:
+    def noisy(cls, config: LARESConfig) -> bool:
         """Only the start ``normal`` draws noise at inference."""
-        return bool(config.start == "normal" and config.mean_depth)
+        return config.start == "normal" and config.mean_depth > 0
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: LARESConfig) -> Recipe:
         """The pre-block alone; trajectory-level alignment stays, reinforcement has nothing to reinforce."""
         return Recipe({**config.model_dump(), "mean_depth": 0}, ("supervised", "spt"))
 
     @classmethod
-    def without_recurrence(cls, config: Any) -> Recipe:
+    def without_recurrence(cls, config: LARESConfig) -> Recipe:
         """A network of as many blocks as pre-block and core together, each run once.
 
         It is SASRec, or where SASRec has no such blocks or scores, the pre-block alone. Blocks without an
@@ -211,7 +209,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
         return Recipe(once, ("supervised",), sizes=sizes)
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: LARESConfig) -> Recipe:
         """One pass through all blocks without noise, with same-target alignment as in DuoRec."""
         once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
         return Recipe({**config.model_dump(), **once}, ("supervised", "spt"))
@@ -230,8 +228,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def prepare(self, sequences: Packed) -> Tensor:
         """Pre-block output H on arranged sequences, (tokens, width)."""
-        prepared: Tensor = self.pre(self.embedding(sequences), sequences)
-        return prepared
+        return self.pre(self.embedding(sequences), sequences)
 
     def initial_state(self, pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """T₀ for every token, shaped as ``pre``; ``noise`` none: torch's default source."""
@@ -246,8 +243,7 @@ class LARESNetwork(NextItemModel, ReasoningModel):
 
     def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
         """One reasoning step of every token, (tokens, width)."""
-        stepped: Tensor = self.core(self.norm(self.adapter(state, pre)), sequences)
-        return stepped
+        return self.core(self.norm(self.adapter(state, pre)), sequences)
 
     def unroll(self, pre: Tensor, sequences: Packed, steps: int, keep: bool = True) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).

@@ -2,15 +2,11 @@
 
 SASRec stands where the source has a language model. The network is in ``latent_rl_network``, the stages in
 ``latent_rl_stages``.
-
-Training settings of its authors that are not the defaults here are those of a language model: in ``sft``
-AdamW with warm-up, a learning rate of 0.0003, batches of 128, at most 3 epochs and a patience of 1; in
-``grpo`` one epoch of batches of 256 with warm-up and cosine decay, its learning rate chosen from 0.00001 to
-0.0005.
 """
 
 from typing import ClassVar
 
+from lrbench.models.base import AuthorsTraining
 from lrbench.models.latent.latent_rl.network import LatentRLNetwork
 from lrbench.models.latent.latent_rl.stages import Backbone, FineTuning, Reinforcement
 
@@ -21,6 +17,12 @@ class LatentRL(LatentRLNetwork):
     """SASRec with a latent token, trained in three stages."""
 
     summary = "Reinforced latent token on a frozen SASRec, as LatentR³ has it for LLMs (arXiv 2505.19092)."
+    authors_training = AuthorsTraining(
+        note="They are those of a language model. In sft: AdamW with warm-up, a learning rate of "
+        "0.0003, batches of 128, at most 3 epochs and a patience of 1. In grpo: one epoch of "
+        "batches of 256 with warm-up and cosine decay, and a learning rate chosen from 0.00001 to "
+        "0.0005.",
+    )
     stages: ClassVar = {"supervised": Backbone, "sft": FineTuning, "grpo": Reinforcement}
     default_stages = ("supervised", "sft", "grpo")
     stage_defaults: ClassVar = {"grpo": {"learning_rate": 1e-4}}

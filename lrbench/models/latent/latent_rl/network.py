@@ -11,7 +11,7 @@ of the one before. Inference is deterministic.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -72,11 +72,10 @@ class LatentRLConfig(TransformerSizes):
             raise ValueError("no stage trains the latents; let sft or grpo run, or set latents = 0")
 
 
-class LatentRLNetwork(ReasoningModel):
+class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
     """SASRec, the latents' attention, and the chain of latents."""
 
     Config = LatentRLConfig
-    config: LatentRLConfig
 
     def __init__(self, config: LatentRLConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -88,23 +87,23 @@ class LatentRLNetwork(ReasoningModel):
         initialise(self)
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: LatentRLConfig) -> int:
         """The number of latents."""
-        return int(config.latents)
+        return config.latents
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: LatentRLConfig) -> Recipe:
         """SASRec alone."""
         return Recipe({**config.model_dump(), "latents": 0}, ("supervised",))
 
     @classmethod
-    def without_recurrence(cls, config: Any) -> Recipe:
+    def without_recurrence(cls, config: LatentRLConfig) -> Recipe:
         """SASRec of the same sizes."""
         sizes = config.model_dump(include={"layers", "heads", "width", "inner_width", "dropout"})
         return Recipe({**sizes, "attention_dropout": config.dropout}, model="sasrec")
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: LatentRLConfig) -> Recipe:
         """The same stages on a latent that is the same for every history."""
         return Recipe({**config.model_dump(), "latent": "constant"})
 
@@ -169,8 +168,7 @@ class LatentRLNetwork(ReasoningModel):
         if self.attention is None:
             assert self.constant is not None
             return self.constant.expand_as(rows)
-        latent: Tensor = self.attention(items, rows, number, sequences, everywhere)
-        return latent
+        return self.attention(items, rows, number, sequences, everywhere)
 
     def _perturbed(self, latent: Tensor) -> Tensor:
         """Add noise to all versions of a latent but the first."""

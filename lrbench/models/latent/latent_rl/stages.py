@@ -23,8 +23,7 @@ __all__ = ["Backbone", "FineTuning", "Reinforcement", "batch_advantages"]
 def batch_advantages(rewards: Tensor) -> Tensor:
     """Rewards less the mean of the clean ones, over the norm of all, (rows, group); column 0 is clean."""
     differences = rewards - rewards[:, 0].mean()
-    scaled: Tensor = differences / differences.norm().clamp(min=1e-12)
-    return scaled
+    return differences / differences.norm().clamp(min=1e-12)
 
 
 class Backbone(GradientStage):

@@ -5,8 +5,6 @@ steps of KL between their softmaxes over all items at the temperature, each pair
 (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The mean takes in r_0 and divides by K + 1, as the code
 does and the paper's 1/K does not. The code's crash in epoch 3 (an attribute that is never set) is not
 reproduced. The network is in ``rearec_network``.
-
-Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import ClassVar
@@ -16,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
@@ -51,11 +49,12 @@ class Ensemble(GradientStage):
         return {"loss": loss, **terms}
 
 
-class ERL(ReaRecNetwork):
+class ERL(ReaRecNetwork[ERLConfig]):
     """Ensemble of reasoning steps."""
 
     Config = ERLConfig
     summary = "ReaRec-ERL: mean of latent reasoning steps that shall disagree (arXiv 2503.22675)."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"})
     stages: ClassVar = {"supervised": Ensemble}
     default_stages = ("supervised",)
 

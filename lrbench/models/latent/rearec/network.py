@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
@@ -75,13 +76,15 @@ class ReaRecConfig(TransformerSizes):
     """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
 
 
-class ReaRecNetwork(ReasoningModel):
+ReaRecT = TypeVar("ReaRecT", bound=ReaRecConfig, default=Any)
+
+
+class ReaRecNetwork(ReasoningModel[ReaRecT]):
     """Encoder, step embeddings, and the chain of reasoning steps."""
 
     Config = ReaRecConfig
-    config: Any  # of a subclass of ReaRecConfig
 
-    def __init__(self, config: ReaRecConfig, n_items: int, max_length: int) -> None:
+    def __init__(self, config: ReaRecT, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         width = config.width
         self.embedding = InputEmbedding(n_items, max_length, width, config.input_dropout)
@@ -102,27 +105,27 @@ class ReaRecNetwork(ReasoningModel):
         """What is scored after 0, 1, … steps, given their states, (steps + 1, rows, width) twice."""
 
     @classmethod
-    def causal(cls, config: Any) -> bool:
+    def causal(cls, config: ReaRecT) -> bool:
         """On the backbone ``sasrec``."""
-        return bool(config.backbone == "sasrec")
+        return config.backbone == "sasrec"
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: ReaRecT) -> int:
         """The steps of training; none where views stand for them."""
-        return int(config.steps) if config.chain == "reasoning" else 0
+        return config.steps if config.chain == "reasoning" else 0
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: ReaRecT) -> Recipe:
         """The encoder alone: no steps, and no loss that needs them."""
         return Recipe({**config.model_dump(), "steps": 0})
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: ReaRecT) -> Recipe:
         """The same losses on dropout passes of the encoder, as many as there are steps."""
         return Recipe({**config.model_dump(), "chain": "views"})
 
     @classmethod
-    def without_recurrence(cls, config: Any) -> Recipe:
+    def without_recurrence(cls, config: ReaRecT) -> Recipe:
         """SASRec of the same sizes and temperature, or the same with items that see each other."""
         own = set(ReaRecConfig.model_fields) - {"steps", "backbone", "chain"}
         sizes = config.model_dump(include=own)

@@ -10,8 +10,6 @@ streams). Training scores that sum z alone; inference scores ``h_0 + z``.
 ``loss = CE(z) − λ · divergence + μ · contrast``: the divergence is over ordered pairs of all steps of all
 streams, each pair's second constant; the contrast is InfoNCE of z between two passes that differ by
 dropout, a user's other targets left out of the negatives.
-
-Training settings of its authors are not known; the defaults stand in for them.
 """
 
 from typing import ClassVar, Literal
@@ -22,7 +20,7 @@ from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
 from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items, whole_blocks
 from lrbench.objectives.alignment import symmetric_info_nce
@@ -105,11 +103,12 @@ class ParallelReasoning(GradientStage):
         return {"loss": loss, **terms}
 
 
-class PLR(ReaRecNetwork):
+class PLR(ReaRecNetwork[PLRConfig]):
     """Parallel streams of reasoning steps."""
 
     Config = PLRConfig
     summary = "PLR: parallel streams of latent reasoning with a gate (arXiv 2601.03153; no public code)."
+    authors_training = AuthorsTraining(note="They are not known; the defaults are used instead.")
     stages: ClassVar = {"supervised": ParallelReasoning}
     default_stages = ("supervised",)
 

@@ -9,8 +9,6 @@ the code crashes.
 
 What differs from the source, whose batches are shuffled prefixes: a user's targets share a batch here, and
 by default they are no negatives of each other. The network is in ``rearec_network``.
-
-Training settings of its authors that are not the defaults here: batches of 2,048 prefixes.
 """
 
 from typing import ClassVar
@@ -20,7 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.objectives.alignment import info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -92,8 +90,7 @@ class Progressive(GradientStage):
 
     def jitter(self, state: Tensor) -> Tensor:
         """Noise for a reasoning input, of its shape."""
-        deviation: float = self.model.config.noise_std
-        return torch.randn_like(state) * deviation
+        return torch.randn_like(state) * self.model.config.noise_std
 
     def _contrast(self, shaken: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
         config = self.model.config
@@ -104,13 +101,14 @@ class Progressive(GradientStage):
         return torch.stack([info_nce(of_step) for of_step in similarities]).mean()
 
 
-class PRL(ReaRecNetwork):
+class PRL(ReaRecNetwork[PRLConfig]):
     """Progressively sharper reasoning steps."""
 
     Config = PRLConfig
     summary = (
         "ReaRec-PRL: latent reasoning steps of falling temperature, held against noise (arXiv 2503.22675)."
     )
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"})
     stages: ClassVar = {"supervised": Progressive}
     default_stages = ("supervised",)
 

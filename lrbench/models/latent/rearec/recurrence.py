@@ -4,17 +4,15 @@ The naive floor of latent reasoning (the ablation of ReaRec without its two lear
 2503.22675, §4.8): only the last step is trained, by cross-entropy, and by default there are no step
 embeddings. The network is that of ReaRec; sizes and dropout are those of SASRec here, so that the
 difference from SASRec is the recurrence alone.
-
-Training settings of ReaRec that are not the defaults here: batches of 2,048 prefixes.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.models.reasoning import Recipe
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -56,11 +54,12 @@ class LastStep(GradientStage):
         return {"loss": cross_entropy(states[-1], model.item_vectors(), batch.targets, model.score_dtype)}
 
 
-class Recurrence(ReaRecNetwork):
+class Recurrence(ReaRecNetwork[RecurrenceConfig]):
     """SASRec in a loop."""
 
     Config = RecurrenceConfig
     summary = "Plain recurrence: SASRec whose last state is fed back, trained on the last step alone."
+    authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="ReaRec")
     stages: ClassVar = {"supervised": LastStep}
     default_stages = ("supervised",)
 
@@ -74,6 +73,6 @@ class Recurrence(ReaRecNetwork):
         return states
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: RecurrenceConfig) -> Recipe:
         """There are no auxiliary losses, so this is the encoder alone."""
         return cls.without_reasoning(config)

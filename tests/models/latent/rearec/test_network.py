@@ -69,7 +69,7 @@ def test_each_target_reasons_as_if_its_prefix_stood_alone(kind: type[ReaRecNetwo
     model = kind(config, N_ITEMS, MAX_LENGTH).double().eval()
     for parameter in model.parameters():  # large enough for attention to matter
         parameter.data.add_(torch.randn_like(parameter) / 3)
-    rows = GradientStage.training_rows(kind, config)
+    rows = GradientStage.rows_for(kind, config)
     data = TrainingData(training_view(HISTORIES, N_ITEMS), MAX_LENGTH, rows)
     (batch,) = data.batches(data.n_targets, CPU)
     prefixes = [history[:length] for history in HISTORIES for length in range(1, len(history))]
