@@ -103,6 +103,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "prl": "lrbench.models.latent.rearec.prl:PRL",
         "plr": "lrbench.models.latent.rearec.plr:PLR",
         "diffureason": "lrbench.models.latent.diffureason.model:DiffuReason",
+        "disenreason": "lrbench.models.latent.disenreason.model:DisenReason",
         "latent-rl": "lrbench.models.latent.latent_rl.model:LatentRL",
         "lares": "lrbench.models.latent.lares.model:LARES",
     },

@@ -256,3 +256,26 @@ class TestDiffuReasonWithoutNoise(TestDiffuReason):
 
 class TestDiffuReasonWithViews(TestDiffuReason):
     params = TestDiffuReason.params | {"chain": "views"}
+
+
+class TestDisenReason(ModelConformance):
+    model = "disenreason"
+    params = SIZES | {"users": 4, "bands": 2}
+    quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
+
+
+class TestDisenReasonAsMixture(TestDisenReason):
+    params = TestDisenReason.params | {"fusion": "mixture", "residual": "project", "pivot_input": "items"}
+
+
+class TestDisenReasonByTheBestUser(TestDisenReason):
+    params = TestDisenReason.params | {"fusion": "max", "count": "fixed", "pivot": "whole", "pooling": "rms"}
+
+
+class TestDisenReasonWithLearnedQueries(TestDisenReason):
+    params = TestDisenReason.params | {"queries": "learned", "pivot": "last", "last_state": False}
+
+
+class TestDisenReasonWithRandomCounts(TestDisenReason):
+    params = TestDisenReason.params | {"count": "random", "pivot": "shuffled-bands"}
+    quiet: ClassVar = TestDisenReason.quiet | {"count": "stop"}

@@ -1,0 +1,1 @@
+"""DisenReason: latent users of a shared account, taken out of its history one after another."""

@@ -1,0 +1,243 @@
+"""The network of DisenReason: encoder, pivot, latent users and their fusion.
+
+The Fourier transform mixes all places, so every prefix of a history is a training row. A depth is the number
+of latent users that may be taken out; depth 0 ranks by the encoder's last state.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.packing import Packed
+from lrbench.models.latent.disenreason.extraction import Extraction, Residual, alive
+from lrbench.models.latent.disenreason.pivot import Pivot, PivotForm, Pooling
+from lrbench.models.layers.blocks import transformer
+from lrbench.models.layers.embeddings import InputEmbedding
+from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.sizes import TransformerSizes
+from lrbench.models.next_item import over
+from lrbench.models.reasoning import ReasoningModel, Recipe
+
+__all__ = ["DisenReasonConfig", "DisenReasonNetwork"]
+
+
+class DisenReasonConfig(TransformerSizes):
+    """Sizes, pivot, latent users and their fusion."""
+
+    source = "lrbench's reading of arXiv 2603.03782, which has no public code; sizes are those of SASRec"
+
+    users: int = Field(default=5, ge=0)
+    """I, the most latent users of an account. 0: the encoder alone."""
+
+    count: Literal["stop", "fixed", "random"] = "stop"
+    """How many count: those before the first that is too like the one before; all; as many as a random
+    account of training had. The last two are controls."""
+
+    likeness: float = Field(default=0.8, ge=-1, le=1)
+    """θ, cosine of two consecutive latent users above which the later one and all after it do not count."""
+
+    pivot: PivotForm = "bands"
+    """Where reasoning starts: bands of the spectrum; the same with bins dealt at random; pooled states
+    without bands; the last state. All but the first are controls."""
+
+    pivot_input: Literal["states", "items"] = "states"
+    """What the spectrum is of: the encoder's states or the embedded items."""
+
+    bands: int = Field(default=4, ge=1)
+    """Number of bands."""
+
+    pooling: Pooling = "attention"
+    """How a band becomes one vector. ``mean`` makes all bands but the first vacuous."""
+
+    residual: Residual = "subtract"
+    """What remains after a latent user: z less the user; z less its part along the user; all of z."""
+
+    queries: Literal["residual", "learned"] = "residual"
+    """``learned``, a control: each latent user has a learned query instead of the residual."""
+
+    fusion: Literal["gate", "mixture", "max"] = "gate"
+    """A weighted sum of the latent users is ranked; or the mixture of their softmaxes; or the best of their
+    scores."""
+
+    last_state: bool = True
+    """Whether the encoder's last state is added to the weighted sum of ``gate``."""
+
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the input and on what each half of a block adds."""
+
+    attention_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the attention weights of the encoder."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Divides all scores in training and in ranking."""
+
+
+class DisenReasonNetwork(ReasoningModel):
+    """Latent users of one account."""
+
+    Config = DisenReasonConfig
+    config: DisenReasonConfig
+    seen_counts: Tensor
+
+    def __init__(self, config: DisenReasonConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        width = config.width
+        self.embedding = InputEmbedding(n_items, max_length, width, config.dropout)
+        self.encoder = transformer(
+            config.layers, width, config.heads, config.inner_width, config.dropout, config.attention_dropout
+        )
+        if config.users:
+            self.pivot = Pivot(max_length, width, config.pivot, config.bands, config.pooling)
+            self.extraction = Extraction(
+                width, config.heads, config.inner_width, config.dropout, config.residual
+            )
+            self.gate = nn.Linear(width, width, bias=False)
+            self.register_buffer("seen_counts", torch.zeros(config.users))
+        initialise(self)
+        if config.users and config.queries == "learned":
+            self.learned_queries = nn.Parameter(torch.randn(config.users, width) * 0.02)
+
+    @classmethod
+    def causal(cls, config: Any) -> bool:
+        """Without latent users; the spectrum is of a whole prefix."""
+        return bool(config.users == 0)
+
+    @classmethod
+    def configured_depth(cls, config: Any) -> int:
+        """The most latent users."""
+        return int(config.users)
+
+    @classmethod
+    def noisy(cls, config: Any) -> bool:
+        """Where the number of latent users is drawn."""
+        return bool(config.users and config.count == "random")
+
+    @classmethod
+    def without_reasoning(cls, config: Any) -> Recipe:
+        """No latent users: the encoder with its cross-entropy."""
+        return Recipe({**config.model_dump(), "users": 0})
+
+    @classmethod
+    def without_recurrence(cls, config: Any) -> Recipe:
+        """SASRec of the same sizes and temperature."""
+        fields = {"layers", "heads", "width", "inner_width", "dropout", "attention_dropout", "temperature"}
+        return Recipe(config.model_dump(include=fields), model="sasrec")
+
+    @classmethod
+    def same_losses(cls, config: Any) -> Recipe:
+        """There are no auxiliary losses, so this is the encoder alone."""
+        return cls.without_reasoning(config)
+
+    def item_vectors(self) -> Tensor:
+        """The item embeddings over the temperature, (items, width)."""
+        return over(self.embedding.items.weight, self.config.temperature)
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """What :meth:`score` takes, for each number of latent users, (depths, sequences, …)."""
+        states, last = self.encoded(sequences)
+        users = self.latent_users(states, sequences, max(depths), noise)
+        counted = self.counted(users, noise)
+        return torch.stack([self.fused(last, users[:depth], counted[:depth]) for depth in depths])
+
+    def encoded(self, sequences: Packed) -> tuple[Tensor, Tensor]:
+        """Embedded items and the encoder's states side by side, (tokens, 2 · width), and each last state."""
+        embedded = self.embedding(sequences)
+        states = self.encoder(embedded, sequences)
+        return torch.cat((embedded, states), -1), states.index_select(0, sequences.last)
+
+    def latent_users(
+        self, encoded: Tensor, sequences: Packed, number: int, noise: torch.Generator | None = None
+    ) -> Tensor:
+        """u_1 … u_number of each history, (number, sequences, width)."""
+        embedded, states = encoded.chunk(2, -1)
+        if not number or not self.config.users:
+            return states.new_zeros(number, sequences.n_sequences, states.shape[-1])
+        state = self.pivot(states if self.config.pivot_input == "states" else embedded, sequences)
+        memory = self.extraction.memory(states)
+        users = []
+        for index in range(number):
+            state = self.carried(state, noise)
+            if self.config.queries == "learned":
+                query = self.learned_queries[min(index, self.config.users - 1)].expand_as(state)
+                users.append(self.extraction(query, memory, sequences)[0])
+            else:
+                user, state = self.extraction(state, memory, sequences)
+                users.append(user)
+        return torch.stack(users)
+
+    def counted(self, users: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """Which latent users count, (users, rows)."""
+        if not self.config.users or not len(users):
+            return torch.zeros_like(users[..., 0], dtype=torch.bool)
+        if self.config.count == "fixed":
+            return torch.ones_like(users[..., 0], dtype=torch.bool)
+        counted = alive(users, self.config.likeness)
+        if self.training:
+            numbers = counted.sum(0).clamp(max=self.config.users)
+            self.seen_counts += torch.bincount(numbers - 1, minlength=self.config.users)
+        if self.config.count == "random":
+            drawn = self._drawn_counts(users.shape[1], noise)  # (rows,), from 1
+            counted = torch.arange(len(users), device=users.device)[:, None] < drawn
+        return counted
+
+    def _drawn_counts(self, rows: int, noise: torch.Generator | None) -> Tensor:
+        """Numbers of latent users as training had them, (rows,)."""
+        shares = self.seen_counts + (self.seen_counts.sum() == 0)  # all alike before the first batch
+        place = shares.device if noise is None else noise.device
+        drawn = torch.multinomial(shares.to(place), rows, replacement=True, generator=noise)
+        return drawn.to(shares.device) + 1
+
+    def weights(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
+        """Log of each latent user's share, log π, (users, rows); −∞ where it does not count."""
+        scores = (users * self.gate(last)).sum(-1).masked_fill(~counted, -torch.inf)
+        shares: Tensor = scores.log_softmax(0)
+        return shares
+
+    def fused(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
+        """What is ranked.
+
+        Args:
+            last: the encoder's last states, (rows, width).
+            users: (users, rows, width); none: the last state is ranked.
+            counted: (users, rows).
+
+        Returns:
+            For ``gate`` (rows, width). Otherwise the last state and the latent users with the log of their
+            shares, (rows, (I + 1) · (width + 1)).
+        """
+        number = len(users) if self.config.users else 0
+        if self.config.fusion == "gate":
+            if not number:
+                return last
+            shares = self.weights(last, users, counted).exp().unsqueeze(-1)
+            mixed = (shares * users).sum(0)
+            return mixed + last if self.config.last_state else mixed
+        slots = last.new_zeros(len(last), self.config.users + 1, last.shape[-1] + 1)
+        slots[..., -1] = -torch.inf
+        slots[:, 0, :-1] = last
+        if not number:
+            slots[:, 0, -1] = 0
+            return slots.flatten(1)
+        kept = min(number, self.config.users)
+        shares = self.weights(last, users[:kept], counted[:kept])
+        slots[:, 1 : kept + 1, :-1] = users[:kept].movedim(0, 1)
+        slots[:, 1 : kept + 1, -1] = shares.T
+        return slots.flatten(1)
+
+    def score(self, states: Tensor) -> Tensor:
+        """Scores of all items, (rows, items), from what :meth:`fused` gives."""
+        items = self.item_vectors()
+        if self.config.fusion == "gate":
+            return states @ items.T
+        slots = states.unflatten(-1, (self.config.users + 1, -1))  # type: ignore[no-untyped-call]
+        total = torch.full((len(states), self.n_items), -torch.inf, dtype=states.dtype, device=states.device)
+        for slot in slots.unbind(1):
+            scores, share = slot[:, :-1] @ items.T, slot[:, -1:]
+            if self.config.fusion == "mixture":
+                total = torch.logaddexp(total, scores.log_softmax(-1) + share)
+            else:
+                total = torch.maximum(total, torch.where(share > -torch.inf, scores, -torch.inf))
+        return total

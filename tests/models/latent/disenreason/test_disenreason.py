@@ -1,0 +1,131 @@
+"""Bands, pivot, latent users and their fusion, on small cases."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lrbench.models.latent.disenreason.extraction import Extraction, alive
+from lrbench.models.latent.disenreason.model import DisenReason
+from lrbench.models.latent.disenreason.network import DisenReasonConfig
+from lrbench.models.latent.disenreason.pivot import Pivot, band_filters
+from lrbench.testing import pack_lists
+
+SIZES = {"width": 8, "heads": 2, "inner_width": 16}
+HISTORIES = [[1, 2, 3, 4], [5, 6], [7, 1, 9, 2, 3, 8]]
+
+
+def network(**options: object) -> DisenReason:
+    torch.manual_seed(0)
+    return DisenReason(DisenReasonConfig.model_validate({**SIZES, **options}), 12, 6).double().eval()
+
+
+def encoded(model: DisenReason, depths: tuple[int, ...], histories: list[list[int]] = HISTORIES) -> Tensor:
+    with torch.no_grad():
+        return model.encode(pack_lists(histories), depths, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize(("length", "bands"), [(6, 1), (6, 2), (7, 4), (50, 4), (5, 8)])
+def test_bands_add_up_to_the_history(length: int, bands: int, shuffled: bool) -> None:
+    filters = band_filters(length, bands, shuffled)
+    torch.testing.assert_close(filters.sum(0), torch.eye(length, dtype=torch.float64))
+    for one in filters:  # a filter passes its own band unchanged
+        torch.testing.assert_close(one @ one, one)
+
+
+def test_bands_are_those_of_the_fourier_transform() -> None:
+    signal = torch.randn(6, dtype=torch.float64)
+    spectrum = torch.fft.rfft(signal)
+    low, high = spectrum.clone(), spectrum.clone()
+    low[2:], high[:2] = 0, 0
+    expected = torch.stack([torch.fft.irfft(part, 6) for part in (low, high)])
+    torch.testing.assert_close(band_filters(6, 2) @ signal, expected)
+
+
+def test_mean_pooling_makes_all_bands_but_the_first_vacuous() -> None:
+    """Over a whole window: why attention pooling is the default."""
+    sequences = pack_lists([[1, 2, 3, 4, 5, 6]])
+    states = torch.randn(6, 8, dtype=torch.float64)
+    for pooling, vacuous in (("mean", True), ("rms", False), ("attention", False)):
+        pivot = Pivot(6, 8, "bands", 2, pooling).double()
+        pivot.attention.data.normal_()
+        pooled = sequences.map_last(pivot._pooled, states[-1:], states)
+        assert (pooled[:, 1].abs().max() < 1e-6) == vacuous, pooling
+
+
+def test_users_count_until_two_in_a_row_are_alike() -> None:
+    a, b = torch.tensor([1.0, 0]), torch.tensor([0.0, 1])
+    rows = [[a, b, a, b], [a, a, b, a], [a, b, b, a]]
+    users = torch.stack([torch.stack(row) for row in rows]).movedim(1, 0)  # (users, rows, width)
+    assert alive(users, 0.8).T.tolist() == [
+        [True, True, True, True],
+        [True, False, False, False],
+        [True, True, False, False],
+    ]
+
+
+@pytest.mark.parametrize("residual", ["subtract", "project", "none"])
+def test_what_remains_after_a_user(residual: str) -> None:
+    torch.manual_seed(0)
+    extraction = Extraction(8, 2, 16, 0.0, residual).double()
+    sequences = pack_lists(HISTORIES)
+    states = torch.randn(12, 8, dtype=torch.float64)
+    before = torch.randn(3, 8, dtype=torch.float64)
+    user, rest = extraction(before, extraction.memory(states), sequences)
+    match residual:
+        case "subtract":
+            torch.testing.assert_close(rest + user, before)
+        case "project":
+            torch.testing.assert_close((rest * user).sum(-1), torch.zeros(3, dtype=torch.float64))
+        case _:
+            assert torch.equal(rest, before)
+
+
+def test_attention_of_one_head_is_what_the_formula_says() -> None:
+    torch.manual_seed(0)
+    extraction = Extraction(8, 1, 16, 0.0, "subtract").double()
+    states, query = torch.randn(6, 8, dtype=torch.float64), torch.randn(2, 8, dtype=torch.float64)
+    sequences = pack_lists([[1, 2, 3, 4], [5, 6]])  # laid shortest first: tokens 0-1 are the second history
+    found = sequences.map_last(extraction._attend, query, extraction.memory(states))
+    keys, values = extraction.memory(states).chunk(2, -1)
+    for row, tokens in ((0, slice(2, 6)), (1, slice(0, 2))):
+        weights = (keys[tokens] @ query[row] / 8**0.5).softmax(0)
+        torch.testing.assert_close(found[row], weights @ values[tokens])
+
+
+def test_a_gate_adds_the_weighted_users_to_the_last_state() -> None:
+    model = network(users=3, count="fixed")
+    last, users = torch.randn(2, 8, dtype=torch.float64), torch.randn(3, 2, 8, dtype=torch.float64)
+    counted = torch.tensor([[True, True], [True, False], [False, False]])
+    fused = model.fused(last, users, counted)
+    shares = (users[:2, 0] @ model.gate(last)[0]).softmax(0)
+    torch.testing.assert_close(fused[0], last[0] + shares @ users[:2, 0])
+    torch.testing.assert_close(fused[1], last[1] + users[0, 1])
+
+
+def test_a_mixture_is_a_distribution_and_the_maximum_takes_the_best() -> None:
+    mixture, best = network(users=3, fusion="mixture"), network(users=3, fusion="max", count="fixed")
+    scores = mixture.score(encoded(mixture, (0, 2, 3))[1])
+    torch.testing.assert_close(scores.exp().sum(-1), torch.ones(3, dtype=torch.float64))
+    with torch.no_grad():
+        states, _ = best.encoded(pack_lists(HISTORIES))
+        users = best.latent_users(states, pack_lists(HISTORIES), 3)
+        expected = (users @ best.item_vectors().T).amax(0)
+    torch.testing.assert_close(best.score(encoded(best, (3,))[0]), expected)
+
+
+@pytest.mark.parametrize("fusion", ["gate", "mixture", "max"])
+def test_depth_0_ranks_by_the_last_state(fusion: str) -> None:
+    model = network(fusion=fusion, users=2)
+    with torch.no_grad():
+        _, last = model.encoded(pack_lists(HISTORIES))
+        plain = last @ model.item_vectors().T
+    order = model.score(encoded(model, (0,))[0]).argsort(-1)
+    assert torch.equal(order, plain.argsort(-1))
+
+
+def test_random_numbers_of_users_follow_those_of_training() -> None:
+    model = network(users=3, count="random")
+    model.seen_counts.copy_(torch.tensor([0.0, 1.0, 0.0]))
+    users = torch.randn(3, 5, 8, dtype=torch.float64)
+    assert model.counted(users).sum(0).tolist() == [2] * 5
