@@ -48,6 +48,7 @@ def small_dataset(users: int = 120, items: int = 40, seed: int = 0) -> PreparedD
     flat = np.concatenate([np.asarray(sequence, dtype=np.int32) for sequence in sequences])
     offsets = np.concatenate([[0], np.cumsum([len(sequence) for sequence in sequences])]).astype(np.int64)
     record = DatasetRecord(
+        own_clocks=False,
         name="walks",
         edition="walks made for tests",
         synthetic=True,

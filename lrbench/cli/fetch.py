@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import message_console, say
-from lrbench.cli.options import Catalog, DataDir, parse_list
+from lrbench.cli.options import Catalog, DataDir, parse_pairs
 from lrbench.errors import LrbenchError, RequestError
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def _own_dataset(names: Sequence[str], handed: str | None, columns: str) -> "Dat
             "--columns describes one file of your own.",
             "Write: lrbench fetch NAME --from FILE --columns user=A,item=B,time=C",
         )
-    pairs = [part.partition("=") for part in parse_list(columns)]
-    if not all(value for _, _, value in pairs):
-        raise RequestError(f'--columns: "{columns}" is not understood.', "Write user=A,item=B,time=C.")
-    return own_file(names[0], Path(handed).expanduser(), {option: value for option, _, value in pairs})
+    return own_file(names[0], Path(handed).expanduser(), parse_pairs(columns, "--columns"))
 
 
 def _refuse_one_file_for_many(names: Sequence[str], handed: str | None) -> None:
@@ -109,7 +106,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
             f"{count.interactions:,} interactions"
             for count in record.counts
         ),
-        *(f"  note: {note}" for note in record.notes),
+        *(f"  note: {note}" for note in (*record.reading, *record.notes)),
         f"  prepared in {folder}",
     ]
     for line in lines:

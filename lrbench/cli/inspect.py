@@ -63,6 +63,7 @@ def _print(result: "Audit", heading: str, console: "Console") -> None:
     lines = [
         heading,
         "SYNTHETIC: no real users" if record.synthetic else f"{record.source}, {check}",
+        *record.reading,
         *record.notes,
     ]
     if record.best_recall_at_10 is not None:

@@ -1,5 +1,6 @@
 """Options that several verbs share, with one wording each."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,6 +128,24 @@ def check_output(path: Path | None) -> Path | None:
 def parse_list(text: str | None) -> list[str]:
     """Split ``a,b`` at commas; nothing given gives an empty list."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def parse_pairs(text: str, option: str) -> dict[str, str]:
+    """Split ``a=b,c=d`` into names and values; ``\\,`` is a comma within a value.
+
+    Raises:
+        RequestError: a part is no pair, or a name is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in re.split(r"(?<!\\),", text):
+        name, _, value = part.replace("\\,", ",").partition("=")
+        name, value = name.strip(), value.strip(" ") or value
+        if not name or not value:
+            raise RequestError(f'{option}: "{text}" is not understood.', "Write user=A,item=B,time=C.")
+        if name in pairs:
+            raise RequestError(f'{option}: "{name}" is given twice.', "Give it once.")
+        pairs[name] = value
+    return pairs
 
 
 def parse_numbers(text: str | None, option: str) -> list[int]:

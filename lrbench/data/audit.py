@@ -14,7 +14,6 @@ from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
 from lrbench.data.preparation.interactions import first_of_pairs
-from lrbench.data.preparation.prepare import OWN_CLOCKS
 from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splitting import split
 
@@ -26,7 +25,6 @@ Flags = NDArray[np.bool_]
 def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
     """Look at a prepared dataset; most of the time goes to the order probe, which sorts it seven times."""
     sequences, parts = dataset.sequences, split(dataset.sequences, protocol)
-    one_clock = OWN_CLOCKS not in dataset.record.notes
     return Audit(
         dataset=dataset.record,
         evaluated_users=len(parts.test),
@@ -35,7 +33,7 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         last_two_tied=_last_two_tied(sequences),
         repeats=_repeats(sequences),
         unseen_targets=_unseen_targets(sequences, parts),
-        leakage=find_leakage(sequences, parts) if one_clock else None,
+        leakage=find_leakage(sequences, parts) if not dataset.record.own_clocks else None,
         order=probe_order(sequences, protocol),
     )
 

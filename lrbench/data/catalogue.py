@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from lrbench.config.base import FrozenConfig, Name, parse_config
 from lrbench.config.protocol import Filters
 from lrbench.data.fetching.locks import keeping
+from lrbench.data.readers import table_reader
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.files import write_text
 from lrbench.resources import catalogue_file
@@ -60,7 +61,7 @@ def own_file(name: str, file: Path, columns: Mapping[str, str]) -> "Dataset":
 
     Args:
         name: what the dataset shall be called.
-        file: read as Parquet if its name ends so, else as delimited text.
+        file: read as Parquet or as delimited text, as its content is.
         columns: options of that reader: ``user``, ``item``, ``time``, ``rating``, ``separator``, …
 
     Raises:
@@ -68,7 +69,7 @@ def own_file(name: str, file: Path, columns: Mapping[str, str]) -> "Dataset":
     """
     if not file.is_file():
         raise RequestError(f"There is no file {file}.", "Check the path given with --from.")
-    reader = "parquet" if file.suffix == ".parquet" else "csv"
+    reader = table_reader(file, columns.get("member", ""))
     source = Source(reader=reader, options=dict(columns), path=file.name, local=file.resolve())
     entry = {"name": name, "edition": f"a file of your own, {file.name}", "sources": (source,)}
     return parse_config(Dataset, entry, f'dataset "{name}"')

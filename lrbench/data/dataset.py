@@ -14,6 +14,7 @@ from pydantic import Field
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Filters
 from lrbench.data.sequences import Sequences
+from lrbench.polars_files import read_parquet
 
 __all__ = [
     "DatasetFacts",
@@ -96,6 +97,12 @@ class DatasetRecord(Origin):
     fingerprint: str
     """Hash of the source's content and of every setting that shapes the result."""
 
+    own_clocks: bool
+    """Whether times count from each user's own first interaction and cannot be compared between users."""
+
+    reading: tuple[str, ...] = ()
+    """What was decided or left out while reading, for instance blank lines or the encoding."""
+
     best_recall_at_10: float | None = None
     """The best achievable test Recall@10 where the generator knows it (synthetic data only)."""
 
@@ -136,7 +143,7 @@ def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
 def load_prepared(folder: Path) -> PreparedDataset:
     """Read a prepared dataset; the arrays are memory-mapped."""
     record = DatasetRecord.model_validate_json((folder / "dataset.json").read_text(encoding="utf-8"))
-    items = pl.read_parquet(folder / "items.parquet")
+    items = read_parquet(folder / "items.parquet")
     times = folder / "times.npy"
     sequences = Sequences(
         items=np.load(folder / "items.npy", mmap_mode="r"),
@@ -144,5 +151,5 @@ def load_prepared(folder: Path) -> PreparedDataset:
         times=np.load(times, mmap_mode="r") if times.exists() else None,
         n_items=len(items),
     )
-    users = pl.read_parquet(folder / "users.parquet")
+    users = read_parquet(folder / "users.parquet")
     return PreparedDataset(record, sequences, users["user"], items["item"], items["title"])

@@ -19,6 +19,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import LrbenchError
+from lrbench.polars_files import read_parquet, scan_parquet
 
 __all__ = [
     "RANKS",
@@ -137,9 +138,9 @@ def read_ranks(folder: Path) -> pl.LazyFrame:
     """
     path = folder / "ranks.parquet"
     with _readable(path):
-        found = pl.read_parquet_schema(path)  # scanning alone would find out later, and name no file
+        found = scan_parquet(path).collect_schema()  # scanning alone would find out later, and name no file
     added = [pl.lit(None, dtype).alias(name) for name, dtype in RANKS.items() if name in LATER - found.keys()]
-    return pl.scan_parquet(path).with_columns(added)
+    return scan_parquet(path).with_columns(added)
 
 
 def read_history(folder: Path) -> pl.DataFrame:
@@ -150,7 +151,7 @@ def read_history(folder: Path) -> pl.DataFrame:
     """
     path = folder / "history.parquet"
     with _readable(path):
-        return pl.read_parquet(path)
+        return read_parquet(path)
 
 
 @contextmanager

@@ -241,7 +241,7 @@ class TestRemembered:
         assert load_catalogue(remembered=kept).find("shop") == own
 
     def test_it_may_be_given_anew_but_not_take_a_shipped_name(self, tmp_path: Path) -> None:
-        (tmp_path / "shop.parquet").write_bytes(b"")
+        (tmp_path / "shop.parquet").write_bytes(b"PAR1 is how every Parquet file begins")
         kept = tmp_path / "own"
         remember(own_file("shop", tmp_path / "shop.parquet", {"user": "a"}), kept)
         anew = own_file("shop", tmp_path / "shop.parquet", {"user": "b"})

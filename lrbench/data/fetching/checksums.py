@@ -5,31 +5,26 @@ then differ and those of the content do not. So the content has a checksum of it
 identifies a source in fingerprints.
 """
 
-import gzip
 import hashlib
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from lrbench.data.catalogue import Source
+from lrbench.data.readers.archive import RawFile, open_raw, plain_file
+from lrbench.errors import RequestError
 
 __all__ = ["GZIP_MAGIC", "Verdict", "content_sha256", "verify"]
 
 GZIP_MAGIC = b"\x1f\x8b"
-_BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)  # RuntimeError: encrypted member
-_CHUNK = 1 << 20
 
 
 def verify(path: Path, source: Source) -> "Verdict":
     """Compare a file with what the catalogue knows of it."""
     try:
         content = content_sha256(path, source.member)
-    except (*_BROKEN, KeyError) as error:
-        return Verdict(_sha256(path), False, f"it cannot be read: {_reason(error)}", readable=False)
+    except RequestError as error:
+        return Verdict(_sha256(path), False, f"it cannot be read: {error.cause.rstrip('.')}", readable=False)
     known = source.checksum
     if not (known.file or known.content or known.git_blob):
         return Verdict(content, False, "")
@@ -49,46 +44,33 @@ def content_sha256(path: Path, member: str) -> str:
         member: the file to read if ``path`` is a zip archive; empty: the archive itself is the content.
 
     Raises:
-        OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError: a damaged archive or no such member.
+        RequestError: a damaged archive, or no such member.
     """
-    with _content(path, member) as stream:
-        return _digest(stream, hashlib.sha256())
+    return _digest(_content(path, member).chunks(), hashlib.sha256())
 
 
-@contextmanager
-def _content(path: Path, member: str) -> "Iterator[_Stream]":
-    """Open what a reader reads, decompressed on the fly."""
-    if member and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-            yield stream
-        return
-    with path.open("rb") as plain:
-        compressed = plain.read(2) == GZIP_MAGIC
-        plain.seek(0)
-        if not compressed:
-            yield plain
-            return
-        with gzip.open(plain) as stream:
-            yield stream
+def _content(path: Path, member: str) -> RawFile:
+    """Return what a reader reads; a zip archive without a named member is content itself."""
+    return open_raw(path, member) if member else plain_file(path)
 
 
-def _digest(stream: "_Stream", state: "hashlib._Hash") -> str:
-    while chunk := stream.read(_CHUNK):
+def _digest(chunks: Iterable[bytes], state: "hashlib._Hash") -> str:
+    for chunk in chunks:
         state.update(chunk)
     return state.hexdigest()
 
 
 def _sha256(path: Path) -> str:
+    """Return the SHA-256 of the file as it is on disk."""
     with path.open("rb") as stream:
-        return _digest(stream, hashlib.sha256())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _git_blob(path: Path, member: str) -> str:
     """Return the id that git gives the content: SHA-1 of its length and its bytes."""
-    with _content(path, member) as stream:
-        size = sum(len(chunk) for chunk in iter(lambda: stream.read(_CHUNK), b""))
-    with _content(path, member) as stream:
-        return _digest(stream, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False))
+    content = _content(path, member)
+    size = sum(len(chunk) for chunk in content.chunks())
+    return _digest(content.chunks(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False))
 
 
 def _mismatch(path: Path, source: Source, content: str) -> str:
@@ -98,10 +80,6 @@ def _mismatch(path: Path, source: Source, content: str) -> str:
     if known.file:
         return f"it has SHA-256 {_sha256(path)}, expected {known.file}"
     return f"its content is git object {_git_blob(path, source.member)}, expected {known.git_blob}"
-
-
-def _reason(error: BaseException) -> str:
-    return str(error).strip("'\"") or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -119,9 +97,3 @@ class Verdict:
 
     readable: bool = True
     """Whether its content could be read at all."""
-
-
-class _Stream(Protocol):
-    """Something to read bytes from."""
-
-    def read(self, size: int, /) -> bytes: ...

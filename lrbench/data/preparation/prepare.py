@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import DatasetRecord, Origin, PreparedDataset, StepCounts
+from lrbench.data.preparation.findings import OWN_CLOCKS, copies_note, missing_id_notes, tied_notes
 from lrbench.data.preparation.interactions import (
     CodedInteractions,
     encode,
@@ -26,14 +27,15 @@ from lrbench.data.preparation.interactions import (
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
+from lrbench.wording import counted
 
-__all__ = ["OWN_CLOCKS", "PREPARATION_VERSION", "fingerprint", "prepare"]
+__all__ = ["PREPARATION_VERSION", "fingerprint", "prepare"]
 
 PREPARATION_VERSION = 1
 """Raised whenever the same file and settings would give other sequences than before."""
 
-OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
-"""The note of datasets whose source gives the gaps between a user's interactions only."""
+_READER_VERSIONS = {"csv": 2, "parquet": 2}
+"""Raised for a reader that takes the same file differently than before; readers start with 1."""
 
 _NOT_IN_SEQUENCES = ("titles",)  # reader options that label items and leave the sequences as they are
 
@@ -51,6 +53,8 @@ def fingerprint(origin: Origin, filters: Filters) -> str:
         "options": {key: value for key, value in origin.options.items() if key not in _NOT_IN_SEQUENCES},
         "filters": filters.model_dump(),
     }
+    if origin.reader in _READER_VERSIONS:
+        settings["reader version"] = _READER_VERSIONS[origin.reader]
     packed = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(packed.encode()).hexdigest()[:16]
 
@@ -63,11 +67,18 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     """
     table = raw.collect()
     rows, user_ids, item_ids = encode(table)
+    notes = [
+        *([OWN_CLOCKS] if raw.own_clocks else []),
+        *copies_note(table),
+        *missing_id_notes("user", rows.users, user_ids),
+        *missing_id_notes("item", rows.items, item_ids),
+    ]
     counts = [_count("source", rows)]
     if filters.min_rating is not None:
         rows = rows.take(_at_least(table["rating"], filters.min_rating, origin.name))
         counts.append(_count(f"rating at least {filters.min_rating:g}", rows))
     rows = rows.take(time_order(rows.users, rows.times))
+    notes += tied_notes(rows)
     if filters.repeats == "first":
         rows = rows.take(first_of_pairs(rows.users, rows.items))
         counts.append(_count("earliest row of each user and item", rows))
@@ -79,7 +90,14 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     sequences, users, items = _dense(rows)
     item_ids = item_ids.gather(items)
     return PreparedDataset(
-        record=_record(origin, filters, counts, (OWN_CLOCKS,) if raw.own_clocks else ()),
+        record=DatasetRecord(
+            **{**dict(origin), "notes": (*origin.notes, *notes)},
+            filters=filters,
+            counts=tuple(counts),
+            fingerprint=fingerprint(origin, filters),
+            own_clocks=raw.own_clocks,
+            reading=raw.notes,
+        ),
         sequences=sequences,
         user_ids=user_ids.gather(users),
         item_ids=item_ids,
@@ -101,10 +119,14 @@ def _count(step: str, rows: CodedInteractions) -> StepCounts:
 
 def _nothing_left(name: str, counts: Sequence[StepCounts]) -> RequestError:
     steps = "; ".join(
-        f"{count.step}: {count.interactions:,} interactions, {count.users:,} users, {count.items:,} items"
+        f"{count.step}: {counted(count.interactions, 'interaction')}, {counted(count.users, 'user')}, "
+        f"{counted(count.items, 'item')}"
         for count in counts
     )
-    return RequestError(f'Nothing is left of "{name}" ({steps}).', "Choose weaker filters.")
+    return RequestError(
+        f'Nothing is left of "{name}" ({steps}).',
+        "Choose weaker filters, a protocol that has them, or more data.",
+    )
 
 
 def _dense(rows: CodedInteractions) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
@@ -123,12 +145,3 @@ def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:
         return pl.Series("title", [None] * len(item_ids), dtype=pl.String)
     items = pl.DataFrame({"item": item_ids})
     return items.join(titles, on="item", how="left", maintain_order="left")["title"]
-
-
-def _record(
-    origin: Origin, filters: Filters, counts: Sequence[StepCounts], notes: tuple[str, ...]
-) -> DatasetRecord:
-    facts = {**dict(origin), "notes": origin.notes + notes}
-    return DatasetRecord(
-        **facts, filters=filters, counts=tuple(counts), fingerprint=fingerprint(origin, filters)
-    )

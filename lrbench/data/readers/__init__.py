@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.config.base import parse_config
+from lrbench.data.readers.archive import PARQUET_MAGIC, open_raw
 from lrbench.data.readers.raw import RawInteractions
 from lrbench.errors import RequestError, did_you_mean
 
-__all__ = ["READERS", "RawInteractions", "read"]
+__all__ = ["READERS", "RawInteractions", "read", "table_reader"]
 
 READERS = {
     "movielens-tab": "movielens:MovieLensTab",
@@ -39,7 +40,7 @@ def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions
 
     Args:
         reader: a name of ``READERS``.
-        path: the file; gzip and zip are recognised by their first bytes, whatever the name.
+        path: the file; compression is recognised by the first bytes, whatever the name.
         options: the reader's options; each class documents its own.
 
     Raises:
@@ -54,3 +55,12 @@ def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions
     )
     raw: RawInteractions = configured.read(path)
     return raw
+
+
+def table_reader(path: Path, member: str = "") -> str:
+    """Return the reader for a table of the user's own: ``parquet`` or ``csv``, as the content is.
+
+    Raises:
+        RequestError: there is no such file or member, or it is damaged.
+    """
+    return "parquet" if open_raw(path, member).start().startswith(PARQUET_MAGIC) else "csv"

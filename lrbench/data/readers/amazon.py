@@ -5,17 +5,19 @@ without a header; 2023 has a header and times in milliseconds. ``parent_asin`` i
 are in metadata files of their own (option ``titles``).
 """
 
-import json
 from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
 
 from lrbench.config.base import FrozenConfig
-from lrbench.data.readers.archive import RawFile, open_raw
+from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.delimited import scan_delimited
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
-from lrbench.data.readers.tables import interactions, scan_delimited, scan_headed
-from lrbench.data.readers.titles import json_titles, literal_titles
+from lrbench.data.readers.reviews import scan_reviews
+from lrbench.data.readers.survey import survey
+from lrbench.data.readers.tables import from_rows, scan_headed
+from lrbench.data.readers.titles import Titles, json_titles, literal_titles
 
 __all__ = [
     "Amazon2014Csv",
@@ -36,7 +38,7 @@ class _Amazon(FrozenConfig):
     _item_of_metadata: ClassVar[str] = "asin"
     _literal_metadata: ClassVar[bool] = False
 
-    def _titles(self) -> pl.DataFrame | None:
+    def _titles(self) -> Titles | None:
         if self.titles is None:
             return None
         file = open_raw(self.titles, "")
@@ -52,12 +54,10 @@ class _RatingsCsv(_Amazon):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the ratings; LF or CRLF."""
-        file = open_raw(path, "")
+        text = survey(open_raw(path, ""))
         columns = pl.Schema({name: COLUMNS[name] for name in self._order})
-        table = scan_delimited(file.scannable(), columns, ",", header=False)
-        return RawInteractions(
-            interactions(table, {name: name for name in COLUMNS}), self._titles(), file.name
-        )
+        rows = scan_delimited(text, columns, ",", header=False, quotes=True)
+        return from_rows(rows, {name: name for name in COLUMNS}, text.name).with_titles(self._titles())
 
 
 class _ReviewsJson(_Amazon):
@@ -72,20 +72,7 @@ class _ReviewsJson(_Amazon):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the reviews."""
-        file = open_raw(path, "")
-        schema = pl.Schema({field: COLUMNS[role] for role, field in self._fields.items()})
-        table = pl.scan_ndjson(file.scannable(), schema=schema)
-
-        def find_fault() -> str:
-            return _faulty_line(file, self._fields)
-
-        return RawInteractions(
-            interactions(table, self._fields),
-            self._titles(),
-            file.name,
-            locate_fault=find_fault,
-            explain_refusal=find_fault,
-        )
+        return scan_reviews(survey(open_raw(path, "")), self._fields).with_titles(self._titles())
 
 
 class Amazon2014Csv(_RatingsCsv):
@@ -121,9 +108,8 @@ class Amazon2023Csv(_Amazon):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the ratings."""
-        file = open_raw(path, "")
         roles = {"user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp"}
-        return RawInteractions(scan_headed(file, roles, ","), self._titles(), file.name, first_line=2)
+        return scan_headed(survey(open_raw(path, "")), roles, ",").with_titles(self._titles())
 
 
 class Amazon2023Json(_ReviewsJson):
@@ -136,22 +122,3 @@ class Amazon2023Json(_ReviewsJson):
         "rating": "rating",
         "time": "timestamp",
     }
-
-
-def _faulty_line(file: RawFile, fields: dict[str, str]) -> str:
-    """Say which is the first line that is not a review."""
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "user": str,
-        "item": str,
-        "rating": (int, float),
-        "time": int,
-    }
-    for number, line in enumerate(file.lines(), start=1):
-        try:
-            review = json.loads(line)
-        except ValueError:
-            return f"line {number} is not JSON"
-        for role, field in fields.items():
-            if not isinstance(review, dict) or not isinstance(review.get(field), kinds[role]):
-                return f'line {number} has no "{field}" of the right kind'
-    return "no line of it is at fault"

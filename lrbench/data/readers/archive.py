@@ -1,111 +1,267 @@
-"""Raw files as they lie on disk: plain, gzipped, or a member of a zip archive; nothing is unpacked to disk.
+"""Raw files as they are on disk: plain, compressed, or a member of a zip archive; nothing is unpacked.
 
-What stays lazy: plain and gzipped files are handed to Polars by path, which scans them in chunks. What does
-not: a zip member is inflated into memory first, since its bytes cannot be read at random; MovieLens 32M,
-the largest of the zips, takes about 0.9 GB.
+The form is recognised by the first bytes, whatever the name. gzip, bzip2 and xz are decompressed on the fly.
+What decompresses to far more than a table of interactions can is refused before it fills the memory.
 """
 
+import bz2
 import gzip
+import io
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.wording import some_of
 
-__all__ = ["RawFile", "open_raw"]
+__all__ = ["BROKEN", "RawFile", "open_raw", "plain_file"]
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZIP_MAGIC = b"PK\x03\x04"
-_BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)  # RuntimeError: encrypted member
+BROKEN = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    RuntimeError,  # an encrypted member, or a compression that Python does not know
+    ValueError,
+    IndexError,
+    OverflowError,
+)
+"""What Python's decompressors raise when a file is damaged."""
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
+PARQUET_MAGIC = b"PAR1"
+_OPENERS: dict[bytes, Callable[[Any], Any]] = {
+    GZIP_MAGIC: gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_UNREADABLE = {
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd",
+    b"7z\xbc\xaf\x27\x1c": "is a 7z archive",
+    b"Rar!": "is a RAR archive",
+    b"ARROW1": "is an Arrow (Feather) file",
+    b"\x89HDF": "is an HDF5 file",
+    b"SQLite format 3": "is an SQLite database",
+    b"\xd0\xcf\x11\xe0": "is an Office document",
+}
+_TABLES = (".csv", ".tsv", ".tab", ".inter", ".json", ".jsonl", ".parquet", ".pq", ".dat", ".data")
+_CHUNK = 1 << 20
+_FREE = 64 << 20  # bytes that any compressed file may hold
+_RATIO = 200  # beyond that, bytes of content for a byte of the file; text seldom reaches 30
+_IN_MEMORY = 8 << 30
+_LONGEST_FIRST_LINE = 1 << 20
 
 
 def open_raw(path: Path, member: str) -> "RawFile":
     """Find the file to read: ``path`` itself, or the ``member`` of it when it is a zip archive.
 
     Args:
-        path: the file at hand; its form is recognised by its content, not by its name.
-        member: path inside a zip, or only its last part where it is unique; empty: the only file.
+        path: the file at hand.
+        member: path inside a zip, or only its last part where that is unique. Empty: the only file, or the
+            only one whose name is that of a table.
 
     Raises:
-        RequestError: no such file, or no such member.
+        RequestError: no such file, no such member, or a form that no reader knows.
+    """
+    file = plain_file(path)
+    head = file.head()
+    kind = next((kind for magic, kind in _UNREADABLE.items() if head.startswith(magic)), None)
+    if kind is not None:
+        raise RequestError(f"{path.name} {kind}.", "Save it as plain text, CSV or Parquet.")
+    if not head.startswith(ZIP_MAGIC):
+        return file
+    with reporting_damage(path.name), zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not _is_litter(name)]
+    if "xl/workbook.xml" in names:
+        raise RequestError(f"{path.name} is an Excel workbook.", "Save its sheet as CSV.")
+    return RawFile(path, _find_member(path.name, names, member))
+
+
+def plain_file(path: Path) -> "RawFile":
+    """Return the file itself, whatever its form.
+
+    Raises:
+        RequestError: there is no such file.
     """
     if not path.is_file():
         raise RequestError(f"There is no file {path}.", "Check the path, or fetch the dataset.")
-    with path.open("rb") as stream:
-        if stream.read(len(_ZIP_MAGIC)) != _ZIP_MAGIC:
-            return RawFile(path, None)
-    with _reporting_damage(path.name), zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-    found = [name for name in names if not member or name == member or name.endswith(f"/{member}")]
-    if len(found) != 1:
-        which = f'files called "{member}"' if member else "files"
-        raise RequestError(
-            f"{path.name} is an archive that holds {len(found)} {which}.",
-            did_you_mean(member, names) if member else 'Say which one with the option "member".',
-        )
-    return RawFile(path, found[0])
+    return RawFile(path, None)
+
+
+def _is_litter(name: str) -> bool:
+    """Tell folders, and what macOS adds to archives, from files."""
+    parts = PurePosixPath(name).parts
+    return name.endswith("/") or "__MACOSX" in parts or bool(parts and parts[-1].startswith("."))
+
+
+def _find_member(archive: str, names: Sequence[str], member: str) -> str:
+    """Return the one name that is meant.
+
+    An archive that was packed again may have another folder, or none: then the last part of ``member``
+    decides where it is unique.
+    """
+    if member:
+        last = PurePosixPath(member).name
+        ways = [
+            [name for name in names if name == member],
+            [name for name in names if name.endswith(f"/{member}")],
+            [name for name in names if PurePosixPath(name).name == last],
+        ]
+    else:
+        ways = [[*names]] if len(names) == 1 else [[name for name in names if name.lower().endswith(_TABLES)]]
+    found = next((way for way in ways if way), [])
+    if len(found) == 1:
+        return found[0]
+    which = f'files called "{member}"' if member else "files"
+    choose = f'Say which one with the option "member". It has {some_of(names)}.'
+    raise RequestError(
+        f"{archive} is an archive that holds {len(found if member else names)} {which}.",
+        did_you_mean(member, names) if member else choose,
+    )
 
 
 @contextmanager
-def _reporting_damage(name: str) -> Iterator[None]:
+def reporting_damage(name: str) -> Iterator[None]:
+    """Turn what decompressors raise into a sentence."""
     try:
         yield
-    except _BROKEN as error:
-        raise RequestError(f"{name} is damaged: {error}.", "Fetch it again.") from error
+    except BROKEN as error:
+        raise RequestError(
+            f"{name} is damaged: {error or type(error).__name__}.", "Fetch it again."
+        ) from error
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One readable file."""
+    """A file, or a member of a zip archive."""
 
     path: Path
     member: str | None
-    """Its path inside the zip archive; none where ``path`` is the file."""
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """What messages call it."""
         return f"{self.path.name} ({self.member})" if self.member else self.path.name
 
-    def scannable(self) -> Path | bytes:
-        """Return what Polars can scan: a path (plain or gzip), or a zip member's bytes."""
-        return self.load() if self.member else self.path
+    def head(self) -> bytes:
+        """Return the first bytes as they are on disk; of a member, as they are in the archive."""
+        with reporting_damage(self.name), ExitStack() as stack:
+            start: bytes = self._stored(stack).read(32)
+            return start
+
+    def is_plain(self) -> bool:
+        """Tell whether the file is its own content."""
+        return self.member is None and not self.head().startswith(tuple(_OPENERS))
+
+    def is_plain_or_gzip(self) -> bool:
+        """Tell whether Polars can scan text from the path itself."""
+        return self.is_plain() or (self.member is None and self.head().startswith(GZIP_MAGIC))
 
     def load(self) -> bytes:
         """Return the whole content, decompressed.
 
         Raises:
-            RequestError: the file is damaged.
+            RequestError: the file is damaged or too large.
         """
-        with _reporting_damage(self.name), ExitStack() as stack:
-            return self._open(stack).read()
+        content = bytearray()
+        for chunk in self.chunks():
+            content += chunk
+            if len(content) > _IN_MEMORY:
+                raise RequestError(
+                    f"{self.name} holds more than {_IN_MEMORY >> 30} GB.",
+                    "Decompress it, and give the plain file.",
+                )
+        return bytes(content)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Iterate over the content in pieces of at most 1 MiB, decompressed.
+
+        Raises:
+            RequestError: the file is damaged or too large.
+        """
+        with reporting_damage(self.name), ExitStack() as stack:
+            stream = self.open(stack)
+            while chunk := stream.read(_CHUNK):
+                yield chunk
 
     def lines(self) -> Iterator[bytes]:
         """Iterate over the lines, decompressed, without loading the file.
 
         Raises:
-            RequestError: the file is damaged.
+            RequestError: the file is damaged or too large.
         """
-        with _reporting_damage(self.name), ExitStack() as stack:
-            yield from self._open(stack)
+        with reporting_damage(self.name), ExitStack() as stack:
+            yield from self.open(stack)
 
-    def _open(self, stack: ExitStack) -> IO[bytes]:
-        if self.member:
-            archive = stack.enter_context(zipfile.ZipFile(self.path))
-            return stack.enter_context(archive.open(self.member))
-        stream = stack.enter_context(self.path.open("rb"))
-        compressed = stream.peek(2).startswith(_GZIP_MAGIC)
-        return cast(IO[bytes], stack.enter_context(gzip.open(stream))) if compressed else stream
+    def start(self) -> bytes:
+        """Return the first megabyte of the content, or all of it where there is less."""
+        with reporting_damage(self.name), ExitStack() as stack:
+            return self.open(stack).read(_LONGEST_FIRST_LINE)
+
+    def open(self, stack: ExitStack) -> IO[bytes]:
+        """Open the content, decompressed; ``stack`` closes it."""
+        stored: Any = self._stored(stack)
+        opener = next(
+            (opener for magic, opener in _OPENERS.items() if stored.peek(6).startswith(magic)), None
+        )
+        if opener is None and self.member is None:
+            return cast(IO[bytes], stored)
+        content = stored if opener is None else stack.enter_context(opener(stored))
+        return cast(IO[bytes], io.BufferedReader(_Bounded(content, self.name, self._stored_size()), _CHUNK))
+
+    def _stored(self, stack: ExitStack) -> Any:
+        if self.member is None:
+            return stack.enter_context(self.path.open("rb"))
+        archive = stack.enter_context(zipfile.ZipFile(self.path))
+        return stack.enter_context(archive.open(self.member))
+
+    def _stored_size(self) -> int:
+        """Return how many bytes the content takes on disk; an archive may overstate it."""
+        whole = self.path.stat().st_size
+        if self.member is None:
+            return whole
+        with zipfile.ZipFile(self.path) as archive:
+            return min(whole, archive.getinfo(self.member).compress_size)
 
     def beside(self, name: str) -> "RawFile | None":
-        """Return the file ``name`` of the same folder (of the archive or on disk), or none."""
+        """Return the file ``name`` of the same folder (of the archive or on disk), or ``None``."""
         if self.member is None:
             neighbour = self.path.with_name(name)
             return RawFile(neighbour, None) if neighbour.is_file() else None
         member = str(PurePosixPath(self.member).with_name(name))
         with zipfile.ZipFile(self.path) as archive:
             return RawFile(self.path, member) if member in archive.namelist() else None
+
+
+class _Bounded(io.RawIOBase):
+    """Decompressed content that ends in an error where it is far larger than what it came from."""
+
+    def __init__(self, content: IO[bytes], name: str, stored: int) -> None:
+        self._content = content
+        self._name = name
+        self._allowed = max(_FREE, _RATIO * stored)
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._content.read(len(buffer))
+        self._read += len(piece)
+        if self._read > self._allowed:
+            raise RequestError(
+                f"{self._name} decompresses to more than {self._allowed >> 20:,} MB, "
+                f"over {_RATIO} times its own size.",
+                "No table of interactions does. If it is meant, decompress it, and give the plain file.",
+            )
+        buffer[: len(piece)] = piece
+        return len(piece)

@@ -1,15 +1,18 @@
 """The MovieLens releases (Harper & Konstan 2015): ``u.data``, ``ratings.dat`` and ``ratings.csv``.
 
-All are read inside their zip archive; titles come from the movie list beside the ratings, where there is
-one. Times are seconds since 1970.
+All are read inside their zip archive, or unpacked. Titles come from the movie list beside the ratings, where
+there is one. Times are seconds since 1970.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.delimited import scan_delimited
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
-from lrbench.data.readers.tables import interactions, scan_delimited, scan_headed
+from lrbench.data.readers.survey import survey
+from lrbench.data.readers.tables import from_rows, scan_headed
 from lrbench.data.readers.titles import listed_titles, table_titles
 
 __all__ = ["MovieLensColons", "MovieLensCsv", "MovieLensTab"]
@@ -26,9 +29,8 @@ class MovieLensTab(FrozenConfig):
     def read(self, path: Path) -> RawInteractions:
         """Scan ``u.data`` and read ``u.item``."""
         file = open_raw(path, self.member)
-        table = scan_delimited(file.scannable(), COLUMNS, "\t", header=False)
-        titles = listed_titles(file.beside("u.item"), "|")
-        return RawInteractions(interactions(table, _ROLES), titles, file.name)
+        rows = scan_delimited(survey(file), COLUMNS, "\t", header=False)
+        return from_rows(rows, _ROLES, file.name).with_titles(listed_titles(file.beside("u.item"), "|"))
 
 
 class MovieLensColons(FrozenConfig):
@@ -43,9 +45,10 @@ class MovieLensColons(FrozenConfig):
     def read(self, path: Path) -> RawInteractions:
         """Scan ``ratings.dat`` and read ``movies.dat``."""
         file = open_raw(path, self.member)
-        table = scan_delimited(file.load().replace(b"::", b"\t"), COLUMNS, "\t", header=False)
-        titles = listed_titles(file.beside("movies.dat"), "::")
-        return RawInteractions(interactions(table, _ROLES), titles, file.name)
+        text = survey(file)
+        tabbed = replace(text, content=text.load().replace(b"::", b"\t"))
+        rows = scan_delimited(tabbed, COLUMNS, "\t", header=False)
+        return from_rows(rows, _ROLES, file.name).with_titles(listed_titles(file.beside("movies.dat"), "::"))
 
 
 class MovieLensCsv(FrozenConfig):
@@ -59,4 +62,4 @@ class MovieLensCsv(FrozenConfig):
         file = open_raw(path, self.member)
         roles = {"user": "userId", "item": "movieId", "rating": "rating", "time": "timestamp"}
         titles = table_titles(file.beside("movies.csv"), "movieId", "title")
-        return RawInteractions(scan_headed(file, roles, ","), titles, file.name, first_line=2)
+        return scan_headed(survey(file), roles, ",").with_titles(titles)

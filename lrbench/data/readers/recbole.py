@@ -10,9 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from lrbench.config.base import FrozenConfig
-from lrbench.data.readers.archive import RawFile, open_raw
+from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.delimited import SUPERFLUOUS, Rows, first_fields, scan_delimited
 from lrbench.data.readers.raw import RawInteractions
-from lrbench.data.readers.tables import first_fields, interactions, scan_delimited
+from lrbench.data.readers.survey import survey
+from lrbench.data.readers.tables import from_rows, interactions
 from lrbench.errors import RequestError, did_you_mean
 
 __all__ = ["RecboleInter"]
@@ -35,38 +37,57 @@ class RecboleInter(FrozenConfig):
         """Scan the rows.
 
         Raises:
-            RequestError: the header names no user or no item.
+            RequestError: the header names no user or no item, or a column twice.
         """
         file = open_raw(path, self.member)
-        names = [field.partition(":")[0] for field in first_fields(file, "\t")]
+        text = survey(file)
+        names = [field.partition(":")[0] for field in first_fields(text, "\t")]
         for column in ("user_id", "item_id"):
             if column not in names:
                 raise RequestError(f'{file.name} has no column "{column}".', did_you_mean(column, names))
-        table = scan_delimited(
-            file.scannable(), pl.Schema(dict.fromkeys(names, pl.String())), "\t", header=True
-        )
+        if len(set(names)) < len(names):
+            raise RequestError(f"{file.name} names two columns alike.", "Rename one.")
+        rows = scan_delimited(text, pl.Schema(dict.fromkeys(names, pl.String())), "\t", header=True)
         if _HISTORY in names:
-            return _sequences(table, file)
+            return _sequences(rows, file.name)
         present = {role: column for role, column in _ROLES.items() if column in names}
-        return RawInteractions(interactions(table, present), file=file.name, first_line=2)
+        return from_rows(rows, present, file.name)
 
 
-def _sequences(table: pl.LazyFrame, file: RawFile) -> RawInteractions:
-    """Return the longest row of every user, users in the order of the file."""
+def _sequences(rows: Rows, file: str) -> RawInteractions:
+    """Return the longest row of every user, users in the order of the file.
+
+    Raises:
+        RequestError: a line lacks a field, or rows were lost.
+    """
     whole = pl.concat_list(pl.col(_HISTORY).str.split(" "), "item_id")
+    table = rows.frame.select("user_id", whole.alias("item_id"), SUPERFLUOUS)
+    _check_lines(table, rows, file)
     longest = pl.col("item_id").sort_by(pl.col("item_id").list.len(), maintain_order=True).last()
-    users = (
-        table.select("user_id", whole.alias("item_id")).group_by("user_id", maintain_order=True).agg(longest)
-    )
+    users = table.group_by("user_id", maintain_order=True).agg(longest)
     return RawInteractions(
         interactions(users.explode("item_id"), {"user": "user_id", "item": "item_id"}),
-        file=file.name,
-        locate_fault=lambda: _faulty_line(table),
+        file=file,
+        notes=(*rows.notes, f"{file}: of the {rows.count:,} rows, the longest of each user is used."),
     )
 
 
-def _faulty_line(table: pl.LazyFrame) -> str:
-    """Say which is the first line with a field missing."""
-    missing = pl.any_horizontal(pl.col("user_id", _HISTORY, "item_id").is_null())
-    numbered = table.with_row_index("number", offset=2).filter(missing)
-    return f"line {numbered.select('number').first().collect().item()}"
+def _check_lines(table: pl.LazyFrame, rows: Rows, file: str) -> None:
+    """Refuse a row with a field or an item missing or superfluous, and rows that were lost."""
+    missing = pl.any_horizontal(
+        pl.col("user_id", "item_id").is_null(),
+        pl.col("item_id").list.contains("").fill_null(True),
+        pl.col(SUPERFLUOUS).is_not_null(),
+    )
+    found = table.select(pl.len().alias("rows"), missing.arg_true().first().alias("faulty")).collect()
+    count, faulty = found.row(0)
+    if faulty is not None:
+        raise RequestError(
+            f"{file}, line {rows.line_of(faulty)}: the user, the history or the item is missing, "
+            "or there are more fields.",
+            "Correct the file, or check that the reader fits it.",
+        )
+    if count != rows.count:
+        raise RequestError(
+            f"{file} was not read completely: {rows.count:,} rows became {count:,}.", "Check the reader."
+        )

@@ -6,14 +6,19 @@ an interaction a line. LC-Rec (Zheng et al. 2024): one JSON object, ``{"user": [
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.delimited import scan_delimited
 from lrbench.data.readers.raw import RawInteractions
-from lrbench.data.readers.tables import interactions, scan_delimited
+from lrbench.data.readers.survey import Text, survey
+from lrbench.data.readers.tables import from_rows, interactions
 from lrbench.errors import RequestError
+from lrbench.polars_files import scan_lines
+from lrbench.wording import counted
 
 __all__ = ["LcRecJson", "S3RecLines", "SasrecPairs"]
 
@@ -25,16 +30,24 @@ class S3RecLines(FrozenConfig):
     """
 
     def read(self, path: Path) -> RawInteractions:
-        """Scan the lines."""
-        file = open_raw(path, "")
-        timed = b"\t" in next(file.lines(), b"")
-        users = _with_times(_users(file.scannable())) if timed else _users(file.scannable())
-        columns = [name for name in ("item", "time") if name in users.collect_schema()]
+        """Scan the lines.
+
+        Raises:
+            RequestError: a line is malformed.
+        """
+        text = survey(open_raw(path, ""))
+        if text.has_lone_returns:
+            raise RequestError(f"{text.name} has carriage returns within lines.", "Convert its line ends.")
+        timed = "\t" in text.first_line()[1]
+        users = _users(text)
+        users = _with_times(users) if timed else users.select("line", "user", "item")
+        _check_lines(users, text)
+        columns = ["item", "time"] if timed else ["item"]
         return RawInteractions(
             interactions(users.explode(columns), {name: name for name in ("user", *columns)}),
-            file=file.name,
-            locate_fault=lambda: _faulty_line(users),
+            file=text.name,
             own_clocks=timed,
+            notes=(*text.notes, *text.blank_notes),
         )
 
 
@@ -43,10 +56,10 @@ class SasrecPairs(FrozenConfig):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the pairs."""
-        file = open_raw(path, "")
+        text = survey(open_raw(path, ""))
         columns = pl.Schema({"user": pl.String, "item": pl.String})
-        table = scan_delimited(file.scannable(), columns, " ", header=False)
-        return RawInteractions(interactions(table, {name: name for name in columns}), file=file.name)
+        rows = scan_delimited(text, columns, " ", header=False)
+        return from_rows(rows, {name: name for name in columns}, text.name)
 
 
 class LcRecJson(FrozenConfig):
@@ -56,38 +69,57 @@ class LcRecJson(FrozenConfig):
         """Parse the object.
 
         Raises:
-            RequestError: it is no object of lists of ids.
+            RequestError: it is no object of lists of ids, or has a user twice.
         """
         file = open_raw(path, "")
         try:
-            sequences = json.loads(file.load())
-        except ValueError as error:
+            users = json.loads(file.load(), object_pairs_hook=list)
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"{file.name} is not JSON: {error}.", "Check the reader.") from error
-        if not isinstance(sequences, dict):
+        if not isinstance(users, list) or not all(isinstance(pair, tuple) for pair in users):
             raise RequestError(f"{file.name} is no JSON object of users.", "Check the reader.")
-        for user, items in sequences.items():
-            if not isinstance(items, list) or not all(isinstance(item, int | str) for item in items):
+        sequences = dict(users)
+        if len(sequences) < len(users):
+            names = [name for name, _ in users]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RequestError(f'{file.name} has the user "{twice}" twice.', "Put the two together.")
+        for user, items in users:
+            if not _is_id(user) or not isinstance(items, list) or not all(map(_is_id, items)):
                 raise RequestError(
                     f'{file.name}: user "{user}" has no list of item ids.', "Check the reader."
                 )
         table = pl.DataFrame(
-            {
-                "user": list(sequences),
-                "item": [[str(item) for item in items] for items in sequences.values()],
-            },
+            {"user": list(sequences), "item": [list(map(str, items)) for items in sequences.values()]},
             schema={"user": pl.String, "item": pl.List(pl.String)},
         )
+        empty = sum(not items for items in sequences.values())
         rows = table.lazy().explode("item", empty_as_null=False)
-        return RawInteractions(interactions(rows, {"user": "user", "item": "item"}), file=file.name)
+        return RawInteractions(
+            interactions(rows, {"user": "user", "item": "item"}),
+            file=file.name,
+            count=sum(map(len, sequences.values())),
+            notes=(f"{file.name}: {counted(empty, 'user')} without items left out.",) if empty else (),
+        )
 
 
-def _users(content: Path | bytes) -> pl.LazyFrame:
+def _is_id(value: Any) -> bool:
+    """Tell ids (whole numbers, and text that a file can hold) from other values of JSON."""
+    if isinstance(value, str):
+        return bool(value.strip()) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _users(text: Text) -> pl.LazyFrame:
     """Scan ``user item item …`` to a row a user with a list of items; both null where it is malformed."""
-    sides = pl.col("line").str.strip_chars().str.split("\t")
+    sides = pl.col("text").str.strip_chars(" \r\t").str.split("\t")
     fields = sides.list.first().str.split(" ")
     user, items = fields.list.first(), fields.list.slice(1)
-    sound = (fields.list.len() > 1) & ~fields.list.contains("")
-    return pl.scan_lines(content, name="line").select(
+    sound = (fields.list.len() > 1) & ~fields.list.contains("") & (sides.list.len() <= 2)
+    lines = scan_lines(text.content, name="text").with_row_index("line", offset=1)
+    if len(text.blank):
+        lines = lines.filter(~pl.col("line").is_in(pl.Series(text.blank, dtype=pl.UInt32).implode()))
+    return lines.select(
+        "line",
         pl.when(sound).then(user).alias("user"),
         pl.when(sound).then(items).alias("item"),
         sides.list.get(1, null_on_oob=True).str.split(" ").alias("gaps"),
@@ -99,12 +131,28 @@ def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
     gaps = pl.col("gaps").list.eval(pl.element().cast(pl.Int64, strict=False))
     sound = (gaps.list.len() == pl.col("item").list.len()) & ~gaps.list.contains(None)
     return users.select(
+        "line",
         pl.when(sound).then(pl.col("user", "item")),
         pl.when(sound).then(gaps.list.eval(pl.element().cum_sum())).alias("time"),
     )
 
 
-def _faulty_line(users: pl.LazyFrame) -> str:
-    """Say which is the first malformed line."""
-    numbered = users.with_row_index("number", offset=1).filter(pl.col("user").is_null())
-    return f"line {numbered.select('number').first().collect().item()}"
+def _check_lines(users: pl.LazyFrame, text: Text) -> None:
+    """Refuse a malformed line, and lines that were lost."""
+    first = pl.col("line").filter(pl.col("user").is_null()).first()
+    rows, malformed, line = (
+        users.select(pl.len().alias("rows"), pl.col("user").null_count().alias("malformed"), first)
+        .collect()
+        .row(0)
+    )
+    if malformed:
+        raise RequestError(
+            f"{text.name}, line {line}: a field is missing or not of its kind "
+            f"({malformed:,} of {rows:,} lines).",
+            "Correct the file, or check that the reader fits it.",
+        )
+    if rows != text.lines - len(text.blank):
+        raise RequestError(
+            f"{text.name} was not read completely: {text.lines - len(text.blank):,} lines became {rows:,}.",
+            "Check the reader.",
+        )

@@ -1,56 +1,35 @@
-"""Tables with a column for users and one for items: delimited text and Parquet, scanned lazily.
+"""Tables with a column for users and one for items: delimited text and Parquet.
 
 Every field that is asked for must be present and of its kind in every row. A row where one is not, or that
 has more fields than the table has columns, is malformed: its user is null (see ``raw.py``).
 """
 
-import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from lrbench.config.base import FrozenConfig
-from lrbench.data.readers.archive import RawFile, open_raw
+from lrbench.data.readers.archive import open_raw
+from lrbench.data.readers.columns import check_kind, check_time_format, picked, wanted
+from lrbench.data.readers.delimited import SUPERFLUOUS, Rows, first_fields, scan_delimited
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
+from lrbench.data.readers.survey import Text, survey
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.polars_files import scan_parquet
 
-__all__ = ["Csv", "Parquet", "first_fields", "interactions", "scan_delimited", "scan_headed"]
-
-_SUPERFLUOUS = "beyond the last column"
+__all__ = ["Csv", "Parquet", "from_rows", "interactions", "scan_headed"]
 
 Column = str | int
 
-
-def first_fields(file: RawFile, separator: str) -> list[str]:
-    """Return the fields of the first line; none for an empty file."""
-    first = next(file.lines(), b"").decode("utf-8-sig", errors="replace")
-    return next(csv.reader([first.rstrip("\r\n")], delimiter=separator), [])
-
-
-def scan_delimited(
-    content: Path | bytes, columns: pl.Schema, separator: str, header: bool, quote: str | None = None
-) -> pl.LazyFrame:
-    """Scan delimited text, a row for each line after the header.
-
-    Fields that are missing, or not of the kind that ``columns`` gives for them, are null.
-    """
-    return pl.scan_csv(
-        content,
-        separator=separator,
-        quote_char=quote,
-        has_header=False,
-        skip_lines=int(header),
-        schema={**columns, _SUPERFLUOUS: pl.String},
-        ignore_errors=True,
-        missing_columns="insert",  # no line may have superfluous fields
-        extra_columns="ignore",  # one is enough to refuse a line
-        truncate_ragged_lines=True,
-        raise_if_empty=False,
-    )
+_SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
+_SPELLINGS = {**_SEPARATORS, "\\t": "\t"}
+_ROWS_A_BYTE = 20  # a Parquet file with more holds nothing but repetitions
+_FEW_ROWS = 1_000_000
 
 
 def interactions(
@@ -64,99 +43,89 @@ def interactions(
         time_format: how times are written (``strptime``), where they are no numbers.
     """
     schema = table.collect_schema()
-    picked = _picked(schema, roles, time_format)
-    faulty = pl.any_horizontal(value.is_null() for value in picked.values())
-    if _SUPERFLUOUS in schema:
-        faulty |= pl.col(_SUPERFLUOUS).is_not_null()
-    absent = {name: pl.lit(None, kind) for name, kind in COLUMNS.items() if name not in picked}
-    columns = {**picked, **absent, "user": pl.when(~faulty).then(picked["user"])}
+    values = picked(schema, roles, time_format)
+    faulty = pl.any_horizontal(value.is_null() for value in values.values())
+    if SUPERFLUOUS in schema:
+        faulty |= pl.col(SUPERFLUOUS).is_not_null()
+    absent = {name: pl.lit(None, kind) for name, kind in COLUMNS.items() if name not in values}
+    columns = {**values, **absent, "user": pl.when(~faulty).then(values["user"])}
     return table.select(columns[name].alias(name) for name in COLUMNS)
+
+
+def from_rows(
+    rows: Rows, roles: Mapping[str, str], file: str, time_format: str | None = None
+) -> RawInteractions:
+    """Return the interactions of a table whose rows are lines."""
+    return RawInteractions(
+        interactions(rows.frame, roles, time_format),
+        file=file,
+        count=rows.count,
+        place_of=lambda row: f"line {rows.line_of(row)}",
+        explain_row=partial(explain_row, rows.frame, roles, time_format),
+        notes=rows.notes,
+    )
 
 
 def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str | None, row: int) -> str:
     """Say what is wrong with a malformed row: the first column at fault, its value and the kind wanted.
 
     Args:
-        table, roles, time_format: as for ``interactions``; the fields of the table are as written.
+        table, roles, time_format: as for ``interactions``.
         row: counted from 0.
     """
+    schema = table.collect_schema()
     line = table.slice(row, 1)
-    read = line.select(**_picked(table.collect_schema(), roles, time_format)).collect().row(0, named=True)
-    written = line.select(**{role: pl.col(column) for role, column in roles.items()}).collect()
+    read = line.select(**picked(schema, roles, time_format)).collect().row(0, named=True)
     role = next((role for role, value in read.items() if value is None), None)
     if role is None:
         return "it has more fields than there are columns"
-    value = written[role].item()
-    if value is None:
-        return f"{roles[role]} is missing"
-    return f'{roles[role]} is "{value!s:.40}", and {_wanted(role, time_format)} is wanted'
+    column, kind = roles[role], schema[roles[role]]
+    value = line.select(pl.col(column)).collect().item()
+    missing = value is None or not str(value).strip() or str(value) == "nan"
+    if missing and kind in (pl.Int64, pl.Float64) and SUPERFLUOUS in schema:
+        return f"{column} is missing, or not {wanted(role, time_format, kind)}"  # parsed already
+    if missing:
+        return f"{column} is missing"
+    return f'{column} is "{value!s:.40}", and {wanted(role, time_format, kind)} is wanted'
 
 
-def scan_headed(file: RawFile, roles: Mapping[str, str], separator: str) -> pl.LazyFrame:
-    """Select ``COLUMNS`` from delimited text whose first line names the columns; no quotes.
+def scan_headed(text: Text, roles: Mapping[str, str], separator: str) -> RawInteractions:
+    """Return the interactions of delimited text whose first line names the columns.
 
     Raises:
         RequestError: a column is missing.
     """
-    names = first_fields(file, separator)
-    kinds = {column: COLUMNS[role] for role, column in _assign_roles(names, roles, file.name).items()}
+    names = first_fields(text, separator)
+    kinds = {column: COLUMNS[role] for role, column in _assign_roles(names, roles, text.name).items()}
     columns = pl.Schema({name: kinds.get(name, pl.String()) for name in names})
-    return interactions(scan_delimited(file.scannable(), columns, separator, header=True), roles)
-
-
-def _picked(
-    schema: Mapping[str, pl.DataType], roles: Mapping[str, str], time_format: str | None
-) -> dict[str, pl.Expr]:
-    """Return the value of each role; null where a field is missing or not of its kind."""
-    picked = {
-        "user": pl.col(roles["user"]).cast(pl.String),
-        "item": pl.col(roles["item"]).cast(pl.String),
-    }
-    if "rating" in roles:
-        picked["rating"] = pl.col(roles["rating"]).cast(pl.Float64, strict=False)
-    if "time" in roles:
-        picked["time"] = _time(pl.col(roles["time"]), schema[roles["time"]], time_format)
-    return picked
-
-
-def _wanted(role: str, time_format: str | None) -> str:
-    """Name the kind of a role's values; users and items may be anything."""
-    if role == "rating":
-        return "a number"
-    if time_format is not None:
-        return f"a time written as {time_format}"
-    return "a whole number such as seconds (or, for dates, time_format=%Y-%m-%d)"
-
-
-def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Expr:
-    """Return times as 64-bit integers: whole numbers as they are, dates in microseconds since 1970."""
-    if time_format is not None:
-        column = column.cast(pl.String).str.to_datetime(time_format, time_unit="us", strict=False)
-    if time_format is not None or kind.is_temporal():
-        return column.dt.timestamp("us")
-    if kind.is_integer():
-        return column.cast(pl.Int64)
-    number = column.cast(pl.Float64, strict=False)
-    whole = pl.when(number == number.floor()).then(number).cast(pl.Int64, strict=False)
-    if kind.is_float():
-        return whole
-    return pl.coalesce(column.cast(pl.Int64, strict=False), whole)  # as text it may have more digits
+    rows = scan_delimited(text, columns, separator, header=True, quotes=True)
+    return from_rows(rows, roles, text.name)
 
 
 def _assign_roles(names: Sequence[str], wanted: Mapping[str, Any], file: str) -> dict[str, str]:
     """Return the column's name for every role, from names or positions counted from 1."""
-    roles = {}
+    roles: dict[str, str] = {}
     for role, column in wanted.items():
         if column is None:
             continue
-        if isinstance(column, int) and 1 <= column <= len(names):
-            roles[role] = names[column - 1]
-        elif column in names:
-            roles[role] = str(column)
-        else:
+        name = _column_name(names, column)
+        if name is None:
             remedy = did_you_mean(str(column), names) if isinstance(column, str) else f"It has {len(names)}."
             raise RequestError(f'{file} has no column "{column}" for {role}.', remedy)
+        other = next((other for other, taken in roles.items() if taken == name), None)
+        if other is not None:
+            raise RequestError(
+                f'{file}: the column "{name}" cannot be both {other} and {role}.', "Name two columns."
+            )
+        roles[role] = name
     return roles
+
+
+def _column_name(names: Sequence[str], column: Column) -> str | None:
+    """Return the name of a column that is given by name or by position, or ``None``."""
+    if isinstance(column, int):
+        return names[column - 1] if 1 <= column <= len(names) else None
+    return column if column in names else None
 
 
 class _Table(FrozenConfig):
@@ -169,66 +138,138 @@ class _Table(FrozenConfig):
     """The item's id."""
 
     rating: Column | None = None
-    """The rating, a number; none: the table has none."""
+    """The rating, a number. ``None``: the table has none."""
 
     time: Column | None = None
-    """When it happened: whole numbers of any unit, or dates; none: rows are in order already."""
+    """When it happened: whole numbers of any unit, or dates. ``None``: rows are in order already."""
 
     time_format: str | None = None
-    """How times are written, where they are no numbers: ``%Y-%m-%d %H:%M:%S``."""
-
-    def _roles(self, names: Sequence[str], file: str) -> dict[str, str]:
-        wanted = {"user": self.user, "item": self.item, "rating": self.rating, "time": self.time}
-        return _assign_roles(names, wanted, file)
-
-
-class Csv(_Table):
-    """Delimited text; gzip and zip as they are."""
-
-    raw_text = frozenset({"separator"})
-
-    separator: str = Field(default=",", min_length=1, max_length=1)
-    """The character between two fields."""
-
-    header: bool = True
-    """Whether the first line names the columns; if not, columns are given by position."""
+    """How times are written, where they are no numbers, as for ``strptime``: ``%Y-%m-%d %H:%M:%S.%f``."""
 
     member: str = ""
     """The file to read inside a zip archive."""
 
+    @field_validator("time_format")
+    @classmethod
+    def _understood(cls, time_format: str | None) -> str | None:
+        if time_format is not None:
+            check_time_format(time_format)
+        return time_format
+
+    @model_validator(mode="after")
+    def _no_format_without_times(self) -> "_Table":
+        if self.time_format is not None and self.time is None:
+            raise ValueError("time_format needs a column of times. Name it: time=COLUMN")
+        return self
+
+    def _roles(self, names: Sequence[str], file: str) -> dict[str, str]:
+        return _assign_roles(names, self._wanted, file)
+
+    @property
+    def _wanted(self) -> dict[str, Column]:
+        columns = {"user": self.user, "item": self.item, "rating": self.rating, "time": self.time}
+        return {role: column for role, column in columns.items() if column is not None}
+
+
+class Csv(_Table):
+    """Delimited text; plain, gzip, bzip2, xz or in a zip archive."""
+
+    raw_text = frozenset({"separator"})
+
+    separator: str = Field(default="", max_length=1)
+    """The character between two fields, or its name: comma, tab, semicolon, pipe, space. Empty: the first of
+    these by which the first line has the columns."""
+
+    header: bool = True
+    """Whether the first line names the columns; if not, columns are given by position."""
+
+    encoding: str = ""
+    """The encoding, by a name that Python knows. Empty: UTF-8, UTF-16 with its mark, else Latin-1."""
+
+    @field_validator("header", mode="before")
+    @classmethod
+    def _yes_or_no(cls, header: Any) -> Any:
+        return {"true": True, "false": False}.get(header, header) if isinstance(header, str) else header
+
+    @field_validator("separator", mode="before")
+    @classmethod
+    def _spelled_out(cls, separator: Any) -> Any:
+        return _SPELLINGS.get(separator, separator) if isinstance(separator, str) else separator
+
+    @field_validator("separator")
+    @classmethod
+    def _possible(cls, separator: str) -> str:
+        if separator and (separator in '"\r\n' or not separator.isascii()):
+            raise ValueError(f"the separator is one of {', '.join(_SEPARATORS)}, or another ASCII character")
+        return separator
+
     def read(self, path: Path) -> RawInteractions:
-        """Scan the table."""
-        file = open_raw(path, self.member)
-        first = first_fields(file, self.separator)
-        names = first if self.header else [str(position + 1) for position in range(len(first))]
+        """Scan the table.
+
+        Raises:
+            RequestError: a column is missing or named twice, or the file is no text.
+        """
+        text = survey(open_raw(path, self.member), self.encoding)
+        if not text.lines:
+            raise RequestError(f"{text.name} is empty.", "Check that it is the right file.")
+        separator = self.separator or self._find_separator(text)
+        names = self._names(text, separator)
         if len(set(names)) < len(names):
-            raise RequestError(f"{file.name} names two columns alike: {', '.join(names)}.", "Rename one.")
-        strings = pl.Schema(dict.fromkeys(names, pl.String))
-        table = scan_delimited(file.scannable(), strings, self.separator, self.header, quote='"')
-        roles = self._roles(names, file.name)
-        return RawInteractions(
-            interactions(table, roles, self.time_format),
-            file=file.name,
-            first_line=1 + self.header,
-            explain_row=partial(explain_row, table, roles, self.time_format),
-        )
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RequestError(f'{text.name} names two columns alike: "{twice}".', "Rename one.")
+        roles = self._roles(names, text.name)
+        strings = pl.Schema(dict.fromkeys(names, pl.String()))
+        rows = scan_delimited(text, strings, separator, self.header, quotes=True)
+        raw = from_rows(rows, roles, text.name, self.time_format)
+        if self.separator or separator == ",":
+            return raw
+        word = next(word for word, sign in _SEPARATORS.items() if sign == separator)
+        return replace(raw, notes=(*raw.notes, f"{text.name}: the separator is taken to be a {word}."))
+
+    def _names(self, text: Text, separator: str) -> list[str]:
+        first = first_fields(text, separator)
+        return first if self.header else [str(position + 1) for position in range(len(first))]
+
+    def _find_separator(self, text: Text) -> str:
+        """Return the first separator by which the first line has every column that is asked for."""
+        for separator in _SEPARATORS.values():
+            names = self._names(text, separator)
+            if all(_column_name(names, column) is not None for column in self._wanted.values()):
+                return separator
+        return ","
 
 
 class Parquet(_Table):
     """A Parquet file; integer and date columns keep all their digits."""
 
     def read(self, path: Path) -> RawInteractions:
-        """Scan the table."""
-        if not path.is_file():
-            raise RequestError(f"There is no file {path}.", "Check the path.")
-        table = pl.scan_parquet(path)
+        """Scan the table.
+
+        Raises:
+            RequestError: it is no Parquet file, or a column is missing or of a type that does not fit.
+        """
+        file = open_raw(path, self.member)
+        content = file.path if file.is_plain() else file.load()
         try:
-            names = table.collect_schema().names()
-        except pl.exceptions.PolarsError as error:
-            raise RequestError(f"{path.name} is no Parquet file: {error}.", "Check the reader.") from error
-        roles = self._roles(names, path.name)
+            table = scan_parquet(content)
+            schema = table.collect_schema()
+            count = int(table.select(pl.len()).collect().item())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise RequestError(f"{file.name} is no Parquet file: {reason}.", "Check the reader.") from error
+        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        if count > max(_FEW_ROWS, _ROWS_A_BYTE * size):
+            raise RequestError(
+                f"{file.name} has {count:,} rows in {size:,} bytes.",
+                "No table of interactions does. Check the file.",
+            )
+        roles = self._roles(schema.names(), file.name)
+        for role, name in roles.items():
+            check_kind(role, name, schema[name], file.name)
         return RawInteractions(
             interactions(table, roles, self.time_format),
-            file=path.name,
+            file=file.name,
+            count=count,
+            place_of=lambda row: f"row {row + 1}",
             explain_row=partial(explain_row, table, roles, self.time_format),
         )

@@ -1,68 +1,142 @@
-"""Item titles as the releases ship them: MovieLens movie lists and Amazon product metadata."""
+"""Item titles as the releases ship them: MovieLens movie lists and Amazon product metadata.
+
+Titles label items and change no sequence. A list that cannot be read is left out as a whole, and a note names
+the file, the line and the fault. A part of a list is never taken for all of it.
+"""
 
 import ast
+import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from lrbench.data.readers.archive import RawFile
+from lrbench.data.readers.survey import survey
 from lrbench.errors import RequestError
 
-__all__ = ["json_titles", "listed_titles", "literal_titles", "table_titles"]
+__all__ = ["Titles", "json_titles", "listed_titles", "literal_titles", "table_titles"]
+
+Row = tuple[int, Any, Any]
+"""The line, the item's id and its title."""
+
+_NO_PRODUCT = (
+    ValueError,
+    SyntaxError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,  # nested too deeply
+    MemoryError,  # what `ast` raises for the same
+)
 
 
-def listed_titles(file: RawFile | None, separator: str) -> pl.DataFrame | None:
+@dataclass(frozen=True)
+class Titles:
+    """The titles of items, or why there are none."""
+
+    table: pl.DataFrame | None
+    """``item``, ``title``: one row an item, the first where a file lists it twice."""
+
+    notes: tuple[str, ...] = ()
+
+
+def listed_titles(file: RawFile | None, separator: str) -> Titles | None:
     """Read ``movies.dat`` or ``u.item``: item, title and further fields, no header, no quotes.
 
-    The releases differ in encoding (100K and 1M: Latin-1; 10M: UTF-8). Latin-1 text with accents is not
-    valid UTF-8, so what does not decode as UTF-8 is Latin-1.
+    The releases differ in encoding (100K and 1M: Latin-1; 10M: UTF-8); ``survey`` tells them apart.
     """
-    if file is None:
-        return None
-    content = file.load()
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    rows = [line.split(separator, 2)[:2] for line in text.splitlines() if line]
-    return _titles(file, rows)
+    return None if file is None else _collected(file, lambda: _listed(file, separator))
 
 
-def table_titles(file: RawFile | None, item: str, title: str) -> pl.DataFrame | None:
-    """Read a CSV with a header, such as ``movies.csv``."""
-    if file is None:
-        return None
-    table = pl.read_csv(file.load(), infer_schema=False)
-    return table.select(pl.col(item).alias("item"), pl.col(title).alias("title"))
+def table_titles(file: RawFile | None, item: str, title: str) -> Titles | None:
+    """Read a CSV with a header, such as ``movies.csv``; ``item`` and ``title`` name its columns."""
+    return None if file is None else _collected(file, lambda: _tabled(file, item, title))
 
 
-def json_titles(file: RawFile, item: str) -> pl.DataFrame:
+def json_titles(file: RawFile, item: str) -> Titles:
     """Read the titles of Amazon metadata in JSON lines (2018, 2023); ``item`` names the id's field."""
-    return _metadata(file, item, json.loads)
+    return _collected(file, lambda: _products(file, item, json.loads))
 
 
-def literal_titles(file: RawFile, item: str) -> pl.DataFrame:
+def literal_titles(file: RawFile, item: str) -> Titles:
     """Read the titles of Amazon metadata whose lines are Python literals (2014)."""
-    return _metadata(file, item, ast.literal_eval)
+    return _collected(file, lambda: _products(file, item, ast.literal_eval))
 
 
-def _metadata(file: RawFile, item: str, parse: Callable[[str], Any]) -> pl.DataFrame:
-    rows = []
+def _listed(file: RawFile, separator: str) -> Iterator[Row]:
+    with survey(file).open() as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                item, found, rest = line.rstrip("\r\n").partition(separator)
+                if not found:
+                    raise _TitlesError(number, f'there is no "{separator}"')
+                yield number, item, rest.partition(separator)[0]
+
+
+def _tabled(file: RawFile, item: str, title: str) -> Iterator[Row]:
+    with survey(file).open() as stream:
+        reader = csv.reader(stream, strict=True)
+        names: list[str] | None = None
+        begins = 1
+        try:
+            for record in reader:
+                if record and names is None:
+                    names = record
+                    if item not in names or title not in names:
+                        raise _TitlesError(begins, f'it does not name the columns "{item}" and "{title}"')
+                elif record and names is not None:
+                    if len(record) != len(names):
+                        raise _TitlesError(
+                            begins, f"it has {len(record)} fields, and {len(names)} are wanted"
+                        )
+                    yield begins, record[names.index(item)], record[names.index(title)]
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            raise _TitlesError(begins, str(error)) from error
+
+
+def _products(file: RawFile, item: str, parse: Callable[[str], Any]) -> Iterator[Row]:
     for number, line in enumerate(file.lines(), start=1):
+        if not line.strip():
+            continue
         try:
             product = parse(line.decode("utf-8"))
-            rows.append((product[item], product.get("title")))
-        except (ValueError, SyntaxError, KeyError, TypeError, AttributeError) as error:
-            raise RequestError(
-                f"{file.name}, line {number}: this is not the metadata of a product ({error}).",
-                "Check that the titles belong to this edition.",
-            ) from error
-    return _titles(file, rows)
+            yield number, product[item], product.get("title")
+        except _NO_PRODUCT as error:
+            reason = str(error) or type(error).__name__
+            raise _TitlesError(number, f"this is not the metadata of a product ({reason})") from error
 
 
-def _titles(file: RawFile, rows: Iterable[Any]) -> pl.DataFrame:
-    """Return one row an item, the first where a file lists it twice."""
-    table = pl.DataFrame(rows, schema={"item": pl.String, "title": pl.String}, orient="row")
-    return table.unique("item", keep="first", maintain_order=True)
+def _collected(file: RawFile, read: Callable[[], Iterable[Row]]) -> Titles:
+    """Return one row an item, the first where a file lists it twice, or a note where reading fails."""
+    titles: dict[str, str | None] = {}
+    try:
+        for number, item, title in read():
+            if not _is_text(item) or not (title is None or _is_text(title)):
+                raise _TitlesError(number, "the id or the title is no text")
+            titles.setdefault(item, title)
+    except _TitlesError as fault:
+        return Titles(None, (f"{file.name}, line {fault.line}: {fault.reason}. Titles are left out.",))
+    except RequestError as error:
+        return Titles(None, (f"{error.cause} Titles are left out.",))
+    if not titles:
+        return Titles(None, (f"{file.name} is empty. Titles are left out.",))
+    schema = {"item": pl.String, "title": pl.String}
+    return Titles(pl.DataFrame({"item": list(titles), "title": list(titles.values())}, schema=schema))
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is text that a file can hold; halves of surrogate pairs are not."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+class _TitlesError(Exception):
+    """A line of a list of titles that cannot be read."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason

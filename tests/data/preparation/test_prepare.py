@@ -153,10 +153,10 @@ def test_own_clocks_are_noted():
 def test_nothing_left_is_said_with_the_sizes():
     rows = [("a", "x", None, 1), ("a", "y", None, 2)]
     with pytest.raises(
-        RequestError, match=r'of "toy" \(source: 2 interactions, 1 users, 2 items; 5-core: 0 interactions'
+        RequestError, match=r'of "toy" \(source: 2 interactions, 1 user, 2 items; 5-core: 0 interactions'
     ):
         prepare(raw(rows), ORIGIN, Filters())
-    with pytest.raises(RequestError, match="source: 0 interactions"):
+    with pytest.raises(RequestError, match="holds no interactions"):
         prepare(raw([]), ORIGIN, Filters())
 
 

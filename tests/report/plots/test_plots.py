@@ -25,6 +25,7 @@ def prepared(name: str, fingerprint: str = "f00d") -> PreparedDataset:
     lengths = 3 + np.arange(USERS) % 20
     items = generator.zipf(1.5, lengths.sum()) % 500
     record = DatasetRecord(
+        own_clocks=False,
         name=name,
         edition="made here",
         source="made here",

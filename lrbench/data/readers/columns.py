@@ -1,0 +1,149 @@
+"""What a column may hold, for each role and type: kept exactly, or refused.
+
+==========  ==========================================================================================
+role        what is kept
+==========  ==========================================================================================
+user, item  text as it is; whole numbers as their digits (from floating point up to 2⁵³, from single
+            precision up to 2²⁴, since beyond that neighbours are one number already); decimals as written
+rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999); yes and no
+            as 1 and 0
+time        whole numbers that 64 bits hold, in the unit of the file; dates and times as microseconds since
+            1970, those with a zone as the moment that they mean
+==========  ==========================================================================================
+
+A value that is missing is an empty field, null, NaN, or a text of blanks. Other types are refused.
+"""
+
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from lrbench.errors import RequestError
+
+__all__ = ["check_kind", "check_time_format", "picked", "wanted"]
+
+_EXACT: dict[type[pl.DataType], int] = {
+    pl.Float32: 1 << 24,
+    pl.Float64: 1 << 53,
+}  # beyond, neighbouring whole numbers are not told apart
+_DIRECTIVE = re.compile(r"%[-_0]?(\.[369]?f|[369]?f|:{0,3}z|#z|[A-Za-z+%])")
+_WITH_YEAR = frozenset("YyCGgDFcxsv+")
+_DIGITS_BEYOND = r"\.\d{6}\d*[1-9]"  # of a second, beyond microseconds
+
+
+def picked(
+    schema: Mapping[str, pl.DataType], roles: Mapping[str, str], time_format: str | None
+) -> dict[str, pl.Expr]:
+    """Return the value of each role; null where it is missing or not of its kind.
+
+    Args:
+        schema: the table's columns and their types.
+        roles: the column of each role.
+        time_format: how times are written; ``None`` where they are numbers or dates.
+    """
+    found = {}
+    for role, name in roles.items():
+        column, kind = pl.col(name), schema[name]
+        if role == "time":
+            found[role] = _time(column, kind, time_format)
+        else:
+            found[role] = _rating(column, kind) if role == "rating" else _identifier(column, kind)
+    return found
+
+
+def check_kind(role: str, name: str, kind: pl.DataType, file: str) -> None:
+    """Refuse a column of a type that cannot have this role.
+
+    Raises:
+        RequestError: naming the column and what is wanted.
+    """
+    numbers = kind.is_numeric() or isinstance(kind, pl.String | pl.Null | pl.Categorical | pl.Enum)
+    allowed = {
+        "user": numbers or isinstance(kind, pl.Binary),
+        "item": numbers or isinstance(kind, pl.Binary),
+        "rating": numbers or isinstance(kind, pl.Boolean),
+        "time": numbers or isinstance(kind, pl.Date | pl.Datetime),
+    }
+    if not allowed[role]:
+        raise RequestError(
+            f'{file}: the column "{name}" holds {kind}, and {wanted(role, None)} is wanted for {role}.',
+            "Name another column, or convert this one.",
+        )
+
+
+def wanted(role: str, time_format: str | None, kind: pl.DataType | None = None) -> str:
+    """Name the kind of a role's values, for columns of a type."""
+    exact = "" if kind is None or not kind.is_float() else f" of at most {_EXACT.get(type(kind), 2048):,}"
+    if role == "rating":
+        return "a number"
+    if role != "time":
+        return f"an id as text or a whole number{exact}"
+    if time_format is not None:
+        return f"a time written as {time_format}{' with at most six digits' if 'f' in time_format else ''}"
+    if kind is not None and kind.is_temporal():
+        return "a date of the years 1 to 9999 with at most microseconds"
+    return f"a whole number{exact} such as seconds (or, for dates, time_format=%Y-%m-%d)"
+
+
+def check_time_format(time_format: str) -> str:
+    """Return the form as Polars has it, where ``%.f`` is a point and any digits of a second.
+
+    Raises:
+        ValueError: it has no year, names zones in words, or has fractions other than after a point.
+    """
+    directives = _DIRECTIVE.findall(time_format)
+    if not _WITH_YEAR & set(directives):
+        raise ValueError("it has no year, so times cannot be put in order")
+    if "Z" in directives:
+        raise ValueError("names of zones (%Z) are not understood; offsets such as +02:00 (%z) are")
+    plain = re.sub(r"(?<!%)\.%f", "%.f", time_format)
+    if "f" in _DIRECTIVE.findall(plain):
+        raise ValueError("fractions of a second stand after a point: %S.%f")
+    return plain
+
+
+def _identifier(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Return ids as text; null where there is none."""
+    if kind.is_float():
+        column = _whole(column, kind)
+    text = column.cast(pl.String, strict=False)
+    return pl.when(text.str.strip_chars() != "").then(text)
+
+
+def _rating(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Return finite numbers as 64-bit floating point."""
+    if kind.is_float() and kind != pl.Float64:
+        column = column.cast(pl.String)
+    elif isinstance(kind, pl.String | pl.Categorical | pl.Enum):
+        column = column.cast(pl.String).str.strip_chars()
+    number = column.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
+
+
+def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Expr:
+    """Return times as 64-bit integers: whole numbers as they are, dates in microseconds since 1970."""
+    if time_format is not None:
+        form = check_time_format(time_format)
+        text = column.cast(pl.String).str.strip_chars()
+        if "f" in form:
+            text = pl.when(~text.str.contains(_DIGITS_BEYOND)).then(text)
+        return text.str.to_datetime(form, time_unit="us", strict=False).dt.timestamp("us")
+    if kind.is_temporal():
+        within = column.dt.year().is_between(1, 9999)
+        if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
+            within &= column.dt.timestamp("ns") % 1000 == 0
+        return pl.when(within).then(column).dt.timestamp("us")
+    if kind.is_float():
+        return _whole(column, kind)
+    if not kind.is_integer():  # as text it may have more digits than a floating-point number keeps
+        text = column.cast(pl.String).str.strip_chars()
+        whole = _whole(text.cast(pl.Float64, strict=False), pl.Float64())
+        return pl.coalesce(text.cast(pl.Int64, strict=False), whole)
+    return column.cast(pl.Int64, strict=False)
+
+
+def _whole(number: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Return floating-point numbers as integers; null where they are not whole, or too large to be exact."""
+    exact = (number == number.floor()) & (number.abs() <= _EXACT.get(type(kind), 2048))
+    return pl.when(exact).then(number).cast(pl.Int64, strict=False)

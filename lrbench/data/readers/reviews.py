@@ -1,0 +1,115 @@
+"""Reviews as JSON, an object a line.
+
+Polars parses most files. It refuses what other programs write and JSON has not (``NaN``), and it turns ids
+that are lists, or halves of surrogate pairs, into text. Such files are read again with Python's :mod:`json`,
+which is slower and says which line is at fault.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import polars as pl
+
+from lrbench.data.readers.raw import COLUMNS, RawInteractions
+from lrbench.data.readers.survey import Text
+from lrbench.data.readers.tables import interactions
+from lrbench.errors import RequestError
+from lrbench.polars_files import scan_json_lines
+
+__all__ = ["scan_reviews"]
+
+_AT_ONCE = 1 << 18  # reviews
+_NO_ID = r"^(true|false|null|\[.*|\{.*)$|\x00"  # what Polars makes of values that are no text
+
+
+def scan_reviews(text: Text, fields: Mapping[str, str]) -> RawInteractions:
+    """Return the interactions of reviews; ``fields`` gives the field of each role."""
+    table = scan_json_lines(text.content, pl.Schema({field: COLUMNS[role] for role, field in fields.items()}))
+    frame = interactions(table, fields)
+    odd = pl.any_horizontal(pl.col("user", "item").str.contains(_NO_ID))
+    return RawInteractions(
+        frame.with_columns(pl.when(~odd).then("user").alias("user")),
+        file=text.name,
+        count=text.lines - len(text.blank),
+        reread=partial(_read_again, text, fields),
+        notes=(*text.notes, *text.blank_notes),
+    )
+
+
+def _read_again(text: Text, fields: Mapping[str, str]) -> RawInteractions:
+    """Parse with Python.
+
+    Raises:
+        RequestError: naming the first line that is no review.
+    """
+    tables = [COLUMNS.to_frame()]
+    reviews = _reviews(text, fields)
+    while chunk := list(islice(reviews, _AT_ONCE)):
+        tables.append(pl.DataFrame(chunk, schema=COLUMNS, orient="row"))
+    return RawInteractions(pl.concat(tables).lazy(), file=text.name, count=text.lines - len(text.blank))
+
+
+def _reviews(text: Text, fields: Mapping[str, str]) -> Iterator[tuple[str, str, float, int]]:
+    with text.open(newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip(" \r\n"):
+                continue
+            try:
+                review = json.loads(line, object_pairs_hook=partial(_object, frozenset(fields.values())))
+            except (ValueError, RecursionError) as error:
+                reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+                raise _fault(text, number, f"this is not JSON ({reason})") from error
+            values = {}
+            for role, field in fields.items():
+                value = review.get(field) if isinstance(review, dict) else None
+                values[role] = _value(role, value)
+                if values[role] is None:
+                    shown = "missing" if value is None else f"{value!r:.40}"
+                    raise _fault(text, number, f'"{field}" is {shown}, and {_WANTED[role]} is wanted')
+            yield values["user"], values["item"], values["rating"], values["time"]
+
+
+_WANTED = {
+    "user": "an id as text or a whole number",
+    "item": "an id as text or a whole number",
+    "rating": "a number",
+    "time": "a whole number of 64 bits",
+}
+
+
+def _object(once: frozenset[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object as a mapping; a field that is read may not be there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next((name for name in names if name in once and names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f'it has "{twice}" twice')
+    return found
+
+
+def _value(role: str, value: Any) -> Any:
+    """Return the value as it is kept, or ``None`` where it is missing or not of its kind."""
+    if isinstance(value, bool):
+        return None
+    if role in ("user", "item"):
+        if isinstance(value, int):
+            return str(value)
+        sound = isinstance(value, str) and value.strip()
+        return value if sound and not any("\ud800" <= sign <= "\udfff" for sign in value) else None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    if role == "rating":
+        return float(value)
+    exact = isinstance(value, int) or (value.is_integer() and abs(value) <= 1 << 53)
+    return int(value) if exact and -(1 << 63) <= value < 1 << 63 else None
+
+
+def _fault(text: Text, line: int, reason: str) -> RequestError:
+    return RequestError(
+        f"{text.name}, line {line}: {reason}.", "Correct the file, or check that the reader fits it."
+    )
