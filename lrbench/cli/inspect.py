@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from lrbench.config.protocol import Protocol
     from lrbench.data.audit import Audit
 
 __all__ = ["inspect"]
@@ -47,17 +48,17 @@ def inspect(
 
     library = open_library(data_dir, catalog)
     catalogue = library.catalogue
-    chosen = find_protocol(protocol or "loo-50")
+    chosen = find_protocol(protocol or "loo-50").of(catalogue.find(name).name)
     filters = chosen.filters if protocol else catalogue.find(name).filters
     with listener_for(message_console()) as listener:
         result = audit(library.obtain(name, filters, listener), chosen)
     if output_format is Format.json:
         print(result.model_dump_json(indent=2))
     else:
-        _print(result, catalogue.describe(name), result_console())
+        _print(result, chosen, catalogue.describe(name), result_console())
 
 
-def _print(result: "Audit", heading: str, console: "Console") -> None:
+def _print(result: "Audit", protocol: "Protocol", heading: str, console: "Console") -> None:
     record = result.dataset
     check = "checksum matches" if record.verified else "checksum not compared"
     lines = [
@@ -70,7 +71,7 @@ def _print(result: "Audit", heading: str, console: "Console") -> None:
         lines.append(f"best achievable Recall@10, known from the generator: {record.best_recall_at_10:.4f}")
     for line in lines:
         say(console, line)
-    for table in (_steps(result), _spread(result), _findings(result)):
+    for table in (_steps(result), _spread(result), _findings(result, protocol)):
         console.print(table)
 
 
@@ -99,9 +100,9 @@ def _spread(result: "Audit") -> "Table":
     return table
 
 
-def _findings(result: "Audit") -> "Table":
+def _findings(result: "Audit", protocol: "Protocol") -> "Table":
     leakage, order = result.leakage, result.order
-    table = _table(f"leave-one-out, {result.evaluated_users:,} evaluated users", "")
+    table = _table(f"{protocol.split}, {result.evaluated_users:,} test targets", "")
     for label, value in (
         ("users whose last two interactions have the same time", result.last_two_tied),
         ("interactions with an item that the user had before", result.repeats),

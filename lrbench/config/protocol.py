@@ -1,13 +1,14 @@
 """Protocols: frozen, named sets of choices. A result is only ever compared within one protocol."""
 
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue, model_validator
 
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import RequestError, did_you_mean
 
-__all__ = ["PROTOCOLS", "Filters", "Protocol", "find_protocol"]
+__all__ = ["PROTOCOLS", "Filters", "Protocol", "TimeSplit", "find_protocol"]
 
 
 class Filters(FrozenConfig):
@@ -22,6 +23,64 @@ class Filters(FrozenConfig):
     k_core: int = Field(default=5, ge=0)
     """Iterate to a fixed point until every user and every item has this many rows; 0: no filter."""
 
+    keep_ratings: bool = False
+    """Keep the ratings beside the interactions, for protocols that choose targets by them."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the prepared data, for hashes.
+
+        An option that came later is left out at its default, so that older preparations keep their names.
+        """
+        return self.model_dump(exclude=None if self.keep_ratings else {"keep_ratings"})
+
+
+class TimeSplit(FrozenConfig):
+    """A split of all interactions at two points in time, the same for all users.
+
+    Training comes before the first point, validation between the two, test from the second on. The history
+    of a target is everything of its user before it, validation included.
+    """
+
+    cuts: tuple[int, int] | None = None
+    """The two points, in the unit of the source's times; `None`: at ``quantiles`` of all times."""
+
+    quantiles: tuple[float, float] = (0.8, 0.9)
+    """Shares of all interactions before the two points, where ``cuts`` gives none."""
+
+    rating_above: float | None = None
+    """Only interactions with a higher rating are targets; `None`: all are. Histories keep the others."""
+
+    least_history: int = Field(default=1, ge=1)
+    """Fewest interactions before a target, in training too."""
+
+    known_items: bool = True
+    """Drop every interaction with an item that is not in training, and do not rank such items."""
+
+    of_datasets: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    """Fields that are otherwise for datasets whose name matches a pattern (``amazon-2023-*``)."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TimeSplit":
+        for first, second in (pair for pair in (self.cuts, self.quantiles) if pair is not None):
+            if first >= second:
+                raise ValueError("the second point in time must be after the first")
+        if not 0 < self.quantiles[0] < self.quantiles[1] < 1:
+            raise ValueError("quantiles must lie between 0 and 1")
+        return self
+
+    def of(self, dataset: str) -> "TimeSplit":
+        """Return what holds for a dataset, given by its true name."""
+        values = self.model_dump(exclude={"of_datasets"})
+        for pattern, otherwise in self.of_datasets.items():
+            if fnmatchcase(dataset, pattern):
+                values |= otherwise
+        return TimeSplit.model_validate(values)
+
+
+_SPLIT_SETTINGS = ("time",)
+"""Fields of a protocol that belong to one split alone; they are no part of the identity of the others."""
+
 
 class Protocol(FrozenConfig):
     """Every choice that two comparable results must share."""
@@ -32,8 +91,11 @@ class Protocol(FrozenConfig):
     filters: Filters
     """What preparation removes."""
 
-    split: Literal["leave-one-out"] = "leave-one-out"
-    """The last interaction of a user is the test target, the one before it the validation target."""
+    split: Literal["leave-one-out", "time"] = "leave-one-out"
+    """How interactions become training, validation and test; ``lrbench/data/splits`` has a file for each."""
+
+    time: TimeSplit | None = None
+    """Where the split ``time`` cuts, and what it takes as targets; `None` for the others."""
 
     max_length: int = Field(ge=1)
     """How many of the latest interactions a model sees."""
@@ -56,7 +118,13 @@ class Protocol(FrozenConfig):
     @property
     def identity(self) -> dict[str, Any]:
         """What shapes results: every field except the sentence for readers."""
-        return self.model_dump(mode="json", exclude={"summary"})
+        unset = {name for name in _SPLIT_SETTINGS if getattr(self, name) is None}
+        values = self.model_dump(mode="json", exclude={"summary", *unset})
+        return values | {"filters": self.filters.settings}
+
+    def of(self, dataset: str) -> "Protocol":
+        """Return this protocol with what it says of a dataset, given by its true name."""
+        return self if self.time is None else self.model_copy(update={"time": self.time.of(dataset)})
 
     def ranks_alike(self, other: "Protocol") -> bool:
         """Whether both give the same ranks of a trained model, however its epoch was chosen.
@@ -114,6 +182,38 @@ PROTOCOLS = {
             mask_seen=True,
             summary="leave-one-out, 5-core, the latest 200 interactions, history masked "
             "(the SASRec and HSTU line on MovieLens)",
+        ),
+        Protocol(
+            name="time-50",
+            filters=Filters(repeats="first", k_core=5, keep_ratings=True),
+            split="time",
+            time=TimeSplit(
+                rating_above=3,
+                least_history=5,
+                of_datasets={
+                    "amazon-2023-*": {"cuts": [1628643414042, 1658002729837]},
+                    "amazon-2023-cds-and-vinyl*": {"least_history": 10},
+                },
+            ),
+            max_length=50,
+            mask_seen=False,
+            selection_metric="ndcg@20",
+            cutoffs=(10, 20),
+            summary="global split at two points in time (Amazon 2023: the official ones; others: after 80 % "
+            "and 90 % of all interactions), targets rated above 3 after at least 5 interactions (CDs: 10), "
+            "items unseen in training dropped, the earliest row of a user-item pair, 5-core, the latest 50 "
+            "interactions, history not masked (as ReaRec)",
+        ),
+        Protocol(
+            name="llm-time-10",
+            filters=Filters(repeats="keep", k_core=5),
+            split="time",
+            time=TimeSplit(known_items=False),
+            max_length=10,
+            mask_seen=False,
+            cutoffs=(1, 3, 5, 10),
+            summary="global split at two points in time, after 80 % and 90 % of all interactions, 5-core, "
+            "the latest 10 interactions, history not masked (as LatentR3, without its window of months)",
         ),
     )
 }

@@ -1,8 +1,7 @@
 """What a prepared dataset is like, before anyone trains on it: sizes, ties, repeats, leakage, and order.
 
-Shares lie between 0 and 1 and are of a leave-one-out split: the last interaction of a user is the test
-target, the one before it the validation target, the rest is for training. A share is none where it cannot
-be known: where the source has no times, or no user is evaluated.
+Shares lie between 0 and 1 and are of the protocol's split. A share is `None` where it cannot be known: where
+the source has no times, or no user is evaluated.
 """
 
 import numpy as np
@@ -32,8 +31,8 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         item_popularity=_quantiles(np.bincount(sequences.items, minlength=sequences.n_items)),
         last_two_tied=_last_two_tied(sequences),
         repeats=_repeats(sequences),
-        unseen_targets=_unseen_targets(sequences, parts),
-        leakage=find_leakage(sequences, parts) if not dataset.record.own_clocks else None,
+        unseen_targets=_unseen_targets(parts),
+        leakage=None if sequences.own_clocks else find_leakage(parts),
         order=probe_order(sequences, protocol),
     )
 
@@ -68,39 +67,36 @@ def _repeats(sequences: Sequences) -> float:
     return 1 - len(first_of_pairs(users, sequences.items)) / len(sequences.items)
 
 
-def _in_training(sequences: Sequences, parts: Split) -> Flags:
-    """Return which interactions are for training, (interactions,)."""
-    flags = np.ones(len(sequences.items), dtype=bool)
-    flags[parts.valid.stops] = flags[parts.test.stops] = False  # a view stops at its target
-    return flags
-
-
-def _unseen_targets(sequences: Sequences, parts: Split) -> float | None:
-    seen = np.zeros(sequences.n_items, dtype=bool)
-    seen[sequences.items[_in_training(sequences, parts)]] = True
+def _unseen_targets(parts: Split) -> float | None:
+    train = parts.train
+    seen = np.zeros(train.n_items, dtype=bool)
+    seen[train.items[train.interactions]] = True
     return _share(~seen[parts.test.targets])
 
 
-def find_leakage(sequences: Sequences, parts: Split) -> "Leakage | None":
+def find_leakage(parts: Split) -> "Leakage | None":
     """Measure how far training looks into the future of the test targets; see ``Leakage``.
 
     A user's own training interactions are never later than the user's target, so counting all later
     training interactions counts those of other users.
     """
-    if sequences.times is None or len(parts.test) == 0:
+    train, test = parts.train, parts.test
+    if train.times is None or test.times is None or len(test) == 0:
         return None
-    training = _in_training(sequences, parts)
-    times, items = sequences.times[training], sequences.items[training]
-    at = sequences.times[parts.test.stops]
+    trained = train.interactions
+    times, items = train.times[trained], train.items[trained]
+    at = test.times[test.stops]  # a view stops at its target
     later = len(times) - np.searchsorted(np.sort(times), at, side="right")
-    own = (parts.train.stops - parts.train.starts)[parts.test.users]
-    others = np.maximum(len(times) - own, 1)
-    latest = np.full(sequences.n_items, np.iinfo(np.int64).min)
+    own = train.stops - train.starts
+    if train.users is not None:
+        own = np.bincount(train.users, weights=own, minlength=int(test.users.max()) + 1)
+    others = np.maximum(len(times) - own[test.users], 1)
+    latest = np.full(train.n_items, np.iinfo(np.int64).min)
     np.maximum.at(latest, items, times)
     return Leakage(
         targets=float((later > 0).mean()),
         training=float((later / others).mean()),
-        same_item=float((latest[parts.test.targets] > at).mean()),
+        same_item=float((latest[test.targets] > at).mean()),
     )
 
 
@@ -142,7 +138,7 @@ class Audit(FrozenConfig):
     """Where it comes from, the filters, and the sizes after every step."""
 
     evaluated_users: int
-    """Users with at least three interactions."""
+    """Test targets; with leave-one-out, one for each user with at least three interactions."""
 
     sequence_length: Quantiles
     """Interactions of a user."""

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrbench.arrays import Int64s
+from lrbench.arrays import Int64s, ranges
 from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import EvaluationView, TrainingView
-from lrbench.data.windows import cut_windows, first_items, ranges
+from lrbench.data.windows import cut_windows, first_items
 
 __all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
 
@@ -61,12 +61,18 @@ class TrainingData:
         self.view = view
         self.max_length = max_length
         starts, stops, first = cut_windows(view, max_length, rows, long_sequences)
+        counts = stops - first
+        target_at = ranges(first, counts) + 1
+        if view.labels is not None and len(counts):
+            allowed = view.labels[target_at]
+            counts = np.add.reduceat(allowed, np.cumsum(counts) - counts, dtype=np.int64)
+            target_at, predicting = target_at[allowed], counts > 0
+            starts, stops, counts = starts[predicting], stops[predicting], counts[predicting]
         self.starts = starts  # (windows,) flat index of the first input
         self.stops = stops  # (windows,) one past the last input; the target of input i is item i + 1
-        self.first = first  # (windows,) flat index of the first input that predicts
-        counts = stops - first
+        self.counts = counts  # (windows,) targets of each, at least 1
         self.first_target = np.cumsum(counts) - counts  # (windows,) number of the window's first target
-        self.target_at = ranges(first, counts) + 1  # (targets,) flat index of each target
+        self.target_at = target_at  # (targets,) flat index of each target
         self.target_starts = first_items(
             view, self.target_at
         )  # (targets,) flat index of the user's first item
@@ -98,7 +104,7 @@ class TrainingData:
                 predicted.
         """
         windows = np.arange(len(self.starts))
-        counts = self.stops - self.first
+        counts = self.counts
         if keep is not None:
             counts = np.add.reduceat(keep, self.first_target, dtype=np.int64) if len(windows) else counts
             windows = windows[counts > 0]
@@ -122,14 +128,14 @@ class TrainingData:
         return (user[:, None] == user).fill_diagonal_(False)
 
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
-        starts, stops, first = self.starts[windows], self.stops[windows], self.first[windows]
-        counts = stops - first
+        starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
         target_ids = ranges(self.first_target[windows], counts)
-        within = ranges(first - starts, counts)  # place of the predicting token in its window
         window = np.repeat(np.arange(len(windows)), counts)
+        within = self.target_at[target_ids] - 1 - starts[window]  # the predicting token's place in it
         if keep is not None:
             kept = keep[target_ids]
             target_ids, within, window = target_ids[kept], within[kept], window[kept]
+        if keep is not None or self.view.labels is not None:
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
             stops = starts + within[last] + 1  # no state before depends on the inputs beyond
         ends_sequences = bool((within == (stops - starts - 1)[window]).all())

@@ -135,6 +135,8 @@ def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
     np.save(folder / "offsets.npy", dataset.sequences.offsets)
     if dataset.sequences.times is not None:
         np.save(folder / "times.npy", dataset.sequences.times)
+    if dataset.sequences.ratings is not None:
+        np.save(folder / "ratings.npy", dataset.sequences.ratings)
     pl.DataFrame({"user": dataset.user_ids}).write_parquet(folder / "users.parquet")
     pl.DataFrame({"item": dataset.item_ids, "title": dataset.titles}).write_parquet(folder / "items.parquet")
     (folder / "dataset.json").write_text(dataset.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -144,12 +146,14 @@ def load_prepared(folder: Path) -> PreparedDataset:
     """Read a prepared dataset; the arrays are memory-mapped."""
     record = DatasetRecord.model_validate_json((folder / "dataset.json").read_text(encoding="utf-8"))
     items = read_parquet(folder / "items.parquet")
-    times = folder / "times.npy"
+    times, ratings = folder / "times.npy", folder / "ratings.npy"
     sequences = Sequences(
         items=np.load(folder / "items.npy", mmap_mode="r"),
         offsets=np.load(folder / "offsets.npy", mmap_mode="r"),
         times=np.load(times, mmap_mode="r") if times.exists() else None,
         n_items=len(items),
+        ratings=np.load(ratings, mmap_mode="r") if ratings.exists() else None,
+        own_clocks=record.own_clocks,
     )
     users = read_parquet(folder / "users.parquet")
     return PreparedDataset(record, sequences, users["user"], items["item"], items["title"])

@@ -336,7 +336,7 @@ def _folder(dataset: Dataset, source: Source, filters: Filters, folders: Folders
         "path": str(source.local or source.path),
         "reader": source.reader,
         "options": _options(source, folders),
-        "filters": filters.model_dump(),
+        "filters": filters.settings,
     }
     packed = json.dumps(settings, sort_keys=True, default=str)
     return folders.prepared / dataset.name / hashlib.sha256(packed.encode()).hexdigest()[:12]

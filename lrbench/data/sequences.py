@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lrbench.arrays import Int32s, Int64s
+from lrbench.arrays import Bools, Floats, Int32s, Int64s, ranges
 
 __all__ = ["EvaluationView", "Sequences", "Split", "TrainingView"]
 
@@ -22,6 +22,9 @@ class Sequences:
     offsets: Int64s  # (users + 1,)
     times: Int64s | None  # (interactions,) in the source's own unit; `None` where the source has no times
     n_items: int
+    ratings: Floats | None = None  # (interactions,) `None` where there are none, or none were kept
+    own_clocks: bool = False
+    """Whether times count from each user's own first interaction and cannot be compared between users."""
 
     @property
     def n_users(self) -> int:
@@ -38,30 +41,38 @@ class Sequences:
 class TrainingView:
     """The parts of the sequences that may be trained on."""
 
-    items: Int32s  # (interactions,) the flat items of all users
-    starts: Int64s  # (users,) flat index of the first training interaction
-    stops: Int64s  # (users,) one past the last
+    items: Int32s  # (interactions,) flat, sequence after sequence
+    starts: Int64s  # (sequences,) flat index of the first training interaction
+    stops: Int64s  # (sequences,) one past the last
     n_items: int
     times: Int64s | None = None  # (interactions,)
+    labels: Bools | None = None  # (interactions,) which may be targets; `None`: all
+    users: Int64s | None = None  # (sequences,) whose each is; `None`: number u is user u's
+
+    @property
+    def interactions(self) -> Int64s:
+        """Flat index of every training interaction, sequence by sequence."""
+        return ranges(self.starts, self.stops - self.starts)
 
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """Users to rank: the history before the held-out item, and that item."""
+    """Held-out items to rank, each with the history before it: it is ``items[stop]``."""
 
     items: Int32s  # (interactions,) the flat items of all users
-    users: Int64s  # (evaluated,) user numbers
+    users: Int64s  # (evaluated,) user numbers; one user may have several targets
     starts: Int64s  # (evaluated,) flat index of the oldest interaction of the history
     stops: Int64s  # (evaluated,) one past its latest
     targets: Int32s  # (evaluated,)
     n_items: int
     times: Int64s | None = None  # (interactions,)
+    not_ranked: Int64s | None = None  # items that are no candidates; `None`: all items are
 
     def __len__(self) -> int:
         return len(self.users)
 
     def reordered(self, order: Int64s) -> "EvaluationView":
-        """Return the same users in another order, (evaluated,) places in this one."""
+        """Return the same targets in another order, (evaluated,) places in this one."""
         starts, stops = self.starts[order], self.stops[order]
         return replace(self, users=self.users[order], starts=starts, stops=stops, targets=self.targets[order])
 

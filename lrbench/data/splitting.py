@@ -9,16 +9,26 @@ from collections.abc import Callable
 from lrbench.config.protocol import Protocol
 from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splits.leave_one_out import leave_one_out
+from lrbench.data.splits.time import by_time
 
 __all__ = ["split"]
 
 _SPLITS: dict[str, Callable[[Sequences, Protocol], Split]] = {
     "leave-one-out": leave_one_out,
+    "time": by_time,
 }
 
 
 def split(sequences: Sequences, protocol: Protocol) -> Split:
-    """Split prepared sequences as the protocol says."""
+    """Split prepared sequences as the protocol says.
+
+    Args:
+        sequences: of a prepared dataset.
+        protocol: the one that holds for the dataset; see ``Protocol.of``.
+
+    Raises:
+        RequestError: the data cannot be split so.
+    """
     return _SPLITS[protocol.split](_ordered(sequences, protocol), protocol)
 
 

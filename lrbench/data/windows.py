@@ -2,23 +2,16 @@
 
 import numpy as np
 
-from lrbench.arrays import Int64s
+from lrbench.arrays import Int64s, ranges
 from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.sequences import TrainingView
 
-__all__ = ["cut_windows", "first_items", "ranges"]
+__all__ = ["cut_windows", "first_items"]
 
 
 def first_items(view: TrainingView, at: Int64s) -> Int64s:
     """Flat index of the oldest training interaction of the user to whom each flat index belongs."""
     return np.asarray(view.starts[np.searchsorted(view.starts, at, side="right") - 1])
-
-
-def ranges(starts: Int64s, counts: Int64s) -> Int64s:
-    """Concatenate ``arange(start, start + count)``."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.arange(total) + np.repeat(starts - (ends - counts), counts), dtype=np.int64)
 
 
 def cut_windows(

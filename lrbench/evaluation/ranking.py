@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lrbench.arrays import ranges
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import EvaluationView
-from lrbench.data.windows import ranges
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 
@@ -84,6 +84,7 @@ def rank_targets(
     rank, rank_masked = np.empty(shape), np.empty(shape)
     ties, ties_masked = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
     noise = torch.Generator(device).manual_seed(noise_seed)
+    not_ranked = None if view.not_ranked is None else torch.from_numpy(view.not_ranked).to(device)
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
             states = model.encode(sequences, depths, noise)  # (depths, users, width)
@@ -97,6 +98,8 @@ def rank_targets(
                 for index in range(len(depths)):
                     scores = model.score(states[index, within])  # (block, items)
                     _check_finite(scores, depths[index])
+                    if not_ranked is not None:
+                        scores = scores.index_fill(1, not_ranked, -torch.inf)  # below every target
                     greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
                     rank[index, block] = 1 + greater + equal / 2
                     rank_masked[index, block] = rank[index, block] - seen_greater - seen_equal / 2

@@ -14,6 +14,7 @@ from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.dataset import PreparedDataset
+from lrbench.data.splitting import split
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
 from lrbench.models.base import GradientStage, Model, ModelConfig
@@ -54,7 +55,7 @@ class Row:
         return TrialConfig(
             dataset=dataset,
             fingerprint=fingerprint,
-            protocol=protocol,
+            protocol=protocol.of(dataset),
             model=self.model_name,
             plugin=plugin_fingerprint(self.model_name),
             params=self.params,
@@ -89,8 +90,14 @@ def match_rows(rows: Sequence[Row], dataset: PreparedDataset, protocol: Protocol
     """Check rows against a dataset, and fit the networks of matched controls to it.
 
     Raises:
-        RequestError: a row needs what the dataset lacks, or a control cannot be matched.
+        RequestError: the protocol cannot split the dataset, a row needs what it lacks, or a control cannot
+            be matched.
     """
+    protocol = protocol.of(dataset.record.name)
+    try:
+        split(dataset.sequences, protocol)
+    except RequestError as error:
+        raise RequestError(f"{dataset.record.name}: {error.cause}", error.remedy) from None
     for row in rows:
         if row.config.needs_times and dataset.sequences.times is None:
             raise RequestError(

@@ -65,7 +65,7 @@ def _belongs(entry: Measured, publication: Publication) -> bool:
     return (
         entry.dataset == publication.dataset
         and record.model in publication.models
-        and record.protocol.ranks_alike(find_protocol(publication.protocol))
+        and record.protocol.ranks_alike(find_protocol(publication.protocol).of(publication.dataset))
         and all(record.params.get(name) == value for name, value in publication.params.items())
     )
 

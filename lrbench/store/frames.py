@@ -44,14 +44,32 @@ class FinishedTrial:
 class AlignedRanks:
     """Ranks of several trials of one dataset over the same targets in the same order."""
 
-    targets: pl.DataFrame  # (users,) columns user and target, the raw ids
-    ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (users, draws)
+    targets: pl.DataFrame  # (targets,) columns user and target, the raw ids
+    ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (targets, draws)
     ties: dict[tuple[str, int], Floats | None]  # the same; none where the trial did not store them
 
     def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
-        """Values of a metric: the mean over a user's draws, (trials, users)."""
+        """Values of a metric: the mean over draws, (trials, users).
+
+        Where users have several targets, a user's value is the sum over them, scaled so that the mean over
+        users is the mean over targets. Tests then take users as independent, not their targets.
+        """
         function, keys = metric_function(name), [(trial, depth) for trial in trials]
-        return np.stack([function(self.ranks[key], self.ties[key]).mean(axis=1) for key in keys])
+        values = np.stack([function(self.ranks[key], self.ties[key]).mean(axis=1) for key in keys])
+        users = len(self.users)
+        if users == len(self.targets):
+            return values
+        distinct = pl.DataFrame({"user": self.users}).with_row_index("number")
+        number = self.targets.join(distinct, on="user", how="left", maintain_order="left")[
+            "number"
+        ].to_numpy()
+        sums = np.stack([np.bincount(number, weights=row, minlength=users) for row in values])
+        return sums * (users / len(self.targets))
+
+    @property
+    def users(self) -> pl.Series:
+        """The raw ids of the users, each once, in the order of ``metric``."""
+        return self.targets["user"].unique(maintain_order=True)
 
     def depths(self, trials: Iterable[str]) -> list[int]:
         """The depths at which every one of the trials was ranked, ascending."""

@@ -62,7 +62,7 @@ def test_leakage_equals_brute_force(times, data):
         times=np.concatenate(times),
         n_items=5,
     )
-    found = find_leakage(sequences, leave_one_out(sequences))
+    found = find_leakage(leave_one_out(sequences))
     training = [
         (user, item, time)
         for user, (bought, at) in enumerate(zip(items, times, strict=True))

@@ -1,12 +1,15 @@
 """Every training target is predicted exactly once an epoch, from the context that the mode promises."""
 
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrbench.config.training import TrainingRows
+from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData, evaluation_batches
 from lrbench.data.sequences import EvaluationView, TrainingView
 
@@ -49,6 +52,24 @@ def all_contexts(data: TrainingData, batch_size: int = 7, **options) -> dict[int
         assert data.target_items[batch.target_ids].tolist() == batch.targets.tolist()
         merged |= found
     return merged
+
+
+@pytest.mark.parametrize("rows", ["positions", "prefixes"])
+@pytest.mark.parametrize("long_sequences", ["windowed", "exact", "latest"])
+@given(length_lists, max_lengths, st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=40)
+def test_only_allowed_targets_are_predicted_and_from_the_same_items(
+    rows: TrainingRows, long_sequences: LongSequences, lengths: list[int], max_length: int, random: Random
+) -> None:
+    view = view_of(lengths)
+    labels = np.array([random.random() < 0.5 for _ in view.items], dtype=bool)
+    everything = TrainingData(view, max_length, rows, long_sequences)
+    some = TrainingData(replace(view, labels=labels), max_length, rows, long_sequences)
+    expected = {at: seen for at, seen in all_contexts(everything).items() if labels[at]}
+    assert all_contexts(some) == expected
+    assert all_contexts(some, shuffle=np.random.default_rng(0)) == expected
+    keep = np.arange(some.n_targets) % 2 == 0
+    assert all_contexts(some, keep=keep) == {at: expected[at] for at in some.target_at[keep]}
 
 
 @pytest.mark.parametrize(
@@ -109,14 +130,14 @@ def test_windows_by_hand() -> None:
     data = TrainingData(view_of([12]), 4)
     assert data.starts.tolist() == [0, 2, 4, 6, 7]
     assert data.stops.tolist() == [4, 6, 8, 10, 11]
-    assert data.first.tolist() == [0, 4, 6, 8, 10]
+    assert (data.target_at[data.first_target] - 1).tolist() == [0, 4, 6, 8, 10]
 
 
 def test_the_latest_window_by_hand() -> None:
     data = TrainingData(view_of([12, 3]), 4, long_sequences="latest")
     assert data.starts.tolist() == [7, 14]
     assert data.stops.tolist() == [11, 16]
-    assert data.first.tolist() == data.starts.tolist()
+    assert (data.target_at[data.first_target] - 1).tolist() == data.starts.tolist()
     prefixes = TrainingData(view_of([12, 3]), 4, "prefixes", "latest")
     assert prefixes.starts.tolist() == [7, 7, 7, 7, 14, 14]
     assert prefixes.stops.tolist() == [8, 9, 10, 11, 15, 16]
@@ -162,7 +183,7 @@ def test_evaluation_batches_give_the_latest_items_in_order(
 def test_a_batch_knows_whether_every_target_follows_its_whole_sequence(rows: TrainingRows) -> None:
     data = TrainingData(view_of([5, 2, 9]), 4, rows)
     last = np.zeros(data.n_targets, dtype=np.bool_)
-    last[data.first_target + (data.stops - data.first) - 1] = True  # the last target of each window
+    last[data.first_target + data.counts - 1] = True  # the last target of each window
     for keep in (None, last):
         for batch in data.batches(3, CPU, keep=keep):
             sequences = batch.sequences

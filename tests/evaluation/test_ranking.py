@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -124,6 +125,19 @@ def test_scores_that_are_not_finite_fail(bad: float) -> None:
     table[:, 3] = bad
     with pytest.raises(LrbenchError, match="NaN or infinite"):
         rank_targets(TableModel(table), leave_one_out(small_dataset().sequences).test, (0,), 0, CPU)
+
+
+def test_items_that_are_not_ranked_stand_below_every_target() -> None:
+    """As if the catalogue were smaller: a brute-force count over the other items."""
+    table, left_out = torch.randn(40, 40, generator=torch.Generator().manual_seed(3)), np.array([7, 11, 30])
+    view = leave_one_out(small_dataset().sequences).test
+    view = view.reordered(np.flatnonzero(~np.isin(view.targets, left_out)))
+    plain = rank_targets(TableModel(table), view, (0,), 0, CPU)
+    found = rank_targets(TableModel(table), replace(view, not_ranked=left_out), (0,), 0, CPU)
+    scores = table.numpy()[view.items[view.stops - 1]]  # (targets, items)
+    above = (scores[:, left_out] > scores[np.arange(len(view)), view.targets][:, None]).sum(axis=1)
+    assert above.any()
+    assert np.array_equal(found.rank[0], plain.rank[0] - above)
 
 
 def test_headline_means_follow_the_mask_of_the_protocol() -> None:

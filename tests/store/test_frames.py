@@ -50,6 +50,26 @@ def test_metric_is_the_mean_over_draws_at_the_depth_of_reports(tmp_path: Path) -
     assert values[1, user] == pytest.approx(ndcg(ranks, 10).mean())
 
 
+def test_a_user_with_several_targets_is_one_user(tmp_path: Path) -> None:
+    """The mean over users stays that over targets, and targets of one user go together."""
+    suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    trial = finished[0].record.id
+    alone = aligned_ranks(finished, masked=False)
+    first = pl.when(pl.col("user") == "u17").then(pl.lit("u3")).otherwise(pl.col("user"))
+    rewrite(tmp_path, trial, first.alias("user"))
+    together = aligned_ranks(finished, masked=False)
+    before, after = (ranks.metric([trial], 0, "ndcg@10") for ranks in (alone, together))
+    assert before.shape == (1, 400)
+    assert after.shape == (1, 399)
+    assert after.mean() == pytest.approx(before.mean(), abs=1e-12)
+    of_user = dict(zip(alone.users.to_list(), before[0], strict=True))
+    users = together.users.to_list()
+    assert "u17" not in users
+    assert after[0, users.index("u3")] == pytest.approx((of_user["u3"] + of_user["u17"]) * 399 / 400)
+    assert after[0, users.index("u5")] == pytest.approx(of_user["u5"] * 399 / 400)
+
+
 def test_masked_ranks_and_other_depths_on_request(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [NOISY], seeds=[1], proposed=[])
     finished, _ = finished_trials(suite, Results(tmp_path))

@@ -7,14 +7,16 @@ counted from the training part, ranks the catalogue after the last item before e
 same with every user's whole sequence in random order, and with only the interactions of equal time so.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import computed_field
 
-from lrbench.arrays import Floats, Int64s
+from lrbench.arrays import Floats, Int64s, ranges
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.data.preparation.interactions import time_order
-from lrbench.data.sequences import Sequences
+from lrbench.data.sequences import Sequences, TrainingView
 from lrbench.data.splitting import split
 
 __all__ = ["OrderProbe", "markov_ranks", "probe_order"]
@@ -53,9 +55,9 @@ def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
     those that never did tie. No item is left out.
     """
     parts, n_items = split(sequences, protocol), sequences.n_items
-    last = np.concatenate([sequences.items[view.stops - 1] for view in (parts.valid, parts.test)])
+    last = np.concatenate([view.items[view.stops - 1] for view in (parts.valid, parts.test)])
     targets = np.concatenate([parts.valid.targets, parts.test.targets])
-    pairs, counts = np.unique(_transitions(sequences, parts.train.stops), return_counts=True)
+    pairs, counts = np.unique(_transitions(parts.train), return_counts=True)
     of_target = _lookup(pairs, counts, last.astype(np.int64) * n_items + targets)
 
     # The counts of one item's followers lie together and in ascending order.
@@ -69,12 +71,10 @@ def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
     return ranks
 
 
-def _transitions(sequences: Sequences, train_stops: Int64s) -> Int64s:
+def _transitions(train: TrainingView) -> Int64s:
     """Return ``item × n_items + next item`` for all neighbours within the training parts."""
-    starts = sequences.offsets[:-1]
-    steps = np.maximum(train_stops - starts - 1, 0)  # (users,) transitions of each
-    at = np.arange(int(steps.sum())) + np.repeat(starts - (np.cumsum(steps) - steps), steps)
-    pairs: Int64s = sequences.items[at].astype(np.int64) * sequences.n_items + sequences.items[at + 1]
+    at = ranges(train.starts, np.maximum(train.stops - train.starts - 1, 0))
+    pairs: Int64s = train.items[at].astype(np.int64) * train.n_items + train.items[at + 1]
     return pairs
 
 
@@ -88,12 +88,12 @@ def _lookup(keys: Int64s, values: Int64s, wanted: Int64s) -> Int64s:
 
 
 def _shuffled(sequences: Sequences, times: Int64s | None, random: np.random.Generator) -> Sequences:
-    """Return the same users with their interactions in random order; with times, in that of the times."""
+    """Put each user's items in random order, or, with ``times``, only those of equal times."""
     users = np.repeat(np.arange(sequences.n_users, dtype=np.int32), sequences.lengths)
     order = time_order(users, random.integers(0, 2**32, len(users)))
     if times is not None:
         order = order[time_order(users, times[order])]  # users are in order before and after
-    return Sequences(sequences.items[order], sequences.offsets, None, sequences.n_items)
+    return replace(sequences, items=sequences.items[order])
 
 
 def _recall(sequences: Sequences, protocol: Protocol) -> float:

@@ -10,21 +10,30 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lrbench.arrays import Int32s, Int64s
+from lrbench.arrays import Floats, Int32s, Int64s
 
 __all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_order"]
 
 
-def encode(table: pl.DataFrame) -> tuple["CodedInteractions", pl.Series, pl.Series]:
+def encode(
+    table: pl.DataFrame, keep_ratings: bool = False
+) -> tuple["CodedInteractions", pl.Series, pl.Series]:
     """Number users and items by first appearance; return the rows and the ids behind the numbers.
 
     Args:
         table: as ``RawInteractions.collect`` gives it, ``user`` and ``item`` as categories.
+        keep_ratings: whether the rows keep their ratings, where the source has them.
     """
     users, user_ids = _numbered(table["user"])
     items, item_ids = _numbered(table["item"])
     timeless = table["time"].null_count() > 0
-    rows = CodedInteractions(users, items, None if timeless else table["time"].to_numpy())
+    rated = keep_ratings and table["rating"].null_count() == 0
+    rows = CodedInteractions(
+        users,
+        items,
+        None if timeless else table["time"].to_numpy(),
+        table["rating"].to_numpy() if rated else None,
+    )
     return rows, user_ids, item_ids
 
 
@@ -89,9 +98,11 @@ class CodedInteractions:
 
     users: Int32s  # (rows,)
     items: Int32s  # (rows,)
-    times: Int64s | None  # (rows,) or none where the source has no times
+    times: Int64s | None  # (rows,) `None` where the source has no times
+    ratings: Floats | None = None  # (rows,) `None` where the source has none, or none are kept
 
     def take(self, rows: Int64s | NDArray[np.bool_]) -> "CodedInteractions":
         """Return the rows at these positions, in that order."""
         times = None if self.times is None else self.times[rows]
-        return CodedInteractions(self.users[rows], self.items[rows], times)
+        ratings = None if self.ratings is None else self.ratings[rows]
+        return CodedInteractions(self.users[rows], self.items[rows], times, ratings)

@@ -51,7 +51,7 @@ def fingerprint(origin: Origin, filters: Filters) -> str:
         "content": origin.source_sha256,
         "reader": origin.reader,
         "options": {key: value for key, value in origin.options.items() if key not in _NOT_IN_SEQUENCES},
-        "filters": filters.model_dump(),
+        "filters": filters.settings,
     }
     if origin.reader in _READER_VERSIONS:
         settings["reader version"] = _READER_VERSIONS[origin.reader]
@@ -66,7 +66,7 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
         RequestError: a malformed file, a rating threshold where there are no ratings, or nothing left.
     """
     table = raw.collect()
-    rows, user_ids, item_ids = encode(table)
+    rows, user_ids, item_ids = encode(table, filters.keep_ratings)
     notes = [
         *([OWN_CLOCKS] if raw.own_clocks else []),
         *copies_note(table),
@@ -87,7 +87,7 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
         counts.append(_count(f"{filters.k_core}-core", rows))
     if not len(rows.users):
         raise _nothing_left(origin.name, counts)
-    sequences, users, items = _dense(rows)
+    sequences, users, items = _dense(rows, raw.own_clocks)
     item_ids = item_ids.gather(items)
     return PreparedDataset(
         record=DatasetRecord(
@@ -129,14 +129,19 @@ def _nothing_left(name: str, counts: Sequence[StepCounts]) -> RequestError:
     )
 
 
-def _dense(rows: CodedInteractions) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
+def _dense(
+    rows: CodedInteractions, own_clocks: bool
+) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
     """Renumber ordered rows without gaps; return the users' and the items' former numbers too."""
     per_user, per_item = np.bincount(rows.users), np.bincount(rows.items)
     users, items = np.flatnonzero(per_user), np.flatnonzero(per_item)
     numbers = np.empty(len(per_item), dtype=np.int32)
     numbers[items] = np.arange(len(items), dtype=np.int32)
     offsets = np.concatenate([[0], np.cumsum(per_user[users])])
-    return Sequences(numbers[rows.items], offsets, rows.times, len(items)), users, items
+    sequences = Sequences(
+        numbers[rows.items], offsets, rows.times, len(items), ratings=rows.ratings, own_clocks=own_clocks
+    )
+    return sequences, users, items
 
 
 def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:

@@ -43,8 +43,8 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels([f"{dataset}" for dataset in datasets for _ in traits], across=2)
     for row, dataset in enumerate(datasets):
         entries = [entry for entry in measured if entry.dataset == dataset]
-        targets = aligned_ranks(entries[0].trials, source.masked).targets
-        values = user_traits(_matching(source, entries[0]), entries[0].trials[0].record.protocol, targets)
+        users = aligned_ranks(entries[0].trials, source.masked).users
+        values = user_traits(_matching(source, entries[0]), entries[0].trials[0].record.protocol, users)
         for panel, trait, of_user in zip(axes[2 * row : 2 * row + 2], traits, values, strict=True):
             _panel(panel, entries, suite.labels, metric, of_user)
             panel.set_xlabel(f"{trait} (users)")
@@ -53,17 +53,14 @@ def draw(source: "PlotSource") -> "Figure":
     return figure
 
 
-def user_traits(dataset: PreparedDataset, protocol: Protocol, targets: pl.DataFrame) -> tuple[Int64s, Int64s]:
-    """Return the length of each target's history, and in how many training rows its item occurs, (users,).
+def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) -> tuple[Int64s, Int64s]:
+    """Return the length of a target's history, and in how many training rows its item occurs, (users,).
 
-    ``targets`` has the column ``user`` with raw ids.
+    Both are means where users have several targets. ``users`` are raw ids, each once.
     """
     parts = split(dataset.sequences, protocol)
     test, train = parts.test, parts.train
-    lengths = dataset.sequences.lengths
-    place = np.arange(len(train.items)) - np.repeat(dataset.sequences.offsets[:-1], lengths)
-    trained = place < np.repeat(train.stops - train.starts, lengths)  # (interactions,)
-    popularity = np.bincount(train.items[trained], minlength=train.n_items)
+    popularity = np.bincount(train.items[train.interactions], minlength=train.n_items)
     known = pl.DataFrame(
         {
             "user": dataset.user_ids.gather(test.users),
@@ -71,7 +68,10 @@ def user_traits(dataset: PreparedDataset, protocol: Protocol, targets: pl.DataFr
             "popularity": popularity[test.targets],
         }
     )
-    traits = targets.join(known, on="user", how="left", maintain_order="left")
+    means = (
+        known.group_by("user", maintain_order=True).mean().cast({"length": pl.Int64, "popularity": pl.Int64})
+    )
+    traits = pl.DataFrame({"user": users}).join(means, on="user", how="left", maintain_order="left")
     if strangers := traits["length"].null_count():
         raise CheckError(
             f"{strangers} users of the stored ranks are not in the prepared {dataset.record.name}.",

@@ -150,11 +150,11 @@ def test_user_traits_by_hand() -> None:
     small = PreparedDataset(
         dataset.record, sequences, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), dataset.titles
     )
-    lengths, popularity = user_traits(small, PROTOCOLS["loo-50"], pl.DataFrame({"user": ["b", "a"]}))
+    lengths, popularity = user_traits(small, PROTOCOLS["loo-50"], pl.Series(["b", "a"]))
     assert lengths.tolist() == [3, 3]
     assert popularity.tolist() == [1, 3]
     with pytest.raises(CheckError, match="1 users of the stored ranks"):
-        user_traits(small, PROTOCOLS["loo-50"], pl.DataFrame({"user": ["b", "c"]}))
+        user_traits(small, PROTOCOLS["loo-50"], pl.Series(["b", "c"]))
 
 
 def test_groups_show_the_mean_of_their_users(suite: SuiteRecord, root: Path) -> None:
