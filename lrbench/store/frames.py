@@ -64,7 +64,7 @@ class AlignedRanks:
             "number"
         ].to_numpy()
         sums = np.stack([np.bincount(number, weights=row, minlength=users) for row in values])
-        return sums * (users / len(self.targets))
+        return np.asarray(sums * (users / len(self.targets)), dtype=np.float64)
 
     @property
     def users(self) -> pl.Series:
