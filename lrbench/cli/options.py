@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,10 +24,12 @@ __all__ = [
     "ResultsDir",
     "Sort",
     "SuiteName",
+    "Width",
     "check_output",
     "parse_choices",
     "parse_list",
     "parse_numbers",
+    "parse_width",
 ]
 
 ResultsDir = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of results.")]
@@ -81,6 +83,33 @@ Rename = Annotated[
     list[str] | None,
     typer.Option("--rename", metavar="OLD=NEW", help="Print a row under another label; may be repeated."),
 ]
+
+Width = Annotated[
+    str,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Of a table or figure in a paper: column (3.33 in), text (7 in) or a number of inches, "
+        "e.g. 4.77 for the class article.",
+    ),
+]
+
+
+def parse_width(text: str) -> Literal["column", "text"] | float:
+    """Read ``column``, ``text`` or a number of inches.
+
+    Raises:
+        RequestError: it is none of them, or no width that fits a page.
+    """
+    if text in ("column", "text"):
+        return text  # type: ignore[return-value]
+    try:
+        inches = float(text.removesuffix("in"))
+    except ValueError:
+        inches = 0.0
+    if not 1.5 <= inches <= 40:
+        raise RequestError(f'--width: "{text}" is no width.', "Give column, text or inches such as 3.33.")
+    return inches
 
 
 def parse_choices(

@@ -18,9 +18,11 @@ from lrbench.cli.options import (
     ResultsDir,
     Sort,
     SuiteName,
+    Width,
     check_output,
     parse_choices,
     parse_list,
+    parse_width,
 )
 from lrbench.errors import RequestError
 
@@ -28,13 +30,6 @@ __all__ = ["report"]
 
 FILE_WIDTH = 120
 """Columns of the text tables in a file."""
-
-
-class Width(StrEnum):
-    """What a table of a paper must fit into."""
-
-    column = "column"
-    text = "text"
 
 
 class SpreadOption(StrEnum):
@@ -88,9 +83,7 @@ def report(
     sort: Sort = None,
     rename: Rename = None,
     digits: Annotated[int, typer.Option("--digits", min=1, max=8, help="Decimals of metrics in tables.")] = 4,
-    width: Annotated[
-        Width, typer.Option("--width", help="LaTeX: fit tables into one column or the whole text width.")
-    ] = Width.text,
+    width: Width = "text",
     spread: Annotated[
         SpreadOption,
         typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
@@ -116,7 +109,7 @@ def report(
     layout = Layout(
         tables=tuple(names),
         length="brief" if brief else "full" if full else "usual",
-        column=width is Width.column,
+        width=parse_width(width),
         spread=spread.value,
     )
     folder = Results(results)

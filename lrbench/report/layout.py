@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Layout", "Length", "Spread"]
+__all__ = ["WIDTHS", "Layout", "Length", "Spread"]
 
 Length = Literal["brief", "usual", "full"]
 Spread = Literal["inline", "table", "none"]
+
+WIDTHS = {"column": 3.33, "text": 7.0}
+"""Inches of a column and of the text of two-column classes (IEEEtran, acmart)."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,18 @@ class Layout:
     length: Length = "usual"
     """``brief``: the answer, the quality and the warnings. ``full``: every section, every warning."""
 
-    column: bool = False
-    """LaTeX: fit tables into one column of a two-column page instead of the whole page."""
+    width: Literal["column", "text"] | float = "text"
+    """LaTeX: fit tables into one column of a two-column page, the width of its text, or inches."""
 
     spread: Spread = "inline"
     """LaTeX: standard deviations beside the means, in a table of their own, or nowhere."""
+
+    @property
+    def column(self) -> bool:
+        """Whether tables stay in one column of a two-column page."""
+        return self.width == "column"
+
+    @property
+    def width_inches(self) -> float:
+        """The width to fit, in inches."""
+        return WIDTHS[self.width] if isinstance(self.width, str) else self.width

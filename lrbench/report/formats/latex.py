@@ -1,135 +1,95 @@
 """The report as LaTeX: complete table environments with booktabs that compile as they are with pdfLaTeX.
 
 Every text is escaped. Signs that TeX's fonts lack become commands; a label in a script that has none here
-needs XeLaTeX or LuaLaTeX, and a comment says so.
+needs XeLaTeX or LuaLaTeX, and a comment says so. Tables keep one size of type and fit the width that was
+asked for (``tex/fit.py`` says how).
 """
 
-import re
-import unicodedata
+from collections.abc import Iterator
 
+from lrbench.report.formats.tex.captions import caption_and_notes
+from lrbench.report.formats.tex.commands import number_commands
+from lrbench.report.formats.tex.fit import Fitted, fit_grid, fit_joined
+from lrbench.report.formats.tex.grid import grid_of
+from lrbench.report.formats.tex.text import breakable, escape, in_latin_fonts, slug
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, made_by, make_sections
+from lrbench.report.tables import Section, made_by, make_sections
 from lrbench.report.warnings import summarised
 
-__all__ = ["Latex", "escape"]
+__all__ = ["Latex"]
 
-COMMANDS = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    '"': "''",
-    "[": "{[}",  # at the start of a row it would be read as an option of the row before
-    "]": "{]}",
-    "*": "{*}",
-    "–": "--",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "≈": r"$\approx$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "†": r"$\dagger$",
-    "‡": r"$\ddagger$",
-    "→": r"$\rightarrow$",
-    "²": r"$^{2}$",
-    "³": r"$^{3}$",
-    "’": "'",
-    "“": "``",
-    "”": "''",
-    "…": r"\ldots{}",
-    "\n": " ",
-}
-GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
-GREEK_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
-    "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-)
-GREEK = {letter: f"$\\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAMES.split(), strict=True)}
-TRANSLATION = str.maketrans(COMMANDS | GREEK)
-FLOAT = r"""\begin{table*}
+POINTS_PER_INCH = 72.27
+FLOAT = r"""\begin{table%(star)s}[tp]
 \centering
 \setlength{\belowcaptionskip}{6pt}
 \caption{%(caption)s}
 \label{%(label)s}
-\footnotesize
-\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%%
-\begin{tabular}{%(alignment)s}
-\toprule
-%(header)s \\
-\midrule
-%(body)s
-\bottomrule
-\end{tabular}}
-\end{table*}
+\footnotesize\setlength{\tabcolsep}{4pt}
+%(tabular)s%(notes)s
+\end{table%(star)s}
 """
+ELSEWHERE = ("provenance", "answer")
+"""Sections that are no table of a paper: the settings are in ``--format methods``."""
 
 
 class Latex:
     """Tables for a paper."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return a float with the quality on all datasets, then one for each further kind of table."""
-        comments = ["Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
-        comments.append(made_by(report.provenance))
-        comments += [f"Warning: {line}" for line in summarised(report.warnings)]
-        floats = [
-            _float(section, f"tab:{_slug(report.suite)}-{_slug(section.heading)}")
-            for section in make_sections(report, layout)
-            if section.tables
+        """Return commands for the headline numbers, then the tables, each as a float of its own."""
+        layout = layout or Layout()
+        comments = [
+            r"Needs \usepackage{booktabs}.",
+            f"Fits a width of {layout.width_inches:g} in; for another give --width.",
+            made_by(report.provenance),
+            *(f"Warning: {line}" for line in summarised(report.warnings)),
         ]
-        text = "\n".join(floats)
-        if any(not _in_latin_fonts(sign) for sign in text):
+        sections = make_sections(report, layout)
+        answers = [
+            rf"\paragraph{{{escape(paragraph.title)}}} {escape(paragraph.text)}"
+            for section in sections
+            if section.name == "answer" and layout.tables
+            for paragraph in section.paragraphs
+        ]
+        floats = [
+            text
+            for section in sections
+            if section.tables and section.name not in ELSEWHERE
+            for text in _floats(report, section, layout)
+        ]
+        body = "\n".join([*number_commands(report), "", *answers, *floats])
+        if any(not in_latin_fonts(sign) for sign in body):
             comments.append("Holds signs that pdfLaTeX lacks: compile with XeLaTeX or LuaLaTeX.")
-        return "".join(f"% {' '.join(comment.split())}\n" for comment in comments) + "\n" + text
+        return (
+            "".join(f"% {' '.join(comment.split())}\n" for comment in comments) + "\n" + body.rstrip() + "\n"
+        )
 
 
-def escape(text: str) -> str:
-    """Escape what TeX would read as a command, and write signs that its fonts lack as commands."""
-    return text.translate(TRANSLATION)
+def _floats(report: Report, section: Section, layout: Layout) -> Iterator[str]:
+    width = layout.width_inches * POINTS_PER_INCH
+    if section.name == "quality":
+        fitted = fit_joined(section, width, layout.spread)
+    else:
+        fitted = fit_grid(grid_of(section, section.tables), width)
+    caption, notes = caption_and_notes(report, section)
+    label = f"tab:{slug(report.suite)}-{slug(section.name)}"
+    for number, part in enumerate(fitted):
+        last = number == len(fitted) - 1
+        yield FLOAT % {
+            "star": "" if layout.column else "*",
+            "caption": escape(caption if number == 0 else _continued(section, part)),
+            "label": label if number == 0 else f"{label}-{number + 1}",
+            "tabular": part.grid.tabular(),
+            "notes": _notes(notes, width) if last and notes else "",
+        }
 
 
-def _float(section: Section, label: str) -> str:
-    """One float for the tables of a section, under each other."""
-    width = len(section.columns)
-    parts = []
-    for table in section.tables:
-        heading = rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(table.title)}}}}} \\"
-        parts.append("\n".join([heading, *(" & ".join(map(_cell, row)) + r" \\" for row in table.rows)]))
-    return FLOAT % {
-        "caption": escape(" ".join((f"{section.heading}.", *section.notes))),
-        "label": label,
-        "alignment": "l" + section.aligned[0] * (width - 1),
-        "header": " & ".join(map(escape, section.columns)),
-        "body": "\n\\midrule\n".join(parts),
-    }
+def _continued(section: Section, part: Fitted) -> str:
+    return f"{section.heading}, {part.what or 'continued'}."
 
 
-def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
-    if cell.emphasis != "none":
-        command = "textbf" if cell.emphasis == "best" else "underline"
-        text = rf"\{command}{{{text}}}"
-    if cell.spread:
-        text += rf" {{\scriptsize$\pm$\,{escape(cell.spread)}}}"
-    return text + (rf"\textsuperscript{{{escape(cell.marks)}}}" if cell.marks else "")
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
-
-
-def _in_latin_fonts(sign: str) -> bool:
-    """Whether the sign is ASCII, or an ASCII letter with an accent."""
-    return unicodedata.normalize("NFD", sign)[0].isascii()
+def _notes(notes: tuple[str, ...], width: float) -> str:
+    """Sentences below the table, as wide as the page."""
+    text = breakable(" ".join(notes), width / 2)
+    return f"\n\n\\smallskip\n\\parbox{{\\linewidth}}{{\\raggedright {text}}}"

@@ -1,0 +1,77 @@
+"""Captions of at most 60 words, and the notes below a table for what goes beyond."""
+
+from collections.abc import Iterator
+
+from lrbench.report.captions import LETTERS
+from lrbench.report.numbers import metric_title
+from lrbench.report.report import Report
+from lrbench.report.tables import Section
+from lrbench.wording import counted, listed
+
+__all__ = ["MOST_WORDS", "caption_and_notes"]
+
+MOST_WORDS = 60
+
+
+def caption_and_notes(report: Report, section: Section) -> tuple[str, tuple[str, ...]]:
+    """Return the caption of a section's tables, and sentences for below them."""
+    if section.name != "quality":
+        return _filled((f"{section.heading}.", *_hidden(report))), section.notes
+    sentences = tuple(_quality(report))
+    caption = _filled(sentences)
+    return caption, tuple(sentence for sentence in sentences if sentence not in caption)
+
+
+def _filled(sentences: tuple[str, ...]) -> str:
+    """Take sentences in their order, leaving out those that would make the caption too long."""
+    caption = ""
+    for sentence in sentences:
+        longer = f"{caption} {sentence}".strip()
+        if len(longer.split()) <= MOST_WORDS:
+            caption = longer
+    return caption
+
+
+def _quality(report: Report) -> Iterator[str]:
+    metrics = listed([metric_title(metric) for metric in report.metrics])
+    masked = "history left out" if report.masked else "history kept"
+    yield f"{metrics} under protocol {report.protocol.name} (full ranking, {masked}), {_runs(report)}."
+    synthetic = [note.summary.name for note in report.datasets if note.summary.synthetic]
+    if synthetic:
+        yield f"Synthetic data: {listed(synthetic)}."
+    yield "Bold: best; underlined: second."
+    yield from _daggers(report)
+    if any(row.ties_with_best and not row.best for row in report.rows):
+        yield "≈: not separable from the best."
+    yield from _hidden(report)
+
+
+def _runs(report: Report) -> str:
+    counts = sorted({row.n_seeds for row in report.rows if not row.deterministic})
+    if not counts:
+        return "one run of each deterministic model"
+    if counts == [1]:
+        return "1 seed"
+    number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"mean and standard deviation over {number} seeds"
+
+
+def _daggers(report: Report) -> Iterator[str]:
+    if not report.comparisons:
+        return
+    size = report.comparisons[0].family_size
+    if size == 0:
+        yield "No declared comparison is testable."
+        return
+    test = f"(crossed test, α = 0.05, Holm over {counted(size, 'comparison')})"
+    if len(report.proposed) == 1:
+        yield f"†/‡: {report.proposed[0]} is better/worse than the row {test}."
+        return
+    yield f"†/‡: the lettered model is better/worse than the row {test}."
+    letters = [f"{letter} {label}" for letter, label in zip(LETTERS, report.proposed, strict=False)]
+    yield f"Letters: {listed(letters)}."
+
+
+def _hidden(report: Report) -> Iterator[str]:
+    if len(report.labels) < report.rows_of_suite:
+        yield f"{len(report.labels)} of {report.rows_of_suite} rows shown; tests are over all."

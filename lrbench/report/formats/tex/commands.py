@@ -1,0 +1,53 @@
+"""``\\newcommand`` for each headline number, so that a paper's text and its tables cannot disagree."""
+
+from collections.abc import Iterator
+
+from lrbench.report.formats.tex.text import escape
+from lrbench.report.numbers import p_value, percent, plain, signed
+from lrbench.report.report import Report
+
+__all__ = ["number_commands"]
+
+DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def number_commands(report: Report) -> list[str]:
+    """Return one definition a line: means by the primary metric, then differences, Δ % and p.
+
+    A name is ``\\lrbench``, then row, dataset and metric (or the other row, and what it is) without what
+    is no letter; digits are spelled out. Names that would be alike end in A, B, ….
+    """
+    taken: dict[str, int] = {}
+    lines = []
+    for words, value in _numbers(report):
+        name = "lrbench" + "".join(map(_camel, words))
+        count = taken.get(name, 0)
+        taken[name] = count + 1
+        suffix = "" if count == 0 else LETTERS[(count - 1) % 26] * (1 + (count - 1) // 26)
+        lines.append(rf"\newcommand{{\{name}{suffix}}}{{{escape(value)}}}")
+    return lines
+
+
+def _numbers(report: Report) -> Iterator[tuple[tuple[str, ...], str]]:
+    for row in report.rows:
+        if row.metric == report.primary_metric:
+            yield (row.label, row.dataset, row.metric), plain(row.mean, report.digits)
+    for comparison in report.comparisons:
+        place = (comparison.proposed, "vs", comparison.baseline, comparison.dataset)
+        yield (*place, "difference"), signed(comparison.contrast.difference, report.digits)
+        yield (*place, "percent"), percent(comparison.relative.value)
+        yield (*place, "p"), p_value(comparison.p_adjusted)
+
+
+def _camel(text: str) -> str:
+    """``MlOneZeroZeroK`` for ``ml-100k``: letters alone, digits spelled out."""
+    name, start = "", True
+    for sign in text:
+        if sign.isascii() and sign.isdigit():
+            name, start = name + DIGITS[int(sign)], True
+        elif sign.isascii() and sign.isalpha():
+            name, start = name + (sign.upper() if start else sign), False
+        else:
+            start = True
+    return name

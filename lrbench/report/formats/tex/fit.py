@@ -1,0 +1,143 @@
+"""Fit grids into the width and height of a page, in a stated order; the type never shrinks.
+
+Too wide: long names and words are broken into lines; standard deviations move to a table of their own;
+the datasets go into several tables; at last the columns do. Too long: the blocks, then the rows go into
+several tables. Nothing is left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from lrbench.report.formats.tex.grid import GAP, Block, Grid, joined_grid
+from lrbench.report.formats.tex.text import text_width
+from lrbench.report.layout import Spread
+from lrbench.report.tables import Cell, Section, Table
+
+__all__ = ["MOST_LINES", "Fitted", "fit_grid", "fit_joined"]
+
+MOST_LINES = 38
+"""Lines of a table's body that leave room for a caption and notes on a page of any class."""
+
+NAMES = 0.34
+"""Share of the width that names of rows may take before they are broken."""
+
+WORDS = 110.0
+"""Points into which words of other columns are broken."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A grid that fits, and what it holds if not simply the values."""
+
+    grid: Grid
+    what: str = ""
+
+
+def fit_joined(section: Section, width: float, spread: Spread) -> list[Fitted]:
+    """Fit tables of one kind side by side, as many as the width takes."""
+    tables = section.tables
+    runs = [tables]
+    if not _can_join(section, tables, width, spread):
+        runs = list(_packed(section, tables, width, spread))
+    fitted = []
+    for run in runs:
+        grid = _with_broken_names(joined_grid(section, run), width)
+        inline = spread == "inline" and grid.width <= width
+        values = grid if inline else grid.without_spread()
+        fitted += [Fitted(part) for part in _split(values, width)]
+        if not inline and spread != "none" and grid.has_spread:
+            fitted += [Fitted(part, "standard deviations") for part in _split(grid.spreads(), width)]
+    return fitted
+
+
+def fit_grid(grid: Grid, width: float) -> list[Fitted]:
+    """Fit blocks of rows under the same columns."""
+    if grid.width > width:
+        grid = _with_broken_words(_with_broken_names(grid, width))
+    return [Fitted(part) for part in _split(grid, width)]
+
+
+def _can_join(section: Section, tables: Sequence[Table], width: float, spread: Spread) -> bool:
+    grid = _with_broken_names(joined_grid(section, tables), width)
+    return (spread == "inline" and grid.width <= width) or grid.without_spread().width <= width
+
+
+def _packed(
+    section: Section, tables: Sequence[Table], width: float, spread: Spread
+) -> Iterator[tuple[Table, ...]]:
+    """Runs of tables, each as long as it fits and at least one table long."""
+    run: list[Table] = []
+    for table in tables:
+        if run and not _can_join(section, [*run, table], width, spread):
+            yield tuple(run)
+            run = []
+        run.append(table)
+    yield tuple(run)
+
+
+def _with_broken_names(grid: Grid, width: float) -> Grid:
+    room = NAMES * width
+    if grid.width <= width:
+        return grid
+    grid = replace(grid, broken_heads=True)
+    if grid.corner_width - GAP <= room:
+        return grid
+    return replace(grid, corner=replace(grid.corner, room=room))
+
+
+def _with_broken_words(grid: Grid) -> Grid:
+    columns = tuple(
+        replace(column, room=WORDS) if _longest(grid, index) > WORDS else column
+        for index, column in enumerate(grid.columns)
+    )
+    return replace(grid, columns=columns)
+
+
+def _longest(grid: Grid, index: int) -> float:
+    if grid.paired(index):
+        return 0.0
+    return max(text_width(cell.text) for cell in grid.cells(index))
+
+
+def _split(grid: Grid, width: float) -> Iterator[Grid]:
+    for part in _column_runs(grid, width):
+        yield from _row_runs(part)
+
+
+def _column_runs(grid: Grid, width: float) -> Iterator[Grid]:
+    """The columns in runs of about equal length that fit beside the names."""
+    if grid.width <= width:
+        yield grid
+        return
+    count = len(grid.columns)
+    for parts in range(2, count + 1):
+        size = -(-count // parts)
+        runs = [grid.only(first, min(count, first + size)) for first in range(0, count, size)]
+        if all(run.width <= width for run in runs) or size == 1:
+            yield from runs
+            return
+
+
+def _row_runs(grid: Grid) -> Iterator[Grid]:
+    """The blocks, and the rows of long blocks, in runs that fit on a page."""
+    if grid.lines <= MOST_LINES:
+        yield grid
+        return
+    run: list[Block] = []
+    for block in grid.blocks:
+        for piece in _pieces(grid, block):
+            if run and replace(grid, blocks=(*run, piece)).lines > MOST_LINES:
+                yield replace(grid, blocks=tuple(run))
+                run = []
+            run.append(piece)
+    yield replace(grid, blocks=tuple(run))
+
+
+def _pieces(grid: Grid, block: Block) -> Iterator[Block]:
+    rows: list[tuple[Cell, ...]] = []
+    for row in block.rows:
+        if rows and replace(grid, blocks=(replace(block, rows=(*rows, row)),)).lines > MOST_LINES:
+            yield replace(block, rows=tuple(rows))
+            rows = []
+        rows.append(row)
+    yield replace(block, rows=tuple(rows))

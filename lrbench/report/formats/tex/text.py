@@ -1,0 +1,106 @@
+"""Texts in LaTeX: every sign escaped, and an estimate of how wide a text is set."""
+
+import re
+import unicodedata
+
+__all__ = ["breakable", "escape", "in_latin_fonts", "slug", "text_width"]
+
+COMMANDS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"$\mathdollar$",  # a text dollar is of a companion font, which often has bitmaps alone
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    '"': "''",
+    "[": "{[}",  # at the start of a row it would be read as an option of the row before
+    "]": "{]}",
+    "*": "{*}",
+    "–": "--",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "≈": r"$\approx$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "→": r"$\rightarrow$",
+    "²": r"$^{2}$",
+    "³": r"$^{3}$",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\ldots{}",
+    "\n": " ",
+}
+GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
+GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
+    "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+)
+GREEK = {letter: f"$\\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAMES.split(), strict=True)}
+TRANSLATION = str.maketrans(COMMANDS | GREEK)
+
+SIZE = 8.5
+"""Points per em of the type in tables: 8 pt in most classes, whose letters are relatively wider."""
+
+WIDTHS = {
+    sign: width
+    for signs, width in (
+        ("ijl.,:;'!|` ", 0.3),
+        ("()[]tfsrI-/", 0.42),
+        ("aceghknopquvxyzbd0123456789$–", 0.54),
+        ("wJLSFTZE?", 0.7),
+        ("mABCDGHKNOPQRUVXY+−=<>±×≈~^%&#@_*", 0.82),
+        ("WM—…", 1.05),
+    )
+    for sign in signs
+}
+"""Widths of signs in em, rounded up, after the metrics of Computer Modern (wider than Times or Libertine)."""
+
+BOLD = 1.15
+"""How much wider bold type is."""
+
+
+def escape(text: str) -> str:
+    """Escape what TeX would read as a command, and write signs that its fonts lack as commands."""
+    return text.translate(TRANSLATION)
+
+
+def text_width(text: str, bold: bool = False) -> float:
+    """Estimate the width of an unescaped text in a table, in points; never too small by much."""
+    width = sum(WIDTHS.get(sign, 0.8) for sign in text) * SIZE
+    return width * BOLD if bold else width
+
+
+def breakable(text: str, room: float) -> str:
+    """Escape a text so that no word of it is wider than ``room`` points without a place to break."""
+    words = []
+    for word in text.split():
+        pieces = [word] if text_width(word) <= room else re.findall(r"[^-_/]+[-_/]?|[-_/]", word)
+        words.append(r"\allowbreak{}".join(_broken(piece, room) for piece in pieces))
+    return " ".join(words)
+
+
+def _broken(word: str, room: float) -> str:
+    """Let a word that is too wide break after every sign."""
+    return escape(word) if text_width(word) <= room else r"\allowbreak{}".join(map(escape, word))
+
+
+def slug(name: str) -> str:
+    """Return lower-case letters and digits joined by ``-``, for labels."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+
+
+def in_latin_fonts(sign: str) -> bool:
+    """Whether the sign is ASCII, or an ASCII letter with an accent."""
+    return unicodedata.normalize("NFD", sign)[0].isascii()
