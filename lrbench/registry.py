@@ -104,6 +104,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "plr": "lrbench.models.latent.rearec.plr:PLR",
         "diffureason": "lrbench.models.latent.diffureason.model:DiffuReason",
         "disenreason": "lrbench.models.latent.disenreason.model:DisenReason",
+        "mancar": "lrbench.models.latent.mancar.model:ManCAR",
         "latent-rl": "lrbench.models.latent.latent_rl.model:LatentRL",
         "lares": "lrbench.models.latent.lares.model:LARES",
     },

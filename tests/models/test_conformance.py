@@ -279,3 +279,31 @@ class TestDisenReasonWithLearnedQueries(TestDisenReason):
 class TestDisenReasonWithRandomCounts(TestDisenReason):
     params = TestDisenReason.params | {"count": "random", "pivot": "shuffled-bands"}
     quiet: ClassVar = TestDisenReason.quiet | {"count": "stop"}
+
+
+class TestManCAR(ModelConformance):
+    model = "mancar"
+    params = SIZES | {"steps": 2, "context_items": 2, "context_neighbours": 3, "teacher_neighbours": 3}
+    quiet = REAREC_QUIET
+    # Training scores all steps, each at its own temperature.
+    as_trained: ClassVar = {"steps": 0, "step_schedule": "constant"}
+
+
+class TestManCARWithFrozenTargets(TestManCAR):
+    params = TestManCAR.params | {"frozen_targets": "epoch", "step_schedule": "reversed"}
+    quiet = TestManCAR.quiet | {"frozen_targets": "never"}  # the table of an epoch's start teaches no items
+
+
+class TestManCARWithoutContext(TestManCAR):
+    # The graph, and with it the teacher, is made of all training items, later ones included.
+    params = TestManCAR.params | {
+        "backbone": "sasrec",
+        "graph": "none",
+        "context_items": 0,
+        "teacher_weight": 0,
+        "rescale": False,
+    }
+
+
+class TestManCARWithViews(TestManCAR):
+    params = TestManCAR.params | {"chain": "views", "teacher_weight": 0}

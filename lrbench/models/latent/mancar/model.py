@@ -1,0 +1,129 @@
+"""ManCAR: latent steps held to the neighbourhood of the recent items (arXiv 2602.20093; KDD 2026).
+
+Neighbours in a Swing graph of items play two parts. As *context tokens* they stand before the history. As
+*teacher* they share a distribution with the target, from which each thinking step may differ little. The
+teacher is sharper from step to step, and so is the step's own softmax. Only the last state is ranked.
+
+The released code scores the item table of the last evaluation, without gradient, so items learn as inputs
+alone (``frozen_targets = "epoch"``). The paper describes the usual live table, the default here. The code's
+noise branch enters no loss and is left out. Where an item has fewer neighbours, the code fills in item 0,
+which then receives mass; here such places stay empty.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.latent.mancar.network import ManCARNetwork
+from lrbench.models.next_item import over
+from lrbench.objectives.log_probability import target_log_probabilities
+
+__all__ = ["ManCAR", "NeighbourhoodGuided", "teacher_distribution"]
+
+
+def teacher_distribution(targets: Tensor, neighbours: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return the candidates of each row and the teacher's mass on them, (rows, 1 + neighbours) each.
+
+    The mass falls with the rank: ``q ∝ exp(−rank / γ)``. The target has rank 0 and neighbours follow in
+    their order. A neighbour that is missing, or is the target itself, has no mass and no rank.
+
+    Args:
+        targets: (rows,) item numbers.
+        neighbours: (rows, neighbours) item numbers, −1 where one is missing.
+        temperature: γ.
+    """
+    candidates = torch.cat((targets.unsqueeze(1), neighbours), 1)
+    real = (candidates >= 0) & (candidates != targets.unsqueeze(1))
+    real[:, 0] = True
+    ranks = real.cumsum(1) - 1
+    scores = (-ranks.double() / temperature).masked_fill(~real, -torch.inf)
+    return candidates.clamp(min=0), scores.softmax(1)
+
+
+class NeighbourhoodGuided(GradientStage):
+    """Cross-entropy of every step at its temperature, and its divergence from the teacher."""
+
+    model: ManCARNetwork
+    _frozen: Tensor | None = None
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Build the item graph."""
+        if self.model.config.graph == "swing":
+            self.model.build_graph(data.view)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Keep the item table of the epoch's start where the losses score that one."""
+        if self.model.config.frozen_targets == "epoch":
+            self._frozen = self.model.embedding.items.weight.detach().clone()
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss``, ``cross_entropy`` (mean over the steps) and ``teacher`` (sum over the steps)."""
+        model, config = self.model, self.model.config
+        states, _ = model.training_states(batch)  # (steps + 1, targets, width)
+        scaled = states / self._temperatures(states)
+        logs = target_log_probabilities(
+            scaled.flatten(0, 1), self._items(), batch.targets.repeat(len(states)), model.score_dtype
+        ).view(len(states), -1)
+        terms = {"cross_entropy": -logs.mean()}
+        if not config.teacher_weight:
+            return {"loss": terms["cross_entropy"], **terms}
+        terms["teacher"] = self._divergence(scaled, logs, batch)
+        return {"loss": terms["cross_entropy"] + config.teacher_weight * terms["teacher"], **terms}
+
+    def _items(self) -> Tensor:
+        """The items that the losses score, the temperature included, (items, width)."""
+        table = self.model.embedding.items.weight if self._frozen is None else self._frozen
+        return over(table, self.model.config.temperature)
+
+    def _temperatures(self, states: Tensor) -> Tensor:
+        """Temperature of each step's softmax, (steps + 1, 1, 1)."""
+        steps = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
+        match self.model.config.step_schedule:
+            case "constant":
+                steps = torch.ones_like(steps)
+            case "reversed":
+                steps = steps.flip(0)
+        return steps.square()[:, None, None]
+
+    def _teacher_temperatures(self, count: int) -> list[float]:
+        match self.model.config.teacher_schedule:
+            case "constant":
+                return [1.0] * count
+            case "reversed":
+                return [float(step) for step in range(1, count + 1)]
+            case _:
+                return [float(step) for step in range(count, 0, -1)]
+
+    def _divergence(self, states: Tensor, logs: Tensor, batch: TrainingBatch) -> Tensor:
+        """Σ over the steps of the mean KL(q ‖ p), from the log-probabilities of the targets.
+
+        ``log p(c) = log p(target) + s(c) − s(target)``, so only the candidates' scores s are needed besides.
+        """
+        model, items = self.model, self._items()
+        sequences = batch.sequences
+        last = sequences.items[sequences.last][sequences.sequence_of[batch.rows]]
+        if not batch.ends_sequences:
+            last = sequences.items[batch.rows]
+        nearest = model.neighbours[last, : model.config.teacher_neighbours]
+        total = states.new_zeros(())
+        for state, log, temperature in zip(
+            states, logs, self._teacher_temperatures(len(states)), strict=True
+        ):
+            candidates, mass = teacher_distribution(batch.targets, nearest, temperature)
+            mass = mass.to(states.dtype)
+            scores = (items[candidates] @ state.unsqueeze(-1)).squeeze(-1)  # (targets, candidates)
+            expected = log + (mass * scores).sum(1) - scores[:, 0]  # Σ_c q(c) · log p(c)
+            total = total + (torch.special.xlogy(mass, mass).sum(1) - expected).mean()
+        return total
+
+
+class ManCAR(ManCARNetwork):
+    """Thinking steps guided by the item graph."""
+
+    summary = "ManCAR: latent steps held to the neighbourhood in an item graph (arXiv 2602.20093)."
+    authors_training = AuthorsTraining({"batch_size": 512, "rows": "prefixes", "patience": 5})
+    stages: ClassVar = {"supervised": NeighbourhoodGuided}
+    default_stages = ("supervised",)

@@ -1,0 +1,185 @@
+"""The network of ManCAR: context tokens, a history that sees itself in both directions, and thinking tokens.
+
+The network is ReaRec's. The state that is fed back is first scaled to the mean length of the item
+embeddings, with a learned factor for each channel. Every prefix has a context of its own, so every prefix is
+a training row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from lrbench.data.batches import TrainingBatch
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import TrainingView
+from lrbench.models.latent.mancar.context import ContextEmbedding, with_context
+from lrbench.models.latent.mancar.swing import swing_neighbours
+from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
+from lrbench.models.reasoning import Recipe
+
+__all__ = ["ManCARConfig", "ManCARNetwork"]
+
+_ROWS = 512  # whose scores of all items are held at once to decide when to halt
+
+
+class ManCARConfig(ReaRecConfig):
+    """Sizes, steps, graph, teacher and schedules."""
+
+    source = "ManCAR's code and paper (arXiv 2602.20093)"
+
+    steps: int = Field(default=3, ge=0)
+    """Thinking steps K in training and at inference (paper: 0 to 4 by dataset)."""
+
+    backbone: Literal["sasrec", "bert4rec"] = "bert4rec"
+    """Whether an item sees those before it, or context and history in both directions (code: the latter)."""
+
+    input_dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Rate on the inputs of items, context and steps (code: 0.5)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """τ, divides all scores in training and in ranking (code: 1)."""
+
+    graph: Literal["swing", "none"] = "swing"
+    """The item graph that context and teacher read."""
+
+    context_items: int = Field(default=4, ge=0)
+    """Latest items of a history whose neighbours are context tokens; 0: no context (code: 4)."""
+
+    context_neighbours: int = Field(default=7, ge=1)
+    """Neighbours of each of them (code: 7)."""
+
+    teacher_weight: float = Field(default=1.0, ge=0)
+    """λ of the divergence from the teacher; 0: no teacher (code: 1)."""
+
+    teacher_neighbours: int = Field(default=10, ge=1)
+    """Neighbours of the last item that share the teacher's mass with the target (code: 10)."""
+
+    teacher_schedule: Literal["sharpening", "constant", "reversed"] = "sharpening"
+    """How the teacher's temperature changes from step to step. ``sharpening``: T, T − 1, … 1 (code)."""
+
+    step_schedule: Literal["increasing", "constant", "reversed"] = "increasing"
+    """How the temperature of the step's cross-entropy changes. ``increasing``: 1, 4, 9, … (code)."""
+
+    rescale: bool = True
+    """Whether the state that is fed back is scaled to the length of item embeddings."""
+
+    frozen_targets: Literal["never", "epoch"] = "never"
+    """``epoch``: losses score the item table as it was when the epoch began, without gradient (the released
+    code). ``never``: they score the live table (the paper)."""
+
+    halting: float = Field(default=0.0, ge=0)
+    """ε: at inference a history stops thinking once a step changes its distribution by less (KL); 0:
+    never."""
+
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse schedules without steps, and context or teacher without a graph.
+
+        Raises:
+            ValueError: a sentence with the options that clash.
+        """
+        super().check_against_protocol(max_length, stages)
+        if self.graph == "none" and (self.teacher_weight or self.context_items):
+            raise ValueError(
+                'graph = "none" leaves teacher and context nothing to read; '
+                "set teacher_weight = 0 and context_items = 0"
+            )
+        scheduled = self.step_schedule == "reversed" or self.teacher_schedule == "reversed"
+        if scheduled and not self.steps:
+            raise ValueError(
+                'a "reversed" schedule needs steps; set steps above 0 or the schedule to "constant"'
+            )
+
+
+class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
+    """Thinking in the neighbourhood of the recent items."""
+
+    Config = ManCARConfig
+    neighbours: Tensor
+
+    def __init__(self, config: ManCARConfig, n_items: int, max_length: int) -> None:
+        super().__init__(config, n_items, max_length)
+        plain = self.embedding
+        self.embedding = ContextEmbedding(n_items, max_length, config.width, config.input_dropout)
+        self.embedding.load_state_dict(plain.state_dict())
+        self.scale = nn.Parameter(torch.ones(config.width))
+        kept = max(config.context_neighbours, config.teacher_neighbours)
+        self.register_buffer("neighbours", torch.full((n_items, kept), -1, dtype=torch.int64))
+
+    @classmethod
+    def causal(cls, config: ManCARConfig) -> bool:
+        """Without context, on the backbone ``sasrec``."""
+        return config.backbone == "sasrec" and not config.context_items
+
+    @classmethod
+    def without_reasoning(cls, config: ManCARConfig) -> Recipe:
+        """No steps; context and teacher stay."""
+        plain = {"step_schedule": "constant", "teacher_schedule": "constant"}
+        return Recipe({**config.model_dump(), "steps": 0, **plain})
+
+    def build_graph(self, view: TrainingView) -> None:
+        """Compute the item graph from the training part."""
+        nearest = swing_neighbours(view, self.neighbours.shape[1], self.max_length)
+        self.neighbours.copy_(torch.from_numpy(nearest))
+
+    def representations(self, states: Tensor) -> Tensor:
+        """The states themselves."""
+        return states
+
+    def step_input(self, state: Tensor, step: int) -> Tensor:
+        """Input token of a step, from the scaled state, (…, width)."""
+        if self.config.rescale:
+            length = self.embedding.items.weight.norm(dim=-1).mean()
+            state = F.normalize(state, dim=-1) * length * self.scale
+        return super().step_input(state, step)
+
+    def with_context(self, sequences: Packed) -> Packed:
+        """Put context tokens before the histories."""
+        if not self.config.context_items:
+            return sequences
+        nearest = self.neighbours[:, : self.config.context_neighbours]
+        return with_context(sequences, nearest, self.config.context_items)
+
+    def training_states(
+        self, batch: TrainingBatch, jitter: Jitter | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """States that predict the batch's targets, (steps + 1, targets, width)."""
+        if not self.config.context_items:
+            return super().training_states(batch, jitter)
+        sequences = self.with_context(batch.sequences)
+        rows = sequences.last[batch.sequences.sequence_of[batch.rows]]
+        return super().training_states(replace(batch, sequences=sequences, rows=rows), jitter)
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """States after each number of steps, (depths, sequences, width); halted histories keep theirs."""
+        states, _ = self.reason(
+            self.with_context(sequences), everywhere=False, steps=max(depths), noise=noise
+        )
+        if self.config.halting:
+            states = self._halted(states)
+        return states[list(depths)]
+
+    def _halted(self, states: Tensor) -> Tensor:
+        """Let every history keep the state of the step at which it halts, (steps + 1, rows, width).
+
+        A history halts after the first step t ≥ 1 with KL(p_{t−1} ‖ p_t) < ε.
+        """
+        kept = [states[0]]
+        halted = torch.zeros(states.shape[1], dtype=torch.bool, device=states.device)
+        for before, after in pairwise(states):
+            kept.append(torch.where(halted.unsqueeze(-1), kept[-1], after))
+            halted |= self._change(before, after) < self.config.halting
+        return torch.stack(kept)
+
+    def _change(self, before: Tensor, after: Tensor) -> Tensor:
+        """KL(p_before ‖ p_after) over all items, (rows,)."""
+        changes = []
+        for first, second in zip(torch.split(before, _ROWS), torch.split(after, _ROWS), strict=True):
+            old, new = self.score(first).log_softmax(-1), self.score(second).log_softmax(-1)
+            changes.append((old.exp() * (old - new)).sum(-1))
+        return torch.cat(changes)

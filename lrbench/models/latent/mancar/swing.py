@@ -1,0 +1,132 @@
+"""The Swing graph: items are near if pairs of users share them who share little else (Yang et al., 2020).
+
+``w(i, j) = Σ_{u<v} 2 / [((|I_u| + 5)(|I_v| + 5))^0.3 · (|I_u ∩ I_v| + 1)] / √|U_j|``, over the pairs of at
+most ten users, drawn at random, who have both items; fewer than two users make no edge. These are the
+constants of ManCAR's code. That code visits a pair of items once for each common user, so it weights pairs
+by co-occurrence; this is not reproduced.
+"""
+
+import numpy as np
+import scipy.sparse
+
+from lrbench.arrays import Floats, Int64s, ranges
+from lrbench.data.sequences import TrainingView
+
+__all__ = ["swing_neighbours"]
+
+_COMMON_USERS = 10
+_ACTIVITY, _POWER, _SMOOTHING = 5, 0.3, 1
+_USER_PAIRS = 500_000  # whose overlaps are computed at once
+
+
+def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 0) -> Int64s:
+    """Return the nearest items of each item, nearest first, (items, number); −1 where there are fewer.
+
+    Args:
+        view: the training part; a user's last training item, which is a target, takes part as any other.
+        number: neighbours of an item.
+        longest: only so many of a user's latest items take part.
+        seed: of the draw of common users.
+    """
+    owned = _user_items(view, longest)
+    pairs, users = _co_occurrences(owned, seed)
+    edges, weights = _weights(owned, pairs, users)
+    return _nearest(edges, weights, owned, number)
+
+
+def _user_items(view: TrainingView, longest: int) -> scipy.sparse.csr_array:
+    """Which user has which item, (users, items), each once."""
+    starts = np.maximum(view.starts, view.stops - longest)
+    counts = view.stops - starts
+    items = view.items[ranges(starts, counts)].astype(np.int64)
+    users = np.repeat(np.arange(len(starts)), counts)
+    matrix = scipy.sparse.csr_array(
+        (np.ones(len(items), dtype=np.float32), (users, items)), (len(starts), view.n_items)
+    )
+    matrix.data[:] = 1
+    matrix.sort_indices()
+    return matrix
+
+
+def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, Int64s]:
+    """Return pairs of items as one number each, i · items + j with i < j, and a user that has both.
+
+    Each pair comes with at most ten users, and runs of one pair are contiguous.
+    """
+    counts = np.diff(owned.indptr)
+    keys, users = [], []
+    n_items = owned.shape[1]
+    for count in np.unique(counts[counts > 1]):  # users with as many items make one rectangle
+        members = np.flatnonzero(counts == count)
+        table = owned.indices[owned.indptr[members][:, None] + np.arange(count)].astype(np.int64)
+        first, second = np.triu_indices(count, 1)
+        keys.append((table[:, first] * n_items + table[:, second]).ravel())
+        users.append(np.repeat(members, len(first)))
+    if not keys:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    key, user = np.concatenate(keys), np.concatenate(users).astype(np.int64)
+    draw = np.random.default_rng(seed).permutation(
+        owned.shape[0]
+    )  # a random order of users, one for all pairs
+    order = np.lexsort((draw[user], key))
+    key, user = key[order], user[order]
+    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    place = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
+    kept = place < _COMMON_USERS
+    return key[kept], user[kept]
+
+
+def _weights(owned: scipy.sparse.csr_array, pairs: Int64s, users: Int64s) -> tuple[Int64s, Floats]:
+    """Return the pairs of items that at least two users share, and Σ_{u<v} of each."""
+    if not len(pairs):
+        return pairs, np.empty(0)
+    starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
+    sizes = np.diff(np.r_[starts, len(pairs)])
+    lefts, rights, edges = [], [], []
+    for size in range(2, _COMMON_USERS + 1):
+        begins = starts[sizes == size]
+        first, second = np.triu_indices(size, 1)
+        lefts.append(users[begins[:, None] + first].ravel())
+        rights.append(users[begins[:, None] + second].ravel())
+        edges.append(np.repeat(pairs[begins], len(first)))
+    left, right, edge = (np.concatenate(parts) for parts in (lefts, rights, edges))
+    activity = (np.diff(owned.indptr) + _ACTIVITY) ** _POWER
+    weight = 2 / (activity[left] * activity[right] * (_overlaps(owned, left, right) + _SMOOTHING))
+    unique, group = np.unique(edge, return_inverse=True)
+    return unique.astype(np.int64), np.bincount(group, weight, len(unique)).astype(np.float64)
+
+
+def _overlaps(owned: scipy.sparse.csr_array, left: Int64s, right: Int64s) -> Floats:
+    """|I_u ∩ I_v| of pairs of users, (pairs,); each distinct pair is computed once."""
+    n_users = owned.shape[0]
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    distinct, group = np.unique(low * n_users + high, return_inverse=True)
+    overlap = np.empty(len(distinct))
+    for start in range(0, len(distinct), _USER_PAIRS):
+        part = distinct[start : start + _USER_PAIRS]
+        shared = owned[part // n_users].multiply(owned[part % n_users])
+        overlap[start : start + len(part)] = np.asarray(shared.sum(axis=1)).ravel()
+    found: Floats = overlap[group]
+    return found
+
+
+def _nearest(
+    edges: Int64s,
+    weights: Floats,
+    owned: scipy.sparse.csr_array,
+    number: int,
+) -> Int64s:
+    """Neighbours of each item by falling weight, then by item number, (items, number)."""
+    n_items = owned.shape[1]
+    popularity = np.bincount(owned.indices, minlength=n_items)
+    first, second = edges // n_items, edges % n_items
+    item, neighbour = np.concatenate((first, second)), np.concatenate((second, first))
+    weight = np.concatenate((weights, weights)) / np.sqrt(popularity[neighbour])
+    order = np.lexsort((neighbour, -weight, item))
+    item, neighbour = item[order], neighbour[order]
+    counts = np.bincount(item, minlength=n_items)
+    place = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
+    nearest = np.full((n_items, number), -1, dtype=np.int64)
+    kept = place < number
+    nearest[item[kept], place[kept]] = neighbour[kept]
+    return nearest
