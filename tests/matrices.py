@@ -20,3 +20,10 @@ def pairs(draw: st.DrawFn) -> tuple[UserMetrics, UserMetrics]:
     users = draw(st.integers(3, 30))
     first, second = (model(generator, draw(st.integers(3, 6)), users) for _ in range(2))
     return first, second
+
+
+def shared_luck(generator: np.random.Generator, gap: float = 0.0) -> tuple[UserMetrics, UserMetrics]:
+    """Two stages of one run: nearly all luck, of runs and of users in runs, is in both."""
+    taste = generator.normal(1, 1, 300)
+    luck = generator.normal(0, 0.1, (3, 1)) + generator.normal(0, 1, (3, 300))
+    return tuple(UserMetrics(taste + luck + generator.normal(g, 0.1, (3, 300))) for g in (gap, 0.0))  # type: ignore[return-value]

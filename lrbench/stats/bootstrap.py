@@ -1,7 +1,8 @@
 """Two-level bootstrap: resample users, and the runs of each model, as a cross-check of the crossed test.
 
-With few runs it is slightly too narrow, since resampling S runs gives (S - 1) / S of their variance, so the
-t version stays the default.
+It is no more than a cross-check. Where users × runs dominates it is too wide, since it counts that part
+3 - 2 / S times (Owen 2007; Owen & Eckles 2012 call this mildly conservative). Where the luck of runs
+dominates it is too narrow, since resampling S runs gives (S - 1) / S of their variance.
 """
 
 import numpy as np

@@ -11,9 +11,11 @@ from scipy import stats
 
 from lrbench.stats.user_metrics import MIN_SEEDS, UserMetrics
 
-__all__ = ["NO_VARIATION", "Contrast", "seeds_missing"]
+__all__ = ["NO_VARIATION", "ONE_USER", "Contrast", "seeds_missing"]
 
 NO_VARIATION = "the difference has no variation over users or training runs"
+
+ONE_USER = "1 of the at least 2 users that a test needs"
 
 
 def seeds_missing(*models: UserMetrics) -> str:

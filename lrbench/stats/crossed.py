@@ -1,7 +1,8 @@
 """The crossed test: is one algorithm better than the other for users like these, training luck included?
 
-Users and training runs are both random. With y the metric of (seed s, user u), D the difference of the
-grand means of models A and B, S their numbers of seeds and U the number of users:
+Users and training runs are both random (Clark 1973; Judd, Westfall & Kenny 2012). With y the metric of
+(seed s, user u), D the difference of the grand means of models A and B, S their numbers of seeds and U the
+number of users:
 
     v_A = var_s(mean_u y_A) / S_A                       luck of the training runs, and users × runs
     v_B = the same for B
@@ -13,54 +14,58 @@ grand means of models A and B, S their numbers of seeds and U the number of user
 df after Satterthwaite (1946). A deterministic model has one run: its seed and residual terms are zero and
 leave v and df. Where users do not vary this is Welch's test on seed means, where runs do not vary it is
 the paired t test over users.
+
+Runs of two labels that share trained weights are no independent samples: their common luck cancels in the
+difference. They are paired run by run, which is the same test of y_A - y_B against zero.
+
+Simulated at a level of 5 %, false positives are 1 to 6 %. They reach 7 % against a deterministic model with
+three seeds where runs make up 90 % of the variance; five seeds bring that below 6 %.
 """
 
 import math
 
-import numpy as np
-
-from lrbench.stats.contrast import NO_VARIATION, Contrast, seeds_missing
+from lrbench.stats.contrast import NO_VARIATION, ONE_USER, Contrast, seeds_missing
 from lrbench.stats.user_metrics import UserMetrics
+from lrbench.stats.variance import sources_of
 
-__all__ = ["crossed"]
+__all__ = ["CROSSED", "PAIRED", "crossed", "matched"]
+
+CROSSED = "crossed"
+PAIRED = "crossed, runs paired"
+"""Names of the test, as reports print them."""
 
 
-def crossed(first: UserMetrics, second: UserMetrics) -> Contrast:
-    """Test ``first`` against ``second`` with users and training runs random.
+def matched(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[UserMetrics, UserMetrics]:
+    """Return the two sides of a test: the models, or their differences run by run and zero.
 
-    Both must have the same users in the same columns. Not testable with fewer than three seeds of a model
-    that is not deterministic, or where nothing varies.
+    Args:
+        first: (seeds, users).
+        second: the same users; where ``paired``, row by row the same runs.
+        paired: whether the runs share trained weights.
 
     Raises:
-        ValueError: the numbers of users differ, or are below two.
+        ValueError: the users differ, or the runs where they are paired.
     """
-    if first.users != second.users or first.users < 2:
-        raise ValueError(f"expected the same two or more users, got {first.users} and {second.users}")
-    difference = first.mean - second.mean
-    if reason := seeds_missing(first, second):
-        return Contrast("crossed", difference, reason=reason)
-    seeds = _seed_variance(first) + _seed_variance(second)
-    users = float((first.user_means - second.user_means).var(ddof=1)) / first.users
-    residual = _residual_variance(first) + _residual_variance(second)
-    variance = max(seeds + users - residual, seeds, users)
-    if math.sqrt(variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
-        return Contrast("crossed", difference, reason=NO_VARIATION)
-    spread = users**2 / (first.users - 1)
-    for model in (first, second):
-        if not model.deterministic:
-            spread += _seed_variance(model) ** 2 / (model.seeds - 1)
-    return Contrast("crossed", difference, math.sqrt(variance), variance**2 / spread)
+    if first.users != second.users:
+        raise ValueError(f"expected the same users, got {first.users} and {second.users}")
+    return (first.minus(second), UserMetrics.zero(first.users)) if paired else (first, second)
 
 
-def _seed_variance(model: UserMetrics) -> float:
-    """Variance of the grand mean that comes from training runs (with its share of users × runs)."""
-    return 0.0 if model.deterministic else model.seed_sd**2 / model.seeds
+def crossed(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Contrast:
+    """Test ``first`` against ``second`` with users and training runs random.
 
+    Both must have the same users in the same columns, and the same runs in the same rows where ``paired``.
+    Not testable with one user, with fewer than three seeds of a model that is not deterministic, or where
+    nothing varies.
 
-def _residual_variance(model: UserMetrics) -> float:
-    """Variance of the grand mean that comes from users × runs: residual mean square / cells."""
-    if model.deterministic:
-        return 0.0
-    fitted = model.seed_means[:, None] + model.user_means - model.mean  # (seeds, users)
-    freedom = (model.seeds - 1) * (model.users - 1)
-    return float(np.square(model.values - fitted).sum()) / freedom / model.values.size
+    Raises:
+        ValueError: the numbers of users differ, or those of runs where they are paired.
+    """
+    name, difference = PAIRED if paired else CROSSED, first.mean - second.mean
+    left, right = matched(first, second, paired)
+    if reason := seeds_missing(left, right) or (ONE_USER if first.users < 2 else ""):
+        return Contrast(name, difference, reason=reason)
+    sources = sources_of(left, right)
+    if math.sqrt(sources.variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
+        return Contrast(name, difference, reason=NO_VARIATION)
+    return Contrast(name, difference, math.sqrt(sources.variance), sources.df)

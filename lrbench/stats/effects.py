@@ -30,45 +30,56 @@ class Relative:
     value: float
     low: float
     high: float
+    log_error: float
+    """Standard error of the logarithm of the ratio."""
 
 
 @dataclass(frozen=True)
 class UserCounts:
-    """On how many users the first model is better, equal, worse (means over runs)."""
+    """On how many users the first model is better, equal, worse (means over runs).
+
+    More runs make means smoother and ties rarer: compare counts only between equal numbers of seeds.
+    """
 
     wins: int
     ties: int
     losses: int
 
 
-def relative_difference(first: UserMetrics, second: UserMetrics) -> Relative:
+def relative_difference(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Relative:
     """``first / second - 1`` with a 95 % interval in which users and runs are random.
 
     The interval is made on the logarithm of the ratio. To first order the variance of log(mean_A / mean_B)
     is that of mean(y_A / mean_A) - mean(y_B / mean_B) (delta method), which the crossed test estimates.
     """
     if min(first.mean, second.mean) <= 0:
-        return Relative(math.nan, math.nan, math.nan)
+        return Relative(math.nan, math.nan, math.nan, math.nan)
     ratio = first.mean / second.mean
-    contrast = crossed(first.scaled(1 / first.mean), second.scaled(1 / second.mean))
+    contrast = crossed(first.scaled(1 / first.mean), second.scaled(1 / second.mean), paired)
     if not contrast.testable:
-        return Relative(ratio - 1, math.nan, math.nan)
+        return Relative(ratio - 1, math.nan, math.nan, math.nan)
     low, high = contrast.interval()
-    return Relative(ratio - 1, ratio * math.exp(low) - 1, ratio * math.exp(high) - 1)
+    return Relative(ratio - 1, ratio * math.exp(low) - 1, ratio * math.exp(high) - 1, contrast.standard_error)
 
 
 def paired_effect(first: UserMetrics, second: UserMetrics) -> float:
     """Standardised paired difference d: mean over standard deviation of the users' differences.
 
-    NaN where all users differ by the same amount.
+    The differences are of means over runs, so d grows with the number of runs: compare it only between
+    reports with equal numbers of seeds. NaN for one user, or where all users differ by the same amount.
     """
+    if first.users < 2:
+        return math.nan
     differences = first.user_means - second.user_means
     spread = float(differences.std(ddof=1))
     return float(differences.mean()) / spread if spread > TIE else math.nan
 
 
 def probability_of_superiority(first: UserMetrics, second: UserMetrics) -> float:
-    """P(A > B): the share of pairs of runs in which the first model's mean is higher, ties half."""
+    """P(A > B): the share of pairs of runs in which the first model's mean is higher, ties half.
+
+    Every run of one is held against every run of the other, whether or not runs are paired.
+    """
     gaps = first.seed_means[:, None] - second.seed_means  # (first seeds, second seeds)
     return float((gaps > 0).mean() + (gaps == 0).mean() / 2)
 

@@ -1,7 +1,8 @@
 """Are two models the same for practice? Two one-sided tests inside a region of practical equivalence.
 
 A large p-value is no evidence for "no difference"; an interval inside the region is (Schuirmann 1987;
-for the region, Benavoli et al. 2017).
+for the region, Benavoli et al. 2017). The region is fixed before the runs: a margin that grew with the
+spread of runs would call two models equivalent because one run collapsed.
 """
 
 import math
@@ -10,37 +11,42 @@ from dataclasses import dataclass
 from scipy import stats
 
 from lrbench.stats.contrast import Contrast
-from lrbench.stats.user_metrics import UserMetrics
 
-__all__ = ["Equivalence", "equivalence", "practical_margin"]
+__all__ = ["Equivalence", "equivalence"]
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Outcome of the two one-sided tests."""
+    """Outcome of the two one-sided tests; NaN where not testable."""
 
     margin: float
     """Differences smaller than this do not matter in practice."""
 
     p: float
-    """The larger of the two one-sided p-values; NaN where not testable."""
+    """The larger of the two one-sided p-values."""
+
+    shown: float
+    """The smallest margin that these runs would have shown: the farther end of the 90 % interval."""
+
+    reach: float
+    """Half the width of the 90 % interval: no smaller margin can be shown, whatever the difference."""
 
     @property
     def equivalent(self) -> bool:
         """Whether the 90 % interval lies inside ± margin, which is p ≤ 0.05."""
         return self.p <= 0.05
 
-
-def practical_margin(baseline: UserMetrics) -> float:
-    """1 % of the baseline's mean, or the standard deviation of its runs where that is larger."""
-    spread = baseline.seed_sd
-    return max(0.01 * abs(baseline.mean), 0.0 if math.isnan(spread) else spread)
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether even two models without any observed difference could not be shown to be equivalent."""
+        return self.reach > self.margin
 
 
 def equivalence(contrast: Contrast, margin: float) -> Equivalence:
     """Test whether the difference lies inside ± ``margin``."""
     if not contrast.testable:
-        return Equivalence(margin, math.nan)
+        return Equivalence(margin, math.nan, math.nan, math.nan)
     above = stats.t.sf((contrast.difference + margin) / contrast.standard_error, contrast.df)
     below = stats.t.sf((margin - contrast.difference) / contrast.standard_error, contrast.df)
-    return Equivalence(margin, float(max(above, below)))
+    reach = float(stats.t.isf(0.05, contrast.df)) * contrast.standard_error
+    return Equivalence(margin, float(max(above, below)), abs(contrast.difference) + reach, reach)

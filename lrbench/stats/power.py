@@ -1,35 +1,51 @@
-"""The smallest difference that a comparison could have found, printed beside what it found.
+"""What a comparison could have found: the smallest difference, and the runs that a given one takes.
 
-With standard error e and df degrees of freedom a two-sided t test at level α has power 1 - β for
-
-    δ = (t(1 - α/2, df) + t(1 - β, df)) · e
-
-(the usual approximation of the noncentral t). For seed noise alone, two models with S runs each and
-standard deviation σ, e = σ √(2 / S) and df = 2 S - 2: δ = 3.0 σ, 2.0 σ, 1.3 σ with S = 3, 5, 10. Before any
-correction for several tests.
+With standard error e and df degrees of freedom a two-sided t test at level α finds a true difference δ with
+probability P(T > t(1 - α/2, df)), T noncentral t with noncentrality δ / e. (The other tail adds less than
+10⁻⁶ at a power of 80 %.) The level is that of the family: α over its number of tests, which is Holm's first
+step. Both answers are estimates, since e itself is estimated from few runs.
 """
 
 import math
 
-from scipy import stats
+from scipy import special, stats
 
 from lrbench.stats.contrast import Contrast
+from lrbench.stats.user_metrics import MIN_SEEDS
+from lrbench.stats.variance import Sources
 
-__all__ = ["minimum_detectable", "seed_noise_detectable"]
+__all__ = ["POWER", "minimum_detectable", "seeds_to_find"]
 
-
-def minimum_detectable(contrast: Contrast, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Smallest true difference found with probability ``power``; NaN where not testable."""
-    return _quantiles(contrast.df, power, alpha) * contrast.standard_error
-
-
-def seed_noise_detectable(seed_sd: float, seeds: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The same from seed noise alone: two models with ``seeds`` runs of standard deviation ``seed_sd``."""
-    if seeds < 2:
-        return math.nan
-    return _quantiles(2.0 * seeds - 2.0, power, alpha) * seed_sd * math.sqrt(2 / seeds)
+POWER = 0.8
+MOST_SEEDS = 1000
+"""More training runs than anybody would make."""
 
 
-def _quantiles(df: float, power: float, alpha: float) -> float:
-    """Return t(1 - α/2, df) + t(power, df)."""
-    return float(stats.t.isf(alpha / 2, df) + stats.t.ppf(power, df))
+def minimum_detectable(contrast: Contrast, alpha: float = 0.05) -> float:
+    """Smallest true difference found with probability 80 %; NaN where not testable."""
+    return _factor(contrast.df, alpha) * contrast.standard_error
+
+
+def seeds_to_find(sources: Sources, difference: float, alpha: float = 0.05) -> int | None:
+    """Number of seeds of every model that would find a true difference with probability 80 %.
+
+    Returns:
+        At least 3; none where a thousand seeds would not do, so that only more users can help.
+    """
+
+    def found(seeds: int) -> bool:
+        projected = sources.with_seeds(seeds)
+        return _factor(projected.df, alpha) * math.sqrt(projected.variance) <= abs(difference)
+
+    if not found(MOST_SEEDS):
+        return None
+    few, enough = MIN_SEEDS - 1, MOST_SEEDS
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if found(middle) else (middle, enough)
+    return enough
+
+
+def _factor(df: float, alpha: float) -> float:
+    """The difference that is found, in standard errors."""
+    return float(special.nctdtrinc(df, 1 - POWER, stats.t.isf(alpha / 2, df)))

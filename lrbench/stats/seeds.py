@@ -1,6 +1,8 @@
 """Does a change matter beyond training luck on this fixed set of users? Tests on the means of runs.
 
-Runs are not paired by seed: seed 3 of one model has nothing in common with seed 3 of another.
+Runs are not paired by seed. One seed gives models of one width the same first item table and the same order
+of rows, so their runs may be positively correlated; ignoring that costs power and no validity. Runs that
+share trained weights are compared as differences, see :func:`lrbench.stats.crossed.matched`.
 """
 
 import math
@@ -24,14 +26,20 @@ class SeedPermutation:
 
     p: float
     floor: float
-    """The smallest p-value that this many runs can reach."""
+    """The smallest p-value that this many runs can reach; NaN for a deterministic model."""
 
     reason: str = ""
     """Why it is not testable; empty where it is."""
 
 
 def welch_seeds(first: UserMetrics, second: UserMetrics) -> Contrast:
-    """Welch's t test on seed means; a deterministic model counts as a known constant."""
+    """Welch's t test on seed means; a deterministic model counts as a known constant.
+
+    Raises:
+        ValueError: the numbers of users differ.
+    """
+    if first.users != second.users:
+        raise ValueError(f"expected the same users, got {first.users} and {second.users}")
     difference = first.mean - second.mean
     random = [model for model in (first, second) if not model.deterministic]
     reason = seeds_missing(first, second) or ("" if random else "neither model depends on the seed")
@@ -53,9 +61,11 @@ def permutation_floor(first_seeds: int, second_seeds: int) -> float:
 def permute_seeds(first: UserMetrics, second: UserMetrics, family_size: int = 1) -> SeedPermutation:
     """Permutation test on seed means: exact while there are at most 200,000 splits of the runs.
 
-    Not testable with fewer than four runs of either model, or where ``family_size`` tests under Holm push
-    even the smallest reachable p-value above 0.05.
+    A deterministic model has no runs to permute. Not testable with fewer than four runs of either model, or
+    where ``family_size`` tests under Holm push even the smallest reachable p-value above 0.05.
     """
+    if first.deterministic or second.deterministic:
+        return SeedPermutation(math.nan, math.nan, "a deterministic model has no runs to permute")
     floor = permutation_floor(first.seeds, second.seeds)
     if min(first.seeds, second.seeds) < MIN_PERMUTATION_SEEDS:
         needed = f"a permutation of runs needs {MIN_PERMUTATION_SEEDS} seeds of each model"

@@ -4,15 +4,18 @@ Rows of two models that are compared may differ in number (seeds need not match)
 column ``u`` is the same user with the same held-out item in both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lrbench.arrays import Floats
 
 __all__ = ["MIN_SEEDS", "UserMetrics"]
 
+Users = NDArray[np.bool_] | NDArray[np.integer] | slice
 
 MIN_SEEDS = 3
 """Training runs below which nothing is said about training variance."""
@@ -78,6 +81,28 @@ class UserMetrics:
     def few_seeds(self) -> bool:
         """Whether there are too few runs to say anything about training variance."""
         return not self.deterministic and self.seeds < MIN_SEEDS
+
+    def minus(self, other: "UserMetrics") -> "UserMetrics":
+        """Return the differences, run by run and user by user.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        if self.values.shape != other.values.shape:
+            raise ValueError(
+                f"expected the same runs and users, got {self.values.shape} and {other.values.shape}"
+            )
+        return UserMetrics(self.values - other.values, self.deterministic and other.deterministic)
+
+    @classmethod
+    def zero(cls, users: int) -> "UserMetrics":
+        """Return a deterministic model whose metric is zero for every user."""
+        return cls(np.zeros((1, users)), deterministic=True)
+
+    def only(self, runs: Sequence[int] | slice = slice(None), users: Users = slice(None)) -> "UserMetrics":
+        """Return the given runs and users; a deterministic model keeps its one run."""
+        rows = slice(None) if self.deterministic else runs
+        return UserMetrics(self.values[rows][:, users], self.deterministic)
 
     def scaled(self, factor: float) -> "UserMetrics":
         """Return the same values times ``factor``."""

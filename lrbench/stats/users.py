@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from lrbench.stats.contrast import NO_VARIATION, Contrast
+from lrbench.stats.contrast import NO_VARIATION, ONE_USER, Contrast
 from lrbench.stats.user_metrics import UserMetrics
 
 __all__ = ["paired_users", "sign_flip"]
@@ -22,6 +22,8 @@ BLOCK_BYTES = 1 << 24
 def paired_users(first: UserMetrics, second: UserMetrics) -> Contrast:
     """Paired t test over users on the means over runs, U - 1 degrees of freedom."""
     differences = first.user_means - second.user_means  # (users,)
+    if first.users < 2:
+        return Contrast("paired users", first.mean - second.mean, reason=ONE_USER)
     error = float(differences.std(ddof=1)) / math.sqrt(first.users)
     reason = "" if error > 1e-12 * float(np.abs(differences).max()) else NO_VARIATION
     if reason:

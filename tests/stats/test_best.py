@@ -2,6 +2,7 @@ import numpy as np
 from matrices import model
 
 from lrbench.stats.best import tied_with_best
+from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 
 
@@ -15,6 +16,18 @@ def test_close_models_tie_and_far_ones_do_not() -> None:
     assert tied_with_best(models) == [False, True, True, False]
 
 
+def test_every_pair_could_have_been_the_one_tested() -> None:
+    """Of five models the best meets four others, but ten pairs were there to choose from."""
+    generator = np.random.default_rng(5)
+    models = [model(generator, shift=0.02 * place) for place in range(5)]
+    best = int(np.argmax([each.mean for each in models]))
+    p_values = {place: crossed(models[best], models[place]).p for place in range(5) if place != best}
+    smallest = min(p_values, key=p_values.__getitem__)
+    between = p_values[smallest] * 7  # four comparisons would reject at this level, ten do not
+    assert tied_with_best(models, between)[smallest] is True
+    assert tied_with_best(models, p_values[smallest] * 10.01)[smallest] is False
+
+
 def test_unknown_with_few_seeds() -> None:
     generator = np.random.default_rng(1)
     assert tied_with_best([model(generator, 2), model(generator, 2, shift=1)]) == [None, True]
@@ -23,3 +36,13 @@ def test_unknown_with_few_seeds() -> None:
 def test_equal_means_tie_whatever_can_be_tested() -> None:
     same = UserMetrics(np.full((2, 4), 0.5))
     assert tied_with_best([same, same]) == [True, True]
+
+
+def test_pairs_may_be_tested_in_a_way_of_their_own() -> None:
+    generator = np.random.default_rng(2)
+    luck = generator.normal(0, 0.3, (4, 1)) + generator.normal(0, 0.1, (4, 60))
+    first = UserMetrics(1 + luck)
+    second = UserMetrics(0.9 + luck + generator.normal(0, 0.02, (4, 60)))
+    assert tied_with_best([first, second]) == [True, True]
+    pairs = [first, second]
+    assert tied_with_best(pairs, test=lambda a, b: crossed(pairs[a], pairs[b], paired=True)) == [True, False]

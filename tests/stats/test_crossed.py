@@ -5,9 +5,9 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from matrices import model, pairs
+from matrices import model, pairs, shared_luck
 
-from lrbench.stats.crossed import crossed
+from lrbench.stats.crossed import CROSSED, PAIRED, crossed
 from lrbench.stats.user_metrics import UserMetrics
 
 
@@ -110,3 +110,35 @@ def test_order_of_users_and_seeds_does_not_matter(
     rows = [*order, *range(3, first.seeds)]
     mixed = crossed(UserMetrics(first.values[rows][:, users]), UserMetrics(second.values[:, users]))
     assert mixed.p == pytest.approx(crossed(first, second).p)
+
+
+def test_one_user_is_data() -> None:
+    one = UserMetrics(np.array([[0.1], [0.2], [0.3]]))
+    assert crossed(one, one.scaled(2)).reason == "1 of the at least 2 users that a test needs"
+
+
+def test_paired_runs_are_a_test_of_their_differences() -> None:
+    first, second = shared_luck(np.random.default_rng(0))
+    result = crossed(first, second, paired=True)
+    against_zero = crossed(UserMetrics(first.values - second.values), UserMetrics.zero(first.users))
+    assert (result.test, against_zero.test) == (PAIRED, CROSSED)
+    assert (result.difference, result.standard_error, result.df) == pytest.approx(
+        (against_zero.difference, against_zero.standard_error, against_zero.df)
+    )
+
+
+def test_pairing_finds_what_shared_luck_hides() -> None:
+    first, second = shared_luck(np.random.default_rng(1), gap=0.05)
+    assert crossed(first, second).p > 0.05
+    assert crossed(first, second, paired=True).p < 0.05
+
+
+def test_paired_runs_keep_their_level() -> None:
+    generator = np.random.default_rng(2)
+    false = sum(crossed(*shared_luck(generator), paired=True).p <= 0.05 for _ in range(400))
+    assert 4 <= false <= scipy.stats.binom(400, 0.05).ppf(0.999)
+
+
+def test_runs_that_cannot_be_paired_are_refused() -> None:
+    with pytest.raises(ValueError, match="the same runs"):
+        crossed(UserMetrics(np.ones((3, 3))), UserMetrics(np.ones((4, 3))), paired=True)

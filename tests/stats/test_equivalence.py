@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
-from lrbench.stats.equivalence import equivalence, practical_margin
+from lrbench.stats.equivalence import equivalence
 from lrbench.stats.user_metrics import UserMetrics
 
 
@@ -36,8 +36,16 @@ def test_not_testable_is_not_equivalent() -> None:
     assert not result.equivalent
 
 
-def test_margin_is_one_percent_or_the_seed_spread() -> None:
-    wide = UserMetrics(np.array([[0.1, 0.1], [0.2, 0.2], [0.3, 0.3]]))
-    assert practical_margin(wide) == pytest.approx(0.1)
-    assert practical_margin(UserMetrics(np.full((1, 3), 0.4), deterministic=True)) == pytest.approx(0.004)
-    assert practical_margin(UserMetrics(np.full((1, 3), 0.4))) == pytest.approx(0.004)
+@given(st.floats(-2, 2), st.floats(0.05, 2), st.floats(2, 50))
+def test_the_margin_that_would_have_been_shown_is_the_smallest(
+    difference: float, error: float, df: float
+) -> None:
+    contrast = Contrast("any", difference, error, df)
+    shown = equivalence(contrast, 1.0).shown
+    assert equivalence(contrast, shown * (1 + 1e-9)).equivalent
+    assert not equivalence(contrast, shown * (1 - 1e-9)).equivalent
+
+
+def test_out_of_reach_even_without_any_difference() -> None:
+    assert equivalence(Contrast("any", 0.0, 1.0, 10.0), 1.8).out_of_reach
+    assert not equivalence(Contrast("any", 5.0, 1.0, 10.0), 1.9).out_of_reach

@@ -61,3 +61,16 @@ def test_three_seeds_or_a_large_family_are_not_testable() -> None:
     five = runs(5, 6, 7, 8, 9), runs(0, 1, 2, 3, 4)
     assert permute_seeds(*five, family_size=6).reason == ""
     assert "family of 7" in permute_seeds(*five, family_size=7).reason
+
+
+def test_other_users_are_refused() -> None:
+    generator = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="got 5 and 6"):
+        welch_seeds(model(generator, users=5), model(generator, users=6))
+
+
+def test_a_deterministic_model_has_no_runs_to_permute() -> None:
+    fixed = UserMetrics(np.ones((1, 9)), deterministic=True)
+    result = permute_seeds(model(np.random.default_rng(0), seeds=6, users=9), fixed)
+    assert math.isnan(result.floor)
+    assert result.reason == "a deterministic model has no runs to permute"

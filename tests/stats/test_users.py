@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -46,3 +48,10 @@ def test_sign_flip_never_reaches_zero() -> None:
 
 def test_sign_flip_of_equal_models_is_one() -> None:
     assert sign_flip(single(0.1, 0.4), single(0.1, 0.4), np.random.default_rng(0), draws=10) == 1
+
+
+def test_one_user_is_data_without_a_warning() -> None:
+    one = UserMetrics(np.array([[0.5]]), deterministic=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert paired_users(one, one).reason == "1 of the at least 2 users that a test needs"

@@ -1,0 +1,76 @@
+"""Does thinking longer help? Differences between depths of the same weights, and their shape in words.
+
+The depths of a run share its weights, so they are compared run by run. A slope over depth would mislead: a
+model trained at about one depth is often worse at depth 1 and flat from there on, and a straight line
+through that has a slope with a tiny p-value.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from lrbench.stats.contrast import Contrast
+from lrbench.stats.crossed import crossed
+from lrbench.stats.user_metrics import UserMetrics
+from lrbench.stats.users import paired_users
+
+__all__ = ["depth_contrast", "depth_shape", "shallowest_depth"]
+
+
+def depth_contrast(by_depth: Mapping[int, UserMetrics], depth: int, reference: int) -> Contrast:
+    """Test the metric at one depth against that at another, run by run."""
+    return crossed(by_depth[depth], by_depth[reference], paired=True)
+
+
+def shallowest_depth(by_depth: Mapping[int, UserMetrics]) -> int:
+    """Choose the shallowest depth within one standard error of the best.
+
+    Given validation metrics, this is the one-standard-error rule (Breiman et al. 1984), with the standard
+    error over users of the difference from the best depth: the choice is for these weights.
+    """
+    best = max(by_depth, key=lambda depth: by_depth[depth].mean)
+    for depth in sorted(by_depth):
+        contrast = paired_users(by_depth[best], by_depth[depth])
+        error = 0.0 if math.isnan(contrast.standard_error) else contrast.standard_error
+        if contrast.difference <= error:
+            return depth
+    return best
+
+
+def depth_shape(by_depth: Mapping[int, UserMetrics], alpha: float = 0.05) -> str:
+    """Say in words how the metric goes with depth; descriptive, each depth tested by itself.
+
+    A depth is level with the best unless the paired test separates them at ``alpha``. Empty where runs are
+    too few to test.
+    """
+    depths = sorted(by_depth)
+    best = max(depths, key=lambda depth: by_depth[depth].mean)
+    contrasts = {depth: depth_contrast(by_depth, best, depth) for depth in depths if depth != best}
+    by_luck = [contrast for contrast in contrasts.values() if contrast.testable]
+    if not by_luck and any(contrast.difference != 0 for contrast in contrasts.values()):
+        return ""
+    level = [d for d in depths if d == best or not contrasts[d].testable or contrasts[d].p > alpha]
+    lower = [d for d in depths if d not in level]
+    if not lower:
+        return "flat: no depth differs from the best"
+    if len(level) == 1:
+        return _around_one(best, depths)
+    if level == depths[len(lower) :]:
+        return f"lower up to depth {lower[-1]}, flat from {level[0]} on"
+    if level == depths[: len(level)]:
+        return f"flat up to depth {level[-1]}, then falls"
+    verb = "is" if len(lower) == 1 else "are"
+    return f"{_named(lower)} {verb} lower, the others are level"
+
+
+def _around_one(best: int, depths: Sequence[int]) -> str:
+    if best == depths[0]:
+        return f"falls from depth {best} on"
+    if best == depths[-1]:
+        return f"rises up to depth {best}, the deepest"
+    return f"peaks at depth {best}, then falls"
+
+
+def _named(depths: Sequence[int]) -> str:
+    if len(depths) == 1:
+        return f"depth {depths[0]}"
+    return f"depths {', '.join(map(str, depths[:-1]))} and {depths[-1]}"

@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from lrbench.stats.crossed import crossed
+from lrbench.stats.groups import group_contrasts, interaction_p, quartiles
+from lrbench.stats.user_metrics import UserMetrics
+
+GROUPS = np.repeat([0, 1, 2, 3], [40, 60, 50, 50])
+
+
+def made(generator: np.random.Generator, gains: list[float], seeds: int = 3) -> UserMetrics:
+    """Runs have luck as a whole and in each group."""
+    luck = generator.normal(0, 0.05, (seeds, 1)) + generator.normal(0, 0.1, (seeds, 4))[:, GROUPS]
+    steady = generator.normal(1, 1, 200) + np.array(gains)[GROUPS]
+    return UserMetrics(steady + luck + generator.normal(0, 1, (seeds, 200)))
+
+
+def test_equal_values_share_a_quartile() -> None:
+    groups = quartiles(np.array([1, 1, 1, 1, 2, 3, 4, 5]))
+    assert groups.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert quartiles(np.array([7, 7, 7])).tolist() == [0, 0, 0]
+
+
+def test_a_group_is_the_crossed_test_of_its_users() -> None:
+    generator = np.random.default_rng(0)
+    first, second = made(generator, [1, 0, 0, 0]), made(generator, [0, 0, 0, 0])
+    contrasts = group_contrasts(first, second, GROUPS, paired=False)
+    assert len(contrasts) == 4
+    expected = crossed(UserMetrics(first.values[:, 40:100]), UserMetrics(second.values[:, 40:100]))
+    assert contrasts[1].interval() == pytest.approx(expected.interval())
+    assert contrasts[1].difference == pytest.approx(expected.difference)
+    assert contrasts[0].p < 0.05
+
+
+def test_an_equal_gain_everywhere_is_no_interaction() -> None:
+    generator = np.random.default_rng(1)
+    pairs = ((made(generator, [0.5] * 4), made(generator, [0] * 4)) for _ in range(300))
+    false = sum(interaction_p(*pair, GROUPS, paired=False) <= 0.05 for pair in pairs)
+    assert false <= scipy.stats.binom(300, 0.05).ppf(0.999)
+
+
+def test_a_gain_in_one_group_alone_is_found() -> None:
+    generator = np.random.default_rng(2)
+    first, second = made(generator, [0, 0, 0, 2.0], 5), made(generator, [0, 0, 0, 0], 5)
+    assert interaction_p(first, second, GROUPS, paired=False) < 0.01
+
+
+def test_between_two_groups_it_is_one_comparison() -> None:
+    """Of deterministic models it is Welch's numerator, with users varying within groups."""
+    generator = np.random.default_rng(3)
+    differences, groups = generator.normal(size=60), np.repeat([0, 1], 30)
+    first = UserMetrics(differences[None], deterministic=True)
+    p = interaction_p(first, UserMetrics.zero(60), groups, paired=False)
+    expected = scipy.stats.ttest_ind(differences[:30], differences[30:]).pvalue
+    assert p == pytest.approx(expected, rel=0.05)
+
+
+def test_one_group_or_few_seeds_is_not_testable() -> None:
+    generator = np.random.default_rng(4)
+    pair = made(generator, [0] * 4, 2), made(generator, [0] * 4, 2)
+    assert math.isnan(interaction_p(*pair, GROUPS, paired=False))
+    assert math.isnan(interaction_p(*pair, np.zeros(200, dtype=np.int64), paired=False))

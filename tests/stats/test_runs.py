@@ -1,0 +1,49 @@
+import math
+
+import numpy as np
+import pytest
+from matrices import model
+
+from lrbench.stats.crossed import crossed
+from lrbench.stats.runs import collapsed_runs, leave_one_run_out
+from lrbench.stats.user_metrics import UserMetrics
+
+
+@pytest.mark.parametrize(
+    ("means", "places"),
+    [
+        ([0.10, 0.101, 0.05, 0.099, 0.1], [2]),
+        ([0.10, 0.101, 0.04], [2]),
+        ([0.10, 0.101, 0.09], []),  # far by the median deviation, but only a tenth lower
+        ([0.10, 0.08, 0.06, 0.04], []),
+        ([0.10, 0.101, 0.3], []),
+        ([0.1, 0.0], []),
+    ],
+)
+def test_runs_far_below_the_others(means: list[float], places: list[int]) -> None:
+    assert collapsed_runs(np.array(means)) == places
+
+
+def test_without_each_run_of_each_model() -> None:
+    first, second = model(np.random.default_rng(0), 4, 30, 0.3), model(np.random.default_rng(1), 5, 30)
+    contrasts = [crossed(UserMetrics(np.delete(first.values, run, 0)), second) for run in range(4)]
+    contrasts += [crossed(first, UserMetrics(np.delete(second.values, run, 0))) for run in range(5)]
+    result = leave_one_run_out(first, second, paired=False)
+    assert result.low == min(contrast.difference for contrast in contrasts)
+    assert result.high == max(contrast.difference for contrast in contrasts)
+    assert result.largest_p == max(contrast.p for contrast in contrasts)
+
+
+def test_paired_runs_leave_together() -> None:
+    first, second = model(np.random.default_rng(0), 4, 30), model(np.random.default_rng(1), 4, 30)
+    gaps = [np.delete(first.values - second.values, run, 0).mean() for run in range(4)]
+    result = leave_one_run_out(first, second, paired=True)
+    assert (result.low, result.high) == pytest.approx((min(gaps), max(gaps)))
+
+
+def test_three_runs_give_a_range_without_a_test() -> None:
+    fixed = UserMetrics(np.ones((1, 30)), deterministic=True)
+    result = leave_one_run_out(model(np.random.default_rng(0), 3, 30), fixed, paired=False)
+    assert result.low < result.high
+    assert math.isnan(result.largest_p)
+    assert math.isnan(leave_one_run_out(fixed, fixed, paired=False).low)
