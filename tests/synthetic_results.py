@@ -41,6 +41,12 @@ class Made:
     match: float = 0.4
     """Spread of how well it suits a user."""
 
+    recipe: str = ""
+    """Models of one recipe share their parameters, and the luck of their runs; none: a recipe of its own."""
+
+    stages: tuple[str, ...] = ()
+    """None: those usual for the model."""
+
     record: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``trial.json`` that differ from the usual ones."""
 
@@ -97,8 +103,9 @@ def make_ranks(made: Made, dataset: str, seed: int, users: int = USERS) -> pl.Da
     """Ranks whose logarithm is taste of the user - skill - luck of the run - noise."""
     taste = _generator(dataset, "taste").normal(4.0, 1.5, users)
     match = _generator(dataset, made.label, "match").normal(0, made.match, users)
-    luck = _generator(dataset, made.label, seed).normal(0, 0.0 if made.deterministic else made.luck)
-    noise = _generator(dataset, made.label, seed, "noise")
+    recipe = made.recipe or made.label
+    luck = _generator(dataset, recipe, seed).normal(0, 0.0 if made.deterministic else made.luck)
+    noise = _generator(dataset, recipe, seed, "noise")
     parts = []
     for split in ("valid", "test"):
         for draw in range(made.draws):
@@ -148,14 +155,14 @@ def _history(made: Made, seed: int) -> pl.DataFrame:
 
 
 def _config(made: Made, dataset: str, seed: int) -> TrialConfig:
-    names = ("spt", "rpt") if made.model == "lares" else ("supervised",)
+    usual = ("spt", "rpt") if made.model == "lares" else ("supervised",)
     return TrialConfig(
         dataset=dataset,
         fingerprint="f00d",
         protocol=find_protocol("loo-20"),
         model=made.model,
-        params={"label": made.label},
-        stages=tuple(StageConfig(name=name, training=TrainingConfig()) for name in names),
+        params={"label": made.recipe or made.label},
+        stages=tuple(StageConfig(name=name, training=TrainingConfig()) for name in made.stages or usual),
         evaluation=EvaluationConfig(depths=made.depths, draws=made.draws),
         seed=seed,
     )

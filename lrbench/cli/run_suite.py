@@ -25,7 +25,7 @@ from lrbench.execution.trial import TrialOrder
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
-from lrbench.store.suites import merged, read_suite, write_suite
+from lrbench.store.suites import declared, merged, read_suite, write_suite
 from lrbench.store.trials import read_record
 from lrbench.wording import counted, duration
 
@@ -167,7 +167,7 @@ def _remember(plan: Plan, results: Results) -> None:
         old = read_suite(path) if path.exists() else None
     except RequestError:
         old = None  # of another version: nothing in it can be kept
-    write_suite(merged(plan.record, old), path)
+    write_suite(declared(merged(plan.record, old), old, results), path)
 
 
 def _order(

@@ -93,7 +93,13 @@ class Comparison(FrozenConfig):
     """``[comparison]``."""
 
     proposed: Names = ()
-    """Labels whose comparisons with all others form the confirmatory family."""
+    """Labels that are tested: against other systems, and against their own controls."""
+
+    against: Names = ()
+    """Labels that the proposed ones are tested against as systems; none: all that are no control."""
+
+    margin: float = Field(default=0.02, gt=0, lt=1)
+    """Differences below this share of the other row's mean do not matter in practice."""
 
 
 class SuiteFile(FrozenConfig):
@@ -139,7 +145,7 @@ class Suite(FrozenConfig):
     training: Table
     evaluation: Evaluation
     models: tuple[Entry, ...]
-    proposed: tuple[str, ...]
+    comparison: Comparison
     text: str = ""
     """The file as written."""
 
@@ -164,12 +170,7 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         expanded = _expand(_inherit(entry, resolved, where), where)
         rows += expanded
         resolved |= {row.label: row for row in expanded}
-    unknown = [label for label in file.comparison.proposed if label not in resolved]
-    if unknown:
-        raise RequestError(
-            f'{where}: comparison.proposed names "{unknown[0]}", which is no label.',
-            did_you_mean(unknown[0], resolved),
-        )
+    _check_comparison(file.comparison, resolved, where)
     return Suite(
         name=file.name,
         protocol=find_protocol(file.protocol),
@@ -179,8 +180,24 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         training=file.training,
         evaluation=file.evaluation,
         models=tuple(rows),
-        proposed=file.comparison.proposed,
+        comparison=file.comparison,
     )
+
+
+def _check_comparison(comparison: Comparison, labels: Mapping[str, Entry], where: str) -> None:
+    for option, names in (("proposed", comparison.proposed), ("against", comparison.against)):
+        for name in names:
+            if name not in labels:
+                raise RequestError(
+                    f'{where}: comparison.{option} names "{name}", which is no label.',
+                    did_you_mean(name, labels),
+                )
+    for name in comparison.against:
+        if name in comparison.proposed:
+            raise RequestError(
+                f'{where}: comparison.against names "{name}", which is proposed itself.',
+                "Leave it out of one of the two lists.",
+            )
 
 
 def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:

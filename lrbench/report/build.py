@@ -5,18 +5,23 @@ from dataclasses import dataclass, field, replace
 
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
+from lrbench.report.across import combine_datasets
 from lrbench.report.captions import caption_sentences
-from lrbench.report.checks import find_warnings
+from lrbench.report.checks import find_warnings, lacks_seeds
 from lrbench.report.choices import Choices, choose, rename_rows, shown_names
-from lrbench.report.comparisons import confirmatory_family, descriptive_comparisons
+from lrbench.report.comparisons import declared_comparisons, descriptive_comparisons
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
-from lrbench.report.label_metrics import Measured, measure, measure_depths
+from lrbench.report.depths import measure_depths
+from lrbench.report.families import declared_families
+from lrbench.report.label_metrics import Measured, measure
+from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
 from lrbench.report.published import load_publications, published_values
 from lrbench.report.quality_rows import make_rows
 from lrbench.report.report import DatasetNote, Report
 from lrbench.store.commands import command, command_to_run
+from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
@@ -75,9 +80,9 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
     masked = suite.protocol.mask_seen if options.masked is None else options.masked
     computed = tuple(dict.fromkeys((*metrics, suite.primary_metric)))
     measured = measure(finished, suite.datasets, suite.labels, computed, masked)
-    rows = make_rows(measured, metrics)
-    family = confirmatory_family(measured, suite.proposed, suite.primary_metric)
-    depths, trends = measure_depths(measured, suite.primary_metric, masked)
+    rows = make_rows(measured, metrics, find_twins(measured, list(suite.controls)))
+    declared = declared_comparisons(measured, suite)
+    depths, findings = measure_depths(measured, suite.primary_metric, masked)
     report = Report(
         suite=suite.name,
         protocol=suite.protocol,
@@ -89,13 +94,18 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         proposed=suite.proposed,
         baseline=baseline,
         rows=tuple(rows),
-        comparisons=tuple(family),
-        descriptive=tuple(
-            descriptive_comparisons(measured, suite.proposed, baseline, metrics, suite.primary_metric)
-        ),
+        comparisons=tuple(declared),
+        descriptive=tuple(descriptive_comparisons(measured, suite, baseline, metrics)),
+        families=tuple(declared_families(suite, declared)),
+        across=tuple(combine_datasets(declared)),
+        margin=suite.margin,
+        interim=bool(missing) or lacks_seeds(suite),
+        declarations=suite.declarations,
+        against=suite.against,
+        looks=tuple(read_looks(results.looks(suite.name))),
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
-        trends=tuple(trends),
+        depth_findings=tuple(findings),
         published=tuple(published_values(measured, load_publications())),
         controls=suite.controls,
         matches=suite.matches,
@@ -103,7 +113,7 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         provenance=make_provenance(finished, suite.text, options.command),
         curves=tuple(make_curves(finished)),
         rows_of_suite=len(suite.labels),
-        warnings=tuple(find_warnings(suite, results, measured, missing, rows, family)),
+        warnings=tuple(find_warnings(suite, results, measured, missing, rows, declared, findings)),
     )
     report = replace(report, caption=caption_sentences(report))
     datasets = [note.summary.name for note in report.datasets]

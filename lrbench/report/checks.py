@@ -4,23 +4,25 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 
-from lrbench.report.comparisons import SAME_TRIALS
+from lrbench.report.comparisons import SAME_RANKS
+from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
-from lrbench.report.report import Comparison, Row
+from lrbench.report.report import Row
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.contrast import NO_VARIATION
+from lrbench.stats.runs import collapsed_runs
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord
 from lrbench.wording import listed
 
-__all__ = ["find_warnings"]
+__all__ = ["find_warnings", "lacks_seeds"]
 
 TIE_SHARE = 0.01
 """Share of targets with an equal score above which ranks are coarse."""
 
-BY_REASON = {SAME_TRIALS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
+BY_REASON = {SAME_RANKS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
 """Why labels cannot be tested, beside too few seeds."""
 
 
@@ -31,6 +33,7 @@ def find_warnings(
     missing: Sequence[Cell],
     rows: Sequence[Row],
     comparisons: Sequence[Comparison],
+    depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
     run_anew = command_to_run(suite.name, results, "all")
@@ -39,9 +42,13 @@ def find_warnings(
         *_fewer_seeds(suite),
         *_above_achievable(measured),
         *_not_testable(comparisons),
+        *_collapsed(measured, suite.primary_metric),
+        *_dependent(comparisons),
+        *_depths(depths),
         *_within_seed_spread(rows),
         *_epoch_cap(measured),
-        *_ties(measured),
+        *_ties(measured, run_anew),
+        *_unequal_draws(measured),
         *_unverified(measured),
         *_unlike_runs(measured),
         *_unlike_code(measured, run_anew),
@@ -58,6 +65,11 @@ def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) 
         outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
         cause = f"{label} on {dataset} lacks {trials}; {outcome}."
         yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
+
+
+def lacks_seeds(suite: SuiteRecord) -> bool:
+    """Whether a dataset was run with some of the suite's seeds alone."""
+    return any(True for _ in _fewer_seeds(suite))
 
 
 def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
@@ -97,6 +109,37 @@ def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
         yield ReportWarning(kind, f"{count}{which}: {reason}.")
 
 
+def _collapsed(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarning]:
+    for entry in measured:
+        means = entry.metrics[metric].seed_means
+        for run in collapsed_runs(means):
+            cause = (
+                f"{entry.label} on {entry.dataset}: the run of seed {entry.seeds[run]} has "
+                f"{metric_title(metric)} {means[run]:.4f}, far below the median of its label, "
+                f"{sorted(means)[len(means) // 2]:.4f}."
+            )
+            yield ReportWarning(WarningKind.COLLAPSED_RUN, cause, label=entry.label, dataset=entry.dataset)
+
+
+def _dependent(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
+    for comparison in comparisons:
+        if comparison.variance is not None and comparison.variance.dependent:
+            cause = (
+                f"{comparison.proposed} and {comparison.baseline} on {comparison.dataset} were tested as "
+                "independent runs, but their differences vary less between users than such runs allow."
+            )
+            yield ReportWarning(
+                WarningKind.DEPENDENT_RUNS, cause, label=comparison.baseline, dataset=comparison.dataset
+            )
+
+
+def _depths(findings: Sequence[DepthFinding]) -> Iterator[ReportWarning]:
+    for found in findings:
+        if found.chosen == 0 < found.reported:
+            cause = f"Validation would choose depth 0 for {found.label} on {found.dataset}."
+            yield ReportWarning(WarningKind.DEPTH_ZERO, cause, label=found.label, dataset=found.dataset)
+
+
 def _within_seed_spread(rows: Sequence[Row]) -> Iterator[ReportWarning]:
     for dataset in dict.fromkeys(row.dataset for row in rows):
         here = [row for row in rows if row.dataset == dataset]
@@ -125,15 +168,26 @@ def _epoch_cap(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
             yield ReportWarning(WarningKind.EPOCH_CAP, cause, label=entry.label, dataset=entry.dataset)
 
 
-def _ties(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Trained models with equal scores; for a model that counts, ties are normal."""
+def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]:
+    """Ties of a deterministic model are normal, and their expectation is exact where they are known."""
     for entry in measured:
-        if entry.trials[0].record.parameters == 0:
-            continue
         share = max(trial.record.tie_share for trial in entry.trials)
-        if share > TIE_SHARE:
-            cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
+        if share <= TIE_SHARE:
+            continue
+        cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
+        if not entry.ties_known:
+            yield ReportWarning(WarningKind.TIES_UNKNOWN, cause, command, entry.label, entry.dataset)
+        elif not entry.deterministic:
             yield ReportWarning(WarningKind.TIES, cause, label=entry.label, dataset=entry.dataset)
+
+
+def _unequal_draws(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    for entry in measured:
+        draws = sorted({trial.record.draws for trial in entry.trials})
+        if len(draws) > 1:
+            numbers = listed([str(number) for number in draws])
+            cause = f"Runs of {entry.label} on {entry.dataset} were ranked with {numbers} draws of the noise."
+            yield ReportWarning(WarningKind.UNEQUAL_DRAWS, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:

@@ -1,4 +1,4 @@
-"""Comparisons of labels: the declared family under Holm, and descriptive ones beside it."""
+"""Comparisons of labels: the declared families, each under Holm, and descriptive ones beside them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,131 +6,131 @@ from dataclasses import replace
 
 import numpy as np
 
+from lrbench.report.families import family_pairs
+from lrbench.report.findings import ALPHA, WORTH_FINDING, Comparison, CrossChecks, Variance, Verdict
 from lrbench.report.label_metrics import Measured
-from lrbench.report.report import ALPHA, Comparison, CrossChecks, Verdict
+from lrbench.report.pairs import Pair, find_pairs
 from lrbench.stats.bootstrap import bootstrap_interval, two_level_bootstrap
 from lrbench.stats.contrast import Contrast
-from lrbench.stats.crossed import crossed
-from lrbench.stats.effects import (
-    Relative,
-    paired_effect,
-    probability_of_superiority,
-    relative_difference,
-    user_counts,
-)
-from lrbench.stats.equivalence import equivalence, practical_margin
+from lrbench.stats.crossed import matched
+from lrbench.stats.effects import paired_effect, probability_of_superiority, relative_difference, user_counts
+from lrbench.stats.equivalence import equivalence
 from lrbench.stats.multiplicity import Floats, benjamini_hochberg, holm
-from lrbench.stats.power import minimum_detectable
+from lrbench.stats.power import minimum_detectable, seeds_to_find
+from lrbench.stats.runs import leave_one_run_out
 from lrbench.stats.seeds import permute_seeds, welch_seeds
-from lrbench.stats.user_metrics import UserMetrics
 from lrbench.stats.users import paired_users, sign_flip
+from lrbench.stats.variance import sources_of
+from lrbench.store.suites import SuiteRecord
 
-__all__ = ["SAME_TRIALS", "confirmatory_family", "descriptive_comparisons"]
+__all__ = ["SAME_RANKS", "declared_comparisons", "descriptive_comparisons"]
 
-SAME_TRIALS = "both labels stand for the same trials"
+SAME_RANKS = "both labels have the same ranks"
+
+Compared = tuple[Pair, Comparison]
 
 
-def confirmatory_family(
-    measured: Sequence[Measured], proposed: Sequence[str], metric: str
-) -> list[Comparison]:
-    """Compare every proposed label with every other label on every dataset, under Holm.
+def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> list[Comparison]:
+    """Compare the pairs of every family by the primary metric, each family under its own Holm.
 
-    Holm runs over exactly the testable comparisons; the others stay in the list with their reason.
+    Holm runs over exactly the testable comparisons. Two pairs that are the same two sets of ranks are one
+    hypothesis: both get its p-value, and it counts once.
     """
-    pairs = _pairs(measured, proposed, lambda label: label not in proposed)
-    family = _adjust([_compare(first, second, metric) for first, second in pairs], holm)
-    return [
-        replace(
-            comparison,
-            confirmatory=True,
-            checks=None if first.ids == second.ids else _cross_checks(first, second, comparison),
-        )
-        for comparison, (first, second) in zip(family, pairs, strict=True)
-    ]
+    found = []
+    for family, pairs in family_pairs(measured, suite).items():
+        compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in pairs]
+        found += [
+            replace(
+                comparison,
+                family=family,
+                variance=_variance(pair, comparison),
+                checks=_cross_checks(pair, comparison),
+            )
+            for pair, comparison in _adjusted(compared, holm)
+        ]
+    return found
 
 
 def descriptive_comparisons(
-    measured: Sequence[Measured],
-    proposed: Sequence[str],
-    baseline: str | None,
-    metrics: Sequence[str],
-    primary_metric: str,
+    measured: Sequence[Measured], suite: SuiteRecord, baseline: str | None, metrics: Sequence[str]
 ) -> list[Comparison]:
-    """Compare by the metrics outside the family, and every label with ``baseline`` where one is asked for.
+    """Compare by the metrics outside the families, and every label with ``baseline`` where one is asked for.
 
     p-values are adjusted after Benjamini and Hochberg over all of these.
     """
-    others = [metric for metric in metrics if metric != primary_metric]
-    family = _pairs(measured, proposed, lambda label: label not in proposed)
-    wanted = [(pair, metric) for metric in others for pair in family]
+    pairs = [pair for pairs in family_pairs(measured, suite).values() for pair in pairs]
+    others = [metric for metric in metrics if metric != suite.primary_metric]
+    wanted = [(pair, metric) for metric in others for pair in pairs]
     if baseline is not None:
-        labels = dict.fromkeys(entry.label for entry in measured if entry.label != baseline)
-        against = _pairs(measured, list(labels), lambda label: label == baseline)
-        known = {(id(first), id(second)) for first, second in family}
-        wanted += [
-            (pair, metric)
-            for metric in metrics
-            for pair in against
-            if (id(pair[0]), id(pair[1])) not in known
+        labels = dict.fromkeys(entry.label for entry in measured)
+        known = {(pair.first.dataset, pair.first.label, pair.second.label) for pair in pairs}
+        against = [
+            pair
+            for pair in find_pairs(measured, list(labels), (baseline,))
+            if (pair.first.dataset, pair.first.label, pair.second.label) not in known
         ]
-    compared = [_compare(first, second, metric) for (first, second), metric in wanted]
-    return _adjust(compared, benjamini_hochberg)
+        wanted += [(pair, metric) for metric in metrics for pair in against]
+    compared = [(pair, _compare(pair, metric, suite.margin)) for pair, metric in wanted]
+    return [comparison for _, comparison in _adjusted(compared, benjamini_hochberg)]
 
 
-def _pairs(
-    measured: Sequence[Measured], firsts: Sequence[str], is_second: Callable[[str], bool]
-) -> list[tuple[Measured, Measured]]:
-    """Pairs of labels on the same dataset, by dataset, then first, then second label."""
-    return [
-        (first, second)
-        for dataset in dict.fromkeys(entry.dataset for entry in measured)
-        for name in firsts
-        for first in measured
-        if (first.dataset, first.label) == (dataset, name)
-        for second in measured
-        if second.dataset == dataset and is_second(second.label)
-    ]
-
-
-def _compare(first: Measured, second: Measured, metric: str) -> Comparison:
+def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
     """Compare two labels; what depends on the other comparisons is filled in later."""
-    ours, theirs = first.metrics[metric], second.metrics[metric]
-    contrast, relative = crossed(ours, theirs), relative_difference(ours, theirs)
-    if first.ids == second.ids:
-        contrast = Contrast(contrast.test, contrast.difference, reason=SAME_TRIALS)
+    ours, theirs = pair.sides(metric)
+    contrast, relative = pair.contrast(metric), relative_difference(ours, theirs, pair.paired)
+    if pair.same_ranks:
+        contrast = Contrast(contrast.test, contrast.difference, reason=SAME_RANKS)
     if not contrast.testable:
-        relative = Relative(relative.value, math.nan, math.nan)
+        relative = replace(relative, low=math.nan, high=math.nan, log_error=math.nan)
     return Comparison(
-        dataset=first.dataset,
+        dataset=pair.first.dataset,
         metric=metric,
-        proposed=first.label,
-        baseline=second.label,
+        proposed=pair.first.label,
+        baseline=pair.second.label,
         contrast=contrast,
         p_adjusted=math.nan,
-        confirmatory=False,
+        family="",
         family_size=0,
         relative=relative,
         effect_size=paired_effect(ours, theirs),
         superiority=probability_of_superiority(ours, theirs),
         users=user_counts(ours, theirs),
-        equivalence=equivalence(contrast, practical_margin(theirs)),
-        minimum_detectable=minimum_detectable(contrast),
+        equivalence=equivalence(contrast, margin * abs(theirs.mean)),
+        minimum_detectable=math.nan,
         verdict=Verdict.NOT_TESTABLE,
+        variance=None,
         checks=None,
     )
 
 
-def _adjust(comparisons: Sequence[Comparison], method: Callable[[list[float]], Floats]) -> list[Comparison]:
-    """Adjust the p-values of the testable comparisons together, and say what each shows."""
-    p_values = [comparison.contrast.p for comparison in comparisons if comparison.contrast.testable]
-    adjusted = iter(method(p_values).tolist())
+def _adjusted(compared: Sequence[Compared], method: Callable[[list[float]], Floats]) -> list[Compared]:
+    """Adjust the p-values of the testable hypotheses together, and say what each comparison shows."""
+    hypotheses: dict[tuple[str, str, str, str], float] = {}
+    for pair, comparison in compared:
+        if comparison.contrast.testable:
+            hypotheses.setdefault(_hypothesis(pair, comparison), comparison.contrast.p)
+    size = len(hypotheses)
+    adjusted = dict(zip(hypotheses, method(list(hypotheses.values())).tolist(), strict=True))
     finished = []
-    for comparison in comparisons:
-        p = next(adjusted) if comparison.contrast.testable else math.nan
+    for pair, comparison in compared:
+        p = adjusted[_hypothesis(pair, comparison)] if comparison.contrast.testable else math.nan
         finished.append(
-            replace(comparison, p_adjusted=p, family_size=len(p_values), verdict=_verdict(comparison, p))
+            (
+                pair,
+                replace(
+                    comparison,
+                    p_adjusted=p,
+                    family_size=size,
+                    minimum_detectable=minimum_detectable(comparison.contrast, ALPHA / max(size, 1)),
+                    verdict=_verdict(comparison, p),
+                ),
+            )
         )
     return finished
+
+
+def _hypothesis(pair: Pair, comparison: Comparison) -> tuple[str, str, str, str]:
+    return comparison.dataset, comparison.metric, pair.first.fingerprint, pair.second.fingerprint
 
 
 def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
@@ -138,22 +138,39 @@ def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
         return Verdict.NOT_TESTABLE
     if p_adjusted <= ALPHA:
         return Verdict.BETTER if comparison.contrast.difference > 0 else Verdict.WORSE
-    return Verdict.EQUIVALENT if comparison.equivalence.equivalent else Verdict.INCONCLUSIVE
+    if comparison.equivalence.equivalent:
+        return Verdict.EQUIVALENT
+    return Verdict.OUT_OF_REACH if comparison.equivalence.out_of_reach else Verdict.INCONCLUSIVE
 
 
-def _cross_checks(first: Measured, second: Measured, comparison: Comparison) -> CrossChecks:
-    """Ask the same difference by the other tests, with a random generator of its own."""
-    pair: tuple[UserMetrics, UserMetrics] = (
-        first.metrics[comparison.metric],
-        second.metrics[comparison.metric],
+def _variance(pair: Pair, comparison: Comparison) -> Variance | None:
+    """Say where the uncertainty comes from, and what more seeds would do."""
+    if not comparison.contrast.testable:
+        return None
+    ours, theirs = pair.sides(comparison.metric)
+    sources = sources_of(*matched(ours, theirs, pair.paired))
+    worth = WORTH_FINDING * abs(theirs.mean)
+    return Variance(
+        standard_deviation=math.sqrt(max(sources.estimate, 0.0)),
+        shares=sources.shares,
+        dependent=sources.dependent and not pair.paired,
+        seeds_to_find=seeds_to_find(sources, worth, ALPHA / comparison.family_size),
+        without_one_run=leave_one_run_out(ours, theirs, pair.paired),
     )
+
+
+def _cross_checks(pair: Pair, comparison: Comparison) -> CrossChecks | None:
+    """Ask the same difference by the other tests, with a random generator of its own."""
+    if pair.same_ranks:
+        return None
+    ours, theirs = matched(*pair.sides(comparison.metric), pair.paired)
     generator = np.random.default_rng(0)
-    low, high = bootstrap_interval(two_level_bootstrap(*pair, generator))
+    low, high = bootstrap_interval(two_level_bootstrap(ours, theirs, generator))
     return CrossChecks(
-        p_users=paired_users(*pair).p,
-        p_users_randomised=sign_flip(*pair, generator),
-        p_seeds=welch_seeds(*pair).p,
-        p_seeds_exact=permute_seeds(*pair, max(1, comparison.family_size)).p,
+        p_users=paired_users(ours, theirs).p,
+        p_users_randomised=sign_flip(ours, theirs, generator),
+        p_seeds=welch_seeds(ours, theirs).p,
+        p_seeds_exact=permute_seeds(ours, theirs, max(1, comparison.family_size)).p,
         bootstrap_low=low,
         bootstrap_high=high,
     )

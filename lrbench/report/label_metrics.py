@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lrbench.report.report import DepthPoint, Trend
-from lrbench.stats.trend import depth_trend
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import EvaluationSplit, FinishedTrial, aligned_ranks
+from lrbench.store.frames import FinishedTrial, aligned_ranks
 
-__all__ = ["Measured", "measure", "measure_depths"]
+__all__ = ["Measured", "measure"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +17,24 @@ class Measured:
     label: str
     trials: tuple[FinishedTrial, ...]
     metrics: dict[str, UserMetrics]
+    fingerprint: str
+    """Hash of the ranks; labels with the same one are the same model under several names."""
+
+    ties_known: bool
+    """Whether every run stored how many items tie with a target."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the runs, in their order."""
+        return [trial.cell.seed for trial in self.trials]
+
+    def run(self, seed: int) -> FinishedTrial:
+        """Return the trial of a seed."""
+        return self.trials[self.seeds.index(seed)]
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The trials' ids; two labels with the same ids are the same model."""
+        """The trials' ids."""
         return tuple(trial.record.id for trial in self.trials)
 
     @property
@@ -62,44 +74,7 @@ def measure(
                 values = {
                     metric: UserMetrics(ranks.metric(ids, depth, metric), deterministic) for metric in metrics
                 }
-                measured.append(Measured(dataset, label, runs, values))
+                keys = [(trial, depth) for trial in ids]
+                known = all(ranks.ties[key] is not None for key in keys)
+                measured.append(Measured(dataset, label, runs, values, ranks.fingerprint(keys), known))
     return measured
-
-
-def measure_depths(
-    entries: Sequence[Measured], metric: str, masked: bool
-) -> tuple[list[DepthPoint], list[Trend]]:
-    """Return the metric at every stored depth, and its trend, of labels with more than one depth."""
-    points: list[DepthPoint] = []
-    trends: list[Trend] = []
-    for entry in entries:
-        by_depth, valid = (_by_depth(entry, metric, masked, split) for split in ("test", "valid"))
-        if len(by_depth) < 2:
-            continue
-        chosen = max(valid, key=lambda depth: valid[depth].mean)
-        points += [
-            DepthPoint(
-                dataset=entry.dataset,
-                label=entry.label,
-                depth=depth,
-                mean=values.mean,
-                sd=values.seed_sd,
-                n_seeds=values.seeds,
-                valid_mean=valid[depth].mean,
-                reported=depth == entry.depth,
-                chosen=depth == chosen,
-            )
-            for depth, values in by_depth.items()
-        ]
-        if sum(depth > 0 for depth in by_depth) > 1:
-            trends.append(Trend(entry.dataset, entry.label, depth_trend(by_depth)))
-    return points, trends
-
-
-def _by_depth(entry: Measured, metric: str, masked: bool, split: EvaluationSplit) -> dict[int, UserMetrics]:
-    """Return the metric at the depths at which all runs were ranked."""
-    ranks = aligned_ranks(entry.trials, masked, split, every_depth=True)
-    return {
-        depth: UserMetrics(ranks.metric(entry.ids, depth, metric), entry.deterministic)
-        for depth in ranks.depths(entry.ids)
-    }

@@ -1,49 +1,68 @@
 """The rows of the quality tables: means over seeds, the best and the second, and who ties with the best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import Measured
-from lrbench.report.report import ALPHA, Row
+from lrbench.report.pairs import Pair
+from lrbench.report.report import Row
 from lrbench.stats.best import tied_with_best
 
 __all__ = ["make_rows"]
 
 
-def make_rows(measured: Sequence[Measured], metrics: Sequence[str]) -> list[Row]:
+def make_rows(
+    measured: Sequence[Measured], metrics: Sequence[str], twins: Mapping[tuple[str, str], str]
+) -> list[Row]:
     """Make one row per dataset, label and metric, in this order.
 
-    Best and second go by unrounded means, and equal means share them.
+    Best and second go by unrounded means, and equal means share them. Labels that are one set of ranks count
+    once in every rank and test.
+
+    Args:
+        measured: labels with their metrics.
+        metrics: columns.
+        twins: from :func:`find_twins`.
     """
     rows = []
     for dataset in dict.fromkeys(entry.dataset for entry in measured):
         entries = [entry for entry in measured if entry.dataset == dataset]
-        columns = [_column(entries, metric) for metric in metrics]  # (metrics, labels)
+        columns = [_column(entries, metric, twins) for metric in metrics]  # (metrics, labels)
         rows += [row for of_label in zip(*columns, strict=True) for row in of_label]
     return rows
 
 
-def _column(entries: Sequence[Measured], metric: str) -> list[Row]:
+def _column(entries: Sequence[Measured], metric: str, twins: Mapping[tuple[str, str], str]) -> list[Row]:
     """All labels of one dataset by one metric."""
-    values = [entry.metrics[metric] for entry in entries]
-    means = [value.mean for value in values]
+    shown = [entry for entry in entries if (entry.dataset, entry.label) not in twins]
+    means = [entry.metrics[metric].mean for entry in shown]
     distinct = sorted(set(means), reverse=True)
     second = distinct[1] if len(distinct) > 1 else None
-    ties = tied_with_best(values, ALPHA)
-    return [
-        Row(
-            dataset=entry.dataset,
-            label=entry.label,
-            metric=metric,
-            mean=value.mean,
-            sd=value.seed_sd,
-            n_seeds=value.seeds,
-            n_users=value.users,
-            rank=1 + sum(mean > value.mean for mean in means),
-            best=value.mean == distinct[0],
-            second=value.mean == second,
-            ties_with_best=tied,
-            depth=entry.depth,
-            deterministic=entry.deterministic,
+    ties = tied_with_best(
+        [entry.metrics[metric] for entry in shown],
+        ALPHA,
+        lambda first, other: Pair(shown[first], shown[other]).contrast(metric),
+    )
+    tied = {entry.label: tie for entry, tie in zip(shown, ties, strict=True)}
+    rows = []
+    for entry in entries:
+        value, same_as = entry.metrics[metric], twins.get((entry.dataset, entry.label), "")
+        rows.append(
+            Row(
+                dataset=entry.dataset,
+                label=entry.label,
+                metric=metric,
+                mean=value.mean,
+                sd=value.seed_sd,
+                n_seeds=value.seeds,
+                n_users=value.users,
+                rank=1 + sum(mean > value.mean for mean in means),
+                best=value.mean == distinct[0],
+                second=value.mean == second,
+                ties_with_best=tied[same_as or entry.label],
+                depth=entry.depth,
+                deterministic=entry.deterministic,
+                same_as=same_as,
+            )
         )
-        for entry, value, tied in zip(entries, values, ties, strict=True)
-    ]
+    return rows

@@ -5,48 +5,21 @@ Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-va
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import cached_property
 
 from lrbench.config.protocol import Protocol
 from lrbench.report.curves import Curve
+from lrbench.report.findings import AcrossDatasets, Comparison, DepthFinding, Family
 from lrbench.report.provenance import Provenance
 from lrbench.report.warnings import ReportWarning
-from lrbench.stats.contrast import Contrast
-from lrbench.stats.effects import Relative, UserCounts
-from lrbench.stats.equivalence import Equivalence
+from lrbench.store.declarations import Declaration, Look
 from lrbench.store.suites import ControlRecord, Match
 from lrbench.store.trials import DatasetSummary
 
-__all__ = [
-    "ALPHA",
-    "Comparison",
-    "Cost",
-    "CrossChecks",
-    "DatasetNote",
-    "DepthPoint",
-    "PublishedValue",
-    "Report",
-    "Row",
-    "StageCost",
-    "Trend",
-    "Verdict",
-]
-
-ALPHA = 0.05
-"""Level of every test and of every interval (95 %)."""
+__all__ = ["Cost", "DatasetNote", "DepthPoint", "PublishedValue", "Report", "Row", "StageCost"]
 
 REPRODUCED = 0.03
 """Largest relative difference from a published number that counts as reproduced."""
-
-
-class Verdict(StrEnum):
-    """What a comparison shows."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    EQUIVALENT = "equivalent"
-    INCONCLUSIVE = "inconclusive"
-    NOT_TESTABLE = "not testable"
 
 
 @dataclass(frozen=True)
@@ -83,59 +56,8 @@ class Row:
     """Depth of the ranks it was made from."""
 
     deterministic: bool
-
-
-@dataclass(frozen=True)
-class CrossChecks:
-    """Other tests of the same difference: each answers another question, none decides."""
-
-    p_users: float
-    """Paired t test over users: conditional on these checkpoints."""
-
-    p_users_randomised: float
-    """Sign-flip randomisation over users: conditional on these checkpoints."""
-
-    p_seeds: float
-    """Welch's t test on seed means: these users held fixed."""
-
-    p_seeds_exact: float
-    """Permutation of runs: these users held fixed; NaN where it could not reach the level in the family."""
-
-    bootstrap_low: float
-    """Two-level bootstrap of the difference, 95 %."""
-
-    bootstrap_high: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One label against another on one dataset by one metric."""
-
-    dataset: str
-    metric: str
-    proposed: str
-    baseline: str
-    contrast: Contrast
-    p_adjusted: float
-    """After Holm within the confirmatory family, after Benjamini and Hochberg among descriptive ones."""
-
-    confirmatory: bool
-    family_size: int
-    """How many testable comparisons were adjusted together."""
-
-    relative: Relative
-    effect_size: float
-    """Standardised paired difference over users."""
-
-    superiority: float
-    """P(proposed > baseline) over pairs of runs."""
-
-    users: UserCounts
-    equivalence: Equivalence
-    minimum_detectable: float
-    verdict: Verdict
-    checks: CrossChecks | None
-    """For the confirmatory family only, where the labels stand for different trials."""
+    same_as: str = ""
+    """The label whose row stands for this one too, since both have the same ranks; may be empty."""
 
 
 @dataclass(frozen=True)
@@ -186,16 +108,7 @@ class DepthPoint:
     """Whether the other tables use this depth."""
 
     chosen: bool
-    """Whether validation would choose this depth."""
-
-
-@dataclass(frozen=True)
-class Trend:
-    """Gain in the primary metric per doubling of the depth; descriptive."""
-
-    dataset: str
-    label: str
-    contrast: Contrast
+    """Whether validation would choose it: the shallowest within one standard error of its best."""
 
 
 @dataclass(frozen=True)
@@ -246,19 +159,36 @@ class Report:
 
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
-    """The confirmatory family: proposed × other labels × datasets by the primary metric."""
+    """The declared families, by the primary metric: systems first, then reasoning."""
 
     descriptive: tuple[Comparison, ...]
-    """Other metrics, and differences from ``baseline``: no part of the family."""
+    """Other metrics, and differences from ``baseline``: no part of a family."""
 
     costs: tuple[Cost, ...]
     depths: tuple[DepthPoint, ...]
-    trends: tuple[Trend, ...]
+    depth_findings: tuple[DepthFinding, ...]
     published: tuple[PublishedValue, ...]
     """Published numbers that labels can be compared with."""
 
     provenance: Provenance
     warnings: tuple[ReportWarning, ...]
+    families: tuple[Family, ...] = ()
+    across: tuple[AcrossDatasets, ...] = ()
+    """Over three or more datasets."""
+
+    margin: float = 0.02
+    """Differences below this share of the other label's mean do not matter in practice."""
+
+    interim: bool = False
+    """Whether trials are missing, so that nothing is decided yet."""
+
+    declarations: tuple[Declaration, ...] = ()
+    against: tuple[str, ...] = ()
+    """The labels that proposed ones were declared to be tested against; empty: all that are no control."""
+
+    looks: tuple[Look, ...] = ()
+    """Reports made before this one."""
+
     controls: Mapping[str, ControlRecord] = field(default_factory=dict)
     """By label, the rows that are controls of others."""
 
@@ -276,3 +206,20 @@ class Report:
 
     rows_of_suite: int = 0
     """How many rows the suite has; more than ``labels`` where some are not shown."""
+
+    @cached_property
+    def twins(self) -> dict[tuple[str, str], str]:
+        """By dataset and label, the label in whose row a table shows another one of the same ranks."""
+        return {(row.dataset, row.label): row.same_as for row in self.rows if row.same_as in self.labels}
+
+    def row_name(self, dataset: str, label: str) -> str:
+        """Return the name of a row of a table, with the other labels whose ranks it shows."""
+        others = [other for (where, other), shown in self.twins.items() if (where, shown) == (dataset, label)]
+        if not others:
+            return label
+        return f"{label} (= {' = '.join(self._described(other) for other in others)})"
+
+    def _described(self, label: str) -> str:
+        """``LARES's parameter-matched control`` for a control, else the label."""
+        record = self.controls.get(label)
+        return label if record is None else f"{record.of}'s {record.control} control"

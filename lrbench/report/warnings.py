@@ -24,7 +24,15 @@ class WarningKind(StrEnum):
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
     NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
-    TIES = "Equal scores get the middle rank; a trained model with many of them has probably collapsed"
+    COLLAPSED_RUN = "Look at its log: one bad run widens every interval of its row"
+    DEPTH_ZERO = "Its reasoning steps do not help there: do not credit them with its quality"
+    DEPENDENT_RUNS = "Their runs share something: read the interval as too wide"
+    TIES = "A trained model with many equal scores has probably collapsed: look at its log"
+    TIES_UNKNOWN = (
+        "An earlier version did not store how many, so these metrics are those of the middle rank; to "
+        "compare, run again"
+    )
+    UNEQUAL_DRAWS = "Their spread mixes runs and draws: evaluate all of them with as many draws"
     EPOCH_CAP = "Results may still rise: raise max_epochs in the suite's [training]"
     UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there"
     DIFFERENT_VERSIONS = "Before a final table, run all trials again"

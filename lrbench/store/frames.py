@@ -4,6 +4,7 @@ Statistics compare users with themselves, so every trial of a dataset must have 
 item of the same users. That is checked by the raw ids, never assumed from the order of rows.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,14 @@ class AlignedRanks:
     def users(self) -> pl.Series:
         """The raw ids of the users, each once, in the order of ``metric``."""
         return self.targets["user"].unique(maintain_order=True)
+
+    def fingerprint(self, keys: Iterable[tuple[str, int]]) -> str:
+        """Hash of the ranks of several trials, each at a depth."""
+        digest = hashlib.sha256()
+        for key in keys:
+            digest.update(repr(self.ranks[key].shape).encode())
+            digest.update(np.ascontiguousarray(self.ranks[key]).tobytes())
+        return digest.hexdigest()
 
     def depths(self, trials: Iterable[str]) -> list[int]:
         """The depths at which every one of the trials was ranked, ascending."""

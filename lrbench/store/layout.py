@@ -35,3 +35,7 @@ class Results:
     def suite(self, name: str) -> Path:
         """The resolved suite and its list of trials."""
         return self.root / "suites" / f"{name}.json"
+
+    def looks(self, name: str) -> Path:
+        """Which seeds the reports of a suite have shown so far."""
+        return self.root / "suites" / f"{name}.looks.jsonl"

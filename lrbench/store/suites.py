@@ -1,5 +1,6 @@
 """``results/suites/<name>.json``: a resolved suite and which trial stands behind each of its cells."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from lrbench.errors import RequestError, did_you_mean
 from lrbench.files import write_text
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
+from lrbench.store.declarations import Declaration, extended
 from lrbench.store.layout import Results
 from lrbench.toml_files import read_toml
 
@@ -19,6 +21,7 @@ __all__ = [
     "ControlRecord",
     "Match",
     "SuiteRecord",
+    "declared",
     "find_suite_record",
     "merged",
     "read_suite",
@@ -68,7 +71,16 @@ class SuiteRecord(FrozenConfig):
     seeds: tuple[int, ...]
     primary_metric: str
     proposed: tuple[str, ...]
-    """Labels whose comparisons with all others form the confirmatory family; may be empty."""
+    """Labels that are tested against other systems and against their own controls; may be empty."""
+
+    against: tuple[str, ...] = ()
+    """The systems; none: all labels that are neither proposed nor controls."""
+
+    margin: float = 0.02
+    """Differences below this share of the other label's mean do not matter in practice."""
+
+    declarations: tuple[Declaration, ...] = ()
+    """What was to be tested, from the first run on; empty in records of earlier versions."""
 
     controls: dict[str, ControlRecord] = Field(default_factory=dict)
     """By label, the rows that are controls of others."""
@@ -102,6 +114,28 @@ def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
             "matches": tuple(dict.fromkeys((*old.matches, *new.matches))),
             "trials": tuple(cells.values()),
         }
+    )
+
+
+def declared(new: SuiteRecord, old: SuiteRecord | None, results: Results) -> SuiteRecord:
+    """Add what the suite is to test to what it was to test before, with how much had been seen by now."""
+    history = old.declarations if old is not None else ()
+    if old is not None and not history:  # a record of an earlier version: when it was declared is unknown
+        history = (_declaration(old, None, None),)
+    finished = sum(results.trial(trial).is_dir() for trial in {cell.trial for cell in new.trials})
+    claim = _declaration(new, datetime.now(UTC).replace(microsecond=0), finished)
+    return new.model_copy(update={"declarations": extended(history, claim)})
+
+
+def _declaration(record: SuiteRecord, time: datetime | None, finished: int | None) -> Declaration:
+    return Declaration(
+        time=time,
+        proposed=record.proposed,
+        against=record.against,
+        primary_metric=record.primary_metric,
+        margin=record.margin,
+        seeds=record.seeds,
+        finished=finished,
     )
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from lrbench.config.suite import Suite, SuiteFile, read_suite_file, resolve_suite
 from lrbench.errors import RequestError
@@ -78,6 +79,16 @@ def test_a_grid_is_every_combination() -> None:
             {"comparison": {"proposed": ["SASrec"]}},
             'no label.*Did you mean "SASRec"',
         ),
+        (
+            [{"label": "SASRec", "model": "m"}],
+            {"comparison": {"against": ["SASrec"]}},
+            'comparison.against names "SASrec", which is no label.*Did you mean "SASRec"',
+        ),
+        (
+            [{"label": "A", "model": "m"}],
+            {"comparison": {"proposed": ["A"], "against": ["A"]}},
+            'comparison.against names "A", which is proposed itself',
+        ),
     ],
 )
 def test_wrong_rows_are_refused(models: list[dict[str, Any]], fields: dict[str, Any], message: str) -> None:
@@ -148,3 +159,12 @@ def test_the_suites_that_ship_resolve(name: str) -> None:
 
     rows = resolve_rows(read_suite_file(find_suite(name)))
     assert {row.label for row in rows} >= {"LARES"}
+
+
+def test_a_comparison_has_a_margin_of_two_per_cent_unless_said() -> None:
+    row = {"label": "A", "model": "m"}
+    assert resolve(row).comparison.margin == 0.02
+    assert resolve(row, comparison={"margin": 0.01}).comparison.margin == 0.01
+    for wrong in (0, 1.5):
+        with pytest.raises(ValidationError, match="margin"):
+            resolve(row, comparison={"margin": wrong})

@@ -63,7 +63,7 @@ def test_equal_means_share_best(tmp_path: Path) -> None:
     twins = [cell.model_copy(update={"label": "A2"}) for cell in suite.trials if cell.label == "A"]
     suite = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
     report = build_report(suite, Results(tmp_path))
-    assert [row(report, label).rank for label in suite.labels] == [1, 1, 3]
+    assert [row(report, label).rank for label in suite.labels] == [1, 1, 2]
     assert [row(report, label).best for label in suite.labels] == [True, True, False]
     assert [row(report, label).second for label in suite.labels] == [False, False, True]
 
@@ -139,16 +139,30 @@ def test_a_dataset_without_any_trial_is_left_out(tmp_path: Path) -> None:
     assert sum("ml-100k lacks" in warning.cause for warning in report.warnings) == 4
 
 
-def test_depths_and_trend(report: Report) -> None:
+def test_depths_and_their_contrasts(report: Report) -> None:
     points = [p for p in report.depths if (p.dataset, p.label) == ("sample", "LARES")]
     assert [p.depth for p in points] == [0, 1, 2, 4, 8]
     assert [p.depth for p in points if p.reported] == [4]
-    assert [p.depth for p in points if p.chosen] == [max(points, key=lambda p: p.valid_mean).depth]
     assert points[3].mean == pytest.approx(row(report, "LARES").mean)
     assert {p.label for p in report.depths} == {"LARES", "LARES w/o_RPT & 50%"}
-    trend = next(t for t in report.trends if (t.dataset, t.label) == ("sample", "LARES"))
-    slope = np.polyfit(np.log2([1, 2, 4, 8]), [p.mean for p in points[1:]], 1)[0]
-    assert trend.contrast.difference == pytest.approx(slope)
+    found = next(f for f in report.depth_findings if (f.dataset, f.label) == ("sample", "LARES"))
+    assert [(c.depth, c.reference) for c in found.contrasts] == [(4, 0), (4, 1), (8, 4)]
+    means = {p.depth: p.mean for p in points}
+    for c in found.contrasts:
+        assert c.contrast.difference == pytest.approx(means[c.depth] - means[c.reference])
+        assert c.contrast.test == "crossed, runs paired"
+    assert found.chosen == next(p.depth for p in points if p.chosen)
+
+
+def test_a_plateau_is_not_called_a_gain_and_its_noise_chooses_nothing(tmp_path: Path) -> None:
+    flat = Made("A", 1.0, "lares", depth=4, depths=(0, 1, 2, 4, 8))
+    report = build_report(make_suite(tmp_path, [flat], proposed=[]), Results(tmp_path))
+    (found,) = report.depth_findings
+    assert found.chosen == 0
+    assert found.shape == "flat: no depth differs from the best"
+    (warning,) = report.warnings
+    assert warning.kind.name == "DEPTH_ZERO"
+    assert warning.cause == "Validation would choose depth 0 for A on sample."
 
 
 def test_costs_sum_up_stages(report: Report) -> None:

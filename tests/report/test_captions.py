@@ -7,7 +7,6 @@ import pytest
 from small_data import small_dataset
 from synthetic_results import Made, make_suite
 
-from lrbench.execution import trial
 from lrbench.report.build import build_report
 from lrbench.report.formats import FORMATS
 from lrbench.report.report import Report
@@ -29,9 +28,9 @@ def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None
     assert "Mean ± standard deviation over 3 seeds (a deterministic model has one run and no sd)" in text
     assert "by the crossed test" in text
     assert "after Holm over the 6 testable of 6 comparisons" in text
-    assert "LARES × every other label × 2 datasets on NDCG@10" in text
-    assert "found with 80 % power" in text
-    assert "3.0 × the seed SD with 3 seeds" in text
+    assert "LARES × every label that is neither proposed nor a control × 2 datasets on NDCG@10" in text
+    assert "would usually be missed below about" in text
+    assert "80 % power at the level of its family, estimated from these runs" in text
 
 
 FALLBACK = "This is a fallback; the dataset's first form is amazon-2014-json."
@@ -69,7 +68,7 @@ def test_notes_of_the_data_stand_in_its_summary_once(tmp_path: Path) -> None:
 def test_a_trial_keeps_the_notes_of_its_data() -> None:
     dataset = small_dataset()
     noted = replace(dataset, record=dataset.record.model_copy(update={"notes": (FALLBACK,)}))
-    assert trial._summary(noted).notes == (FALLBACK,)
+    assert noted.record.summary.notes == (FALLBACK,)
 
 
 def test_data_without_notes_has_no_such_sentence(tmp_path: Path) -> None:
@@ -78,7 +77,7 @@ def test_data_without_notes_has_no_such_sentence(tmp_path: Path) -> None:
 
 def test_power_is_the_range_of_the_comparisons(report: Report) -> None:
     values = [c.minimum_detectable for c in report.comparisons if c.dataset == "sample"]
-    assert f"sample {min(values):.4f} to {max(values):.4f}" in " ".join(report.caption)
+    assert f"{min(values):.4f} to {max(values):.4f} on sample" in " ".join(report.caption)
 
 
 def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_only_deterministic_models(tmp_path: Path) -> None:
         tmp_path, Made("P", deterministic=True), Made("Q", 1.0, deterministic=True), proposed=["Q"]
     )
     assert "All models are deterministic" in text
-    assert "seed SD" not in text
+    assert "standard deviation" not in text
 
 
 def test_ties_are_explained_where_there_are_any(tmp_path: Path) -> None:

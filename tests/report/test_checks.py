@@ -1,8 +1,9 @@
-import shutil
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from synthetic_results import Made, make_suite
 
@@ -153,16 +154,17 @@ def test_labels_of_the_same_trials_are_named_as_such(tmp_path: Path) -> None:
     (warning,) = build_report(suite, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.SAME_TRIALS
     assert warning.cause == (
-        "1 of 2 comparisons are not testable (A against A2): both labels stand for the same trials."
+        "1 of 2 comparisons are not testable (A against A2): both labels have the same ranks."
     )
 
 
 def test_equal_models_without_randomness_say_why_there_is_no_test(tmp_path: Path) -> None:
     fixed = [Made(label, deterministic=True) for label in ("P", "Q")]
-    suite = make_suite(tmp_path, fixed, proposed=["P"])
+    suite = make_suite(tmp_path, fixed, datasets=["ml-100k"], proposed=["P"])
     first, second = (Results(tmp_path).trial(cell.trial) / "ranks.parquet" for cell in suite.trials)
-    shutil.copy(first, second)
-    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    for path, rank in ((first, 1.0), (second, 2.0)):  # apart by the same for every user
+        pl.read_parquet(path).with_columns(rank=pl.lit(rank)).write_parquet(path)
+    warning = build_report(suite, Results(tmp_path)).warnings[0]
     assert warning.kind == WarningKind.NO_VARIATION
     assert "1 of 1 comparisons are not testable (P against Q): the difference has no" in warning.cause
 
@@ -192,3 +194,40 @@ def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path)
 
 def test_deterministic_models_need_no_seeds(tmp_path: Path) -> None:
     assert warnings_of(tmp_path, Made("P", deterministic=True), seeds=[1, 2, 3]) == []
+
+
+def test_ties_of_a_model_that_counts_are_normal(tmp_path: Path) -> None:
+    made = Made("P", deterministic=True, record=different(tie_share=0.9))
+    assert warnings_of(tmp_path, made) == []
+
+
+def test_ties_that_were_never_counted_are_warned_of(tmp_path: Path) -> None:
+    made = Made("P", deterministic=True, record=different(tie_share=0.9))
+    suite = make_suite(tmp_path, [made], proposed=[])
+    path = Results(tmp_path).trial(suite.trials[0].trial) / "ranks.parquet"
+    pl.read_parquet(path).drop("ties", "ties_masked").write_parquet(path)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.TIES_UNKNOWN
+    assert warning.command.endswith("--rerun all")
+
+
+def rewrite_record(root: Path, trial: str, **fields: Any) -> None:
+    path = Results(root).trial(trial) / "trial.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | fields), encoding="utf-8")
+
+
+def test_runs_with_other_numbers_of_draws(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], proposed=[])
+    rewrite_record(tmp_path, suite.trials[1].trial, draws=8)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.UNEQUAL_DRAWS
+    assert warning.cause == "Runs of A on sample were ranked with 1 and 8 draws of the noise."
+
+
+def test_a_run_that_collapsed_is_named(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[], seeds=[1, 2, 3, 4])
+    path = Results(tmp_path).trial(suite.trials[2].trial) / "ranks.parquet"
+    pl.read_parquet(path).with_columns(rank=(pl.col("rank") * 4).clip(1, 500)).write_parquet(path)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.COLLAPSED_RUN
+    assert warning.cause.startswith("A on sample: the run of seed 3 has NDCG@10 0.")

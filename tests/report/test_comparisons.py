@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,13 +9,16 @@ from statsmodels.stats.multitest import multipletests
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.comparisons import SAME_TRIALS
-from lrbench.report.report import Report
+from lrbench.report.comparisons import SAME_RANKS
+from lrbench.report.findings import Comparison
+from lrbench.report.report import Report, Row
+from lrbench.report.tables import make_sections
 from lrbench.stats.crossed import crossed
+from lrbench.stats.power import minimum_detectable
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import aligned_ranks, finished_trials
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import ControlRecord, SuiteRecord
 
 
 def test_family_is_proposed_times_the_others_times_datasets(report: Report) -> None:
@@ -71,7 +77,7 @@ def test_two_labels_of_the_same_trials_are_no_comparison(tmp_path: Path) -> None
     twins = [cell.model_copy(update={"label": "A2"}) for cell in suite.trials if cell.label == "A"]
     suite = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
     twin, other = build_report(suite, Results(tmp_path)).comparisons
-    assert (twin.contrast.reason, twin.verdict) == (SAME_TRIALS, "not testable")
+    assert (twin.contrast.reason, twin.verdict) == (SAME_RANKS, "not testable")
     assert (twin.relative.value, twin.checks) == (0.0, None)
     assert np.isnan([twin.relative.low, twin.relative.high, *twin.contrast.interval()]).all()
     assert twin.family_size == other.family_size == 1
@@ -85,12 +91,188 @@ def test_two_seeds_are_not_testable(tmp_path: Path) -> None:
     assert {r.ties_with_best for r in report.rows if not r.best} == {None}
 
 
-def test_equivalent_models_are_called_so(tmp_path: Path) -> None:
-    # Runs spread so much that twenty of them pin the difference down to well below one seed SD.
-    models = [Made(label, 1.0, luck=0.4, match=0.0) for label in ("A", "B")]
-    suite = make_suite(tmp_path, models, seeds=range(20), proposed=["A"])
-    (comparison,) = build_report(suite, Results(tmp_path)).comparisons
-    assert comparison.verdict == "equivalent"
+def compared(root: Path, *models: Made, **options: Any) -> Comparison:
+    suite = make_suite(root, models, proposed=["A"], **options)
+    return build_report(suite, Results(root)).comparisons[0]
+
+
+def test_equivalence_is_by_a_margin_that_no_bad_run_widens(tmp_path: Path) -> None:
+    alike = [Made(label, 1.0, luck=0.0, match=0.0) for label in ("A", "B")]
+    found = compared(tmp_path / "wide", *alike, seeds=range(10), margin=0.2)
+    assert (found.verdict, found.equivalence.equivalent) == ("equivalent", True)
+    means = {row.label: row.mean for row in _rows(tmp_path / "wide", alike)}
+    assert found.equivalence.margin == pytest.approx(0.2 * means["B"])
+    # The spread of its own runs, which was the margin before, would have called these two equivalent.
+    spread = [Made(label, 1.0, luck=0.4, match=0.0) for label in ("A", "B")]
+    found = compared(tmp_path / "lucky", *spread, seeds=range(20))
+    assert found.verdict == "cannot show equivalence with these runs"
+
+
+def _rows(root: Path, models: list[Made]) -> list[Row]:
+    report = build_report(make_suite(root, models, proposed=["A"], seeds=range(10)), Results(root))
+    return [row for row in report.rows if row.metric == "ndcg@10"]
+
+
+def test_three_seeds_cannot_show_equivalence_and_say_what_they_would_have_shown(tmp_path: Path) -> None:
+    found = compared(tmp_path, Made("A", 1.0), Made("B", 1.0))
+    assert found.verdict == "cannot show equivalence with these runs"
+    low, high = found.contrast.interval(0.9)
+    assert found.equivalence.shown == pytest.approx(max(abs(low), abs(high)))
+
+
+def test_within_reach_but_not_inside_is_inconclusive(tmp_path: Path) -> None:
+    models = (Made("A", 1.1), Made("B", 1.0))
+    first = compared(tmp_path / "a", *models)
+    between = (first.equivalence.reach + first.equivalence.shown) / 2
+    margin = 0.02 * between / first.equivalence.margin
+    assert compared(tmp_path / "b", *models, margin=margin).verdict == "inconclusive"
+
+
+STAGES = (
+    Made("A", 1.1, "lares", recipe="LARES", match=0.05),
+    Made("B", 1.0, "lares", recipe="LARES", match=0.05, stages=("spt",)),
+)
+
+
+def test_runs_that_share_a_stage_are_paired(tmp_path: Path) -> None:
+    found = compared(tmp_path, *STAGES)
+    assert found.contrast.test == "crossed, runs paired"
+    assert found.variance is not None
+    assert not found.variance.dependent
+    apart = compared(tmp_path / "apart", *(replace(made, recipe="") for made in STAGES))
+    assert apart.contrast.test == "crossed"
+    assert found.contrast.standard_error < apart.contrast.standard_error / 2
+
+
+def test_paired_runs_are_matched_by_seed_whatever_the_order_of_cells(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, STAGES, proposed=["A"])
+    turned = suite.model_copy(update={"trials": (*suite.trials[2::-1], *suite.trials[3:])})
+    first, second = (build_report(record, Results(tmp_path)).comparisons[0] for record in (suite, turned))
+    assert first.contrast.p == pytest.approx(second.contrast.p)
+
+
+def test_the_caption_names_paired_runs(tmp_path: Path) -> None:
+    report = build_report(make_suite(tmp_path, STAGES, proposed=["A"]), Results(tmp_path))
+    assert "compared run by run (“crossed, runs paired”): A with B." in " ".join(report.caption)
+
+
+def test_runs_that_share_luck_without_a_common_stage_are_warned_of(tmp_path: Path) -> None:
+    models = (Made("A", 1.1, recipe="one", match=0.0), Made("B", 1.0, "other", recipe="one", match=0.0))
+    report = build_report(make_suite(tmp_path, models, proposed=["A"]), Results(tmp_path))
+    assert report.comparisons[0].contrast.test == "crossed"
+    assert "dependent_runs" in {warning.kind.name.lower() for warning in report.warnings}
+
+
+def with_twin(root: Path, label: str, models: Sequence[Made], **changes: Any) -> Report:
+    """A suite in which a label appears a second time, under the name "twin"."""
+    suite = make_suite(root, models, proposed=["A"])
+    cells = [cell.model_copy(update={"label": "twin"}) for cell in suite.trials if cell.label == label]
+    update = {"labels": (*suite.labels, "twin"), "trials": (*suite.trials, *cells), **changes}
+    return build_report(suite.model_copy(update=update), Results(root))
+
+
+CLOSE = (Made("A", 1.25), Made("B", 1.0), Made("C", 0.0))
+
+
+def test_one_set_of_ranks_under_two_labels_is_one_hypothesis(tmp_path: Path) -> None:
+    alone = build_report(make_suite(tmp_path, CLOSE, proposed=["A"]), Results(tmp_path))
+    twice = with_twin(tmp_path, "B", CLOSE)
+    p = {c.baseline: c.p_adjusted for c in twice.comparisons}
+    assert {c.family_size for c in twice.comparisons} == {2}
+    assert p["twin"] == p["B"] == alone.comparisons[0].p_adjusted
+
+
+def test_one_set_of_ranks_is_one_row(tmp_path: Path) -> None:
+    report = with_twin(tmp_path, "B", CLOSE)
+    quality = make_sections(report)[0]
+    assert [row[0].text for row in quality.tables[0].rows] == ["A", "B (= twin)", "C"]
+    comparison = next(s for s in make_sections(report) if s.name == "comparison")
+    assert [row[0].text for row in comparison.tables[0].rows] == ["B (= twin)", "C"]
+    assert {row.same_as for row in report.rows if row.label == "twin"} == {"B"}
+    assert {row.rank for row in report.rows if row.label == "C" and row.metric == "ndcg@10"} == {3}
+
+
+def test_a_control_that_is_a_baseline_is_shown_as_the_baseline(tmp_path: Path) -> None:
+    controls = {"B": ControlRecord(of="A", control="parameter-matched")}
+    report = with_twin(tmp_path, "B", CLOSE, controls=controls)
+    quality = make_sections(report)[0]
+    names = [row[0].text for row in quality.tables[0].rows]
+    assert names == ["A", "C", "twin (= A's parameter-matched control)"]
+    assert {(c.family, c.baseline) for c in report.comparisons} == {
+        ("systems", "C"),
+        ("systems", "twin"),
+        ("reasoning", "B"),
+    }
+
+
+CONTROLLED = {
+    "N": ControlRecord(of="A", control="no-reasoning"),
+    "M": ControlRecord(of="B", control="no-reasoning"),
+}
+
+
+def controlled(root: Path, **changes: Any) -> Report:
+    models = (Made("A", 1.5), Made("N", 1.0), Made("B", 1.0), Made("M", 0.5), Made("C", 0.0))
+    suite = make_suite(root, models, proposed=["A"], controls=CONTROLLED, **changes)
+    return build_report(suite, Results(root))
+
+
+def test_systems_and_controls_are_two_families_each_under_its_own_holm(tmp_path: Path) -> None:
+    report = controlled(tmp_path)
+    assert [(f.name, f.against, f.size) for f in report.families] == [
+        ("systems", ("B", "C"), 2),
+        ("reasoning", ("N",), 1),
+    ]
+    for family in report.families:
+        members = [c for c in report.comparisons if c.family == family.name]
+        raw = [c.contrast.p for c in members]
+        expected = multipletests(raw, method="holm")[1]
+        assert [c.p_adjusted for c in members] == pytest.approx(expected)
+    text = " ".join(report.caption)
+    assert "Family “systems”: A × every label that is neither proposed nor a control × 1 dataset" in text
+    assert "Family “reasoning”: A × its own controls × 1 dataset on NDCG@10; after Holm over the 1" in text
+
+
+def test_against_names_the_systems(tmp_path: Path) -> None:
+    report = controlled(tmp_path, against=("C",))
+    assert [(c.family, c.baseline) for c in report.comparisons] == [("systems", "C"), ("reasoning", "N")]
+    assert "Family “systems”: A × C × 1 dataset" in " ".join(report.caption)
+
+
+def test_detectable_is_at_the_level_of_the_family(tmp_path: Path) -> None:
+    for comparison in controlled(tmp_path).comparisons:
+        level = 0.05 / comparison.family_size
+        assert comparison.minimum_detectable == minimum_detectable(comparison.contrast, level)
+
+
+def test_nothing_is_marked_before_all_trials_are_there(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, (Made("A", 2.0), Made("B", 0.0)), proposed=["A"], seeds=(1, 2, 3, 4))
+    whole = build_report(suite, Results(tmp_path))
+    assert "†" in make_sections(whole)[0].tables[0].rows[1][-2].marks + marks(whole)
+    Results(tmp_path).trial(suite.trials[0].trial).rename(tmp_path / "gone")
+    report = build_report(suite, Results(tmp_path))
+    assert report.interim
+    assert marks(report) == ""
+    assert "Interim: trials are missing, so there are no daggers" in " ".join(report.caption)
+    assert [section.heading for section in make_sections(report)][1] == "Declared comparisons (interim)"
+
+
+def marks(report: Report) -> str:
+    """All daggers of the table of quality."""
+    rows = make_sections(report)[0].tables[0].rows
+    return "".join(cell.marks for row in rows for cell in row).strip("≈?")
+
+
+def test_three_datasets_have_a_mean_effect(tmp_path: Path) -> None:
+    datasets = ("sample", "ml-100k", "ml-1m")
+    suite = make_suite(tmp_path, (Made("A", 1.5), Made("B", 1.0)), datasets=datasets, proposed=["A"])
+    report = build_report(suite, Results(tmp_path))
+    (found,) = report.across
+    relative = [c.relative for c in report.comparisons]
+    assert min(r.value for r in relative) < found.mean < max(r.value for r in relative)
+    assert (found.datasets, found.baseline) == (3, "B")
+    two = suite.model_copy(update={"datasets": datasets[:2]})
+    assert build_report(two, Results(tmp_path)).across == ()
 
 
 def test_other_metrics_are_descriptive_under_benjamini_and_hochberg(report: Report) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.report import Report, Verdict
+from lrbench.report.findings import Verdict
+from lrbench.report.layout import Layout
+from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, make_sections
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
@@ -13,6 +15,10 @@ from lrbench.store.suites import SuiteRecord
 def cells(section: Section, label: str, table: int = 0) -> dict[str, Cell]:
     row = next(row for row in section.tables[table].rows if row[0].text == label)
     return dict(zip(section.columns, row, strict=True))
+
+
+def named(report: Report, name: str) -> Section:
+    return next(section for section in make_sections(report, Layout(length="full")) if section.name == name)
 
 
 def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
@@ -26,7 +32,14 @@ def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
 
 def test_sections_in_reading_order(report: Report) -> None:
     sections = make_sections(report)
-    assert [section.name for section in sections] == ["quality", "comparison", "cost", "depth", "provenance"]
+    assert [section.name for section in sections] == [
+        "quality",
+        "comparison",
+        "cost",
+        "depth",
+        "depth-contrasts",
+        "provenance",
+    ]
     assert [table.title for table in sections[0].tables] == ["sample (synthetic)", "amazon-2014-beauty"]
     assert sections[0].notes == report.caption
 

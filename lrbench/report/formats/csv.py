@@ -13,9 +13,10 @@ from dataclasses import asdict
 from typing import Any
 
 from lrbench.errors import RequestError
+from lrbench.report.findings import Comparison
 from lrbench.report.formats.fields import comparison_fields, cost_fields
 from lrbench.report.layout import Layout
-from lrbench.report.report import Comparison, Report
+from lrbench.report.report import Report
 from lrbench.text import spreadsheet_text
 from lrbench.wording import listed
 

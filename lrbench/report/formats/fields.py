@@ -3,11 +3,19 @@
 from dataclasses import asdict
 from typing import Any
 
+from lrbench.report.findings import Comparison, DepthFinding, Variance
 from lrbench.report.provenance import Provenance
-from lrbench.report.report import Comparison, Cost, Trend
+from lrbench.report.report import Cost
 from lrbench.stats.contrast import Contrast
 
-__all__ = ["comparison_fields", "contrast_fields", "cost_fields", "provenance_fields", "trend_fields"]
+__all__ = [
+    "comparison_fields",
+    "contrast_fields",
+    "cost_fields",
+    "depth_fields",
+    "provenance_fields",
+    "variance_fields",
+]
 
 
 def comparison_fields(comparison: Comparison) -> dict[str, Any]:
@@ -20,6 +28,7 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
         "baseline": comparison.baseline,
         **contrast_fields(comparison.contrast),
         "p_holm" if comparison.confirmatory else "p_bh": comparison.p_adjusted,
+        "family": comparison.family or None,
         "family_size": comparison.family_size,
         "relative": comparison.relative.value,
         "relative_low": comparison.relative.low,
@@ -50,9 +59,31 @@ def contrast_fields(contrast: Contrast) -> dict[str, Any]:
     }
 
 
-def trend_fields(trend: Trend) -> dict[str, Any]:
-    """A trend over depth."""
-    return {"dataset": trend.dataset, "label": trend.label, **contrast_fields(trend.contrast)}
+def depth_fields(finding: DepthFinding) -> dict[str, Any]:
+    """What depth brings to a row, with the contrasts between depths."""
+    return {
+        "dataset": finding.dataset,
+        "label": finding.label,
+        "reported": finding.reported,
+        "chosen": finding.chosen,
+        "shape": finding.shape or None,
+        "contrasts": [
+            {"depth": found.depth, "reference": found.reference, **contrast_fields(found.contrast)}
+            for found in finding.contrasts
+        ],
+    }
+
+
+def variance_fields(comparison: Comparison, variance: Variance) -> dict[str, Any]:
+    """Where the uncertainty of a comparison comes from."""
+    return {
+        "dataset": comparison.dataset,
+        "metric": comparison.metric,
+        "proposed": comparison.proposed,
+        "baseline": comparison.baseline,
+        "family": comparison.family,
+        **asdict(variance),
+    }
 
 
 def cost_fields(cost: Cost) -> dict[str, Any]:

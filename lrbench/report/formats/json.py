@@ -5,7 +5,12 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.formats.fields import comparison_fields, provenance_fields, trend_fields
+from lrbench.report.formats.fields import (
+    comparison_fields,
+    depth_fields,
+    provenance_fields,
+    variance_fields,
+)
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 
@@ -43,7 +48,18 @@ class Json:
             "descriptive": [comparison_fields(comparison) for comparison in report.descriptive],
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
-            "trends": [trend_fields(trend) for trend in report.trends],
+            "depth_findings": [depth_fields(finding) for finding in report.depth_findings],
+            "families": [asdict(family) for family in report.families],
+            "variance": [
+                variance_fields(comparison, comparison.variance)
+                for comparison in report.comparisons
+                if comparison.variance is not None
+            ],
+            "across": [asdict(found) for found in report.across],
+            "margin": report.margin,
+            "interim": report.interim,
+            "declarations": [declaration.model_dump(mode="json") for declaration in report.declarations],
+            "looks": [look.model_dump(mode="json") for look in report.looks],
             "controls": {label: record.model_dump() for label, record in report.controls.items()},
             "matches": [match.model_dump() for match in report.matches],
             "published": [

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from lrbench.errors import RequestError
-from lrbench.report.label_metrics import measure, measure_depths
+from lrbench.report.depths import measure_depths
+from lrbench.report.label_metrics import measure
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import label_left, legend_below, line_style, panels
 

@@ -6,13 +6,16 @@ from dataclasses import replace
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
+from lrbench.report.tables.across import across_section
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
-from lrbench.report.tables.depth import depth_section
+from lrbench.report.tables.depth import depth_contrast_section, depth_section
 from lrbench.report.tables.provenance import made_by, provenance_section
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
+from lrbench.report.tables.reasoning import reasoning_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.report.tables.uncertainty import uncertainty_section
 
 __all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "made_by", "make_sections"]
 
@@ -20,14 +23,18 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "quality": quality_section,
     "published": published_section,
     "comparison": comparison_section,
+    "reasoning": reasoning_section,
+    "across": across_section,
+    "uncertainty": uncertainty_section,
     "cost": cost_section,
     "depth": depth_section,
+    "depth-contrasts": depth_contrast_section,
     "provenance": provenance_section,
 }
 """Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""
 
 BRIEF = ("answer", "quality")
-FULL_ONLY: tuple[str, ...] = ()
+FULL_ONLY = ("uncertainty",)
 """Sections that only ``--full`` or their name shows."""
 
 

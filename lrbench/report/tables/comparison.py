@@ -1,10 +1,12 @@
-"""The declared comparisons: one table per dataset and proposed label, with effect sizes beside p-values."""
+"""The family of systems: one table per dataset and proposed label, with effect sizes beside p-values."""
 
+from lrbench.report.families import SYSTEMS
+from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent, plain, signed
-from lrbench.report.report import Comparison, Report
+from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 
-__all__ = ["comparison_section"]
+__all__ = ["comparison_section", "shown_comparisons", "verdict_text"]
 
 COLUMNS = (
     "Against",
@@ -17,44 +19,90 @@ COLUMNS = (
     "d",
     "users +/=/−",
     "detectable",
+    "equal within",
 )
 NOTES = (
-    "Δ: difference of means, with the interval of the crossed test.",
-    "d: standardised paired difference over users.",
-    "Users won, tied and lost, on means over runs.",
-    "Detectable: the smallest difference found with 80 % power.",
-    "Equivalent: the 90 % interval lies within 1 % of the other row, or within one of its seed SDs.",
+    "Δ: difference of means, with the interval of the crossed test. Each interval is a 95 % interval by "
+    "itself, while p is adjusted for the family: an interval without 0 can stand beside “inconclusive”.",
+    "d: standardised paired difference over users. Users won, tied and lost, on means over runs. Both depend "
+    "on the number of seeds: compare them only between reports with as many.",
+    "Detectable: about the smallest true difference that is found with 80 % power at the level "
+    "of the family, estimated from these runs.",
 )
 
 
 def comparison_section(report: Report) -> Section:
-    """Tabulate the confirmatory family."""
+    """Tabulate the comparisons with other systems."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for comparison in report.comparisons:
+    for comparison in shown_comparisons(report, SYSTEMS):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
-    metric = metric_title(report.primary_metric)
+    metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
     tables = (
         Table(
-            f"{proposed} against the others on {dataset}, {metric}",
-            tuple(_row(comparison, report.digits) for comparison in comparisons),
+            f"{proposed} against the others on {dataset}, {metric}{interim}",
+            tuple(_row(report, comparison) for comparison in comparisons),
         )
         for (dataset, proposed), comparisons in groups.items()
     )
-    return Section("Declared comparisons", COLUMNS, tuple(tables), NOTES)
+    notes = (*NOTES, _margin(report), *_descriptive(report))
+    return Section(f"Declared comparisons{interim}", COLUMNS, tuple(tables), notes)
 
 
-def _row(comparison: Comparison, digits: int) -> tuple[Cell, ...]:
+def shown_comparisons(report: Report, family: str) -> list[Comparison]:
+    """Return a family's comparisons without those of rows that tables show under another name."""
+    members = [comparison for comparison in report.comparisons if comparison.family == family]
+    pairs = {(c.dataset, c.proposed, c.baseline) for c in members}
+    return [
+        c for c in members if (c.dataset, c.proposed, report.twins.get((c.dataset, c.baseline))) not in pairs
+    ]
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Shorten the one verdict that is too long for a column."""
+    return "cannot show equivalence" if verdict is Verdict.OUT_OF_REACH else str(verdict)
+
+
+def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
     contrast, relative, users = comparison.contrast, comparison.relative, comparison.users
     texts = (
-        comparison.baseline,
-        str(comparison.verdict),
+        report.row_name(comparison.dataset, comparison.baseline),
+        verdict_text(comparison.verdict),
         p_value(comparison.p_adjusted),
-        signed(contrast.difference, digits),
-        interval(*contrast.interval(), digits) or UNKNOWN,
+        signed(contrast.difference, report.digits),
+        interval(*contrast.interval(), report.digits) or UNKNOWN,
         percent(relative.value),
         interval(100 * relative.low, 100 * relative.high, 1) or UNKNOWN,
         signed(comparison.effect_size, 2),
         f"{users.wins}/{users.ties}/{users.losses}",
-        plain(comparison.minimum_detectable, digits),
+        plain(comparison.minimum_detectable, report.digits),
+        _equal_within(comparison, report.margin),
     )
     return tuple(Cell(text) for text in texts)
+
+
+def _equal_within(comparison: Comparison, share: float) -> str:
+    """The smallest margin that these runs show, in per cent of the other row as the declared one is."""
+    margin = comparison.equivalence.margin
+    if not comparison.contrast.testable or margin == 0:
+        return UNKNOWN
+    return f"{100 * share * comparison.equivalence.shown / margin:.1f} %"
+
+
+def _margin(report: Report) -> str:
+    return (
+        f"Equivalent: the 90 % interval lies within ± {100 * report.margin:g} % of the other row's mean. "
+        "Cannot show equivalence: these runs are too few for that margin, whatever the difference. Equal "
+        "within: the smallest margin that they do show."
+    )
+
+
+def _descriptive(report: Report) -> tuple[str, ...]:
+    """How many of the other comparisons hold up, in one line."""
+    testable = [comparison for comparison in report.descriptive if comparison.contrast.testable]
+    if not testable:
+        return ()
+    found = sum(comparison.p_adjusted <= ALPHA for comparison in testable)
+    return (
+        f"Of {len(testable)} descriptive comparisons, on other metrics or with another "
+        f"baseline, {found} have p ≤ 0.05 after Benjamini and Hochberg.",
+    )

@@ -1,22 +1,29 @@
-"""The primary metric at every depth, one table per dataset that has labels with several depths."""
+"""The primary metric at every depth, and what more depth brings, one table per dataset."""
 
+from lrbench.report.findings import DepthFinding
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
-from lrbench.report.report import Report, Trend
+from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.stats.contrast import Contrast
 
-__all__ = ["depth_section"]
+__all__ = ["depth_contrast_section", "depth_section"]
 
 NOTES = (
-    "v: the depth that validation would choose; *: the depth of the other tables.",
-    "Slope: gain per doubling of the depth, with the interval and p of the crossed test; descriptive.",
-    "The depths of a row share their weights: only inference goes deeper.",
+    "v: the depth that validation would choose, the shallowest within one standard error of its best; *: the "
+    "depth of the other tables.",
+    "The depths of a row share their weights: only inference goes deeper. Beyond the trained depth it "
+    "extrapolates.",
+)
+CONTRASTS = (
+    "Differences between depths, run by run, by the crossed test; descriptive, each by itself.",
+    "Depth 0 is the encoder without any reasoning step.",
 )
 
 
 def depth_section(report: Report) -> Section:
-    """Tabulate means over runs, labels × depths, with the trend over depth."""
+    """Tabulate means over runs, labels × depths, with the shape in words."""
     depths = sorted({point.depth for point in report.depths})
-    columns = ("Model", *(f"depth {depth}" for depth in depths), "slope", "95 % interval", "p")
+    columns = ("Model", *(f"depth {depth}" for depth in depths), "shape")
     metric = metric_title(report.primary_metric)
     tables = (
         Table(f"{metric} by depth on {dataset}", tuple(_rows(report, dataset, depths)))
@@ -25,9 +32,30 @@ def depth_section(report: Report) -> Section:
     return Section("Depth", columns, tuple(tables), NOTES, aligned="left")
 
 
+def depth_contrast_section(report: Report) -> Section:
+    """Tabulate the reported depth against 0 and 1, and the deepest against the reported one."""
+    kinds = ("reported − 0", "reported − 1", "deepest − reported")
+    columns = ["Model", "reported", "deepest"]
+    for kind in kinds:
+        columns += [kind, "95 % interval", "p"]
+    metric = metric_title(report.primary_metric)
+    tables = tuple(
+        Table(
+            f"Differences in {metric} between depths on {dataset}",
+            tuple(
+                _contrast_row(report, finding)
+                for finding in report.depth_findings
+                if finding.dataset == dataset
+            ),
+        )
+        for dataset in dict.fromkeys(finding.dataset for finding in report.depth_findings)
+    )
+    return Section("Depth contrasts", tuple(columns), tables, CONTRASTS)
+
+
 def _rows(report: Report, dataset: str, depths: list[int]) -> list[tuple[Cell, ...]]:
     points = {(point.label, point.depth): point for point in report.depths if point.dataset == dataset}
-    trends = {trend.label: trend for trend in report.trends if trend.dataset == dataset}
+    shapes = {f.label: f.shape for f in report.depth_findings if f.dataset == dataset}
     rows = []
     for label in dict.fromkeys(label for label, _ in points):
         cells = [Cell(label)]
@@ -35,13 +63,25 @@ def _rows(report: Report, dataset: str, depths: list[int]) -> list[tuple[Cell, .
             point = points.get((label, depth))
             marks = "" if point is None else "*" * point.reported + "v" * point.chosen
             cells.append(Cell(UNKNOWN if point is None else plain(point.mean, report.digits), marks=marks))
-        rows.append((*cells, *_slope(trends.get(label))))
+        rows.append((*cells, Cell(shapes[label] or UNKNOWN)))
     return rows
 
 
-def _slope(trend: Trend | None) -> tuple[Cell, Cell, Cell]:
-    if trend is None:
+def _contrast_row(report: Report, finding: DepthFinding) -> tuple[Cell, ...]:
+    deeper = finding.deeper()
+    cells = [
+        Cell(finding.label),
+        Cell(str(finding.reported)),
+        Cell(UNKNOWN if deeper is None else str(deeper.depth)),
+    ]
+    last = None if deeper is None else deeper.contrast
+    for contrast in (finding.against(0), finding.against(1), last):
+        cells += _contrast_cells(report, contrast)
+    return tuple(cells)
+
+
+def _contrast_cells(report: Report, contrast: Contrast | None) -> tuple[Cell, Cell, Cell]:
+    if contrast is None:
         return Cell(UNKNOWN), Cell(UNKNOWN), Cell(UNKNOWN)
-    contrast = trend.contrast
-    low_high = interval(*contrast.interval()) or UNKNOWN
-    return Cell(signed(contrast.difference)), Cell(low_high), Cell(p_value(contrast.p))
+    low_high = interval(*contrast.interval(), report.digits) or UNKNOWN
+    return Cell(signed(contrast.difference, report.digits)), Cell(low_high), Cell(p_value(contrast.p))

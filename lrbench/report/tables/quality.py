@@ -4,9 +4,10 @@ A dagger stands on the row that is compared, not on the proposed one, so that ea
 has a place of its own and a proposed model that loses shows it (‡).
 """
 
-from lrbench.report.captions import LETTERS
+from lrbench.report.declared import LETTERS
+from lrbench.report.findings import Verdict
 from lrbench.report.numbers import UNKNOWN, metric_title, percent, plain
-from lrbench.report.report import Report, Row, Verdict
+from lrbench.report.report import Report, Row
 from lrbench.report.tables.table import Cell, Emphasis, Section, Table
 
 __all__ = ["quality_section"]
@@ -32,8 +33,8 @@ def quality_section(report: Report) -> Section:
 def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
     by_label: dict[str, list[Cell]] = {}
     for row in report.rows:
-        if row.dataset == dataset:
-            cells = by_label.setdefault(row.label, [Cell(row.label)])
+        if row.dataset == dataset and (dataset, row.label) not in report.twins:
+            cells = by_label.setdefault(row.label, [Cell(report.row_name(dataset, row.label))])
             cells.append(_value(report, row))
             if report.baseline is not None:
                 cells.append(_percentage(report, row))
@@ -43,14 +44,19 @@ def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
 def _value(report: Report, row: Row) -> Cell:
     emphasis: Emphasis = "best" if row.best else "second" if row.second else "none"
     daggers = _daggers(report, row) if row.metric == report.primary_metric else ""
-    tie = "≈" if row.ties_with_best and not row.best else ""
+    tie = "?" if row.ties_with_best is None else "≈" if row.ties_with_best and not row.best else ""
     spread = plain(row.sd, report.digits) if row.n_seeds > 1 else ""
     return Cell(plain(row.mean, report.digits), spread, emphasis, daggers + tie)
 
 
 def _daggers(report: Report, row: Row) -> str:
-    """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it."""
+    """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it.
+
+    Nothing is marked while trials are missing.
+    """
     marks = ""
+    if report.interim:
+        return marks
     for sign, verdict in (("†", Verdict.BETTER), ("‡", Verdict.WORSE)):
         key = (row.dataset, row.label, verdict)
         letters = "".join(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lrbench.report.captions import LETTERS
+from lrbench.report.declared import LETTERS
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 from lrbench.report.tables import Section
@@ -59,11 +59,14 @@ def _runs(report: Report) -> str:
 def _daggers(report: Report) -> Iterator[str]:
     if not report.comparisons:
         return
-    size = report.comparisons[0].family_size
-    if size == 0:
+    if report.interim:
+        yield "Interim: trials are missing, so no difference is marked."
+        return
+    sizes = [counted(family.size, "comparison") for family in report.families if family.size]
+    if not sizes:
         yield "No declared comparison is testable."
         return
-    test = f"(crossed test, α = 0.05, Holm over {counted(size, 'comparison')})"
+    test = f"(crossed test, α = 0.05, Holm over {listed(sizes)})"
     if len(report.proposed) == 1:
         yield f"†/‡: {report.proposed[0]} is better/worse than the row {test}."
         return

@@ -1,0 +1,148 @@
+"""What was declared to be tested, and when, as sentences of the caption."""
+
+from collections.abc import Iterator, Sequence
+from string import ascii_letters
+
+from lrbench.report.families import REASONING, SYSTEMS
+from lrbench.report.findings import Comparison, Family
+from lrbench.report.numbers import metric_title, plain
+from lrbench.report.report import Report
+from lrbench.stats.crossed import PAIRED
+from lrbench.store.declarations import Declaration
+from lrbench.wording import counted, listed
+
+__all__ = ["LETTERS", "family_sentences", "provenance_sentences"]
+
+LETTERS = ascii_letters
+"""One for each proposed label where there are several."""
+
+AGAINST = {
+    SYSTEMS: "every label that is neither proposed nor a control",
+    REASONING: "its own controls",
+}
+
+
+def family_sentences(report: Report) -> Iterator[str]:
+    """Say what the daggers mean, or why there are none, and what could have been found."""
+    if not report.proposed:
+        yield "No comparison was declared before the runs, so nothing is called significant."
+        return
+    if not report.families:
+        yield "None of the declared comparisons has finished trials yet."
+        return
+    if report.interim:
+        yield "Interim: trials are missing, so there are no daggers and nothing is decided."
+    testable = [family for family in report.families if family.size]
+    if testable and not report.interim:
+        yield _daggers(report)
+    for family in report.families:
+        yield _family(report, family)
+    if testable:
+        yield (
+            "The crossed test is a t test of the difference of means in which users and "
+            "training runs are both random, two-sided, with Satterthwaite's degrees of freedom. "
+            "It speaks of users like these under this split."
+        )
+        yield from _pairing(report)
+        yield _power(report)
+
+
+def provenance_sentences(report: Report) -> Iterator[str]:
+    """Say when the hypotheses were declared, whether they changed, and what had been seen before."""
+    if not report.proposed:
+        return
+    for first in report.declarations[:1]:
+        if first.time is None or first.finished is None:
+            continue
+        seen = "before any of its trials had finished"
+        if first.finished:
+            seen = f"when {counted(first.finished, 'trial')} had finished"
+        yield f"Declared on {first.time:%Y-%m-%d}, {seen}."
+    for before, after in zip(report.declarations, report.declarations[1:], strict=False):
+        if after.time is not None and after.finished:
+            yield (
+                f"The declaration was changed on {after.time:%Y-%m-%d}, when "
+                f"{counted(after.finished, 'trial')} had finished: from {_claim(before)} to "
+                f"{_claim(after)}. Choosing a hypothesis after results exist raises the false positives."
+            )
+    yield from _looks(report)
+
+
+def _looks(report: Report) -> Iterator[str]:
+    now = min((row.n_seeds for row in report.rows if not row.deterministic), default=0)
+    earlier = sorted({look.seeds for look in report.looks if 3 <= look.seeds < now})
+    if earlier:
+        counts = listed([str(count) for count in earlier])
+        yield (
+            f"Seeds were added after a report had been seen with {counts}. Stopping at the look that pleases "
+            "raises the false positives: to 13 % instead of 5 % when each number from 3 to 10 is looked at."
+        )
+
+
+def _claim(declaration: Declaration) -> str:
+    proposed = listed(declaration.proposed) if declaration.proposed else "nothing"
+    against = f" against {listed(declaration.against)}" if declaration.against else ""
+    return f"{proposed}{against} on {metric_title(declaration.primary_metric)}"
+
+
+def _daggers(report: Report) -> str:
+    where = f"on a row's {metric_title(report.primary_metric)}"
+    if len(report.proposed) == 1:
+        who = report.proposed[0]
+    else:
+        pairs = zip(LETTERS, report.proposed, strict=False)
+        who = f"the lettered label ({listed([f'{letter} {label}' for letter, label in pairs])})"
+    return (
+        f"A dagger {where}: {who} is better (†) or worse (‡) than this row by the crossed test, "
+        "α = 0.05 after Holm over its family."
+    )
+
+
+def _family(report: Report, family: Family) -> str:
+    against = AGAINST[family.name]
+    named = [label for label in family.against if label not in report.controls]
+    if family.name == SYSTEMS and report.against:
+        against = listed(named)
+    datasets = counted(len(report.datasets), "dataset")
+    declared = f"{listed(family.proposed)} × {against} × {datasets} on {metric_title(family.metric)}"
+    if family.size == 0:
+        members = [c for c in report.comparisons if c.family == family.name]
+        reasons = "; ".join(dict.fromkeys(comparison.contrast.reason for comparison in members))
+        return (
+            f"Family “{family.name}”: {declared}, {family.comparisons} comparisons: not testable ({reasons})."
+        )
+    return (
+        f"Family “{family.name}”: {declared}; after Holm over the {family.size} testable of "
+        f"{family.comparisons} comparisons."
+    )
+
+
+def _pairing(report: Report) -> Iterator[str]:
+    together = dict.fromkeys(
+        f"{comparison.proposed} with {comparison.baseline}"
+        for comparison in report.comparisons
+        if comparison.contrast.test == PAIRED
+    )
+    if together:
+        yield (
+            f"Runs that share trained weights are compared run by run (“{PAIRED}”): {listed(list(together))}."
+        )
+
+
+def _power(report: Report) -> str:
+    """The smallest differences that could have been found, per dataset."""
+    testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
+    parts = [
+        f"{_span([c for c in testable if c.dataset == dataset])} on {dataset}"
+        for dataset in dict.fromkeys(comparison.dataset for comparison in testable)
+    ]
+    return (
+        f"A true difference in {metric_title(report.primary_metric)} would usually be missed below about "
+        f"{listed(parts)} (80 % power at the level of its family, estimated from these runs)."
+    )
+
+
+def _span(comparisons: Sequence[Comparison]) -> str:
+    values = sorted(comparison.minimum_detectable for comparison in comparisons)
+    low, high = plain(values[0]), plain(values[-1])
+    return low if low == high else f"{low} to {high}"

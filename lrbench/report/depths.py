@@ -1,0 +1,67 @@
+"""The primary metric at every stored depth, what validation would choose, and what more depth brings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from lrbench.report.findings import DepthContrast, DepthFinding
+from lrbench.report.label_metrics import Measured
+from lrbench.report.report import DepthPoint
+from lrbench.stats.depth import depth_contrast, depth_shape, shallowest_depth
+from lrbench.stats.user_metrics import UserMetrics
+from lrbench.store.frames import EvaluationSplit, aligned_ranks
+
+__all__ = ["measure_depths"]
+
+
+def measure_depths(
+    entries: Sequence[Measured], metric: str, masked: bool
+) -> tuple[list[DepthPoint], list[DepthFinding]]:
+    """Return the metric at every stored depth, and the findings, of labels with more than one depth."""
+    points: list[DepthPoint] = []
+    findings: list[DepthFinding] = []
+    for entry in entries:
+        by_depth, valid = (_by_depth(entry, metric, masked, split) for split in ("test", "valid"))
+        if len(by_depth) < 2:
+            continue
+        chosen = shallowest_depth(valid)
+        points += [
+            DepthPoint(
+                dataset=entry.dataset,
+                label=entry.label,
+                depth=depth,
+                mean=values.mean,
+                sd=values.seed_sd,
+                n_seeds=values.seeds,
+                valid_mean=valid[depth].mean,
+                reported=depth == entry.depth,
+                chosen=depth == chosen,
+            )
+            for depth, values in by_depth.items()
+        ]
+        findings.append(
+            DepthFinding(
+                dataset=entry.dataset,
+                label=entry.label,
+                reported=entry.depth,
+                chosen=chosen,
+                shape=depth_shape(by_depth),
+                contrasts=tuple(_contrasts(by_depth, entry.depth)),
+            )
+        )
+    return points, findings
+
+
+def _contrasts(by_depth: Mapping[int, UserMetrics], reported: int) -> Iterator[DepthContrast]:
+    """Compare the reported depth with 0 and 1, and the deepest with the reported one, where they exist."""
+    wanted = dict.fromkeys([(reported, 0), (reported, 1), (max(by_depth), reported)])
+    for depth, reference in wanted:
+        if depth > reference and depth in by_depth and reference in by_depth:
+            yield DepthContrast(depth, reference, depth_contrast(by_depth, depth, reference))
+
+
+def _by_depth(entry: Measured, metric: str, masked: bool, split: EvaluationSplit) -> dict[int, UserMetrics]:
+    """Return the metric at the depths at which all runs were ranked."""
+    ranks = aligned_ranks(entry.trials, masked, split, every_depth=True)
+    return {
+        depth: UserMetrics(ranks.metric(entry.ids, depth, metric), entry.deterministic)
+        for depth in ranks.depths(entry.ids)
+    }

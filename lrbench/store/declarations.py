@@ -1,0 +1,82 @@
+"""What a suite set out to test, and what had been seen by then.
+
+A hypothesis counts as declared before the runs only if that is on record. Choosing the proposed label among
+eleven equal ones after the runs gives 12 % false positives at a level of 5 %; looking at 3, 4, … 10 seeds and
+stopping at p ≤ 0.05 gives 13 % (both simulated). So each declaration is kept with the number of trials that
+had finished, and each report with the seeds that it showed.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lrbench.config.base import FrozenConfig
+
+__all__ = ["Declaration", "Look", "extended", "read_looks", "record_look"]
+
+
+class Declaration(FrozenConfig):
+    """What was to be tested from some moment on."""
+
+    time: datetime | None
+    """None where the suite was run by a version that kept no time."""
+
+    proposed: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    primary_metric: str
+    margin: float | None = None
+    seeds: tuple[int, ...]
+    finished: int | None
+    """Trials of the suite that had finished by then; none where it was not kept."""
+
+    def same_claim(self, other: "Declaration") -> bool:
+        """Whether both ask the same question; more seeds do not change it."""
+        return (self.proposed, self.against, self.primary_metric, self.margin) == (
+            other.proposed,
+            other.against,
+            other.primary_metric,
+            other.margin,
+        )
+
+
+class Look(FrozenConfig):
+    """A report that somebody saw."""
+
+    time: datetime
+    seeds: int
+    """Fewest finished seeds of any label that has several."""
+
+
+def extended(history: Sequence[Declaration], new: Declaration) -> tuple[Declaration, ...]:
+    """Add a declaration where its claim differs from the last one."""
+    if history and history[-1].same_claim(new):
+        return tuple(history)
+    return (*history, new)
+
+
+def record_look(path: Path, look: Look) -> None:
+    """Append a report to the suite's looks, unless the last one showed as many seeds.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    looks = read_looks(path)
+    if not looks or looks[-1].seeds != look.seeds:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(look.model_dump_json() + "\n")
+
+
+def read_looks(path: Path) -> list[Look]:
+    """Read the reports so far, the oldest first; a line that was cut off while it was written is left out."""
+    if not path.exists():
+        return []
+    looks = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            looks.append(Look.model_validate(json.loads(line)))
+        except (json.JSONDecodeError, ValidationError):
+            continue
+    return looks
