@@ -55,7 +55,7 @@ def run_plan(  # the request has been read; from here on things happen
     prepared = {name: load_prepared(folder) for name, folder in folders.items()}
     for dataset in prepared.values():
         _say_dataset(dataset.record, console)
-    matched = {name: match_rows(rows, dataset, suite.protocol) for name, dataset in prepared.items()}
+    matched = {name: match_rows(rows, dataset) for name, dataset in prepared.items()}
     prints = {name: dataset.record.fingerprint for name, dataset in prepared.items()}
     plan = make_plan(suite, rows, prints, matched)
     chosen = select_trials(plan, results, only, rerun)
@@ -97,7 +97,7 @@ def print_plan(
         if folder is None:
             unprepared.append(name)
         dataset = load_prepared(folder) if folder else None
-        matched = {name: match_rows(rows, dataset, suite.protocol)} if dataset else {}
+        matched = {name: match_rows(rows, dataset)} if dataset else {}
         print_ = dataset.record.fingerprint if dataset else "not prepared"
         plan = make_plan(suite, rows, {name: print_}, matched)
         waiting = {trial.config.id for trial in select_trials(plan, results, only, rerun)}

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import RequestError, did_you_mean
 
@@ -78,7 +79,7 @@ class TimeSplit(FrozenConfig):
         return TimeSplit.model_validate(values)
 
 
-_SPLIT_SETTINGS = ("time",)
+_SPLIT_SETTINGS = ("time", "accounts")
 """Fields of a protocol that belong to one split alone; they are no part of the identity of the others."""
 
 
@@ -91,11 +92,14 @@ class Protocol(FrozenConfig):
     filters: Filters
     """What preparation removes."""
 
-    split: Literal["leave-one-out", "time"] = "leave-one-out"
+    split: Literal["leave-one-out", "time", "shared-accounts"] = "leave-one-out"
     """How interactions become training, validation and test; ``lrbench/data/splits`` has a file for each."""
 
     time: TimeSplit | None = None
     """Where the split ``time`` cuts, and what it takes as targets; `None` for the others."""
+
+    accounts: Accounts | None = None
+    """How users are merged under the split ``shared-accounts``; `None` for the others."""
 
     max_length: int = Field(ge=1)
     """How many of the latest interactions a model sees."""
@@ -125,6 +129,23 @@ class Protocol(FrozenConfig):
     def of(self, dataset: str) -> "Protocol":
         """Return this protocol with what it says of a dataset, given by its true name."""
         return self if self.time is None else self.model_copy(update={"time": self.time.of(dataset)})
+
+    def sharing(self, accounts: Accounts) -> "Protocol":
+        """Return this protocol with other accounts.
+
+        The longest history grows with the mean number of members, so that no member loses any of it.
+
+        Raises:
+            ValueError: the protocol makes no accounts.
+        """
+        if self.accounts is None:
+            raise ValueError(
+                f"the protocol {self.name} makes no accounts; [accounts] belongs to shared-merge"
+            )
+        of_one = self.max_length / self.accounts.mean_size
+        return self.model_copy(
+            update={"accounts": accounts, "max_length": round(of_one * accounts.mean_size)}
+        )
 
     def ranks_alike(self, other: "Protocol") -> bool:
         """Whether both give the same ranks of a trained model, however its epoch was chosen.
@@ -214,6 +235,17 @@ PROTOCOLS = {
             cutoffs=(1, 3, 5, 10),
             summary="global split at two points in time, after 80 % and 90 % of all interactions, 5-core, "
             "the latest 10 interactions, history not masked (as LatentR3, without its window of months)",
+        ),
+        Protocol(
+            name="shared-merge",
+            filters=Filters(repeats="keep", k_core=5),
+            split="shared-accounts",
+            accounts=Accounts(),
+            max_length=100,
+            mask_seen=False,
+            summary="users merged into accounts as [accounts] of the suite says (two members at random "
+            "unless it says otherwise), the last two interactions of each member or account held out, "
+            "5-core, repeats kept, the latest 50 interactions per member, history not masked",
         ),
     )
 }

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig, Label, Name, parse_config
 from lrbench.config.controls import CONTROLS, Control
 from lrbench.config.protocol import Protocol, find_protocol
@@ -56,6 +57,9 @@ class Entry(FrozenConfig):
 
     training: Table = Field(default_factory=dict)
     """Training settings of this model, over those of the suite; ``stages.NAME`` for one stage alone."""
+
+    accounts: Table = Field(default_factory=dict)
+    """Settings of this row's accounts, over those of the suite (protocol ``shared-merge``)."""
 
     controls: tuple[Control, ...] = ()
     """Controls that isolate what reasoning brings, or "all"; each becomes a row of its own behind this."""
@@ -116,6 +120,8 @@ class SuiteFile(FrozenConfig):
     evaluation: Evaluation = Evaluation()
     models: tuple[Entry, ...] = Field(min_length=1)
     comparison: Comparison = Comparison()
+    accounts: Accounts | None = None
+    """How accounts are made under the protocol ``shared-merge``; `None`: as the protocol has it."""
 
     @field_validator("seeds")
     @classmethod
@@ -127,7 +133,9 @@ class SuiteFile(FrozenConfig):
     @model_validator(mode="after")
     def _known(self) -> "SuiteFile":
         try:
-            find_protocol(self.protocol)
+            protocol = find_protocol(self.protocol)
+            if self.accounts is not None:
+                protocol.sharing(self.accounts)
             metric_function(self.primary_metric)
         except RequestError as error:
             raise ValueError(str(error).rstrip(".")) from None
@@ -171,9 +179,10 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         rows += expanded
         resolved |= {row.label: row for row in expanded}
     _check_comparison(file.comparison, resolved, where)
+    protocol = find_protocol(file.protocol)
     return Suite(
         name=file.name,
-        protocol=find_protocol(file.protocol),
+        protocol=protocol if file.accounts is None else protocol.sharing(file.accounts),
         datasets=file.datasets,
         seeds=file.seeds,
         primary_metric=file.primary_metric,
@@ -218,6 +227,7 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
         params={**parent.params, **entry.params},
         stages=parent.stages if entry.stages is None else entry.stages,
         training=merge_tables(parent.training, entry.training),
+        accounts={**parent.accounts, **entry.accounts},
         controls=entry.controls,
         grid=entry.grid,
     )
@@ -234,15 +244,25 @@ def _expand(entry: Entry, where: str) -> list[Entry]:
         )
     for values in itertools.product(*entry.grid.values()):
         chosen = dict(zip(entry.grid, values, strict=True))
-        params, training = dict(entry.params), dict(entry.training)
+        params, training, accounts = dict(entry.params), dict(entry.training), dict(entry.accounts)
         for key, value in chosen.items():
             if key.startswith("training."):
                 training[key.removeprefix("training.")] = value
+            elif key.startswith("accounts."):
+                accounts[key.removeprefix("accounts.")] = value
             else:
                 params[key] = value
-        label = _filled(entry.label, {**params, **chosen, **training}, where)
+        label = _filled(entry.label, {**accounts, **params, **chosen, **training}, where)
         rows.append(
-            entry.model_copy(update={"label": label, "params": params, "training": training, "grid": {}})
+            entry.model_copy(
+                update={
+                    "label": label,
+                    "params": params,
+                    "training": training,
+                    "accounts": accounts,
+                    "grid": {},
+                }
+            )
         )
     return rows
 

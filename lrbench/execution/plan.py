@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Suite
 from lrbench.config.trial import TrialConfig
 from lrbench.execution.rows import Row
@@ -63,7 +62,7 @@ def make_plan(
                 if row.model.deterministic and seed != suite.seeds[0]:
                     continue  # trained once: another seed would give the same ranks
                 trial_seed = 0 if row.model.deterministic else seed
-                config = row.trial(name, fingerprint, suite.protocol, trial_seed)
+                config = row.trial(name, fingerprint, trial_seed)
                 configs.setdefault(config.id, config)
                 sharing = labels.setdefault(config.id, [])
                 if row.label not in sharing:
@@ -81,7 +80,7 @@ def make_plan(
         margin=suite.comparison.margin,
         controls={row.label: row.control for row in rows if row.control is not None},
         matches=tuple(row.match for fitted in matched.values() for row in fitted if row.match is not None),
-        definition=_definition(rows, suite.protocol),
+        definition=_definition(rows),
         text=suite.text,
         trials=tuple(cells),
     )
@@ -111,7 +110,7 @@ def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]
     return tuple(trials)
 
 
-def _definition(rows: Sequence[Row], protocol: Protocol) -> str:
+def _definition(rows: Sequence[Row]) -> str:
     """Hash of what the rows mean, so that results of an edited suite are not mixed with older ones."""
-    parts = [row.trial("", "", protocol, 0).id + row.label for row in rows]
+    parts = [row.trial("", "", 0).id + row.label for row in rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

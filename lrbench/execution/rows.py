@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from lrbench.config.accounts import Accounts
 from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
@@ -14,6 +15,7 @@ from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.dataset import PreparedDataset
+from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
@@ -39,6 +41,9 @@ class Row:
     params: dict[str, JsonValue]
     stages: tuple[StageConfig, ...]
     evaluation: EvaluationConfig
+    protocol: Protocol
+    """The suite's, with this row's own accounts."""
+
     control: ControlRecord | None = None
     """What it controls, if it is no row of its own."""
 
@@ -50,12 +55,12 @@ class Row:
         """The depth that reports use."""
         return self.model.configured_depth(self.config)
 
-    def trial(self, dataset: str, fingerprint: str, protocol: Protocol, seed: int) -> TrialConfig:
+    def trial(self, dataset: str, fingerprint: str, seed: int) -> TrialConfig:
         """The trial of this row on one dataset with one seed."""
         return TrialConfig(
             dataset=dataset,
             fingerprint=fingerprint,
-            protocol=protocol.of(dataset),
+            protocol=self.protocol.of(dataset),
             model=self.model_name,
             plugin=plugin_fingerprint(self.model_name),
             params=self.params,
@@ -83,30 +88,57 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
             f'The label "{repeated[0]}" is used twice.',
             f'Labels name rows; with a grid, put each option into the label: "{repeated[0]} {{option}}".',
         )
+    _check_same_targets(rows)
     return tuple(rows)
 
 
-def match_rows(rows: Sequence[Row], dataset: PreparedDataset, protocol: Protocol) -> tuple[Row, ...]:
+def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]:
     """Check rows against a dataset, and fit the networks of matched controls to it.
 
     Raises:
         RequestError: the protocol cannot split the dataset, a row needs what it lacks, or a control cannot
             be matched.
     """
-    protocol = protocol.of(dataset.record.name)
-    try:
-        split(dataset.sequences, protocol)
-    except RequestError as error:
-        raise RequestError(f"{dataset.record.name}: {error.cause}", error.remedy) from None
+    protocols = {row.protocol.model_dump_json(): row.protocol for row in rows}
+    timed = {key: _split(dataset, protocol).train.times is not None for key, protocol in protocols.items()}
     for row in rows:
-        if row.config.needs_times and dataset.sequences.times is None:
+        if row.config.needs_times and not timed[row.protocol.model_dump_json()]:
             raise RequestError(
                 f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
                 f"({dataset.record.source}).",
                 "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
             )
     by_label = {row.label: row for row in rows}
-    return tuple(_matched(row, by_label, dataset, protocol) for row in rows)
+    return tuple(_matched(row, by_label, dataset) for row in rows)
+
+
+def _split(dataset: PreparedDataset, protocol: Protocol) -> Split:
+    """Split a dataset, and name it where it cannot be split."""
+    try:
+        return split(dataset.sequences, protocol.of(dataset.record.name))
+    except RequestError as error:
+        raise RequestError(f"{dataset.record.name}: {error.cause}", error.remedy) from None
+
+
+def _check_same_targets(rows: Sequence[Row]) -> None:
+    """Refuse accounts in one suite that cannot be compared: their held-out interactions differ."""
+    accounts = {row.label: row.protocol.accounts for row in rows if row.protocol.accounts is not None}
+    of_accounts = [label for label, made in accounts.items() if made.scope == "account"]
+    if of_accounts and len(set(accounts.values())) > 1:
+        raise RequestError(
+            f'"{of_accounts[0]}" has targets by account, and another row has other accounts: '
+            "rows of one suite must have the same targets.",
+            'Say scope = "member", or give all rows the same accounts.',
+        )
+
+
+def _protocol(entry: Entry, suite: Suite, where: str) -> Protocol:
+    """The suite's protocol with the row's own accounts."""
+    if not entry.accounts:
+        return suite.protocol
+    made = suite.protocol.accounts.model_dump() if suite.protocol.accounts else {}
+    accounts = parse_config(Accounts, {**made, **entry.accounts}, f"{where} (accounts)")
+    return suite.protocol.sharing(accounts)
 
 
 def _row(entry: Entry, suite: Suite) -> Row:
@@ -115,7 +147,8 @@ def _row(entry: Entry, suite: Suite) -> Row:
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
     stages = _stages(entry, model, suite, where)
     try:
-        config.check_against_protocol(suite.protocol.max_length, [stage.name for stage in stages])
+        protocol = _protocol(entry, suite, where)
+        config.check_against_protocol(protocol.max_length, [stage.name for stage in stages])
         model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
@@ -135,6 +168,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
         params=config.model_dump(mode="json"),
         stages=stages,
         evaluation=parse_config(EvaluationConfig, {"depths": depths, "draws": draws}, "evaluation"),
+        protocol=protocol,
     )
 
 
@@ -145,7 +179,7 @@ def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
     return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
 
 
-def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, protocol: Protocol) -> Row:
+def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) -> Row:
     if row.control is None or row.control.control not in QUANTITIES:
         return row
     parent = by_label[row.control.of]
@@ -154,7 +188,7 @@ def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset, pr
         Build(row.model_name, row.params),
         Build(parent.model_name, parent.params),
         dataset,
-        protocol,
+        row.protocol.of(dataset.record.name),
     )
     record = Match(
         label=row.label,

@@ -21,6 +21,9 @@ def digest(protocol: Protocol) -> str:
         ("loo-50-masked-recall", "0f9aa26a3e09"),
         ("loo-20", "4dd146b712a9"),
         ("loo-200", "0492ab6471ee"),
+        ("time-50", "bf10deaa44de"),
+        ("llm-time-10", "921f1dc535f8"),
+        ("shared-merge", "e720fabd2c7d"),
     ],
 )
 def test_nothing_of_a_protocol_changes(name: str, expected: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lrbench.config.accounts import Accounts
 from lrbench.config.suite import Suite, SuiteFile, read_suite_file, resolve_suite
 from lrbench.errors import RequestError
 
@@ -117,6 +118,12 @@ def test_wrong_rows_are_refused(models: list[dict[str, Any]], fields: dict[str, 
         ("training." + ".".join("a" * 3000) + " = 1", "nests more than 20"),
         ("protocol = 'loo-21'", r'no protocol "loo-21".*Did you mean "loo-20"\?$'),
         ("primary_metric = 'hit@10'", "Unknown metric"),
+        (
+            "accounts = { size = 'fixed-2' }",
+            r"makes no accounts; \[accounts\] belongs to shared-merge",
+        ),
+        ("accounts = { size = 'fixed-9' }", "accounts.size"),
+        ("accounts = { partner = 'random' }", 'unknown option "accounts.partner".*Did you mean "partners"'),
         ("dataset = ['a']", 'unknown option "dataset".*Did you mean "datasets"'),
         ("datasets = []", "datasets"),
         ("datasets = 'a'", r'datasets = "a", but it must be a list in brackets. Write datasets = \["a"\]\.$'),
@@ -150,6 +157,25 @@ def test_wrong_files_are_refused_in_a_sentence(line: str, message: str, tmp_path
 def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be read"):
         read_suite_file(tmp_path / "none.toml")
+
+
+def test_rows_have_the_accounts_of_the_suite_and_their_own() -> None:
+    rows = resolve(
+        {"label": "A", "model": "sasrec"},
+        {"label": "B", "extends": "A", "accounts": {"size": "fixed-1"}},
+        {"label": "C", "extends": "B", "accounts": {"seed": 3}},
+        {"label": "{size}", "model": "sasrec", "grid": {"accounts.size": ["fixed-2", "mixed"]}},
+        protocol="shared-merge",
+        accounts={"partners": "unlike"},
+    )
+    assert rows.protocol.accounts == Accounts(partners="unlike")
+    assert {row.label: row.accounts for row in rows.models} == {
+        "A": {},
+        "B": {"size": "fixed-1"},
+        "C": {"size": "fixed-1", "seed": 3},
+        "fixed-2": {"size": "fixed-2"},
+        "mixed": {"size": "mixed"},
+    }
 
 
 @pytest.mark.parametrize("name", ["quickstart", "ablation", "main"])

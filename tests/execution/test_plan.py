@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from small_data import small_dataset
 
-from lrbench.config.protocol import find_protocol
 from lrbench.config.suite import Suite, SuiteFile, resolve_suite
 from lrbench.errors import RequestError
 from lrbench.execution.plan import Plan, make_plan
@@ -149,11 +148,11 @@ def test_an_edited_suite_starts_afresh() -> None:
 
 def test_a_row_that_needs_times_is_refused_where_there_are_none() -> None:
     rows = resolve_rows(suite(SASREC, {"label": "timed", "model": "hstu", "params": {"time_bias": True}}))
-    protocol, untimed = find_protocol("loo-20"), small_dataset()
+    untimed = small_dataset()
     assert untimed.sequences.times is None
     with pytest.raises(RequestError, match='"timed" needs times of the interactions, and walks has none'):
-        match_rows(rows, untimed, protocol)
-    assert match_rows(rows[:1], untimed, protocol) == rows[:1]
+        match_rows(rows, untimed)
+    assert match_rows(rows[:1], untimed) == rows[:1]
     times = np.arange(len(untimed.sequences.items))
     timed = replace(untimed, sequences=replace(untimed.sequences, times=times))
-    assert match_rows(rows, timed, protocol) == rows
+    assert match_rows(rows, timed) == rows

@@ -94,6 +94,7 @@ def control_entry(parent: Entry, control: Control) -> Entry:
         model=recipe.model or parent.model,
         params=dict(recipe.params),
         stages=_stages_left(parent, kind, recipe) if same_model else recipe.stages,
+        accounts=parent.accounts,
         training=parent.training if same_model else _without_stages(parent.training),
     )
 

@@ -12,7 +12,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrbench.config.controls import CONTROLS
-from lrbench.config.protocol import find_protocol
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
@@ -69,7 +68,7 @@ def test_what_lares_becomes() -> None:
 
 @pytest.mark.parametrize("model", list(REASONING))
 def test_matched_networks_match_within_five_percent(model: str) -> None:
-    found = match_rows(tuple(rows(model).values()), small_dataset(), find_protocol("loo-20"))
+    found = match_rows(tuple(rows(model).values()), small_dataset())
     matched = [row for row in found if row.match is not None]
     assert [row.label for row in matched] == ["R: parameter matched", "R: flops matched"]
     for row in matched:
@@ -89,7 +88,7 @@ def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_o
 ) -> None:
     chosen = {"width": 64, "heads": 2, "inner_width": 128, "adapter": "concat", **blocks}
     found = rows("lares", params=chosen, controls=["parameter-matched", "flops-matched"])
-    for row in match_rows(tuple(found.values()), small_dataset(users=30), find_protocol("loo-20"))[1:]:
+    for row in match_rows(tuple(found.values()), small_dataset(users=30))[1:]:
         assert (row.model_name, row.depth, [stage.name for stage in row.stages]) == (
             "lares",
             0,
@@ -109,7 +108,7 @@ def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest
     monkeypatch.setattr(LARESNetwork, "without_recurrence", classmethod(lambda cls, config: by_inner))
     wide = rows("lares", params=inert | {"adapter": "concat"}, controls=["parameter-matched"])
     with pytest.raises(RequestError, match="No parameter-matched network was found"):
-        match_rows(tuple(wide.values()), small_dataset(users=30), find_protocol("loo-20"))
+        match_rows(tuple(wide.values()), small_dataset(users=30))
 
 
 def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
@@ -121,9 +120,7 @@ def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
         ends.append(len(flat))
     sequences = Sequences(np.array(flat, np.int32), np.array(ends), None, dataset.sequences.n_items)
     table = {"params": {"width": 64, "streams": 4}, "controls": ["flops-matched"]}
-    own, control = match_rows(
-        tuple(rows("plr", **table).values()), replace(dataset, sequences=sequences), find_protocol("loo-20")
-    )
+    own, control = match_rows(tuple(rows("plr", **table).values()), replace(dataset, sequences=sequences))
     view = leave_one_out(sequences).test
     view = view.reordered(np.argsort(view.stops - view.starts, kind="stable"))
     counts = []

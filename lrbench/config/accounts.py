@@ -1,0 +1,44 @@
+"""``[accounts]``: how users become accounts that several share, under the protocol ``shared-merge``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lrbench.config.base import FrozenConfig
+
+__all__ = ["Accounts"]
+
+_MIXED = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
+
+
+class Accounts(FrozenConfig):
+    """Accounts made from the users of a dataset, drawn from a seed."""
+
+    size: Literal["fixed-1", "fixed-2", "fixed-3", "mixed"] = "fixed-2"
+    """Members of an account: always so many, or 1 to 4 with shares .4, .3, .2 and .1. The last account takes
+    the members that are left."""
+
+    partners: Literal["random", "similar", "unlike"] = "random"
+    """Who shares: drawn at random, or those most or least like the first member in what goes with their
+    training items."""
+
+    align: Literal["none", "end"] = "none"
+    """``end`` shifts the times of each member so that all last interactions of an account fall within one
+    week; otherwise members often do not overlap in time."""
+
+    scope: Literal["account", "member"] = "member"
+    """Whose last two interactions are held out: the account's, or each member's. With ``member`` the users
+    and the targets are those of leave-one-out without accounts."""
+
+    seed: int = Field(default=0, ge=0)
+    """Draws the partners, the sizes and, where times tell no order, the turns."""
+
+    @property
+    def sizes(self) -> dict[int, float]:
+        """Numbers of members, each with its share of the accounts."""
+        return _MIXED if self.size == "mixed" else {int(self.size.removeprefix("fixed-")): 1.0}
+
+    @property
+    def mean_size(self) -> float:
+        """Mean number of members, by the shares."""
+        return sum(size * share for size, share in self.sizes.items())

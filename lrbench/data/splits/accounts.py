@@ -1,0 +1,160 @@
+"""Accounts that several users share, made from any dataset: what sharing costs, and what a model wins back.
+
+Users are put into groups, and the interactions of a group become one sequence in the order of time. Nothing
+is added or lost. With targets by member, each member's own last two interactions are held out, as without
+accounts. Each is predicted from everything in the account before it. Training is on what is nobody's
+held-out interaction; one that lies earlier in time may be part of a history, and never is a training target.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrbench.arrays import Bools, Int32s, Int64s
+from lrbench.config.accounts import Accounts
+from lrbench.config.protocol import Protocol
+from lrbench.data.sequences import EvaluationView, Sequences, Split, TrainingView
+from lrbench.data.splits.members import group_users
+from lrbench.errors import RequestError
+
+__all__ = ["Merged", "merge", "shared_accounts"]
+
+_MEAN_BLOCK = 3
+"""Interactions in a row of one member, on average, where times tell no order."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The interactions of accounts, oldest first, account after account."""
+
+    items: Int32s  # (interactions,)
+    members: Int64s  # (interactions,) the user of each interaction; for evaluation only
+    places: Int64s  # (interactions,) the flat index of each in the sequences before merging
+    times: Int64s | None  # (interactions,) shifted where members were aligned; `None` where there are none
+    offsets: Int64s  # (accounts + 1,)
+
+
+def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
+    """Merge users into accounts as ``protocol.accounts`` says, and hold out the last two interactions.
+
+    Raises:
+        RequestError: an account is to have more members than there are users.
+    """
+    settings = protocol.accounts
+    if settings is None:
+        raise ValueError("shared accounts need their settings")
+    merged = merge(sequences, settings)
+    held_out, users, valid, test = _targets(sequences, merged, settings)
+    kept = ~held_out
+    before = np.concatenate([[0], np.cumsum(kept)])[merged.offsets]  # (accounts + 1,)
+    train = TrainingView(
+        items=merged.items[kept],
+        starts=before[:-1],
+        stops=before[1:],
+        n_items=sequences.n_items,
+        times=None if merged.times is None else merged.times[kept],
+        users=np.minimum.reduceat(merged.members, merged.offsets[:-1]),
+    )
+    return Split(
+        train=train,
+        valid=_view(merged, sequences.n_items, users, valid),
+        test=_view(merged, sequences.n_items, users, test),
+    )
+
+
+def merge(sequences: Sequences, settings: Accounts) -> Merged:
+    """Put the interactions of each account in order; accounts follow their lowest user number.
+
+    Raises:
+        RequestError: an account is to have more members than there are users.
+    """
+    largest = max(settings.sizes)
+    if largest > sequences.n_users:
+        raise RequestError(
+            f"Accounts of {largest} members cannot be made from {sequences.n_users} users.",
+            'Choose a smaller size under [accounts], such as "fixed-1".',
+        )
+    account = group_users(sequences, settings)  # (users,)
+    members = np.repeat(np.arange(sequences.n_users), sequences.lengths)
+    of_account = account[members]
+    times = _times(sequences, account, settings)
+    if times is None:
+        order = np.lexsort((members, _turns(sequences, account, settings), of_account))
+    else:
+        order = np.lexsort((times, of_account))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(of_account))])
+    return Merged(
+        items=sequences.items[order],
+        members=members[order],
+        places=order,
+        times=None if times is None else times[order],
+        offsets=offsets,
+    )
+
+
+def _times(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s | None:
+    """Return times that can be compared within an account, (interactions,), or `None`."""
+    times = sequences.times
+    if times is None or settings.align == "none":
+        shared = int(account.max()) + 1 < sequences.n_users
+        return None if sequences.own_clocks and shared else times
+    last = times[np.maximum(sequences.offsets[1:] - 1, 0)]  # (users,)
+    latest = np.full(int(account.max()) + 1, np.iinfo(np.int64).min)
+    np.maximum.at(latest, account, last)
+    before_end = np.random.default_rng([settings.seed, 1]).integers(0, _week(times), sequences.n_users)
+    alone = np.bincount(account)[account] == 1
+    shift = np.where(alone, 0, latest[account] - before_end - last)
+    return np.asarray(times + np.repeat(shift, sequences.lengths))
+
+
+def _week(times: Int64s) -> int:
+    """One week in the unit of the times: microseconds, milliseconds or seconds, told by their size."""
+    latest = int(times.max(initial=0))
+    return 7 * 24 * 3600 * (10**6 if latest > 10**14 else 1000 if latest > 10**11 else 1)
+
+
+def _turns(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s:
+    """Let the members of an account take turns, (interactions,) the turn in which each interaction comes.
+
+    A turn is a block of geometric length; a member that has nothing left sits out.
+    """
+    random = np.random.default_rng([settings.seed, 2])
+    blocks = random.geometric(1 / _MEAN_BLOCK, len(sequences.items))  # more than enough
+    ends = np.cumsum(blocks)
+    before = np.concatenate([[0], ends])[sequences.offsets[:-1]]  # each user's blocks begin at its own place
+    within = np.arange(len(sequences.items)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
+    turn = np.searchsorted(ends, np.repeat(before, sequences.lengths) + within, side="right")
+    return np.asarray(turn - np.repeat(sequences.offsets[:-1], sequences.lengths))
+
+
+def _targets(
+    sequences: Sequences, merged: Merged, settings: Accounts
+) -> tuple[Bools, Int64s, Int64s, Int64s]:
+    """Return what is held out, (interactions,), whose targets there are, and where: users, valid, test."""
+    held_out = np.zeros(len(merged.items), dtype=bool)
+    if settings.scope == "member":
+        at = np.empty(len(merged.items), dtype=np.int64)  # where each interaction went
+        at[merged.places] = np.arange(len(at))
+        users = np.flatnonzero(sequences.lengths >= 3)
+        ends = sequences.offsets[1:][users]
+        valid, test = at[ends - 2], at[ends - 1]
+    else:
+        enough = np.diff(merged.offsets) >= 3
+        ends = merged.offsets[1:][enough]
+        users = np.minimum.reduceat(merged.members, merged.offsets[:-1])[enough]
+        valid, test = ends - 2, ends - 1
+    held_out[valid] = held_out[test] = True
+    return held_out, users, valid, test
+
+
+def _view(merged: Merged, n_items: int, users: Int64s, at: Int64s) -> EvaluationView:
+    account = np.searchsorted(merged.offsets, at, side="right") - 1
+    return EvaluationView(
+        items=merged.items,
+        users=users,
+        starts=merged.offsets[account],
+        stops=at,
+        targets=merged.items[at],
+        n_items=n_items,
+        times=merged.times,
+    )
