@@ -95,6 +95,7 @@ MODELS: "Registry[type[Model]]" = Registry(
         "fmlp": "lrbench.models.sequential.fmlp:FMLPRec",
         "bsarec": "lrbench.models.sequential.bsarec:BSARec",
         "bert4rec": "lrbench.models.sequential.bert4rec:BERT4Rec",
+        "diffurec": "lrbench.models.sequential.diffurec:DiffuRec",
         "hstu": "lrbench.models.sequential.hstu:HSTU",
         "cl4srec": "lrbench.models.sequential.cl4srec:CL4SRec",
         "duorec": "lrbench.models.sequential.duorec:DuoRec",

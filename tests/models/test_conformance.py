@@ -307,3 +307,9 @@ class TestManCARWithoutContext(TestManCAR):
 
 class TestManCARWithViews(TestManCAR):
     params = TestManCAR.params | {"chain": "views", "teacher_weight": 0}
+
+
+class TestDiffuRec(ModelConformance):
+    model = "diffurec"
+    params: ClassVar = {"width": 16, "heads": 2, "layers": 1, "noise_levels": 4}
+    quiet: ClassVar = {"dropout": 0.0, "input_dropout": 0.0, "latent": "zero"}

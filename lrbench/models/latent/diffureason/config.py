@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from lrbench.models.latent.diffureason.denoiser import DenoiserForm
-from lrbench.models.latent.diffureason.diffusion import NoiseSchedule
 from lrbench.models.latent.rearec.network import ReaRecConfig
+from lrbench.models.layers.diffusion import NoiseSchedule
 
 __all__ = ["DiffuReasonConfig"]
 

@@ -10,12 +10,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lrbench.models.layers.diffusion import sinusoids
+
 __all__ = ["Denoiser", "DenoiserForm"]
 
 DenoiserForm = Literal["concatenated", "modulated", "attention"]
 
 _BLOCKS = 2
-_SLOWEST = 10_000.0  # period of the slowest sinusoid, in levels
 
 
 class Denoiser(nn.Module):
@@ -59,7 +60,7 @@ class Denoiser(nn.Module):
         Returns:
             x̂_0, (…, width)
         """
-        time = self.level(_sinusoids(level, state.shape[-1]).to(state.dtype)).expand_as(state)
+        time = self.level(sinusoids(level, state.shape[-1]).to(state.dtype)).expand_as(state)
         if self.form == "attention":
             condition = self._attended(state, condition)
         condition = condition.expand_as(state)
@@ -79,11 +80,3 @@ class Denoiser(nn.Module):
         scores = (self.key(chain) @ self.query(state).unsqueeze(-1)).squeeze(-1)  # (…, K + 1)
         weights = (scores / math.sqrt(state.shape[-1])).softmax(-1)
         return (weights.unsqueeze(-2) @ chain).squeeze(-2)
-
-
-def _sinusoids(level: Tensor, width: int) -> Tensor:
-    """Sines and cosines of the level at falling frequencies, (…, width)."""
-    half = (width + 1) // 2
-    places = torch.arange(half, device=level.device, dtype=torch.float32)
-    angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_SLOWEST) * places / half)
-    return torch.cat((angles.sin(), angles.cos()), -1)[..., :width]

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
-from lrbench.models.latent.diffureason.diffusion import noised
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.latent.diffureason.rollouts import policy_terms
+from lrbench.models.layers.diffusion import noised
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["DiffuReason", "Joint", "PolicyGradient", "Supervised"]

@@ -18,8 +18,8 @@ from torch import Tensor
 from lrbench.data.packing import Packed
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.denoiser import Denoiser
-from lrbench.models.latent.diffureason.diffusion import noised, reverse_step, sampler_levels, signal_rates
 from lrbench.models.latent.rearec.network import ReaRecNetwork
+from lrbench.models.layers.diffusion import drawn, noised, reverse_step, sampler_levels, signal_rates
 from lrbench.models.next_item import over
 from lrbench.models.reasoning import Recipe
 
@@ -151,7 +151,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         runs = config.ensemble if config.start != "zero" else 1
         condition = condition.expand(runs, *condition.shape)
         hypothesis = hypothesis.expand(runs, *hypothesis.shape)
-        state = self.starting_state(hypothesis, lambda like: _drawn(like, noise))
+        state = self.starting_state(hypothesis, lambda like: drawn(like, noise))
         levels, predictions = self.levels(), []
         for call in range(calls):
             if call:
@@ -180,9 +180,3 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         """The deterministic twin's intent of training rows, (rows, width), from r_0 … r_K."""
         start = unit_rms(self.hypothesis(states))
         return self._repeated(start, self.condition(states), self.config.sampler_steps, None)[-1]
-
-
-def _drawn(like: Tensor, noise: torch.Generator | None) -> Tensor:
-    """Standard normal noise of a tensor's shape, from a source that may live on another device."""
-    place = like.device if noise is None else noise.device
-    return torch.randn(like.shape, generator=noise, dtype=like.dtype, device=place).to(like.device)

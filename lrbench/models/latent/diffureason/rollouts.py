@@ -10,9 +10,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from lrbench.models.latent.diffureason.diffusion import reverse_step
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.layers.activation_checkpoint import recomputed
+from lrbench.models.layers.diffusion import reverse_step
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import group_advantages, items_above, ranking_reward
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lrbench.models.latent.diffureason.diffusion import (
+from lrbench.models.layers.diffusion import (
     NoiseSchedule,
     noised,
     reverse_step,
@@ -21,7 +21,16 @@ def test_the_share_of_signal_falls_from_one_to_almost_nothing(schedule: NoiseSch
     assert rates.shape == (levels + 1,)
     assert rates[0] == 1
     assert (rates.diff() < 0).all()
-    assert 0 <= rates[-1] < 0.01
+    assert 0 <= rates[-1] < (0.6 if schedule == "truncated_linear" else 0.01)
+
+
+def test_the_truncated_schedule_is_that_of_the_authors_code() -> None:
+    """T = 32: β from 0.013125 to 0.635; T = 20: the last β would exceed 1, and is 0.06."""
+    rates = signal_rates(32, "truncated_linear")
+    assert rates[1].item() == pytest.approx(1 - 0.013125)
+    assert (rates[-1] / rates[-2]).item() == pytest.approx(1 - 0.635)
+    short = signal_rates(20, "truncated_linear")
+    assert (short[-1] / short[-2]).item() == pytest.approx(1 - 0.06)
 
 
 def test_level_0_is_clean() -> None:

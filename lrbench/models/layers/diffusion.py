@@ -11,7 +11,18 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["NoiseSchedule", "ReverseStep", "noised", "reverse_step", "sampler_levels", "signal_rates"]
+__all__ = [
+    "NoiseSchedule",
+    "ReverseStep",
+    "drawn",
+    "noised",
+    "reverse_step",
+    "sampler_levels",
+    "signal_rates",
+    "sinusoids",
+]
+
+_SLOWEST = 10_000.0  # period of the slowest sinusoid, in levels
 
 NoiseSchedule = Literal["cosine", "linear", "truncated_linear"]
 
@@ -24,8 +35,9 @@ def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
 
     Args:
         levels: T, at least 1.
-        schedule: ``cosine``; ``linear``: β from 1e-4 to 0.02, scaled by 1000 / T; ``truncated_linear``: the
-            same with β at most 0.999, from 1e-4 + 0.01 to 0.02 + 0.01 (DiffuRec's code).
+        schedule: ``cosine`` (Nichol & Dhariwal, ICML 2021); ``linear``: β from 1e-4 to 0.02, times 1000 / T
+            (Ho et al.); ``truncated_linear``: the same plus 0.01, and if the last β exceeds 1, it is 0.001 ·
+            1000 / T plus 0.01 (DiffuRec's code).
     """
     if schedule == "cosine":
         angles = (
@@ -33,9 +45,12 @@ def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
         )
         rates = angles.cos().square()
         return rates / rates[0]
-    shift = 0.01 if schedule == "truncated_linear" else 0.0
     scale = 1000 / levels
-    betas = torch.linspace(scale * 1e-4 + shift, scale * 0.02 + shift, levels, dtype=torch.float64)
+    first, last = scale * 1e-4, scale * 0.02
+    if schedule == "truncated_linear":
+        first, last = first + 0.01, last + 0.01
+        last = last if last <= 1 else scale * 0.001 + 0.01
+    betas = torch.linspace(first, last, levels, dtype=torch.float64)
     kept = (1 - betas.clamp(max=_LARGEST_BETA)).cumprod(0)
     return torch.cat((torch.ones(1, dtype=torch.float64), kept))
 
@@ -77,3 +92,22 @@ def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, 
     deviation = eta * ((1 - next_rate) / (1 - rate)).sqrt() * (1 - rate / next_rate).clamp(min=0).sqrt()
     direction = (1 - next_rate - deviation.square()).clamp(min=0).sqrt()
     return ReverseStep(next_rate.sqrt() * clean + direction * noise, deviation)
+
+
+def sinusoids(level: Tensor, width: int) -> Tensor:
+    """Cosines and sines of levels at falling frequencies, (…) → (…, width)."""
+    half = (width + 1) // 2
+    places = torch.arange(half, device=level.device, dtype=torch.float32)
+    angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_SLOWEST) * places / half)
+    return torch.cat((angles.cos(), angles.sin()), -1)[..., :width]
+
+
+def drawn(like: Tensor, noise: torch.Generator | None) -> Tensor:
+    """Draw standard normal noise of a tensor's shape, from a source that may be on another device.
+
+    Args:
+        like: gives shape, type and device.
+        noise: the source; `None`: torch's own.
+    """
+    place = like.device if noise is None else noise.device
+    return torch.randn(like.shape, generator=noise, dtype=like.dtype, device=place).to(like.device)
