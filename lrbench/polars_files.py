@@ -9,7 +9,10 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["read_parquet", "scan_csv", "scan_json_lines", "scan_lines", "scan_parquet"]
+__all__ = ["REFUSALS", "read_parquet", "scan_csv", "scan_json_lines", "scan_lines", "scan_parquet"]
+
+REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What Polars raises for a file that it cannot read; a panic is for damage that it does not foresee."""
 
 
 def _exact(source: Path | bytes) -> Path | bytes:

@@ -93,8 +93,9 @@ class TestAmazon:
 
     @pytest.mark.parametrize("extra", ["", ",history"])
     def test_2023_csv(self, tmp_path, extra):
-        content = delimited(",", f"user_id,parent_asin,rating,timestamp{extra}")
-        path = written(tmp_path / "a.csv.gz", content.replace("\n", ",i9 i8\n" if extra else "\n"), True)
+        lines = delimited(",").replace("\n", ",i9 i8\n" if extra else "\n")
+        content = f"user_id,parent_asin,rating,timestamp{extra}\n{lines}"
+        path = written(tmp_path / "a.csv.gz", content, True)
         assert rows("amazon-2023-csv", path) == ROWS
 
     @pytest.mark.parametrize(

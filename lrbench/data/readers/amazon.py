@@ -54,7 +54,7 @@ class _RatingsCsv(_Amazon):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the ratings; LF or CRLF."""
-        text = survey(open_raw(path, ""))
+        text = survey(open_raw(path, ""), words=[","])
         columns = pl.Schema({name: COLUMNS[name] for name in self._order})
         rows = scan_delimited(text, columns, ",", header=False, quotes=True)
         return from_rows(rows, {name: name for name in COLUMNS}, text.name).with_titles(self._titles())
@@ -72,7 +72,7 @@ class _ReviewsJson(_Amazon):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the reviews."""
-        return scan_reviews(survey(open_raw(path, "")), self._fields).with_titles(self._titles())
+        return scan_reviews(open_raw(path, ""), self._fields).with_titles(self._titles())
 
 
 class Amazon2014Csv(_RatingsCsv):
@@ -109,7 +109,7 @@ class Amazon2023Csv(_Amazon):
     def read(self, path: Path) -> RawInteractions:
         """Scan the ratings."""
         roles = {"user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp"}
-        return scan_headed(survey(open_raw(path, "")), roles, ",").with_titles(self._titles())
+        return scan_headed(survey(open_raw(path, ""), words=[","]), roles, ",").with_titles(self._titles())
 
 
 class Amazon2023Json(_ReviewsJson):

@@ -1,9 +1,9 @@
 """Delimited text as a table of strings or numbers, a row for each line, and nothing lost on the way.
 
-Two parsers share the work. Polars scans text in which every line is a row. Python's :mod:`csv` reads text
-with quotes, or with carriage returns of its own: it knows where a quoted field ends, and says so when one
-never does. Both give the same table. A field that is missing, empty, or not of the kind asked for is null.
-What a line has beyond the last column is in a column of its own.
+Two parsers share the work. Polars scans text in which every line is a row, with as many separators as its
+rows must have. Python's :mod:`csv` reads the rest, such as text with quotes: it knows where a quoted field
+ends, and says so when one never does. Both give the same table. A field that is missing, or not of the kind
+asked for, is null. A column of its own tells rows that have more or fewer fields than there are columns.
 """
 
 import csv
@@ -21,10 +21,10 @@ from lrbench.errors import RequestError
 from lrbench.polars_files import scan_csv
 from lrbench.wording import counted
 
-__all__ = ["SUPERFLUOUS", "Rows", "first_fields", "scan_delimited"]
+__all__ = ["UNEVEN", "Rows", "first_fields", "scan_delimited"]
 
-SUPERFLUOUS = "beyond the last column"
-"""The column of what lines have beyond the columns that were named."""
+UNEVEN = "more or fewer fields"
+"""A column that is null in every row with as many fields as there are columns."""
 
 _AT_ONCE = 1 << 18  # rows
 _SUSPICIOUS = 2  # lines within a quoted field that look like rows
@@ -45,11 +45,11 @@ class Rows:
     """What a person must know of how it was read."""
 
 
-def first_fields(text: Text, separator: str) -> list[str]:
+def first_fields(text: Text, separator: str, quotes: bool) -> list[str]:
     """Return the fields of the first line that is not blank; none for an empty file."""
     line = text.first_line()[1]
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(csv.reader([line], delimiter=separator, quoting=_quoting(quotes)), [])
     except csv.Error as error:
         raise RequestError(f"{text.name} is no table: {error}.", "Check the reader and the file.") from error
 
@@ -60,7 +60,7 @@ def scan_delimited(
     """Return a row for each line after the header.
 
     Args:
-        text: what to read; blank lines are left out.
+        text: what to read, with the separators counted; blank lines are left out.
         columns: names and kinds of the fields of a line.
         separator: one character.
         header: whether the first line names the columns.
@@ -69,24 +69,25 @@ def scan_delimited(
     Raises:
         RequestError: a quoted field never ends, or swallows lines that look like rows.
     """
-    if (quotes and text.has_quotes) or text.has_lone_returns:
-        return _recorded(text, columns, separator, header, quotes)
     skipped = text.first_line()[0] if header else 0
+    blank = text.blank[text.blank > skipped]
+    count = text.lines - skipped - len(blank)
+    even = text.occurrences[separator] == (count + (skipped > 0)) * (len(columns) - 1)
+    if (quotes and text.has_quotes) or text.has_lone_returns or not even:
+        return _recorded(text, columns, separator, header, quotes)
     frame = scan_csv(
         text.content,
         separator=separator,
         quote_char=None,
         has_header=False,
         skip_lines=skipped,
-        schema={**columns, SUPERFLUOUS: pl.String},
+        schema={**columns, UNEVEN: pl.String},
         ignore_errors=True,
         missing_columns="insert",  # no line may have superfluous fields
         extra_columns="ignore",  # one is enough to refuse a line
         truncate_ragged_lines=True,
         raise_if_empty=False,
     )
-    blank = text.blank[text.blank > skipped]
-    count = text.lines - skipped - len(blank)
     if not len(blank):
         return Rows(frame, count, lambda row: row + skipped + 1, text.notes)
     row = pl.Series(blank - skipped - 1, dtype=pl.UInt32)
@@ -102,7 +103,7 @@ def _nth_kept(row: int, blank: Int64s, skipped: int) -> int:
 
 def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quotes: bool) -> Rows:
     """Parse with :mod:`csv`; all columns are read, since a field may hold any number of lines."""
-    names = [*columns, SUPERFLUOUS]
+    names = [*columns, UNEVEN]
     tables, lines = [], []
     records = _Records(text, separator, quotes)
     rows = iter(records)
@@ -123,11 +124,17 @@ def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quot
     return Rows(frame.lazy().with_columns(kinds), len(of_row), lambda row: int(of_row[row]), notes)
 
 
+def _quoting(quotes: bool) -> Literal[0, 3]:
+    """Return what :mod:`csv` calls the treatment of quotes."""
+    return csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+
+
 def _padded(record: Sequence[str], width: int) -> list[str | None]:
-    """Return ``width`` fields and one for what is superfluous; what is empty or missing is ``None``."""
+    """Return ``width`` fields (``None``: empty or missing), and whether there are more or fewer."""
     fields: list[str | None] = [field or None for field in record[:width]]
     fields += [None] * (width - len(fields))
-    return [*fields, "more" if len(record) > width else None]
+    odd = "more" if len(record) > width else "fewer" if len(record) < width else None
+    return [*fields, odd]
 
 
 class _Records:
@@ -140,7 +147,7 @@ class _Records:
     def __init__(self, text: Text, separator: str, quotes: bool) -> None:
         self._text = text
         self._separator = separator
-        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        self._quoting = _quoting(quotes)
         self._width = 0
         self._broken = 0  # records with line breaks inside quotes
         self._first_broken = 0
@@ -152,7 +159,7 @@ class _Records:
             begins = 1
             try:
                 for record in reader:
-                    if any(field.strip(" ") for field in record) or len(record) > 1:
+                    if any(map(str.strip, record)) or (len(record) > 1 and self._separator != " "):
                         self._width = self._width or len(record)
                         self._look_at(record, begins, reader.line_num)
                         yield begins, record

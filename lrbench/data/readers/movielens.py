@@ -14,10 +14,12 @@ from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.readers.survey import survey
 from lrbench.data.readers.tables import from_rows, scan_headed
 from lrbench.data.readers.titles import listed_titles, table_titles
+from lrbench.errors import RequestError
 
 __all__ = ["MovieLensColons", "MovieLensCsv", "MovieLensTab"]
 
 _ROLES = {name: name for name in COLUMNS}  # every release has user, item, rating, time in this order
+_UNIT = "\x1f"
 
 
 class MovieLensTab(FrozenConfig):
@@ -29,14 +31,15 @@ class MovieLensTab(FrozenConfig):
     def read(self, path: Path) -> RawInteractions:
         """Scan ``u.data`` and read ``u.item``."""
         file = open_raw(path, self.member)
-        rows = scan_delimited(survey(file), COLUMNS, "\t", header=False)
+        rows = scan_delimited(survey(file, words=["\t"]), COLUMNS, "\t", header=False)
         return from_rows(rows, _ROLES, file.name).with_titles(listed_titles(file.beside("u.item"), "|"))
 
 
 class MovieLensColons(FrozenConfig):
     """1M and 10M: ``user::item::rating::time``, no header.
 
-    Polars splits at one byte only, so the content is read into memory and ``::`` becomes a tab there.
+    Polars splits at one byte only, so the content is read into memory, where ``::`` becomes a control
+    character that separates units (ASCII 31).
     """
 
     member: str = "ratings.dat"
@@ -45,9 +48,12 @@ class MovieLensColons(FrozenConfig):
     def read(self, path: Path) -> RawInteractions:
         """Scan ``ratings.dat`` and read ``movies.dat``."""
         file = open_raw(path, self.member)
-        text = survey(file)
-        tabbed = replace(text, content=text.load().replace(b"::", b"\t"))
-        rows = scan_delimited(tabbed, COLUMNS, "\t", header=False)
+        text = survey(file, words=["::", _UNIT])
+        if text.occurrences[_UNIT]:
+            raise RequestError(f"{file.name} holds control characters.", "Check that it is the right file.")
+        content = text.load().replace(b"::", _UNIT.encode())
+        units = replace(text, content=content, occurrences={_UNIT: text.occurrences["::"]})
+        rows = scan_delimited(units, COLUMNS, _UNIT, header=False)
         return from_rows(rows, _ROLES, file.name).with_titles(listed_titles(file.beside("movies.dat"), "::"))
 
 
@@ -62,4 +68,4 @@ class MovieLensCsv(FrozenConfig):
         file = open_raw(path, self.member)
         roles = {"user": "userId", "item": "movieId", "rating": "rating", "time": "timestamp"}
         titles = table_titles(file.beside("movies.csv"), "movieId", "title")
-        return scan_headed(survey(file), roles, ",").with_titles(titles)
+        return scan_headed(survey(file, words=[","]), roles, ",").with_titles(titles)

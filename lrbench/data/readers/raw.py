@@ -12,6 +12,7 @@ import polars as pl
 
 from lrbench.data.readers.titles import Titles
 from lrbench.errors import RequestError
+from lrbench.polars_files import REFUSALS
 from lrbench.wording import counted
 
 __all__ = ["COLUMNS", "RawInteractions"]
@@ -65,7 +66,7 @@ class RawInteractions:
         try:
             ids = pl.col("user", "item").cast(pl.Categorical)
             table = self.frame.with_columns(ids).collect(engine="streaming")
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except REFUSALS as error:
             if self.reread is not None:
                 return self.reread().collect()
             raise RequestError(

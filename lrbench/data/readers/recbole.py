@@ -5,13 +5,14 @@ timestamp:float``). The sequence form has a row for each prediction (``user_id:t
 item_id_list:token_seq item_id:token``): history and next item.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import open_raw
-from lrbench.data.readers.delimited import SUPERFLUOUS, Rows, first_fields, scan_delimited
+from lrbench.data.readers.delimited import UNEVEN, Rows, first_fields, scan_delimited
 from lrbench.data.readers.raw import RawInteractions
 from lrbench.data.readers.survey import survey
 from lrbench.data.readers.tables import from_rows, interactions
@@ -40,8 +41,8 @@ class RecboleInter(FrozenConfig):
             RequestError: the header names no user or no item, or a column twice.
         """
         file = open_raw(path, self.member)
-        text = survey(file)
-        names = [field.partition(":")[0] for field in first_fields(text, "\t")]
+        text = survey(file, words=["\t"])
+        names = [field.partition(":")[0] for field in first_fields(text, "\t", quotes=False)]
         for column in ("user_id", "item_id"):
             if column not in names:
                 raise RequestError(f'{file.name} has no column "{column}".', did_you_mean(column, names))
@@ -51,7 +52,11 @@ class RecboleInter(FrozenConfig):
         if _HISTORY in names:
             return _sequences(rows, file.name)
         present = {role: column for role, column in _ROLES.items() if column in names}
-        return from_rows(rows, present, file.name)
+        raw = from_rows(rows, present, file.name)
+        if "time" in present:
+            return raw
+        note = f"{file.name} has no column timestamp, so rows are taken to be in order."
+        return replace(raw, notes=(*raw.notes, note))
 
 
 def _sequences(rows: Rows, file: str) -> RawInteractions:
@@ -61,7 +66,7 @@ def _sequences(rows: Rows, file: str) -> RawInteractions:
         RequestError: a line lacks a field, or rows were lost.
     """
     whole = pl.concat_list(pl.col(_HISTORY).str.split(" "), "item_id")
-    table = rows.frame.select("user_id", whole.alias("item_id"), SUPERFLUOUS)
+    table = rows.frame.select("user_id", whole.alias("item_id"), UNEVEN)
     _check_lines(table, rows, file)
     longest = pl.col("item_id").sort_by(pl.col("item_id").list.len(), maintain_order=True).last()
     users = table.group_by("user_id", maintain_order=True).agg(longest)
@@ -77,14 +82,13 @@ def _check_lines(table: pl.LazyFrame, rows: Rows, file: str) -> None:
     missing = pl.any_horizontal(
         pl.col("user_id", "item_id").is_null(),
         pl.col("item_id").list.contains("").fill_null(True),
-        pl.col(SUPERFLUOUS).is_not_null(),
+        pl.col(UNEVEN).is_not_null(),
     )
     found = table.select(pl.len().alias("rows"), missing.arg_true().first().alias("faulty")).collect()
     count, faulty = found.row(0)
     if faulty is not None:
         raise RequestError(
-            f"{file}, line {rows.line_of(faulty)}: the user, the history or the item is missing, "
-            "or there are more fields.",
+            f"{file}, line {rows.line_of(faulty)}: a field is missing or superfluous.",
             "Correct the file, or check that the reader fits it.",
         )
     if count != rows.count:

@@ -1,21 +1,23 @@
 """Reviews as JSON, an object a line.
 
-Polars parses most files. It refuses what other programs write and JSON has not (``NaN``), and it turns ids
-that are lists, or halves of surrogate pairs, into text. Such files are read again with Python's :mod:`json`,
-which is slower and says which line is at fault.
+Polars parses most files. It refuses what other programs write and JSON has not (``NaN``). It turns ids that
+are lists, or halves of surrogate pairs, into text, and takes the first of two fields of one name. Such files
+are read with Python's :mod:`json`, which is slower and says which line is at fault.
 """
 
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import polars as pl
 
+from lrbench.data.readers.archive import RawFile
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
-from lrbench.data.readers.survey import Text
+from lrbench.data.readers.survey import Text, survey
 from lrbench.data.readers.tables import interactions
 from lrbench.errors import RequestError
 from lrbench.polars_files import scan_json_lines
@@ -26,17 +28,24 @@ _AT_ONCE = 1 << 18  # reviews
 _NO_ID = r"^(true|false|null|\[.*|\{.*)$|\x00"  # what Polars makes of values that are no text
 
 
-def scan_reviews(text: Text, fields: Mapping[str, str]) -> RawInteractions:
+def scan_reviews(file: RawFile, fields: Mapping[str, str]) -> RawInteractions:
     """Return the interactions of reviews; ``fields`` gives the field of each role."""
+    text = survey(file, words=[f'"{field}"' for field in fields.values()])
+    notes = (*text.notes, *text.blank_notes)
+    count = text.lines - len(text.blank)
+    if sum(text.occurrences.values()) != count * len(
+        fields
+    ):  # a field is missing, or there twice, or the word of a value
+        return replace(_read_again(text, fields), notes=notes)
     table = scan_json_lines(text.content, pl.Schema({field: COLUMNS[role] for role, field in fields.items()}))
     frame = interactions(table, fields)
     odd = pl.any_horizontal(pl.col("user", "item").str.contains(_NO_ID))
     return RawInteractions(
         frame.with_columns(pl.when(~odd).then("user").alias("user")),
         file=text.name,
-        count=text.lines - len(text.blank),
+        count=count,
         reread=partial(_read_again, text, fields),
-        notes=(*text.notes, *text.blank_notes),
+        notes=notes,
     )
 
 

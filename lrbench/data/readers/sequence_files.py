@@ -56,7 +56,7 @@ class SasrecPairs(FrozenConfig):
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the pairs."""
-        text = survey(open_raw(path, ""))
+        text = survey(open_raw(path, ""), words=[" "])
         columns = pl.Schema({"user": pl.String, "item": pl.String})
         rows = scan_delimited(text, columns, " ", header=False)
         return from_rows(rows, {name: name for name in columns}, text.name)

@@ -7,7 +7,7 @@ gzipped UTF-8 stays on disk and is scanned in pieces.
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,9 @@ class Text:
     has_lone_returns: bool
     """Whether a carriage return occurs other than before a line feed."""
 
+    occurrences: Mapping[str, int]
+    """How often each word that was asked for occurs, blank lines left out."""
+
     notes: tuple[str, ...] = ()
     """What a person must know of how it was read."""
 
@@ -87,13 +90,14 @@ class Text:
         return 0, ""
 
 
-def survey(file: RawFile, encoding: str = "") -> Text:
+def survey(file: RawFile, encoding: str = "", words: Sequence[str] = ()) -> Text:
     """Look through a text file.
 
     Args:
         file: the file or the member of an archive.
         encoding: a name that Python knows. Empty: UTF-8, with or without a byte-order mark, or UTF-16 with
             one; else Latin-1, and a note says so.
+        words: what to count; none may hold a line break.
 
     Raises:
         RequestError: it is not text, an encoding is unknown or does not fit, or the file is damaged.
@@ -112,16 +116,17 @@ def survey(file: RawFile, encoding: str = "") -> Text:
     if codec != "utf-8":
         return _decoded(
             file,
+            words,
             codec,
             ()
             if encoding
             else (f"{file.name} begins with the byte-order mark of {codec.removesuffix('-sig').upper()}.",),
         )
     content = file.path if file.is_plain_or_gzip() else file.load()
-    count = _Count(file.name)
+    count = _Count(file.name, words)
     count.take(file.chunks() if isinstance(content, Path) else _pieces(content))
     if count.only_returns:
-        return _decoded(file, "utf-8", ())
+        return _decoded(file, words, "utf-8", ())
     if not count.wrong_line:
         return count.text(content, ())
     if encoding:
@@ -130,6 +135,7 @@ def survey(file: RawFile, encoding: str = "") -> Text:
         )
     return _decoded(
         file,
+        words,
         "latin-1",
         (
             f"{file.name}, line {count.wrong_line}: this is not UTF-8. The file was read as Latin-1; "
@@ -150,7 +156,7 @@ def _known(encoding: str) -> str:
         ) from None
 
 
-def _decoded(file: RawFile, codec: str, notes: tuple[str, ...]) -> Text:
+def _decoded(file: RawFile, words: Sequence[str], codec: str, notes: tuple[str, ...]) -> Text:
     """Survey a file in an encoding other than UTF-8, or with the line ends of old Macs."""
     raw = file.load()
     try:
@@ -158,7 +164,7 @@ def _decoded(file: RawFile, codec: str, notes: tuple[str, ...]) -> Text:
         content = (text if "\n" in text else text.replace("\r", "\n")).encode()
     except (UnicodeError, LookupError) as error:
         raise RequestError(f"{file.name} is not {codec}: {error}.", "Choose another encoding.") from error
-    count = _Count(file.name)
+    count = _Count(file.name, words)
     count.take(_pieces(content))
     return count.text(content, notes)
 
@@ -170,8 +176,9 @@ def _pieces(content: bytes) -> Iterator[bytes]:
 class _Count:
     """What is counted while the pieces of a text go by."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, words: Sequence[str]) -> None:
         self._name = name
+        self._occurrences = dict.fromkeys(words, 0)
         self._lines = 0
         self._blank: list[Int64s] = []
         self._has_quotes = self._has_lone_returns = False
@@ -222,16 +229,27 @@ class _Count:
         if starts[-1] == len(block):
             starts = starts[:-1]
         maybe = np.flatnonzero(np.isin(characters[starts], (ord("\n"), ord("\r"), ord(" "))))
-        blank = [
-            number for number in maybe.tolist() if not _line_at(block, int(starts[number])).strip(b" \r\n")
-        ]
-        self._blank.append(np.array(blank, dtype=np.int64) + self._lines + 1)
+        lines = ((number, _line_at(block, int(starts[number]))) for number in maybe.tolist())
+        blank = [(number, line) for number, line in lines if not line.strip(b" \r\n")]
+        self._blank.append(np.array([number for number, _ in blank], dtype=np.int64) + self._lines + 1)
+        for word in self._occurrences:
+            sign = word.encode()
+            self._occurrences[word] += block.count(sign) - sum(line.count(sign) for _, line in blank)
         self._lines += len(starts)
 
     def text(self, content: Path | bytes, notes: tuple[str, ...]) -> Text:
         """Return what was counted."""
         blank = np.concatenate([np.empty(0, dtype=np.int64), *self._blank])
-        return Text(self._name, content, self._lines, blank, self._has_quotes, self._has_lone_returns, notes)
+        return Text(
+            name=self._name,
+            content=content,
+            lines=self._lines,
+            blank=blank,
+            has_quotes=self._has_quotes,
+            has_lone_returns=self._has_lone_returns,
+            occurrences=self._occurrences,
+            notes=notes,
+        )
 
 
 def _line_at(block: bytes, start: int) -> bytes:

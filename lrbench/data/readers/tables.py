@@ -1,7 +1,7 @@
 """Tables with a column for users and one for items: delimited text and Parquet.
 
 Every field that is asked for must be present and of its kind in every row. A row where one is not, or that
-has more fields than the table has columns, is malformed: its user is null (see ``raw.py``).
+has more or fewer fields than the table has columns, is malformed: its user is null (see ``raw.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from pydantic import Field, field_validator, model_validator
 from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import open_raw
 from lrbench.data.readers.columns import check_kind, check_time_format, picked, wanted
-from lrbench.data.readers.delimited import SUPERFLUOUS, Rows, first_fields, scan_delimited
+from lrbench.data.readers.delimited import UNEVEN, Rows, first_fields, scan_delimited
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.readers.survey import Text, survey
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.polars_files import scan_parquet
+from lrbench.polars_files import REFUSALS, scan_parquet
 
 __all__ = ["Csv", "Parquet", "from_rows", "interactions", "scan_headed"]
 
@@ -45,8 +45,8 @@ def interactions(
     schema = table.collect_schema()
     values = picked(schema, roles, time_format)
     faulty = pl.any_horizontal(value.is_null() for value in values.values())
-    if SUPERFLUOUS in schema:
-        faulty |= pl.col(SUPERFLUOUS).is_not_null()
+    if UNEVEN in schema:
+        faulty |= pl.col(UNEVEN).is_not_null()
     absent = {name: pl.lit(None, kind) for name, kind in COLUMNS.items() if name not in values}
     columns = {**values, **absent, "user": pl.when(~faulty).then(values["user"])}
     return table.select(columns[name].alias(name) for name in COLUMNS)
@@ -78,11 +78,11 @@ def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str 
     read = line.select(**picked(schema, roles, time_format)).collect().row(0, named=True)
     role = next((role for role, value in read.items() if value is None), None)
     if role is None:
-        return "it has more fields than there are columns"
+        return f"it has {line.select(UNEVEN).collect().item()} fields than there are columns"
     column, kind = roles[role], schema[roles[role]]
     value = line.select(pl.col(column)).collect().item()
     missing = value is None or not str(value).strip() or str(value) == "nan"
-    if missing and kind in (pl.Int64, pl.Float64) and SUPERFLUOUS in schema:
+    if missing and kind in (pl.Int64, pl.Float64) and UNEVEN in schema:
         return f"{column} is missing, or not {wanted(role, time_format, kind)}"  # parsed already
     if missing:
         return f"{column} is missing"
@@ -95,7 +95,7 @@ def scan_headed(text: Text, roles: Mapping[str, str], separator: str) -> RawInte
     Raises:
         RequestError: a column is missing.
     """
-    names = first_fields(text, separator)
+    names = first_fields(text, separator, quotes=True)
     kinds = {column: COLUMNS[role] for role, column in _assign_roles(names, roles, text.name).items()}
     columns = pl.Schema({name: kinds.get(name, pl.String()) for name in names})
     rows = scan_delimited(text, columns, separator, header=True, quotes=True)
@@ -209,7 +209,9 @@ class Csv(_Table):
         Raises:
             RequestError: a column is missing or named twice, or the file is no text.
         """
-        text = survey(open_raw(path, self.member), self.encoding)
+        text = survey(
+            open_raw(path, self.member), self.encoding, [*_SEPARATORS.values(), self.separator or ","]
+        )
         if not text.lines:
             raise RequestError(f"{text.name} is empty.", "Check that it is the right file.")
         separator = self.separator or self._find_separator(text)
@@ -227,7 +229,7 @@ class Csv(_Table):
         return replace(raw, notes=(*raw.notes, f"{text.name}: the separator is taken to be a {word}."))
 
     def _names(self, text: Text, separator: str) -> list[str]:
-        first = first_fields(text, separator)
+        first = first_fields(text, separator, quotes=True)
         return first if self.header else [str(position + 1) for position in range(len(first))]
 
     def _find_separator(self, text: Text) -> str:
@@ -254,7 +256,7 @@ class Parquet(_Table):
             table = scan_parquet(content)
             schema = table.collect_schema()
             count = int(table.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except REFUSALS as error:
             reason = str(error).splitlines()[0]
             raise RequestError(f"{file.name} is no Parquet file: {reason}.", "Check the reader.") from error
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
