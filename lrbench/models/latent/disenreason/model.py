@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.disenreason.network import DisenReasonNetwork
 from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -86,5 +86,6 @@ class DisenReason(DisenReasonNetwork):
     """Latent users by bands, a pivot and residual reasoning."""
 
     summary = "DisenReason: latent users of a shared account (arXiv 2603.03782; no public code)."
+    authors_training = AuthorsTraining(note="Its paper's settings are not known.")
     stages: ClassVar = {"supervised": Disentangling}
     default_stages = ("supervised",)
