@@ -1,36 +1,23 @@
-"""``lrbench`` and ``python -m lrbench``: run the command line, and say errors in a sentence."""
+"""``lrbench`` and ``python -m lrbench``: import the command line and run it.
+
+This file imports next to nothing, so that an interrupt of the imports is answered by a sentence, too.
+"""
 
 import sys
-
-from lrbench.cli.app import app
-from lrbench.errors import LrbenchError
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; a known error is one message and its exit code, ``--debug`` shows where."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    """Run the command line and exit with its code."""
     try:
-        app(arguments)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, as in `lrbench report | head`
-        sys.exit(1)
-    except (LrbenchError, OSError) as error:
-        if debug:
-            raise
-        known = error if isinstance(error, LrbenchError) else _refused(error)
-        print(f"lrbench: {known.cause}", file=sys.stderr)
-        if known.remedy:
-            print(f"  {known.remedy}", file=sys.stderr)
-        sys.exit(known.exit_code)
+        from lrbench.cli.process import run_process  # noqa: PLC0415 (answers an interrupt while it is imported)
 
-
-def _refused(error: OSError) -> LrbenchError:
-    """What the system would not do, and with which file."""
-    cause = str(error) if error.filename is None else f"{error.filename}: {error.strerror}."
-    return LrbenchError(cause, "The system refused this; run it again with --debug to see where.")
+        code = run_process(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("lrbench: Interrupted.", file=sys.stderr)
+        code = 130  # as shells have it for Ctrl-C
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from lrbench.text import one_line, printable, shortened
 from lrbench.wording import some_of
 
-__all__ = ["CheckError", "LrbenchError", "RequestError", "did_you_mean"]
+__all__ = ["CheckError", "InterruptError", "LrbenchError", "RequestError", "did_you_mean"]
 
 
 class LrbenchError(Exception):
@@ -35,6 +35,19 @@ class RequestError(LrbenchError):
 
 class CheckError(LrbenchError):
     """A check did not hold (a checksum, an expected count, a re-evaluated rank): exit code 1."""
+
+
+class InterruptError(LrbenchError):
+    """A person or the system ended the command: exit code 130, as the shell has it for Ctrl-C.
+
+    Args:
+        remedy: how to go on.
+    """
+
+    exit_code = 130
+
+    def __init__(self, remedy: str = "") -> None:
+        super().__init__("Interrupted.", remedy)
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:

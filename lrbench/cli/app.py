@@ -1,8 +1,11 @@
 """The Typer application: which verbs there are. Each lives in a file of its own."""
 
-from typing import Annotated
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import lrbench
 from lrbench.cli.doctor import doctor
@@ -12,13 +15,42 @@ from lrbench.cli.inspect import inspect
 from lrbench.cli.listing import listing
 from lrbench.cli.plot import plot
 from lrbench.cli.report import report
-from lrbench.cli.run import run
+from lrbench.cli.run import run as run_verb
 from lrbench.cli.status import status
+from lrbench.errors import InterruptError, RequestError
 
-__all__ = ["app"]
+__all__ = ["app", "run"]
+
+_ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""The base of all errors of the parser; newer releases of Typer carry a Click of their own."""
+
+
+class _Verbs(TyperGroup):
+    """The verbs, with two rules for all of them: no empty argument, and an interrupt is an error."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an option or a name without any text, which would mean the current folder or everything."""
+        for before, argument in zip(["", *args], args, strict=False):
+            option, equals, value = argument.partition("=")
+            if not argument:
+                what = f"The value of {before}" if before.startswith("-") else "An argument"
+                raise RequestError(f"{what} is empty.", "Give a value, or leave it out.")
+            if option.startswith("--") and equals and not value:
+                raise RequestError(f"The value of {option} is empty.", "Give a value, or leave it out.")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptError from None
+
 
 app = typer.Typer(
     name="lrbench",
+    cls=_Verbs,
     help="Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics.",
     no_args_is_help=True,
     add_completion=False,
@@ -26,6 +58,46 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Raises:
+        RequestError: an unknown verb or option, or a value that an option does not take.
+    """
+    try:
+        code = app(list(arguments), prog_name="lrbench", standalone_mode=False)
+    except _ClickError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            return 2
+        raise RequestError(_sentence(error.format_message()), _help_for(error)) from None
+    return code if isinstance(code, int) else 0
+
+
+_WORDS = {
+    r"Value error, ": "",
+    r"Input should be a valid integer[^.]*": "it must be a whole number",
+    r"Input should be a valid number[^.]*": "it must be a number",
+    r"Input should be (greater than or equal to|at least)": "it must be at least",
+    r"Input should be (less than or equal to|at most)": "it must be at most",
+    r"Input should be": "it must be",
+}
+"""Words of the libraries that parse options → ours."""
+
+
+def _sentence(text: str) -> str:
+    """Return the parser's message as one sentence in our own words."""
+    text = " ".join(text.split())
+    for theirs, ours in _WORDS.items():
+        text = re.sub(theirs, ours, text)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _help_for(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return f"What it takes: {context.command_path if context else 'lrbench'} --help"
 
 
 def _print_version(wanted: bool) -> None:
@@ -44,6 +116,6 @@ def options(
     """Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics."""
 
 
-for verb in (fetch, inspect, run, status, report, plot, evaluate, verify, doctor):
+for verb in (fetch, inspect, run_verb, status, report, plot, evaluate, verify, doctor):
     app.command()(verb)
 app.command("list")(listing)

@@ -9,7 +9,7 @@ import typer
 
 from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, parse_pairs
-from lrbench.errors import LrbenchError, RequestError
+from lrbench.errors import InterruptError, LrbenchError, RequestError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lrbench.data.catalogue import Catalogue, Dataset
 
 __all__ = ["fetch"]
-
-INTERRUPTED = 130  # the shell's code for a process ended by an interrupt
 
 
 def fetch(
@@ -63,8 +61,7 @@ def fetch(
         with listener_for(console) as listener:
             outcomes = library.obtain_all(names, filters, listener, handed)
     except KeyboardInterrupt:
-        console.print("Interrupted. The same command goes on from here.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise InterruptError("The same command goes on from here.") from None
     for name, outcome in outcomes.items():
         if isinstance(outcome, Path):
             _say(name, outcome, library.catalogue, console)

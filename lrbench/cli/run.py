@@ -8,14 +8,12 @@ import typer
 
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_numbers
-from lrbench.errors import RequestError
+from lrbench.errors import InterruptError, RequestError
 
 if TYPE_CHECKING:
     from lrbench.config.suite import Suite
 
 __all__ = ["run"]
-
-INTERRUPTED = 130  # the shell's code for a process ended by an interrupt
 
 
 class Device(StrEnum):
@@ -74,8 +72,7 @@ def run(
     try:
         failed = run_plan(chosen, library, Results(results), only, rerun.value, wishes, console)
     except KeyboardInterrupt:
-        console.print("Interrupted. Run the same command again to go on from the last epoch.")
-        raise typer.Exit(INTERRUPTED) from None
+        raise InterruptError("Run the same command again to go on from the last epoch.") from None
     if failed:
         raise typer.Exit(1)
 

@@ -1,0 +1,136 @@
+"""A command as a process: its streams, the signals that end it, and the sentence for what went wrong."""
+
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from lrbench.errors import InterruptError, LrbenchError, RequestError
+
+__all__ = ["run_process"]
+
+_WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""What the system says of paths that nobody can use: the request is wrong, not the disk."""
+
+
+def run_process(arguments: Sequence[str]) -> int:
+    """Run a command line, say what went wrong, and return the exit code.
+
+    With ``--debug`` among the arguments an error keeps its traceback.
+    """
+    _make_streams_safe()
+    with _ended_by_signals() as received:
+        try:
+            code = _run([argument for argument in arguments if argument != "--debug"])
+        except BrokenPipeError:  # the reader of our output has gone, as in `lrbench report | head`
+            _discard_output()
+            return 1
+        except KeyboardInterrupt:
+            code = _say(InterruptError())
+        except Exception as error:
+            if "--debug" in arguments:
+                raise
+            code = _say(error)
+        return 128 + received[0] if received and code == InterruptError.exit_code else code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from lrbench.cli.app import run
+
+    code = run(arguments)
+    sys.stdout.flush()
+    return code
+
+
+def _say(error: Exception) -> int:
+    """Print an error as one sentence with a remedy, and return its exit code."""
+    known = error if isinstance(error, LrbenchError) else _known(error)
+    if isinstance(error, OSError) and error.filename is None:
+        _discard_output()  # else the interpreter tries at its end to write what could not be written
+    print(f"lrbench: {known.cause}", file=sys.stderr)
+    if known.remedy:
+        print(f"  {known.remedy}", file=sys.stderr)
+    return known.exit_code
+
+
+def _known(error: Exception) -> LrbenchError:
+    """Return an error of the system, of memory, or of lrbench itself in our own words."""
+    if isinstance(error, OSError):
+        if error.errno in (errno.EBADF, errno.ENOSPC) and error.filename is None:
+            where = "Standard output is closed." if error.errno == errno.EBADF else f"{error.strerror}."
+            return LrbenchError(where, "Send the output to a file, or to a place with room.")
+        cause = str(error) if error.filename is None else f"{error.filename}: {error.strerror}."
+        if error.errno in _WRONG_NAMES:
+            return RequestError(cause, "Give another path.")
+        return LrbenchError(cause, "The system refused this; run it again with --debug to see where.")
+    if isinstance(error, MemoryError) or _out_of_memory(error):
+        return LrbenchError(
+            "There is not enough memory for this.",
+            "Choose smaller data, a smaller model or fewer workers; --debug shows where it ended.",
+        )
+    reason = f"{type(error).__name__}: {error}"
+    return LrbenchError(
+        f"This is a fault of lrbench, not of the request ({reason}).",
+        "Run it again with --debug and report the traceback.",
+    )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether torch could not get memory; its CPU allocator raises a plain RuntimeError."""
+    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yield the signals that came.
+
+    A signal that is ignored, as SIGHUP under ``nohup``, stays ignored.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with suppress(ValueError):  # not in the main thread
+                before[number] = signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _make_streams_safe() -> None:
+    """Give closed streams a place to go, and let no character end a command that a terminal lacks."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        _occupy(1)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _occupy(descriptor: int) -> None:
+    """Fill a closed descriptor with one that refuses writing; else the next file opened would get it."""
+    unwritable = os.open(os.devnull, os.O_RDONLY)
+    if unwritable != descriptor:
+        os.dup2(unwritable, descriptor)
+        os.close(unwritable)
+
+
+def _discard_output() -> None:
+    """Send what is left of the output nowhere, so that the interpreter does not try it again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()

@@ -1,0 +1,150 @@
+"""What becomes of an error, a signal or a closed stream: one sentence and an exit code."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from lrbench.cli import app, process
+from lrbench.errors import CheckError, LrbenchError, RequestError
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+TOO_LONG = OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300)
+TORCH = RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory")
+
+
+def run_that_raises(error: BaseException) -> Callable[[Sequence[str]], int]:
+    def run(arguments: Sequence[str]) -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "code"),
+    [
+        (RequestError("No such thing.", "Name another."), "No such thing.\n  Name another.\n", 2),
+        (CheckError("One differs."), "One differs.\n", 1),
+        (LrbenchError("Says \x1b]0;pwned\x07."), "Says \\x1b]0;pwned\\x07.\n", 1),
+        (PermissionError(errno.EACCES, "Permission denied", "x.md"), "x.md: Permission denied.\n", 1),
+        (FULL, "No space left on device.\n", 1),
+        (TOO_LONG, f"{'x' * 300}: File name too long.\n", 2),
+        (MemoryError(), "There is not enough memory for this.\n", 1),
+        (TORCH, "There is not enough memory for this.\n", 1),
+        (KeyError("x"), "This is a fault of lrbench, not of the request (KeyError: 'x').\n", 1),
+        (KeyboardInterrupt(), "Interrupted.\n", 130),
+    ],
+)
+def test_every_error_is_a_sentence(
+    error: BaseException,
+    said: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(app, "run", run_that_raises(error))
+    assert process.run_process([]) == code
+    assert capsys.readouterr().err.startswith(f"lrbench: {said}")
+
+
+@pytest.mark.parametrize("error", [KeyError("bug"), FULL, RequestError("No.")])
+def test_who_asks_sees_the_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "run", run_that_raises(error))
+    with pytest.raises(type(error)) as caught:
+        process.run_process(["--debug"])
+    assert caught.value is error
+
+
+def test_the_reader_of_the_output_may_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app, "run", run_that_raises(BrokenPipeError()))
+    assert process.run_process([]) == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("verb", ["--help", "list datasets"])
+@pytest.mark.parametrize(
+    ("redirection", "said"),
+    [(">&-", "Standard output is closed."), (">/dev/full", "No space left on device.")],
+)
+def test_output_that_goes_nowhere_is_an_error(verb: str, redirection: str, said: str) -> None:
+    if "full" in redirection and not os.path.exists("/dev/full"):  # noqa: PTH110
+        pytest.skip("the system has no /dev/full")
+    command = f"{sys.executable} -m lrbench {verb} {redirection}"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[0] == f"lrbench: {said}"
+    assert len(ended.stderr.splitlines()) == 2
+
+
+def test_no_character_ends_a_command_that_a_terminal_lacks() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "lrbench", "list", "suites"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert r"\xd7" in ended.stdout  # the sign ×
+
+
+WAITING = """
+import sys, time
+from lrbench.cli import app, process
+def run(arguments):
+    print("ready", flush=True)
+    time.sleep(60)
+app.run = run
+sys.exit(process.run_process([]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_signals_end_a_command_with_a_sentence(number: signal.Signals, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        command.send_signal(number)
+        _, said = command.communicate(timeout=30)
+    assert (said, command.returncode) == ("lrbench: Interrupted.\n", code)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + WAITING
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        command.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert command.poll() is None
+        command.terminate()
+        command.communicate(timeout=30)
+
+
+def test_an_interrupt_of_the_imports_is_answered() -> None:
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lrbench.cli.process":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from lrbench.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.stderr, ended.returncode) == ("lrbench: Interrupted.\n", 130)
