@@ -12,12 +12,14 @@ from lrbench.text import has_hidden
 
 __all__ = ["FrozenConfig", "Label", "Name", "parse_config"]
 
+_BLANKS = str.maketrans("\t\r\n", "   ")
+
 
 class FrozenConfig(BaseModel):
     """A configuration that cannot change after it was checked.
 
     Numbers are finite. Text that was read, from a suite, a catalogue or a record, holds no control
-    characters and no line breaks, so that it can be printed and put into tables as it is.
+    characters but tabs and line breaks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
@@ -29,8 +31,8 @@ class FrozenConfig(BaseModel):
     def _shows_what_it_holds(self, info: ValidationInfo) -> Self:
         if info.mode == "json":
             for name in type(self).model_fields.keys() - self.raw_text:
-                if any(has_hidden(text) for text in _texts(getattr(self, name))):
-                    raise ValueError(f"{name} holds a control character or a line break; remove it")
+                if any(has_hidden(text.translate(_BLANKS)) for text in _texts(getattr(self, name))):
+                    raise ValueError(f"{name} holds a control character; remove it")
         return self
 
 

@@ -48,6 +48,8 @@ class TrialDone(FrozenConfig):
 class TrialFailed(FrozenConfig):
     """The trial failed; ``error_file`` has the traceback."""
 
+    raw_text = frozenset({"reason", "error_file"})
+
     kind: Literal["failed"] = "failed"
     trial: str
     reason: str

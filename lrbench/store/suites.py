@@ -60,6 +60,8 @@ class Match(FrozenConfig):
 class SuiteRecord(FrozenConfig):
     """A resolved suite."""
 
+    raw_text = frozenset({"text"})
+
     name: str
     protocol: Protocol
     datasets: tuple[str, ...]
