@@ -14,8 +14,7 @@ from typing import Any
 import torch
 
 from lrbench.config.protocol import Protocol
-from lrbench.config.training import TrainingConfig
-from lrbench.config.trial import StageConfig, TrialConfig
+from lrbench.config.trial import TrialConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import EvaluationView, Split
 from lrbench.errors import LrbenchError
@@ -66,29 +65,20 @@ class Training:
     taken_over_bytes: int = 0  # largest memory of the trial that trained what was taken over
 
 
+@dataclass
 class _Trainer:
-    """The state that the stages of one trial share."""
+    """The state that the stages of one trial share; see :func:`train`."""
 
-    def __init__(
-        self,
-        model: Model,
-        config: TrialConfig,
-        split: Split,
-        device: torch.device,
-        checkpoint_file: Path,
-        watch: Callable[[EpochReport], None],
-        begun: Training | None,
-    ) -> None:
-        self.model = model
-        self.config = config
-        self.split = split
-        self.device = device
-        self.checkpoint_file = checkpoint_file
-        self.watch = watch
-        self.records: list[StageRecord] = [] if begun is None else list(begun.stages)
-        self.history: list[dict[str, Any]] = [] if begun is None else begun.history
-        self.resumed = 0
-        self.taken_over_bytes = 0 if begun is None else begun.taken_over_bytes
+    model: Model
+    config: TrialConfig
+    split: Split
+    device: torch.device
+    checkpoint_file: Path
+    watch: Callable[[EpochReport], None]
+    records: list[StageRecord]  # of the stages that have ended
+    history: list[dict[str, Any]]
+    taken_over_bytes: int
+    resumed: int = 0
 
     def run(self) -> Training:
         """Run all stages, from the checkpoint where there is one."""
@@ -116,92 +106,104 @@ class _Trainer:
                 seconds = time.perf_counter() - started
                 progress = StageProgress(steps=1, seconds=seconds, stopped="fitted")
             case GradientStage():
-                progress = self._run_epochs(number, stage_config, stage, saved)
-            case _:
-                raise LrbenchError(
-                    f'Stage "{stage_config.name}" is neither a FitStage nor a GradientStage.',
-                    "Derive it from one of them.",
-                )
+                progress = _GradientTraining(self, number, stage, saved).run()
         self.records.append(_record(stage_config.name, progress))
         log.info("stage %s ended: %s", stage_config.name, progress)
 
-    def _run_epochs(
-        self, number: int, stage_config: StageConfig, stage: GradientStage, saved: Checkpoint | None
-    ) -> StageProgress:
-        training = stage_config.training
-        rows = training.rows or stage.training_rows()
-        data = TrainingData(self.split.train, self.model.max_length, rows, training.long_sequences)
-        begin_weights = _copy(self.model)
-        keep = stage.begin(data, self.device)
-        if data.n_targets == 0 or (keep is not None and not keep.any()):
+
+class _GradientTraining:
+    """The epochs of one stage.
+
+    Args:
+        trial: the trainer of all stages.
+        number: of the stage in the trial, from 0.
+        stage: gives the losses.
+        saved: the checkpoint of this stage, if it was interrupted.
+    """
+
+    def __init__(self, trial: _Trainer, number: int, stage: GradientStage, saved: Checkpoint | None) -> None:
+        self.trial = trial
+        self.number = number
+        self.stage = stage
+        self.model = trial.model
+        self.name, self.training = trial.config.stages[number].name, trial.config.stages[number].training
+        rows = self.training.rows or stage.training_rows()
+        self.data = TrainingData(trial.split.train, self.model.max_length, rows, self.training.long_sequences)
+        self.begin_weights = _copy(self.model)
+        self.keep = stage.begin(self.data, trial.device)
+        if self.data.n_targets == 0 or (self.keep is not None and not self.keep.any()):
             raise LrbenchError(
-                f'Stage "{stage_config.name}" has nothing to train on.',
+                f'Stage "{self.name}" has nothing to train on.',
                 "Use a larger dataset, or a less strict filter of training rows.",
             )
-        optimiser = Optimiser(self.model.parameters(), training)
-        progress, best_weights = StageProgress(), begin_weights
+        self.optimiser = Optimiser(self.model.parameters(), self.training)
+        self.progress, self.best_weights = StageProgress(), self.begin_weights
         if saved is not None:
-            progress, best_weights = saved.progress, saved.best_weights
-            with fitting(self.checkpoint_file):
-                self.model.load_state_dict(saved.weights)
-                optimiser.load_state_dict(saved.optimiser)
-                restore_random_state(saved.random)
-        while progress.stopped is None:
-            started = time.perf_counter()
-            progress.epoch += 1
-            stage.begin_epoch(progress.epoch)
-            shuffle = shuffle_source(self.config.seed, number, progress.epoch)
-            batches = data.batches(training.batch_size, self.device, shuffle, keep)
-            where = f"stage {stage_config.name}, epoch {progress.epoch}"
-            result = run_epoch(stage, optimiser, batches, training, self.device, where, progress.losses)
-            progress.losses = dict(result.last)
-            at_end = f"{where}, after step {result.steps} of the epoch"
-            metric = self._validate(stage, progress, training, at_end)
-            if metric is not None and record_validation(progress, metric):
-                best_weights = _copy(self.model)
-            progress.steps += result.steps
-            progress.stopped = reason_to_stop(progress, training)
-            seconds = time.perf_counter() - started
-            progress.seconds += seconds
-            self._note(stage_config, progress, result, metric, seconds)
-            self._save(number, progress, begin_weights, best_weights, optimiser.state_dict())
-        self.model.load_state_dict(best_weights)
-        return progress
+            self._restore(saved)
 
-    def _validate(
-        self, stage: GradientStage, progress: StageProgress, training: TrainingConfig, where: str
-    ) -> float | None:
-        """Return the selection metric, or none in an epoch without validation.
+    def run(self) -> StageProgress:
+        """Train until the stage is over, and leave the model with the best weights."""
+        while self.progress.stopped is None:
+            self._epoch()
+        self.model.load_state_dict(self.best_weights)
+        return self.progress
+
+    def _restore(self, saved: Checkpoint) -> None:
+        self.progress, self.best_weights = saved.progress, saved.best_weights
+        with fitting(self.trial.checkpoint_file):
+            self.model.load_state_dict(saved.weights)
+            self.optimiser.load_state_dict(saved.optimiser)
+            restore_random_state(saved.random)
+
+    def _epoch(self) -> None:
+        """Train for one epoch, validate, decide whether to stop, and save."""
+        started, progress, training = time.perf_counter(), self.progress, self.training
+        progress.epoch += 1
+        self.stage.begin_epoch(progress.epoch)
+        shuffle = shuffle_source(self.trial.config.seed, self.number, progress.epoch)
+        batches = self.data.batches(training.batch_size, self.trial.device, shuffle, self.keep)
+        where = f"stage {self.name}, epoch {progress.epoch}"
+        result = run_epoch(
+            self.stage, self.optimiser, batches, training, self.trial.device, where, progress.losses
+        )
+        progress.losses = dict(result.last)
+        metric = self._validate(f"{where}, after step {result.steps} of the epoch")
+        if metric is not None and record_validation(progress, metric):
+            self.best_weights = _copy(self.model)
+        progress.steps += result.steps
+        progress.stopped = reason_to_stop(progress, training)
+        seconds = time.perf_counter() - started
+        progress.seconds += seconds
+        self._note(result, metric, seconds)
+        self._save()
+
+    def _validate(self, where: str) -> float | None:
+        """Return the selection metric, or ``None`` in an epoch without validation.
 
         Raises:
             LrbenchError: the last step ruined the weights; the message names it and the last finite losses.
         """
-        if progress.epoch % training.validate_every and progress.epoch != training.max_epochs:
+        training, trial = self.training, self.trial
+        if self.progress.epoch % training.validate_every and self.progress.epoch != training.max_epochs:
             return None
-        protocol, depth = self.config.protocol, stage.selection_depth()
+        protocol, depth = trial.config.protocol, self.stage.selection_depth()
         try:
             return selection_metric(
-                self.model, self.split.valid, protocol, depth, self.config.seed, self.device
+                self.model, trial.split.valid, protocol, depth, trial.config.seed, trial.device
             )
         except NonFiniteScoresError as error:
             raise LrbenchError(
                 f"Scores in validation became NaN or infinite in {where} (depth {depth}); "
-                f"the last finite losses were {progress.losses}.",
+                f"the last finite losses were {self.progress.losses}.",
                 error.remedy,
             ) from error
 
-    def _note(
-        self,
-        stage_config: StageConfig,
-        progress: StageProgress,
-        result: EpochResult,
-        metric: float | None,
-        seconds: float,
-    ) -> None:
-        training = stage_config.training
-        self.history.append(
+    def _note(self, result: EpochResult, metric: float | None, seconds: float) -> None:
+        """Add the epoch to the history and report it to whoever watches."""
+        progress, training = self.progress, self.training
+        self.trial.history.append(
             {
-                "stage": stage_config.name,
+                "stage": self.name,
                 "epoch": progress.epoch,
                 "learning_rate": training.learning_rate,
                 "validation_metric": metric,
@@ -213,7 +215,7 @@ class _Trainer:
             }
         )
         report = EpochReport(
-            stage=stage_config.name,
+            stage=self.name,
             epoch=progress.epoch,
             max_epochs=training.max_epochs,
             loss=result.terms["loss"],
@@ -223,29 +225,23 @@ class _Trainer:
             seconds=seconds,
         )
         log.info("%s", report)
-        self.watch(report)
+        self.trial.watch(report)
 
-    def _save(
-        self,
-        number: int,
-        progress: StageProgress,
-        begin_weights: Weights,
-        best_weights: Weights,
-        optimiser: dict[str, Any],
-    ) -> None:
+    def _save(self) -> None:
+        trial = self.trial
         Checkpoint(
-            stage=number,
-            progress=progress,
+            stage=self.number,
+            progress=self.progress,
             weights=self.model.state_dict(),
-            begin_weights=begin_weights,
-            best_weights=best_weights,
-            optimiser=optimiser,
+            begin_weights=self.begin_weights,
+            best_weights=self.best_weights,
+            optimiser=self.optimiser.state_dict(),
             random=random_state(),
-            finished_stages=[record.model_dump() for record in self.records],
-            history=self.history,
-            resumed=self.resumed,
+            finished_stages=[record.model_dump() for record in trial.records],
+            history=trial.history,
+            resumed=trial.resumed,
             threads=torch.get_num_threads(),
-        ).save(self.checkpoint_file)
+        ).save(trial.checkpoint_file)
 
 
 def train(
@@ -268,7 +264,18 @@ def train(
         watch: called after every epoch.
         begun: the first stages, if they were run elsewhere; a checkpoint has its own.
     """
-    return _Trainer(model, config, split, device, checkpoint_file, watch, begun).run()
+    begun = begun or Training((), [], 0)
+    return _Trainer(
+        model,
+        config,
+        split,
+        device,
+        checkpoint_file,
+        watch,
+        records=list(begun.stages),
+        history=begun.history,
+        taken_over_bytes=begun.taken_over_bytes,
+    ).run()
 
 
 def selection_metric(
