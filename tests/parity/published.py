@@ -31,6 +31,12 @@ READ: defaultdict[str, set[str]] = defaultdict(set)
 """Which stored numbers of each folder have been read in this process."""
 
 
+def stored_outputs(folder: str) -> set[str]:
+    """Names of a folder's stored outputs, in either precision."""
+    files = [Path(__file__).parent / folder / f"{name}.safetensors" for name in CASES.values()]
+    return {key for file in files for key in load_file(file) if key.startswith("out.")}
+
+
 class Cases(UserDict[str, Tensor]):
     """The stored numbers of one folder by name; to take one, by whatever way, is to read it."""
 
