@@ -1,15 +1,26 @@
-"""A conformance test that every model must pass; third parties subclass it in a few lines.
+"""Conformance tests that every model must pass; third parties subclass them in a few lines.
 
 ::
 
-    class TestSASRec(ModelConformance):
+    class TestSASRec(CausalConformance):
         model = "sasrec"
         params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
         quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
-It needs pytest. Exact properties are tested in float64, so that a tolerance hides nothing.
+========================  ==========================================================================
+class                     for
+========================  ==========================================================================
+``ModelConformance``      every model
+``CausalConformance``     models whose states depend on no later item, trained on all positions at once
+``ReasoningConformance``  models that take latent reasoning steps
+``ShortcutConformance``   models with a short way to the last state (``last_states``)
+========================  ==========================================================================
+
+A model that meets several derives its test from several; ``ModelConformance`` warns of missing ones.
+The tests need pytest. Exact properties are tested in float64, so that a tolerance hides nothing.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -31,7 +42,16 @@ from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 
-__all__ = ["ModelConformance", "pack_lists", "training_view"]
+__all__ = [
+    "CausalConformance",
+    "ModelConformance",
+    "ReasoningConformance",
+    "ShortcutConformance",
+    "contracts",
+    "pack_lists",
+    "random_histories",
+    "training_view",
+]
 
 CPU = torch.device("cpu")
 N_ITEMS, MAX_LENGTH = 23, 9
@@ -65,22 +85,22 @@ class ModelConformance:
     """Registered name."""
 
     params: ClassVar[Mapping[str, Any]] = {}
-    """Options that make it small; its randomness stays as it is."""
+    """Options that make it small. They do not touch its randomness."""
 
     quiet: ClassVar[Mapping[str, Any]] = {}
     """Further options that switch off all randomness of training and inference (dropout, noise)."""
 
     as_trained: ClassVar[Mapping[str, Any]] = {}
-    """Further options with which inference scores what training scores, where by design it does not."""
+    """Further options with which inference scores what training scores, if by design it does not."""
 
     stage: ClassVar[str | None] = None
-    """Stage that alone teaches the model to predict; none: its first."""
+    """Stage that alone teaches the model to predict; ``None``: its first."""
 
     learning_rate: ClassVar[float] = 0.01
-    """Of the overfitting test."""
+    """Learning rate of the overfitting test."""
 
     def kind(self) -> type[Model]:
-        """The class under test; override for one that is not registered."""
+        """The class under test; override it for a model that is not registered."""
         return MODELS.load(self.model)
 
     def build(
@@ -95,12 +115,18 @@ class ModelConformance:
         return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
 
     def fitted(self, **options: Any) -> Model:
-        """Return a model that scores items apart: fitted where it is not a matter of gradients."""
+        """Return a model whose scores differ between items: fitted, unless gradients train it."""
         model = self.build(**options)
         stage = next(iter(model.stages.values()))(model)
         if isinstance(stage, FitStage):
             stage.fit(training_view(random_histories(20)))
         return model
+
+    def test_it_is_tested_for_all_that_it_is(self) -> None:
+        """Warns of the conformance classes that apply to the model and that its test does not derive from."""
+        missing = [kind.__name__ for kind in contracts(self.build(quiet=True)) if not isinstance(self, kind)]
+        if missing:
+            warnings.warn(f"derive this test from {', '.join(missing)} as well", stacklevel=2)
 
     def test_shapes(self) -> None:
         """States are (depths, sequences, width), scores (sequences, items)."""
@@ -119,17 +145,8 @@ class ModelConformance:
         alone = torch.cat([self._scores(model, [history]) for history in histories], dim=1)
         torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-10)
 
-    def test_a_shorter_way_to_the_last_state_leads_there(self) -> None:
-        """Ranking may leave out what the states of earlier tokens would need."""
-        model = self.fitted(quiet=True)
-        if not isinstance(model, NextItemModel) or type(model).last_states is NextItemModel.last_states:
-            pytest.skip("it takes the last of all states")
-        sequences = pack_lists(random_histories(12))
-        expected = model.token_states(sequences)[sequences.last]
-        torch.testing.assert_close(model.last_states(sequences), expected, rtol=1e-9, atol=1e-10)
-
     def test_odd_histories_give_finite_scores_losses_and_gradients(self) -> None:
-        """One item; the same item again and again; and in each stage by itself, a single target in all."""
+        """One item; one item repeated; and, in each stage by itself, a single target in all."""
         odd = [[3], [7] * MAX_LENGTH, [5, 5], [4, 4]]
         assert torch.isfinite(self._scores(self.fitted(), odd)).all()
         for histories in (odd, [[3, 5]]):
@@ -141,24 +158,20 @@ class ModelConformance:
                 assert torch.isfinite(self._scores(model, odd)).all(), name
 
     def test_saved_weights_score_the_same(self) -> None:
-        """All that matters is in the state dict."""
+        """The state dict holds everything that matters."""
         model, other = self.fitted(seed=1), self.build(seed=2)
         other.load_state_dict(model.state_dict())
         histories = random_histories(5)
         assert torch.equal(self._scores(model, histories), self._scores(other, histories))
 
-    def test_the_same_seed_gives_the_same_weights(self) -> None:
-        """After every default stage, with its noise and dropout."""
-        first, second = self._trained(seed=3), self._trained(seed=3)
-        for name, weight in first.state_dict().items():
-            assert torch.equal(weight, second.state_dict()[name]), name
-
-    def test_another_seed_gives_other_weights(self) -> None:
-        """Unless training is deterministic, as the model then says."""
-        first, second = self._trained(seed=3), self._trained(seed=4)
-        other = second.state_dict()
-        same = all(torch.equal(weight, other[name]) for name, weight in first.state_dict().items())
-        assert same == first.deterministic
+    def test_the_seed_decides_the_weights(self) -> None:
+        """A seed gives the same weights twice. Another one gives others, unless training is deterministic."""
+        first, again, other = (self._trained(seed) for seed in (3, 3, 4))
+        weights, same, others = first.state_dict(), again.state_dict(), other.state_dict()
+        for name, weight in weights.items():
+            assert torch.equal(weight, same[name]), name
+        unchanged = all(torch.equal(weight, others[name]) for name, weight in weights.items())
+        assert unchanged == first.deterministic
 
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
         """Recall@1 of 1 on the last items of 32 sequences."""
@@ -173,20 +186,65 @@ class ModelConformance:
         depth = model.configured_depth(model.config)
         for number in range(_OVERFIT_STEPS):
             lesson.step(optimiser)
-            if number % 20 == 19:
+            if number % 10 == 9:
                 (states,) = self._encode(model, list(known), (depth,))
                 if torch.equal(model.score(states).argmax(1), targets):
                     return
         pytest.fail(f"not learned in {_OVERFIT_STEPS} steps")
 
+    def _depths(self, model: Model) -> tuple[int, ...]:
+        return (0, 1, 3) if model.reasons else (0,)
+
+    def _lesson(self, model: Model, view: TrainingView, rows: TrainingRows | None = None) -> "_Lesson":
+        """The stage under test on ``view``."""
+        stage = model.stages[self.stage or next(iter(model.stages))](model)
+        assert isinstance(stage, GradientStage)
+        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or stage.training_rows()))
+
+    def _encode(
+        self, model: Model, histories: Sequence[Sequence[int]], depths: Sequence[int], seed: int = 0
+    ) -> Tensor:
+        with torch.no_grad():
+            return model.encode(pack_lists(histories), depths, torch.Generator().manual_seed(seed))
+
+    def _scores(self, model: Model, histories: Sequence[Sequence[int]]) -> Tensor:
+        """Scores at several depths, (depths, histories, items)."""
+        states = self._encode(model, histories, self._depths(model))
+        return torch.stack([model.score(state) for state in states])
+
+    def _trained(self, seed: int) -> Model:
+        """Two steps of each default stage."""
+        model = self.build(seed, dtype=torch.float32)
+        for name in model.default_stages:
+            self._taught(model, name, training_view(random_histories(10, shortest=2)), steps=2)
+        return model
+
+    def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
+        """Some steps of one stage, or its fit; return the loss terms of the last step."""
+        stage = model.stages[name](model)
+        terms: Terms = {}
+        match stage:
+            case FitStage():
+                stage.fit(view)
+            case GradientStage():
+                lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, stage.training_rows()))
+                optimiser = torch.optim.Adam(model.parameters())
+                for _ in range(steps):
+                    terms = lesson.step(optimiser)
+        return terms
+
+
+class CausalConformance(ModelConformance):
+    """What holds for models whose states depend on no later item, trained on all positions at once."""
+
     def test_all_positions_at_once_teach_what_prefixes_teach(self) -> None:
         """Loss and gradients of one pass over each sequence are those of one row per target."""
-        model = self._causal_model()
+        model = self.build(quiet=True)
         view = training_view(random_histories(8, shortest=2))
         losses, gradients = [], []
         kinds: tuple[TrainingRows, ...] = ("positions", "prefixes")
         for rows in kinds:
-            torch.manual_seed(0)  # what the loss draws for a batch is no matter of its rows
+            torch.manual_seed(0)  # what a loss draws for a batch does not depend on its rows
             losses.append(self._lesson(model, view, rows).loss())
             trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
             gradients.append(torch.autograd.grad(losses[-1], trained, allow_unused=True))
@@ -195,8 +253,8 @@ class ModelConformance:
             torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
 
     def test_later_items_do_not_reach_earlier_targets(self) -> None:
-        """A claim of every model that trains on all positions at once."""
-        model = self._causal_model()
+        """The loss of early targets is the same whatever follows them."""
+        model = self.build(quiet=True)
         early = np.tile([True, True, False, False, False], 2)
         losses = []
         for tail in ([4, 5, 6], [7, 8, 9]):
@@ -204,6 +262,10 @@ class ModelConformance:
             lesson = self._lesson(model, training_view([[1, 2, 3, *tail], [3, 2, 1, *tail]]))
             losses.append(lesson.loss(early))
         torch.testing.assert_close(losses[0], losses[1], rtol=1e-9, atol=1e-10)
+
+
+class ReasoningConformance(ModelConformance):
+    """What holds for models that take latent reasoning steps."""
 
     def test_depths_lie_on_one_trajectory(self) -> None:
         """Depth k by itself is depth k on the way to a greater one, with the same noise."""
@@ -240,7 +302,7 @@ class ModelConformance:
         torch.testing.assert_close(whole, part, rtol=1e-9, atol=1e-10)
 
     def test_depth_k_takes_k_steps(self) -> None:
-        """A step takes over one state; only the first may start from noise or zeros instead."""
+        """Each step starts from the state before it. Only the first may start from noise or zeros instead."""
         model = self._reasoning_model()
         taken_over = []
         for depth in range(5):
@@ -261,60 +323,34 @@ class ModelConformance:
         expected = F.cross_entropy(model.score(states), items)
         assert any(torch.allclose(term, expected, rtol=1e-9, atol=1e-10) for term in terms.values())
 
-    def _depths(self, model: Model) -> tuple[int, ...]:
-        return (0, 1, 3) if model.reasons else (0,)
-
     def _reasoning_model(self, **options: Any) -> ReasoningModel:
         model = self.build(**options)
-        if not model.reasons:
-            pytest.skip("does not reason")
         assert isinstance(model, ReasoningModel)
         return model
 
-    def _lesson(self, model: Model, view: TrainingView, rows: TrainingRows | None = None) -> "_Lesson":
-        """The stage under test on ``view``; skips where the model is not trained by gradients."""
-        stage = model.stages[self.stage or next(iter(model.stages))](model)
-        if not isinstance(stage, GradientStage):
-            pytest.skip("is not trained by gradients")
-        return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or stage.training_rows()))
 
-    def _causal_model(self) -> Model:
-        model = self.build(quiet=True)
-        if not model.causal(model.config):
-            pytest.skip("trains on prefixes")
-        return model
+class ShortcutConformance(ModelConformance):
+    """What holds for models that encode the last token of a sequence by a shorter way than all tokens."""
 
-    def _encode(
-        self, model: Model, histories: Sequence[Sequence[int]], depths: Sequence[int], seed: int = 0
-    ) -> Tensor:
-        with torch.no_grad():
-            return model.encode(pack_lists(histories), depths, torch.Generator().manual_seed(seed))
+    def test_a_shorter_way_to_the_last_state_leads_there(self) -> None:
+        """Ranking may leave out what only the states of earlier tokens need."""
+        model = self.fitted(quiet=True)
+        assert isinstance(model, NextItemModel)
+        sequences = pack_lists(random_histories(12))
+        expected = model.token_states(sequences)[sequences.last]
+        torch.testing.assert_close(model.last_states(sequences), expected, rtol=1e-9, atol=1e-10)
 
-    def _scores(self, model: Model, histories: Sequence[Sequence[int]]) -> Tensor:
-        """Scores at several depths, (depths, histories, items)."""
-        states = self._encode(model, histories, self._depths(model))
-        return torch.stack([model.score(state) for state in states])
 
-    def _trained(self, seed: int) -> Model:
-        """Two steps of each default stage."""
-        model = self.build(seed, dtype=torch.float32)
-        for name in model.default_stages:
-            self._taught(model, name, training_view(random_histories(10, shortest=2)), steps=2)
-        return model
-
-    def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
-        """Some steps of one stage, or its fit; loss terms of the last step, or none."""
-        stage = model.stages[name](model)
-        terms: Terms = {}
-        match stage:
-            case FitStage():
-                stage.fit(view)
-            case GradientStage():
-                lesson = _Lesson(stage, TrainingData(view, MAX_LENGTH, stage.training_rows()))
-                optimiser = torch.optim.Adam(model.parameters())
-                for _ in range(steps):
-                    terms = lesson.step(optimiser)
-        return terms
+def contracts(model: Model) -> list[type[ModelConformance]]:
+    """The further conformance classes that apply to a model, by what it says of itself."""
+    trained = any(issubclass(stage, GradientStage) for stage in model.stages.values())
+    shortcut = isinstance(model, NextItemModel) and type(model).last_states is not NextItemModel.last_states
+    applies = {
+        CausalConformance: trained and model.causal(model.config),
+        ReasoningConformance: model.reasons,
+        ShortcutConformance: shortcut,
+    }
+    return [kind for kind, holds in applies.items() if holds]
 
 
 class _Lesson:

@@ -15,7 +15,7 @@ from lrbench.models.latent.lares.reinforcement import Reinforcement
 from lrbench.models.latent.rearec.prl import PRL
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
-from lrbench.testing import ModelConformance
+from lrbench.testing import CausalConformance, ModelConformance, ReasoningConformance, ShortcutConformance
 
 
 class LooksAhead(SASRec):
@@ -156,7 +156,7 @@ QUIET: dict[type[Model], dict[str, object]] = {
 
 
 def conformance(broken: type[Model]) -> ModelConformance:
-    class Conformance(ModelConformance):
+    class Conformance(CausalConformance, ReasoningConformance, ShortcutConformance):
         params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
         quiet: ClassVar = next(options for kind, options in QUIET.items() if issubclass(broken, kind))
 
@@ -169,21 +169,21 @@ def conformance(broken: type[Model]) -> ModelConformance:
 @pytest.mark.parametrize(
     ("broken", "test"),
     [
-        (LooksAhead, ModelConformance.test_later_items_do_not_reach_earlier_targets),
-        (LooksAhead, ModelConformance.test_all_positions_at_once_teach_what_prefixes_teach),
+        (LooksAhead, CausalConformance.test_later_items_do_not_reach_earlier_targets),
+        (LooksAhead, CausalConformance.test_all_positions_at_once_teach_what_prefixes_teach),
         (MindsCompany, ModelConformance.test_a_history_scores_the_same_alone_and_in_company),
-        (ForgetsTheNorm, ModelConformance.test_a_shorter_way_to_the_last_state_leads_there),
+        (ForgetsTheNorm, ShortcutConformance.test_a_shorter_way_to_the_last_state_leads_there),
         (ForgetsAWeight, ModelConformance.test_saved_weights_score_the_same),
-        (DrawsWithoutSeed, ModelConformance.test_the_same_seed_gives_the_same_weights),
-        (NoisyAtDepth0, ModelConformance.test_depth_0_is_the_encoder_without_noise),
-        (BackToStart, ModelConformance.test_depths_lie_on_one_trajectory),
-        (OneStepAtDepth0, ModelConformance.test_depth_0_is_the_encoder_alone),
-        (TwoStepsADepth, ModelConformance.test_depth_k_takes_k_steps),
-        (TwoStepsInOne, ModelConformance.test_inference_takes_the_steps_of_training),
-        (StepsBeforeDepth0, ModelConformance.test_depth_k_takes_k_steps),
-        (StepsBeforeDepth0, ModelConformance.test_inference_takes_the_steps_of_training),
-        (OneStepTooFew, ModelConformance.test_depths_lie_on_one_trajectory),
-        (OneStepTooFew, ModelConformance.test_inference_takes_the_steps_of_training),
+        (DrawsWithoutSeed, ModelConformance.test_the_seed_decides_the_weights),
+        (NoisyAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_without_noise),
+        (BackToStart, ReasoningConformance.test_depths_lie_on_one_trajectory),
+        (OneStepAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_alone),
+        (TwoStepsADepth, ReasoningConformance.test_depth_k_takes_k_steps),
+        (TwoStepsInOne, ReasoningConformance.test_inference_takes_the_steps_of_training),
+        (StepsBeforeDepth0, ReasoningConformance.test_depth_k_takes_k_steps),
+        (StepsBeforeDepth0, ReasoningConformance.test_inference_takes_the_steps_of_training),
+        (OneStepTooFew, ReasoningConformance.test_depths_lie_on_one_trajectory),
+        (OneStepTooFew, ReasoningConformance.test_inference_takes_the_steps_of_training),
         (NeedsCompanyLate, ModelConformance.test_odd_histories_give_finite_scores_losses_and_gradients),
         (CannotLearn, ModelConformance.test_it_learns_a_few_sequences_by_heart),
     ],
@@ -194,5 +194,14 @@ def test_is_caught(broken: type[Model], test: Callable[[ModelConformance], None]
 
 
 def test_a_shortcut_to_the_states_of_another_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="defines token_states and inherits last_states from SASRec"):
+    with pytest.raises(ValueError, match="defines token_states and inherits last_states"):
         KeepsAnotherShortcut.check_options(SASRecConfig())
+
+
+def test_a_test_that_leaves_contracts_out_is_warned() -> None:
+    class Incomplete(ModelConformance):
+        model = "lares"
+        params: ClassVar = {"width": 16, "heads": 2, "inner_width": 32}
+
+    with pytest.warns(UserWarning, match="CausalConformance, ReasoningConformance as well"):
+        Incomplete().test_it_is_tested_for_all_that_it_is()

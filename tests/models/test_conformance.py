@@ -2,30 +2,44 @@
 
 from typing import ClassVar
 
+import pytest
+
 from lrbench.registry import MODELS
-from lrbench.testing import ModelConformance
+from lrbench.testing import (
+    CausalConformance,
+    ModelConformance,
+    ReasoningConformance,
+    ShortcutConformance,
+    contracts,
+)
 
 SIZES = {"width": 16, "heads": 2, "inner_width": 32}
 
 
-class TestPopularity(ModelConformance):
+class Computed(ModelConformance):
+    """Of models that are computed: they have no steps in which to learn histories by heart."""
+
+    test_it_learns_a_few_sequences_by_heart = None
+
+
+class TestPopularity(Computed):
     model = "popularity"
 
 
-class TestMarkov(ModelConformance):
+class TestMarkov(Computed):
     model = "markov"
 
 
-class TestItemKNN(ModelConformance):
+class TestItemKNN(Computed):
     model = "item-knn"
     params: ClassVar = {"neighbours": 5}
 
 
-class TestEASE(ModelConformance):
+class TestEASE(Computed):
     model = "ease"
 
 
-class TestSASRec(ModelConformance):
+class TestSASRec(CausalConformance, ShortcutConformance):
     model = "sasrec"
     params = SIZES
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
@@ -39,13 +53,13 @@ class TestSASRecWithSampledSoftmax(TestSASRec):
     }
 
 
-class TestGRU4Rec(ModelConformance):
+class TestGRU4Rec(CausalConformance):
     model = "gru4rec"
     params: ClassVar = {"width": 16, "hidden_width": 24}
     quiet: ClassVar = {"dropout": 0.0}
 
 
-class TestCaser(ModelConformance):
+class TestCaser(CausalConformance):
     model = "caser"
     params: ClassVar = {"width": 16, "horizontal_filters": 4, "vertical_filters": 2}
     quiet: ClassVar = {"dropout": 0.0, "penalty": 0.0}
@@ -55,7 +69,7 @@ class TestCaserWithLowFilters(TestCaser):
     params: ClassVar = TestCaser.params | {"tallest": 3}
 
 
-class TestLARES(ModelConformance):
+class TestLARES(CausalConformance, ReasoningConformance):
     model = "lares"
     params = SIZES | {"mean_depth": 2}
     quiet: ClassVar = {"dropout": 0.0, "start": "zero", "step_sampler": "constant"}
@@ -72,7 +86,9 @@ class TestLARESWithConcatenation(TestLARES):
 REAREC_QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
 
 
-class TestLARESOfFilters(TestLARES):
+class TestLARESOfFilters(ReasoningConformance):
+    model = "lares"
+    quiet = TestLARES.quiet
     params = SIZES | {"mean_depth": 2, "backbone": "fmlp"}
 
 
@@ -80,13 +96,15 @@ class TestLARESOfUnits(TestLARES):
     params = SIZES | {"mean_depth": 2, "backbone": "hstu"}
 
 
-class TestLARESOfMixtures(TestLARES):
+class TestLARESOfMixtures(ReasoningConformance):
+    model = "lares"
+    quiet = TestLARES.quiet
     params = SIZES | {"mean_depth": 2, "backbone": "bsarec", "padding": "tokens"}
     # In training the padding token takes part in the softmax.
     as_trained: ClassVar = {"padding": "absent"}
 
 
-class TestRecurrence(ModelConformance):
+class TestRecurrence(CausalConformance, ReasoningConformance):
     model = "recurrence"
     params = SIZES
     quiet = REAREC_QUIET
@@ -96,13 +114,15 @@ class TestRecurrenceWithStepEmbedding(TestRecurrence):
     params = SIZES | {"step_embedding": True, "steps": 3}
 
 
-class TestERL(ModelConformance):
+class TestERL(CausalConformance, ReasoningConformance):
     model = "erl"
     params = SIZES | {"temperature": 0.5}
     quiet = REAREC_QUIET
 
 
-class TestERLOnBERT4Rec(TestERL):
+class TestERLOnBERT4Rec(ReasoningConformance):
+    model = "erl"
+    quiet = TestERL.quiet
     params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
 
 
@@ -110,13 +130,15 @@ class TestERLWithViews(TestERL):
     params = SIZES | {"temperature": 0.5, "chain": "views"}
 
 
-class TestPRL(ModelConformance):
+class TestPRL(CausalConformance, ReasoningConformance):
     model = "prl"
     params = SIZES | {"temperature": 0.5, "warm_up": 0}
     quiet = REAREC_QUIET | {"noise_std": 1e-14}
 
 
-class TestPRLOnBERT4Rec(TestPRL):
+class TestPRLOnBERT4Rec(ReasoningConformance):
+    model = "prl"
+    quiet = TestPRL.quiet
     params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
 
 
@@ -124,7 +146,7 @@ class TestPRLWithViews(TestPRL):
     params = SIZES | {"temperature": 0.5, "chain": "views"}
 
 
-class TestPLR(ModelConformance):
+class TestPLR(CausalConformance, ReasoningConformance):
     model = "plr"
     params = SIZES
     quiet = REAREC_QUIET
@@ -132,7 +154,10 @@ class TestPLR(ModelConformance):
     as_trained: ClassVar = {"inference": "reasoning"}
 
 
-class TestPLROnBERT4Rec(TestPLR):
+class TestPLROnBERT4Rec(ReasoningConformance):
+    model = "plr"
+    quiet = TestPLR.quiet
+    as_trained = TestPLR.as_trained
     params = SIZES | {"backbone": "bert4rec", "streams": 3, "steps": 1, "gate": "mean"}
 
 
@@ -158,13 +183,13 @@ class TestBERT4RecWithoutHead(TestBERT4Rec):
     params = TestBERT4Rec.params | {"head": False}
 
 
-class TestHSTU(ModelConformance):
+class TestHSTU(CausalConformance):
     model = "hstu"
     params: ClassVar = {"width": 16, "heads": 2, "shared_negatives": True}
     quiet: ClassVar = {"dropout": 0.0}
 
 
-class TestOriginalSASRec(ModelConformance):
+class TestOriginalSASRec(CausalConformance, ShortcutConformance):
     model = "sasrec-original"
     params: ClassVar = {"width": 16, "heads": 2}
     # Counted from the end, a position of a prefix is another one than in the whole sequence.
@@ -177,20 +202,20 @@ class TestOriginalSASRecWithPadding(TestOriginalSASRec):
     quiet = TestOriginalSASRec.quiet | {"padding": "absent"}
 
 
-class TestESASRec(ModelConformance):
+class TestESASRec(CausalConformance, ShortcutConformance):
     model = "esasrec"
     params: ClassVar = {"width": 16, "heads": 2, "layers": 2, "expansion": 2, "shared_negatives": True}
     # Counted from the end, a position of a prefix is another one than in the whole sequence.
     quiet: ClassVar = {"dropout": 0.0, "input_dropout": 0.0, "item_dropout": 0.0, "positions": "start"}
 
 
-class TestCL4SRec(ModelConformance):
+class TestCL4SRec(CausalConformance, ShortcutConformance):
     model = "cl4srec"
     params = SIZES
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0, "contrast_weight": 0.0}
 
 
-class TestDuoRec(ModelConformance):
+class TestDuoRec(CausalConformance, ShortcutConformance):
     model = "duorec"
     params = SIZES
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
@@ -201,7 +226,7 @@ class TestDuoRecOnOneTargetOfEachSequence(TestDuoRec):
     quiet: ClassVar = TestDuoRec.quiet | {"alignment_rows": "target"}
 
 
-class TestFMLPRec(ModelConformance):
+class TestFMLPRec(ShortcutConformance):
     model = "fmlp"
     params: ClassVar = {"width": 16}
     quiet: ClassVar = {"dropout": 0.0}
@@ -211,7 +236,7 @@ class TestFMLPRecWithPaddingTokens(TestFMLPRec):
     params: ClassVar = {"width": 16, "padding": "tokens"}
 
 
-class TestBSARec(ModelConformance):
+class TestBSARec(ShortcutConformance):
     model = "bsarec"
     params: ClassVar = {"width": 16, "heads": 2, "cutoff": 3}
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
@@ -221,20 +246,14 @@ class TestBSARecWithPaddingTokens(TestBSARec):
     params: ClassVar = {"width": 16, "cutoff": 3, "padding": "tokens"}
 
 
-class TestLatentRL(ModelConformance):
+class TestLatentRL(CausalConformance, ReasoningConformance):
     model = "latent-rl"
     params = SIZES | {"freeze_backbone": False, "latents": 2}
     quiet: ClassVar = {"dropout": 0.0}
     stage = "sft"
 
 
-def test_every_registered_model_is_tested_here() -> None:
-    classes = [thing for thing in globals().values() if isinstance(thing, type)]
-    tested = {each.model for each in classes if issubclass(each, ModelConformance) and hasattr(each, "model")}
-    assert tested == set(MODELS.names())
-
-
-class TestDiffuReason(ModelConformance):
+class TestDiffuReason(CausalConformance, ReasoningConformance):
     model = "diffureason"
     params = SIZES | {"steps": 1, "sampler_steps": 2, "rollouts": 2, "policy_targets": 4}
     quiet = REAREC_QUIET | {"start": "zero"}
@@ -258,7 +277,7 @@ class TestDiffuReasonWithViews(TestDiffuReason):
     params = TestDiffuReason.params | {"chain": "views"}
 
 
-class TestDisenReason(ModelConformance):
+class TestDisenReason(ReasoningConformance):
     model = "disenreason"
     params = SIZES | {"users": 4, "bands": 2}
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
@@ -281,7 +300,7 @@ class TestDisenReasonWithRandomCounts(TestDisenReason):
     quiet: ClassVar = TestDisenReason.quiet | {"count": "stop"}
 
 
-class TestManCAR(ModelConformance):
+class TestManCAR(ReasoningConformance):
     model = "mancar"
     params = SIZES | {"steps": 2, "context_items": 2, "context_neighbours": 3, "teacher_neighbours": 3}
     quiet = REAREC_QUIET
@@ -294,7 +313,7 @@ class TestManCARWithFrozenTargets(TestManCAR):
     quiet = TestManCAR.quiet | {"frozen_targets": "never"}  # the table of an epoch's start teaches no items
 
 
-class TestManCARWithoutContext(TestManCAR):
+class TestManCARWithoutContext(CausalConformance, TestManCAR):
     # The graph, and with it the teacher, is made of all training items, later ones included.
     params = TestManCAR.params | {
         "backbone": "sasrec",
@@ -313,3 +332,20 @@ class TestDiffuRec(ModelConformance):
     model = "diffurec"
     params: ClassVar = {"width": 16, "heads": 2, "layers": 1, "noise_levels": 4}
     quiet: ClassVar = {"dropout": 0.0, "input_dropout": 0.0, "latent": "zero"}
+
+
+TESTED = [
+    kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, ModelConformance) and hasattr(kind, "model")
+]
+
+
+def test_every_registered_model_is_tested_here() -> None:
+    assert {kind.model for kind in TESTED} == set(MODELS.names())
+
+
+@pytest.mark.parametrize("kind", TESTED)
+def test_a_model_is_tested_for_what_it_is_and_for_nothing_else(kind: type[ModelConformance]) -> None:
+    further = (CausalConformance, ReasoningConformance, ShortcutConformance)
+    assert contracts(kind().build(quiet=True)) == [one for one in further if issubclass(kind, one)]

@@ -41,7 +41,7 @@ class Disentangling(GradientStage):
         encoded, last = model.encoded(sequences)
         if not config.users:
             states = encoded.chunk(2, -1)[1].index_select(0, batch.rows)
-            loss = cross_entropy(states, items, batch.targets)
+            loss = cross_entropy(states, items, batch.targets, model.score_dtype)
             return {"loss": loss, "cross_entropy": loss}
         rows = sequences.sequence_of[batch.rows]
         last = last.index_select(0, rows)
@@ -54,10 +54,11 @@ class Disentangling(GradientStage):
         model, items = self.model, self.model.item_vectors()
         match model.config.fusion:
             case "gate":
-                return cross_entropy(model.fused(last, users, counted), items, targets)
+                return cross_entropy(model.fused(last, users, counted), items, targets, model.score_dtype)
             case "mixture":
                 number = len(users)
-                logs = target_log_probabilities(users.flatten(0, 1), items, targets.repeat(number))
+                repeated = targets.repeat(number)
+                logs = target_log_probabilities(users.flatten(0, 1), items, repeated, model.score_dtype)
                 shares = model.weights(last, users, counted)
                 return -(logs.view(number, -1) + shares).logsumexp(0).mean()
             case _:
