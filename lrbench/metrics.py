@@ -9,6 +9,7 @@ those of the mid-rank.
 Model selection and statistics use these same functions; they know numpy and nothing else.
 """
 
+import re
 from functools import lru_cache
 from typing import Protocol
 
@@ -78,7 +79,7 @@ def metric_function(name: str) -> Metric:
     kind, _, cutoff = name.partition("@")
     if name == "mrr":
         return mrr
-    if kind in ("recall", "ndcg") and cutoff.isdigit() and int(cutoff) > 0:
+    if kind in ("recall", "ndcg") and re.fullmatch("[1-9][0-9]{0,6}", cutoff, re.ASCII):
         function = recall if kind == "recall" else ndcg
         return lambda ranks, ties=None: function(ranks, int(cutoff), ties)
     raise RequestError(f'Unknown metric "{name}".', "Use recall@K, ndcg@K or mrr, for instance ndcg@10.")

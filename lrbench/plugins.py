@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from lrbench.errors import RequestError
+from lrbench.paths import absolute
 
 __all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
 
@@ -31,7 +32,7 @@ def add_plugins(paths: Sequence[Path]) -> None:
         RequestError: a file is missing, cannot be loaded, or declares no models.
     """
     known = [path for path in os.environ.get(PLUGINS, "").split(os.pathsep) if path]
-    added = [str(path.resolve()) for path in paths]
+    added = [str(absolute(path)) for path in paths]
     os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*known, *added)))
     plugged_models()
 

@@ -23,7 +23,10 @@ def test_names_lead_to_functions() -> None:
     np.testing.assert_array_equal(metric_function("mrr")(RANKS), mrr(RANKS))
 
 
-@pytest.mark.parametrize("name", ["ndcg", "ndcg@", "ndcg@0", "hit@10", "recall@ten", "mrr@10"])
+@pytest.mark.parametrize(
+    "name",
+    ["ndcg", "ndcg@", "ndcg@0", "hit@10", "recall@ten", "mrr@10", "ndcg@²", "ndcg@010", "ndcg@" + "9" * 5000],
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(RequestError, match="Unknown metric"):
         metric_function(name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lrbench.bounds import MOST_DRAWS, MOST_STEPS
 from lrbench.cli.console import message_console, result_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, check_output, parse_numbers
 from lrbench.errors import CheckError, RequestError
@@ -21,7 +22,9 @@ Trial = Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's folder, i
 def evaluate(
     trial: Trial,
     depth: Annotated[str, typer.Option(metavar="0-16", help="Depths to rank at.")] = "0-8",
-    draws: Annotated[int, typer.Option(min=1, help="Draws of the initial noise per user.")] = 1,
+    draws: Annotated[
+        int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")
+    ] = 1,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", callback=check_output, help="Also write the ranks, as Parquet."),
@@ -38,9 +41,7 @@ def evaluate(
     from lrbench.evaluation.rank_everything import mean_metrics
     from lrbench.files import write_bytes
 
-    depths = tuple(sorted(set(parse_numbers(depth, "--depth"))))
-    if not depths:
-        raise RequestError("--depth names no depth.", "Write it like this: --depth 0-8")
+    depths = tuple(sorted(set(parse_numbers(depth, "--depth", MOST_STEPS))))
     if output is not None and output.suffix != ".parquet":
         raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
     stored = _revive(trial, results, data_dir, catalog)

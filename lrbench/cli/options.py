@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lrbench.errors import RequestError
+from lrbench.paths import absolute, check_folder
 from lrbench.plugins import add_plugins
+from lrbench.text import shortened
 
 if TYPE_CHECKING:
     from lrbench.report.choices import Choices
@@ -29,13 +31,27 @@ __all__ = [
     "parse_choices",
     "parse_list",
     "parse_numbers",
+    "parse_pairs",
     "parse_width",
 ]
 
-ResultsDir = Annotated[Path, typer.Option("--results", metavar="DIR", help="Folder of results.")]
+_MOST_NUMBERS = 100_000
+
+
+def _folder(path: Path | None) -> Path | None:
+    if path is not None:
+        check_folder(absolute(path) if str(path).startswith("~") else path)
+    return path
+
+
+ResultsDir = Annotated[
+    Path, typer.Option("--results", metavar="DIR", callback=_folder, help="Folder of results.")
+]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", metavar="DIR", envvar="LRBENCH_DATA", help="Folder of datasets."),
+    typer.Option(
+        "--data-dir", metavar="DIR", envvar="LRBENCH_DATA", callback=_folder, help="Folder of datasets."
+    ),
 ]
 Catalog = Annotated[
     Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue of your own datasets.")
@@ -129,9 +145,9 @@ def parse_choices(
             raise RequestError(f'--rename: "{text}" does not say OLD=NEW.', 'Example: --rename "LARES=Ours"')
         names[old] = new
     return Choices(
-        datasets=tuple(parse_list(datasets)),
-        only=tuple(parse_list(only)),
-        hide=tuple(parse_list(hide)),
+        datasets=tuple(parse_list(datasets, "--datasets")),
+        only=tuple(parse_list(only, "--only")),
+        hide=tuple(parse_list(hide, "--hide")),
         sort=sort or "",
         rename=names,
     )
@@ -150,13 +166,20 @@ def check_output(path: Path | None) -> Path | None:
     if path.is_dir():
         raise RequestError(f"{path} is a folder.", "Name a file in it.")
     if path.is_file() or not path.exists():  # else it is a device or a pipe, which needs no room beside it
-        check_writable(path.resolve().parent)
+        check_writable(absolute(path).parent)
     return path
 
 
-def parse_list(text: str | None) -> list[str]:
-    """Split ``a,b`` at commas; nothing given gives an empty list."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
+def parse_list(text: str | None, option: str) -> list[str]:
+    """Split ``a,b`` at commas; an option that was not given is an empty list.
+
+    Raises:
+        RequestError: there are commas and nothing else.
+    """
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if text is not None and not parts:
+        raise RequestError(f"{option} names nothing.", "Give a value, or leave it out.")
+    return parts
 
 
 def parse_pairs(text: str, option: str) -> dict[str, str]:
@@ -177,19 +200,35 @@ def parse_pairs(text: str, option: str) -> dict[str, str]:
     return pairs
 
 
-def parse_numbers(text: str | None, option: str) -> list[int]:
+def parse_numbers(text: str | None, option: str, largest: int) -> list[int]:
     """Split ``1,2`` into numbers; ranges such as ``0-16`` are spelled out.
 
+    Args:
+        text: as given; ``None``: the option was not given.
+        option: its name, for messages.
+        largest: the largest number that it takes.
+
     Raises:
-        RequestError: a part is no number, or a range ends before it begins.
+        RequestError: a part is no number or too large, a range ends before it begins, or there are too many.
     """
     numbers: list[int] = []
-    for part in parse_list(text):
+    for part in parse_list(text, option):
         low, dash, high = part.partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()):
-            raise RequestError(f'{option}: "{part}" is no number.', f"Write it like this: {option} 1,2,3")
-        first, last = int(low), int(high or low)
+        first = _number(low, part, option, largest)
+        last = _number(high, part, option, largest) if dash else first
         if last < first:
             raise RequestError(f'{option}: "{part}" holds no number.', f"Write {last}-{first}.")
+        if len(numbers) + last - first >= _MOST_NUMBERS:
+            raise RequestError(f"{option} names more than {_MOST_NUMBERS:,} numbers.", "Name fewer.")
         numbers.extend(range(first, last + 1))
     return numbers
+
+
+def _number(digits: str, part: str, option: str, largest: int) -> int:
+    if not (digits.isascii() and digits.isdecimal()):
+        raise RequestError(
+            f'{option}: "{shortened(part)}" is no number.', f"Write it like this: {option} 1,2,3"
+        )
+    if len(digits) > len(str(largest)) or int(digits) > largest:
+        raise RequestError(f"{option}: {shortened(part)} is too large.", f"The largest is {largest:,}.")
+    return int(digits)

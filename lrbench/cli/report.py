@@ -115,7 +115,7 @@ def report(
     folder = Results(results)
     record = recorded_suite(folder, suite)
     options = ReportOptions(
-        metrics=tuple(parse_list(metrics)) or usual_metrics(format_name, record),
+        metrics=tuple(parse_list(metrics, "--metrics")) or usual_metrics(format_name, record),
         baseline=baseline,
         masked=masked,
         digits=digits,
@@ -149,4 +149,4 @@ def _chosen_tables(answer: bool, brief: bool, full: bool, tables: str | None) ->
     ]
     if len(given) > 1:
         raise RequestError(f"{given[0]} and {given[1]} exclude each other.", "Give one of them.")
-    return ["answer"] if answer else parse_list(tables)
+    return ["answer"] if answer else parse_list(tables, "--tables")

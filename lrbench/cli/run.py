@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lrbench.bounds import LARGEST_GPU, LARGEST_SEED, MOST_SEEDS, MOST_WORKERS
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_numbers
 from lrbench.errors import InterruptError, RequestError
@@ -35,7 +36,8 @@ def run(
     suite: Annotated[str, typer.Argument(metavar="SUITE.toml", help="A suite file, or a shipped suite.")],
     gpus: Annotated[str | None, typer.Option(metavar="0,1", help="GPUs to train on.")] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Worker processes on the GPUs or CPU cores.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Worker processes on the GPUs or CPU cores."),
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Where to train; CPU unless GPUs are given.")] = None,
     results: ResultsDir = Path("results"),
@@ -62,7 +64,7 @@ def run(
 
     chosen = _override(read_suite_file(find_suite(suite)), datasets, seeds)
     library = open_library(data_dir, catalog)
-    gpu_numbers = parse_numbers(gpus, "--gpus")
+    gpu_numbers = parse_numbers(gpus, "--gpus", LARGEST_GPU)
     console = message_console()
     wishes = (gpu_numbers, device.value if device else None, workers)
     if dry_run:
@@ -81,12 +83,12 @@ def _override(suite: "Suite", datasets: str | None, seeds: str | None) -> "Suite
     """Replace the suite's datasets and seeds by those of the command line."""
     changes: dict[str, tuple[str, ...] | tuple[int, ...]] = {}
     if datasets is not None:
-        changes["datasets"] = tuple(parse_list(datasets))
+        changes["datasets"] = tuple(parse_list(datasets, "--datasets"))
     if seeds is not None:
-        changes["seeds"] = tuple(dict.fromkeys(parse_numbers(seeds, "--seeds")))
-    empty = [name for name, values in changes.items() if not values]
-    if empty:
-        raise RequestError(
-            f"--{empty[0]} names nothing.", f"Leave it out to take the suite's own {empty[0]}."
-        )
+        numbers = tuple(dict.fromkeys(parse_numbers(seeds, "--seeds", LARGEST_SEED)))
+        if len(numbers) > MOST_SEEDS:
+            raise RequestError(
+                f"--seeds names {len(numbers):,} seeds.", f"At most {MOST_SEEDS:,} can be run."
+            )
+        changes["seeds"] = numbers
     return suite.model_copy(update=changes)

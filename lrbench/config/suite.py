@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from lrbench.bounds import LARGEST_SEED, MOST_DRAWS, MOST_ROWS, MOST_SEEDS, MOST_STEPS
 from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig, Label, Name, parse_config
 from lrbench.config.controls import CONTROLS, Control
@@ -30,11 +31,8 @@ Table = dict[str, JsonValue]
 
 
 Names = tuple[str, ...]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Depth = Annotated[int, Field(ge=0, le=1000)]
-
-_MOST_ROWS = 10_000
-"""Rows that a grid makes, and rows of a suite: more is a slip of the pen."""
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Depth = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 
 
 class Entry(FrozenConfig):
@@ -86,10 +84,10 @@ class Entry(FrozenConfig):
 class Evaluation(FrozenConfig):
     """``[evaluation]``."""
 
-    depths: Annotated[tuple[Depth, ...], Field(max_length=1001)] | None = None
+    depths: Annotated[tuple[Depth, ...], Field(max_length=MOST_STEPS + 1)] | None = None
     """Depths at which reasoning models are ranked besides their own; none: 0 to 8."""
 
-    draws: int = Field(default=1, ge=1, le=10_000)
+    draws: int = Field(default=1, ge=1, le=MOST_DRAWS)
     """Draws of the initial noise per user, for models that have any."""
 
 
@@ -114,7 +112,7 @@ class SuiteFile(FrozenConfig):
 
     protocol: str
     datasets: Names = Field(min_length=1)
-    seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=10_000)
+    seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MOST_SEEDS)
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)
     evaluation: Evaluation = Evaluation()
@@ -177,6 +175,8 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
     for entry in file.models:
         expanded = _expand(_inherit(entry, resolved, where), where)
         rows += expanded
+        if len(rows) > MOST_ROWS:
+            raise RequestError(f"{where} has more than {MOST_ROWS:,} rows.", "Make several suites of it.")
         resolved |= {row.label: row for row in expanded}
     _check_comparison(file.comparison, resolved, where)
     protocol = find_protocol(file.protocol)
@@ -237,10 +237,10 @@ def _expand(entry: Entry, where: str) -> list[Entry]:
     """One row for each combination of the grid's values."""
     rows = []
     size = math.prod(len(values) for values in entry.grid.values())
-    if size > _MOST_ROWS:
+    if size > MOST_ROWS:
         raise RequestError(
             f'{where}: the grid of "{entry.label}" has {size:,} combinations.',
-            f"A grid may have {_MOST_ROWS:,}; list fewer values.",
+            f"A grid may have {MOST_ROWS:,}; list fewer values.",
         )
     for values in itertools.product(*entry.grid.values()):
         chosen = dict(zip(entry.grid, values, strict=True))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from lrbench.paths import absolute
+
 __all__ = ["Folders", "find_folders"]
 
 
@@ -16,7 +18,7 @@ def find_folders(data_dir: Path | None = None) -> "Folders":
         data_dir: as given on the command line; none: ``LRBENCH_DATA``, or the user's cache folder.
     """
     chosen = data_dir or os.environ.get("LRBENCH_DATA") or user_cache_path("lrbench")
-    return Folders(Path(chosen).expanduser().resolve(), os.environ.get("LRBENCH_MIRROR") or None)
+    return Folders(absolute(chosen), os.environ.get("LRBENCH_MIRROR") or None)
 
 
 @dataclass(frozen=True)

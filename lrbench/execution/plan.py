@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from lrbench.bounds import MOST_TRIALS
 from lrbench.config.suite import Suite
 from lrbench.config.trial import TrialConfig
+from lrbench.errors import RequestError
 from lrbench.execution.rows import Row
 from lrbench.store.suites import Cell, SuiteRecord
 
@@ -53,6 +55,11 @@ def make_plan(
             controls are still as their recipes have them.
     """
     matched = matched or {}
+    if (count := len(datasets) * len(suite.seeds) * len(rows)) > MOST_TRIALS:
+        raise RequestError(
+            f'The suite "{suite.name}" has {count:,} trials.',
+            f"At most {MOST_TRIALS:,} can be planned at once: choose fewer seeds, rows or datasets.",
+        )
     labels: dict[str, list[str]] = {}
     configs: dict[str, TrialConfig] = {}
     cells = []

@@ -34,11 +34,13 @@ def test_a_pipe_needs_no_room_beside_it(tmp_path: Path) -> None:
 
 
 def test_ranges_are_spelled_out() -> None:
-    assert parse_numbers("0-2, 4-4,7", "--depth") == [0, 1, 2, 4, 7]
-    assert parse_numbers("", "--gpus") == []
+    assert parse_numbers("0-2, 4-4,7", "--depth", 9) == [0, 1, 2, 4, 7]
+    assert parse_numbers(None, "--gpus", 9) == []
 
 
-@pytest.mark.parametrize("text", ["5-2", "x", "1-", "-1", "²"])
+@pytest.mark.parametrize(
+    "text", ["5-2", "x", "1-", "-1", "²", "٣", "9" * 5000, "0-99999999999", "10001", "0-10001"]
+)
 def test_what_holds_no_number_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="--depth: "):
-        parse_numbers(f"1,{text}", "--depth")
+        parse_numbers(f"1,{text}", "--depth", 10_000)

@@ -1,0 +1,27 @@
+"""The largest numbers that a request may hold; beyond them is a slip of the pen, or a run without an end."""
+
+__all__ = [
+    "LARGEST_GPU",
+    "LARGEST_SEED",
+    "MOST_DRAWS",
+    "MOST_ROWS",
+    "MOST_SEEDS",
+    "MOST_STEPS",
+    "MOST_TRIALS",
+    "MOST_WORKERS",
+]
+
+LARGEST_SEED = 2**63 - 1
+"""The largest whole number of TOML."""
+
+MOST_SEEDS = 10_000
+MOST_STEPS = 1_000
+"""Latent reasoning steps, and blocks of a network."""
+
+MOST_DRAWS = 10_000
+MOST_ROWS = 10_000
+"""Rows of a suite, grids spelled out."""
+
+MOST_TRIALS = 100_000
+MOST_WORKERS = 1_024
+LARGEST_GPU = 1_023
