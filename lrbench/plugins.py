@@ -15,7 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from lrbench.errors import RequestError
+from lrbench.model_class import model_fault
 from lrbench.paths import absolute
+from lrbench.text import shortened
 
 __all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
 
@@ -31,6 +33,12 @@ def add_plugins(paths: Sequence[Path]) -> None:
     Raises:
         RequestError: a file is missing, cannot be loaded, or declares no models.
     """
+    for path in paths:
+        if os.pathsep in str(path):
+            raise RequestError(
+                f'The path {path} of a plug-in holds "{os.pathsep}".',
+                f"{PLUGINS} separates paths by it: rename.",
+            )
     known = [path for path in os.environ.get(PLUGINS, "").split(os.pathsep) if path]
     added = [str(absolute(path)) for path in paths]
     os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*known, *added)))
@@ -54,11 +62,8 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
                 f"{path} declares no models.", f'It needs a line such as {_ATTRIBUTE} = {{"name": MyModel}}.'
             )
         for name, model in models.items():
-            if not isinstance(model, type) or not hasattr(model, "summary"):
-                raise RequestError(
-                    f'{path} declares a model "{name}" that is no model class.',
-                    "It derives from lrbench.models.base.Model and has a summary.",
-                )
+            if fault := model_fault(name, model):
+                raise RequestError(f'{path} declares a model "{name}", but {fault}.', "Mend the file.")
             if name in found:
                 raise RequestError(
                     f'Both {found[name][1]} and {path} declare a model "{name}".', "Rename one."
@@ -68,7 +73,7 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
 
 
 def plugin_fingerprint(name: str) -> str | None:
-    """Hash of the plug-in file that declares a model; none for a model from elsewhere."""
+    """Return a hash of the plug-in file that declares a model; ``None`` for a model from elsewhere."""
     plugged = plugged_models().get(name)
     return None if plugged is None else hashlib.sha256(plugged[1].read_bytes()).hexdigest()[:16]
 
@@ -87,8 +92,8 @@ def _load(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
+        reason = shortened(f"{type(error).__name__}: {error}", 300)
         raise RequestError(f"The plug-in {path} cannot be loaded: {reason}.", "Mend the file.") from error
     return module

@@ -7,12 +7,14 @@ entry-point group ``lrbench.models``, and a file of one's own adds some by ``--p
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.model_class import model_fault
 from lrbench.plugins import plugged_models
+from lrbench.text import shortened
 
 if TYPE_CHECKING:
     from lrbench.models.base import Model
@@ -28,21 +30,24 @@ class Registry(Generic[T]):
     Args:
         kind: the word for one of them in messages.
         built_in: name → ``"module:attribute"``.
-        group: entry-point group in which other packages declare theirs.
-        plugged: things of plug-in files by name, each with its file; asked anew each time.
+        group: entry-point group in which other packages declare theirs; ``None``: they cannot.
+        plugged: things of plug-in files by name, each with its file; asked each time.
+        fault: says what is wrong with a thing of another package; empty if nothing is.
     """
 
     def __init__(
         self,
         kind: str,
         built_in: Mapping[str, str],
-        group: str,
+        group: str | None = None,
         plugged: Callable[[], Mapping[str, tuple[T, Path]]] = dict,
+        fault: Callable[[str, object], str] = lambda name, thing: "",
     ) -> None:
         self._kind = kind
         self._built_in = dict(built_in)
         self._group = group
         self._plugged = plugged
+        self._fault = fault
 
     def names(self) -> list[str]:
         """All names, the built-in ones first, in their order."""
@@ -52,7 +57,8 @@ class Registry(Generic[T]):
         """Import and return what the name stands for.
 
         Raises:
-            RequestError: the name is unknown, or declared more than once.
+            RequestError: the name is unknown or declared more than once, or what another package declares
+                cannot be loaded.
         """
         foreign, plugged = self._foreign(), self._plugged()
         if name in plugged:
@@ -73,11 +79,45 @@ class Registry(Generic[T]):
             loaded: T = getattr(import_module(module), attribute)
             return loaded
         if name in foreign:
-            return foreign[name].load()  # type: ignore[no-any-return]
+            return self._load_foreign(foreign[name])
         raise RequestError(f'There is no {self._kind} "{name}".', did_you_mean(name, self.names()))
 
-    def _foreign(self) -> dict[str, Any]:
-        return {point.name: point for point in entry_points(group=self._group)}
+    def _foreign(self) -> dict[str, EntryPoint]:
+        """Return what other packages declare, by name.
+
+        Raises:
+            RequestError: two packages declare one name.
+        """
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self._group) if self._group else ():
+            if point.name in found and point.value != found[point.name].value:
+                raise RequestError(
+                    f"Both {_package(found[point.name])} and {_package(point)} declare a {self._kind} "
+                    f'"{point.name}".',
+                    "Uninstall one of them.",
+                )
+            found[point.name] = point
+        return found
+
+    def _load_foreign(self, point: EntryPoint) -> T:
+        try:
+            thing: T = point.load()
+        except (Exception, SystemExit) as error:
+            reason = shortened(f"{type(error).__name__}: {error}", 300)
+            raise RequestError(
+                f'The {self._kind} "{point.name}" of {_package(point)} cannot be loaded: {reason}.',
+                "Mend or uninstall that package.",
+            ) from error
+        if fault := self._fault(point.name, thing):
+            raise RequestError(
+                f'{_package(point)} declares a {self._kind} "{point.name}", but {fault}.',
+                "Mend or uninstall that package.",
+            )
+        return thing
+
+
+def _package(point: EntryPoint) -> str:
+    return f"the package {point.dist.name}" if point.dist else point.value
 
 
 MODELS: "Registry[type[Model]]" = Registry(
@@ -111,4 +151,5 @@ MODELS: "Registry[type[Model]]" = Registry(
     },
     group="lrbench.models",
     plugged=plugged_models,
+    fault=model_fault,
 )

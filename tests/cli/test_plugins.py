@@ -184,7 +184,12 @@ def test_an_edited_file_means_other_trials(desk: Desk) -> None:
         ("def broken(:\n", "cannot be loaded: SyntaxError"),
         ("import nothing_of_this_name\n", "cannot be loaded: ModuleNotFoundError"),
         ("MODEL = 1\n", "declares no models"),
-        ("MODELS = {'x': 3}\n", 'a model "x" that is no model class'),
+        ("MODELS = {'x': 3}\n", 'a model "x", but it is no subclass'),
+        ("MODELS = {3: 3}\n", "its name 3 is no text"),
+        ("raise SystemExit(0)\n", "cannot be loaded: SystemExit: 0"),
+        ("raise ValueError('a\\x1b[2J\\nb')\n", r"ValueError: a\x1b[2J\x0ab"),
+        (EXAMPLE.replace('{"fading": ', '{"../../x": '), 'its name "../../x" is not allowed'),
+        (EXAMPLE.replace('summary = "', 'summery = "'), "its summary is no sentence"),
         (EXAMPLE.replace('{"fading": ', '{"sasrec": '), "is also built in"),
     ],
 )

@@ -28,7 +28,6 @@ FORMATS: Registry[type[Format]] = Registry(
         "json": "lrbench.report.formats.json:Json",
         "html": "lrbench.report.formats.html:Html",
     },
-    group="lrbench.formats",
 )
 
 

@@ -67,7 +67,6 @@ PLOTS: "Registry[Callable[[PlotSource], Figure]]" = Registry(
         "groups": "lrbench.report.plots.groups:draw",
         "critical-difference": "lrbench.report.plots.critical_difference:draw",
     },
-    group="lrbench.plots",
 )
 
 

@@ -1,0 +1,72 @@
+"""Names from three places: built in, of other packages, of plug-in files."""
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from lrbench import registry
+from lrbench.errors import RequestError
+from lrbench.registry import Registry
+
+PLUGGED = {"mine": (3, Path("mine.py"))}
+
+
+@pytest.fixture
+def points(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
+    points: list[EntryPoint] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: [p for p in points if p.group == group])
+    return points
+
+
+def things(group: str | None = "things") -> Registry[object]:
+    return Registry(
+        "thing", {"pi": "math:pi"}, group, lambda: PLUGGED, lambda name, thing: "" if thing else "no"
+    )
+
+
+def test_names_of_all_places_lead_to_things(points: list[EntryPoint]) -> None:
+    points.append(EntryPoint("tau", "math:tau", "things"))
+    assert things().names() == ["pi", "mine", "tau"]
+    assert [things().load(name) for name in ("pi", "mine", "tau")] == pytest.approx([3.14159, 3, 6.28318])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("pi", "math:tau", '"pi" is built in and also declared by another package'),
+        ("mine", "math:tau", '"mine" of mine.py is also built in or declared by a package'),
+        ("x", "math:nothing", '"x" of math:nothing cannot be loaded: AttributeError'),
+        ("x", "no_such_module:x", "cannot be loaded: ModuleNotFoundError"),
+        ("x", "builtins:__debug__.__class__.x", "cannot be loaded: AttributeError"),
+        ("x", "sys:flags.isolated", 'declares a thing "x", but no'),
+        ("y", "math:tau", 'There is no thing "x"'),
+    ],
+)
+def test_wrong_declarations_are_sentences(
+    name: str, value: str, message: str, points: list[EntryPoint]
+) -> None:
+    points.append(EntryPoint(name, value, "things"))
+    with pytest.raises(RequestError, match=message):
+        things().load("x" if name == "y" else name)
+
+
+def test_a_package_that_exits_when_it_is_imported_is_a_sentence(
+    points: list[EntryPoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving_package.py").write_text("raise SystemExit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    points.append(EntryPoint("x", "leaving_package:x", "things"))
+    with pytest.raises(RequestError, match="cannot be loaded: SystemExit"):
+        things().load("x")
+
+
+def test_two_packages_cannot_declare_one_name(points: list[EntryPoint]) -> None:
+    points += [EntryPoint("x", "math:tau", "things"), EntryPoint("x", "math:e", "things")]
+    with pytest.raises(RequestError, match="Both math:tau and math:e declare a thing"):
+        things().names()
+
+
+def test_a_registry_without_a_group_asks_no_package(points: list[EntryPoint]) -> None:
+    points.append(EntryPoint("tau", "math:tau", "things"))
+    assert things(group=None).names() == ["pi", "mine"]
