@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from lrbench.text import one_line, printable, shortened
 from lrbench.wording import some_of
 
-__all__ = ["CheckError", "InterruptError", "LrbenchError", "RequestError", "did_you_mean"]
+__all__ = ["CheckError", "FilterError", "InterruptError", "LrbenchError", "RequestError", "did_you_mean"]
 
 
 class LrbenchError(Exception):
@@ -31,6 +31,10 @@ class RequestError(LrbenchError):
     """What was asked for is wrong (an option, a suite, a name, an unreadable file): exit code 2."""
 
     exit_code = 2
+
+
+class FilterError(RequestError):
+    """A dataset was read, but its filters cannot be applied or leave nothing of it: exit code 2."""
 
 
 class CheckError(LrbenchError):

@@ -32,7 +32,7 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     folders = find_folders(data_dir)
     prepared = sorted({path.parent.parent.name for path in folders.prepared.glob("*/*/dataset.json")})
     table.add_row("data folder", str(folders.data_dir))
-    table.add_row("mirror", folders.mirror or "none (LRBENCH_MIRROR is not set)")
+    table.add_row("mirror", folders.shown_mirror or "none (LRBENCH_MIRROR is not set)")
     table.add_row("prepared datasets", ", ".join(prepared) or "none")
     table.add_row("results", f"{results} ({len(list(results.glob('trials/[!.]*')))} complete trials)")
     console.print(table)

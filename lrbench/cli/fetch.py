@@ -21,45 +21,47 @@ __all__ = ["fetch"]
 
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Datasets, by name or alias.")],
-    handed: Annotated[
+    given: Annotated[
         str | None,
-        typer.Option("--from", metavar="PATH|URL", help="A file, folder or mirror to take the data from."),
+        typer.Option(
+            "--from", metavar="PATH|URL", help="Take the data from this file, folder, address or mirror."
+        ),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
             metavar="user=A,item=B,time=C",
-            help="With --from: NAME is a new dataset, a CSV or Parquet file of your own with these columns.",
+            help="Make a new dataset NAME of the CSV or Parquet file of --from; its columns are A, B and C.",
         ),
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Prepare for this protocol instead of the defaults.")
+        str | None,
+        typer.Option(metavar="NAME", help="Prepare with this protocol's filters, not the dataset's own."),
     ] = None,
     data_dir: DataDir = None,
     catalog: Catalog = None,
 ) -> None:
     """Download, verify and prepare datasets.
 
-    What is complete already is used as it is; an interrupted download goes on where it was.
+    Datasets that are prepared already are reused. An interrupted download goes on where it stopped.
     """
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import find_protocol
-    from lrbench.data.catalogue import add_own, remember
     from lrbench.data.obtain import open_library
+    from lrbench.data.own_files import add_user_file, remember_user_file
 
     library = open_library(data_dir, catalog)
-    own = None if columns is None else _own_dataset(names, handed, columns)
+    user_files = library.folders.user_files
+    own = None if columns is None else _user_file(names, given, columns)
     if own is not None:
-        library, handed = (
-            replace(library, catalogue=add_own(library.catalogue, own, library.folders.own)),
-            None,
-        )
-    _refuse_one_file_for_many(names, handed)
+        library = replace(library, catalogue=add_user_file(library.catalogue, own, user_files))
+        given = None
+    _refuse_one_file_for_many(names, given)
     filters = find_protocol(protocol).filters if protocol else None
     console = message_console()
     try:
         with listener_for(console) as listener:
-            outcomes = library.obtain_all(names, filters, listener, handed)
+            outcomes = library.obtain_all(names, filters, listener, given)
     except KeyboardInterrupt:
         raise InterruptError("The same command goes on from here.") from None
     for name, outcome in outcomes.items():
@@ -67,29 +69,37 @@ def fetch(
             _say(name, outcome, library.catalogue, console)
     _raise_together([outcome for outcome in outcomes.values() if isinstance(outcome, LrbenchError)])
     if own is not None:
-        remember(own, library.folders.own)
+        remember_user_file(own, user_files)
 
 
-def _own_dataset(names: Sequence[str], handed: str | None, columns: str) -> "Dataset":
+def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Dataset":
     """Return the entry that NAME, ``--from`` and ``--columns`` describe."""
-    from lrbench.data.catalogue import own_file
+    from lrbench.data.addresses import is_address
+    from lrbench.data.own_files import user_file
 
-    if len(names) != 1 or handed is None:
+    if len(names) != 1 or given is None:
         raise RequestError(
             "--columns describes one file of your own.",
             "Write: lrbench fetch NAME --from FILE --columns user=A,item=B,time=C",
         )
-    return own_file(names[0], Path(handed).expanduser(), parse_pairs(columns, "--columns"))
+    if is_address(given):
+        raise RequestError("--columns describes a file on this machine.", "Download it, and name the file.")
+    return user_file(names[0], Path(given).expanduser(), parse_pairs(columns, "--columns"))
 
 
-def _refuse_one_file_for_many(names: Sequence[str], handed: str | None) -> None:
-    one_file = handed is not None and not handed.endswith("/") and not Path(handed).expanduser().is_dir()
-    if one_file and len(names) > 1:
-        raise RequestError(f"--from {handed} is one file for several datasets.", "Fetch them one by one.")
+def _refuse_one_file_for_many(names: Sequence[str], given: str | None) -> None:
+    from lrbench.data.addresses import path_kind, public_address
+
+    if given is None or len(names) == 1 or given.endswith("/"):
+        return
+    if path_kind(Path(given).expanduser()) != "folder":
+        raise RequestError(
+            f"--from {public_address(given)} is one file for several datasets.", "Fetch them one by one."
+        )
 
 
 def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") -> None:
-    """Say what a prepared dataset is, where it came from, how large it is and where it lies."""
+    """Say what a prepared dataset is, where it came from, how large it is and where it is kept."""
     from lrbench.data.dataset import load_prepared
 
     record = load_prepared(folder).record
@@ -115,6 +125,6 @@ def _raise_together(failures: Sequence[LrbenchError]) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        kind = max(failures, key=lambda failure: failure.exit_code)
+        kind = RequestError if any(isinstance(each, RequestError) for each in failures) else LrbenchError
         told = "\n".join(f"{failure.cause}\n  {failure.remedy}" for failure in failures)
-        raise type(kind)(f"{len(failures)} datasets could not be had.\n{told}")
+        raise kind(f"{len(failures)} datasets could not be obtained.\n{told}")

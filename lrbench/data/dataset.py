@@ -1,8 +1,12 @@
 """A prepared dataset on disk: flat arrays, names, and ``dataset.json`` with where it all came from.
 
-The folder is complete or absent: preparation writes it under a temporary name and renames it.
+The folder is complete or absent: preparation writes it under a temporary name and renames it. Digests of all
+files are compared when it is read: a flipped bit would otherwise change results under the same trial id.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +18,26 @@ from pydantic import Field
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Filters
 from lrbench.data.sequences import Sequences
+from lrbench.errors import LrbenchError
 from lrbench.polars_files import read_parquet
 
 __all__ = [
+    "DamagedError",
     "DatasetFacts",
     "DatasetRecord",
     "DatasetSummary",
     "Origin",
     "PreparedDataset",
     "StepCounts",
+    "check_prepared",
     "load_prepared",
     "write_prepared",
 ]
+
+_RECORD = "dataset.json"
+_FILES = frozenset(
+    {"items.npy", "offsets.npy", "users.parquet", "items.parquet"}
+)  # times and ratings are not in all
 
 
 class StepCounts(FrozenConfig):
@@ -106,6 +118,9 @@ class DatasetRecord(Origin):
     best_recall_at_10: float | None = None
     """The best achievable test Recall@10 where the generator knows it (synthetic data only)."""
 
+    digests: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each file of the folder by its name, and of the other fields of ``dataset.json`` itself."""
+
     @property
     def final(self) -> StepCounts:
         """Sizes after the last step."""
@@ -116,6 +131,22 @@ class DatasetRecord(Origin):
         """What a trial keeps of this record."""
         shared = self.model_dump(include=DatasetSummary.model_fields.keys() - {"counts"})
         return DatasetSummary(**shared, counts=self.final)
+
+
+class DamagedError(LrbenchError):
+    """The folder of a prepared dataset does not hold what this version would write there.
+
+    Args:
+        folder: the folder.
+        fault: the rest of a sentence that begins with the dataset.
+    """
+
+    def __init__(self, folder: Path, fault: str) -> None:
+        self.fault = fault
+        super().__init__(
+            f"The prepared dataset in {folder} {fault}.",
+            "Fetch the dataset again: it is then prepared again.",
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +161,10 @@ class PreparedDataset:
 
 
 def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
-    """Write a prepared dataset into an existing empty folder (the caller renames it into place)."""
+    """Write a prepared dataset into an existing empty folder (the caller renames it into place).
+
+    ``dataset.json`` gets a digest of every file, so that damage is noticed when the folder is read.
+    """
     np.save(folder / "items.npy", dataset.sequences.items)
     np.save(folder / "offsets.npy", dataset.sequences.offsets)
     if dataset.sequences.times is not None:
@@ -139,21 +173,69 @@ def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
         np.save(folder / "ratings.npy", dataset.sequences.ratings)
     pl.DataFrame({"user": dataset.user_ids}).write_parquet(folder / "users.parquet")
     pl.DataFrame({"item": dataset.item_ids, "title": dataset.titles}).write_parquet(folder / "items.parquet")
-    (folder / "dataset.json").write_text(dataset.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    document = dataset.record.model_dump(mode="json")
+    document["digests"] = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+    document["digests"][_RECORD] = _record_digest(document)
+    (folder / _RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_prepared(folder: Path) -> PreparedDataset:
-    """Read a prepared dataset; the arrays are memory-mapped."""
-    record = DatasetRecord.model_validate_json((folder / "dataset.json").read_text(encoding="utf-8"))
+    """Read a prepared dataset; the arrays are memory-mapped.
+
+    Raises:
+        DamagedError: a file is not what was written.
+    """
+    record = check_prepared(folder)
     items = read_parquet(folder / "items.parquet")
-    times, ratings = folder / "times.npy", folder / "ratings.npy"
+    written = record.digests.keys()
     sequences = Sequences(
         items=np.load(folder / "items.npy", mmap_mode="r"),
         offsets=np.load(folder / "offsets.npy", mmap_mode="r"),
-        times=np.load(times, mmap_mode="r") if times.exists() else None,
+        times=np.load(folder / "times.npy", mmap_mode="r") if "times.npy" in written else None,
         n_items=len(items),
-        ratings=np.load(ratings, mmap_mode="r") if ratings.exists() else None,
+        ratings=np.load(folder / "ratings.npy", mmap_mode="r") if "ratings.npy" in written else None,
         own_clocks=record.own_clocks,
     )
     users = read_parquet(folder / "users.parquet")
     return PreparedDataset(record, sequences, users["user"], items["item"], items["title"])
+
+
+def check_prepared(folder: Path) -> DatasetRecord:
+    """Compare every file of a prepared dataset with its digest, and return the record.
+
+    All bytes are read once: about a second for each gigabyte.
+
+    Raises:
+        DamagedError: a file is missing or is not what was written, or an earlier version of lrbench wrote it.
+    """
+    try:
+        document = json.loads((folder / _RECORD).read_bytes())
+        record = DatasetRecord.model_validate(document)
+    except (OSError, ValueError, RecursionError):
+        raise DamagedError(folder, f"is damaged: {_RECORD} cannot be read") from None
+    if not record.digests:
+        raise DamagedError(folder, "was written by an earlier version of lrbench")
+    if record.digests.get(_RECORD) != _record_digest(document) or not record.digests.keys() >= _FILES:
+        raise DamagedError(folder, f"is damaged: {_RECORD} is not what was written")
+    for name, digest in record.digests.items():
+        if name == _RECORD:
+            continue
+        try:
+            found = _digest(folder / name)
+        except OSError:
+            raise DamagedError(folder, f"is damaged: {name} cannot be read") from None
+        if found != digest:
+            raise DamagedError(folder, f"is damaged: {name} is not what was written")
+    return record
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _record_digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of a record without its own: fields that later versions add change nothing."""
+    digests = {name: digest for name, digest in document["digests"].items() if name != _RECORD}
+    packed = json.dumps({**document, "digests": digests}, sort_keys=True)
+    return hashlib.sha256(packed.encode()).hexdigest()

@@ -7,16 +7,19 @@ __all__ = ["Listener", "SilentListener"]
 
 
 class Listener(Protocol):
-    """Whoever wants to know how fetching goes; also who decides how to wait."""
+    """Follows how fetching goes, and decides how to wait. Raising in any method interrupts the transfer."""
 
     def say(self, message: str) -> None:
         """Take a sentence for the person."""
 
     def advance(self, name: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` bytes of a file are here; raising here interrupts."""
+        """Take note that ``done`` of ``total`` bytes of a file are here; ``None``: the total is unknown."""
+
+    def idle(self) -> None:
+        """Take note that nothing arrives; called several times a second."""
 
     def pause(self, seconds: float) -> None:
-        """Wait before another attempt; raising here interrupts."""
+        """Wait before another attempt."""
 
 
 class SilentListener:
@@ -26,6 +29,9 @@ class SilentListener:
         """Ignore it."""
 
     def advance(self, name: str, done: int, total: int | None) -> None:
+        """Ignore it."""
+
+    def idle(self) -> None:
         """Ignore it."""
 
     def pause(self, seconds: float) -> None:

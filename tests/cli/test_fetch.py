@@ -74,7 +74,7 @@ def test_one_that_fails_does_not_keep_the_others(tmp_path: Path, capsys: pytest.
 def test_failures_are_told_together() -> None:
     with pytest.raises(RequestError) as caught:
         module._raise_together([CheckError("One.", "First."), RequestError("Two.", "Second.")])
-    assert caught.value.cause == "2 datasets could not be had.\nOne.\n  First.\nTwo.\n  Second."
+    assert caught.value.cause == "2 datasets could not be obtained.\nOne.\n  First.\nTwo.\n  Second."
 
 
 def test_a_wrong_name_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_a_wrong_name_is_refused_before_anything_is_fetched(tmp_path: Path) -> N
 def test_one_file_cannot_be_handed_over_for_two(tmp_path: Path, mirror_folder: Path) -> None:
     file = str(mirror_folder / "shop" / "shop.csv")
     with pytest.raises(RequestError, match="one file for several datasets"):
-        fetch(["shop", "none-2025"], handed=file, catalog=tmp_path / "my.toml")
+        fetch(["shop", "none-2025"], given=file, catalog=tmp_path / "my.toml")
     with pytest.raises(LrbenchError, match="none-2025 could not be fetched"):  # a folder can
-        fetch(["shop", "none-2025"], handed=str(mirror_folder), catalog=tmp_path / "my.toml")
+        fetch(["shop", "none-2025"], given=str(mirror_folder), catalog=tmp_path / "my.toml")
 
 
 def test_a_file_of_ones_own_with_named_columns_is_known_afterwards(
@@ -99,14 +99,14 @@ def test_a_file_of_ones_own_with_named_columns_is_known_afterwards(
     row = "".join(f"{user};{item};{user + item}\n" for user in range(6) for item in range(6))
     file.write_text(f"customer;sku;when\n{row}", encoding="utf-8")
     columns = "user=customer,item=sku,time=when,separator=;"
-    fetch(["orders"], handed=str(file), columns=columns)
+    fetch(["orders"], given=str(file), columns=columns)
     assert "6 users, 6 items, 36 interactions" in capsys.readouterr().err
     fetch(["orders"])
     assert "orders: a file of your own, orders.csv" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("names", "handed", "columns", "told"),
+    ("names", "given", "columns", "told"),
     [
         (["orders"], None, "user=a", "describes one file"),
         (["orders", "more"], "x.csv", "user=a", "describes one file"),
@@ -114,16 +114,16 @@ def test_a_file_of_ones_own_with_named_columns_is_known_afterwards(
         (["orders"], "x.csv", "user=a", "There is no file"),
     ],
 )
-def test_columns_that_make_no_sense(names: list[str], handed: str | None, columns: str, told: str) -> None:
+def test_columns_that_make_no_sense(names: list[str], given: str | None, columns: str, told: str) -> None:
     with pytest.raises(RequestError, match=told):
-        fetch(names, handed=handed, columns=columns)
+        fetch(names, given=given, columns=columns)
 
 
 def test_columns_that_the_file_does_not_have_leave_no_trace(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text("customer,sku\na,b\n", encoding="utf-8")
     with pytest.raises(RequestError, match='no column "cust"'):
-        fetch(["orders"], handed=str(file), columns="user=cust,item=sku")
+        fetch(["orders"], given=str(file), columns="user=cust,item=sku")
     with pytest.raises(RequestError, match='no dataset "orders"'):
         fetch(["orders"])
 

@@ -5,7 +5,9 @@ import pytest
 
 from lrbench.config.base import parse_config
 from lrbench.config.protocol import Filters
-from lrbench.data.catalogue import Catalogue, add_own, load_catalogue, own_file, remember
+from lrbench.data.catalogue import Catalogue
+from lrbench.data.catalogue_files import load_catalogue
+from lrbench.data.own_files import add_user_file, remember_user_file, user_file
 from lrbench.data.readers import READERS
 from lrbench.errors import RequestError
 
@@ -213,7 +215,7 @@ class TestOwn:
             ),
             (
                 '[dataset.x]\nedition = "e"\n[[dataset.x.sources]]\nreader = "csv"',
-                'entry of sources number 1: "path" is missing',
+                'source 1: "path" is missing',
                 "",
             ),
             ('[[family]]\nname = "x"', "is missing", ""),
@@ -233,32 +235,32 @@ class TestOwn:
 class TestRemembered:
     def test_a_file_given_once_is_known_from_then_on(self, tmp_path: Path) -> None:
         (tmp_path / "shop.csv").write_text("customer,sku\n", encoding="utf-8")
-        own = own_file("shop", tmp_path / "shop.csv", {"user": "customer", "item": "sku"})
+        own = user_file("shop", tmp_path / "shop.csv", {"user": "customer", "item": "sku"})
         kept = tmp_path / "own"
-        catalogue = add_own(load_catalogue(remembered=kept), own, kept)
+        catalogue = add_user_file(load_catalogue(user_files=kept), own, kept)
         assert catalogue.find("shop") == own
-        remember(own, kept)
-        assert load_catalogue(remembered=kept).find("shop") == own
+        remember_user_file(own, kept)
+        assert load_catalogue(user_files=kept).find("shop") == own
 
     def test_it_may_be_given_anew_but_not_take_a_shipped_name(self, tmp_path: Path) -> None:
         (tmp_path / "shop.parquet").write_bytes(b"PAR1 is how every Parquet file begins")
         kept = tmp_path / "own"
-        remember(own_file("shop", tmp_path / "shop.parquet", {"user": "a"}), kept)
-        anew = own_file("shop", tmp_path / "shop.parquet", {"user": "b"})
+        remember_user_file(user_file("shop", tmp_path / "shop.parquet", {"user": "a"}), kept)
+        anew = user_file("shop", tmp_path / "shop.parquet", {"user": "b"})
         assert anew.sources[0].reader == "parquet"
-        assert add_own(load_catalogue(remembered=kept), anew, kept).find("shop") == anew
-        taken = own_file("ml-1m", tmp_path / "shop.parquet", {})
+        assert add_user_file(load_catalogue(user_files=kept), anew, kept).find("shop") == anew
+        taken = user_file("ml-1m", tmp_path / "shop.parquet", {})
         with pytest.raises(RequestError, match='already a dataset "ml-1m"'):
-            add_own(load_catalogue(), taken, kept)
+            add_user_file(load_catalogue(), taken, kept)
 
     def test_wrong_requests(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="There is no file"):
-            own_file("shop", tmp_path / "none.csv", {})
+            user_file("shop", tmp_path / "none.csv", {})
         (tmp_path / "shop.csv").write_text("", encoding="utf-8")
         with pytest.raises(RequestError, match=r'name = "\.\./shop": a name begins'):
-            own_file("../shop", tmp_path / "shop.csv", {})
+            user_file("../shop", tmp_path / "shop.csv", {})
 
     def test_a_damaged_entry_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "shop.json").write_text("{", encoding="utf-8")
         with pytest.raises(RequestError, match="damaged"):
-            load_catalogue(remembered=tmp_path)
+            load_catalogue(user_files=tmp_path)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from errno import EACCES, ENOSPC
 from pathlib import Path
 from threading import Barrier, Thread
@@ -10,12 +11,13 @@ from file_server import FileServer, Notes, Served
 from filelock import FileLock
 
 from lrbench.config.protocol import PROTOCOLS, Filters
-from lrbench.data import obtain as library
-from lrbench.data.catalogue import Catalogue, load_catalogue
+from lrbench.data.catalogue import Catalogue
+from lrbench.data.catalogue_files import load_catalogue
 from lrbench.data.dataset import load_prepared
 from lrbench.data.folders import Folders, find_folders
-from lrbench.data.obtain import find_prepared_folder, obtain, obtain_all, obtain_folder
-from lrbench.errors import CheckError, LrbenchError, RequestError
+from lrbench.data.obtain import Library
+from lrbench.data.preparation import kept
+from lrbench.errors import CheckError, FilterError, LrbenchError, RequestError
 
 NO_FILTER = Filters(k_core=0)
 ROWS = "user,item,time\nann,tea,3\nann,milk,1\nbob,tea,2\nann,tea,4\n"
@@ -48,15 +50,10 @@ path = "own.csv"
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path, server: FileServer) -> Catalogue:
+def library(tmp_path: Path, server: FileServer) -> Library:
     server.files["shop.csv"] = Served(ROWS.encode())
     (tmp_path / "my.toml").write_text(CATALOGUE.format(server=server.url()), encoding="utf-8")
-    return load_catalogue(tmp_path / "my.toml")
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> Folders:
-    return Folders(tmp_path / "data")
+    return Library(Folders(tmp_path / "data"), load_catalogue(tmp_path / "my.toml"))
 
 
 def contents(folders: Folders) -> dict[str, bytes]:
@@ -65,10 +62,10 @@ def contents(folders: Folders) -> dict[str, bytes]:
     return {str(path.relative_to(folders.data_dir)): path.read_bytes() for path in files}
 
 
-def test_from_a_name_to_sequences(catalogue: Catalogue, folders: Folders, server: FileServer) -> None:
-    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
+def test_from_a_name_to_sequences(library: Library, server: FileServer) -> None:
+    assert library.find_prepared("shop", NO_FILTER) is None
     assert server.requests == []
-    dataset = obtain("shop", NO_FILTER, folders, catalogue)
+    dataset = library.obtain("shop", NO_FILTER)
     assert dataset.user_ids.to_list() == ["ann", "bob"]
     assert dataset.item_ids[dataset.sequences.items.tolist()].to_list() == ["milk", "tea", "tea", "tea"]
     record = dataset.record
@@ -79,47 +76,43 @@ def test_from_a_name_to_sequences(catalogue: Catalogue, folders: Folders, server
     assert record.notes == ("no checksum is known of this file",)
 
 
-def test_what_is_prepared_is_used_again_without_a_network(
-    catalogue: Catalogue, folders: Folders, server: FileServer
-) -> None:
-    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
+def test_what_is_prepared_is_used_again_without_a_network(library: Library, server: FileServer) -> None:
+    folder = library.obtain_folder("shop", NO_FILTER)
     before = (folder / "dataset.json").stat().st_mtime_ns
     server.files.clear()
-    assert obtain_folder("shop", NO_FILTER, folders, catalogue) == folder
-    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) == folder
+    assert library.obtain_folder("shop", NO_FILTER) == folder
+    assert library.find_prepared("shop", NO_FILTER) == folder
     assert (folder / "dataset.json").stat().st_mtime_ns == before
     assert len(server.requests) == 1
 
 
-def test_other_filters_are_another_preparation_of_the_same_file(
-    catalogue: Catalogue, folders: Folders, server: FileServer
-) -> None:
-    plain = obtain("shop", NO_FILTER, folders, catalogue).record
-    first = obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue).record
+def test_other_filters_are_another_preparation_of_the_same_file(library: Library, server: FileServer) -> None:
+    plain = library.obtain("shop", NO_FILTER).record
+    first = library.obtain("shop", Filters(k_core=0, repeats="first")).record
     assert (plain.final.interactions, first.final.interactions) == (4, 3)
     assert plain.fingerprint != first.fingerprint
     assert len(server.requests) == 1
 
 
 def test_a_new_version_of_preparation_makes_it_anew(
-    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
+    folder = library.obtain_folder("shop", NO_FILTER)
     before = load_prepared(folder).record.fingerprint
     monkeypatch.setattr("lrbench.data.preparation.prepare.PREPARATION_VERSION", -1)
-    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
-    assert obtain("shop", NO_FILTER, folders, catalogue).record.fingerprint != before
+    assert library.find_prepared("shop", NO_FILTER) is None
+    assert library.obtain("shop", NO_FILTER).record.fingerprint != before
 
 
 def test_a_file_handed_over_replaces_every_earlier_preparation(
-    tmp_path: Path, catalogue: Catalogue, folders: Folders, server: FileServer
+    tmp_path: Path, library: Library, server: FileServer
 ) -> None:
-    obtain("shop", NO_FILTER, folders, catalogue)
-    obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue)
+    library.obtain("shop", NO_FILTER)
+    library.obtain("shop", Filters(k_core=0, repeats="first"))
     (tmp_path / "other.csv").write_text(ROWS.replace("ann,milk,1", "ann,milk,9"), encoding="utf-8")
-    handed = obtain("shop", NO_FILTER, folders, catalogue, handed=str(tmp_path / "other.csv"))
-    assert handed.item_ids[handed.sequences.items.tolist()].to_list()[:3] == ["tea", "tea", "milk"]
-    first = obtain("shop", Filters(k_core=0, repeats="first"), folders, catalogue)
+    given = library.obtain("shop", NO_FILTER, given=str(tmp_path / "other.csv"))
+    assert given.item_ids[given.sequences.items.tolist()].to_list()[:3] == ["tea", "tea", "milk"]
+    first = library.obtain("shop", Filters(k_core=0, repeats="first"))
     assert first.item_ids[first.sequences.items.tolist()].to_list()[:2] == ["tea", "milk"]
     assert len(server.requests) == 1
 
@@ -135,109 +128,126 @@ def test_a_file_handed_over_replaces_every_earlier_preparation(
 )
 def test_a_file_handed_over_that_cannot_be_prepared_changes_nothing(
     tmp_path: Path,
-    catalogue: Catalogue,
-    folders: Folders,
+    library: Library,
     content: str,
     kind: type[LrbenchError],
     cause: str,
 ) -> None:
-    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
-    before = contents(folders)
+    folder = library.obtain_folder("shop", NO_FILTER)
+    before = contents(library.folders)
     (tmp_path / "other.csv").write_text(content, encoding="utf-8")
     with pytest.raises(kind, match=cause) as caught:
-        obtain("shop", NO_FILTER, folders, catalogue, Notes(), str(tmp_path / "other.csv"))
+        library.obtain("shop", NO_FILTER, Notes(), str(tmp_path / "other.csv"))
     assert "the dataset is as it was before" in caught.value.remedy
     assert "remove" not in caught.value.remedy
-    assert contents(folders) == before
-    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) == folder
-    assert obtain("shop", Filters(k_core=1), folders, catalogue).record.final.interactions == 4
+    assert contents(library.folders) == before
+    assert library.find_prepared("shop", NO_FILTER) == folder
+    assert library.obtain("shop", Filters(k_core=1)).record.final.interactions == 4
 
 
-def test_a_fallback_of_another_form_is_named(
-    catalogue: Catalogue, folders: Folders, server: FileServer
-) -> None:
-    official = obtain("shop", NO_FILTER, Folders(folders.data_dir / "a"), catalogue).record
+def test_a_fallback_of_another_form_is_named(library: Library, server: FileServer) -> None:
+    official = (
+        Library(Folders(library.folders.data_dir / "a"), library.catalogue).obtain("shop", NO_FILTER).record
+    )
     del server.files["shop.csv"]
     server.files["lines.txt"] = Served(b"1 7 8 8\n2 8\n")
-    record = obtain("shop", NO_FILTER, Folders(folders.data_dir / "b"), catalogue, Notes()).record
+    record = (
+        Library(Folders(library.folders.data_dir / "b"), library.catalogue)
+        .obtain("shop", NO_FILTER, Notes())
+        .record
+    )
     assert record.name == "shop"
     assert record.source.endswith("lines.txt (s3rec-lines)")
     assert "first form is csv" in record.notes[-1]
     assert record.fingerprint != official.fingerprint
 
 
-def test_other_sizes_than_expected_fail_with_both(
-    catalogue: Catalogue, folders: Folders, server: FileServer
-) -> None:
+def test_other_sizes_than_expected_fail_with_both(library: Library, server: FileServer) -> None:
     server.files["shop.csv"] = Served(ROWS.replace("bob", "ann").encode())
     with pytest.raises(CheckError, match="shop, raw: 1 users instead of 2") as caught:
-        obtain("shop", NO_FILTER, folders, catalogue)
+        library.obtain("shop", NO_FILTER)
     assert "not verified" in caught.value.remedy
-    assert not list(folders.prepared.rglob("dataset.json"))
+    assert not list(library.folders.prepared.rglob("dataset.json"))
 
 
 def test_sizes_after_filters_are_compared_under_the_datasets_own_filters_only(
-    tmp_path: Path, catalogue: Catalogue, folders: Folders, server: FileServer
+    tmp_path: Path, library: Library, server: FileServer
 ) -> None:
     file = tmp_path / "strict.toml"
     text = CATALOGUE.format(server=server.url()).replace(
         "prepared = { interactions = 4 }", "prepared = { items = 3 }"
     )
     file.write_text(text, encoding="utf-8")
-    strict = load_catalogue(file)
-    obtain("shop", Filters(k_core=1), folders, strict)
+    strict = Library(library.folders, load_catalogue(file))
+    strict.obtain("shop", Filters(k_core=1))
     with pytest.raises(CheckError, match="shop, prepared: 2 items instead of 3"):
-        obtain("shop", NO_FILTER, folders, strict)
+        strict.obtain("shop", NO_FILTER)
 
 
-def test_an_unreadable_file_names_itself(catalogue: Catalogue, folders: Folders, server: FileServer) -> None:
+def test_an_unverified_file_is_kept_only_if_it_can_be_read(library: Library, server: FileServer) -> None:
     server.files["shop.csv"] = Served(b"please log in\n")
-    with pytest.raises(RequestError) as caught:
-        obtain("shop", NO_FILTER, folders, catalogue)
-    assert str(folders.raw / "shop" / "shop" / "shop.csv") in caught.value.remedy
+    with pytest.raises(RequestError, match=r'shop\.csv has no column "user"') as caught:
+        library.obtain("shop", NO_FILTER)
+    assert caught.value.remedy.endswith("The file was not verified and is not kept.")
+    assert contents(library.folders) == {}
+    server.files["shop.csv"] = Served(ROWS.encode())
+    assert len(library.obtain("shop", NO_FILTER).user_ids) == 2
 
 
-def test_an_own_file_that_changed_is_prepared_anew(
-    tmp_path: Path, catalogue: Catalogue, folders: Folders
+def test_an_unverified_file_of_which_filters_leave_nothing_is_kept(
+    library: Library, server: FileServer
 ) -> None:
-    (tmp_path / "own.csv").write_text("user,item\na,x\n", encoding="utf-8")
-    assert len(obtain("own", NO_FILTER, folders, catalogue).user_ids) == 1
-    (tmp_path / "own.csv").write_text("user,item\na,x\nb,x\n", encoding="utf-8")
-    assert find_prepared_folder("own", NO_FILTER, folders, catalogue) is None
-    assert len(obtain("own", NO_FILTER, folders, catalogue).user_ids) == 2
+    with pytest.raises(FilterError, match="Nothing is left"):
+        library.obtain("shop", Filters(k_core=9))
+    library.obtain("shop", NO_FILTER)
+    assert len(server.requests) == 1
 
 
-def test_a_damaged_preparation_is_made_anew(catalogue: Catalogue, folders: Folders) -> None:
-    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
-    (folder / "dataset.json").write_text("{}", encoding="utf-8")
-    assert find_prepared_folder("shop", NO_FILTER, folders, catalogue) is None
-    assert len(obtain("shop", NO_FILTER, folders, catalogue).user_ids) == 2
-
-
-def test_an_interrupted_preparation_leaves_nothing(
-    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupt_while_an_unverified_file_is_read_keeps_what_arrived(
+    library: Library, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(library, "write_prepared", interrupt)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(kept, "prepare", interrupt)
+        library.obtain("shop", NO_FILTER)
+    assert sorted(contents(library.folders)) == [
+        "raw/shop/shop/shop.csv.part",
+        "raw/shop/shop/shop.csv.part.json",
+    ]
+    assert len(library.obtain("shop", NO_FILTER).user_ids) == 2
+    assert server.requests[-1].headers["Range"] == f"bytes={len(ROWS)}-"
+
+
+def test_an_own_file_that_changed_is_prepared_anew(tmp_path: Path, library: Library) -> None:
+    (tmp_path / "own.csv").write_text("user,item\na,x\n", encoding="utf-8")
+    assert len(library.obtain("own", NO_FILTER).user_ids) == 1
+    (tmp_path / "own.csv").write_text("user,item\na,x\nb,x\n", encoding="utf-8")
+    assert library.find_prepared("own", NO_FILTER) is None
+    assert len(library.obtain("own", NO_FILTER).user_ids) == 2
+
+
+def test_an_interrupted_preparation_leaves_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept, "write_prepared", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        obtain("shop", NO_FILTER, folders, catalogue)
-    assert [path for path in (folders.prepared / "shop").iterdir() if path.suffix != ".lock"] == []
+        library.obtain("shop", NO_FILTER)
+    assert [path for path in (library.folders.prepared / "shop").iterdir() if path.suffix != ".lock"] == []
 
 
-def test_two_at_once_prepare_once(
-    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_at_once_prepare_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    prepare = library.prepare
-    monkeypatch.setattr(library, "prepare", lambda *given: (calls.append(1), prepare(*given))[1])
+    prepare = kept.prepare
+    monkeypatch.setattr(kept, "prepare", lambda *given: (calls.append(1), prepare(*given))[1])
     start = Barrier(2)
     found = []
 
     def ask() -> None:
         start.wait()
-        found.append(obtain_folder("shop", NO_FILTER, folders, catalogue))
+        found.append(library.obtain_folder("shop", NO_FILTER))
 
     threads = [Thread(target=ask) for _ in range(2)]
     for thread in threads:
@@ -248,15 +258,13 @@ def test_two_at_once_prepare_once(
     assert len(calls) == 1
 
 
-def test_several_are_obtained_and_failures_told_apart(
-    catalogue: Catalogue, folders: Folders, server: FileServer
-) -> None:
-    outcomes = obtain_all(["shop", "lines"], None, folders, catalogue, Notes())
+def test_several_are_obtained_and_failures_told_apart(library: Library, server: FileServer) -> None:
+    outcomes = library.obtain_all(["shop", "lines"], None, Notes())
     assert load_prepared(outcomes["shop"]).record.name == "shop"
     assert isinstance(outcomes["lines"], LrbenchError)
-    assert obtain_all(["shop"], None, folders, catalogue, Notes()) == {"shop": outcomes["shop"]}
+    assert library.obtain_all(["shop"], None, Notes()) == {"shop": outcomes["shop"]}
     with pytest.raises(RequestError):
-        obtain_all(["shop", "nothing"], None, folders, catalogue, Notes())
+        library.obtain_all(["shop", "nothing"], None, Notes())
 
 
 def test_titles_are_read_where_the_mirror_has_them(tmp_path: Path) -> None:
@@ -264,22 +272,24 @@ def test_titles_are_read_where_the_mirror_has_them(tmp_path: Path) -> None:
     mirror.mkdir(parents=True)
     review = {"reviewerID": "u", "asin": "b1", "overall": 5.0, "unixReviewTime": 1}
     (mirror / "Books_5.json").write_text(json.dumps(review) + "\n", encoding="utf-8")
-    folders = Folders(tmp_path / "data", str(mirror.parent))
-    name, catalogue = "amazon-2018-books", load_catalogue()
-    plain = obtain(name, NO_FILTER, folders, catalogue)
+    library = Library(Folders(tmp_path / "data", str(mirror.parent)), load_catalogue())
+    name = "amazon-2018-books"
+    plain = library.obtain(name, NO_FILTER)
     assert plain.titles.to_list() == [None]
     (mirror / "meta_Books.json").write_text('{"asin": "b1", "title": "Emma"}\n', encoding="utf-8")
-    titled = obtain(name, NO_FILTER, folders, catalogue)
+    titled = library.obtain(name, NO_FILTER)
     assert titled.titles.to_list() == ["Emma"]
     assert titled.record.fingerprint == plain.record.fingerprint
 
 
-def test_the_sample_is_generated_not_fetched(folders: Folders) -> None:
-    dataset = obtain("sample", PROTOCOLS["loo-50"].filters, folders, load_catalogue())
-    assert dataset.record.synthetic
-    assert find_prepared_folder("sample", PROTOCOLS["loo-50"].filters, folders, load_catalogue()) is not None
+def test_the_sample_is_generated_not_fetched(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    filters = PROTOCOLS["loo-50"].filters
+    assert library.find_prepared("sample", filters) is None
+    assert library.obtain("sample", filters).record.synthetic
+    monkeypatch.setattr("lrbench.data.synthetic.sample.generate_sample", None)
+    assert library.find_prepared("sample", filters) is not None  # it is found without generating it
     with pytest.raises(RequestError, match="generated"):
-        obtain("sample", NO_FILTER, folders, load_catalogue(), handed="x.csv")
+        library.obtain("sample", NO_FILTER, given="x.csv")
 
 
 def test_the_data_folder_is_chosen_by_option_then_environment(
@@ -293,19 +303,17 @@ def test_the_data_folder_is_chosen_by_option_then_environment(
     assert find_folders(tmp_path / "option").data_dir == tmp_path / "option"
 
 
-def test_a_data_folder_that_cannot_be_made_is_a_wrong_request(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_data_folder_that_cannot_be_made_is_a_wrong_request(tmp_path: Path, library: Library) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RequestError, match="cannot be made"):
-        obtain("shop", NO_FILTER, Folders(tmp_path / "file" / "data"), catalogue)
+        Library(Folders(tmp_path / "file" / "data"), library.catalogue).obtain("shop", NO_FILTER)
 
 
 class TestDataFolderThatCanOnlyBeRead:
     @pytest.fixture
-    def read_only(
-        self, catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
-    ) -> tuple[Path, ...]:
+    def read_only(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, ...]:
         """Prepare two datasets, then let no lock be made."""
-        prepared = tuple(obtain_folder(name, NO_FILTER, folders, catalogue) for name in ("sample", "shop"))
+        prepared = tuple(library.obtain_folder(name, NO_FILTER) for name in ("sample", "shop"))
 
         def refuse(*_: object) -> None:
             raise PermissionError(EACCES, "Permission denied")
@@ -313,12 +321,10 @@ class TestDataFolderThatCanOnlyBeRead:
         monkeypatch.setattr("lrbench.data.fetching.locks.FileLock", refuse)
         return prepared
 
-    def test_what_is_there_is_used(
-        self, read_only: tuple[Path, ...], catalogue: Catalogue, folders: Folders
-    ) -> None:
-        found = tuple(obtain_folder(name, NO_FILTER, folders, catalogue) for name in ("sample", "shop"))
+    def test_what_is_there_is_used(self, read_only: tuple[Path, ...], library: Library) -> None:
+        found = tuple(library.obtain_folder(name, NO_FILTER) for name in ("sample", "shop"))
         assert found == read_only
-        assert obtain_all(["sample", "shop"], NO_FILTER, folders, catalogue, Notes()) == {
+        assert library.obtain_all(["sample", "shop"], NO_FILTER, Notes()) == {
             "sample": read_only[0],
             "shop": read_only[1],
         }
@@ -329,40 +335,42 @@ class TestDataFolderThatCanOnlyBeRead:
     )
     @pytest.mark.usefixtures("read_only")
     def test_what_is_not_there_is_a_wrong_request(
-        self, catalogue: Catalogue, folders: Folders, server: FileServer, name: str, folder: str
+        self, library: Library, server: FileServer, name: str, folder: str
     ) -> None:
         server.files["lines.txt"] = Served(b"1 7 8 8\n2 8\n")
         with pytest.raises(RequestError) as caught:
-            obtain(name, Filters(k_core=1), folders, catalogue)
+            library.obtain(name, Filters(k_core=1))
         assert (
-            caught.value.cause == f"{name} cannot be kept in {folders.data_dir / folder}: Permission denied."
+            caught.value.cause
+            == f"{name} cannot be kept in {library.folders.data_dir / folder}: Permission denied."
         )
         assert "--data-dir" in caught.value.remedy
         assert "not verified" not in caught.value.remedy
 
 
 def test_a_preparation_that_cannot_be_written_is_a_wrong_request(
-    catalogue: Catalogue, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(library, "write_prepared", refuse)
+    monkeypatch.setattr(kept, "write_prepared", refuse)
     with pytest.raises(RequestError, match=r"shop cannot be kept in .*shop: No space left on device"):
-        obtain("shop", NO_FILTER, folders, catalogue)
+        library.obtain("shop", NO_FILTER)
 
 
-def test_a_second_process_says_that_it_waits(catalogue: Catalogue, folders: Folders) -> None:
-    folder = obtain_folder("shop", NO_FILTER, folders, catalogue)
-    (folder / "dataset.json").unlink()
+def test_a_second_process_says_that_it_waits(library: Library) -> None:
+    folder = library.obtain_folder("shop", NO_FILTER)
+    shutil.rmtree(folder)
 
     class Patient(Notes):
-        def pause(self, seconds: float) -> None:
+        def say(self, message: str) -> None:
+            super().say(message)
             lock.release()
 
     notes = Patient()
-    with FileLock(f"{folder}.lock") as lock:
-        assert obtain_folder("shop", NO_FILTER, folders, catalogue, notes) == folder
+    with FileLock(f"{folder}.lock", thread_local=False) as lock:
+        assert library.obtain_folder("shop", NO_FILTER, notes) == folder
     assert notes.said == ["Another process is at work on shop; waiting for it."]
 
 
@@ -397,9 +405,9 @@ class TestRealData:
         ],
     )
     def test_sizes(self, mirror: Path, tmp_path: Path, name, reader, raw, loo_50, loo_20) -> None:
-        folders, catalogue = Folders(tmp_path, str(mirror)), load_catalogue()
+        library = Library(Folders(tmp_path, str(mirror)), load_catalogue())
         for protocol, expected in (("loo-50", loo_50), ("loo-20", loo_20 or loo_50)):
-            record = obtain(name, PROTOCOLS[protocol].filters, folders, catalogue).record
+            record = library.obtain(name, PROTOCOLS[protocol].filters).record
             first, final = record.counts[0], record.final
             assert record.source.endswith(f"({reader})")
             assert record.verified
@@ -413,8 +421,8 @@ class TestRealData:
         for number, source in enumerate(dataset.sources):
             one_form = dataset.model_copy(update={"sources": (source,)})
             catalogue = Catalogue({dataset.name: one_form}, {})
-            folders = Folders(tmp_path / str(number), str(mirror))
-            prepared.append(obtain(dataset.name, dataset.filters, folders, catalogue))
+            library = Library(Folders(tmp_path / str(number), str(mirror)), catalogue)
+            prepared.append(library.obtain(dataset.name, dataset.filters))
         gaps, plain = prepared
         assert np.array_equal(gaps.sequences.items, plain.sequences.items)
         assert np.array_equal(gaps.sequences.offsets, plain.sequences.offsets)
@@ -433,14 +441,16 @@ class TestRealData:
             """,
             encoding="utf-8",
         )
-        dataset = obtain(
-            "newest-fifth", NO_FILTER, Folders(tmp_path / "d"), load_catalogue(tmp_path / "my.toml")
+        dataset = Library(Folders(tmp_path / "d"), load_catalogue(tmp_path / "my.toml")).obtain(
+            "newest-fifth", NO_FILTER
         )
         assert dataset.titles.filter(dataset.item_ids == "1").to_list() == ["Toy Story (1995)"]
 
     def test_a_table_of_ones_own(self, mirror: Path, tmp_path: Path) -> None:
         """The same rows as CSV, renamed, and as Parquet give the same sequences."""
-        original = obtain("recbole-ml-100k", NO_FILTER, Folders(tmp_path, str(mirror)), load_catalogue())
+        original = Library(Folders(tmp_path, str(mirror)), load_catalogue()).obtain(
+            "recbole-ml-100k", NO_FILTER
+        )
         table = pl.read_csv(mirror / "ml-100k" / "ml-100k.inter", separator="\t")
         table.columns = ["who", "what", "stars", "when"]
         table.write_csv(tmp_path / "t.csv")
@@ -453,6 +463,6 @@ class TestRealData:
         (tmp_path / "my.toml").write_text(text, encoding="utf-8")
         for kind in ("csv", "parquet"):
             catalogue = load_catalogue(tmp_path / "my.toml")
-            own = obtain(f"t-{kind}", NO_FILTER, Folders(tmp_path), catalogue)
+            own = Library(Folders(tmp_path), catalogue).obtain(f"t-{kind}", NO_FILTER)
             assert np.array_equal(own.sequences.items, original.sequences.items)
             assert np.array_equal(own.sequences.times, original.sequences.times)

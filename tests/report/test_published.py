@@ -7,7 +7,7 @@ import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.config.protocol import PROTOCOLS
-from lrbench.data.catalogue import load_catalogue
+from lrbench.data.catalogue_files import load_catalogue
 from lrbench.metrics import metric_function
 from lrbench.registry import MODELS
 from lrbench.report.formats.markdown import Markdown

@@ -26,7 +26,7 @@ def verify(path: Path, source: Source) -> "Verdict":
     except RequestError as error:
         return Verdict(_sha256(path), False, f"it cannot be read: {error.cause.rstrip('.')}", readable=False)
     known = source.checksum
-    if not (known.file or known.content or known.git_blob):
+    if not known.known:
         return Verdict(content, False, "")
     right = (
         content == known.content

@@ -12,14 +12,14 @@ from lrbench.errors import RequestError
 if TYPE_CHECKING:
     from lrbench.data.listener import Listener
 
-__all__ = ["exclusively", "keeping"]
+__all__ = ["locked", "writing_below"]
 
 _HEED_INTERRUPTS = 0.2  # seconds
 
 
 @contextmanager
-def keeping(name: str, folder: Path) -> Iterator[None]:
-    """Make a folder, in which the block keeps something of a dataset.
+def writing_below(folder: Path, name: str) -> Iterator[None]:
+    """Make a folder, in which the block keeps something of the dataset ``name``.
 
     Raises:
         RequestError: the folder cannot be made, or the block cannot write in it.
@@ -35,13 +35,13 @@ def keeping(name: str, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusively(name: str, lock_file: Path, listener: "Listener") -> Iterator[None]:
-    """Hold a lock beside what the block writes: two processes never make the same of a dataset at once.
+def locked(lock_file: Path, name: str, listener: "Listener") -> Iterator[None]:
+    """Hold a lock beside what the block writes, so that two processes never make the same file at once.
 
     Raises:
         RequestError: the folder of the lock cannot be made or written.
     """
-    with keeping(name, lock_file.parent):
+    with writing_below(lock_file.parent, name):
         lock = FileLock(lock_file)
         told = False
         while not lock.is_locked:

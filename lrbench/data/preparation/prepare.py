@@ -26,7 +26,7 @@ from lrbench.data.preparation.interactions import (
 )
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
-from lrbench.errors import RequestError
+from lrbench.errors import FilterError
 from lrbench.wording import counted
 
 __all__ = ["PREPARATION_VERSION", "fingerprint", "prepare"]
@@ -63,7 +63,8 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     """Filter, number and order the interactions of a source.
 
     Raises:
-        RequestError: a malformed file, a rating threshold where there are no ratings, or nothing left.
+        RequestError: a malformed file.
+        FilterError: a rating threshold where there are no ratings, or nothing left.
     """
     table = raw.collect()
     rows, user_ids, item_ids = encode(table, filters.keep_ratings)
@@ -108,7 +109,7 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
 def _at_least(ratings: pl.Series, threshold: float, name: str) -> NDArray[np.bool_]:
     """Return which rows reach the threshold."""
     if ratings.null_count():
-        raise RequestError(f'The source of "{name}" has no ratings to filter by.', "Leave min_rating out.")
+        raise FilterError(f'The source of "{name}" has no ratings to filter by.', "Leave min_rating out.")
     return (ratings >= threshold).to_numpy()
 
 
@@ -117,13 +118,13 @@ def _count(step: str, rows: CodedInteractions) -> StepCounts:
     return StepCounts(step=step, users=users, items=items, interactions=len(rows.users))
 
 
-def _nothing_left(name: str, counts: Sequence[StepCounts]) -> RequestError:
+def _nothing_left(name: str, counts: Sequence[StepCounts]) -> FilterError:
     steps = "; ".join(
         f"{count.step}: {counted(count.interactions, 'interaction')}, {counted(count.users, 'user')}, "
         f"{counted(count.items, 'item')}"
         for count in counts
     )
-    return RequestError(
+    return FilterError(
         f'Nothing is left of "{name}" ({steps}).',
         "Choose weaker filters, a protocol that has them, or more data.",
     )

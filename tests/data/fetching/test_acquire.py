@@ -3,6 +3,7 @@ import hashlib
 import os
 import signal
 import zipfile
+from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 from time import monotonic, sleep
@@ -12,13 +13,37 @@ import pytest
 from file_server import FileServer, Notes, Served, running, self_signed
 
 from lrbench.data.catalogue import Checksums, Source
-from lrbench.data.fetching.acquire import AcquiredFile, acquire, acquire_all, held_sha256
+from lrbench.data.fetching import acquire as module
+from lrbench.data.fetching.at_once import run_at_once
+from lrbench.data.fetching.failures import UnfitError
+from lrbench.data.fetching.raw_files import AcquiredFile, held_sha256
 from lrbench.data.folders import Folders
-from lrbench.errors import LrbenchError, RequestError
+from lrbench.data.listener import Listener
+from lrbench.errors import FilterError, LrbenchError, RequestError
 
 ROWS = b"user,item\n" + b"a,b\n" * 50_000
 SHA256 = hashlib.sha256(ROWS).hexdigest()
 OTHER = b"user,item\n" + b"x,y\n" * 10
+
+
+def acquire(
+    name: str,
+    sources: list[Source],
+    folders: Folders,
+    listener: Listener | None = None,
+    given: str | None = None,
+    try_out: module.TryOut = lambda _: None,
+) -> AcquiredFile:
+    """Acquire as ``fetch`` does, with ``--from`` or without."""
+    listener = listener or Notes()
+    if given is None:
+        return module.acquire(name, sources, folders, listener, try_out)
+    return module.acquire_given(name, sources, folders, listener, given, try_out)
+
+
+def acquire_all(wanted: dict[str, list[Source]], folders: Folders) -> dict[str, AcquiredFile | LrbenchError]:
+    jobs = {name: partial(acquire, name, sources, folders) for name, sources in wanted.items()}
+    return run_at_once(jobs, Notes())
 
 
 def csv(*urls: str, checksum: str | None = SHA256, path: str = "shop/data.csv.gz") -> Source:
@@ -182,7 +207,7 @@ class TestHandedOver:
     def test_the_right_file_is_verified_whatever_its_name(self, tmp_path: Path, folders: Folders) -> None:
         other_form = csv(checksum="0" * 64, path="lines.txt")
         (tmp_path / "download (1)").write_bytes(gzip.compress(ROWS))
-        file = acquire("shop", [other_form, csv()], folders, handed=str(tmp_path / "download (1)"))
+        file = acquire("shop", [other_form, csv()], folders, given=str(tmp_path / "download (1)"))
         assert file.source == csv()
         assert (file.path.name, file.record.verified, file.record.notes) == ("data.csv.gz", True, ())
 
@@ -192,7 +217,7 @@ class TestHandedOver:
         file = acquire("shop", [csv(path="lines.txt"), csv()], folders, notes, str(tmp_path / "data.csv"))
         assert file.source == csv()  # by its name
         assert not file.record.verified
-        assert "handed over" in file.record.notes[0]
+        assert "given with --from" in file.record.notes[0]
         assert SHA256 in file.record.notes[0]
         assert "NOT verified" in notes.said[0]
         assert held_sha256("shop", csv(), folders) == hashlib.sha256(OTHER).hexdigest()
@@ -205,18 +230,32 @@ class TestHandedOver:
         here = acquire("shop", [csv(server.url("data.csv"))], folders)
         (tmp_path / "data.csv.gz").write_bytes(gzip.compress(ROWS)[:50])
         with pytest.raises(LrbenchError, match="refused: it cannot be read"):
-            acquire("shop", [here.source], folders, handed=str(tmp_path / "data.csv.gz"))
+            acquire("shop", [here.source], folders, given=str(tmp_path / "data.csv.gz"))
         assert acquire("shop", [here.source], folders) == here
 
     def test_it_replaces_what_was_here(self, tmp_path: Path, folders: Folders, server: FileServer) -> None:
         server.files["data.csv"] = Served(ROWS)
         acquire("shop", [csv(server.url("data.csv"))], folders)
         (tmp_path / "data.csv").write_bytes(OTHER)
-        assert acquire("shop", [csv()], folders, handed=str(tmp_path / "data.csv")).path.read_bytes() == OTHER
+        assert acquire("shop", [csv()], folders, given=str(tmp_path / "data.csv")).path.read_bytes() == OTHER
 
-    @pytest.mark.parametrize("reason", [RequestError("It cannot be read."), KeyboardInterrupt()])
+    @pytest.mark.parametrize(
+        ("reason", "told", "left"),
+        [
+            (UnfitError(RequestError("It cannot be read.")), RequestError, []),
+            (FilterError("Nothing is left."), RequestError, []),
+            (KeyboardInterrupt(), KeyboardInterrupt, ["shop/shop/data.csv.part"]),
+        ],
+        ids=["unfit", "filters", "interrupt"],
+    )
     def test_it_is_tried_out_before_it_replaces_anything(
-        self, tmp_path: Path, folders: Folders, server: FileServer, reason: BaseException
+        self,
+        tmp_path: Path,
+        folders: Folders,
+        server: FileServer,
+        reason: BaseException,
+        told: type[BaseException],
+        left: list[str],
     ) -> None:
         server.files["data.csv"] = Served(ROWS)
         here = acquire("shop", [csv(server.url("data.csv"))], folders)
@@ -228,36 +267,36 @@ class TestHandedOver:
             assert here.path.read_bytes() == ROWS
             raise reason
 
-        with pytest.raises(type(reason)):
-            acquire("shop", [csv()], folders, handed=str(tmp_path / "orders.csv"), try_out=refuse)
+        with pytest.raises(told):
+            acquire("shop", [csv()], folders, given=str(tmp_path / "orders.csv"), try_out=refuse)
         assert acquire("shop", [csv()], folders).record == here.record
         assert here.path.read_bytes() == ROWS
-        assert left_behind(folders) == before
+        assert left_behind(folders) == sorted(before + left)
 
     def test_an_address_of_a_file(self, folders: Folders, server: FileServer) -> None:
         server.files["elsewhere/data.csv"] = Served(ROWS)
-        file = acquire("shop", [csv(path="lines"), csv()], folders, handed=server.url("elsewhere/data.csv"))
+        file = acquire("shop", [csv(path="lines"), csv()], folders, given=server.url("elsewhere/data.csv"))
         assert (file.source, file.record.verified) == (csv(), True)
 
     @pytest.mark.parametrize("path", ["shop/data.csv.gz", "data.csv"])
     def test_a_folder_laid_out_as_a_mirror_or_flat(self, tmp_path: Path, folders: Folders, path: str) -> None:
         in_mirror(tmp_path / "files", path, ROWS)
-        assert acquire("shop", [csv()], folders, handed=str(tmp_path / "files")).record.verified
+        assert acquire("shop", [csv()], folders, given=str(tmp_path / "files")).record.verified
 
     def test_a_mirror_address(self, folders: Folders, server: FileServer) -> None:
         server.files["m/shop/data.csv"] = Served(ROWS)
-        assert acquire("shop", [csv()], folders, handed=server.url("m/")).record.verified
+        assert acquire("shop", [csv()], folders, given=server.url("m/")).record.verified
 
     def test_nothing_there_is_a_wrong_request(self, tmp_path: Path, folders: Folders) -> None:
         with pytest.raises(RequestError, match="There is no file or folder"):
-            acquire("shop", [csv()], folders, handed=str(tmp_path / "nowhere"))
+            acquire("shop", [csv()], folders, given=str(tmp_path / "nowhere"))
 
     def test_generated_data_and_own_files_take_none(self, tmp_path: Path, folders: Folders) -> None:
         (tmp_path / "data.csv").write_bytes(ROWS)
         own = Source(reader="csv", path="data.csv", local=tmp_path / "data.csv")
         for sources in ([], [own]):
             with pytest.raises(RequestError, match="Leave out --from"):
-                acquire("shop", sources, folders, handed=str(tmp_path / "data.csv"))
+                acquire("shop", sources, folders, given=str(tmp_path / "data.csv"))
 
 
 class TestOwnFile:
@@ -303,7 +342,7 @@ class TestSeveralAtOnce:
     def test_one_that_fails_does_not_stop_the_others(self, folders: Folders, server: FileServer) -> None:
         server.files["data.csv"] = Served(ROWS)
         wanted = {"shop": [csv(server.url("data.csv"))], "gone": [csv(server.url("gone"), path="gone.csv")]}
-        outcomes = acquire_all(wanted, folders, Notes())
+        outcomes = acquire_all(wanted, folders)
         assert isinstance(outcomes["gone"], LrbenchError)
         assert not isinstance(outcomes["shop"], LrbenchError)
         assert outcomes["shop"].record.verified
@@ -312,7 +351,10 @@ class TestSeveralAtOnce:
         server.files |= {name: Served(ROWS) for name in "abc"}
         wanted = {name: [csv(server.url(name), path=f"{name}.csv")] for name in "abc"}
         with pytest.raises(KeyboardInterrupt):
-            acquire_all(wanted, folders, Notes(interrupt_at=50_000))
+            run_at_once(
+                {name: partial(acquire, name, sources, folders) for name, sources in wanted.items()},
+                Notes(interrupt_at=50_000),
+            )
         assert all(".part" in name for name in left_behind(folders))
 
     def test_ctrl_c_is_heeded_while_files_arrive(self, folders: Folders, server: FileServer) -> None:
@@ -329,7 +371,7 @@ class TestSeveralAtOnce:
         Thread(target=press).start()
         start = monotonic()
         with pytest.raises(KeyboardInterrupt):
-            acquire_all(wanted, folders, Notes())
+            acquire_all(wanted, folders)
         assert monotonic() - start < 3.0
         assert {name.rpartition("/")[2] for name in left_behind(folders)} == {
             f"{name}.csv.{end}" for name in "abc" for end in ("part", "part.json")

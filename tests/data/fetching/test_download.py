@@ -7,7 +7,8 @@ from file_server import FileServer, Notes, Served, running, self_signed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lrbench.data.fetching.download import ATTEMPTS, LONGEST_PAUSE, TransferError, download, state_file
+from lrbench.data.fetching.download import ATTEMPTS, download
+from lrbench.data.fetching.failures import TransferError
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
 
@@ -133,7 +134,7 @@ def test_a_part_without_its_state_is_not_continued(server: FileServer, tmp_path:
     part = tmp_path / "data.part"
     with pytest.raises(KeyboardInterrupt):
         fetch(server, part, Notes(interrupt_at=300_000))
-    state_file(part).write_text("{", encoding="utf-8")
+    part.with_name("data.part.json").write_text("{", encoding="utf-8")
     assert fetch(server, part) == CONTENT
     assert ranges_asked(server)[1] is None
 
@@ -144,15 +145,25 @@ def test_a_busy_server_is_waited_for_as_long_as_it_asks(server: FileServer, tmp_
         (503, {"Retry-After": "7"}),
         (429, {"Retry-After": soon}),
         (500, {}),
-        (503, {"Retry-After": "9999"}),
     ]
     server.files["data.csv"] = Served(CONTENT, refusals=refusals)
     notes = Notes()
     assert fetch(server, tmp_path / "data.part", notes) == CONTENT
     assert notes.pauses[0] == 7.0
     assert 25.0 < notes.pauses[1] <= 30.0
-    assert notes.pauses[2:] == [4.0, LONGEST_PAUSE]
+    assert notes.pauses[2:] == [4.0]
     assert "503" in notes.said[0]
+
+
+@pytest.mark.parametrize("wait", ["61", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_server_that_asks_to_wait_too_long_is_given_up(
+    server: FileServer, tmp_path: Path, wait: str
+) -> None:
+    server.files["data.csv"] = Served(CONTENT, refusals=[(503, {"Retry-After": wait})])
+    notes = Notes()
+    with pytest.raises(TransferError, match="asks to wait longer than a minute"):
+        fetch(server, tmp_path / "data.part", notes)
+    assert notes.pauses == []
 
 
 def test_a_server_that_stays_busy_is_given_up(server: FileServer, tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""Files of the user's own: ``lrbench fetch NAME --from FILE --columns …`` makes a dataset of one.
+
+Its entry is kept in the data folder, so that the name can be used from then on. The file itself stays where
+it is.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lrbench.config.base import parse_config
+from lrbench.data.addresses import path_kind
+from lrbench.data.catalogue import Catalogue, Dataset, merged
+from lrbench.data.fetching.locks import writing_below
+from lrbench.data.readers import table_reader
+from lrbench.errors import RequestError
+from lrbench.files import write_text
+
+__all__ = ["add_user_file", "remember_user_file", "remembered_files", "user_file"]
+
+
+def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
+    """Return an entry for a CSV or Parquet file given on the command line.
+
+    Args:
+        name: the name of the new dataset.
+        file: read as Parquet or as delimited text, as its content is.
+        columns: options of that reader: ``user``, ``item``, ``time``, ``rating``, ``separator``, …
+
+    Raises:
+        RequestError: there is no such file, or the name cannot name a dataset.
+    """
+    if path_kind(file) != "file":
+        raise RequestError(f"There is no file {file}.", "Check the path given with --from.")
+    reader = table_reader(file, columns.get("member", ""))
+    source = {"reader": reader, "options": dict(columns), "path": file.name, "local": file.resolve()}
+    entry = {"name": name, "edition": f"a file of your own, {file.name}", "sources": (source,)}
+    return parse_config(Dataset, entry, f'dataset "{name}"')
+
+
+def add_user_file(catalogue: Catalogue, dataset: Dataset, folder: Path) -> Catalogue:
+    """Return the catalogue with a file of the user's own, in place of an earlier one of that name.
+
+    Raises:
+        RequestError: the name belongs to a dataset that was not given on the command line.
+    """
+    if not _entry(dataset.name, folder).exists():
+        return merged([catalogue, Catalogue({dataset.name: dataset}, {})])
+    return Catalogue({**catalogue.datasets, dataset.name: dataset}, catalogue.aliases)
+
+
+def remember_user_file(dataset: Dataset, folder: Path) -> None:
+    """Keep the entry of a file of the user's own, so that its name can be used from now on.
+
+    Raises:
+        RequestError: the data folder cannot be written.
+    """
+    with writing_below(folder, dataset.name):
+        write_text(_entry(dataset.name, folder), dataset.model_dump_json(indent=2) + "\n")
+
+
+def remembered_files(folder: Path) -> Catalogue:
+    """Return the entries that were kept of files given on the command line.
+
+    Raises:
+        RequestError: an entry is damaged.
+    """
+    datasets = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            dataset = Dataset.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValidationError, UnicodeDecodeError):
+            raise _damaged(file) from None
+        if dataset.name != file.stem or not _is_user_file(dataset):
+            raise _damaged(file)
+        datasets[dataset.name] = dataset
+    return Catalogue(datasets, {})
+
+
+def _is_user_file(dataset: Dataset) -> bool:
+    """Tell an entry that :func:`user_file` could have made from one that fetches or generates something."""
+    return bool(dataset.sources) and all(source.local and not source.urls for source in dataset.sources)
+
+
+def _damaged(file: Path) -> RequestError:
+    return RequestError(f"{file} is damaged.", "Remove it, and fetch that dataset again.")
+
+
+def _entry(name: str, folder: Path) -> Path:
+    return folder / f"{name}.json"

@@ -1,0 +1,191 @@
+"""Preparations that are kept in the data folder: where each is, whether it is current, and how it is made.
+
+``prepared/NAME/SETTINGS/`` holds one preparation. SETTINGS is a hash of the source's form and of the filters.
+A preparation is current if its files are what was written, and its fingerprint is the one that today's code,
+settings and source would give.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrbench.config.protocol import Filters
+from lrbench.data.addresses import is_address
+from lrbench.data.catalogue import Counts, Dataset, Source
+from lrbench.data.dataset import (
+    DamagedError,
+    DatasetRecord,
+    Origin,
+    PreparedDataset,
+    StepCounts,
+    check_prepared,
+    write_prepared,
+)
+from lrbench.data.fetching.candidates import in_folder
+from lrbench.data.fetching.failures import UnfitError
+from lrbench.data.fetching.locks import locked
+from lrbench.data.fetching.raw_files import AcquiredFile, held_sha256
+from lrbench.data.folders import Folders
+from lrbench.data.listener import Listener, SilentListener
+from lrbench.data.preparation.prepare import fingerprint, prepare
+from lrbench.data.readers import read
+from lrbench.errors import CheckError, FilterError, LrbenchError
+from lrbench.files import new_folder
+
+__all__ = ["KeptDataset", "Preparation"]
+
+
+@dataclass(frozen=True)
+class KeptDataset(ABC):
+    """A folder that holds one preparation of a dataset, or will."""
+
+    dataset: Dataset
+    filters: Filters
+    folders: Folders
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where the preparation is kept."""
+
+    @abstractmethod
+    def is_current(self, listener: Listener | None = None) -> bool:
+        """Tell whether the folder holds what preparing would give now; damage is said."""
+
+    def holds(self, expected: Callable[[DatasetRecord], str], listener: Listener) -> bool:
+        """Tell whether the folder holds this dataset, whole and with the fingerprint that is expected."""
+        if not self.folder.exists():
+            return False
+        try:
+            record = check_prepared(self.folder)
+        except DamagedError as error:
+            listener.say(f"The prepared {self.dataset.name} {error.fault}. It is prepared again.")
+            return False
+        return record.name == self.dataset.name and record.fingerprint == expected(record)
+
+    def write_once(
+        self, is_current: Callable[[], bool], make: Callable[[], PreparedDataset], listener: Listener
+    ) -> None:
+        """Make and write the dataset unless it is there. Of two processes, one does and the other waits.
+
+        What is there is found without a lock, since the data folder may be one that can only be read.
+        """
+        if is_current():
+            return
+        with locked(self.folder.with_name(f"{self.folder.name}.lock"), self.dataset.name, listener):
+            if not is_current():
+                dataset = make()
+                with new_folder(self.folder) as unfinished:
+                    write_prepared(dataset, unfinished)
+
+
+@dataclass(frozen=True)
+class Preparation(KeptDataset):
+    """The preparation of a dataset from a raw file in one form."""
+
+    source: Source
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        settings = {
+            "path": str(self.source.local or self.source.path),
+            "reader": self.source.reader,
+            "options": self._options,
+            "filters": self.filters.settings,
+        }
+        packed = json.dumps(settings, sort_keys=True, default=str)
+        name = hashlib.sha256(packed.encode()).hexdigest()[:12]
+        return self.folders.prepared / self.dataset.name / name
+
+    def is_current(self, listener: Listener | None = None) -> bool:
+        """Tell whether the folder holds what preparing would give now; damage is said.
+
+        Raises:
+            RequestError: the source is a file of the user's own that is missing.
+            LrbenchError: it does not have the checksum that the user's catalogue gives.
+        """
+        known = held_sha256(self.dataset.name, self.source, self.folders)
+        return self._holds_content(known, listener or SilentListener())
+
+    def make(self, file: AcquiredFile, listener: Listener) -> None:
+        """Prepare a raw file and write the dataset unless it is there.
+
+        Raises:
+            UnfitError: the file cannot be read in this form, or has other sizes than the catalogue says.
+            FilterError: the file was read, but the filters leave nothing, or need ratings that it lacks.
+            RequestError: the data folder cannot be written.
+        """
+        silent = SilentListener()
+        self.write_once(
+            lambda: self._holds_content(file.sha256, silent), lambda: self._prepared(file), listener
+        )
+
+    def _holds_content(self, sha256: str | None, listener: Listener) -> bool:
+        """Tell whether the folder holds what preparing this content gives; ``None``: that of the record."""
+
+        def expected(record: DatasetRecord) -> str:
+            return fingerprint(self._origin(record.source, sha256 or record.source_sha256), self.filters)
+
+        return self.holds(expected, listener)
+
+    def _prepared(self, file: AcquiredFile) -> PreparedDataset:
+        notes = file.record.notes
+        if self.source not in self.dataset.sources:
+            first = self.dataset.sources[0].reader
+            notes = (*notes, f"This is a fallback; the dataset's first form is {first}.")
+        origin = self._origin(f"{file.record.address} ({self.source.reader})", file.sha256).model_copy(
+            update={"verified": file.record.verified, "notes": notes}
+        )
+        try:
+            prepared = prepare(read(self.source.reader, file.path, self._options), origin, self.filters)
+            self._check_sizes("raw", prepared.record.counts[0], self.source.raw)
+            if self.filters == self.dataset.filters:
+                self._check_sizes("prepared", prepared.record.final, self.source.prepared)
+        except FilterError:
+            raise
+        except LrbenchError as error:
+            raise UnfitError(error) from error
+        return prepared
+
+    def _origin(self, source: str, sha256: str) -> Origin:
+        return Origin(
+            name=self.dataset.name,
+            edition=self.dataset.edition,
+            source=source,
+            source_sha256=sha256,
+            reader=self.source.reader,
+            options=self._options,
+        )
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """The reader's options, with the file of titles where the mirror folder has it."""
+        mirror = self.folders.mirror
+        if not self.source.titles or mirror is None or is_address(mirror):
+            return self.source.options
+        found = in_folder(Path(mirror).expanduser(), self.source.titles)
+        return {**self.source.options, "titles": str(found)} if found else self.source.options
+
+    def _check_sizes(self, stage: str, found: StepCounts, expected: Counts) -> None:
+        """Compare sizes with those of the catalogue, as far as they are known there.
+
+        Raises:
+            CheckError: they differ; the message gives both.
+        """
+        known = expected.model_dump(exclude_none=True)
+        differing = [
+            f"{found_count:,} {what} instead of {known[what]:,}"
+            for what in known
+            if (found_count := getattr(found, what)) != known[what]
+        ]
+        if differing:
+            raise CheckError(
+                f"{self.dataset.name}, {stage}: {', '.join(differing)}.",
+                "The file is not the edition of the catalogue. Give the right one with --from, or describe a "
+                "dataset of your own with --catalog.",
+            )
