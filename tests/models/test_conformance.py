@@ -349,3 +349,19 @@ def test_every_registered_model_is_tested_here() -> None:
 def test_a_model_is_tested_for_what_it_is_and_for_nothing_else(kind: type[ModelConformance]) -> None:
     further = (CausalConformance, ReasoningConformance, ShortcutConformance)
     assert contracts(kind().build(quiet=True)) == [one for one in further if issubclass(kind, one)]
+
+
+class TestERLOnHSTU(TestERL):
+    params = SIZES | {"temperature": 0.5, "backbone": "hstu"}
+
+
+class TestPLROnHSTU(TestPLR):
+    params = SIZES | {"backbone": "hstu", "streams": 3}
+
+
+class TestDiffuReasonOnHSTU(TestDiffuReason):
+    params = TestDiffuReason.params | {"backbone": "hstu"}
+
+
+class TestHSTUWithSizesOfItsOwn(TestHSTU):
+    params: ClassVar = TestHSTU.params | {"query_width": 5, "value_width": 7}

@@ -251,7 +251,7 @@ def by_user(rows: Tensor, batch: TrainingBatch) -> Tensor:
 
 def last_targets(data: TrainingData, rows: int) -> np.ndarray:
     """Number of the last target of each of the first ``rows`` users."""
-    counts = data.stops - data.first
+    counts = data.counts
     return (data.first_target + counts - 1)[:rows]
 
 

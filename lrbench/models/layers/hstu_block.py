@@ -22,35 +22,58 @@ class HSTUBlock(Layer):
     """One unit, with biases of its own that its heads share.
 
     Args:
-        width: of the states; queries, keys and values have width / heads.
+        width: of the states.
         heads: attention heads.
         reach: N, the number of places that attention is divided by; no sequence is longer.
         dropout: rate before the output projection.
         time_bias: whether there is a bias by elapsed time.
+        query_width: of queries and keys of a head (authors: ``attention_dim``); `None`: width / heads.
+        value_width: of values and gates of a head (authors: ``linear_dim``); `None`: width / heads.
     """
 
-    def __init__(self, width: int, heads: int, reach: int, dropout: float, time_bias: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        reach: int,
+        dropout: float,
+        time_bias: bool,
+        query_width: int | None = None,
+        value_width: int | None = None,
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.reach = reach
-        self.project = nn.Parameter(torch.randn(width, 4 * width) * 0.02)  # to u, v, q, k
+        queries, values = heads * (query_width or width // heads), heads * (value_width or width // heads)
+        self.sizes = [values, values, queries, queries]  # of u, v, q, k
+        self.project = nn.Parameter(torch.randn(width, sum(self.sizes)) * 0.02)
         self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in places
         self.time_bias = nn.Parameter(torch.randn(_TIME_BUCKETS + 1) * 0.02) if time_bias else None
         self.dropout = Dropout(dropout)
-        self.output = nn.Linear(width, width)
+        self.output = nn.Linear(values, width)
         nn.init.xavier_uniform_(self.output.weight)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
-        width = hidden.shape[-1]
-        projected = F.silu(F.layer_norm(hidden, (width,), eps=EPSILON) @ self.project)
-        gate, value, query, key = torch.split(projected, width, -1)
+        gate, value, query, key = self.parts(hidden)
+        return self.finish(self.attend(query, key, value, sequences), gate, hidden)
+
+    def parts(self, hidden: Tensor) -> tuple[Tensor, ...]:
+        """Gates u, values v, queries q and keys k of (…, width), each (…, heads · its size)."""
+        normed = F.layer_norm(hidden, hidden.shape[-1:], eps=EPSILON)
+        return torch.split(F.silu(normed @ self.project), self.sizes, -1)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
+        """Weighted values of every token, (tokens, …)."""
         if self.time_bias is None:
-            attended = sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
-        else:
-            attended = sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
-        gated = gate * F.layer_norm(attended, (width,), eps=EPSILON)
-        return self.output(self.dropout(gated)) + hidden
+            return sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
+        return sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
+
+    def finish(self, attended: Tensor, gate: Tensor, hidden: Tensor) -> Tensor:
+        """Gate what attention found and add it to the input, (…, width)."""
+        gated = gate * F.layer_norm(attended, attended.shape[-1:], eps=EPSILON)
+        output: Tensor = self.output(self.dropout(gated))
+        return output + hidden
 
     def bias_by_place(self, length: int) -> Tensor:
         """Bias of every pair of places, (length, length)."""

@@ -47,6 +47,12 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
     width: int = Field(default=50, ge=1)
     """Length of item embeddings and states (authors: 50)."""
 
+    query_width: int | None = Field(default=None, ge=1)
+    """Length of queries and keys of a head (authors: `attention_dim`, 50); `None`: width / heads."""
+
+    value_width: int | None = Field(default=None, ge=1)
+    """Length of values and gates of a head (authors: `linear_dim`, 50); `None`: width / heads."""
+
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Rate on the input and before the output projection of a block (authors: 0.2)."""
 
@@ -92,7 +98,8 @@ class HSTU(NextItemModel[HSTUConfig]):
         self.dropout = Dropout(config.dropout)
 
         def block() -> HSTUBlock:
-            return HSTUBlock(width, config.heads, reach, config.dropout, config.time_bias)
+            sizes = config.query_width, config.value_width
+            return HSTUBlock(width, config.heads, reach, config.dropout, config.time_bias, *sizes)
 
         self.encoder = Encoder(block, config.layers)
         nn.init.trunc_normal_(self.items.weight, std=0.02)

@@ -22,8 +22,10 @@ from typing_extensions import TypeVar
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.layers.blocks import transformer
+from lrbench.models.layers.blocks import Encoder, transformer
 from lrbench.models.layers.embeddings import InputEmbedding
+from lrbench.models.layers.hstu_block import HSTUBlock
+from lrbench.models.layers.hstu_chain import UnitChains, encode_with_units
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
@@ -36,6 +38,9 @@ Jitter = Callable[[Tensor], Tensor]
 """Noise to add to a tensor, of its shape."""
 
 
+_RESERVED = 11  # places for latent tokens, as many as HSTU reserves for outputs
+
+
 class ReaRecConfig(TransformerSizes):
     """Sizes and steps."""
 
@@ -44,8 +49,9 @@ class ReaRecConfig(TransformerSizes):
     steps: int = Field(default=2, ge=0)
     """Reasoning steps K in training, and the depth at inference (code: 2); 0: the encoder alone."""
 
-    backbone: Literal["sasrec", "bert4rec"] = "sasrec"
-    """Whether an item sees those before it, or all of the history (prefix mask)."""
+    backbone: Literal["sasrec", "bert4rec", "hstu"] = "sasrec"
+    """Blocks of the encoder. An item sees those before it (``sasrec``), or all of the history (``bert4rec``,
+    prefix mask). ``hstu``: HSTU's units in place of Transformer blocks, without ``inner_width``."""
 
     chain: Literal["reasoning", "views"] = "reasoning"
     """``views``, a control: further dropout passes of the encoder stand for the steps in the losses, and
@@ -88,15 +94,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         super().__init__(config, n_items, max_length)
         width = config.width
         self.embedding = InputEmbedding(n_items, max_length, width, config.input_dropout)
-        self.encoder = transformer(
-            config.layers,
-            width,
-            config.heads,
-            config.inner_width,
-            config.dropout,
-            config.attention_dropout,
-            causal=config.backbone == "sasrec",
-        )
+        self.encoder = _encoder(config, max_length)
         self.step_positions = nn.Embedding(config.steps, width)
         initialise(self)
 
@@ -106,8 +104,8 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @classmethod
     def causal(cls, config: ReaRecT) -> bool:
-        """On the backbone ``sasrec``."""
-        return config.backbone == "sasrec"
+        """On the backbones ``sasrec`` and ``hstu``."""
+        return config.backbone != "bert4rec"
 
     @classmethod
     def configured_depth(cls, config: ReaRecT) -> int:
@@ -171,9 +169,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         Returns:
             r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width).
         """
-        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
-        blocks = whole_blocks(self.encoder)
-        chain, second = (Chains(blocks, sequences, memories, everywhere) for _ in range(2))
+        rows, (chain, second) = self.begin_chains(sequences, everywhere, 2)
         states, shaken = [rows], []
         for step in range(steps):
             state = self.carried(states[-1], noise)
@@ -182,6 +178,23 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
                 moved = self.step_input(state + jitter(state), step)
                 shaken.append(second.extend(moved.unsqueeze(1)).squeeze(1))
         return torch.stack(states), torch.stack(shaken) if shaken else None
+
+    def begin_chains(
+        self, sequences: Packed, everywhere: bool, count: int
+    ) -> tuple[Tensor, list[Chains] | list[UnitChains]]:
+        """Encode the items, and begin chains that do not see each other.
+
+        Returns:
+            r_0, (rows, width), and ``count`` chains.
+        """
+        embedded = self.embedding(sequences)
+        if self.config.backbone == "hstu":
+            rows, memories = encode_with_units(self.encoder, embedded, sequences, everywhere)
+            units = [UnitChains(self.encoder, sequences, memories, everywhere) for _ in range(count)]
+            return rows, units
+        rows, memories = encode_items(self.encoder, embedded, sequences, everywhere)
+        blocks = whole_blocks(self.encoder)
+        return rows, [Chains(blocks, sequences, memories, everywhere) for _ in range(count)]
 
     def training_states(
         self, batch: TrainingBatch, jitter: Jitter | None = None
@@ -210,3 +223,21 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
             return states[batch.rows]
 
         return torch.stack([view() for _ in range(count)])
+
+
+def _encoder(config: ReaRecConfig, max_length: int) -> Encoder:
+    if config.backbone == "hstu":
+        reach = max_length + _RESERVED
+        return Encoder(
+            lambda: HSTUBlock(config.width, config.heads, reach, config.dropout, time_bias=False),
+            config.layers,
+        )
+    return transformer(
+        config.layers,
+        config.width,
+        config.heads,
+        config.inner_width,
+        config.dropout,
+        config.attention_dropout,
+        causal=config.backbone == "sasrec",
+    )

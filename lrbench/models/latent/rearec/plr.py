@@ -12,6 +12,7 @@ streams, each pair's second constant; the contrast is InfoNCE of z between two p
 dropout, a user's other targets left out of the negatives.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -22,7 +23,8 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
-from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items, whole_blocks
+from lrbench.models.layers.hstu_chain import UnitChains
+from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items
 from lrbench.objectives.alignment import symmetric_info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
@@ -72,6 +74,18 @@ class PLRConfig(ReaRecConfig):
 
     contrast_temperature: float = Field(default=1.0, gt=0)
     """Divides the dot products of the contrast (not named in the paper; lrbench's choice)."""
+
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse a step of attention alone on blocks that have no softmax.
+
+        Raises:
+            ValueError: the two options.
+        """
+        super().check_against_protocol(max_length, stages)
+        if self.backbone == "hstu" and self.step_network == "attention":
+            raise ValueError(
+                'step_network = "attention" needs Transformer blocks; backbone = "hstu" has none'
+            )
 
 
 class ParallelReasoning(GradientStage):
@@ -144,10 +158,11 @@ class PLR(ReaRecNetwork[PLRConfig]):
         Returns:
             h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and none.
         """
-        rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
+        chains: Chains | UnitChains
         if self.config.step_network == "stack":
-            chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
+            rows, (chains,) = self.begin_chains(sequences, everywhere, 1)
         else:
+            rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
             chains = Chains(bare_attention(self.encoder), sequences, memories[:1], everywhere)
         start = rows.unsqueeze(1)  # (rows, 1, width)
         states = [start.expand(-1, self.config.streams, -1)]

@@ -1,0 +1,135 @@
+"""Latent tokens that HSTU blocks append to a history one by one; see
+:mod:`lrbench.models.layers.token_chain`.
+
+HSTU has no softmax. What a latent token gets from the items and from its own chain are two sums, so they are
+computed apart and added. A token's place is the number of items before it plus its number in the chain.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lrbench.data.packing import Packed
+from lrbench.models.layers.blocks import Encoder
+from lrbench.models.layers.hstu_block import HSTUBlock
+from lrbench.models.layers.token_chain import Memory
+
+__all__ = ["UnitChains", "encode_with_units"]
+
+
+def encode_with_units(
+    encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool
+) -> tuple[Tensor, list[Memory]]:
+    """Run HSTU blocks on the items and keep each block's keys and values.
+
+    Args:
+        encoder: HSTU blocks.
+        hidden: embedded items, (tokens, width).
+        sequences: the histories.
+        everywhere: give the state of every token; otherwise of the last of each sequence.
+
+    Returns:
+        States, (rows, width), and one memory per block.
+    """
+    memories = []
+    for block in _units(encoder):
+        gate, value, query, key = block.parts(hidden)
+        memories.append(Memory(key, value))
+        hidden = block.finish(block.attend(query, key, value, sequences), gate, hidden)
+    return (hidden if everywhere else hidden.index_select(0, sequences.last)), memories
+
+
+class UnitChains:
+    """Growing chains after every item, or after the last item of each sequence.
+
+    Args:
+        encoder: HSTU blocks.
+        sequences: the histories.
+        memories: of each block, from :func:`encode_with_units`.
+        everywhere: a chain for every token; otherwise one for each sequence.
+    """
+
+    def __init__(self, encoder: Encoder, sequences: Packed, memories: list[Memory], everywhere: bool) -> None:
+        self._blocks = _units(encoder)
+        self._sequences = sequences
+        self._memories = memories
+        self._everywhere = everywhere
+        self._own: list[list[Memory]] = [[] for _ in memories]
+
+    def extend(self, hidden: Tensor) -> Tensor:
+        """Append one token to every chain, (rows, streams, width) → the same."""
+        for block, memory, own in zip(self._blocks, self._memories, self._own, strict=True):
+            gate, value, query, key = block.parts(hidden)
+            own.append(Memory(key, value))
+            attended = self._from_items(block, query, memory, len(own)) + _from_chain(block, query, own)
+            hidden = block.finish(attended, gate, hidden)
+        return hidden
+
+    def _from_items(self, block: HSTUBlock, query: Tensor, memory: Memory, ahead: int) -> Tensor:
+        """Weighted values of the items, (rows, streams, …); the token is ``ahead`` places after the last of
+        them."""
+        if not self._everywhere:
+
+            def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+                places = torch.arange(keys.shape[1], device=keys.device)
+                distance = places - (real.sum(1, keepdim=True) - 1 + ahead)  # (sequences, length)
+                bias = _bias(block, distance)[:, None, None, None, :]
+                return _mix(
+                    block, rows.unsqueeze(1), keys, values, bias, real[:, None, None, None, :]
+                ).squeeze(1)
+
+            return self._sequences.map_last(at_last, query, *memory)
+
+        def everywhere(rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            places = torch.arange(keys.shape[1], device=keys.device)
+            distance = places - (places[:, None] + ahead)  # (places, length)
+            seen = (places <= places[:, None])[:, None, :]
+            return _mix(block, rows, keys, values, _bias(block, distance)[:, None, :], seen)
+
+        return self._sequences.by_group(everywhere, query, *memory)
+
+
+def _from_chain(block: HSTUBlock, query: Tensor, own: list[Memory]) -> Tensor:
+    """Weighted values of the chain's tokens, the new one included, (rows, streams, …)."""
+    keys, values = (torch.stack(parts, 2) for parts in zip(*own, strict=True))  # (rows, streams, chain, …)
+    places = torch.arange(len(own), device=query.device)
+    bias = _bias(block, places - (len(own) - 1))[:, None]  # (chain, 1)
+    scores = (_by_head(block, query).unsqueeze(2) * _by_head(block, keys)).sum(
+        -1
+    )  # (rows, streams, chain, heads)
+    weights = F.silu(scores + bias) / block.reach  # (rows, streams, chain, heads)
+    return (weights.unsqueeze(-1) * _by_head(block, values)).sum(2).flatten(2)
+
+
+def _mix(block: HSTUBlock, rows: Tensor, keys: Tensor, values: Tensor, bias: Tensor, seen: Tensor) -> Tensor:
+    """Weighted values of the items, (sequences, places, streams, …).
+
+    Args:
+        block: for its heads and reach.
+        rows: queries, (sequences, places, streams, …).
+        keys: of the items, (sequences, length, …).
+        values: of the items, likewise.
+        bias: by distance; broadcast to (sequences, heads, places, streams, length).
+        seen: which items a place sees; broadcast likewise.
+    """
+    query, key, value = (_by_head(block, part) for part in (rows, keys, values))
+    scores = torch.einsum("spmhd,sjhd->shpmj", query, key) + bias
+    weights = (F.silu(scores) / block.reach) * seen
+    return torch.einsum("shpmj,sjhd->spmhd", weights, value).flatten(3)
+
+
+def _bias(block: HSTUBlock, distance: Tensor) -> Tensor:
+    """Bias of items at a distance in places, negative or 0; farther than the block reaches, that of its
+    end."""
+    return block.position_bias[(block.reach - 1 + distance).clamp(min=0)]
+
+
+def _by_head(block: HSTUBlock, part: Tensor) -> Tensor:
+    """(…, heads · size) → (…, heads, size)."""
+    return part.view(*part.shape[:-1], block.heads, -1)
+
+
+def _units(encoder: Encoder) -> list[HSTUBlock]:
+    blocks = list(encoder.blocks)
+    assert all(isinstance(block, HSTUBlock) for block in blocks)
+    return blocks  # type: ignore[return-value]
