@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lrbench.config.protocol import find_protocol
+from lrbench.config.protocol import Filters, find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
-from lrbench.data.dataset import StepCounts
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
+from lrbench.data.sequences import Sequences
 from lrbench.files import new_folder, write_text
 from lrbench.metrics import metric_function
+from lrbench.report.layout import Layout
+from lrbench.report.report import Report
+from lrbench.report.tables import Section, make_sections
 from lrbench.store.layout import Results
 from lrbench.store.suites import Cell, SuiteRecord, write_suite
 from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord
@@ -227,3 +231,34 @@ def _means(ranks: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
         value = float(metric_function("ndcg@10")(rows["rank"].to_numpy()).mean())
         means.setdefault(str(split), {})[str(depth)] = {"ndcg@10": value}
     return means
+
+
+def prepared(name: str, fingerprint: str = "f00d") -> PreparedDataset:
+    """Users of the made-up trials with histories of 2 to 21 interactions, mostly of popular items."""
+    generator = np.random.default_rng(0)
+    lengths = 3 + np.arange(USERS) % 20
+    items = generator.zipf(1.5, lengths.sum()) % 500
+    record = DatasetRecord(
+        own_clocks=False,
+        name=name,
+        edition="made here",
+        source="made here",
+        source_sha256="",
+        verified=True,
+        filters=Filters(),
+        counts=(StepCounts(step="raw", users=USERS, items=500, interactions=int(lengths.sum())),),
+        fingerprint=fingerprint,
+    )
+    return PreparedDataset(
+        record=record,
+        sequences=Sequences(items.astype(np.int32), np.concatenate([[0], lengths.cumsum()]), None, 500),
+        user_ids=pl.Series([f"u{user}" for user in reversed(range(USERS))]),
+        item_ids=pl.Series([f"i{item}" for item in range(500)]),
+        titles=pl.Series([None] * 500, dtype=pl.String),
+    )
+
+
+def section_of(report: Report, name: str) -> Section:
+    """Return a section of a report by its name."""
+    (section,) = make_sections(report, Layout(tables=(name,)))
+    return section

@@ -4,11 +4,13 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrbench.cli.options import (
+    Catalog,
+    DataDir,
     Datasets,
     Hide,
     Masked,
@@ -25,6 +27,16 @@ from lrbench.cli.options import (
     parse_width,
 )
 from lrbench.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from lrbench.data.dataset import PreparedDataset
+    from lrbench.report.report import Report
+    from lrbench.store.layout import Results
+    from lrbench.store.suites import SuiteRecord
 
 __all__ = ["report"]
 
@@ -90,6 +102,8 @@ def report(
     ] = SpreadOption.inline,
     masked: Masked = None,
     results: ResultsDir = Path("results"),
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
     """Show what a suite found: the answer in words, means over seeds, declared tests, costs and warnings."""
@@ -122,8 +136,9 @@ def report(
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),
     )
-    content = build_report(record, folder, options)
+    content = build_report(record, folder, options, _find_prepared(record, data_dir, catalog))
     messages = message_console()
+    _remember_look(folder, content, messages)
     if kind is not terminal or output is not None:
         for line in summarised(content.warnings):
             say(messages, f"Warning: {line}")
@@ -133,6 +148,46 @@ def report(
     renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
     write_text(output, renderer.render(content, layout))
     say(messages, f"Wrote {output}.")
+
+
+def _find_prepared(
+    record: "SuiteRecord", data_dir: Path | None, catalog: Path | None
+) -> "Callable[[str], PreparedDataset | None]":
+    """Return what looks for a suite's prepared datasets on this machine; nothing is fetched for a report."""
+    from lrbench.data.dataset import load_prepared
+    from lrbench.data.obtain import open_library
+
+    library = open_library(data_dir, catalog)
+
+    def find(name: str) -> "PreparedDataset | None":
+        try:
+            path = library.find_prepared(name, record.protocol.filters)
+            return None if path is None else load_prepared(path)
+        except (RequestError, OSError, ValueError):  # another catalogue, or prepared by another version
+            return None
+
+    return find
+
+
+def _remember_look(folder: "Results", content: "Report", messages: "Console") -> None:
+    """Keep how many seeds somebody has seen: adding seeds after a look is told by later reports."""
+    from datetime import UTC, datetime
+
+    from lrbench.cli.console import say
+    from lrbench.store.declarations import Look, record_look
+
+    seeds = min((row.n_seeds for row in content.rows if not row.deterministic), default=0)
+    if not content.comparisons or not seeds:
+        return
+    try:
+        record_look(
+            folder.looks(content.suite), Look(time=datetime.now(UTC).replace(microsecond=0), seeds=seeds)
+        )
+    except OSError as error:
+        say(
+            messages,
+            f"Note: this report is not on record, since the results folder cannot be written: {error}.",
+        )
 
 
 def _chosen_tables(answer: bool, brief: bool, full: bool, tables: str | None) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 from lrbench.report.across import combine_datasets
+from lrbench.report.answers import make_answers
 from lrbench.report.captions import caption_sentences
 from lrbench.report.checks import find_warnings, lacks_seeds
 from lrbench.report.choices import Choices, choose, rename_rows, shown_names
@@ -13,13 +14,14 @@ from lrbench.report.comparisons import declared_comparisons, descriptive_compari
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
-from lrbench.report.families import declared_families
+from lrbench.report.families import declared_families, find_references
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
 from lrbench.report.published import load_publications, published_values
 from lrbench.report.quality_rows import make_rows
 from lrbench.report.report import DatasetNote, Report
+from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command, command_to_run
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
@@ -53,8 +55,19 @@ class ReportOptions:
     """The command that makes the report, for its provenance."""
 
 
-def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | None = None) -> Report:
+def build_report(
+    suite: SuiteRecord,
+    results: Results,
+    options: ReportOptions | None = None,
+    prepared: FindPrepared | None = None,
+) -> Report:
     """Compute a report from the trials that are finished.
+
+    Args:
+        suite: the suite's record.
+        results: where its trials are.
+        options: what a person chose.
+        prepared: gives prepared datasets, for groups of users; none: there are no groups.
 
     Raises:
         RequestError: an unknown metric or label, or no trial of the suite is finished.
@@ -83,6 +96,10 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
     rows = make_rows(measured, metrics, find_twins(measured, list(suite.controls)))
     declared = declared_comparisons(measured, suite)
     depths, findings = measure_depths(measured, suite.primary_metric, masked)
+    references = find_references(measured, suite, baseline)
+    groups, lacking = find_user_groups(
+        measured, references, suite.primary_metric, masked, prepared or (lambda _: None)
+    )
     report = Report(
         suite=suite.name,
         protocol=suite.protocol,
@@ -103,6 +120,9 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         declarations=suite.declarations,
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
+        references=tuple(references),
+        groups=tuple(groups),
+        groups_lacking=lacking,
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         depth_findings=tuple(findings),
@@ -115,7 +135,7 @@ def build_report(suite: SuiteRecord, results: Results, options: ReportOptions | 
         rows_of_suite=len(suite.labels),
         warnings=tuple(find_warnings(suite, results, measured, missing, rows, declared, findings)),
     )
-    report = replace(report, caption=caption_sentences(report))
+    report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
     datasets = [note.summary.name for note in report.datasets]
     return choose(
         report,

@@ -87,6 +87,8 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
         metric=metric,
         proposed=pair.first.label,
         baseline=pair.second.label,
+        proposed_mean=ours.mean,
+        baseline_mean=theirs.mean,
         contrast=contrast,
         p_adjusted=math.nan,
         family="",

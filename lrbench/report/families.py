@@ -7,12 +7,20 @@ neither question and are in no family.
 
 from collections.abc import Sequence
 
-from lrbench.report.findings import Comparison, Family
+from lrbench.report.findings import Comparison, Family, Reference
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair, find_pairs
 from lrbench.store.suites import SuiteRecord
 
-__all__ = ["REASONING", "SYSTEMS", "controls_of", "declared_families", "family_pairs", "systems_of"]
+__all__ = [
+    "REASONING",
+    "SYSTEMS",
+    "controls_of",
+    "declared_families",
+    "family_pairs",
+    "find_references",
+    "systems_of",
+]
 
 SYSTEMS = "systems"
 REASONING = "reasoning"
@@ -58,6 +66,29 @@ def declared_families(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> 
             )
         )
     return families
+
+
+def find_references(
+    measured: Sequence[Measured], suite: SuiteRecord, baseline: str | None
+) -> list[Reference]:
+    """Choose whom answers name beside each proposed label on each dataset.
+
+    That is ``baseline`` where one is asked for, else the system with the highest mean. Rows of the proposed
+    label's own model are its ablations; they are named only where there is no other.
+    """
+    references = []
+    for dataset in dict.fromkeys(entry.dataset for entry in measured):
+        here = {entry.label: entry for entry in measured if entry.dataset == dataset}
+        for proposed in (label for label in suite.proposed if label in here):
+            own = here[proposed].trials[0].record.model
+            systems = [here[label] for label in systems_of(suite) if label in here]
+            others = [entry for entry in systems if entry.trials[0].record.model != own] or systems
+            if baseline is not None and baseline in here and baseline != proposed:
+                others = [here[baseline]]
+            if others:
+                best = max(others, key=lambda entry: entry.metrics[suite.primary_metric].mean)
+                references.append(Reference(dataset, proposed, best.label))
+    return references
 
 
 def _by_dataset(pairs: Sequence[Pair], measured: Sequence[Measured]) -> list[Pair]:

@@ -16,11 +16,15 @@ __all__ = [
     "ALPHA",
     "WORTH_FINDING",
     "AcrossDatasets",
+    "Answer",
     "Comparison",
     "CrossChecks",
     "DepthContrast",
     "DepthFinding",
     "Family",
+    "GroupDifference",
+    "GroupFinding",
+    "Reference",
     "Variance",
     "Verdict",
 ]
@@ -43,6 +47,16 @@ class Verdict(StrEnum):
     """Neither label is shown to be better, and no difference could be shown to be within the margin."""
 
     NOT_TESTABLE = "not testable"
+
+    @property
+    def gain(self) -> str:
+        """What becomes of a label's gain against a control with this verdict."""
+        return {
+            Verdict.BETTER: "stays",
+            Verdict.WORSE: "reverses",
+            Verdict.EQUIVALENT: "vanishes",
+            Verdict.NOT_TESTABLE: "cannot be tested",
+        }.get(self, "is not shown")
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,10 @@ class Comparison:
     metric: str
     proposed: str
     baseline: str
+    proposed_mean: float
+    baseline_mean: float
+    """Means of the metric over the runs that are compared."""
+
     contrast: Contrast
     p_adjusted: float
     """After Holm within the family, after Benjamini and Hochberg among descriptive comparisons."""
@@ -159,6 +177,59 @@ class AcrossDatasets:
 
     heterogeneity_p: float
     datasets: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The baseline that answers name beside a proposed label: the strongest one of another model."""
+
+    dataset: str
+    proposed: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """A difference among the users whose trait lies in a range."""
+
+    low: int
+    high: int
+    """Smallest and largest value of the trait in the group."""
+
+    n_users: int
+    contrast: Contrast
+    p_adjusted: float
+    """After Benjamini and Hochberg over the groups of a dataset."""
+
+
+@dataclass(frozen=True)
+class GroupFinding:
+    """A difference by quartiles of a trait of users; exploratory."""
+
+    dataset: str
+    proposed: str
+    baseline: str
+    trait: str
+    interaction_p: float
+    """p-value of "the difference is the same in all groups"; NaN where not testable."""
+
+    groups: tuple[GroupDifference, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that readers come with, and what the suite says about one proposed label."""
+
+    question: str
+    """Short name: better, reasoning, depth, users, cost or certainty."""
+
+    title: str
+    proposed: str | None
+    """`None` where the suite proposes nothing, or none of it has results."""
+
+    text: str
+    verdict: str
+    """In a word or two, for programs; "mixed" where datasets differ."""
 
 
 @dataclass(frozen=True)

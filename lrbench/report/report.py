@@ -9,7 +9,15 @@ from functools import cached_property
 
 from lrbench.config.protocol import Protocol
 from lrbench.report.curves import Curve
-from lrbench.report.findings import AcrossDatasets, Comparison, DepthFinding, Family
+from lrbench.report.findings import (
+    AcrossDatasets,
+    Answer,
+    Comparison,
+    DepthFinding,
+    Family,
+    GroupFinding,
+    Reference,
+)
 from lrbench.report.provenance import Provenance
 from lrbench.report.warnings import ReportWarning
 from lrbench.store.declarations import Declaration, Look
@@ -189,6 +197,12 @@ class Report:
     looks: tuple[Look, ...] = ()
     """Reports made before this one."""
 
+    references: tuple[Reference, ...] = ()
+    groups: tuple[GroupFinding, ...] = ()
+    groups_lacking: Mapping[str, str] = field(default_factory=dict)
+    """By dataset, why there are no groups of users: ``absent`` or ``different``, the prepared data."""
+
+    answers: tuple[Answer, ...] = ()
     controls: Mapping[str, ControlRecord] = field(default_factory=dict)
     """By label, the rows that are controls of others."""
 
@@ -211,6 +225,14 @@ class Report:
     def twins(self) -> dict[tuple[str, str], str]:
         """By dataset and label, the label in whose row a table shows another one of the same ranks."""
         return {(row.dataset, row.label): row.same_as for row in self.rows if row.same_as in self.labels}
+
+    def find_comparison(self, reference: Reference, family: str) -> Comparison | None:
+        """Return the comparison of a family with a reference, if it is declared."""
+        wanted = family, reference.dataset, reference.proposed, reference.baseline
+        for found in self.comparisons:
+            if (found.family, found.dataset, found.proposed, found.baseline) == wanted:
+                return found
+        return None
 
     def row_name(self, dataset: str, label: str) -> str:
         """Return the name of a row of a table, with the other labels whose ranks it shows."""

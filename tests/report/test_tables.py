@@ -1,11 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from synthetic_results import Made, make_suite
+from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.findings import Verdict
-from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, make_sections
 from lrbench.store.layout import Results
@@ -15,10 +14,6 @@ from lrbench.store.suites import SuiteRecord
 def cells(section: Section, label: str, table: int = 0) -> dict[str, Cell]:
     row = next(row for row in section.tables[table].rows if row[0].text == label)
     return dict(zip(section.columns, row, strict=True))
-
-
-def named(report: Report, name: str) -> Section:
-    return next(section for section in make_sections(report, Layout(length="full")) if section.name == name)
 
 
 def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
@@ -33,6 +28,7 @@ def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
 def test_sections_in_reading_order(report: Report) -> None:
     sections = make_sections(report)
     assert [section.name for section in sections] == [
+        "answer",
         "quality",
         "comparison",
         "cost",
@@ -40,12 +36,12 @@ def test_sections_in_reading_order(report: Report) -> None:
         "depth-contrasts",
         "provenance",
     ]
-    assert [table.title for table in sections[0].tables] == ["sample (synthetic)", "amazon-2014-beauty"]
-    assert sections[0].notes == report.caption
+    assert [table.title for table in sections[1].tables] == ["sample (synthetic)", "amazon-2014-beauty"]
+    assert sections[1].notes == report.caption
 
 
 def test_quality_cells(report: Report) -> None:
-    quality = make_sections(report)[0]
+    quality = section_of(report, "quality")
     row = next(r for r in report.rows if (r.label, r.metric) == ("LARES", "ndcg@10"))
     cell = cells(quality, "LARES")["NDCG@10"]
     assert (cell.text, cell.spread, cell.emphasis) == (f"{row.mean:.4f}", f"{row.sd:.4f}", "best")
@@ -55,7 +51,7 @@ def test_quality_cells(report: Report) -> None:
 
 def test_daggers_stand_on_the_compared_row_and_only_on_the_primary_metric(report: Report) -> None:
     marked = with_verdicts(report, LARES__SASRec=Verdict.BETTER, LARES__Popularity=Verdict.WORSE)
-    quality = make_sections(marked)[0]
+    quality = section_of(marked, "quality")
     assert cells(quality, "SASRec")["NDCG@10"].marks.startswith("†")
     assert cells(quality, "Popularity")["NDCG@10"].marks.startswith("‡")
     assert cells(quality, "SASRec")["NDCG@20"].marks.strip("≈") == ""
@@ -66,12 +62,12 @@ def test_letters_name_the_proposed_labels(root: Path, suite: SuiteRecord) -> Non
     proposed = ("SASRec", "LARES")
     report = build_report(suite.model_copy(update={"proposed": proposed}), Results(root))
     marked = with_verdicts(report, SASRec__Popularity=Verdict.WORSE, LARES__Popularity=Verdict.BETTER)
-    assert cells(make_sections(marked)[0], "Popularity")["NDCG@10"].marks == "†b‡a"
+    assert cells(section_of(marked, "quality"), "Popularity")["NDCG@10"].marks == "†b‡a"
 
 
 def test_baseline_puts_percentages_behind_every_metric(root: Path, suite: SuiteRecord) -> None:
     options = ReportOptions(metrics=("ndcg@10", "mrr"), baseline="SASRec")
-    quality = make_sections(build_report(suite, Results(root), options))[0]
+    quality = section_of(build_report(suite, Results(root), options), "quality")
     assert quality.columns == ("Model", "NDCG@10", "Δ % SASRec", "MRR", "Δ % SASRec")
     row = next(row for row in quality.tables[0].rows if row[0].text == "LARES")
     reference = next(row for row in quality.tables[0].rows if row[0].text == "SASRec")
@@ -82,7 +78,7 @@ def test_baseline_puts_percentages_behind_every_metric(root: Path, suite: SuiteR
 
 def test_comparison_rows_show_the_numbers_of_the_test(report: Report) -> None:
     comparison = report.comparisons[1]
-    row = cells(make_sections(report)[1], comparison.baseline)
+    row = cells(section_of(report, "comparison"), comparison.baseline)
     assert row["verdict"].text == comparison.verdict
     assert row["Δ"].text == f"{comparison.contrast.difference:+.4f}".replace("-", "−")
     assert row["detectable"].text == f"{comparison.minimum_detectable:.4f}"
@@ -91,7 +87,7 @@ def test_comparison_rows_show_the_numbers_of_the_test(report: Report) -> None:
 
 
 def test_depths_mark_the_reported_and_the_chosen_one(report: Report) -> None:
-    depth = make_sections(report)[3]
+    depth = section_of(report, "depth")
     assert depth.columns[:6] == ("Model", "depth 0", "depth 1", "depth 2", "depth 4", "depth 8")
     row = cells(depth, "LARES")
     assert "*" in row["depth 4"].marks
@@ -99,15 +95,15 @@ def test_depths_mark_the_reported_and_the_chosen_one(report: Report) -> None:
 
 
 def test_costs_stand_beside_quality(report: Report) -> None:
-    row = cells(make_sections(report)[2], "LARES")
+    row = cells(section_of(report, "cost"), "LARES")
     assert (row["stages"].text, row["steps"].text, row["weights"].text) == ("spt + rpt", "680", "123 k")
-    assert row["NDCG@10"].text == cells(make_sections(report)[0], "LARES")["NDCG@10"].text
+    assert row["NDCG@10"].text == cells(section_of(report, "quality"), "LARES")["NDCG@10"].text
 
 
 def test_what_is_not_counted_is_no_zero(report: Report) -> None:
-    row = cells(make_sections(report)[2], "Popularity")
+    row = cells(section_of(report, "cost"), "Popularity")
     assert (row["weights"].text, row["FLOPs/user"].text, row["memory"].text) == ("–", "–", "300 MB")
-    assert "no product of matrices" in " ".join(make_sections(report)[2].notes)
+    assert "no product of matrices" in " ".join(section_of(report, "cost").notes)
 
 
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:

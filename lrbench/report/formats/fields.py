@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.findings import Comparison, DepthFinding, Variance
+from lrbench.report.findings import Comparison, DepthFinding, GroupFinding, Variance
 from lrbench.report.provenance import Provenance
 from lrbench.report.report import Cost
 from lrbench.stats.contrast import Contrast
@@ -13,6 +13,7 @@ __all__ = [
     "contrast_fields",
     "cost_fields",
     "depth_fields",
+    "group_fields",
     "provenance_fields",
     "variance_fields",
 ]
@@ -26,6 +27,8 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
         "metric": comparison.metric,
         "proposed": comparison.proposed,
         "baseline": comparison.baseline,
+        "proposed_mean": comparison.proposed_mean,
+        "baseline_mean": comparison.baseline_mean,
         **contrast_fields(comparison.contrast),
         "p_holm" if comparison.confirmatory else "p_bh": comparison.p_adjusted,
         "family": comparison.family or None,
@@ -70,6 +73,27 @@ def depth_fields(finding: DepthFinding) -> dict[str, Any]:
         "contrasts": [
             {"depth": found.depth, "reference": found.reference, **contrast_fields(found.contrast)}
             for found in finding.contrasts
+        ],
+    }
+
+
+def group_fields(finding: GroupFinding) -> dict[str, Any]:
+    """A difference by groups of users."""
+    return {
+        "dataset": finding.dataset,
+        "proposed": finding.proposed,
+        "baseline": finding.baseline,
+        "trait": finding.trait,
+        "interaction_p": finding.interaction_p,
+        "groups": [
+            {
+                "low": group.low,
+                "high": group.high,
+                "n_users": group.n_users,
+                **contrast_fields(group.contrast),
+                "p_bh": group.p_adjusted,
+            }
+            for group in finding.groups
         ],
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from lrbench.report.formats.fields import (
     comparison_fields,
     depth_fields,
+    group_fields,
     provenance_fields,
     variance_fields,
 )
@@ -55,6 +56,8 @@ class Json:
                 for comparison in report.comparisons
                 if comparison.variance is not None
             ],
+            "answer": [asdict(answer) for answer in report.answers],
+            "groups": [group_fields(finding) for finding in report.groups],
             "across": [asdict(found) for found in report.across],
             "margin": report.margin,
             "interim": report.interim,

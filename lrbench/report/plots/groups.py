@@ -7,15 +7,14 @@ axis says which values each holds and how many users.
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import PreparedDataset
-from lrbench.data.splitting import split
 from lrbench.errors import CheckError
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import label_left, legend_below, line_style, panels
+from lrbench.report.user_groups import user_traits
+from lrbench.stats.groups import quartiles as group_numbers
 from lrbench.store.frames import aligned_ranks
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 from lrbench.arrays import Int64s
 
-__all__ = ["draw", "quartiles", "user_traits"]
+__all__ = ["draw", "quartiles"]
 
 
 def draw(source: "PlotSource") -> "Figure":
@@ -53,37 +52,9 @@ def draw(source: "PlotSource") -> "Figure":
     return figure
 
 
-def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) -> tuple[Int64s, Int64s]:
-    """Return the length of a target's history, and in how many training rows its item occurs, (users,).
-
-    Both are means where users have several targets. ``users`` are raw ids, each once.
-    """
-    parts = split(dataset.sequences, protocol)
-    test, train = parts.test, parts.train
-    popularity = np.bincount(train.items[train.interactions], minlength=train.n_items)
-    known = pl.DataFrame(
-        {
-            "user": dataset.user_ids.gather(test.users),
-            "length": test.stops - test.starts,
-            "popularity": popularity[test.targets],
-        }
-    )
-    means = (
-        known.group_by("user", maintain_order=True).mean().cast({"length": pl.Int64, "popularity": pl.Int64})
-    )
-    traits = pl.DataFrame({"user": users}).join(means, on="user", how="left", maintain_order="left")
-    if strangers := traits["length"].null_count():
-        raise CheckError(
-            f"{strangers} users of the stored ranks are not in the prepared {dataset.record.name}.",
-            "The trials were run on other data: run the suite again.",
-        )
-    return traits["length"].to_numpy(), traits["popularity"].to_numpy()
-
-
 def quartiles(values: Int64s) -> tuple[Int64s, list[str]]:
     """Return the group of each value, (users,), and the groups' names; equal values share a group."""
-    edges = np.quantile(values, [0.25, 0.5, 0.75], method="lower")
-    groups = np.unique(np.searchsorted(edges, values), return_inverse=True)[1]
+    groups = group_numbers(values)
     names = []
     for group in range(groups.max() + 1):
         inside = values[groups == group]

@@ -7,9 +7,11 @@ from lrbench.errors import RequestError, did_you_mean
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables.across import across_section
+from lrbench.report.tables.answer import answer_section
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_contrast_section, depth_section
+from lrbench.report.tables.groups import groups_section
 from lrbench.report.tables.provenance import made_by, provenance_section
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
@@ -20,10 +22,12 @@ from lrbench.report.tables.uncertainty import uncertainty_section
 __all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "made_by", "make_sections"]
 
 SECTIONS: dict[str, Callable[[Report], Section]] = {
+    "answer": answer_section,
     "quality": quality_section,
     "published": published_section,
     "comparison": comparison_section,
     "reasoning": reasoning_section,
+    "groups": groups_section,
     "across": across_section,
     "uncertainty": uncertainty_section,
     "cost": cost_section,

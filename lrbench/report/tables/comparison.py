@@ -83,7 +83,8 @@ def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
 def _equal_within(comparison: Comparison, share: float) -> str:
     """The smallest margin that these runs show, in per cent of the other row as the declared one is."""
     margin = comparison.equivalence.margin
-    if not comparison.contrast.testable or margin == 0:
+    decided = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
+    if decided or not comparison.contrast.testable or margin == 0:
         return UNKNOWN
     return f"{100 * share * comparison.equivalence.shown / margin:.1f} %"
 

@@ -2,7 +2,7 @@
 
 from lrbench.config.controls import Control
 from lrbench.report.families import REASONING
-from lrbench.report.findings import Comparison, Verdict
+from lrbench.report.findings import Comparison
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.comparison import shown_comparisons, verdict_text
@@ -18,16 +18,6 @@ REMOVES: dict[Control, str] = {
     "noise-only": "the content of the steps",
 }
 """What each control takes out of the recipe."""
-
-GAIN = {
-    Verdict.BETTER: "stays",
-    Verdict.WORSE: "reverses",
-    Verdict.EQUIVALENT: "vanishes",
-    Verdict.INCONCLUSIVE: "is not shown",
-    Verdict.OUT_OF_REACH: "is not shown",
-    Verdict.NOT_TESTABLE: "cannot be tested",
-}
-"""What becomes of the label's gain where the control stands in its place."""
 
 INDENT = "\u00a0\u00a0"
 NOTES = (
@@ -46,15 +36,16 @@ def reasoning_section(report: Report) -> Section:
     tables = tuple(
         Table(
             f"{label} and its controls on {dataset}{interim}",
-            (_own(report, dataset, label), *(_row(report, comparison) for comparison in comparisons)),
+            (_own(report, comparisons[0]), *(_row(report, comparison) for comparison in comparisons)),
         )
         for (dataset, label), comparisons in groups.items()
     )
     return Section(f"Reasoning{interim}", columns, tables, NOTES)
 
 
-def _own(report: Report, dataset: str, label: str) -> tuple[Cell, ...]:
-    return (Cell(label), Cell(""), Cell(_value(report, dataset, label)), *[Cell("")] * 5)
+def _own(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
+    value = plain(comparison.proposed_mean, report.digits)
+    return (Cell(comparison.proposed), Cell(""), Cell(value), *[Cell("")] * 5)
 
 
 def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
@@ -62,17 +53,11 @@ def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
     texts = (
         f"{INDENT}{record.control.replace('-', ' ')}",
         REMOVES[record.control],
-        _value(report, comparison.dataset, comparison.baseline),
+        plain(comparison.baseline_mean, report.digits),
         signed(contrast.difference, report.digits),
         interval(*contrast.interval(), report.digits) or UNKNOWN,
         p_value(comparison.p_adjusted),
         verdict_text(comparison.verdict),
-        GAIN[comparison.verdict],
+        comparison.verdict.gain,
     )
     return tuple(Cell(text) for text in texts)
-
-
-def _value(report: Report, dataset: str, label: str) -> str:
-    means = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == report.primary_metric}
-    mean = means.get((dataset, label))
-    return UNKNOWN if mean is None else plain(mean, report.digits)

@@ -2,46 +2,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 from matplotlib.figure import Figure
-from synthetic_results import QUICKSTART, USERS, Made, make_suite
+from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared
 
-from lrbench.config.protocol import PROTOCOLS, Filters
-from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
-from lrbench.data.sequences import Sequences
 from lrbench.errors import CheckError, RequestError
 from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import cliques
-from lrbench.report.plots.groups import quartiles, user_traits
+from lrbench.report.plots.groups import quartiles
 from lrbench.report.plots.pareto import front
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
-
-
-def prepared(name: str, fingerprint: str = "f00d") -> PreparedDataset:
-    """Users of the made-up trials with histories of 2 to 21 interactions, mostly of popular items."""
-    generator = np.random.default_rng(0)
-    lengths = 3 + np.arange(USERS) % 20
-    items = generator.zipf(1.5, lengths.sum()) % 500
-    record = DatasetRecord(
-        own_clocks=False,
-        name=name,
-        edition="made here",
-        source="made here",
-        source_sha256="",
-        verified=True,
-        filters=Filters(),
-        counts=(StepCounts(step="raw", users=USERS, items=500, interactions=int(lengths.sum())),),
-        fingerprint=fingerprint,
-    )
-    return PreparedDataset(
-        record=record,
-        sequences=Sequences(items.astype(np.int32), np.concatenate([[0], lengths.cumsum()]), None, 500),
-        user_ids=pl.Series([f"u{user}" for user in reversed(range(USERS))]),
-        item_ids=pl.Series([f"i{item}" for item in range(500)]),
-        titles=pl.Series([None] * 500, dtype=pl.String),
-    )
 
 
 def source_of(suite: SuiteRecord, root: Path) -> PlotSource:
@@ -141,20 +112,6 @@ def test_quartiles_keep_equal_values_together() -> None:
     groups, names = quartiles(np.array([2, 2, 2, 2, 3, 4, 5, 9]))
     assert groups.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
     assert names == ["2\n(4)", "3–4\n(2)", "5–9\n(2)"]
-
-
-def test_user_traits_by_hand() -> None:
-    # a: 0 1 | 2 | 0, b: 0 0 | 1 | 1; trained on 0 1 and 0 0, so item 0 occurs 3 times and item 1 once.
-    dataset = prepared("x")
-    sequences = Sequences(np.array([0, 1, 2, 0, 0, 0, 1, 1], np.int32), np.array([0, 4, 8]), None, 3)
-    small = PreparedDataset(
-        dataset.record, sequences, pl.Series(["a", "b"]), pl.Series(["x", "y", "z"]), dataset.titles
-    )
-    lengths, popularity = user_traits(small, PROTOCOLS["loo-50"], pl.Series(["b", "a"]))
-    assert lengths.tolist() == [3, 3]
-    assert popularity.tolist() == [1, 3]
-    with pytest.raises(CheckError, match="1 users of the stored ranks"):
-        user_traits(small, PROTOCOLS["loo-50"], pl.Series(["b", "c"]))
 
 
 def test_groups_show_the_mean_of_their_users(suite: SuiteRecord, root: Path) -> None:

@@ -1,0 +1,92 @@
+"""Is it better? The proposed label against the strongest system of another model."""
+
+from lrbench.report.answers.wording import common_verdict, difference, p_text, per_dataset
+from lrbench.report.families import SYSTEMS
+from lrbench.report.findings import Answer, Comparison, Verdict
+from lrbench.report.numbers import metric_title, plain
+from lrbench.report.report import Report
+
+__all__ = ["is_it_better"]
+
+LEADS = {
+    Verdict.BETTER: "yes.",
+    Verdict.WORSE: "no, it is worse.",
+    Verdict.EQUIVALENT: "no, the two are equivalent.",
+    Verdict.INCONCLUSIVE: "not shown.",
+    Verdict.OUT_OF_REACH: "not shown.",
+    Verdict.NOT_TESTABLE: "not testable.",
+}
+
+
+def is_it_better(report: Report, label: str) -> Answer:
+    """Answer from the comparison with the reference of every dataset."""
+    texts, verdicts = [], []
+    for reference in report.references:
+        if reference.proposed != label:
+            continue
+        comparison = report.find_comparison(reference, SYSTEMS)
+        if comparison is None:
+            texts.append((reference.dataset, f"{reference.baseline} is in no declared comparison."))
+            verdicts.append("not declared")
+            continue
+        texts.append((reference.dataset, _sentence(report, comparison)))
+        verdicts.append(str(comparison.verdict))
+    if not texts:
+        return Answer("better", "Better?", label, "There is no other system to compare with.", "no baseline")
+    interim = "Interim, trials are missing: " if report.interim else ""
+    return Answer("better", "Better?", label, interim + per_dataset(report, texts), common_verdict(verdicts))
+
+
+def _sentence(report: Report, comparison: Comparison) -> str:
+    dataset, metric = comparison.dataset, metric_title(comparison.metric)
+    ours, theirs = (
+        plain(mean, report.digits) for mean in (comparison.proposed_mean, comparison.baseline_mean)
+    )
+    scores = f"{comparison.proposed} scores {ours} {metric}, {comparison.baseline} {theirs}"
+    lead = LEADS[comparison.verdict]
+    if comparison.verdict is Verdict.NOT_TESTABLE:
+        return f"{lead} {scores}: {comparison.contrast.reason}.{_synthetic(report, dataset)}"
+    result = (
+        f"{difference(report, comparison.contrast)}, {p_text(comparison.p_adjusted)} "
+        f"(Holm over {comparison.family_size})"
+    )
+    return (
+        f"{lead} {scores}: {result}.{_equivalence(report, comparison)}{_others(report, comparison)}"
+        f"{_synthetic(report, dataset)}"
+    )
+
+
+def _equivalence(report: Report, comparison: Comparison) -> str:
+    """What the margin says, where neither is better."""
+    margin = f"{100 * report.margin:g} %"
+    if comparison.verdict is Verdict.EQUIVALENT:
+        return f" The 90 % interval lies within ± {margin} of {comparison.baseline}."
+    if comparison.verdict is Verdict.OUT_OF_REACH:
+        shown = report.margin * comparison.equivalence.shown / comparison.equivalence.margin
+        return f" Equal within ± {margin} cannot be shown with these runs, only within ± {100 * shown:.1f} %."
+    return ""
+
+
+def _others(report: Report, comparison: Comparison) -> str:
+    """How the label fares against the other systems, in one sentence."""
+    others = [
+        other
+        for other in report.comparisons
+        if (other.family, other.dataset, other.proposed) == (SYSTEMS, comparison.dataset, comparison.proposed)
+        and other.baseline != comparison.baseline
+        and (other.dataset, other.baseline) not in report.twins
+    ]
+    if not others:
+        return ""
+    better = sum(other.verdict is Verdict.BETTER for other in others)
+    worse = sum(other.verdict is Verdict.WORSE for other in others)
+    rest = len(others) - better - worse
+    parts = [f"better than {better}", f"worse than {worse}", f"undecided against {rest}"]
+    counts = [part for part, count in zip(parts, (better, worse, rest), strict=True) if count]
+    rows = "row" if len(others) == 1 else "rows"
+    return f" Of the {len(others)} other {rows} it is {', '.join(counts)}."
+
+
+def _synthetic(report: Report, dataset: str) -> str:
+    synthetic = {note.summary.name for note in report.datasets if note.summary.synthetic}
+    return " These are synthetic data." if dataset in synthetic else ""

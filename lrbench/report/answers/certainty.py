@@ -1,0 +1,77 @@
+"""How sure? Seeds, what would have been missed, and what stands in the way of belief."""
+
+from collections.abc import Iterator
+
+from lrbench.report.families import SYSTEMS
+from lrbench.report.findings import WORTH_FINDING, Answer, Comparison
+from lrbench.report.numbers import plain
+from lrbench.report.report import Report
+from lrbench.report.warnings import WarningKind
+from lrbench.wording import counted
+
+__all__ = ["how_sure"]
+
+
+def how_sure(report: Report, label: str) -> Answer:
+    """Answer from the power of the comparisons and the gravest warnings."""
+    sentences = [*_power(report, label), *_missing(report), *_caps(report), *_history(report)]
+    return Answer("certainty", "How sure?", label, " ".join(sentences), _verdict(report, label))
+
+
+def _comparisons(report: Report, label: str) -> list[Comparison]:
+    found = (
+        report.find_comparison(reference, SYSTEMS)
+        for reference in report.references
+        if reference.proposed == label
+    )
+    return [comparison for comparison in found if comparison is not None and comparison.contrast.testable]
+
+
+def _power(report: Report, label: str) -> Iterator[str]:
+    seeds = min((row.n_seeds for row in report.rows if row.label == label), default=0)
+    comparisons = _comparisons(report, label)
+    if not comparisons:
+        yield f"{counted(seeds, 'seed')}: nothing can be said about training luck. Run at least 3, better 5."
+        return
+    values = sorted(comparison.minimum_detectable for comparison in comparisons)
+    span = plain(values[0]) if len(values) == 1 else f"{plain(values[0])} to {plain(values[-1])}"
+    yield f"{counted(seeds, 'seed')}: true differences below about {span} would usually be missed."
+    plans = [comparison.variance.seeds_to_find for comparison in comparisons if comparison.variance]
+    worth = f"{100 * WORTH_FINDING:g} %"
+    known = [plan for plan in plans if plan is not None]
+    if len(known) < len(plans):
+        yield f"A difference of {worth} takes more users to find, whatever the seeds."
+    elif known and max(known) > seeds:
+        yield f"A difference of {worth} takes about {max(known)} seeds to find."
+
+
+def _missing(report: Report) -> Iterator[str]:
+    if report.interim:
+        yield "Trials are missing, so all of this is interim."
+
+
+def _caps(report: Report) -> Iterator[str]:
+    capped = {w.label for w in report.warnings if w.kind is WarningKind.EPOCH_CAP}
+    trained = {cost.label for cost in report.costs if cost.parameters}
+    if not capped:
+        return
+    who = f"All {len(trained)}" if capped >= trained else f"{len(capped)} of {len(trained)}"
+    rows = "trained row" if len(trained) == 1 else "trained rows"
+    yield f"{who} {rows} ended at the epoch cap: train longer before you believe any of this."
+
+
+def _history(report: Report) -> Iterator[str]:
+    if any(claim.time is not None and claim.finished for claim in report.declarations[1:]):
+        yield "The declaration was changed after results existed."
+    now = min((row.n_seeds for row in report.rows if not row.deterministic), default=0)
+    if any(3 <= look.seeds < now for look in report.looks):
+        yield "Seeds were added after a look, which raises the false positives."
+
+
+def _verdict(report: Report, label: str) -> str:
+    if report.interim:
+        return "interim"
+    if not _comparisons(report, label):
+        return "too few seeds"
+    capped = any(warning.kind is WarningKind.EPOCH_CAP for warning in report.warnings)
+    return "undertrained" if capped else "as declared"

@@ -1,0 +1,62 @@
+"""At what cost? Operations per user and training time, as multiples of the reference's."""
+
+import math
+
+from lrbench.report.answers.wording import common_verdict, per_dataset
+from lrbench.report.findings import Answer, Reference
+from lrbench.report.numbers import amount
+from lrbench.report.report import Cost, Report
+from lrbench.wording import duration
+
+__all__ = ["at_what_cost"]
+
+
+def at_what_cost(report: Report, label: str) -> Answer:
+    """Answer from the costs of the label and its reference on every dataset."""
+    title = "At what cost?"
+    costs = {(cost.dataset, cost.label): cost for cost in report.costs}
+    texts, verdicts = [], []
+    for reference in report.references:
+        if reference.proposed == label:
+            ours = costs[reference.dataset, label]
+            theirs = costs[reference.dataset, reference.baseline]
+            texts.append((reference.dataset, _sentence(reference, ours, theirs)))
+            verdicts.append("dearer" if _ratio(ours, theirs) > 1 else "not dearer")
+    if not texts:
+        own = next((cost for cost in report.costs if cost.label == label), None)
+        text = "" if own is None else f"{amount(own.flops_per_user)} operations per user."
+        return Answer(
+            "cost", title, label, f"There is no other system to compare with. {text}".strip(), "alone"
+        )
+    return Answer("cost", title, label, per_dataset(report, texts) + _times(report), common_verdict(verdicts))
+
+
+def _ratio(ours: Cost, theirs: Cost) -> float:
+    """Operations per user over those of the reference; infinite where it takes none."""
+    return ours.flops_per_user / theirs.flops_per_user if theirs.flops_per_user > 0 else math.inf
+
+
+def _sentence(reference: Reference, ours: Cost, theirs: Cost) -> str:
+    training = f"{duration(ours.train_seconds)} of training"
+    if theirs.train_seconds >= 1:
+        times = ours.train_seconds / theirs.train_seconds
+        training = f"{_times_as(times)} its training time ({duration(ours.train_seconds)})"
+    if math.isinf(_ratio(ours, theirs)):
+        return (
+            f"{amount(ours.flops_per_user)} operations per user, where {reference.baseline} has "
+            f"none, and {training}."
+        )
+    ratio = _times_as(_ratio(ours, theirs))
+    return f"{ratio} the operations per user of {reference.baseline} and {training}."
+
+
+def _times_as(ratio: float) -> str:
+    return f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:,.0f} ×"
+
+
+def _times(report: Report) -> str:
+    """Say where times are no fair comparison."""
+    unlike = {"DIFFERENT_DEVICES", "DIFFERENT_THREADS"}
+    if any(warning.kind.name in unlike for warning in report.warnings):
+        return " Trials ran on unlike machines: do not compare times."
+    return ""

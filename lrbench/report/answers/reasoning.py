@@ -1,0 +1,62 @@
+"""Is it the reasoning? The proposed label against its own controls."""
+
+from lrbench.report.answers.wording import common_verdict, p_text, per_dataset
+from lrbench.report.families import REASONING
+from lrbench.report.findings import Answer, Comparison, Verdict
+from lrbench.report.numbers import signed
+from lrbench.report.report import Report
+from lrbench.wording import listed
+
+__all__ = ["is_it_reasoning"]
+
+
+def is_it_reasoning(report: Report, label: str) -> Answer:
+    """Answer from the verdicts on the controls of every dataset."""
+    title = "The reasoning?"
+    comparisons = [c for c in report.comparisons if (c.family, c.proposed) == (REASONING, label)]
+    if not comparisons:
+        own = any(record.of == label for record in report.controls.values())
+        text = (
+            "Its controls have no finished trials yet."
+            if own
+            else f'Unknown: this suite has no controls. Add controls = "all" to the row {label}.'
+        )
+        return Answer("reasoning", title, label, text, "unfinished" if own else "no controls")
+    texts, verdicts = [], []
+    for dataset in dict.fromkeys(comparison.dataset for comparison in comparisons):
+        here = [comparison for comparison in comparisons if comparison.dataset == dataset]
+        texts.append((dataset, _sentence(report, here)))
+        verdicts.append(_verdict(here))
+    interim = "Interim: " if report.interim else ""
+    return Answer("reasoning", title, label, interim + per_dataset(report, texts), common_verdict(verdicts))
+
+
+def _sentence(report: Report, comparisons: list[Comparison]) -> str:
+    """``the gain stays against no reasoning (+0.0063, p = 0.01), it is not shown against …``."""
+    leads = {"stays in full": "yes.", "stays in part": "in part.", "not shown": "not shown."}
+    parts = []
+    for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):
+        named = [
+            f"{_kind(report, c)} ({signed(c.contrast.difference, report.digits)}, {p_text(c.p_adjusted)})"
+            if c.contrast.testable
+            else _kind(report, c)
+            for c in comparisons
+            if c.verdict.gain == gain
+        ]
+        parts.append(f"the gain {gain} against {listed(named)}")
+    lead = leads.get(_verdict(comparisons), "not testable.")
+    size = comparisons[0].family_size
+    return f"{lead} {'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}. Holm over {size}."
+
+
+def _kind(report: Report, comparison: Comparison) -> str:
+    return report.controls[comparison.baseline].control.replace("-", " ")
+
+
+def _verdict(comparisons: list[Comparison]) -> str:
+    if not any(comparison.contrast.testable for comparison in comparisons):
+        return "not testable"
+    better = sum(comparison.verdict is Verdict.BETTER for comparison in comparisons)
+    if better == len(comparisons):
+        return "stays in full"
+    return "stays in part" if better else "not shown"

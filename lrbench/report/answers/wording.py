@@ -1,0 +1,43 @@
+"""Pieces that several answers share."""
+
+from collections.abc import Sequence
+
+from lrbench.report.numbers import interval, p_value, signed
+from lrbench.report.report import Report
+from lrbench.stats.contrast import Contrast
+
+__all__ = ["capitalised", "common_verdict", "difference", "found", "p_text", "per_dataset"]
+
+
+def capitalised(text: str) -> str:
+    """Begin a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def difference(report: Report, contrast: Contrast) -> str:
+    """``−0.0350 [−0.0437, −0.0263]``."""
+    low_high = interval(*contrast.interval(), report.digits)
+    return f"{signed(contrast.difference, report.digits)} {low_high}".rstrip()
+
+
+def p_text(p: float) -> str:
+    """``p = 0.148``, ``p < 0.001``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:
+    """Join sentences about datasets; with one dataset its name is left out."""
+    if len(report.datasets) == 1:
+        return " ".join(capitalised(text) for _, text in texts)
+    return " ".join(f"{dataset}: {text}" for dataset, text in texts)
+
+
+def common_verdict(verdicts: Sequence[str]) -> str:
+    """The verdict that all share, or "mixed"."""
+    return verdicts[0] if len(set(verdicts)) == 1 else "mixed"
+
+
+def found(p: float, level: float = 0.05) -> bool:
+    """Whether a p-value is known and within the level."""
+    return p <= level

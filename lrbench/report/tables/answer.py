@@ -1,0 +1,17 @@
+"""The answers in words, as paragraphs."""
+
+from lrbench.report.report import Report
+from lrbench.report.tables.table import Paragraph, Section
+
+__all__ = ["answer_section"]
+
+
+def answer_section(report: Report) -> Section:
+    """One paragraph for each question; with several proposed labels each names its own."""
+    several = len({answer.proposed for answer in report.answers}) > 1
+    paragraphs = []
+    for number, answer in enumerate(report.answers):
+        place = number % 6 + 1 if answer.proposed else 1
+        title = f"{place} {answer.title}"
+        paragraphs.append(Paragraph(f"{answer.proposed}, {title}" if several else title, answer.text))
+    return Section("Answer", (), (), (), paragraphs=tuple(paragraphs))

@@ -1,0 +1,50 @@
+"""For whom: the difference from the reference within quartiles of users, one table per dataset and label."""
+
+from lrbench.report.findings import GroupDifference, GroupFinding
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, signed
+from lrbench.report.report import Report
+from lrbench.report.tables.table import Cell, Section, Table
+
+__all__ = ["groups_section"]
+
+COLUMNS = ("Users by", "range", "users", "Δ", "95 % interval", "p (BH)")
+NOTES = (
+    "Exploratory: the groups were not declared. Intervals are those of the crossed test, each "
+    "by itself; p is adjusted after Benjamini and Hochberg over the groups of a dataset.",
+    "The last row of a trait tests whether the difference is the same in all groups: the smallest p of one "
+    "group against the rest, times the number of groups.",
+)
+
+
+def groups_section(report: Report) -> Section:
+    """Tabulate groups of users."""
+    metric = metric_title(report.primary_metric)
+    tables = []
+    for key in dict.fromkeys((f.dataset, f.proposed, f.baseline) for f in report.groups):
+        dataset, proposed, baseline = key
+        rows = [
+            row
+            for finding in report.groups
+            if (finding.dataset, finding.proposed, finding.baseline) == key
+            for row in _rows(report, finding)
+        ]
+        tables.append(Table(f"{proposed} − {baseline} on {dataset}, {metric}", tuple(rows)))
+    return Section("Groups of users", COLUMNS, tuple(tables), NOTES)
+
+
+def _rows(report: Report, finding: GroupFinding) -> list[tuple[Cell, ...]]:
+    rows = [_row(report, finding.trait, group) for group in finding.groups]
+    texts = (finding.trait, "same in all?", "", "", "", p_value(finding.interaction_p))
+    return [*rows, tuple(Cell(text) for text in texts)]
+
+
+def _row(report: Report, trait: str, group: GroupDifference) -> tuple[Cell, ...]:
+    texts = (
+        trait,
+        f"{group.low:,}–{group.high:,}",
+        f"{group.n_users:,}",
+        signed(group.contrast.difference, report.digits),
+        interval(*group.contrast.interval(), report.digits) or UNKNOWN,
+        p_value(group.p_adjusted),
+    )
+    return tuple(Cell(text) for text in texts)

@@ -1,0 +1,130 @@
+"""For whom? A difference within groups of users: quartiles of history length and of popularity.
+
+Users with the same value stay in one group. All of this is exploratory: groups were not declared, p-values
+are adjusted after Benjamini and Hochberg within a dataset, and a group that stands out is a question for the
+next experiment.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from lrbench.arrays import Int64s
+from lrbench.config.protocol import Protocol
+from lrbench.data.dataset import PreparedDataset
+from lrbench.data.splitting import split
+from lrbench.errors import CheckError
+from lrbench.report.findings import GroupDifference, GroupFinding, Reference
+from lrbench.report.label_metrics import Measured
+from lrbench.report.pairs import Pair
+from lrbench.stats.groups import group_contrasts, interaction_p, quartiles
+from lrbench.stats.multiplicity import benjamini_hochberg
+from lrbench.store.frames import aligned_ranks
+
+__all__ = ["TRAITS", "FindPrepared", "find_user_groups", "user_traits"]
+
+FindPrepared = Callable[[str], PreparedDataset | None]
+"""From a dataset's name to its prepared form, or none where it is not on this machine."""
+
+TRAITS = ("history length", "popularity of the target")
+"""What users are grouped by, in the order of :func:`user_traits`."""
+
+
+def find_user_groups(
+    measured: Sequence[Measured],
+    references: Sequence[Reference],
+    metric: str,
+    masked: bool,
+    prepared: FindPrepared,
+) -> tuple[list[GroupFinding], dict[str, str]]:
+    """Compare every proposed label with its reference within groups of users.
+
+    Args:
+        measured: labels with their metrics.
+        references: whom each proposed label is compared with on each dataset.
+        metric: the metric.
+        masked: whether items of the history are left out of the ranks.
+        prepared: gives the prepared datasets, which know histories and popularity.
+
+    Returns:
+        What was found, and for each dataset without groups the reason.
+    """
+    by_name = {(entry.dataset, entry.label): entry for entry in measured}
+    found: list[GroupFinding] = []
+    lacking = {}
+    for dataset in dict.fromkeys(reference.dataset for reference in references):
+        entry = next(entry for entry in measured if entry.dataset == dataset)
+        record, data = entry.trials[0].record, prepared(dataset)
+        if data is None or data.record.fingerprint != record.dataset.fingerprint:
+            lacking[dataset] = "absent" if data is None else "different"
+            continue
+        users = aligned_ranks(entry.trials[:1], masked).users
+        traits = dict(zip(TRAITS, user_traits(data, record.protocol, users), strict=True))
+        for reference in (each for each in references if each.dataset == dataset):
+            pair = Pair(by_name[dataset, reference.proposed], by_name[dataset, reference.baseline])
+            found += [_finding(reference, pair, metric, trait, values) for trait, values in traits.items()]
+    return list(_adjusted(found)), lacking
+
+
+def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) -> tuple[Int64s, Int64s]:
+    """Return the length of a target's history, and in how many training rows its item occurs, (users,).
+
+    Both are means where users have several targets. ``users`` are raw ids, each once.
+
+    Raises:
+        CheckError: a user is not in the dataset.
+    """
+    parts = split(dataset.sequences, protocol)
+    test, train = parts.test, parts.train
+    popularity = np.bincount(train.items[train.interactions], minlength=train.n_items)
+    known = pl.DataFrame(
+        {
+            "user": dataset.user_ids.gather(test.users),
+            "length": test.stops - test.starts,
+            "popularity": popularity[test.targets],
+        }
+    )
+    means = (
+        known.group_by("user", maintain_order=True).mean().cast({"length": pl.Int64, "popularity": pl.Int64})
+    )
+    traits = pl.DataFrame({"user": users}).join(means, on="user", how="left", maintain_order="left")
+    if strangers := traits["length"].null_count():
+        raise CheckError(
+            f"{strangers} users of the stored ranks are not in the prepared {dataset.record.name}.",
+            "The trials were run on other data: run the suite again.",
+        )
+    return traits["length"].to_numpy(), traits["popularity"].to_numpy()
+
+
+def _finding(reference: Reference, pair: Pair, metric: str, trait: str, values: Int64s) -> GroupFinding:
+    groups, sides = quartiles(values), pair.sides(metric)
+    differences = []
+    for group, contrast in enumerate(group_contrasts(*sides, groups, pair.paired)):
+        inside = values[groups == group]
+        differences.append(
+            GroupDifference(int(inside.min()), int(inside.max()), len(inside), contrast, math.nan)
+        )
+    return GroupFinding(
+        dataset=reference.dataset,
+        proposed=reference.proposed,
+        baseline=reference.baseline,
+        trait=trait,
+        interaction_p=interaction_p(*sides, groups, pair.paired),
+        groups=tuple(differences),
+    )
+
+
+def _adjusted(findings: Sequence[GroupFinding]) -> Iterator[GroupFinding]:
+    """Adjust the p-values of all groups of a dataset together."""
+    for dataset in dict.fromkeys(finding.dataset for finding in findings):
+        here = [finding for finding in findings if finding.dataset == dataset]
+        p_values = [g.contrast.p for finding in here for g in finding.groups if g.contrast.testable]
+        adjusted = iter(benjamini_hochberg(p_values).tolist())
+        for finding in here:
+            groups = tuple(
+                replace(g, p_adjusted=next(adjusted)) if g.contrast.testable else g for g in finding.groups
+            )
+            yield replace(finding, groups=groups)

@@ -1,0 +1,213 @@
+"""Each verdict and each lack has a sentence of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.report.build import build_report
+from lrbench.report.findings import Verdict
+from lrbench.report.layout import Layout
+from lrbench.report.report import Report
+from lrbench.report.tables import make_sections
+from lrbench.store.layout import Results
+from lrbench.store.suites import ControlRecord
+
+SYSTEMS = (Made("SASRec", 1.0), Made("LARES", 1.7, "lares", depth=4, depths=(0, 1, 2, 4, 8)))
+QUESTIONS = ["better", "reasoning", "depth", "users", "cost", "certainty"]
+
+
+def answered(root: Path, *models: Made, **options: Any) -> Report:
+    options = {"proposed": ["LARES"], **options}
+    return build_report(make_suite(root, models or SYSTEMS, **options), Results(root))
+
+
+def text(report: Report, question: str) -> str:
+    return next(answer.text for answer in report.answers if answer.question == question)
+
+
+def verdict(report: Report, question: str) -> str:
+    return next(answer.verdict for answer in report.answers if answer.question == question)
+
+
+def test_the_questions_in_their_order(tmp_path: Path) -> None:
+    report = answered(tmp_path)
+    assert [answer.question for answer in report.answers] == QUESTIONS
+    (section,) = make_sections(report, Layout(tables=("answer",)))
+    assert [p.title for p in section.paragraphs] == [
+        "1 Better?",
+        "2 The reasoning?",
+        "3 Which depth?",
+        "4 For whom?",
+        "5 At what cost?",
+        "6 How sure?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("skill", "begins", "verdict_word"),
+    [(2.2, "Yes. LARES scores 0.", "better"), (0.0, "No, it is worse. LARES scores 0.", "worse")],
+)
+def test_better_and_worse_name_scores_interval_and_family(
+    tmp_path: Path, skill: float, begins: str, verdict_word: str
+) -> None:
+    report = answered(tmp_path, Made("SASRec", 1.0), Made("LARES", skill, "lares"))
+    said = text(report, "better")
+    assert said.startswith(begins)
+    assert "p < 0.001 (Holm over 1)." in said
+    assert said.endswith("These are synthetic data.")
+    assert verdict(report, "better") == verdict_word
+
+
+def test_not_shown_says_what_equality_these_runs_would_show(tmp_path: Path) -> None:
+    report = answered(tmp_path, Made("SASRec", 1.0), Made("LARES", 1.0, "lares"))
+    said = text(report, "better")
+    assert said.startswith("Not shown. ")
+    assert "Equal within ± 2 % cannot be shown with these runs, only within ± " in said
+
+
+def test_equivalent_is_no_winner(tmp_path: Path) -> None:
+    models = (Made("SASRec", 1.0, luck=0, match=0), Made("LARES", 1.0, "lares", luck=0, match=0))
+    report = answered(tmp_path, *models, margin=0.3, seeds=range(1, 7))
+    assert text(report, "better").startswith("No, the two are equivalent.")
+    assert "The 90 % interval lies within ± 30 % of SASRec." in text(report, "better")
+
+
+def test_two_seeds_get_one_sentence(tmp_path: Path) -> None:
+    report = answered(tmp_path, seeds=(1, 2))
+    assert text(report, "better").startswith("Not testable. LARES scores 0.")
+    assert text(report, "certainty").startswith("2 seeds: nothing can be said about training luck.")
+    assert verdict(report, "certainty") == "too few seeds"
+
+
+def test_missing_trials_make_it_interim(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, SYSTEMS, seeds=(1, 2, 3, 4))
+    Results(tmp_path).trial(suite.trials[0].trial).rename(tmp_path / "gone")
+    report = build_report(suite, Results(tmp_path))
+    assert text(report, "better").startswith("Interim, trials are missing: ")
+    assert verdict(report, "certainty") == "interim"
+
+
+def test_without_a_proposed_label_there_is_one_sentence(tmp_path: Path) -> None:
+    report = answered(tmp_path, proposed=[])
+    assert [answer.verdict for answer in report.answers] == ["nothing proposed"]
+    assert "[comparison]" in report.answers[0].text
+
+
+def test_a_proposed_label_alone_has_nothing_to_beat(tmp_path: Path) -> None:
+    report = answered(tmp_path, Made("LARES", 1.0, "lares"))
+    for question in ("better", "users", "cost"):
+        assert text(report, question).startswith("There is no other system to compare with.")
+
+
+def test_ablations_of_its_own_model_are_not_the_rival(tmp_path: Path) -> None:
+    stronger = Made("LARES w/o RPT", 3.0, "lares")
+    report = answered(tmp_path, *SYSTEMS, stronger)
+    assert [(r.proposed, r.baseline) for r in report.references] == [("LARES", "SASRec")]
+    assert "Of the 1 other row it is worse than 1." in text(report, "better")
+
+
+def test_no_controls_say_how_to_get_them(tmp_path: Path) -> None:
+    report = answered(tmp_path)
+    assert text(report, "reasoning") == (
+        'Unknown: this suite has no controls. Add controls = "all" to the row LARES.'
+    )
+
+
+CONTROLS = {
+    "none": ControlRecord(of="LARES", control="no-reasoning"),
+    "noise": ControlRecord(of="LARES", control="noise-only"),
+}
+
+
+@pytest.mark.parametrize(
+    ("skills", "word", "begins"),
+    [
+        ((0.2, 0.3), "stays in full", "Yes. The gain stays against no reasoning (+0."),
+        ((0.2, 1.7), "stays in part", "In part. The gain stays against no reasoning (+0."),
+        ((1.7, 1.7), "not shown", "Not shown. The gain is not shown against no reasoning ("),
+    ],
+)
+def test_controls_say_whether_the_gain_stays(
+    tmp_path: Path, skills: tuple[float, float], word: str, begins: str
+) -> None:
+    controls = [Made(name, skill, "lares") for name, skill in zip(CONTROLS, skills, strict=True)]
+    report = answered(tmp_path, *SYSTEMS, *controls, controls=CONTROLS)
+    assert verdict(report, "reasoning") == word
+    assert text(report, "reasoning").startswith(begins)
+    assert text(report, "reasoning").endswith("Holm over 2.")
+
+
+def test_the_reasoning_table_has_controls_below_their_model(tmp_path: Path) -> None:
+    controls = [Made(name, 1.0, "lares") for name in CONTROLS]
+    report = answered(tmp_path, *SYSTEMS, *controls, controls=CONTROLS)
+    section = next(section for section in make_sections(report) if section.name == "reasoning")
+    rows = [[cell.text for cell in row] for row in section.tables[0].rows]
+    assert [row[0].strip() for row in rows] == ["LARES", "no reasoning", "noise only"]
+    assert rows[1][0].startswith("\u00a0")
+    assert rows[1][1] == "all reasoning steps"
+    assert rows[1][-1] == "stays"
+
+
+def test_depth_is_held_against_no_reasoning_and_a_hole_is_no_gain(tmp_path: Path) -> None:
+    flat = Made("LARES", 1.0, "lares", depth=4, depths=(0, 1, 2, 4, 8))
+    rising = replace(flat, per_doubling=0.4)
+    said = text(answered(tmp_path / "a", flat), "depth")
+    assert "is not shown to beat depth 0, no reasoning" in said or "cannot be tested" in said
+    assert said.endswith("Flat: no depth differs from the best. Validation would choose depth 0.")
+    report = answered(tmp_path / "b", rising)
+    assert text(report, "depth").startswith("Depth 4 beats depth 0, no reasoning: +0.")
+    assert "Rises up to depth 8, the deepest." in text(report, "depth")
+
+
+def test_one_depth(tmp_path: Path) -> None:
+    report = answered(tmp_path, Made("SASRec"), Made("LARES", 1.0, "lares"))
+    assert verdict(report, "depth") == "one depth"
+
+
+def test_cost_is_a_multiple_of_the_rival(tmp_path: Path) -> None:
+    report = answered(tmp_path)
+    costs = {cost.label: cost for cost in report.costs}
+    ratio = costs["LARES"].flops_per_user / costs["SASRec"].flops_per_user
+    assert f"{ratio:.2g} × the operations per user of SASRec" in text(report, "cost")
+
+
+def test_a_rival_that_counts_has_no_operations(tmp_path: Path) -> None:
+    report = answered(tmp_path, Made("Popularity", deterministic=True, model="popularity"), SYSTEMS[1])
+    assert "operations per user, where Popularity has none" in text(report, "cost")
+
+
+def test_how_sure_names_what_is_missed_and_the_plan(tmp_path: Path) -> None:
+    report = answered(tmp_path)
+    (comparison,) = report.comparisons
+    said = text(report, "certainty")
+    assert f"3 seeds: true differences below about {comparison.minimum_detectable:.4f} would" in said
+    assert "A difference of 5 % takes" in said
+
+
+def test_several_datasets_are_named(tmp_path: Path) -> None:
+    report = answered(tmp_path, datasets=("sample", "ml-100k"))
+    said = text(report, "better")
+    assert said.startswith("sample: ")
+    assert " ml-100k: " in said
+    assert said.count("synthetic") == 1
+
+
+def test_several_proposed_labels_have_answers_each(tmp_path: Path) -> None:
+    report = answered(tmp_path, *SYSTEMS, Made("ERL", 1.2, "erl"), proposed=["LARES", "ERL"])
+    assert [answer.proposed for answer in report.answers] == ["LARES"] * 6 + ["ERL"] * 6
+    (section,) = make_sections(report, Layout(tables=("answer",)))
+    assert section.paragraphs[6].title == "ERL, 1 Better?"
+
+
+@pytest.mark.parametrize("known", list(Verdict))
+def test_every_verdict_has_a_template(tmp_path: Path, known: Verdict) -> None:
+    report = answered(tmp_path)
+    comparison = replace(report.comparisons[0], verdict=known)
+    from lrbench.report.answers import make_answers
+
+    answers = list(make_answers(replace(report, comparisons=(comparison,))))
+    assert answers[0].verdict == str(known)
+    assert "LARES scores" in answers[0].text
