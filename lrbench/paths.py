@@ -1,10 +1,25 @@
 """Paths that people give: a home that is not there and a circle of links are sentences."""
 
+import os
 from pathlib import Path
 
 from lrbench.errors import RequestError
 
-__all__ = ["absolute", "check_folder"]
+__all__ = ["absolute", "check_folder", "expanded"]
+
+
+def expanded(path: Path | str) -> Path:
+    """Return the path that a person means: what exists under this name, else ``~`` is a home folder.
+
+    Raises:
+        RequestError: ``~NAME`` is nobody's home.
+    """
+    try:
+        return Path(path) if os.path.lexists(path) else Path(path).expanduser()
+    except RuntimeError:
+        raise RequestError(
+            f"{path} leads nowhere: there is no such home folder.", "Give another path."
+        ) from None
 
 
 def absolute(path: Path | str) -> Path:
@@ -14,10 +29,11 @@ def absolute(path: Path | str) -> Path:
         RequestError: ``~NAME`` is nobody's home, or symbolic links go round in a circle.
     """
     try:
-        return Path(path).expanduser().resolve()
-    except RuntimeError as error:  # from Python 3.13 on a circle of links is no error here
-        reason = "its links go round in a circle" if "loop" in str(error) else "there is no such home folder"
-        raise RequestError(f"{path} leads nowhere: {reason}.", "Give another path.") from None
+        return expanded(path).resolve()
+    except RuntimeError:  # from Python 3.13 on a circle of links is no error here
+        raise RequestError(
+            f"{path} leads nowhere: its links go round in a circle.", "Give another path."
+        ) from None
 
 
 def check_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, parse_pairs
 from lrbench.errors import InterruptError, LrbenchError, RequestError
+from lrbench.paths import expanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +85,7 @@ def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Datase
         )
     if is_address(given):
         raise RequestError("--columns describes a file on this machine.", "Download it, and name the file.")
-    return user_file(names[0], Path(given).expanduser(), parse_pairs(columns, "--columns"))
+    return user_file(names[0], expanded(given), parse_pairs(columns, "--columns"))
 
 
 def _refuse_one_file_for_many(names: Sequence[str], given: str | None) -> None:
@@ -92,7 +93,7 @@ def _refuse_one_file_for_many(names: Sequence[str], given: str | None) -> None:
 
     if given is None or len(names) == 1 or given.endswith("/"):
         return
-    if path_kind(Path(given).expanduser()) != "folder":
+    if path_kind(expanded(given)) != "folder":
         raise RequestError(
             f"--from {public_address(given)} is one file for several datasets.", "Fetch them one by one."
         )

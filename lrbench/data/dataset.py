@@ -52,6 +52,8 @@ class StepCounts(FrozenConfig):
 class DatasetFacts(FrozenConfig):
     """What every record says of a dataset."""
 
+    raw_text = frozenset({"source", "notes"})  # they quote names of files and what is in them
+
     name: str
     """The true dataset name, with its edition: ``amazon-2014-beauty``."""
 
@@ -99,6 +101,8 @@ class DatasetSummary(DatasetFacts):
 
 class DatasetRecord(Origin):
     """The content of ``dataset.json``."""
+
+    raw_text = frozenset({"source", "notes", "reading"})
 
     filters: Filters
     """The filters that were applied."""

@@ -12,6 +12,7 @@ from lrbench.data.addresses import check_place, is_address, path_kind, public_ad
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.checksums import verify
 from lrbench.errors import RequestError
+from lrbench.paths import expanded
 
 __all__ = ["Candidate", "given_candidates", "in_folder", "usual_candidates"]
 
@@ -55,7 +56,7 @@ def given_candidates(name: str, sources: Sequence[Source], given: str) -> list[C
             return [found for source in sources for found in _mirrored(source, given)]
         certain = [source for source in sources if given in source.urls]
     else:
-        path = Path(given).expanduser()
+        path = expanded(given)
         kind = path_kind(path)
         if kind == "folder":
             return [found for source in sources for found in _in_folder(source, given)]
@@ -84,14 +85,14 @@ def _mirrored(source: Source, mirror: str) -> Iterator[Candidate]:
     if is_address(mirror):
         yield from (Candidate(source, f"{mirror.rstrip('/')}/{path}") for path in _spellings(source.path))
         return
-    folder = Path(mirror).expanduser()
+    folder = expanded(mirror)
     yield Candidate(source, str(in_folder(folder, source.path) or folder / source.path))
 
 
 def _in_folder(source: Source, given: str) -> Iterator[Candidate]:
     """Yield where a folder may have the file: as a mirror has it, by its name alone, or unpacked."""
     yield from _mirrored(source, given)
-    folder = Path(given).expanduser()
+    folder = expanded(given)
     by_name = [source.path.rpartition("/")[2]]
     if source.member:
         by_name += [source.member, source.member.rpartition("/")[2]]

@@ -35,6 +35,7 @@ from lrbench.data.preparation.prepare import fingerprint, prepare
 from lrbench.data.readers import read
 from lrbench.errors import CheckError, FilterError, LrbenchError
 from lrbench.files import new_folder
+from lrbench.paths import expanded
 
 __all__ = ["KeptDataset", "Preparation"]
 
@@ -168,7 +169,7 @@ class Preparation(KeptDataset):
         mirror = self.folders.mirror
         if not self.source.titles or mirror is None or is_address(mirror):
             return self.source.options
-        found = in_folder(Path(mirror).expanduser(), self.source.titles)
+        found = in_folder(expanded(mirror), self.source.titles)
         return {**self.source.options, "titles": str(found)} if found else self.source.options
 
     def _check_sizes(self, stage: str, found: StepCounts, expected: Counts) -> None:
