@@ -9,13 +9,14 @@ __all__ = ["absolute", "check_folder", "expanded"]
 
 
 def expanded(path: Path | str) -> Path:
-    """Return the path that a person means: what exists under this name, else ``~`` is a home folder.
+    """Return the path that a person means: ``~`` is a home folder unless something here has that name.
 
     Raises:
         RequestError: ``~NAME`` is nobody's home.
     """
+    first = Path(path).parts[:1]
     try:
-        return Path(path) if os.path.lexists(path) else Path(path).expanduser()
+        return Path(path) if first and os.path.lexists(first[0]) else Path(path).expanduser()
     except RuntimeError:
         raise RequestError(
             f"{path} leads nowhere: there is no such home folder.", "Give another path."

@@ -64,7 +64,7 @@ def test_looking_at_data(place: Path) -> None:
     options = ("--catalog", catalogue, "--data-dir", place / "data")
     assert "7 users, 6 items, 42 interactions" in lrbench("fetch", "mine", *options)
     assert "mine" in lrbench("list", "datasets", *options)
-    assert "1 of 1" in lrbench(
+    assert "1 trial, 1 to run" in lrbench(
         "run",
         place / f"{place.name}.toml",
         "--results",
@@ -76,6 +76,7 @@ def test_looking_at_data(place: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", [("a[1]", True), ("b* c?", False)], indirect=True)
 def test_from_training_to_the_report(place: Path) -> None:
     fetch(place)
     results = ("--results", place / "r")
@@ -83,7 +84,7 @@ def test_from_training_to_the_report(place: Path) -> None:
     lrbench("run", place / f"{place.name}.toml", *results, *data, "--workers", "1")
     assert "1" in lrbench("status", "odd", *results)
     for form in ("markdown", "json", "html", "latex", "csv"):
-        file = place / f"{place.name}.{form}"
+        file = place / f"{place.name} report.{form}"
         lrbench("report", "odd", *results, "--format", form, "--output", file)
         assert "Popularity" in file.read_text(encoding="utf-8")
     trial = next((place / "r" / "trials").iterdir()).name
