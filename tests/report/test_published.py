@@ -7,13 +7,16 @@ import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.config.protocol import PROTOCOLS
+from lrbench.config.suite import read_suite_file
 from lrbench.data.catalogue_files import load_catalogue
+from lrbench.execution.rows import resolve_rows
 from lrbench.metrics import metric_function
 from lrbench.registry import MODELS
 from lrbench.report.formats.markdown import Markdown
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.published import Publication, load_publications, published_values
 from lrbench.report.report import PublishedValue, Report
+from lrbench.resources import find_suite
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 
@@ -95,3 +98,46 @@ def test_what_ships_names_datasets_protocols_models_and_metrics_that_exist() -> 
             assert set(entry.params) <= set(MODELS.load(model).Config.model_fields), entry
         for metric in entry.metrics:
             metric_function(metric)
+
+
+@pytest.mark.parametrize("name", ["published-lares", "published-rearec", "published-mancar"])
+def test_a_suite_of_a_publication_has_rows_for_its_numbers(name: str) -> None:
+    """Every dataset but those without a published row has a number for each proposed row."""
+    suite = read_suite_file(find_suite(name))
+    aside = {"amazon-2023-baby-products"} if name == "published-lares" else set()
+    found = set()
+    for row in resolve_rows(suite):
+        for dataset in suite.datasets:
+            protocol = row.protocol.of(dataset)
+            for entry in load_publications():
+                if (
+                    entry.dataset == dataset
+                    and row.model_name in entry.models
+                    and protocol.ranks_alike(PROTOCOLS[entry.protocol].of(dataset))
+                    and all(row.params[option] == value for option, value in entry.params.items())
+                ):
+                    found.add((row.label, dataset))
+    assert {dataset for _, dataset in found} == set(suite.datasets) - aside
+    assert set(suite.comparison.proposed) <= {label for label, _ in found}
+    assert {"SASRec"} <= {label for label, _ in found}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "source", "metric", "value"),
+    [
+        ("amazon-2023-musical-instruments", "lares", "port", "recall@10", 0.0610),
+        ("amazon-2023-video-games", "duorec", "LARES, as transcribed by others", "ndcg@10", 0.0477),
+        ("amazon-2023-cds-and-vinyl", "erl", "RR", "ndcg@20", 0.0212),
+        ("amazon-2023-cds-and-vinyl", "mancar", "MC", "ndcg@10", 0.0282),
+        ("amazon-2023-musical-instruments", "prl", "MC", "recall@10", 0.0225),
+    ],
+)
+def test_figures_are_those_of_the_publication(
+    dataset: str, model: str, source: str, metric: str, value: float
+) -> None:
+    entries = [
+        entry
+        for entry in load_publications()
+        if (entry.dataset, entry.source) == (dataset, source) and model in entry.models
+    ]
+    assert value in [entry.metrics.get(metric) for entry in entries]
