@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lrbench.errors import RequestError
 
-__all__ = ["check_writable", "new_folder", "write_bytes", "write_text"]
+__all__ = ["check_writable", "new_folder", "tidy_folder", "write_bytes", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,22 +55,38 @@ def _replace(path: Path, content: bytes) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without error.
 
-    A folder already there is replaced only then; after an error the temporary folder is removed. One process
-    at a time may make ``path``, so what lies beside it was left by one that was killed, and is removed.
+    A folder that is there already is renamed aside, replaced, and only then deleted. After an error it is
+    as it was, and the temporary folder is removed. Only one process at a time may make ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
-        shutil.rmtree(left)
+    tidy_folder(path)
     temporary = _beside(path)
+    aside = temporary.with_suffix(".old")
     temporary.mkdir()
     try:
         yield temporary
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(aside)
         temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        tidy_folder(path)
         raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def tidy_folder(path: Path) -> None:
+    """Remove what processes that were killed in :func:`new_folder` left beside ``path``.
+
+    If one was killed after it had renamed the old folder aside, the old folder gets its name back.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.old"):
+        if not path.exists():
+            left.replace(path)
+        else:
+            shutil.rmtree(left)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        shutil.rmtree(left)
 
 
 def check_writable(folder: Path) -> None:

@@ -20,6 +20,7 @@ from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Section, make_sections
 from lrbench.store.layout import Results
+from lrbench.store.seal import sealed_json
 from lrbench.store.suites import Cell, SuiteRecord, write_suite
 from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord
 
@@ -101,6 +102,21 @@ def write_trial(root: Path, made: Made, dataset: str, seed: int, users: int = US
         _history(made, seed).write_parquet(folder / "history.parquet")
         write_text(folder / "trial.json", _record(made, config, ranks).model_dump_json(indent=2))
     return config.id
+
+
+def rewrite_record(root: Path, trial: str, **fields: Any) -> None:
+    """Change fields of a trial's record, as if the trial had written it so."""
+    path = Results(root).trial(trial) / "trial.json"
+    record = TrialRecord.model_validate_json(path.read_text(encoding="utf-8")).model_copy(update=fields)
+    write_text(path, sealed_json(record))
+
+
+def rewrite_ranks(root: Path, trial: str, change: pl.Expr) -> None:
+    """Change columns of a trial's ranks, as if the trial had written them so."""
+    path = Results(root).trial(trial) / "ranks.parquet"
+    ranks = pl.read_parquet(path).with_columns(change)
+    ranks.write_parquet(path)
+    rewrite_record(root, trial, metrics=_means(ranks))
 
 
 def make_ranks(made: Made, dataset: str, seed: int, users: int = USERS) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 import lrbench
 from lrbench.cli.doctor import doctor
-from lrbench.cli.evaluate import evaluate, verify
+from lrbench.cli.evaluate import evaluate
 from lrbench.cli.fetch import fetch
 from lrbench.cli.inspect import inspect
 from lrbench.cli.listing import listing
@@ -17,6 +17,7 @@ from lrbench.cli.plot import plot
 from lrbench.cli.report import report
 from lrbench.cli.run import run as run_verb
 from lrbench.cli.status import status
+from lrbench.cli.verify import verify
 from lrbench.errors import InterruptError, RequestError
 
 __all__ = ["app", "run"]

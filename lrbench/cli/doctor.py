@@ -12,21 +12,20 @@ __all__ = ["doctor"]
 
 def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
     """Show what lrbench runs on, and check numbers that are known in advance; exit 1 if one is off."""
-    import os
-
     import torch
     from rich.table import Table
 
     from lrbench.data.folders import find_folders
+    from lrbench.machine import available_cores
     from lrbench.selftest import CHECKS
+    from lrbench.store.layout import Results
     from lrbench.versions import versions
 
     console = result_console()
     table = Table(box=None, show_header=False)
     for name, version in versions().items():
         table.add_row(name, version)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    table.add_row("cores", str(cores))
+    table.add_row("cores", str(available_cores()))
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     table.add_row("GPUs", ", ".join(names) or "none")
     folders = find_folders(data_dir)
@@ -34,7 +33,7 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     table.add_row("data folder", str(folders.data_dir))
     table.add_row("mirror", folders.shown_mirror or "none (LRBENCH_MIRROR is not set)")
     table.add_row("prepared datasets", ", ".join(prepared) or "none")
-    table.add_row("results", f"{results} ({len(list(results.glob('trials/[!.]*')))} complete trials)")
+    table.add_row("results", f"{results} ({len(Results(results).trials())} complete trials)")
     console.print(table)
     broken = 0
     for check in CHECKS:

@@ -13,6 +13,7 @@ from lrbench.errors import InterruptError, RequestError
 
 if TYPE_CHECKING:
     from lrbench.config.suite import Suite
+    from lrbench.store.layout import Results
 
 __all__ = ["run"]
 
@@ -39,6 +40,16 @@ def run(
         int | None,
         typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Worker processes on the GPUs or CPU cores."),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=1024,
+            help="CPU threads of each worker; by default its share of the cores. "
+            "Another number can change the last bits of the results.",
+        ),
+    ] = None,
     device: Annotated[Device | None, typer.Option(help="Where to train; CPU unless GPUs are given.")] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
@@ -52,31 +63,47 @@ def run(
 ) -> None:
     """Train and evaluate the trials of a suite that are not done yet.
 
-    Data that is not there is fetched and prepared first. An interrupted trial goes on from its last epoch.
-    A trial that fails is recorded, the others go on, and the exit code is 1.
+    Missing data is fetched and prepared first. An interrupted trial goes on from its last epoch.
+    If a trial fails, the failure is recorded and the others go on; the exit code is then 1.
     """
-    from lrbench.cli.run_suite import print_plan, run_plan
+    from lrbench.cli.dry_run import print_plan
+    from lrbench.cli.run_request import RunRequest
+    from lrbench.cli.run_suite import run_suite
     from lrbench.config.suite import read_suite_file
     from lrbench.data.obtain import open_library
-    from lrbench.files import check_writable
     from lrbench.resources import find_suite
     from lrbench.store.layout import Results
 
-    chosen = _override(read_suite_file(find_suite(suite)), datasets, seeds)
-    library = open_library(data_dir, catalog)
-    gpu_numbers = parse_numbers(gpus, "--gpus", LARGEST_GPU)
-    console = message_console()
-    wishes = (gpu_numbers, device.value if device else None, workers)
+    request = RunRequest(
+        suite=_override(read_suite_file(find_suite(suite)), datasets, seeds),
+        library=open_library(data_dir, catalog),
+        results=Results(results),
+        only=only,
+        rerun=rerun.value,
+        gpus=parse_numbers(gpus, "--gpus", LARGEST_GPU),
+        device=device.value if device else None,
+        workers=workers,
+        threads=threads,
+    )
     if dry_run:
-        print_plan(chosen, library, Results(results), only, rerun.value, wishes)
+        print_plan(request)
         return
-    check_writable(results)  # before anything is fetched
+    _check_writable(request.results)
+    console = message_console()
     try:
-        failed = run_plan(chosen, library, Results(results), only, rerun.value, wishes, console)
+        all_done = run_suite(request, console)
     except KeyboardInterrupt:
         raise InterruptError("Run the same command again to go on from the last epoch.") from None
-    if failed:
+    if not all_done:
         raise typer.Exit(1)
+
+
+def _check_writable(results: "Results") -> None:
+    """Refuse results that cannot be written, before anything is fetched or trained."""
+    from lrbench.files import check_writable
+
+    for folder in (results.root, *results.folders()):
+        check_writable(folder)
 
 
 def _override(suite: "Suite", datasets: str | None, seeds: str | None) -> "Suite":

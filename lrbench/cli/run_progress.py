@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lrbench.cli.console import say
-from lrbench.execution.events import EpochDone, Event, TrialDone, TrialFailed, TrialStarted
+from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, TrialNote, TrialStarted
+from lrbench.training.news import EpochDone
 from lrbench.wording import duration
 
 __all__ = ["SuiteView", "make_view"]
@@ -37,7 +38,7 @@ class SuiteView:
         self.console = console
         self.titles = titles
         self.metric = metric
-        self.ended = 0
+        self.done = 0
         self.failed: list[TrialFailed] = []
         self.started = time.monotonic()
         self.last_line: dict[str, float] = {}
@@ -50,20 +51,29 @@ class SuiteView:
     ) -> None:
         return None
 
+    @property
+    def ended(self) -> int:
+        """How many trials have ended, done or failed."""
+        return self.done + len(self.failed)
+
     def show(self, event: Event) -> None:
-        """Take in an event."""
+        """Show an event, and count what is done and what has failed."""
         match event:
             case TrialStarted():
                 self.say(event.trial, f"started on {event.device}")
             case EpochDone():
                 self.epoch(event)
             case TrialDone():
-                self.ended += 1
+                self.done += 1
                 self.say(event.trial, self.done_text(event))
             case TrialFailed():
-                self.ended += 1
                 self.failed.append(event)
-                self.say(event.trial, f"FAILED: {event.reason} (see {event.error_file})")
+                see = "" if event.error_file is None else f" (see {event.error_file})"
+                self.say(event.trial, f"FAILED: {event.reason}{see}")
+            case TrialBusy():
+                self.say(event.trial, f"{event.reason}; it waits, and free trials come first")
+            case TrialNote():
+                self.say(event.trial, event.text)
 
     def epoch(self, event: EpochDone) -> None:
         """Show an epoch."""
@@ -78,13 +88,13 @@ class SuiteView:
         say(self.console, f"{count} {self.titles[trial]}: {text}")
 
     def done_text(self, event: TrialDone) -> str:
-        """The line about a complete trial."""
+        """Return the line about a complete trial."""
         value = event.metrics[self.metric]
         when = "found complete" if event.found else f"done in {duration(event.seconds)}"
         return f"{when}, test {self.metric} {value:.4f}; {self.time_left()}"
 
     def time_left(self) -> str:
-        """How long the rest of the suite may take, from the pace so far."""
+        """Say how long the rest of the suite may take at the pace so far."""
         rest = len(self.titles) - self.ended
         if not rest:
             return "all trials ended"
@@ -115,14 +125,14 @@ class LiveView(SuiteView):
         self.live.stop()
 
     def show(self, event: Event) -> None:
-        """Take in an event; only ends and failures leave a line."""
+        """Show an event; starts and epochs leave no line."""
         match event:
             case TrialStarted():
                 self.running[event.trial] = event
                 return
             case TrialDone() | TrialFailed():
                 self.running.pop(event.trial, None)
-            case EpochDone():
+            case EpochDone() | TrialBusy() | TrialNote():
                 pass
         super().show(event)
         self.bar.update(self.task, completed=self.ended)
@@ -143,7 +153,7 @@ class LiveView(SuiteView):
 
 
 def epoch_cells(event: EpochDone, metric: str) -> list[str]:
-    """Stage, epoch, loss, metric, best and the longest time the stage can still take."""
+    """Return stage, epoch, loss, metric, best, and the longest time that the stage can still take."""
     named = f"{metric} " if metric else ""
     return [
         event.stage,

@@ -1,45 +1,68 @@
 """The one evaluation of a trained model: validation and test ranks at every declared depth and draw."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import torch
 
-from lrbench.config.protocol import Protocol
+from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import EvaluationView, Split
 from lrbench.evaluation.ranking import Ranks, rank_targets
-from lrbench.metrics import metric_function
 from lrbench.models.base import Model
+from lrbench.models.reasoning import ReasoningModel
 from lrbench.seeds import noise_seed
 from lrbench.store.trials import RANKS
 
-__all__ = ["evaluate", "mean_metrics"]
+__all__ = ["rank_everything"]
 
 
-def evaluate(
+def rank_everything(
     model: Model,
     dataset: PreparedDataset,
     split: Split,
-    depths: Sequence[int],
-    draws: int,
+    evaluation: EvaluationConfig,
     seed: int,
     device: torch.device,
 ) -> tuple[pl.DataFrame, dict[int, float]]:
     """Rank validation and test targets.
 
+    Args:
+        model: a trained model.
+        dataset: names users and items.
+        split: histories and targets of that dataset.
+        evaluation: depths, draws, and what reasoning steps take from the step before.
+        seed: the trial's seed, of which the initial noise is drawn.
+        device: where the model is.
+
     Returns:
         Rows as ``lrbench.store.trials.RANKS``, and the share of tied test targets of each depth.
     """
-    frames, tied = [], np.zeros(len(depths))
-    for name, view in (("valid", split.valid), ("test", split.test)):
-        for draw in range(draws):
-            ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device)
-            frames.append(_frame(ranks, name, draw, depths, dataset, view))
-            if name == "test":
-                tied += (ranks.ties > 0).mean(axis=1) / draws
+    depths, frames, tied = evaluation.depths, [], np.zeros(len(evaluation.depths))
+    with _steps_taking(evaluation.latents, model):
+        for name, view in (("valid", split.valid), ("test", split.test)):
+            for draw in range(evaluation.draws):
+                ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device)
+                frames.append(_frame(ranks, name, draw, depths, dataset, view))
+                if name == "test":
+                    tied += (ranks.ties > 0).mean(axis=1) / evaluation.draws
     return pl.concat(frames), dict(zip(depths, tied.tolist(), strict=True))
+
+
+@contextmanager
+def _steps_taking(latents: Literal["own", "noise"], model: Model) -> Iterator[None]:
+    """Let each step of a reasoning model take its own state or noise from the step before, within a block."""
+    if not isinstance(model, ReasoningModel):
+        yield
+        return
+    before, model.noise_only = model.noise_only, latents == "noise"
+    try:
+        yield
+    finally:
+        model.noise_only = before
 
 
 def _frame(
@@ -69,16 +92,3 @@ def _frame(
         )
         for index, depth in enumerate(depths)
     )
-
-
-def mean_metrics(ranks: pl.DataFrame, protocol: Protocol) -> dict[str, dict[str, dict[str, float]]]:
-    """Means over users (and draws) of the headline ranks: split → depth → metric → value."""
-    suffix = "_masked" if protocol.mask_seen else ""
-    means: dict[str, dict[str, dict[str, float]]] = {}
-    for (split, depth), rows in ranks.group_by("split", "depth", maintain_order=True):
-        values, ties = rows[f"rank{suffix}"].to_numpy(), rows[f"ties{suffix}"].to_numpy()
-        means.setdefault(str(split), {})[str(depth)] = {
-            metric: float(metric_function(metric)(values, ties).mean())
-            for metric in (*protocol.metrics, "mrr")
-        }
-    return means

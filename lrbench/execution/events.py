@@ -5,31 +5,27 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from lrbench.config.base import FrozenConfig
+from lrbench.store.trials import TrialRecord
+from lrbench.training.news import EpochDone
 
-__all__ = ["EpochDone", "Event", "TrialDone", "TrialFailed", "TrialStarted", "parse_event"]
+__all__ = [
+    "Event",
+    "TrialBusy",
+    "TrialDone",
+    "TrialFailed",
+    "TrialNote",
+    "TrialStarted",
+    "parse_event",
+    "trial_done",
+]
 
 
 class TrialStarted(FrozenConfig):
-    """A worker has taken up a trial."""
+    """A worker has begun to train a trial, or goes on with it."""
 
     kind: Literal["started"] = "started"
     trial: str
     device: str
-
-
-class EpochDone(FrozenConfig):
-    """An epoch has ended."""
-
-    kind: Literal["epoch"] = "epoch"
-    trial: str
-    stage: str
-    epoch: int
-    max_epochs: int
-    loss: float
-    metric: float | None
-    best_metric: float | None
-    validations_left: int
-    seconds: float
 
 
 class TrialDone(FrozenConfig):
@@ -46,18 +42,45 @@ class TrialDone(FrozenConfig):
 
 
 class TrialFailed(FrozenConfig):
-    """The trial failed; ``error_file`` has the traceback."""
+    """The trial failed."""
+
+    raw_text = frozenset({"reason", "error_file"})
 
     raw_text = frozenset({"reason", "error_file"})
 
     kind: Literal["failed"] = "failed"
     trial: str
     reason: str
-    error_file: str
+    error_file: str | None
+    """The file with the traceback; ``None`` if it could not be written, which ``reason`` then says."""
 
 
-Event = TrialStarted | EpochDone | TrialDone | TrialFailed
+class TrialBusy(FrozenConfig):
+    """Another process works on the trial, or trains stages that the trial will reuse."""
+
+    kind: Literal["busy"] = "busy"
+    trial: str
+    reason: str
+
+
+class TrialNote(FrozenConfig):
+    """Something about the trial that a person should know."""
+
+    raw_text = frozenset({"text"})
+
+    kind: Literal["note"] = "note"
+    trial: str
+    text: str
+
+
+Event = TrialStarted | EpochDone | TrialDone | TrialFailed | TrialBusy | TrialNote
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def trial_done(record: TrialRecord, seconds: float, found: bool = False) -> TrialDone:
+    """Return the event that reports a complete trial."""
+    metrics = record.metrics["test"][str(record.depth)]
+    return TrialDone(trial=record.id, seconds=seconds, metrics=metrics, found=found)
 
 
 def parse_event(line: str | bytes) -> Event:

@@ -6,16 +6,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import cycle, islice
 from typing import IO
 
-from lrbench.errors import RequestError
-from lrbench.execution.events import Event, TrialDone, TrialFailed, parse_event
-from lrbench.execution.trial import TrialOrder, record_failure
+from lrbench.errors import LrbenchError, RequestError
+from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, parse_event, trial_done
+from lrbench.execution.failures import record_failure
+from lrbench.execution.trial import TrialOrder
+from lrbench.execution.workers.waiting import WaitingOrders
+from lrbench.machine import available_cores
+from lrbench.store.trials import read_record
+from lrbench.wording import counted
 
 __all__ = ["Slot", "choose_slots", "run_pool"]
 
@@ -24,35 +29,42 @@ __all__ = ["Slot", "choose_slots", "run_pool"]
 class Slot:
     """Where one worker runs."""
 
-    device: str  # "cpu", or "cuda" where the worker sees one GPU alone
+    device: str  # "cpu", or "cuda": the worker then sees only one GPU
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def choose_slots(gpus: Sequence[int], device: str | None, workers: int | None, trials: int) -> list[Slot]:
+def choose_slots(
+    gpus: Sequence[int],
+    device: str | None,
+    workers: int | None,
+    trials: int,
+    threads: int | None = None,
+) -> list[Slot]:
     """Decide where trials run.
 
     Args:
         gpus: GPU numbers.
-        device: ``cpu``, ``cuda`` (the first GPU unless ``gpus`` says otherwise) or none: CPU.
-        workers: worker processes, which share the cores and are dealt out over the GPUs; none: one per GPU,
-            or one per core, as far as there are trials.
+        device: ``cpu``, ``cuda`` (the first GPU unless ``gpus`` says otherwise) or ``None``: the CPU.
+        workers: worker processes, which share the cores and are spread over the GPUs. ``None``: one per GPU
+            or core, but not more than there are trials.
         trials: how many trials there are.
+        threads: CPU threads of each worker; ``None``: its share of the cores.
 
     Raises:
-        RequestError: a GPU was asked for that is not there, or the wishes clash.
+        RequestError: there is no such GPU, or the options contradict each other.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     if device == "cpu" and gpus:
         raise RequestError("--device cpu and --gpus contradict each other.", "Leave one of them out.")
     if gpus or device == "cuda":
         wanted = list(dict.fromkeys(gpus)) or [0]
         _check_gpus(wanted)
         count = workers or len(wanted)
-        threads, numbers = max(1, cores // count), islice(cycle(wanted), count)
+        threads, numbers = threads or max(1, cores // count), islice(cycle(wanted), count)
         return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": _device_name(number)}) for number in numbers]
     count = workers or min(cores, max(trials, 1))
-    threads = max(1, cores // count)
+    threads = threads or max(1, cores // count)
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
 
 
@@ -60,28 +72,38 @@ def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callabl
     """Run all orders, each in the next free slot, and pass on what the workers report.
 
     A worker that dies counts as a failure of its trial; the others go on. On an interrupt all
-    workers are ended, which is no failure of theirs; their checkpoints stay.
+    workers are ended, which is no failure of their trials; their checkpoints stay.
+
+    Raises:
+        LrbenchError: no worker can be kept running, so that some trials have not begun.
     """
-    waiting = deque(orders)
+    waiting = WaitingOrders(orders)
     news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     ending = threading.Event()
-    servers = [_Server(slot, waiting, news, ending) for slot in slots[: len(orders)]]
-    for server in servers:
-        server.start()
+    runners = [_SlotRunner(slot, waiting, news, ending) for slot in slots[: len(orders)]]
+    for runner in runners:
+        runner.start()
     try:
-        for _ in servers:
+        for _ in runners:
             while (event := _next(news)) is not None:
                 watch(event)
+        if len(waiting):
+            reasons = [str(runner.broken) for runner in runners if runner.broken is not None]
+            raise LrbenchError(
+                f"{counted(len(waiting), 'trial')} did not begin, as no worker can be kept running: "
+                f"{reasons[-1]}.",
+                "Remove the cause and run the same command again.",
+            )
     finally:
-        waiting.clear()
+        waiting.close()
         ending.set()
-        for server in servers:
-            server.end()
-            server.join()
+        for runner in runners:
+            runner.end()
+            runner.join()
 
 
 def _next(news: "queue.SimpleQueue[Event | None]") -> Event | None:
-    """Wait for news in short naps: Polars' interrupt handler lets a longer wait go on regardless."""
+    """Wait for news in short naps: with Polars' interrupt handler a longer wait cannot be interrupted."""
     while True:
         with suppress(queue.Empty):
             return news.get(timeout=0.2)
@@ -100,18 +122,18 @@ def _check_gpus(wanted: Sequence[int]) -> None:
 
 
 def _device_name(number: int) -> str:
-    """What CUDA calls a GPU of this process: where a scheduler lent some of several, numbers count those."""
+    """Return the physical id of a GPU. If CUDA_VISIBLE_DEVICES is set, numbers index its list."""
     lent = os.environ.get("CUDA_VISIBLE_DEVICES")
     return lent.split(",")[number].strip() if lent else str(number)
 
 
-class _Server(threading.Thread):
-    """Hands orders to the worker of one slot, one after the other, and starts it anew after a failure."""
+class _SlotRunner(threading.Thread):
+    """Feeds the worker process of one slot with orders, and starts a new one after a failure."""
 
     def __init__(
         self,
         slot: Slot,
-        waiting: deque[TrialOrder],
+        waiting: WaitingOrders,
         news: "queue.SimpleQueue[Event | None]",
         ending: threading.Event,
     ) -> None:
@@ -122,17 +144,13 @@ class _Server(threading.Thread):
         self.ending = ending
         self.process: subprocess.Popen[str] | None = None
         self.messages: IO[bytes] | None = None
+        self.broken: Exception | None = None
 
     def run(self) -> None:
-        """Serve until no order is left."""
+        """Run orders until none is left, or until this process itself cannot go on."""
         try:
-            while True:
-                try:
-                    order = self.waiting.popleft()
-                except IndexError:
-                    return
-                update = {"device": self.slot.device, "threads": self.slot.threads}
-                self._serve(order.model_copy(update=update))
+            while self.broken is None and (order := self.waiting.take()) is not None:
+                self._run_order(order)
         finally:
             self.news.put(None)
 
@@ -143,30 +161,50 @@ class _Server(threading.Thread):
             process.terminate()
             process.wait()
 
-    def _serve(self, order: TrialOrder) -> None:
-        process = self.process or self._start()
-        if self.ending.is_set():  # whoever set it may have looked for a worker before this one was there
-            self.end()
+    def _run_order(self, order: TrialOrder) -> None:
+        """Have an order run, and pass on how it ended: nothing is done that was not reported done."""
+        begun = datetime.now(UTC)
+        update = {"device": self.slot.device, "threads": self.slot.threads}
+        try:
+            last = self._serve(order.model_copy(update=update))
+        except Exception as error:  # the worker cannot be started, or what it sends is no event
+            self.broken = error
+            last = record_failure(order.results, order.config.id, error)
+        if last is None:
+            if self.ending.is_set():  # the worker was made to end
+                return
+            last = _completed(order, begun) or self._death(order)
+        if isinstance(last, TrialBusy):
+            if self.waiting.put_back(order):
+                self.news.put(last)
             return
+        self.news.put(last)
+        self.waiting.finish(order)
+        if isinstance(last, TrialFailed):
+            self.end()
+
+    def _serve(self, order: TrialOrder) -> TrialDone | TrialFailed | TrialBusy | None:
+        """Give an order to the worker and return its last event; ``None`` if the worker ended without one."""
+        process = self.process or self._start()
+        if self.ending.is_set():  # whoever set it may have looked before this worker was there
+            self.end()
+            return None
         assert process.stdin is not None and process.stdout is not None
         with suppress(BrokenPipeError):  # it died before it could listen; the end of stdout below says so
             process.stdin.write(order.model_dump_json() + "\n")
             process.stdin.flush()
         for line in process.stdout:
             event = parse_event(line)
+            if isinstance(event, TrialDone | TrialFailed | TrialBusy):
+                return event
             self.news.put(event)
-            if isinstance(event, TrialDone):
-                return
-            if isinstance(event, TrialFailed):
-                self.end()
-                return
-        code = process.wait()
-        self.process = None
-        if self.ending.is_set():  # it was made to end
-            return
+        return None
+
+    def _death(self, order: TrialOrder) -> TrialFailed:
+        process, self.process = self.process, None
+        code = process.wait() if process is not None else None
         reason = f"the worker process ended with code {code}"
-        path = record_failure(order, f"{reason}\n\n{self._last_words()}")
-        self.news.put(TrialFailed(trial=order.config.id, reason=reason, error_file=str(path)))
+        return record_failure(order.results, order.config.id, reason, self._last_words())
 
     def _start(self) -> subprocess.Popen[str]:
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -185,3 +223,14 @@ class _Server(threading.Thread):
         assert self.messages is not None
         self.messages.seek(0)
         return self.messages.read().decode(errors="replace")[-4000:]
+
+
+def _completed(order: TrialOrder, begun: datetime) -> TrialDone | None:
+    """Return the trial's end if its worker died only after it had put the trial's folder into place."""
+    folder = order.results.trial(order.config.id)
+    if not folder.is_dir():
+        return None
+    record = read_record(folder)
+    if record.started < begun:  # the folder was there before, and the order was to train it again
+        return None
+    return trial_done(record, (record.ended - record.started).total_seconds())

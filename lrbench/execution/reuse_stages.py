@@ -1,67 +1,74 @@
-"""Trials that begin as a finished one did take its weights over instead of training them again.
+"""A trial whose first stages equal those of a finished trial starts from that trial's weights.
 
-A trial's first stages give the same weights in every trial that has them, bit for bit on one machine
-with as many threads: a stage knows nothing of those after it, nor of the evaluation. So ``LARES`` goes
-on where ``w/o RPT`` ended, and a control that differs in its evaluation alone trains nothing.
+A stage knows nothing of the stages after it, nor of the evaluation. Trials with the same first stages
+therefore have the same weights after them, bit for bit on one machine with one number of threads. So
+``LARES`` goes on where ``w/o RPT`` ended, and a control that differs only in its evaluation trains nothing.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-from lrbench.config.trial import EvaluationConfig, TrialConfig
-from lrbench.errors import CheckError, LrbenchError
+from lrbench.config.trial import TrialConfig
+from lrbench.errors import LrbenchError
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
-from lrbench.models.reasoning import ReasoningModel
-from lrbench.store.layout import Results
+from lrbench.store.integrity import check_file
+from lrbench.store.layout import HISTORY_FILE, WEIGHTS_FILE, Results
 from lrbench.store.trials import read_history, read_record
-from lrbench.training.trainer import Training
+from lrbench.training.trainer import TrainedStages
 
-__all__ = ["take_over", "use_latents"]
+__all__ = ["ReusedStages", "reuse_stages"]
 
 log = logging.getLogger(__name__)
 
 
-def take_over(results: Results, config: TrialConfig, model: Model) -> Training | None:
+@dataclass(frozen=True)
+class ReusedStages:
+    """First stages of a trial that another trial has trained."""
+
+    stages: TrainedStages
+    threads: int
+    """With how many CPU threads they were trained. The trial goes on with as many."""
+
+
+def reuse_stages(results: Results, config: TrialConfig, model: Model) -> ReusedStages | None:
     """Load into ``model`` the weights of the finished trial that shares most of its stages with this one.
 
-    Whoever asks has waited for the trials that train those stages, see :attr:`TrialConfig.training_ids`.
+    The caller has waited for the trials that train those stages, see :attr:`TrialConfig.training_ids`.
 
     Returns:
-        What the training of these stages left; none where no finished trial begins as this one does.
+        What the training of these stages left; ``None`` if no finished trial begins as this one does.
     """
     finished = _finished(results, config)
     for training_id in reversed(config.training_ids):
         if (folder := finished.get(training_id)) is not None:
             try:
+                record = read_record(folder)
+                for name in (WEIGHTS_FILE, HISTORY_FILE):
+                    check_file(folder / name, record)
+                history = read_history(folder).to_dicts()
                 load_weights(folder, model)
-            except CheckError as error:
-                log.warning("nothing is taken over: %s", error)
+            except LrbenchError as error:
+                log.warning("its stages are not reused: %s", error)
                 continue
-            record = read_record(folder)
-            stages = (
+            stages = tuple(
                 stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
                 for stage in record.stages
             )
-            history = read_history(folder).to_dicts()
-            return Training(tuple(stages), history, resumed=0, taken_over_bytes=record.peak_memory_bytes)
+            trained = TrainedStages(stages, history, resumed=0, reused_bytes=record.peak_memory_bytes)
+            return ReusedStages(trained, record.threads)
     return None
 
 
 def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
-    """Training id → folder of every other finished trial of the same model, data and seed."""
+    """Return training id → folder of every other finished trial of the same model, data and seed."""
     finished = {}
-    for folder in sorted((results.root / "trials").glob(f"{config.prefix}*")):
-        if folder.name == config.id:
+    for folder in results.trials():
+        if folder.name == config.id or not folder.name.startswith(config.prefix):
             continue
         try:
             finished[read_record(folder).config.training_ids[-1]] = folder
         except LrbenchError as error:
-            log.warning("nothing is taken over from a trial of another version: %s", error)
+            log.warning("its stages are not reused: %s", error)
     return finished
-
-
-def use_latents(model: Model, evaluation: EvaluationConfig) -> None:
-    """Let a reasoning model's steps take over what the evaluation asks for."""
-    if isinstance(model, ReasoningModel):
-        model.noise_only = evaluation.latents == "noise"

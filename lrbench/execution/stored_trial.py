@@ -1,28 +1,31 @@
-"""Stored trials brought back to life: the model with its weights and the data it was trained on."""
+"""A stored trial loaded again: the model with its weights, and the data on which it was trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import torch
 
+from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset, load_prepared
+from lrbench.data.obtain import Library
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import CheckError, RequestError, did_you_mean
-from lrbench.execution.reuse_stages import use_latents
+from lrbench.evaluation.rank_everything import rank_everything
 from lrbench.execution.trial import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
-from lrbench.store.layout import Results
+from lrbench.store.layout import RECORD_FILE, Results
 from lrbench.store.trials import TrialRecord, read_record
 
-__all__ = ["StoredTrial", "find_trial", "revive"]
+__all__ = ["StoredTrial", "find_trial", "load_trial"]
 
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A complete trial, ready to be ranked again."""
+    """A complete trial in memory."""
 
     folder: Path
     record: TrialRecord
@@ -31,6 +34,13 @@ class StoredTrial:
     split: Split
     device: torch.device
 
+    def ranked(self, evaluation: EvaluationConfig) -> pl.DataFrame:
+        """Rank validation and test targets; rows as :data:`lrbench.store.trials.RANKS`."""
+        ranks, _ = rank_everything(
+            self.model, self.dataset, self.split, evaluation, self.record.seed, self.device
+        )
+        return ranks
+
 
 def find_trial(results: Results, given: str) -> Path:
     """Return the folder of a trial given by its path, its id or the beginning of its id.
@@ -38,10 +48,10 @@ def find_trial(results: Results, given: str) -> Path:
     Raises:
         RequestError: there is none, or several.
     """
-    if (Path(given) / "trial.json").is_file():
+    if (Path(given) / RECORD_FILE).is_file():
         return Path(given)
     folder = results.root / "trials"
-    names = sorted(path.name for path in folder.glob("[!.]*")) if folder.is_dir() else []
+    names = [path.name for path in results.trials()]
     matching = [name for name in names if name.startswith(given)]
     if len(matching) == 1 or given in matching:
         return folder / (given if given in matching else matching[0])
@@ -51,24 +61,27 @@ def find_trial(results: Results, given: str) -> Path:
     raise RequestError(f'There is no trial "{given}" in {folder}.', near)
 
 
-def revive(folder: Path, dataset_folder: Path, device: torch.device) -> StoredTrial:
-    """Build a stored trial's model and load its weights, with the threads it was trained with.
+def load_trial(folder: Path, library: Library) -> StoredTrial:
+    """Load a stored trial's data, model and weights; torch gets the number of threads of the training.
+
+    The device is the kind on which the trial ran, or the CPU where there is no GPU.
 
     Raises:
-        CheckError: the prepared data is not the trial's, or the weights are not this version's.
+        CheckError: the data or the weights are not those of the trial.
+        LrbenchError: a file is missing or damaged.
     """
     record = read_record(folder)
-    dataset = load_prepared(dataset_folder)
+    dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
     if dataset.record.fingerprint != record.dataset.fingerprint:
         raise CheckError(
             f"The prepared {record.dataset.name} has fingerprint {dataset.record.fingerprint}, "
             f"the trial was trained on {record.dataset.fingerprint}.",
             f"Fetch the source that the trial names: {record.dataset.source}.",
         )
+    device = torch.device("cpu" if record.device == "cpu" or not torch.cuda.is_available() else "cuda")
     torch.set_num_threads(record.threads)
     make_deterministic()
     model = build_model(record.config, dataset.sequences.n_items, device)
     load_weights(folder, model)
-    use_latents(model, record.config.evaluation)
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)

@@ -3,42 +3,40 @@
 import logging
 import shutil
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import torch
-from safetensors.torch import save_file
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
-from lrbench.data.dataset import load_prepared
+from lrbench.data.dataset import PreparedDataset, load_prepared
+from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
-from lrbench.evaluation.rank_everything import evaluate, mean_metrics
-from lrbench.execution.reuse_stages import take_over, use_latents
-from lrbench.execution.weights import WEIGHTS
-from lrbench.files import new_folder, write_text
+from lrbench.evaluation.rank_everything import rank_everything
+from lrbench.execution.reuse_stages import reuse_stages
+from lrbench.execution.weights import save_weights
 from lrbench.models.base import Model
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
-from lrbench.store.layout import Results
-from lrbench.store.trials import TrialRecord
-from lrbench.training.checkpoint import load_checkpoint
-from lrbench.training.trainer import EpochReport, Training, train
+from lrbench.store.layout import CHECKPOINT_FILE, LOG_FILE, Results
+from lrbench.store.mean_metrics import mean_metrics
+from lrbench.store.trials import TrialRecord, write_trial
+from lrbench.training.checkpoint import UnusableCheckpointError, load_checkpoint, set_aside
+from lrbench.training.news import EpochDone
+from lrbench.training.trainer import TrainedStages, train
 from lrbench.versions import versions
 
-__all__ = ["TrialOrder", "build_model", "record_failure", "run_trial"]
+__all__ = ["TrialOrder", "build_model", "run_trial"]
 
 log = logging.getLogger(__name__)
-
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.txt"
 
 
 class TrialOrder(FrozenConfig):
@@ -50,35 +48,42 @@ class TrialOrder(FrozenConfig):
     device: str
     threads: int
     fresh: bool = False
-    """Train anew even if the trial is complete or has a checkpoint."""
+    """Train from the start even if the trial is complete or has a checkpoint."""
 
     @property
     def results(self) -> Results:
-        """Where the trial is written."""
+        """The folder in which the trial is written."""
         return Results(self.results_folder)
 
 
 def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Model:
-    """A freshly initialised model of the trial, from its seed.
+    """Return a freshly initialised model of the trial, from its seed.
 
     Raises:
-        LrbenchError: the plug-in file that the model comes from is not the trial's.
+        LrbenchError: the plug-in file of the model is not the one of the trial.
     """
     kind = MODELS.load(config.model)
     if plugin_fingerprint(config.model) != config.plugin:
         raise LrbenchError(
-            f'The plug-in file of the model "{config.model}" is not the one that this trial is of.',
-            "Put the file back as it was, or run the suite again for trials of the file as it is.",
+            f'The plug-in file of the model "{config.model}" is not the one of this trial.',
+            "Restore the file, or run the suite again for trials of the file as it is now.",
         )
     seed_torch(config.seed)
     return kind(kind.Config.model_validate(config.params), n_items, config.protocol.max_length).to(device)
 
 
-def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialRecord:
-    """Train, select, evaluate once, and write the trial's folder; resumes from a checkpoint.
+def run_trial(
+    order: TrialOrder, watch: Callable[[EpochDone], None], note: Callable[[str], None] = log.warning
+) -> TrialRecord:
+    """Train, select, evaluate once, and write the trial's folder; goes on from a checkpoint.
 
-    The results are identical for the same order on the same machine. Nothing but checkpoints
-    and the log is on disk until the folder is complete.
+    On one machine and device, with one number of threads, the same order gives identical results.
+    Only checkpoints and the log are on disk until the folder is complete.
+
+    Args:
+        order: the trial, its data, and where it runs.
+        watch: called after every epoch.
+        note: called with a sentence that a person should read.
     """
     config, started = order.config, datetime.now(UTC)
     code = versions()  # before training: a checkout may move on while a trial runs
@@ -86,25 +91,16 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
     if order.fresh:
         shutil.rmtree(running, ignore_errors=True)
     running.mkdir(parents=True, exist_ok=True)
-    checkpoint_file = running / CHECKPOINT
-    saved = load_checkpoint(checkpoint_file)
-    threads = order.threads if saved is None else saved.threads  # another number could change the last bits
-    torch.set_num_threads(threads)
     make_deterministic()
     device = torch.device(order.device)
     reset_peak_memory(device)
-    with _log_file(running / LOG):
-        log.info("trial %s on %s with %d threads", config.id, device, threads)
+    with _log_file(running / LOG_FILE):
         dataset = load_prepared(order.dataset_folder)
         parts = split(dataset.sequences, config.protocol)
-        model = build_model(config, dataset.sequences.n_items, device)
-        begun = take_over(order.results, config, model) if saved is None and not order.fresh else None
-        training = train(model, config, parts, device, checkpoint_file, watch, begun)
-        use_latents(model, config.evaluation)
+        trained = _train(order, dataset, parts, watch, note)
+        model, training = trained.model, trained.stages
         before = time.perf_counter()
-        ranks, tied = evaluate(
-            model, dataset, parts, config.evaluation.depths, config.evaluation.draws, config.seed, device
-        )
+        ranks, tied = rank_everything(model, dataset, parts, config.evaluation, config.seed, device)
         evaluate_seconds = time.perf_counter() - before
         depth = model.configured_depth(model.config)
         record = TrialRecord(
@@ -125,50 +121,59 @@ def run_trial(order: TrialOrder, watch: Callable[[EpochReport], None]) -> TrialR
             flops_per_user=flops_per_user(model, parts.test, depth, device),
             train_seconds=sum(stage.seconds for stage in training.stages),
             evaluate_seconds=evaluate_seconds,
-            peak_memory_bytes=max(peak_memory(device), training.taken_over_bytes),
+            peak_memory_bytes=max(peak_memory(device), training.reused_bytes),
             device=_device_name(device),
-            threads=threads,
+            threads=torch.get_num_threads(),
             versions=code,
             started=started,
             ended=datetime.now(UTC),
             resumed=training.resumed,
         )
         log.info("done: %s", record.metrics["test"][str(depth)])
-    _write(order.results, record, ranks, training, model)
-    return record
+    return write_trial(
+        order.results, record, ranks, _history(training), lambda path: save_weights(model, path)
+    )
 
 
-def record_failure(order: TrialOrder, error: BaseException | str) -> Path:
-    """Write ``error.txt`` with the traceback and the last log lines; checkpoints stay for a re-run."""
-    text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
-    log_file = order.results.running(order.config.id) / LOG
-    tail = log_file.read_text(encoding="utf-8").splitlines()[-40:] if log_file.exists() else []
-    path = order.results.error(order.config.id)
-    write_text(path, text.rstrip() + "\n\nLast lines of the log:\n" + "\n".join(tail) + "\n")
-    return path
+@dataclass(frozen=True)
+class _Trained:
+    model: Model
+    stages: TrainedStages
 
 
-def _write(
-    results: Results, record: TrialRecord, ranks: pl.DataFrame, training: Training, model: Model
-) -> None:
-    running = results.running(record.id)
-    with new_folder(results.trial(record.id)) as folder:
-        ranks.write_parquet(folder / "ranks.parquet", statistics=False)
-        _history(training).write_parquet(folder / "history.parquet")
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()},
-            folder / WEIGHTS,
-        )
-        shutil.copymode(
-            folder / "ranks.parquet", folder / WEIGHTS
-        )  # safetensors lets its owner alone read it
-        shutil.copyfile(running / LOG, folder / "log.txt")
-        (folder / "trial.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    shutil.rmtree(running, ignore_errors=True)
-    shutil.rmtree(results.failed(record.id), ignore_errors=True)
+def _train(
+    order: TrialOrder,
+    dataset: PreparedDataset,
+    parts: Split,
+    watch: Callable[[EpochDone], None],
+    note: Callable[[str], None],
+) -> _Trained:
+    """Train from the checkpoint if there is one that can be used, else from reused stages or the start."""
+    config, device = order.config, torch.device(order.device)
+    checkpoint_file = order.results.running(config.id) / CHECKPOINT_FILE
+
+    def new_model(threads: int) -> Model:
+        torch.set_num_threads(threads)
+        log.info("trial %s on %s with %d threads", config.id, device, threads)
+        return build_model(config, dataset.sequences.n_items, device)
+
+    try:
+        saved = load_checkpoint(checkpoint_file, config.id)
+        if saved is not None:  # another number of threads could change the last bits
+            model = new_model(saved.threads)
+            return _Trained(model, train(model, config, parts, device, checkpoint_file, watch, saved))
+    except UnusableCheckpointError as error:
+        aside = set_aside(checkpoint_file)
+        note(f"{error.cause} It is kept as {aside.name}; the trial is trained from its start.")
+    model = new_model(order.threads)
+    reused = None if order.fresh else reuse_stages(order.results, config, model)
+    if reused is not None:
+        torch.set_num_threads(reused.threads)
+    begun = None if reused is None else reused.stages
+    return _Trained(model, train(model, config, parts, device, checkpoint_file, watch, begun))
 
 
-def _history(training: Training) -> pl.DataFrame:
+def _history(training: TrainedStages) -> pl.DataFrame:
     if training.history:
         return pl.DataFrame(training.history, infer_schema_length=None)
     columns = {"stage": pl.String, "epoch": pl.Int64, "loss": pl.Float64, "seconds": pl.Float64}

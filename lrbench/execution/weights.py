@@ -1,30 +1,34 @@
-"""Weights of finished trials, given to a model or refused whole."""
+"""The weights of finished trials: written to a file, and loaded into a model whole or not at all."""
 
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lrbench.errors import CheckError
+from lrbench.store.layout import WEIGHTS_FILE
 
-__all__ = ["WEIGHTS", "load_weights"]
+__all__ = ["load_weights", "save_weights"]
 
-WEIGHTS = "weights.safetensors"
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights of ``model``."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
-    """Give ``model`` the weights of the trial in ``folder``.
+    """Load the weights of the trial in ``folder`` into ``model``.
 
     Raises:
-        CheckError: they cannot be read, or their names or shapes are others; the model is left as it was.
+        CheckError: they cannot be read, or their names or shapes differ. The model is then unchanged.
     """
     try:
-        weights = load_file(folder / WEIGHTS)
+        weights = load_file(folder / WEIGHTS_FILE)
     except (OSError, SafetensorError) as error:
         raise CheckError(
-            f"{folder / WEIGHTS} is missing or damaged: {error}.",
+            f"{folder / WEIGHTS_FILE} is missing or damaged: {error}.",
             "Move the folder away and run the trial again.",
         ) from error
     if _shapes(weights) != _shapes(model.state_dict()):

@@ -1,7 +1,7 @@
 """The stored ranks of a suite: as one Polars frame for anybody, and aligned by user for the statistics.
 
-Statistics compare users with themselves, so every trial of a dataset must have ranked the same held-out
-item of the same users. That is checked by the raw ids, never assumed from the order of rows.
+Statistics compare users with themselves. Every trial of a dataset must therefore have ranked the same
+held-out item of the same users. This is checked by the raw ids, never assumed from the order of rows.
 """
 
 import hashlib
@@ -16,7 +16,8 @@ import polars as pl
 from lrbench.arrays import Floats
 from lrbench.errors import CheckError
 from lrbench.metrics import metric_function
-from lrbench.store.layout import Results
+from lrbench.store.integrity import check_ranks
+from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.suites import Cell, SuiteRecord
 from lrbench.store.trials import RANKS, TrialRecord, read_ranks, read_record
 
@@ -34,7 +35,7 @@ EvaluationSplit = Literal["valid", "test"]
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A cell of a suite whose trial is whole."""
+    """A cell of a suite whose trial is complete."""
 
     cell: Cell
     record: TrialRecord
@@ -87,15 +88,34 @@ class AlignedRanks:
 
 
 def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[Cell]]:
-    """Return the suite's cells whose trials are whole, in its order, and the cells that are missing."""
+    """Return the suite's cells whose trials are whole, in its order, and the cells that are missing.
+
+    Raises:
+        CheckError: a trial's record or ranks are not those that the trial wrote, or a cell is another's.
+        LrbenchError: a trial's file is missing or damaged.
+    """
+    records: dict[str, TrialRecord] = {}
     finished, missing = [], []
     for cell in suite.trials:
         folder = results.trial(cell.trial)
-        if folder.is_dir():
-            finished.append(FinishedTrial(cell, read_record(folder), folder))
-        else:
+        if not folder.is_dir():
             missing.append(cell)
+            continue
+        if cell.trial not in records:
+            records[cell.trial] = record = read_record(folder)
+            check_ranks(folder, record)
+        _check_cell(cell, records[cell.trial], suite)
+        finished.append(FinishedTrial(cell, records[cell.trial], folder))
     return finished, missing
+
+
+def _check_cell(cell: Cell, record: TrialRecord, suite: SuiteRecord) -> None:
+    if (cell.dataset, cell.seed) != (record.dataset.name, record.seed):
+        raise CheckError(
+            f'Suite {suite.name} has "{cell.label}" on {cell.dataset} with seed {cell.seed} from the trial '
+            f"{cell.trial}, which is of {record.dataset.name} with seed {record.seed}.",
+            "The suite's record is damaged: run the suite again; done trials are kept.",
+        )
 
 
 def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
@@ -121,10 +141,10 @@ def aligned_ranks(
     """Read the ranks of trials of one dataset and protocol.
 
     Args:
-        trials: one or more; a trial that stands under two labels is read once.
-        masked: ranks without the seen items, or over all items.
+        trials: one or more; a trial with two labels is read once.
+        masked: take the ranks without the seen items; otherwise those over all items.
         split: which held-out items.
-        every_depth: all depths that are stored, or the one that reports use.
+        every_depth: take all stored depths; otherwise the one that reports use.
 
     Raises:
         CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is
@@ -155,7 +175,7 @@ def aligned_ranks(
             draws.setdefault(depth, []).append(_in_order(part, reference, trials[0].record, trial.record))
         if not draws:
             raise CheckError(
-                f"{trial.folder / 'ranks.parquet'} has no {split} ranks at depth {trial.record.depth}.",
+                f"{trial.folder / RANKS_FILE} has no {split} ranks at depth {trial.record.depth}.",
                 "It is damaged: remove the trial's folder and run it again.",
             )
         tied = table["ties"].null_count() == 0
@@ -189,7 +209,7 @@ def _in_order(
 ) -> pl.DataFrame:
     """Return the rows of one depth and draw in the order of ``reference``.
 
-    Every trial writes its targets in the same order, so that sorting them is the exception.
+    Every trial writes its targets in the same order, so they rarely need to be sorted.
     """
     if not part.select("user", "target").equals(reference):
         joined = reference.join(part, on=["user", "target"], how="left", maintain_order="left")

@@ -1,41 +1,80 @@
-"""Where things lie below the results folder."""
+"""Names of all files and folders below the results folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Results"]
+__all__ = [
+    "CHECKPOINT_FILE",
+    "HISTORY_FILE",
+    "LOG_FILE",
+    "RANKS_FILE",
+    "RECORD_FILE",
+    "WEIGHTS_FILE",
+    "Results",
+]
+
+RECORD_FILE = "trial.json"
+RANKS_FILE = "ranks.parquet"
+HISTORY_FILE = "history.parquet"
+WEIGHTS_FILE = "weights.safetensors"
+LOG_FILE = "log.txt"
+CHECKPOINT_FILE = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
 class Results:
-    """Paths below one results folder; nothing is created by asking for a path."""
+    """Paths below one results folder. Asking for a path creates nothing."""
 
     root: Path
 
+    def folders(self) -> list[Path]:
+        """Return the folders in which files are written during a run."""
+        return [self.root / name for name in ("trials", "running", "failed", "suites")]
+
+    def trials(self) -> list[Path]:
+        """Return the folders of all complete trials, by id."""
+        folder = self.root / "trials"
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def suites(self) -> list[Path]:
+        """Return the records of all suites, by name."""
+        folder = self.root / "suites"
+        return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+
     def trial(self, trial_id: str) -> Path:
-        """A complete trial: if this folder exists, the trial is whole."""
+        """Return the folder of a complete trial: if it exists, the trial is whole."""
         return self.root / "trials" / trial_id
 
     def running(self, trial_id: str) -> Path:
-        """Checkpoints and unfinished files of a trial under way."""
+        """Return the folder of a trial under way: its checkpoint and its log."""
         return self.root / "running" / trial_id
 
     def failed(self, trial_id: str) -> Path:
-        """Folder of a trial that failed."""
+        """Return the folder of a trial that failed."""
         return self.root / "failed" / trial_id
 
     def error(self, trial_id: str) -> Path:
-        """Why a trial failed: if this file exists, it did."""
+        """Return the file that says why a trial failed: if it exists, the trial did."""
         return self.failed(trial_id) / "error.txt"
 
     def lock(self, trial_id: str) -> Path:
-        """Held by the one process that works on the trial."""
+        """Return the lock file that the one process holds which works on the trial."""
         return self.root / "running" / f"{trial_id}.lock"
 
+    def training_lock(self, training_id: str) -> Path:
+        """Return the lock file of whoever trains what trials of this training id share."""
+        return self.root / "running" / f"training-{training_id}.lock"
+
     def suite(self, name: str) -> Path:
-        """The resolved suite and its list of trials."""
+        """Return the record of a suite: its resolved rows and its list of trials."""
         return self.root / "suites" / f"{name}.json"
 
     def looks(self, name: str) -> Path:
-        """Which seeds the reports of a suite have shown so far."""
+        """Return the file that says which seeds the reports of a suite have shown so far."""
         return self.root / "suites" / f"{name}.looks.jsonl"
+
+    def suite_lock(self, name: str) -> Path:
+        """Return the lock file of whoever changes the record of a suite."""
+        return self.root / "suites" / f"{name}.lock"

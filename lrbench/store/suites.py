@@ -1,19 +1,23 @@
-"""``results/suites/<name>.json``: a resolved suite and which trial stands behind each of its cells."""
+"""``results/suites/<name>.json``: a resolved suite, and the trial of each of its cells."""
 
+import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
-from lrbench.errors import RequestError, did_you_mean
+from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
 from lrbench.files import write_text
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
 from lrbench.store.declarations import Declaration, extended
 from lrbench.store.layout import Results
+from lrbench.store.seal import check_seal, sealed_json
 from lrbench.toml_files import read_toml
 
 __all__ = [
@@ -21,6 +25,7 @@ __all__ = [
     "ControlRecord",
     "Match",
     "SuiteRecord",
+    "add_to_suite",
     "declared",
     "find_suite_record",
     "merged",
@@ -88,7 +93,7 @@ class SuiteRecord(FrozenConfig):
     """By label, the rows that are controls of others."""
 
     matches: tuple[Match, ...] = ()
-    """How well matched controls match, per dataset."""
+    """How well the networks of matched controls match, per dataset."""
 
     definition: str = ""
     """Hash of what the rows mean; records with different definitions are never merged."""
@@ -99,12 +104,15 @@ class SuiteRecord(FrozenConfig):
     trials: tuple[Cell, ...]
     """A model without randomness has one cell per dataset, whatever the number of seeds."""
 
+    digest: str = ""
+    """SHA-256 of all other fields, see :mod:`lrbench.store.seal`; empty in records of earlier versions."""
+
 
 def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
     """Add the datasets and seeds of an older record of the same definition, so that a suite can grow.
 
-    Running a suite on one more dataset or seed keeps the cells that stand already; running it
-    after its rows were edited starts afresh.
+    Running a suite on one more dataset or seed keeps the cells that the record has. Running it after
+    its rows were edited starts a new record.
     """
     if old is None or old.definition != new.definition:  # which covers the protocol
         return new
@@ -142,8 +150,24 @@ def _declaration(record: SuiteRecord, time: datetime | None, finished: int | Non
 
 
 def write_suite(record: SuiteRecord, path: Path) -> None:
-    """Write the suite's record atomically."""
-    write_text(path, record.model_dump_json(indent=2) + "\n")
+    """Write the suite's record atomically, with its digest."""
+    write_text(path, sealed_json(record))
+
+
+def add_to_suite(record: SuiteRecord, results: Results) -> None:
+    """Add what ``record`` has to the stored record of the suite, see :func:`merged`.
+
+    Processes may run one suite at a time with other datasets or seeds: a lock keeps each of them from
+    writing over what another has just added.
+    """
+    path, lock = results.suite(record.name), results.suite_lock(record.name)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        try:
+            old = read_suite(path) if path.exists() else None
+        except LrbenchError:
+            old = None  # damaged, or of another version: nothing in it can be kept
+        write_suite(declared(merged(record, old), old, results), path)
 
 
 def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
@@ -152,13 +176,12 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
     Args:
         results: the results folder.
         suite: the suite's name, or the path of its file (whose stem is taken where ``name`` is not
-            known); none: the suite that ran last.
+            known); ``None``: the suite that ran last.
 
     Raises:
         RequestError: there is no such suite.
     """
-    folder = results.root / "suites"
-    files = {path.stem: path for path in folder.glob("*.json") if not path.name.startswith(".")}
+    files = {path.stem: path for path in results.suites()}
     if suite is not None:
         name = _name_of(suite)
         if name not in files:
@@ -170,7 +193,7 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
 
 
 def _not_there(suite: str, name: str, there: list[str], results: Results) -> RequestError:
-    """Tell a suite that only was not run with these results from one that is nowhere."""
+    """Tell a suite that was not run with these results from one that does not exist."""
     if Path(suite).is_file() or name in suite_names():
         others = f"\n  Suites there: {', '.join(there)}." if there else ""
         return RequestError(
@@ -185,18 +208,44 @@ def read_suite(path: Path) -> SuiteRecord:
     """Read one suite's record.
 
     Raises:
-        RequestError: the file is none, or one of another version.
+        CheckError: the record was changed after it was written, or contradicts itself.
+        RequestError: the file is no record, or one of another version.
     """
+    remedy = "Run the suite again; done trials are kept."
     try:
-        return SuiteRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise RequestError(
-            f"{path} cannot be read by this version of lrbench.", "Run the suite again; done trials are kept."
-        ) from None
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text)
+        record = SuiteRecord.model_validate_json(text)
+    except (OSError, ValueError, RecursionError):
+        raise RequestError(f"{path} cannot be read by this version of lrbench.", remedy) from None
+    check_seal(values, path, remedy)
+    fault = _contradiction(record)
+    if fault:
+        raise CheckError(f"{path} is damaged: {fault}.", remedy)
+    return record
+
+
+def _contradiction(record: SuiteRecord) -> str | None:
+    """Say what no suite that ran can have recorded."""
+    if not record.datasets or not record.labels:
+        return "it has no datasets or no rows"
+    strange = [
+        cell
+        for cell in record.trials
+        if cell.label not in record.labels or cell.dataset not in record.datasets
+    ]
+    if strange:
+        return f"its trial {strange[0].trial} is of a label or a dataset that it does not have"
+    cells = Counter((cell.label, cell.dataset, cell.seed) for cell in record.trials)
+    doubled = [cell for cell, count in cells.items() if count > 1]
+    if doubled:
+        label, dataset, seed = doubled[0]
+        return f'it has two trials for "{label}" on {dataset} with seed {seed}'
+    return None
 
 
 def _name_of(suite: str) -> str:
-    """The name inside a suite file, or the text itself."""
+    """Return the name inside a suite file, or the text itself."""
     path = Path(suite)
     if path.suffix != ".toml":
         return suite

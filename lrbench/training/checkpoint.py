@@ -1,28 +1,35 @@
-"""Checkpoints: everything a stage needs to go on as if nothing had happened.
+"""Checkpoints: everything a stage needs to go on as if it had not been interrupted.
 
-One file per trial under way, replaced atomically after every epoch. It holds tensors and plain
-values only, so that it loads with ``weights_only=True``.
+There is one file per trial under way. It is replaced atomically after every epoch. It holds tensors
+and plain values only, so that it loads with ``weights_only=True``. It carries the trial's id and a digest
+of its content: the checkpoint of another trial, or one with a flipped bit, is not used.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from lrbench.errors import LrbenchError
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 __all__ = [
     "Checkpoint",
     "StageProgress",
-    "fitting",
+    "UnusableCheckpointError",
+    "compatible_with",
     "load_checkpoint",
     "random_state",
     "restore_random_state",
+    "set_aside",
 ]
 
 Weights = dict[str, Tensor]
@@ -42,10 +49,15 @@ class StageProgress:
     losses: dict[str, float] = field(default_factory=dict)  # terms of the last step, all finite
 
 
+class UnusableCheckpointError(LrbenchError):
+    """A checkpoint is damaged, of another trial, or of another version; the trial has to start again."""
+
+
 @dataclass
 class Checkpoint:
     """A trial after some epoch of some stage."""
 
+    trial: str  # the trial's id
     stage: int  # number of the stage under way
     progress: StageProgress
     weights: Weights
@@ -60,40 +72,100 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Replace the file at ``path`` in one step."""
+        values = asdict(self)
         temporary = path.with_suffix(".part")
-        torch.save(asdict(self), temporary)
+        torch.save({**values, _DIGEST: _digest(values)}, temporary)
         temporary.replace(path)
 
 
-def load_checkpoint(path: Path) -> Checkpoint | None:
-    """Read a checkpoint, or none where there is none.
+_DIGEST = "digest"
+_UNUSABLE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+)
+
+
+def load_checkpoint(path: Path, trial: str) -> Checkpoint | None:
+    """Read the checkpoint of a trial, or return ``None`` if there is none.
 
     Raises:
-        LrbenchError: it has another form than this version gives it.
+        UnusableCheckpointError: it is damaged, of another trial, or of another version.
     """
     if not path.exists():
         return None
-    with fitting(path):
+    with compatible_with(path):
+        if not path.is_file():
+            raise ValueError("it is no ordinary file")
         values = torch.load(path, map_location="cpu", weights_only=True)
+        if values.pop(_DIGEST, None) != _digest(values):
+            raise ValueError("its content does not match its digest")
         values["progress"] = StageProgress(**values["progress"])
-        return Checkpoint(**values)
+        checkpoint = Checkpoint(**values)
+        if checkpoint.trial != trial:
+            raise ValueError(f"it is of the trial {checkpoint.trial}")
+        return checkpoint
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a checkpoint that cannot be used, so that the trial can start again; return its new path."""
+    aside = path.with_suffix(".unusable")
+    path.replace(aside)
+    return aside
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
-    """Within, what goes wrong means that the checkpoint at ``path`` is not whole, or not of this version."""
+def compatible_with(path: Path) -> Iterator[None]:
+    """Within, an error means that the checkpoint at ``path`` is damaged or does not fit this version."""
     try:
         yield
-    except (EOFError, KeyError, RuntimeError, TypeError, UnpicklingError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise LrbenchError(
-            f"The checkpoint {path} does not fit: {reason[:200]}",
-            "It is damaged, or another version wrote it: use that one, or remove the file to train anew.",
-        ) from error
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        UnpicklingError,
+        ValueError,
+    ) as error:
+        text = " ".join(str(error).split()) or "it ends too early"
+        reason = text.partition(" In PyTorch 2.6")[0]  # what follows advises to load it unsafely
+        raise UnusableCheckpointError(f"The checkpoint {path} cannot be used: {reason[:200]}.") from error
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """Return the SHA-256 of tensors and plain values, in the order in which they are stored."""
+    hashed = hashlib.sha256()
+    _add(hashed, values)
+    return hashed.hexdigest()
+
+
+def _add(hashed: "_Hash", value: Any) -> None:
+    match value:
+        case Tensor():
+            hashed.update(f"{value.dtype}{tuple(value.shape)}".encode())
+            hashed.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        case dict():
+            hashed.update(f"dict of {len(value)}".encode())
+            for key, item in value.items():
+                _add(hashed, key)
+                _add(hashed, item)
+        case list() | tuple():
+            hashed.update(f"list of {len(value)}".encode())
+            for item in value:
+                _add(hashed, item)
+        case _:
+            hashed.update(f"{value!r};".encode())
 
 
 def random_state() -> dict[str, Any]:
-    """The state of torch's default generators."""
+    """Return the state of torch's default generators."""
     return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
 

@@ -7,7 +7,7 @@ and a checkpoint holds the rest, so a trial that was killed ends with the number
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,42 +27,28 @@ from lrbench.training.checkpoint import (
     Checkpoint,
     StageProgress,
     Weights,
-    fitting,
-    load_checkpoint,
+    compatible_with,
     random_state,
     restore_random_state,
 )
 from lrbench.training.epoch import EpochResult, run_epoch
+from lrbench.training.news import EpochDone
 from lrbench.training.optimiser import Optimiser
 from lrbench.training.stopping import reason_to_stop, record_validation
 
-__all__ = ["EpochReport", "Training", "train"]
+__all__ = ["TrainedStages", "train"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class EpochReport:
-    """News for whoever watches."""
-
-    stage: str
-    epoch: int
-    max_epochs: int
-    loss: float
-    metric: float | None  # none in an epoch without validation
-    best_metric: float | None
-    validations_left: int  # before patience ends
-    seconds: float  # of this epoch with its validation
-
-
-@dataclass(frozen=True)
-class Training:
-    """What training left besides the model's weights."""
+class TrainedStages:
+    """What the stages that have run left besides the model's weights."""
 
     stages: tuple[StageRecord, ...]
     history: list[dict[str, Any]]  # one row per epoch and stage
     resumed: int
-    taken_over_bytes: int = 0  # largest memory of the trial that trained what was taken over
+    reused_bytes: int = 0  # peak memory of the trial whose stages were reused
 
 
 @dataclass
@@ -74,28 +60,24 @@ class _Trainer:
     split: Split
     device: torch.device
     checkpoint_file: Path
-    watch: Callable[[EpochReport], None]
-    records: list[StageRecord]  # of the stages that have ended
-    history: list[dict[str, Any]]
-    taken_over_bytes: int
-    resumed: int = 0
+    watch: Callable[[EpochDone], None]
+    done: TrainedStages
 
-    def run(self) -> Training:
-        """Run all stages, from the checkpoint where there is one."""
-        saved = load_checkpoint(self.checkpoint_file)
+    def run(self, saved: Checkpoint | None) -> TrainedStages:
+        """Run the stages that are not done; the first of them goes on from ``saved``."""
         if saved is not None:
-            self.resumed = saved.resumed + 1
-            self.history = saved.history
-            self.records = [StageRecord.model_validate(values) for values in saved.finished_stages]
-            with fitting(self.checkpoint_file):
+            with compatible_with(self.checkpoint_file):
+                records = tuple(StageRecord.model_validate(values) for values in saved.finished_stages)
+                self.done = TrainedStages(records, saved.history, saved.resumed + 1)
                 self.model.load_state_dict(saved.begin_weights)
             log.info("resumed in stage %d after epoch %d", saved.stage + 1, saved.progress.epoch)
-        first = len(self.records)
+        first = len(self.done.stages)
         for number in range(first, len(self.config.stages)):
-            self._run_stage(number, saved if number == first else None)
-        return Training(tuple(self.records), self.history, self.resumed, self.taken_over_bytes)
+            record = self._run_stage(number, saved if number == first else None)
+            self.done = replace(self.done, stages=(*self.done.stages, record))
+        return self.done
 
-    def _run_stage(self, number: int, saved: Checkpoint | None) -> None:
+    def _run_stage(self, number: int, saved: Checkpoint | None) -> StageRecord:
         stage_config = self.config.stages[number]
         stage = self.model.stages[stage_config.name](self.model)
         seed_torch(self.config.seed, number)
@@ -107,8 +89,8 @@ class _Trainer:
                 progress = StageProgress(steps=1, seconds=seconds, stopped="fitted")
             case GradientStage():
                 progress = _GradientTraining(self, number, stage, saved).run()
-        self.records.append(_record(stage_config.name, progress))
         log.info("stage %s ended: %s", stage_config.name, progress)
+        return _record(stage_config.name, progress)
 
 
 class _GradientTraining:
@@ -150,7 +132,7 @@ class _GradientTraining:
 
     def _restore(self, saved: Checkpoint) -> None:
         self.progress, self.best_weights = saved.progress, saved.best_weights
-        with fitting(self.trial.checkpoint_file):
+        with compatible_with(self.trial.checkpoint_file):
             self.model.load_state_dict(saved.weights)
             self.optimiser.load_state_dict(saved.optimiser)
             restore_random_state(saved.random)
@@ -201,7 +183,7 @@ class _GradientTraining:
     def _note(self, result: EpochResult, metric: float | None, seconds: float) -> None:
         """Add the epoch to the history and report it to whoever watches."""
         progress, training = self.progress, self.training
-        self.trial.history.append(
+        self.trial.done.history.append(
             {
                 "stage": self.name,
                 "epoch": progress.epoch,
@@ -214,7 +196,8 @@ class _GradientTraining:
                 **{name if name == "loss" else f"loss_{name}": value for name, value in result.terms.items()},
             }
         )
-        report = EpochReport(
+        news = EpochDone(
+            trial=self.trial.config.id,
             stage=self.name,
             epoch=progress.epoch,
             max_epochs=training.max_epochs,
@@ -224,12 +207,13 @@ class _GradientTraining:
             validations_left=training.patience - progress.validations_without_gain,
             seconds=seconds,
         )
-        log.info("%s", report)
-        self.trial.watch(report)
+        log.info("%s", news)
+        self.trial.watch(news)
 
     def _save(self) -> None:
         trial = self.trial
         Checkpoint(
+            trial=trial.config.id,
             stage=self.number,
             progress=self.progress,
             weights=self.model.state_dict(),
@@ -237,9 +221,9 @@ class _GradientTraining:
             best_weights=self.best_weights,
             optimiser=self.optimiser.state_dict(),
             random=random_state(),
-            finished_stages=[record.model_dump() for record in trial.records],
-            history=trial.history,
-            resumed=trial.resumed,
+            finished_stages=[record.model_dump() for record in trial.done.stages],
+            history=trial.done.history,
+            resumed=trial.done.resumed,
             threads=torch.get_num_threads(),
         ).save(trial.checkpoint_file)
 
@@ -250,32 +234,26 @@ def train(
     split: Split,
     device: torch.device,
     checkpoint_file: Path,
-    watch: Callable[[EpochReport], None],
-    begun: Training | None = None,
-) -> Training:
+    watch: Callable[[EpochDone], None],
+    begun: Checkpoint | TrainedStages | None = None,
+) -> TrainedStages:
     """Train ``model`` in place through the trial's stages and leave it with the selected weights.
 
     Args:
-        model: freshly initialised from the trial's seed, or with the weights of ``begun``, on ``device``.
+        model: freshly initialised from the trial's seed, or with the weights of reused stages, on ``device``.
         config: the trial.
         split: what to train and select on.
-        device: where the model lies.
-        checkpoint_file: read if it exists, replaced after every epoch.
+        device: where the model is.
+        checkpoint_file: replaced after every epoch.
         watch: called after every epoch.
-        begun: the first stages, if they were run elsewhere; a checkpoint has its own.
+        begun: where to go on: a checkpoint of this trial, or first stages that another trial has run.
+
+    Raises:
+        UnusableCheckpointError: the checkpoint does not fit the model; the model may be changed in part.
     """
-    begun = begun or Training((), [], 0)
-    return _Trainer(
-        model,
-        config,
-        split,
-        device,
-        checkpoint_file,
-        watch,
-        records=list(begun.stages),
-        history=begun.history,
-        taken_over_bytes=begun.taken_over_bytes,
-    ).run()
+    done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)
+    saved = begun if isinstance(begun, Checkpoint) else None
+    return _Trainer(model, config, split, device, checkpoint_file, watch, done).run(saved)
 
 
 def selection_metric(

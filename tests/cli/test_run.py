@@ -1,8 +1,10 @@
 """The command line as a person uses it: processes, exit codes, what is left on disk."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,7 +80,7 @@ proposed = ["ERL"]
 
 
 class Desk:
-    """A folder in which commands are run."""
+    """A folder in which commands are run; tests add files to it and change none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -116,8 +118,18 @@ class Desk:
         return subprocess.CompletedProcess(arguments, code, out, messages)
 
     def suite(self, text: str) -> str:
-        (self.folder / "suite.toml").write_text(text, encoding="utf-8")
-        return "suite.toml"
+        """Write a suite file whose name depends on its text, so that no test can change that of another."""
+        name = f"suite-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml"
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def copy_of_results(self, name: str) -> Path:
+        """Copy the results of the small suite for a test that damages them."""
+        return Path(shutil.copytree(self.folder / "results", self.folder / name))
+
+
+SMALL = "{small}"
+"""Stands for the file of the small suite."""
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +159,10 @@ def test_run_leads_to_a_table(desk: Desk, finished: subprocess.CompletedProcess[
 @pytest.mark.usefixtures("finished")
 def test_what_is_done_is_not_done_again(desk: Desk) -> None:
     folders = {path: path.stat().st_mtime_ns for path in (desk.folder / "results/trials").iterdir()}
-    again = desk.run("run", "suite.toml")
+    again = desk.run("run", desk.suite(SUITE))
     assert "Nothing to do" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in folders} == folders
-    dry = desk.run("run", "suite.toml", "--dry-run").stdout
+    dry = desk.run("run", desk.suite(SUITE), "--dry-run").stdout
     assert "4 trials, 0 to run" in dry
 
 
@@ -181,39 +193,48 @@ def test_hints_name_the_folder_of_results(desk: Desk) -> None:
     assert " 1 CPU worker with " in ended.stderr
     assert "0 of 1 trials done. lrbench status small --results 'my rt' shows what is left." in ended.stderr
     desk.run("status", "small", "--results", "my rt")
-    desk.suite(SUITE)
 
 
 @pytest.mark.usefixtures("finished")
 def test_stored_ranks_verify_and_a_changed_one_does_not(desk: Desk) -> None:
-    trial = next((desk.folder / "results/trials").glob("*sasrec-s1*"))
-    assert "are as stored" in desk.run("verify", trial.name).stderr
+    results = desk.copy_of_results("changed")
+    trial = next((results / "trials").glob("*sasrec-s1*"))
+    named = ("verify", trial.name, "--results", "changed")
+    assert "are as stored" in desk.run(*named).stderr
     ranks = pl.read_parquet(trial / "ranks.parquet")
-    try:
-        ranks.with_columns(rank=pl.when(pl.arange(pl.len()) == 5).then(99.0).otherwise("rank")).write_parquet(
-            trial / "ranks.parquet"
-        )
-        said = " ".join(desk.run("verify", trial.name, code=1).stderr.split())
-        assert f"1 of {len(ranks)} ranks differ" in said
-        assert f"the furthest by {abs(99 - ranks['rank'][5]):g}." in said
-        ranks.drop("ties", "ties_masked").write_parquet(trial / "ranks.parquet")  # as earlier versions wrote
-        assert "are as stored" in desk.run("verify", trial.name).stderr
-    finally:
-        ranks.write_parquet(trial / "ranks.parquet")
+    changed = pl.when(pl.arange(pl.len()) == 5).then(99.0).otherwise("rank")
+    ranks.with_columns(rank=changed).write_parquet(trial / "ranks.parquet")
+    said = " ".join(desk.run(*named, code=1).stderr.split())
+    assert "ranks.parquet was changed after the trial wrote it" in said
+    assert f"1 of {len(ranks)} ranks differ" in said
+    assert f"the furthest by {abs(99 - ranks['rank'][5]):g}." in said
+    assert "was changed" in desk.run("report", "small", "--results", "changed", code=1).stderr
+
+
+@pytest.mark.usefixtures("finished")
+def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
+    results = desk.copy_of_results("whole")
+    assert desk.run("verify", "--results", "whole").stderr.count("are as stored") == 4
+    first, second = sorted((results / "trials").glob("*sasrec-s[12]*"))
+    for old, new in ((first, "aside"), (second, first.name), (results / "trials/aside", second.name)):
+        old.rename(results / "trials" / new)
+    suite = results / "suites/small.json"
+    suite.write_text(suite.read_text(encoding="utf-8").replace("ndcg@10", "recall@10"), encoding="utf-8")
+    said = desk.run("verify", "--results", "whole", code=1).stderr
+    assert said.count("is the record of another trial") == 2
+    assert "small.json was changed after lrbench wrote it" in said
+    assert "2 of 4 trials and 1 suite record are not as they were stored" in said
 
 
 @pytest.mark.usefixtures("finished")
 def test_weights_of_another_version_are_refused_in_a_sentence(desk: Desk) -> None:
-    trial = next((desk.folder / "results/trials").glob("*sasrec-s2*"))
+    trial = next((desk.copy_of_results("renamed") / "trials").glob("*sasrec-s2*"))
     path = trial / "weights.safetensors"
     weights = load_file(path)
-    try:
-        save_file({f"old.{name}": weight for name, weight in weights.items()}, path)
-        said = " ".join(desk.run("verify", trial.name, code=1).stderr.split())
-        assert "do not fit the model as this version has it" in said
-        assert "Traceback" not in said
-    finally:
-        save_file(weights, path)
+    save_file({f"old.{name}": weight for name, weight in weights.items()}, path)
+    said = " ".join(desk.run("verify", trial.name, "--results", "renamed", code=1).stderr.split())
+    assert "do not fit the model as this version has it" in said
+    assert "weights.safetensors was changed" in said
 
 
 @pytest.mark.usefixtures("finished")
@@ -228,18 +249,23 @@ def test_ranks_at_other_depths_are_written_whole(desk: Desk) -> None:
 
 @pytest.mark.usefixtures("finished")
 def test_a_failing_trial_is_recorded_and_the_others_go_on(desk: Desk) -> None:
+    desk.copy_of_results("broken")
     broken = SUITE.replace('"small"', '"broken"') + '[[models]]\nlabel = "Diverges"\nmodel = "sasrec"\n'
     broken += "training = { learning_rate = 1e30 }\n"
-    ended = desk.run("run", desk.suite(broken), "--seeds", "1", "--workers", "2", code=1)
+    arguments = ("--seeds", "1", "--workers", "2", "--results", "broken")
+    ended = desk.run("run", desk.suite(broken), *arguments, code=1)
     assert "Failed: Diverges, seed 1: LrbenchError: The loss became" in ended.stderr
     assert "0 of 1 trials done" in ended.stderr
-    status = desk.run("status", "broken").stdout
+    status = desk.run("status", "broken", "--results", "broken").stdout
     assert "failed: lrbench.errors.LrbenchError: The loss became" in status
-    (error,) = (desk.folder / "results/failed").glob("*/error.txt")
-    assert "Traceback" in error.read_text(encoding="utf-8")
+    (failed,) = (desk.folder / "broken/failed").iterdir()
+    assert [path.name for path in failed.iterdir()] == ["error.txt"]
+    text = (failed / "error.txt").read_text(encoding="utf-8")
+    assert "Traceback" in text
+    for said in (ended.stderr, text):
+        assert "the last finite values were {'loss': " in said
     # The others are those of the suite before: shared, not trained again.
-    assert len(list((desk.folder / "results/trials").iterdir())) == 4
-    desk.suite(SUITE)
+    assert len(list((desk.folder / "broken/trials").iterdir())) == 4
 
 
 def wait_for_checkpoints(results: Path, process: subprocess.Popen[str], number: int = 1) -> None:
@@ -277,7 +303,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_ranks(desk: Desk) -> None:
     whole, killed = (next((desk.folder / name / "trials").iterdir()) for name in ("whole", "killed"))
     assert json.loads((killed / "trial.json").read_text(encoding="utf-8"))["resumed"] == 1
     assert pl.read_parquet(whole / "ranks.parquet").equals(pl.read_parquet(killed / "ranks.parquet"))
-    desk.suite(SUITE)
 
 
 @pytest.mark.slow
@@ -290,7 +315,6 @@ def test_a_worker_that_dies_fails_its_trial_alone(desk: Desk) -> None:
     _, messages = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "the worker process ended with code -9" in messages
-    desk.suite(SUITE)
 
 
 @pytest.mark.slow
@@ -306,27 +330,22 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
     status = desk.run("status", "long", "--results", "stopped").stdout
     (totals,) = (line for line in status.splitlines() if "trials" in line)
     assert re.findall(r"\d", totals) == ["0", "0", "1", "0", "0"]  # done, running, interrupted, failed, to do
-    desk.suite(SUITE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "none.toml"], "There is no suite none.toml"),
-        (["run", "suite.toml", "--gpus", "7"], "There is no GPU 7"),
-        (["run", "suite.toml", "--gpus", "7", "--dry-run"], "There is no GPU 7"),
-        (["run", "suite.toml", "--gpus", "x"], '"x" is no number'),
-        (["run", "suite.toml", "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
-        (["run", "suite.toml", "--only", "GRU*"], "matches no label"),
+        (["run", SMALL, "--gpus", "7"], "There is no GPU 7"),
+        (["run", SMALL, "--gpus", "7", "--dry-run"], "There is no GPU 7"),
+        (["run", SMALL, "--gpus", "x"], '"x" is no number'),
+        (["run", SMALL, "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
+        (["run", SMALL, "--only", "GRU*"], "matches no label"),
         (["report", "smal"], 'Did you mean "small"'),
         (["verify", "nothing"], 'There is no trial "nothing"'),
-        (
-            ["run", "suite.toml", "--results", "suite.toml/x"],
-            "suite.toml/x cannot be a folder",
-        ),
+        (["run", SMALL, "--results", f"{SMALL}/x"], "Nothing can be written to suite-"),
         (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
-        (["evaluate", "any", "--depth", ""], "The value of --depth is empty"),
-        (["evaluate", "any", "--depth", ","], "--depth names nothing"),
+        (["evaluate", "any", "--depth", ""], "--depth names no depth"),
         (["evaluate", "any", "--output", "ranks.csv"], "ranks.csv is no Parquet file"),
         (["evaluate", "any", "--output", "/proc/r.parquet"], "Nothing can be written to /proc"),
         (["evaluate", "any", "--output", "results"], "results is a folder"),
@@ -334,7 +353,8 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
 )
 @pytest.mark.usefixtures("finished")
 def test_wrong_requests_end_with_2_and_a_sentence(desk: Desk, arguments: list[str], message: str) -> None:
-    ended = desk.run(*arguments, code=2)
+    small = desk.suite(SUITE)
+    ended = desk.run(*(argument.replace(SMALL, small) for argument in arguments), code=2)
     assert message in ended.stderr
     assert ended.stdout == ""
 
@@ -392,29 +412,3 @@ def test_what_cannot_work_is_refused_before_anything_trains(desk: Desk, row: str
     refused = desk.run("run", desk.suite(text), "--results", "refused", code=2)
     assert message in " ".join(refused.stderr.split())
     assert not (desk.folder / "refused").exists()
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "became", "last"),
-    [
-        (256, "The loss became nan in stage supervised, epoch 1, at step", "values"),
-        (10_000, "became NaN or infinite in stage supervised, epoch 1, after step 1 of the epoch", "losses"),
-    ],
-    ids=["within an epoch", "in its last step"],
-)
-def test_a_loss_that_turns_nan_names_stage_step_and_last_values(
-    batch_size: int, became: str, last: str, desk: Desk
-) -> None:
-    row = 'model = "sasrec"\nparams = { width = 16 }\n'
-    row += f"training = {{ learning_rate = 1e30, batch_size = {batch_size} }}"
-    text = SUITE[: SUITE.index("[[models]]")] + ROW + row
-    results = f"diverged-{batch_size}"
-    failed = desk.run("run", desk.suite(text), "--results", results, "--seeds", "1", code=1)
-    assert "0 of 1 trials done" in failed.stderr
-    (error,) = (desk.folder / results / "failed").iterdir()
-    assert [path.name for path in error.iterdir()] == ["error.txt"]
-    lines = (error / "error.txt").read_text(encoding="utf-8")
-    for said in (failed.stderr, lines):
-        assert became in said
-        assert f"the last finite {last} were {{'loss': " in said
-        assert "history.parquet" not in said

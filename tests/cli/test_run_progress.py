@@ -4,7 +4,13 @@ import pytest
 from rich.console import Console
 
 from lrbench.cli.run_progress import LiveView, SuiteView, make_view
-from lrbench.execution.events import EpochDone, TrialDone, TrialFailed, TrialStarted, parse_event
+from lrbench.execution.events import (
+    TrialDone,
+    TrialFailed,
+    TrialStarted,
+    parse_event,
+)
+from lrbench.training.news import EpochDone
 
 EPOCH = EpochDone(
     trial="t1",

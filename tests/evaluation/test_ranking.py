@@ -14,10 +14,10 @@ from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.evaluation import ranking
-from lrbench.evaluation.rank_everything import mean_metrics
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import recall
 from lrbench.models.base import Model, ModelConfig
+from lrbench.store.mean_metrics import mean_metrics
 
 CPU = torch.device("cpu")
 

@@ -10,10 +10,11 @@ from small_data import order, trial_config
 
 from lrbench.errors import RequestError
 from lrbench.execution import pool
-from lrbench.execution.events import EpochDone, Event
+from lrbench.execution.events import Event
 from lrbench.execution.pool import Slot, choose_slots, run_pool
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
+from lrbench.training.news import EpochDone
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -84,7 +85,7 @@ def test_an_interrupt_is_no_failure(
     monkeypatch.setattr(pool, "record_failure", record)
     with pytest.raises(KeyboardInterrupt):
         run_pool([order(config, walks_folder, tmp_path)], [Slot("cpu", 1)], interrupt)
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, pool._Server)]
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, pool._SlotRunner)]
     assert not recorded
     assert trial_state(Results(tmp_path), config.id) == "interrupted"
 
@@ -94,9 +95,9 @@ def test_a_worker_that_starts_during_the_interrupt_is_ended(
 ) -> None:
     """The interrupt comes between the moment an order is taken and the one its worker is there."""
     looked, started = threading.Event(), []
-    start = pool._Server._start
+    start = pool._SlotRunner._start
 
-    def late_start(server: pool._Server) -> object:
+    def late_start(server: pool._SlotRunner) -> object:
         looked.wait(10)
         started.append(start(server))
         return started[-1]
@@ -105,7 +106,7 @@ def test_a_worker_that_starts_during_the_interrupt_is_ended(
         threading.Timer(0.2, looked.set).start()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool._Server, "_start", late_start)
+    monkeypatch.setattr(pool._SlotRunner, "_start", late_start)
     monkeypatch.setattr(pool, "_next", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_pool([order(trial_config(), walks_folder, tmp_path)], [Slot("cpu", 1)], lambda event: None)

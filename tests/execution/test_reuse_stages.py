@@ -1,7 +1,5 @@
 """Trials take over the stages that another has trained, and end as if they had trained them."""
 
-import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,13 @@ from safetensors.torch import load_file, save_file
 from small_data import LARES, order, trial_config
 
 from lrbench.config.trial import TrialConfig
-from lrbench.execution.events import EpochDone, Event
+from lrbench.execution.events import Event, TrialBusy
 from lrbench.execution.trial import run_trial
 from lrbench.execution.workers.worker import perform
 from lrbench.store.layout import Results
+from lrbench.store.seal import sealed_json
 from lrbench.store.trials import read_history, read_ranks, read_record
-from lrbench.training.trainer import EpochReport
+from lrbench.training.news import EpochDone
 
 
 def epochs_run(config: TrialConfig, walks_folder: Path, results: Path, **changes: Any) -> int:
@@ -61,9 +60,9 @@ def test_the_first_stages_are_taken_over_and_nothing_differs(walks_folder: Path,
 def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tmp_path: Path) -> None:
     epochs_run(BOTH, walks_folder, tmp_path / "alone")
     epochs_run(FIRST, walks_folder, tmp_path)
-    seen: list[EpochReport] = []
+    seen: list[EpochDone] = []
 
-    def interrupt(report: EpochReport) -> None:
+    def interrupt(report: EpochDone) -> None:
         seen.append(report)
         if len(seen) == 2:
             raise KeyboardInterrupt
@@ -103,7 +102,7 @@ def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path
     record = results.trial(FIRST.id) / "trial.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
     assert epochs_run(BOTH, walks_folder, tmp_path) == 4
-    assert "another version" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
+    assert "its digest does not match" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
 
 
 def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: Path) -> None:
@@ -121,8 +120,8 @@ def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: 
 def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, tmp_path: Path) -> None:
     epochs_run(FIRST, walks_folder, tmp_path)
     path = Results(tmp_path).trial(FIRST.id) / "trial.json"
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"peak_memory_bytes": 1 << 50}))
+    record = read_record(path.parent).model_copy(update={"peak_memory_bytes": 1 << 50})
+    path.write_text(sealed_json(record), encoding="utf-8")
     epochs_run(BOTH, walks_folder, tmp_path)
     assert read_record(Results(tmp_path).trial(BOTH.id)).peak_memory_bytes == 1 << 50
 
@@ -142,19 +141,27 @@ def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path:
     assert [first.equals(second) for first, second in by_depth] == [True, True, False, False]
 
 
-def test_a_trial_waits_for_the_training_of_its_first_stage(walks_folder: Path, tmp_path: Path) -> None:
-    results = Results(tmp_path)
-    lock = results.lock(f"training-{FIRST.training_ids[0]}")
+def test_a_trial_is_busy_while_another_process_trains_its_first_stage(
+    walks_folder: Path, tmp_path: Path
+) -> None:
+    results, events = Results(tmp_path), list[Event]()
+    lock = results.training_lock(FIRST.training_ids[0])
     lock.parent.mkdir(parents=True)
     with FileLock(lock):  # as another process holds it while it trains the first stage
-        waiting = threading.Thread(target=epochs_run, args=(BOTH, walks_folder, tmp_path))
-        waiting.start()
-        waiting.join(0.5)
-        assert waiting.is_alive()
+        assert perform(order(BOTH, walks_folder, tmp_path), events.append)
+        assert events == [TrialBusy(trial=BOTH.id, reason="another process trains stages that it reuses")]
         assert not results.running(BOTH.id).exists()
-        run_trial(order(FIRST, walks_folder, tmp_path), lambda report: None)
-    waiting.join()
+        run_trial(order(FIRST, walks_folder, tmp_path), lambda news: None)
+    assert epochs_run(BOTH, walks_folder, tmp_path) == 2
     assert trained_in(BOTH, tmp_path) == [FIRST.id, None]
+
+
+def test_a_trial_goes_on_with_the_threads_of_the_stages_that_it_reuses(
+    walks_folder: Path, tmp_path: Path
+) -> None:
+    epochs_run(FIRST, walks_folder, tmp_path, threads=2)
+    epochs_run(BOTH, walks_folder, tmp_path, threads=1)
+    assert read_record(Results(tmp_path).trial(BOTH.id)).threads == 2
 
 
 def test_trials_that_take_over_stand_behind_those_that_train() -> None:

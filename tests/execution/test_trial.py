@@ -1,4 +1,6 @@
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +11,17 @@ from small_data import order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError
+from lrbench.execution.failures import record_failure
 from lrbench.execution.stored_trial import find_trial
-from lrbench.execution.trial import CHECKPOINT, record_failure, run_trial
-from lrbench.store.layout import Results
+from lrbench.execution.trial import run_trial
+from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.state import trial_state
 from lrbench.store.trials import RANKS, read_history, read_ranks, read_record
 from lrbench.training.checkpoint import load_checkpoint
-from lrbench.training.trainer import EpochReport
+from lrbench.training.news import EpochDone
 
 
-def ignore(report: EpochReport) -> None:
+def ignore(report: EpochDone) -> None:
     pass
 
 
@@ -28,9 +31,9 @@ def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
 
 def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path) -> None:
     """Run a trial and break off after some epochs in all, as an interrupt would."""
-    seen: list[EpochReport] = []
+    seen: list[EpochDone] = []
 
-    def interrupt(report: EpochReport) -> None:
+    def interrupt(report: EpochDone) -> None:
         # The checkpoint of an epoch is written after it is reported: break off in the one after.
         seen.append(report)
         if len(seen) > epochs:
@@ -123,28 +126,76 @@ def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
     assert histories[0].equals(histories[1])
 
 
-@pytest.mark.parametrize("spoilt", ["weights", "begin_weights", "optimiser", "progress", "further"])
-def test_a_checkpoint_of_another_version_is_refused_with_a_way_out(
-    spoilt: str, walks_folder: Path, tmp_path: Path
+def spoil_version(path: Path) -> None:
+    """Give the weights other names, as another version might, with a digest that is right."""
+    checkpoint = load_checkpoint(path, trial_config(patience=2).id)
+    assert checkpoint is not None
+    checkpoint.weights = {f"old.{name}": value for name, value in checkpoint.weights.items()}
+    checkpoint.save(path)
+
+
+def spoil_bit(path: Path) -> None:
+    """Change one weight, as a flipped bit does, which torch does not notice."""
+    values = torch.load(path, weights_only=True)
+    next(iter(values["weights"].values())).view(-1)[3] += 1e-3
+    torch.save(values, path)
+
+
+def spoil_kind(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (spoil_version, "Missing key"),
+        (spoil_bit, "does not match its digest"),
+        (lambda path: path.write_bytes(b"PK cut off"), "Weights only load failed"),
+        (lambda path: path.write_bytes(b""), "it ends too early"),
+        pytest.param(
+            spoil_kind,
+            "no ordinary file",
+            marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names"),
+        ),
+    ],
+    ids=["version", "flipped bit", "cut off", "empty", "pipe"],
+)
+def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_the_trial_starts_again(
+    spoil: Callable[[Path], None], why: str, walks_folder: Path, tmp_path: Path
 ) -> None:
     config = trial_config(patience=2)
+    run_trial(order(config, walks_folder, tmp_path / "whole"), ignore)
     run_until(2, config, walks_folder, tmp_path)
-    path = Results(tmp_path).running(config.id) / CHECKPOINT
-    values = torch.load(path, weights_only=True)
-    values[spoilt] = {f"old.{name}": value for name, value in values.get(spoilt, {}).items()}
-    torch.save(values, path)
-    with pytest.raises(LrbenchError, match=r"does not fit.*remove the file"):
-        run_trial(order(config, walks_folder, tmp_path), ignore)
-    path.unlink()
-    assert run_trial(order(config, walks_folder, tmp_path), ignore).resumed == 0
+    path = Results(tmp_path).running(config.id) / CHECKPOINT_FILE
+    spoil(path)
+    notes: list[str] = []
+    record = run_trial(order(config, walks_folder, tmp_path), ignore, notes.append)
+    (note,) = notes
+    assert why in note
+    assert "It is kept as checkpoint.unusable; the trial is trained from its start." in note
+    assert "weights_only=False" not in note
+    assert record.resumed == 0
+    assert ranks_of(config, tmp_path).equals(ranks_of(config, tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
-def test_a_damaged_checkpoint_is_refused_with_a_way_out(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(content)
-    with pytest.raises(LrbenchError, match=r"does not fit.*remove the file"):
-        load_checkpoint(path)
+def test_the_checkpoint_of_another_trial_is_not_used(walks_folder: Path, tmp_path: Path) -> None:
+    first, second = trial_config(seed=1), trial_config(seed=2)
+    run_trial(order(first, walks_folder, tmp_path / "whole"), ignore)
+    run_until(2, second, walks_folder, tmp_path)
+    results = Results(tmp_path)
+    results.running(second.id).rename(results.running(first.id))
+    notes: list[str] = []
+    run_trial(order(first, walks_folder, tmp_path), ignore, notes.append)
+    assert f"it is of the trial {second.id}" in notes[0]
+    assert ranks_of(first, tmp_path).equals(ranks_of(first, tmp_path / "whole"))
+
+
+def test_an_interrupted_trial_keeps_its_number_of_threads(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config()
+    run_until(1, config, walks_folder, tmp_path)  # with one thread
+    record = run_trial(order(config, walks_folder, tmp_path, threads=2), ignore)
+    assert (record.resumed, record.threads) == (1, 1)
 
 
 def test_selection_restores_the_best_weights(walks_folder: Path, tmp_path: Path) -> None:
@@ -169,7 +220,9 @@ def test_a_failure_leaves_the_traceback_and_the_log(walks_folder: Path, tmp_path
     told = order(config, walks_folder, tmp_path)
     with pytest.raises(LrbenchError) as caught:
         run_trial(told, ignore)
-    text = record_failure(told, caught.value).read_text(encoding="utf-8")
+    failure = record_failure(told.results, config.id, caught.value)
+    assert failure.error_file
+    text = Path(failure.error_file).read_text(encoding="utf-8")
     assert "Traceback" in text
     assert "loss became" in text
     assert f"trial {config.id} on cpu" in text.partition("Last lines of the log:")[2]

@@ -6,12 +6,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lrbench.errors import CheckError
-from lrbench.execution.weights import WEIGHTS, load_weights
+from lrbench.execution.weights import load_weights
+from lrbench.store.layout import WEIGHTS_FILE
 
 
 @pytest.mark.parametrize("kept", [None, 0, 20, -1], ids=["missing", "empty", "within its head", "cut off"])
 def test_damaged_weights_are_named_and_the_model_stays_as_it_was(tmp_path: Path, kept: int | None) -> None:
-    path, model = tmp_path / WEIGHTS, nn.Linear(2, 3)
+    path, model = tmp_path / WEIGHTS_FILE, nn.Linear(2, 3)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     save_file({name: weight + 1 for name, weight in before.items()}, path)
     content = path.read_bytes()

@@ -1,17 +1,17 @@
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from synthetic_results import Made, make_suite
+from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record
 
+from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import StepCounts
 from lrbench.report.build import build_report
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
-from lrbench.store.trials import DatasetSummary, StageRecord
+from lrbench.store.trials import DatasetSummary, StageRecord, read_record
 
 
 def warnings_of(root: Path, *models: Made, **options: Any) -> list[ReportWarning]:
@@ -28,7 +28,7 @@ def summary(**fields: Any) -> DatasetSummary:
         "name": "ml-100k",
         "edition": "April 1998",
         "synthetic": False,
-        "fingerprint": "f",
+        "fingerprint": "f00d",
         "source": "a file",
         "verified": True,
         "counts": StepCounts(step="raw", users=1, items=500, interactions=1),
@@ -120,12 +120,12 @@ def test_unverified_source(tmp_path: Path, fields: dict[str, Any], warned: bool)
 
 
 def test_generated_data_need_no_checksum(tmp_path: Path) -> None:
-    made = Made("A", record=different(dataset=summary(verified=False, synthetic=True)))
+    made = Made("A", record=different(dataset=summary(name="sample", verified=False, synthetic=True)))
     assert warnings_of(tmp_path, made) == []
 
 
 def test_more_than_can_be_achieved(tmp_path: Path) -> None:
-    best = different(dataset=summary(synthetic=True, best_recall_at_10=0.2))
+    best = different(dataset=summary(name="sample", synthetic=True, best_recall_at_10=0.2))
     (warning,) = warnings_of(tmp_path, Made("A", 2.0, record=best), Made("B", -2.0))
     assert warning.kind == WarningKind.ABOVE_ACHIEVABLE
     assert "A on sample has Recall@10 0." in warning.cause
@@ -161,9 +161,8 @@ def test_labels_of_the_same_trials_are_named_as_such(tmp_path: Path) -> None:
 def test_equal_models_without_randomness_say_why_there_is_no_test(tmp_path: Path) -> None:
     fixed = [Made(label, deterministic=True) for label in ("P", "Q")]
     suite = make_suite(tmp_path, fixed, datasets=["ml-100k"], proposed=["P"])
-    first, second = (Results(tmp_path).trial(cell.trial) / "ranks.parquet" for cell in suite.trials)
-    for path, rank in ((first, 1.0), (second, 2.0)):  # apart by the same for every user
-        pl.read_parquet(path).with_columns(rank=pl.lit(rank)).write_parquet(path)
+    for cell, rank in zip(suite.trials, (1.0, 2.0), strict=True):  # apart by the same for every user
+        rewrite_ranks(tmp_path, cell.trial, pl.lit(rank).alias("rank"))
     warning = build_report(suite, Results(tmp_path)).warnings[0]
     assert warning.kind == WarningKind.NO_VARIATION
     assert "1 of 1 comparisons are not testable (P against Q): the difference has no" in warning.cause
@@ -211,14 +210,12 @@ def test_ties_that_were_never_counted_are_warned_of(tmp_path: Path) -> None:
     assert warning.command.endswith("--rerun all")
 
 
-def rewrite_record(root: Path, trial: str, **fields: Any) -> None:
-    path = Results(root).trial(trial) / "trial.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | fields), encoding="utf-8")
-
-
 def test_runs_with_other_numbers_of_draws(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A")], proposed=[])
-    rewrite_record(tmp_path, suite.trials[1].trial, draws=8)
+    trial = suite.trials[1].trial
+    config = read_record(Results(tmp_path).trial(trial)).config
+    more = config.model_copy(update={"evaluation": EvaluationConfig(draws=8)})
+    rewrite_record(tmp_path, trial, draws=8, config=more)
     (warning,) = build_report(suite, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.UNEQUAL_DRAWS
     assert warning.cause == "Runs of A on sample were ranked with 1 and 8 draws of the noise."
@@ -226,8 +223,7 @@ def test_runs_with_other_numbers_of_draws(tmp_path: Path) -> None:
 
 def test_a_run_that_collapsed_is_named(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[], seeds=[1, 2, 3, 4])
-    path = Results(tmp_path).trial(suite.trials[2].trial) / "ranks.parquet"
-    pl.read_parquet(path).with_columns(rank=(pl.col("rank") * 4).clip(1, 500)).write_parquet(path)
+    rewrite_ranks(tmp_path, suite.trials[2].trial, (pl.col("rank") * 4).clip(1, 500))
     (warning,) = build_report(suite, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.COLLAPSED_RUN
     assert warning.cause.startswith("A on sample: the run of seed 3 has NDCG@10 0.")

@@ -134,8 +134,8 @@ def test_a_lost_draw_is_refused(tmp_path: Path) -> None:
 
 def test_ranks_without_the_depth_of_reports_are_refused(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A", depths=(0,))], seeds=[1], proposed=[])
-    rewrite(tmp_path, suite.trials[0].trial, pl.lit(3, pl.Int32).alias("depth"))
     finished, _ = finished_trials(suite, Results(tmp_path))
+    rewrite(tmp_path, suite.trials[0].trial, pl.lit(3, pl.Int32).alias("depth"))
     with pytest.raises(CheckError, match="no test ranks at depth 0"):
         aligned_ranks(finished, masked=False)
 

@@ -21,7 +21,8 @@ from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.testing import pack_lists
-from lrbench.training.trainer import EpochReport, train
+from lrbench.training.news import EpochDone
+from lrbench.training.trainer import train
 
 DATASET = small_dataset(users=400, items=100)
 SPLIT = leave_one_out(DATASET.sequences)
@@ -152,7 +153,7 @@ def our_curves(tmp_path: Path, dropout: float, **settings: str) -> list[Curve]:
     return curves
 
 
-def points(reports: list[EpochReport]) -> Curve:
+def points(reports: list[EpochDone]) -> Curve:
     return np.array([report.loss for report in reports]), np.array([report.metric for report in reports])
 
 

@@ -1,0 +1,92 @@
+"""``lrbench verify``: whether stored results are those that the stored weights give."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lrbench.cli.console import message_console, say
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
+from lrbench.errors import CheckError, LrbenchError, RequestError
+
+if TYPE_CHECKING:
+    from lrbench.data.obtain import Library
+    from lrbench.store.layout import Results
+
+__all__ = ["verify"]
+
+
+def verify(
+    trial: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TRIAL]",
+            help="A trial's folder, id, or the start of its id. Without one, all of the results folder.",
+        ),
+    ] = None,
+    results: ResultsDir = Path("results"),
+    data_dir: DataDir = None,
+    catalog: Catalog = None,
+    plugins: Plugins = None,
+) -> None:
+    """Compare stored files with their digests, and stored ranks with those of the stored weights.
+
+    The exit code is 1 if a file was changed or a rank differs.
+    """
+    from lrbench.data.obtain import open_library
+    from lrbench.execution.stored_trial import find_trial
+    from lrbench.store.layout import Results
+    from lrbench.wording import counted
+
+    layout, library, console = Results(results), open_library(data_dir, catalog), message_console()
+    folders = layout.trials() if trial is None else [find_trial(layout, trial)]
+    if not folders:
+        raise RequestError(f"There are no trials in {results}.", "Run a suite first: lrbench run SUITE.toml")
+    faulty = 0
+    for folder in folders:
+        count, faults = _check_trial(folder, library)
+        faulty += bool(faults)
+        for fault in faults:
+            say(console, f"{folder.name}: {fault}")
+        if not faults:
+            say(console, f"All {count:,} ranks of {folder.name} are as stored.")
+    bad_suites = _check_suites(layout) if trial is None else []
+    for fault in bad_suites:
+        say(console, fault)
+    if faulty or bad_suites:
+        suites = f" and {counted(len(bad_suites), 'suite record')}" if bad_suites else ""
+        raise CheckError(
+            f"{faulty} of {len(folders)} trials{suites} are not as they were stored.",
+            "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
+            "another machine, device, version or number of threads; trial.json says which were used.",
+        )
+
+
+def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
+    """Return how many ranks were compared, and a sentence for everything that is wrong."""
+    from lrbench.execution.stored_trial import load_trial
+    from lrbench.execution.verification import rank_again
+    from lrbench.store.integrity import stored_faults
+
+    faults = stored_faults(folder)
+    try:
+        comparison = rank_again(load_trial(folder, library))
+    except LrbenchError as error:
+        return 0, list(dict.fromkeys([*faults, error.cause]))
+    if comparison.differing:
+        faults.append(comparison.sentence)
+    return comparison.ranks, faults
+
+
+def _check_suites(results: "Results") -> list[str]:
+    """Return a sentence for every suite's record that is damaged."""
+    from lrbench.store.frames import finished_trials
+    from lrbench.store.suites import read_suite
+
+    faults = []
+    for path in results.suites():
+        try:
+            finished_trials(read_suite(path), results)
+        except LrbenchError as error:
+            faults.append(error.cause)
+    return faults

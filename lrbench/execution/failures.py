@@ -1,0 +1,48 @@
+"""The file that says why a trial failed."""
+
+import traceback
+
+from lrbench.execution.events import TrialFailed
+from lrbench.files import write_text
+from lrbench.store.layout import LOG_FILE, Results
+
+__all__ = ["record_failure"]
+
+_LOG_LINES = 40
+
+
+def record_failure(
+    results: Results, trial_id: str, error: BaseException | str, details: str = ""
+) -> TrialFailed:
+    """Write ``error.txt`` with the traceback and the last log lines; checkpoints stay for a later run.
+
+    Args:
+        results: where the trial runs.
+        trial_id: the trial.
+        error: what was raised, or a sentence.
+        details: what a worker process said last.
+
+    Returns:
+        The event that reports the failure, also if the file cannot be written, as on a full disk.
+    """
+    if isinstance(error, str):
+        reason, text = error, f"{error}\n\n{details}"
+    else:
+        reason, text = _reason(error), "".join(traceback.format_exception(error))
+    path = results.error(trial_id)
+    try:
+        log_file = results.running(trial_id) / LOG_FILE
+        tail = log_file.read_text(encoding="utf-8").splitlines()[-_LOG_LINES:] if log_file.exists() else []
+        write_text(path, text.rstrip() + "\n\nLast lines of the log:\n" + "\n".join(tail) + "\n")
+    except OSError as refused:
+        reason = f"{reason} ({path} could not be written: {refused.strerror})"
+        return TrialFailed(trial=trial_id, reason=reason, error_file=None)
+    return TrialFailed(trial=trial_id, reason=reason, error_file=str(path))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error, without the number that the system gives it."""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return text.splitlines()[0]

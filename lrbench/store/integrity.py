@@ -1,0 +1,99 @@
+"""Whether a trial's files are those that the trial wrote.
+
+Reports use :func:`check_ranks` on every trial that they read, which costs one pass over a file.
+``lrbench verify`` asks for all that is wrong with a folder, :func:`stored_faults`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from lrbench.errors import CheckError, LrbenchError
+from lrbench.store.layout import RANKS_FILE, RECORD_FILE
+from lrbench.store.mean_metrics import mean_metrics
+from lrbench.store.seal import file_digest
+from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record
+
+__all__ = ["check_file", "check_ranks", "stored_faults"]
+
+_MEANS_AGREE = 1e-9  # relative; the same ranks summed in another order
+
+
+def check_ranks(folder: Path, record: TrialRecord) -> None:
+    """Refuse ranks that the trial did not write.
+
+    They are compared with their digest, or in trials of earlier versions with the metrics of ``trial.json``.
+
+    Raises:
+        CheckError: they are others, or no ranks at all.
+        LrbenchError: the file is missing or damaged.
+    """
+    path = folder / RANKS_FILE
+    check_file(path, record)
+    ranks = read_ranks(folder)
+    if RANKS_FILE not in record.digests:
+        _check_values(ranks, path)
+        _check_means(ranks.collect(), record, path)
+
+
+def check_file(path: Path, record: TrialRecord) -> None:
+    """Compare a file of a trial's folder with its digest; trials of earlier versions have none.
+
+    Raises:
+        CheckError: the file was changed, or cannot be read.
+    """
+    expected = record.digests.get(path.name)
+    if expected is None:
+        return
+    try:
+        found = file_digest(path)
+    except OSError as error:
+        raise CheckError(f"{path} cannot be read: {error.strerror}.", REMEDY) from error
+    if found != expected:
+        raise CheckError(f"{path} was changed after the trial wrote it: its digest does not match.", REMEDY)
+
+
+def stored_faults(folder: Path) -> list[str]:
+    """Return a sentence for everything that is wrong with a trial's files, without ranking again."""
+    try:
+        record = read_record(folder)
+    except LrbenchError as error:
+        return [error.cause]
+    faults = []
+    for name in record.digests:
+        try:
+            check_file(folder / name, record)
+        except CheckError as error:
+            faults.append(error.cause)
+    try:
+        ranks = read_ranks(folder)
+        _check_values(ranks, folder / RANKS_FILE)
+        _check_means(ranks.collect(), record, folder / RANKS_FILE)
+    except LrbenchError as error:
+        faults.append(error.cause)
+    return faults
+
+
+def _check_values(ranks: pl.LazyFrame, path: Path) -> None:
+    columns = pl.col("rank", "rank_masked")
+    wrong = ranks.select((columns.is_null() | ~columns.is_finite() | (columns < 1)).sum()).collect()
+    count = int(sum(wrong.row(0)))
+    if count:
+        raise CheckError(f"{path} holds {count:,} ranks that are missing, not finite or below 1.", REMEDY)
+
+
+def _check_means(ranks: pl.DataFrame, record: TrialRecord, path: Path) -> None:
+    found = mean_metrics(ranks, record.protocol)
+    for split, depths in record.metrics.items():
+        for depth, metrics in depths.items():
+            if depth not in found.get(split, {}):
+                raise CheckError(f"{path} has no {split} ranks at depth {depth}.", REMEDY)
+            for metric, stored in metrics.items():
+                mean = found[split][depth].get(metric, np.nan)
+                if not np.isclose(mean, stored, rtol=_MEANS_AGREE, atol=1e-12):
+                    raise CheckError(
+                        f"{path} gives a {split} {metric} of {mean:.6g} at depth {depth}, "
+                        f"and {path.with_name(RECORD_FILE)} says {stored:.6g}.",
+                        REMEDY,
+                    )

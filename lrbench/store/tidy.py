@@ -1,0 +1,41 @@
+"""Remove what killed processes left in a results folder."""
+
+import re
+import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lrbench.files import tidy_folder
+from lrbench.store.layout import Results
+
+__all__ = ["tidy"]
+
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
+
+
+def tidy(results: Results) -> None:
+    """Remove unfinished trial folders, and checkpoints and errors of trials that are complete.
+
+    Trials on which a process works are left alone.
+    """
+    trials = results.root / "trials"
+    names = [path.name for path in trials.iterdir()] if trials.is_dir() else []
+    unfinished = {found[1] for name in names if (found := _UNFINISHED.fullmatch(name))}
+    for trial_id in sorted(
+        unfinished | {path.name for path in results.trials() if _has_leftovers(results, path)}
+    ):
+        lock = results.lock(trial_id)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(lock, timeout=0):
+                tidy_folder(results.trial(trial_id))
+                if results.trial(trial_id).is_dir():
+                    for left in (results.running(trial_id), results.failed(trial_id)):
+                        shutil.rmtree(left, ignore_errors=True)
+        except Timeout:
+            continue
+
+
+def _has_leftovers(results: Results, trial: Path) -> bool:
+    return results.running(trial.name).exists() or results.failed(trial.name).exists()
