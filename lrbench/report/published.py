@@ -3,7 +3,8 @@
 The numbers are in ``published.toml``; an entry belongs to every row of its dataset, protocol and model
 whose options include those it names. Whether seen items are left out follows the publication, whatever
 the headline of the suite, so protocols that differ in that alone share their entries. A difference of at
-most 3 % counts as reproduced: no test is made, since a publication is one number without a spread.
+most 3 % counts as reproduced. No test is made, since a publication is one number without a spread; the
+interval in which one more run would fall stands beside it.
 """
 
 import tomllib

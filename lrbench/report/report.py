@@ -20,6 +20,7 @@ from lrbench.report.findings import (
 )
 from lrbench.report.provenance import Provenance
 from lrbench.report.warnings import ReportWarning
+from lrbench.stats.prediction import prediction_interval
 from lrbench.store.declarations import Declaration, Look
 from lrbench.store.suites import ControlRecord, Match
 from lrbench.store.trials import DatasetSummary
@@ -141,6 +142,11 @@ class PublishedValue:
     def relative(self) -> float:
         """The label's number over the published one, minus 1."""
         return self.mean / self.published - 1
+
+    @property
+    def predicted(self) -> tuple[float, float]:
+        """The 95 % prediction interval of one run of the label; NaN where it has one run."""
+        return prediction_interval(self.mean, self.sd, self.n_seeds)
 
     @property
     def reproduced(self) -> bool:

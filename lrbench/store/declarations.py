@@ -71,7 +71,7 @@ def record_look(path: Path, look: Look) -> None:
 
 def read_looks(path: Path) -> list[Look]:
     """Read the reports so far, the oldest first; a line that was cut off while it was written is left out."""
-    if not path.exists():
+    if not path.is_file():
         return []
     looks = []
     for line in path.read_text(encoding="utf-8").splitlines():

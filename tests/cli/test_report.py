@@ -242,3 +242,31 @@ def test_one_tidy_table(root: Path, table: str) -> None:
     lines = run("report", "--format", "csv", "--tables", table, "--results", str(root)).stdout.splitlines()
     assert {len(row) for row in csv.reader(lines)} == {len(next(csv.reader(lines)))}
     assert len(lines) > 3
+
+
+def test_answer_alone(root: Path) -> None:
+    result = run("report", "demo", "--answer", "--results", str(root))
+    assert result.exit_code == 0
+    assert result.stdout.split()[0] == "Answer"
+    assert "1 Better? Yes. LARES scores" in " ".join(result.stdout.split())
+    assert "6 How sure? 4 seeds" in " ".join(result.stdout.split())
+
+
+def test_a_report_is_a_look_that_later_ones_tell(tmp_path: Path) -> None:
+    make_suite(tmp_path, seeds=[1, 2, 3])
+    for _ in range(2):
+        assert run("report", "demo", "--results", str(tmp_path)).exit_code == 0
+    looks = [json.loads(line)["seeds"] for line in Results(tmp_path).looks("demo").read_text().splitlines()]
+    assert looks == [3]
+    make_suite(tmp_path, seeds=[1, 2, 3, 4, 5])
+    said = " ".join(run("report", "demo", "--results", str(tmp_path)).stdout.split())
+    assert "Seeds were added after a report had been seen with 3." in said
+
+
+def test_results_that_cannot_be_written_are_still_reported(tmp_path: Path) -> None:
+    make_suite(tmp_path)
+    Results(tmp_path).looks("demo").mkdir()
+    result = run("report", "demo", "--format", "json", "--results", str(tmp_path))
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["looks"] == []
+    assert "this report is not on record" in " ".join(result.stderr.split())

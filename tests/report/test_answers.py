@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from synthetic_results import Made, make_suite
 
+from lrbench.report.answers import make_answers
 from lrbench.report.build import build_report
 from lrbench.report.findings import Verdict
+from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
@@ -202,12 +204,21 @@ def test_several_proposed_labels_have_answers_each(tmp_path: Path) -> None:
     assert section.paragraphs[6].title == "ERL, 1 Better?"
 
 
+def test_the_last_24_lines_of_a_terminal_answer_every_question(tmp_path: Path) -> None:
+    report = answered(tmp_path, *SYSTEMS, Made("LARES w/o RPT", 1.5, "lares", depth=4, depths=(0, 4)))
+    lines = Terminal(80, styled=False).render(report).splitlines()
+    assert max(map(len, lines[-24:])) <= 80
+    last = " ".join(lines[-24:])
+    for title in ("Answer", "1 Better?", "2 The reasoning?", "3 Which depth?", "4 For whom?"):
+        assert title in last
+    assert "5 At what cost?" in last
+    assert "6 How sure?" in last
+
+
 @pytest.mark.parametrize("known", list(Verdict))
 def test_every_verdict_has_a_template(tmp_path: Path, known: Verdict) -> None:
     report = answered(tmp_path)
     comparison = replace(report.comparisons[0], verdict=known)
-    from lrbench.report.answers import make_answers
-
     answers = list(make_answers(replace(report, comparisons=(comparison,))))
     assert answers[0].verdict == str(known)
     assert "LARES scores" in answers[0].text

@@ -87,6 +87,8 @@ def test_the_table_names_source_and_difference(report: Report) -> None:
     assert "| SASRec | Recall@10 |" in " ".join(text.split())
     assert "+20.0" in text
     assert "SASRec on sample, Someone: there more items." in text
+    low, high = value.predicted
+    assert f"[{low:.4f}, {high:.4f}]" in text.replace("\\", "")
 
 
 def test_what_ships_names_datasets_protocols_models_and_metrics_that_exist() -> None:

@@ -66,7 +66,12 @@ class Json:
             "controls": {label: record.model_dump() for label, record in report.controls.items()},
             "matches": [match.model_dump() for match in report.matches],
             "published": [
-                {**asdict(value), "relative": value.relative, "reproduced": value.reproduced}
+                {
+                    **asdict(value),
+                    "relative": value.relative,
+                    "predicted": value.predicted,
+                    "reproduced": value.reproduced,
+                }
                 for value in report.published
             ],
             "warnings": [

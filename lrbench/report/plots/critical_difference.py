@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
+from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import measure
 from lrbench.report.numbers import metric_title, p_value
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
@@ -60,7 +61,8 @@ def _diagram(result: Friedman, labels: Sequence[str]) -> Figure:
     """The axis of ranks on top, labels on both sides below it, bars between."""
     order = np.argsort(result.mean_ranks, kind="stable")
     count, half = len(labels), (len(labels) + 1) // 2
-    bars = cliques(result.mean_ranks.tolist(), result.critical_difference)
+    # Nemenyi's test follows a Friedman test that rejects; bars without it would suggest groups.
+    bars = cliques(result.mean_ranks.tolist(), result.critical_difference) if result.p <= ALPHA else []
     top = 0.5 * len(bars) + 0.6
     figure = Figure(figsize=(6.5, 0.9 + 0.2 * (top + half)), layout="constrained")
     axes = figure.subplots()

@@ -8,9 +8,10 @@ from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared
 
 from lrbench.errors import CheckError, RequestError
 from lrbench.report.plots import PLOTS, PlotSource, plot
-from lrbench.report.plots.critical_difference import cliques
+from lrbench.report.plots.critical_difference import _diagram, cliques
 from lrbench.report.plots.groups import quartiles
 from lrbench.report.plots.pareto import front
+from lrbench.stats.friedman import Friedman
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
@@ -82,6 +83,14 @@ def test_critical_difference_names_mean_ranks(tmp_path: Path) -> None:
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "Popularity (4.00)" in texts
     assert any(text.startswith("LARES (1.") for text in texts)
+
+
+def test_no_bars_where_friedman_does_not_reject() -> None:
+    ranks = np.array([1.9, 2.0, 2.1])
+    shown, none = (
+        len(_diagram(Friedman(ranks, 5.0, p, 1.0), ["A", "B", "C"]).axes[0].lines) for p in (0.01, 0.4)
+    )
+    assert shown == none + 1
 
 
 def test_cliques_are_the_widest_and_none_lies_in_another() -> None:
