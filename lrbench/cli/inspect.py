@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
+_FILE_ORDER = "their order is that of the file"
+_AGAIN = "recommending what came before is hard to beat"
+_ON_BOTH_SIDES = "one person may be on both sides of the split"
+_NOT_LEARNT = "models on ids cannot learn them"
+_FUTURE = "training knows their future"
+_LEAST_RATIO = 1.1
+
+
 class Format(StrEnum):
     """How the result is written."""
 
@@ -40,7 +48,10 @@ def inspect(
     data_dir: DataDir = None,
     catalog: Catalog = None,
 ) -> None:
-    """Show sizes after every step, lengths, ties, repeats, leakage, and whether the order tells anything."""
+    """Show sizes, lengths, ties, repeats, leakage, and whether the order tells anything.
+
+    A remark (!) follows each figure that is large enough to change what a result means.
+    """
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import find_protocol
     from lrbench.data.audit import audit
@@ -101,22 +112,65 @@ def _spread(result: "Audit") -> "Table":
 
 
 def _findings(result: "Audit", protocol: "Protocol") -> "Table":
-    leakage, order = result.leakage, result.order
+    """Return shares and the order probe, with a remark below each that changes what a result means."""
+    leakage, order, guards = result.leakage, result.order, result.guards
     table = _table(f"{protocol.split}, {result.evaluated_users:,} test targets", "")
-    for label, value in (
-        ("users whose last two interactions have the same time", result.last_two_tied),
-        ("interactions with an item that the user had before", result.repeats),
-        ("test targets whose item nobody has in training", result.unseen_targets),
-        ("test targets before some training interaction of another user", leakage and leakage.targets),
-        ("test targets whose item another user has in training later", leakage and leakage.same_item),
-        ("training interactions of other users later than a target, mean", leakage and leakage.training),
-    ):
-        table.add_row(label, "not known" if value is None else f"{value:.1%}")
+    shares: tuple[tuple[str, float | None, float, str], ...] = (
+        ("users whose last two interactions have the same time", result.last_two_tied, 0.2, _FILE_ORDER),
+        ("test targets with the time of their last input", guards.target_time_tied, 0.2, _FILE_ORDER),
+        ("interactions with an item that the user had before", result.repeats, 0.5, _AGAIN),
+        ("test targets that are the last input again", guards.repeat_last, 0.2, _AGAIN),
+        ("test targets that are anywhere in their history", guards.target_in_history, 0.5, _AGAIN),
+        ("interactions that are exact copies of another", guards.copies, 0.05, "rows were written twice"),
+        (
+            "test rows half or more in another user's training row",
+            guards.overlapping_rows,
+            0.05,
+            _ON_BOTH_SIDES,
+        ),
+        (
+            "items with the title of another item",
+            guards.equal_titles,
+            0.05,
+            "their titles do not tell them apart",
+        ),
+        ("test targets whose item nobody has in training", result.unseen_targets, 0.1, _NOT_LEARNT),
+        (
+            "test targets before some training interaction of another user",
+            leakage.targets if leakage else None,
+            0.5,
+            _FUTURE,
+        ),
+        (
+            "test targets whose item another user has in training later",
+            leakage.same_item if leakage else None,
+            0.5,
+            _FUTURE,
+        ),
+        (
+            "training interactions of other users later than a target, mean",
+            leakage.training if leakage else None,
+            1,
+            "",
+        ),
+    )
+    for label, value, limit, remark in shares:
+        shown = "not known" if value is None else f"{value:.1%}"
+        table.add_row(_remarked(label, remark if value is not None and value > limit else ""), shown)
+    ratio = order.ratio if order else None
     for label, number in (
         ("order probe: Recall@10 of a Markov chain, true order", order and order.recall_at_10),
         ("order probe: interactions of equal time shuffled", order and order.ties_shuffled_recall_at_10),
         ("order probe: whole sequences shuffled", order and order.shuffled_recall_at_10),
-        ("order probe: true over shuffled (1: order tells nothing)", order and order.ratio),
     ):
         table.add_row(label, "not known" if number is None else f"{number:.4f}")
+    nothing = "the order tells next to nothing" if ratio is not None and ratio < _LEAST_RATIO else ""
+    table.add_row(
+        _remarked("order probe: true over shuffled (1: order tells nothing)", nothing),
+        "not known" if ratio is None else f"{ratio:.4f}",
+    )
     return table
+
+
+def _remarked(label: str, remark: str) -> str:
+    return f"{label}\n  ! {remark}" if remark else label

@@ -11,6 +11,7 @@ from lrbench.arrays import Int64s
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
+from lrbench.data.inspection.guards import Guards, find_guards
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
 from lrbench.data.preparation.interactions import first_of_pairs
 from lrbench.data.sequences import Sequences, Split
@@ -33,6 +34,7 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         repeats=_repeats(sequences),
         unseen_targets=_unseen_targets(parts),
         leakage=None if sequences.own_clocks else find_leakage(parts),
+        guards=find_guards(sequences, parts, dataset.titles),
         order=probe_order(sequences, protocol),
     )
 
@@ -157,6 +159,9 @@ class Audit(FrozenConfig):
 
     leakage: Leakage | None
     """How far training looks into the future of the targets."""
+
+    guards: Guards
+    """What has made published numbers mean something else."""
 
     order: OrderProbe | None
     """Whether the order of interactions tells anything."""

@@ -48,12 +48,32 @@ def test_tables(own):
     assert "of a user 5.0 5 5 5 5 5 5 5" in lines
     assert "users whose last two interactions have the same time 0.0%" in lines
     assert "test targets before some training interaction of another user 0.0%" in lines
+    assert "test targets with the time of their last input 0.0%" in lines
+    assert "items with the title of another item not known" in lines
+    assert "! their order is that of the file" not in lines
+
+
+def test_a_remark_follows_each_suspicious_figure(own, tmp_path):
+    header, *rows = TOY.splitlines()
+    (tmp_path / "toy.csv").write_text("\n".join([header, *(row for row in rows for _ in range(2))]))
+    lines = [" ".join(line.split()) for line in run(*own).splitlines()]
+    assert any("30 of 60 rows of the source (50%) are exact copies" in line for line in lines)
+    for figure, remark in (
+        ("interactions that are exact copies of another 50.0%", "! rows were written twice"),
+        (
+            "test targets that are the last input again 100.0%",
+            "! recommending what came before is hard to beat",
+        ),
+        ("test targets with the time of their last input 100.0%", "! their order is that of the file"),
+    ):
+        assert lines[lines.index(figure) + 1] == remark
 
 
 def test_json_is_all_that_stdout_holds(own):
     result = json.loads(run(*own, "--format", "json"))
     assert result["dataset"]["counts"][0]["interactions"] == 30
     assert result["leakage"] == {"targets": 0.0, "training": 0.0, "same_item": 0.0}
+    assert result["guards"]["copies"] == 0
     assert set(result["order"]) == {
         "recall_at_10",
         "ties_shuffled_recall_at_10",
