@@ -25,7 +25,8 @@ def model_page(name: str) -> str:
     width = min(shutil.get_terminal_size().columns, 100)
     lines = [f"{name}: {model.summary}", "", *_about(model)]
     for paragraph in _notes(model):
-        lines += ["", *textwrap.wrap(paragraph, width)]
+        as_it_is = paragraph.startswith((" ", "* "))  # a table or a list
+        lines += ["", *(paragraph.split("\n") if as_it_is else textwrap.wrap(paragraph, width))]
     if model.authors_training is not None:
         lines += ["", *textwrap.wrap(_authors_training(model.authors_training), width)]
     lines += ["", "Stages:"]

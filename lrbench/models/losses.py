@@ -18,28 +18,29 @@ _FULL = 256  # negatives of gSASRec and of eSASRec
 
 
 class NextItemLoss(ModelConfig):
-    """What the next item's score is trained with."""
+    """Which loss the scores of the next item are trained with."""
 
     source = "lrbench's own choice, the same for every model that makes no other"
 
     loss: LossName = "cross_entropy"
-    """Full softmax cross-entropy; or against uniformly sampled items: softmax, generalised binary
-    cross-entropy (gSASRec), binary cross-entropy (SASRec's paper), Bayesian personalised ranking. Binary
-    cross-entropy with one negative makes a weak baseline of any network, so it is never the default."""
+    """Loss of the next item. ``cross_entropy`` is the full softmax over the catalogue. The others use
+    uniformly sampled items: sampled softmax, generalised binary cross-entropy (gSASRec), binary cross-entropy
+    (SASRec's paper), Bayesian personalised ranking. Binary cross-entropy with one negative makes any network
+    a weak baseline, so it is never the default."""
 
     negatives: int | None = Field(default=None, ge=1)
-    """Sampled items per target; none: 256 for ``sampled_softmax`` and ``gbce`` (gSASRec, eSASRec), 1 for
+    """Sampled items per target. Not set: 256 for ``sampled_softmax`` and ``gbce`` (gSASRec, eSASRec), 1 for
     ``bce`` and ``bpr`` (SASRec, RecBole)."""
 
     shared_negatives: bool = False
-    """Whether all targets of a batch are set against the same draw, which is far cheaper."""
+    """Whether all targets of a batch share one draw of negatives, which is far cheaper."""
 
     calibration: float = Field(default=0.75, ge=0, le=1)
-    """t of ``gbce``: 0 is plain binary cross-entropy, 1 undoes the effect of sampling (gSASRec: 0.75)."""
+    """t of ``gbce``. 0 is plain binary cross-entropy; 1 undoes the effect of sampling (gSASRec: 0.75)."""
 
     item_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Rate on the vectors of all items, drawn once per training step, alike for histories and scores
-    (RecTools 0.13)."""
+    """Dropout rate on the vectors of all items. Each training step draws it once, for histories and scores
+    alike (RecTools 0.13)."""
 
     temperature: float = Field(default=1.0, gt=0)
     """Divides the scores, in training and in ranking."""
@@ -52,15 +53,15 @@ def next_item_loss(
     targets: Tensor,
     score_dtype: torch.dtype | None = None,
 ) -> Tensor:
-    """Mean loss of the targets; the temperature is in the item vectors already.
+    """Mean loss of the targets. The item vectors already include the temperature.
 
     Args:
         options: which loss.
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
-        score_dtype: type of the scores of all items, which only ``cross_entropy`` has; ``None``: that of the
-            states.
+        score_dtype: type of the scores of all items, which only ``cross_entropy`` has; ``None``: the type of
+            the states.
     """
     if options.loss == "cross_entropy":
         return cross_entropy(states, item_vectors, targets, score_dtype)

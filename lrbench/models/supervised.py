@@ -8,7 +8,7 @@ __all__ = ["Supervised"]
 
 
 class Supervised(GradientStage):
-    """Mean over the batch's targets of the model's loss of the next item."""
+    """Mean loss of the next item over the batch's targets."""
 
     model: NextItemModel
 

@@ -1,8 +1,12 @@
-"""Random changes to histories that leave what they say about a user: crop, mask, reorder (CL4SRec).
+"""Random changes to histories that keep what they say about a user: crop, mask, reorder (CL4SRec).
 
-Two views of a history differ in which of the three was done to it. In a history of n items, cropping keeps a
-run of ⌊ηn⌋ of them (at least one), masking hides ⌊γn⌋ behind a token, reordering shuffles a run of ⌊βn⌋; all
-are drawn uniformly. A history of one item stays as it is.
+The two views of a history differ in which change was made. For a history of n items:
+
+* cropping keeps a run of ⌊ηn⌋ items, at least one;
+* masking hides ⌊γn⌋ items, each replaced by a mask token;
+* reordering shuffles a run of ⌊βn⌋ items.
+
+All draws are uniform. A history of one item is not changed.
 """
 
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ _CROP, _MASK, _REORDER, _NONE = range(4)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much of a history each change concerns, and what stands for a hidden item."""
+    """The share of a history that each change affects, and the mask token."""
 
     crop: float  # η, the share that stays
     mask: float  # γ, the share that is hidden
@@ -29,7 +33,7 @@ class Augmentation:
 
 
 def two_views(sequences: Packed, augmentation: Augmentation) -> tuple[Packed, Packed]:
-    """Change every history in two ways, drawn without replacement from the three."""
+    """Change every history in two of the three ways, drawn without replacement."""
     lengths = sequences.lengths.cpu().numpy()
     ways = torch.rand(len(lengths), 3).argsort(1).numpy()
     ways[lengths == 1] = _NONE

@@ -1,14 +1,15 @@
 """BERT4Rec: bidirectional attention trained to fill in hidden items (Sun et al., CIKM 2019).
 
-As in RecBole 1.2.1: post-norm blocks, a head of linear layer, GELU and LayerNorm, dot products with
-the item table and a bias per item, full softmax cross-entropy. Items of whole training sequences are
-hidden behind a mask token, anew in each epoch; at inference the token is put behind the history.
+The network is that of RecBole 1.2.1: post-norm blocks, a head of linear layer, GELU and LayerNorm, dot
+products with the item table plus a bias per item, and full softmax cross-entropy. Each epoch draws again
+which items of whole training sequences a mask token hides. At inference a mask token follows the history.
 
-Accidents of the source that are not reproduced: it does not count a hidden first item or hidden items
-beyond a limit, though they stay hidden, and at inference it drops the first item of every history, where
-here only what exceeds the maximum length goes (``drop_first`` has the source's way). There is no padding
-item. A sequence that the draw leaves without a hidden item hides its last. Published results come from long
-training (best epochs near 200 on MovieLens), so give it patience.
+Two quirks of RecBole are not reproduced. Its loss ignores a hidden first item and hidden items beyond a
+limit. At inference it drops the first item of every history; here only items beyond the maximum length go
+(``drop_first = true`` does as RecBole does). There is no padding item. If the draw hides no item of a
+sequence, its last one is hidden.
+
+Published results come from long training (best epochs near 200 on MovieLens), so give it patience.
 """
 
 from collections.abc import Sequence
@@ -39,21 +40,23 @@ class BERT4RecConfig(TransformerSizes):
     source = "BERT4Rec of RecBole 1.2.1"
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Rate on the input, on attention weights and on what each half of a block adds (RecBole: 0.2)."""
+    """Dropout rate on the input, on attention weights and on what each half of a block adds (RecBole:
+    0.2)."""
 
     mask_ratio: float = Field(default=0.2, gt=0, lt=1)
-    """Probability of an item to be hidden (RecBole: 0.2)."""
+    """Probability that an item is hidden (RecBole: 0.2)."""
 
     last_only: float = Field(default=0.5, ge=0, le=1)
-    """Share of sequences in which the last item alone is hidden (ft_ratio of RecBole: 0.5)."""
+    """Share of sequences in which only the last item is hidden (ft_ratio of RecBole: 0.5)."""
 
     head: bool = True
-    """Whether a linear layer, GELU and LayerNorm stand before the scores and each item has a bias (RecBole),
-    or states meet item vectors as the last block gives them (Klenitskiy & Vasilev, RecSys 2023)."""
+    """``true``: a linear layer, GELU and LayerNorm come before the scores, and each item has a bias
+    (RecBole). ``false``: item vectors score the states of the last block directly (Klenitskiy & Vasilev,
+    RecSys 2023)."""
 
     drop_first: bool = False
-    """Whether inference drops the first item of every history, or only what is too long (RecBole: true; false
-    is lrbench's choice)."""
+    """Whether inference drops the first item of every history. ``false`` drops only what exceeds the maximum
+    length (RecBole: true; false is lrbench's choice)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and sequences too short for a mask token."""
@@ -69,11 +72,11 @@ class Cloze(GradientStage):
 
     @classmethod
     def rows_for(cls, model: type[Model], config: ModelConfig) -> TrainingRows:
-        """Whole sequences: what is to be predicted is hidden, not later."""
+        """Whole sequences: the targets are hidden, so later items may be seen."""
         return "positions"
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Hide items and return the cross-entropy of what they were as ``loss``."""
+        """Hide items and return the cross-entropy of their numbers as ``loss``."""
         model = self.model
         sequences = self._whole(batch)
         hidden = self.draw(sequences)
@@ -82,7 +85,7 @@ class Cloze(GradientStage):
         return {"loss": cross_entropy(states, model.item_vectors(), targets, model.score_dtype)}
 
     def draw(self, sequences: Packed) -> Tensor:
-        """Which items to hide, (tokens,), at least one in each sequence."""
+        """Draw which items to hide, (tokens,), at least one in each sequence."""
         config, place = self.model.config, sequences.items.device
         last = torch.zeros_like(sequences.items, dtype=torch.bool)
         last[sequences.last] = True
@@ -94,7 +97,7 @@ class Cloze(GradientStage):
         return torch.where(at_last[sequences.sequence_of], last, hidden)
 
     def _whole(self, batch: TrainingBatch) -> Packed:
-        """The windows with their last target behind them, the latest items where that is too long."""
+        """The windows followed by their last target; the oldest items go if that is too long."""
         sequences = batch.sequences
         of_row = sequences.sequence_of[batch.rows]
         at_end = batch.rows == sequences.last[of_row]
@@ -104,7 +107,7 @@ class Cloze(GradientStage):
 
 
 class Head(nn.Module):
-    """What stands between the last block and the scores: a transformation, and a bias per item."""
+    """A transformation between the last block and the scores, and a bias per item."""
 
     def __init__(self, width: int, n_items: int) -> None:
         super().__init__()
@@ -113,11 +116,11 @@ class Head(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(…, width) → (…, width + 1); the further 1 meets the items' biases."""
+        """(…, width) → (…, width + 1). The added 1 is multiplied with the items' biases."""
         return F.pad(self.norm(gelu(self.linear(encoded))), (0, 1), value=1.0)
 
     def items(self, vectors: Tensor) -> Tensor:
-        """Put the biases behind the items' vectors, (items, width) → (items, width + 1)."""
+        """Append the biases to the items' vectors, (items, width) → (items, width + 1)."""
         return torch.cat((vectors, self.bias.unsqueeze(1)), 1)
 
 
@@ -146,33 +149,33 @@ class BERT4Rec(Model[BERT4RecConfig]):
         return False
 
     def states(self, sequences: Packed, items: Tensor) -> Tensor:
-        """What meets :meth:`item_vectors`, for every token: (tokens, width or, with a head, one more).
+        """States that score the items, for every token: (tokens, width), or width + 1 with a head.
 
         Args:
-            sequences: where the tokens are.
-            items: what is shown there, (tokens,), ``n_items`` being the mask token.
+            sequences: the histories.
+            items: the item shown at each token, (tokens,); ``n_items`` is the mask token.
         """
         return self._predict(self.encoder(self.embed(sequences, items), sequences))
 
     def embed(self, sequences: Packed, items: Tensor) -> Tensor:
-        """Input of the blocks, with ``items`` in place of those of the sequences, (tokens, width)."""
+        """Input of the blocks, with ``items`` in place of the sequences' own, (tokens, width)."""
         return self.embedding.finish(
             self.embedding.items(items) + self.embedding.positions(sequences.positions)
         )
 
     def _predict(self, encoded: Tensor) -> Tensor:
-        """Take what the blocks give to what is scored, (…, width) → (…, width or one more)."""
+        """Turn states of the blocks into what is scored, (…, width) → (…, width), or width + 1 with a head."""
         if self.head is None:
             return encoded
         return self.head(encoded)
 
     def item_vectors(self) -> Tensor:
-        """Item embeddings, behind them the biases of the head, (items, width or one more)."""
+        """Item embeddings, followed by the biases of the head, (items, width or width + 1)."""
         vectors = self.embedding.items.weight[: self.n_items]
         return vectors if self.head is None else self.head.items(vectors)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """State of a mask token behind each history, (1, sequences, width or one more)."""
+        """State of a mask token after each history, (1, sequences, width or width + 1)."""
         kept = sequences.lengths - 1 if self.config.drop_first else sequences.lengths
         mask = torch.full_like(sequences.last, self.n_items)
         asked = sequences.appended(mask, kept.clamp(max=self.max_length - 1))

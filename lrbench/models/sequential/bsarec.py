@@ -1,11 +1,12 @@
 """BSARec: attention beside a filter that rescales high frequencies (Shin et al., AAAI 2024).
 
-As in the authors' code (yehjin-shin/BSARec): every block mixes α parts of a frequency branch, which keeps
-the lowest c//2 + 1 frequencies and scales the others by a learned β² per channel, with 1 − α parts of
-causal attention; full softmax cross-entropy. Differences by default: no padding tokens in filters and
-attention (``padding = "tokens"`` has them, and lets padding attend to everything as the source does).
-Every prefix is a training row, as filters are not causal. Seen items are left out of the ranks or not by
-the protocol; the authors give them the score 0.
+The blocks are those of the authors' code (yehjin-shin/BSARec). Each mixes α parts of a frequency branch with
+1 − α parts of causal attention. The frequency branch keeps the lowest c//2 + 1 frequencies and scales the
+others by a learned β² per channel. The loss is full softmax cross-entropy.
+
+By default no padding tokens take part in filters and attention. ``padding = "tokens"`` adds them and, as in
+the source, lets padding attend to everything. Filters are not causal, so every prefix is a training row. The
+protocol decides whether seen items count in the ranks; the authors give them the score 0.
 """
 
 from collections.abc import Sequence
@@ -30,16 +31,16 @@ class BSARecConfig(FilteredConfig, AttentionSizes):
     source = "BSARec's run on Beauty (yehjin-shin/BSARec)"
 
     heads: int = Field(default=1, ge=1)
-    """Attention heads; they divide the width (authors on Beauty: 1)."""
+    """Attention heads. They must divide the width (authors on Beauty: 1)."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the attention weights (authors: 0.5)."""
+    """Dropout rate on the attention weights (authors: 0.5)."""
 
     cutoff: int = Field(default=5, ge=1)
-    """c; the lowest c//2 + 1 frequencies pass as they are (authors on Beauty: 5)."""
+    """c: the lowest c//2 + 1 frequencies pass unchanged (authors on Beauty: 5)."""
 
     alpha: float = Field(default=0.7, ge=0, le=1)
-    """Share of the frequency branch (authors on Beauty: 0.7)."""
+    """α, share of the frequency branch (authors on Beauty: 0.7)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""

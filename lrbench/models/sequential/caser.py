@@ -1,14 +1,14 @@
 """Caser: convolutions over the history as an image of embeddings (Tang & Wang, WSDM 2018).
 
-As in RecBole 1.2.1: horizontal filters of every height up to the maximum length, each pooled to its
-largest activation; vertical filters, weighted sums of the embeddings by place; dropout, two linear layers
-with ReLU, dot products with the item table, full softmax cross-entropy, and a penalty on the (not squared)
-norms of the weights.
+The network is that of RecBole 1.2.1. Horizontal filters have every height up to the maximum length; each is
+pooled to its largest activation. Vertical filters are weighted sums of the embeddings by position. Dropout,
+two linear layers with ReLU and dot products with the item table follow. The loss is full softmax
+cross-entropy, plus a penalty on the norms of the weights (not squared).
 
-What differs: a filter covers only items that are there, where the source fills short histories with an
-item of its own, whose embedding its filters then see; so every position of a training sequence is a target
-in one pass, pooled and summed over the items up to it. There is no vector per user: the protocols rank by
-histories alone. A sequence longer than the maximum length is seen through windows, as by all models.
+A filter here covers existing items only. The source fills short histories with an extra item, whose embedding
+its filters then see. Because of that, every position of a training sequence is a target in one pass: its
+filters are pooled and summed over the items up to it. There is no vector per user, since the protocols rank
+by histories alone. Windows cover a sequence longer than the maximum length, as in all models.
 """
 
 from typing import Any, ClassVar
@@ -45,11 +45,11 @@ class CaserConfig(NextItemLoss):
     """Vertical filters, each as long as the maximum length (RecBole: 4)."""
 
     tallest: int | None = Field(default=None, ge=1)
-    """Height of the tallest horizontal filter; none: the maximum length, as RecBole has it, though its
-    work grows with the cube of that (the paper's images are at most 9 items high)."""
+    """Height of the tallest horizontal filter. Not set: the maximum length, as in RecBole. The work grows
+    with the cube of the height (the paper's images are at most 9 items high)."""
 
     dropout: float = Field(default=0.4, ge=0, lt=1)
-    """Rate on what the filters found (RecBole: 0.4; paper: 0.5)."""
+    """Dropout rate on the outputs of the filters (RecBole: 0.4; paper: 0.5)."""
 
     penalty: float = Field(default=1e-4, ge=0)
     """Weight of the sum of the norms (RecBole: 1e-4)."""
@@ -73,7 +73,7 @@ class Penalised(GradientStage):
 
 
 class Caser(NextItemModel[CaserConfig]):
-    """Horizontal and vertical convolutions; the state scores all items by dot product."""
+    """Horizontal and vertical convolutions. The state scores all items by dot product."""
 
     Config = CaserConfig
     summary = "Caser: convolutions over the history (Tang & Wang 2018; RecBole's form)."
@@ -104,7 +104,9 @@ class Caser(NextItemModel[CaserConfig]):
         return F.relu(self.second(F.relu(self.first(self.dropout(found)))))
 
     def filtered(self, embedded: Tensor) -> Tensor:
-        """What the filters find up to each place: (sequences, length, width) → (sequences, length, found)."""
+        """Outputs of the filters up to each position: (sequences, length, width) → (sequences, length,
+        found).
+        """
         return torch.cat((self._vertical(embedded), self._horizontal(embedded)), -1)
 
     def norms(self) -> Tensor:
@@ -118,7 +120,7 @@ class Caser(NextItemModel[CaserConfig]):
         return self.items
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
+        """The item embeddings divided by the temperature, (items, width)."""
         return over(self.items.vectors, self.config.temperature)
 
     def _filters(self) -> list[nn.Conv1d]:
@@ -145,10 +147,11 @@ class Caser(NextItemModel[CaserConfig]):
 
 
 class _Convolution(torch.autograd.Function):
-    """Product of every window of a history with every filter, (sequences, places, filters).
+    """Product of every window of a history with every filter, (sequences, positions, filters).
 
-    torch's convolution has oneDNN compile kernels for every number and length of sequences, which takes
-    longer than to convolve. Windows take far more room than histories, so the gradient lays them out again.
+    For torch's convolution oneDNN compiles a kernel for every number and length of sequences, which takes
+    longer than the convolution. Windows take far more memory than histories, so the gradient builds them
+    again.
     """
 
     @staticmethod
@@ -168,5 +171,5 @@ class _Convolution(torch.autograd.Function):
 
 
 def _windows(histories: Tensor, filters: Tensor) -> Tensor:
-    """Every window as high as the filters, (sequences, places, width · height)."""
+    """Every window as high as the filters, (sequences, positions, width · height)."""
     return histories.unfold(1, filters.shape[2], 1).flatten(2)

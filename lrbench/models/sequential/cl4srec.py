@@ -1,10 +1,12 @@
 """CL4SRec: SASRec whose states agree between two augmented views of a history (Xie et al., ICDE 2022).
 
-Besides the cross-entropy at all positions, NT-Xent holds together the states of two views of each training
-sequence, each cropped, masked or reordered, against those of all other sequences of the batch. The authors
-published no code; shares, temperature and λ are those of the re-implementation beside DuoRec
-(RuihongQiu/DuoRec @73eff25), which augments every prefix where the paper augments every user's sequence, as
-is done here. There is no padding item; the mask token is never recommended.
+Two losses are added up: cross-entropy at all positions, and NT-Xent between two views of each training
+sequence. Each view is cropped, masked or reordered. The views of all other sequences of the batch are its
+negatives.
+
+The authors published no code. Shares, temperature and λ are those of the re-implementation in DuoRec's code
+(RuihongQiu/DuoRec @73eff25). That code augments every prefix; the paper, and lrbench, augment every user's
+sequence. There is no padding item. The mask token is never recommended.
 """
 
 from typing import ClassVar
@@ -37,13 +39,13 @@ class CL4SRecConfig(SASRecConfig):
     """β: share of a history that reordering shuffles (DuoRec's code: 0.6)."""
 
     contrast_weight: float = Field(default=0.1, ge=0)
-    """λ of the contrast (paper, DuoRec's code: 0.1)."""
+    """λ, weight of the contrast (paper, DuoRec's code: 0.1)."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
-    """τ of the contrast (DuoRec's code: 1)."""
+    """τ, temperature of the contrast (DuoRec's code: 1)."""
 
     similarity: Similarity = "dot"
-    """Dot product or cosine (DuoRec's code: dot)."""
+    """Similarity in the contrast: dot product or cosine (DuoRec's code: dot)."""
 
 
 class AugmentedContrast(GradientStage):
@@ -78,5 +80,5 @@ class CL4SRec(SASRec):
     config: CL4SRecConfig
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings without that of the mask token, over the temperature, (items, width)."""
+        """The item embeddings without the mask token, divided by the temperature, (items, width)."""
         return over(self.embedding.items.vectors[: self.n_items], self.config.temperature)

@@ -1,14 +1,17 @@
 """DuoRec: SASRec whose states agree between dropout passes and between rows of the same target.
 
-The network is SASRec's. Besides the cross-entropy, NT-Xent holds together two views of a target's history
-against all others of the batch: another dropout pass of the same history (unsupervised), or the history
-of another training row with the same target (supervised) (Qiu et al., WSDM 2022; RuihongQiu/DuoRec
-@4ebc30d, whose default ``us_x`` contrasts the one view with the other). There is no padding item, so none
-takes part in the softmax.
+The network is SASRec's. Two losses are added up: cross-entropy, and NT-Xent between two views of a target's
+history, with all others of the batch as negatives. A view is another dropout pass of the same history
+(unsupervised), or the history of another training row with the same target (supervised). The default of the
+source's code, ``us_x``, contrasts one view with the other (Qiu et al., WSDM 2022; RuihongQiu/DuoRec
+@4ebc30d). There is no padding item, so none takes part in the softmax.
 
-What differs from the source, whose batches are shuffled prefixes: every position of a training sequence is
-a target in one pass, and a user's other targets in the batch are by default no negatives. On Beauty
-Recall@10 was .080 to .082 so (three runs), and .085 in the source's batches (256 prefixes as rows, one run).
+The source's batches are shuffled prefixes. Here every position of a training sequence is a target in one
+pass, and by default a user's other targets in the batch are no negatives. Recall@10 on Beauty:
+
+  batches                              runs  Recall@10
+  lrbench's                            3     .080 to .082
+  the source's (256 prefixes as rows)  1     .085
 """
 
 from typing import ClassVar, Literal
@@ -31,8 +34,8 @@ class DuoRecConfig(SASRecConfig):
     source = "DuoRec's code (RuihongQiu/DuoRec @4ebc30d)"
 
     contrast: Literal["us_x", "un", "su", "us"] = "us_x"
-    """Pairs of views: dropout pass and same target (``us_x``, code); the main pass and a dropout pass
-    (``un``); the main pass and same target (``su``); both of the latter (``us``)."""
+    """Pairs of views. ``us_x``: a dropout pass and the same target (code). ``un``: the main pass and a
+    dropout pass. ``su``: the main pass and the same target. ``us``: both ``un`` and ``su``."""
 
     unsupervised_weight: float = Field(default=0.1, ge=0)
     """λ of the contrast with a dropout pass, in ``un`` and ``us`` (code: 0.1)."""
@@ -41,18 +44,19 @@ class DuoRecConfig(SASRecConfig):
     """λ of the contrast with the same target, in ``us_x``, ``su`` and ``us`` (code: 0.1)."""
 
     similarity: Similarity = "dot"
-    """Dot product or cosine (code: dot)."""
+    """Similarity in the contrast: dot product or cosine (code: dot)."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
-    """τ of the contrast (code: 1)."""
+    """τ, temperature of the contrast (code: 1)."""
 
     alignment_rows: AlignedRows = "target"
-    """Contrast every target of the batch, as the authors do, for which each target's views are encoded as
-    rows of their own; or one target per sequence, drawn uniformly, which costs about as the batch itself."""
+    """Rows that are contrasted. ``target``: every target of the batch, as the authors do; each target's views
+    are encoded as rows of their own. ``sequence``: one target per sequence, drawn uniformly, which costs
+    about as much as the batch itself."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are each other's negatives (code: true, in batches where a user hardly
-    ever meets itself; false is lrbench's choice, as here a user's targets share a batch)."""
+    """Whether targets of the same user are negatives of each other. In the authors' batches a user hardly
+    ever meets itself (code: true). Here a user's targets share a batch, so false is lrbench's choice."""
 
 
 class Contrastive(GradientStage):

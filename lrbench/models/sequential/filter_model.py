@@ -1,6 +1,6 @@
-"""What FMLP-Rec and BSARec share: a history of fixed window, mixed by filters, read at its last item.
+"""What FMLP-Rec and BSARec share: a history in a fixed window, mixed by filters, read at its last item.
 
-Positions are counted so that the last item has the last one, as the sources' padding on the left has it.
+Positions count so that the last item has the last position, as with the sources' padding on the left.
 """
 
 from abc import abstractmethod
@@ -32,11 +32,11 @@ class FilteredConfig(NextItemLoss):
     """Length of item embeddings and states (both authors: 64)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the input and on what each part of a block adds (both authors: 0.5)."""
+    """Dropout rate on the input and on what each part of a block adds (both authors: 0.5)."""
 
     padding: Literal["absent", "tokens"] = "absent"
-    """``tokens`` pads every history on the left to the maximum length with a learned token that takes part
-    in the filters and in the softmax, as the sources do; it costs the maximum length for every history.
+    """``tokens`` pads every history on the left to the maximum length with a learned token. As in the
+    sources, it takes part in the filters and in the softmax, and every history then costs the maximum length.
     ``absent`` is lrbench's choice."""
 
 
@@ -69,7 +69,7 @@ class FilteredModel(EncoderModel[FilteredT]):
         return False
 
     def token_states(self, sequences: Packed) -> Tensor:
-        """State at each token, (tokens, width); only the last of a sequence has seen no later item."""
+        """State at each token, (tokens, width). Only the last state of a sequence has seen no later item."""
         arranged = self._arrange(sequences)
         states: Tensor = self.encoder(self.embedding(arranged), arranged)
         if arranged is sequences:
@@ -82,7 +82,7 @@ class FilteredModel(EncoderModel[FilteredT]):
         return self.encoder.last(self.embedding(arranged), arranged)
 
     def _arrange(self, sequences: Packed) -> Packed:
-        """The sequences as the filters take them: with padding tokens where the configuration has them."""
+        """The sequences as the filters take them: with padding tokens if the configuration has them."""
         if self.config.padding == "absent":
             return sequences
         return sequences.padded(self.max_length, self.n_items, left=True)

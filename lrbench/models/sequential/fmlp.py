@@ -1,10 +1,12 @@
 """FMLP-Rec: learnable filters in place of attention (Zhou et al., WWW 2022).
 
-As in the authors' code (RUCAIBox/FMLP-Rec @f3c4285): two post-norm blocks of a frequency filter over the
-whole window and a feed-forward part. Differences by default: full softmax cross-entropy instead of one
-negative at binary cross-entropy, with which published rows understate the network, and no padding
-tokens in the filters (``padding = "tokens"`` has them). Every prefix is a training row, as filters are
-not causal, which costs several times what SASRec costs.
+The network is that of the authors' code (RUCAIBox/FMLP-Rec @f3c4285): two post-norm blocks, each of a
+frequency filter over the whole window and a feed-forward part.
+
+Two defaults differ. The loss is full softmax cross-entropy; published rows use binary cross-entropy with one
+negative and understate the network. The filters see no padding tokens (``padding = "tokens"`` adds them).
+Filters are not causal, so every prefix is a training row. Training therefore costs several times as much as
+SASRec's.
 """
 
 from typing import ClassVar
@@ -19,7 +21,7 @@ __all__ = ["FMLPRec", "FMLPRecConfig"]
 
 
 class FMLPRecConfig(FilteredConfig):
-    """Those of all networks of filters."""
+    """Options of all models of filters."""
 
 
 class FMLPRec(FilteredModel[FMLPRecConfig]):

@@ -1,10 +1,12 @@
 """GRU4Rec: a gated recurrent network over the history (Hidasi et al., ICLR 2016; Tan et al. 2016).
 
-As in RecBole 1.2.1: dropout on the item embeddings, GRU layers without biases, a linear layer back
-to the embedding width, full softmax cross-entropy, and its initialisation, in which only the first
-GRU layer is drawn by Xavier's rule and further ones keep PyTorch's own. Differences: every position
-of a training sequence is a target in one pass, which for a recurrent network is the same loss as
-one row per prefix; there is no padding item, so none takes part in the softmax.
+The network is that of RecBole 1.2.1: dropout on the item embeddings, GRU layers without biases, a linear
+layer back to the embedding width, and full softmax cross-entropy. Initialisation is RecBole's too: Xavier's
+rule for the first GRU layer, PyTorch's own for further ones.
+
+It differs in two points. Every position of a training sequence is a target in one pass; for a recurrent
+network this is the same loss as one row per prefix. There is no padding item, so none takes part in the
+softmax.
 """
 
 from typing import ClassVar
@@ -38,11 +40,11 @@ class GRU4RecConfig(NextItemLoss):
     """Width of the recurrent state."""
 
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Rate on the item embeddings."""
+    """Dropout rate on the item embeddings."""
 
 
 class GRU4Rec(NextItemModel[GRU4RecConfig]):
-    """Recurrent network; the state at the last item scores all items by dot product."""
+    """Recurrent network. The state at the last item scores all items by dot product."""
 
     Config = GRU4RecConfig
     summary = "GRU4Rec: gated recurrent network, full cross-entropy (Hidasi et al. 2016; RecBole's form)."
@@ -71,7 +73,7 @@ class GRU4Rec(NextItemModel[GRU4RecConfig]):
         return self.items
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
+        """The item embeddings divided by the temperature, (items, width)."""
         return over(self.items.vectors, self.config.temperature)
 
     def _recur(self, embedded: Tensor) -> Tensor:

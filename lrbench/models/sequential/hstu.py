@@ -1,15 +1,16 @@
-"""HSTU: hierarchical sequential transduction units (Zhai et al., ICML 2024), as its research code has it.
+"""HSTU: hierarchical sequential transduction units (Zhai et al., ICML 2024), as in its research code.
 
-A block maps ``SiLU(LayerNorm(x)·W)`` to u, v, q, k; attends with ``SiLU(q·kᵀ + bias) / N`` instead of a
-softmax, where N is a fixed length and the bias a learned scalar per distance in places and, optionally, per
-bucket of elapsed time; and returns ``W_o(u ⊙ LayerNorm(attended)) + x``. States and items are L2-normalised
-and scored over a temperature (meta-recsys/generative-recommenders @db1bf8f, ``research``).
+A block maps ``SiLU(LayerNorm(x)·W)`` to u, v, q, k. It attends with ``SiLU(q·kᵀ + bias) / N`` instead of a
+softmax, where N is a fixed length. The bias is a learned scalar per distance in positions and, optionally,
+per bucket of elapsed time. The block returns ``W_o(u ⊙ LayerNorm(attended)) + x``. States and items are
+L2-normalised; their products are divided by a temperature (meta-recsys/generative-recommenders @db1bf8f,
+``research``).
 
-Defaults are those of the authors' ML-1M configuration, with two differences: every position is predicted
-from the latest ``max_length`` interactions in windows, and the time bias is off, as not all data has
-times. With it, a place looks at the time of the interaction to be predicted, which at inference is
-the time of the request; the source does so too. Without it, the bias by place stays, where the source,
-given no times, adds no bias at all: its numbers are those of a bias by place of 0. There is no padding item.
+Defaults are those of the authors' ML-1M configuration, with two differences. Windows predict every position
+from the latest ``max_length`` interactions. The time bias is off, since not all data has times. With it, a
+position uses the time of the interaction to be predicted, which at inference is the time of the request; the
+source does the same. Without it, the bias by position stays; the source then adds no bias at all, which is a
+bias by position of 0. There is no padding item.
 """
 
 import math
@@ -42,7 +43,7 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
     """Blocks (authors: 2; 8 in HSTU-large)."""
 
     heads: int = Field(default=1, ge=1)
-    """Attention heads; they divide the width (authors: 1; 2 in HSTU-large)."""
+    """Attention heads. They must divide the width (authors: 1; 2 in HSTU-large)."""
 
     width: int = Field(default=50, ge=1)
     """Length of item embeddings and states (authors: 50)."""
@@ -54,13 +55,13 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
     """Length of values and gates of a head (authors: `linear_dim`, 50); `None`: width / heads."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Rate on the input and before the output projection of a block (authors: 0.2)."""
+    """Dropout rate on the input and before the output projection of a block (authors: 0.2)."""
 
     output_length: int = Field(default=11, ge=0)
-    """Places that the source reserves for outputs; with the maximum length they make N (authors: 11)."""
+    """Positions that the source reserves for outputs. N is the maximum length plus these (authors: 11)."""
 
     time_bias: bool = False
-    """Whether attention has a bias by elapsed time (authors: true; false is lrbench's choice, as not all
+    """Whether attention has a bias by elapsed time (authors: true; false is lrbench's choice, since not all
     data has times)."""
 
     loss: LossName = "sampled_softmax"
@@ -74,12 +75,12 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
 
     @property
     def needs_times(self) -> bool:
-        """For the bias by elapsed time."""
+        """The bias by elapsed time needs them."""
         return self.time_bias
 
 
 class HSTU(NextItemModel[HSTUConfig]):
-    """Blocks without softmax; cosines over a temperature score all items."""
+    """Blocks without softmax. Cosines divided by a temperature score all items."""
 
     Config = HSTUConfig
     summary = "HSTU: gated attention without softmax, cosine scores, sampled softmax (Zhai et al. 2024)."
@@ -119,5 +120,5 @@ class HSTU(NextItemModel[HSTUConfig]):
         return self.items
 
     def item_vectors(self) -> Tensor:
-        """Normalised item embeddings over the temperature, (items, width)."""
+        """Normalised item embeddings divided by the temperature, (items, width)."""
         return over(F.normalize(self.items.vectors, dim=-1, eps=EPSILON), self.config.temperature)

@@ -1,10 +1,12 @@
 """SASRec: causal self-attention over the history (Kang & McAuley, ICDM 2018).
 
-As in RecBole 1.2.1 (post-norm, GELU, learned positions, full softmax cross-entropy over the
-catalogue) with its default sizes. Differences: every position of a training sequence is a target in
-one pass, which under causal attention is the same loss as RecBole's one row per prefix; there is no
-padding item, so none takes part in the softmax. The loss is an option; the binary cross-entropy of
-the paper, which makes a straw man of the network, is not its default.
+The network and its sizes are those of RecBole 1.2.1: post-norm blocks, GELU, learned positions, and full
+softmax cross-entropy over the catalogue. It differs in two points. Every position of a training sequence is a
+target in one pass; under causal attention this is the same loss as RecBole's one row per prefix. There is no
+padding item, so none takes part in the softmax.
+
+The loss is an option. The binary cross-entropy of the paper makes a weak baseline of the network, so it is
+not the default.
 """
 
 from typing import ClassVar
@@ -29,17 +31,18 @@ class SASRecConfig(TransformerSizes, NextItemLoss):
     source = "SASRec of RecBole 1.2.1"
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on what each half of a block adds, and on the input unless that has its own."""
+    """Dropout rate on what each half of a block adds. It is also the rate on the input if ``input_dropout``
+    is not set."""
 
     input_dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Rate on the input; none: ``dropout``."""
+    """Dropout rate on the input. Not set: ``dropout``."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the attention weights."""
+    """Dropout rate on the attention weights."""
 
 
 class SASRec(EncoderModel[SASRecConfig]):
-    """Causal Transformer; the state at the last item scores all items by dot product."""
+    """Causal Transformer. The state at the last item scores all items by dot product."""
 
     Config = SASRecConfig
     summary = "SASRec: causal self-attention, full cross-entropy (Kang & McAuley 2018; RecBole's form)."
@@ -47,7 +50,7 @@ class SASRec(EncoderModel[SASRecConfig]):
     stages: ClassVar = {"supervised": Supervised}
     default_stages = ("supervised",)
     further_items: ClassVar[int] = 0
-    """Tokens behind the catalogue that have embeddings and are never recommended."""
+    """Tokens after the catalogue that have embeddings and are never recommended."""
 
     def __init__(self, config: SASRecConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)

@@ -1,17 +1,18 @@
 """SASRec with its authors' own block (Kang & McAuley, ICDM 2018), as most published figures have it.
 
-Where RecBole's form (``sasrec``) norms each residual sum, here queries alone are normed and added to what
-attention finds with them, keys and values being the block's bare input; the feed-forward part is as wide as
-the states and has a ReLU; nothing is normed on the input, and the states once behind the last block. So have
-it the authors' code, its port to PyTorch, "Turning Dross Into Gold Loss", gSASRec and RecTools. The
-binary cross-entropy of the paper, which makes a straw man of the network, is not the default.
+A block computes ``q = LayerNorm(x)`` and returns ``q + Attention(q, x, x)``: only queries are normalised, and
+the residual is q. RecBole's form (``sasrec``) normalises each residual sum instead. The feed-forward part is
+as wide as the states and has a ReLU. The input is not normalised; the states are, once, after the last block.
+This is the block of the authors' code, its port to PyTorch, "Turning Dross Into Gold Loss", gSASRec and
+RecTools. The binary cross-entropy of the paper makes a weak baseline of the network, so it is not the
+default.
 
-The port and RecTools also leave padding in the softmax: an empty place is a key and a value of biases alone,
-so a short history takes most of its attention from nothing. ``padding = "attended"`` reproduces it, at more
-than the usual time, and makes scores depend on the maximum length; without it padding does not exist. (Its
-attention is then never dropped, where the source drops each empty place by itself.)
+The port and RecTools also keep padding in the softmax. An empty position is then a key and a value made of
+biases alone, and a short history spends most of its attention on empty positions. ``padding = "attended"``
+reproduces this. It takes more time and makes scores depend on the maximum length. (Attention to empty
+positions is never dropped here; the source drops each of them by itself.) By default padding does not exist.
 
-Weights are drawn as in the port and RecTools, by Xavier's normal rule, the embeddings' too.
+Weights, embeddings included, are drawn by Xavier's normal rule, as in the port and RecTools.
 """
 
 import math
@@ -49,26 +50,26 @@ class OriginalSASRecConfig(AttentionSizes, NextItemLoss):
     """Blocks (authors: 2; eSASRec's study of Amazon: 1)."""
 
     heads: int = Field(default=1, ge=1)
-    """Attention heads; they divide the width (authors: 1)."""
+    """Attention heads. They must divide the width (authors: 1)."""
 
     width: int = Field(default=50, ge=1)
     """Length of item embeddings and states (authors: 50; later studies: 64)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on attention weights and twice in the feed-forward part, and on the input unless that has its own
-    (authors: 0.5; 0.2 on MovieLens)."""
+    """Dropout rate on attention weights and twice in the feed-forward part (authors: 0.5; 0.2 on MovieLens).
+    It is also the rate on the input if ``input_dropout`` is not set."""
 
     input_dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Rate on the input; none: ``dropout``."""
+    """Dropout rate on the input. Not set: ``dropout``."""
 
     scaled: bool = True
     """Whether item embeddings are multiplied by √width on the input (authors: yes; RecTools: no)."""
 
     positions: Literal["end", "start"] = "end"
-    """Where positions are counted from (authors and RecTools: the end)."""
+    """Where positions count from (authors and RecTools: the end)."""
 
     padding: Literal["absent", "attended"] = "absent"
-    """Whether the empty places before a short history take part in the softmax (authors: absent; port and
+    """Whether the empty positions before a short history take part in the softmax (authors: absent; port and
     RecTools: attended)."""
 
 
@@ -108,7 +109,7 @@ class QueryAttention(Layer):
 
 
 class PaddedQueryAttention(QueryAttention):
-    """The same where the empty places before a history take part in the softmax."""
+    """The same, with the empty positions before a history in the softmax."""
 
     def __init__(self, width: int, heads: int, dropout: float, max_length: int) -> None:
         super().__init__(width, heads, dropout)
@@ -123,7 +124,9 @@ class PaddedQueryAttention(QueryAttention):
         return self.attend(projected, sequences).index_select(0, sequences.last)
 
     def _mix(self, real: Tensor, projected: Tensor) -> Tensor:
-        """Attend within (sequences, length, 3 · width), all empty places being one key of so much weight."""
+        """Attend within (sequences, length, 3 · width). All empty positions are one key, weighted by their
+        number.
+        """
         empty = (self.max_length - real.sum(1)).to(projected.dtype).log()  # (sequences,), −∞ where none is
         later = torch.ones(real.shape[1], real.shape[1], dtype=torch.bool, device=real.device).triu(1)
         parts = *projected.chunk(3, -1), self.attention.key.bias, self.attention.value.bias
@@ -157,7 +160,7 @@ class NormedFeedForward(Layer):
 
 
 class OriginalSASRec(EncoderModel[OriginalSASRecConfig]):
-    """Causal attention with normed queries; the normed state at the last item scores by dot product."""
+    """Causal attention with normalised queries. The normalised state at the last item scores by dot product."""
 
     Config = OriginalSASRecConfig
     summary = "SASRec with its authors' own block, full cross-entropy (Kang & McAuley 2018)."
