@@ -51,7 +51,7 @@ def _about(model: type[Model]) -> list[str]:
     lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
     if issubclass(model, ReasoningModel):
         depth = model.configured_depth(config)
-        lines.append(f"It reasons, {counted(depth, 'step')} by default; its rows may have controls.")
+        lines.append(f"It takes {counted(depth, 'reasoning step')} by default. Its rows may have controls.")
     if not model.causal(config):
         stages = [stage for stage in model.stages.values() if issubclass(stage, GradientStage)]
         prefixes = any(stage.rows_for(model, config) == "prefixes" for stage in stages)
@@ -96,12 +96,14 @@ def _options_by_source(config: type[ModelConfig]) -> dict[str, list[str]]:
 
 def _stage(model: type[Model], stage: str) -> str:
     place = model.default_stages.index(stage) + 1 if stage in model.default_stages else None
-    runs = f"runs as number {place}" if place else "runs where a suite names it"
+    runs = f"stage {place} by default" if place else "only if a suite names it"
     about = " ".join((model.stages[stage].__doc__ or "").split()).rstrip(".")
     own = model.stage_defaults.get(stage, {})
     usual = TrainingConfig()
     instead = ", ".join(str(getattr(usual, name)) for name in own)
-    return f"{stage} ({runs}): {about}." + (f" Its own: {_settings(own)} (usually {instead})." if own else "")
+    return f"{stage} ({runs}): {about}." + (
+        f" Its own defaults: {_settings(own)} (others: {instead})." if own else ""
+    )
 
 
 def _written(value: Any) -> str:

@@ -1,7 +1,7 @@
 """What a model is to the rest of the tool: a configuration, an encoder with depths, and stages.
 
-The trainer knows stages, not models; ranking knows ``encode`` and ``score``, not networks. A new
-model is one file with a :class:`ModelConfig` and a :class:`Model`, and a line in the registry.
+The trainer knows stages, not models. Ranking knows ``encode`` and ``score``, not networks. A new model is one
+file with a :class:`ModelConfig` and a :class:`Model`, plus a line in the registry.
 """
 
 import json
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 Terms = dict[str, Tensor]
-"""Loss terms by name; ``loss`` is what is differentiated, the others are recorded."""
+"""Loss terms by name. ``loss`` is differentiated; the others are recorded."""
 
 
 class ModelConfig(FrozenConfig):
-    """Base of all model configurations; each field has a docstring with its meaning.
+    """Base of all model configurations. Each field has a docstring with its meaning.
 
-    Where a default is not from the class's ``source``, the field's docstring says where it is from.
+    If a default is not from the class's ``source``, the docstring of the field says where it is from.
     """
 
     source: ClassVar[str]
-    """Where the defaults of the fields that this very class declares are from: paper, or code and commit. A
-    subclass names its own for what it declares; models' pages show them."""
+    """Where the defaults come from of the fields that this class itself declares: a paper, or code and
+    commit. A subclass names its own source for the fields it declares. Model pages print them."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse combinations that cannot work, before anything trains.
@@ -62,7 +62,7 @@ class ModelConfig(FrozenConfig):
 
     @property
     def needs_times(self) -> bool:
-        """Whether the model cannot do without times of the interactions."""
+        """Whether the model needs the times of interactions."""
         return False
 
 
@@ -89,8 +89,8 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
 
     Args:
         config: its configuration.
-        n_items: items of the catalogue, numbered from 0; there is no padding item.
-        max_length: the longest history it will be given.
+        n_items: items of the catalogue, numbered from 0. There is no padding item.
+        max_length: length of the longest history it will get.
     """
 
     Config: ClassVar[type[ModelConfig]]
@@ -100,22 +100,22 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     """One sentence for listings, with the source."""
 
     stages: ClassVar[Mapping[str, type["Stage"]]]
-    """Every training stage by name, in the order they may run, each once; each takes the model."""
+    """All training stages by name, in the order in which they may run, each once. A stage takes the model."""
 
     default_stages: ClassVar[tuple[str, ...]]
     """The stages that run unless a suite says otherwise."""
 
     stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Training settings in which a stage of this model differs from all others, by its authors."""
+    """Training settings of its authors in which a stage of this model differs from all others."""
 
     authors_training: ClassVar[AuthorsTraining | None] = None
-    """Training settings of its authors that are not the defaults; ``None``: nothing is said about them."""
+    """Training settings of its authors that are not the defaults; ``None``: not stated."""
 
     reasons: ClassVar[bool] = False
-    """Whether it takes latent reasoning steps, so that depth means something."""
+    """Whether it takes latent reasoning steps, so that depth has a meaning."""
 
     deterministic: ClassVar[bool] = False
-    """Whether training has no randomness, so that one seed says everything."""
+    """Whether training has no randomness, so that one seed is enough."""
 
     score_dtype: torch.dtype | None = None
     """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
@@ -131,7 +131,7 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
 
     @classmethod
     def check_options(cls, config: ConfigT) -> None:
-        """Refuse options that this network has no part for, before anything trains.
+        """Refuse options that this network does not support, before anything trains.
 
         Raises:
             ValueError: a sentence that says what is missing.
@@ -139,10 +139,11 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
 
     @classmethod
     def check_stages(cls, config: ConfigT, names: Sequence[str]) -> None:
-        """Refuse stages in a wrong order, repeated ones, and a first one that refines what none has trained.
+        """Refuse stages in a wrong order, repeated stages, and a first stage that refines an untrained
+        network.
 
         Args:
-            config: its configuration.
+            config: the configuration.
             names: stages of this model that will run, at least one.
 
         Raises:
@@ -162,18 +163,18 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
             earlier = takewhile(lambda name: name != first, cls.stages)
             training = [name for name in earlier if not cls.stages[name].refines(config)]
             raise ValueError(
-                f"stage {first} refines what a stage before it has trained, and none stands before it; "
+                f"stage {first} refines a network that an earlier stage has trained, and there is none; "
                 f"put {' or '.join(training)} first"
             )
 
     @classmethod
     def causal(cls, config: ConfigT) -> bool:
-        """Whether no state depends on later items, so that all positions can be trained on in one pass."""
+        """Whether no state depends on later items, so that one pass can train on all positions."""
         return True
 
     @classmethod
     def configured_depth(cls, config: ConfigT) -> int:
-        """The depth that reports use; 0 where the model does not reason."""
+        """The depth that reports use; 0 for a model that does not reason."""
         return 0
 
     @classmethod
@@ -192,7 +193,7 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         Args:
             sequences: packed histories.
             depths: numbers of reasoning steps, ascending; (0,) for a model that does not reason.
-            noise: source of the initial latent noise; none: the default source of torch.
+            noise: source of the initial latent noise; ``None``: torch's default source.
 
         Returns:
             User states, (depths, sequences, width), in the order given to ``pack``.
@@ -211,7 +212,7 @@ class Stage:
 
     @classmethod
     def refines(cls, config: Any) -> bool:
-        """Whether it starts from a network that another stage has trained, so that it cannot be the first."""
+        """Whether it needs a network that another stage has trained, so that it cannot be the first."""
         return False
 
 
@@ -245,16 +246,17 @@ class GradientStage(Stage, ABC):
         return depth
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
-        """Prepare before the first epoch (again after a resumption, with the weights the stage began with).
+        """Prepare before the first epoch, and again after a resumption, with the weights that the stage began
+        with.
 
         Returns:
-            Which targets to train on, (targets,), or none for all of them.
+            Which targets to train on, (targets,), or ``None`` for all of them.
         """
         return None
 
     def begin_epoch(self, epoch: int) -> None:
-        """Be told the number of the epoch that starts, from 1."""
+        """Receive the number of the epoch that starts, from 1."""
 
     @abstractmethod
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return the loss terms of one batch; the model is in training mode."""
+        """Return the loss terms of one batch. The model is in training mode."""

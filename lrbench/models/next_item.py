@@ -1,4 +1,4 @@
-"""Models whose state at each token is multiplied with item vectors to score the item that comes next."""
+"""Models that score the next item by the product of a token's state and the item vectors."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ __all__ = ["NextItemModel", "over"]
 
 
 def over(vectors: Tensor, temperature: float) -> Tensor:
-    """Divide by a temperature; 1 costs nothing."""
+    """Divide by a temperature. A temperature of 1 costs nothing."""
     return vectors if temperature == 1 else vectors / temperature
 
 
 class NextItemModel(Model[ConfigT]):
-    """A model of ``state · item vector``; subclasses give the states and the items."""
+    """A model of ``state · item vector``. Subclasses give the states and the item vectors."""
 
     @abstractmethod
     def token_states(self, sequences: Packed) -> Tensor:
@@ -38,7 +38,7 @@ class NextItemModel(Model[ConfigT]):
         return self.token_states(sequences).index_select(0, sequences.last)
 
     def target_states(self, batch: TrainingBatch) -> Tensor:
-        """Encode what predicts the batch's targets, (targets, width)."""
+        """Encode the positions that predict the batch's targets, (targets, width)."""
         sequences = batch.sequences
         if batch.ends_sequences:
             return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
@@ -46,12 +46,12 @@ class NextItemModel(Model[ConfigT]):
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
-        """All items as they are multiplied with states, a temperature included, (items, width)."""
+        """All items as they are multiplied with states, the temperature included, (items, width)."""
 
     def target_loss(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss of the targets given the states that predict them.
+        """Mean loss of the targets, given the states that predict them.
 
-        It is the one that the configuration names, and full softmax cross-entropy where it names none.
+        It is the loss that the configuration names, or full softmax cross-entropy if it names none.
 
         Args:
             states: (targets, width).

@@ -1,7 +1,7 @@
-"""What models with latent reasoning steps share: their depth, and the controls that isolate it.
+"""What models with latent reasoning steps share: their depth, and the controls that isolate reasoning.
 
-A control is the same recipe with reasoning taken out in one particular way. Each model says what its
-recipe becomes; suites derive the trials from that (``controls = [...]``).
+A control is the same recipe with reasoning removed in one particular way. Each model says what its recipe
+becomes. Suites derive trials from that (``controls = [...]``).
 """
 
 from abc import abstractmethod
@@ -19,42 +19,43 @@ __all__ = ["ReasoningModel", "Recipe", "Sizes"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """Options of a model by which its parameters and its operations can be set."""
+    """Options of a model that set its number of parameters and of operations."""
 
     layers: str = "layers"
-    """The number of blocks: both grow linearly with it."""
+    """The number of blocks. Parameters and operations grow linearly with it."""
 
     inner: str = "inner_width"
-    """A width, for what lies between two numbers of blocks: both grow with it."""
+    """A width, for values between two numbers of blocks. Parameters and operations grow with it."""
 
     multiple: int = 1
-    """The width is a multiple of this."""
+    """The width must be a multiple of this."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a row becomes: options, and where they differ from the row's, model and stages."""
+    """What a row becomes: its options, and its model and stages if they change."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
-    """Options; the others keep the model's defaults."""
+    """Options. Those not named keep the model's defaults."""
 
     stages: tuple[str, ...] | None = None
-    """Which of the row's stages are left, or if it trains none of these, what is trained; none: all are."""
+    """Stages that the control keeps. If the row trains none of them, the first one here is trained. ``None``:
+    keep all."""
 
     model: str | None = None
-    """Registered name of another model, which is trained in its own stages; none: the row's model."""
+    """Registered name of another model, which is trained in its own stages; ``None``: the row's model."""
 
     sizes: Sizes = Sizes()
     """What may be varied to match a quantity."""
 
 
 class ReasoningModel(Model[ConfigT]):
-    """A model that refines a latent state in steps whose number can be chosen at inference."""
+    """A model that refines a latent state in steps, whose number can be chosen at inference."""
 
     reasons: ClassVar[bool] = True
 
     noise_only: bool = False
-    """Whether every step takes over noise instead of the state before it: a control at inference."""
+    """Whether every step starts from noise instead of the previous state: a control at inference."""
 
     @classmethod
     @abstractmethod
@@ -64,9 +65,9 @@ class ReasoningModel(Model[ConfigT]):
     @classmethod
     @abstractmethod
     def without_reasoning(cls, config: ConfigT) -> Recipe:
-        """The same recipe at depth 0: the encoder alone, with everything else as it is.
+        """The same recipe at depth 0: the encoder alone, with everything else unchanged.
 
-        Its weights have the names that they have here.
+        Its weights have the same names as here.
         """
 
     @classmethod
@@ -74,8 +75,7 @@ class ReasoningModel(Model[ConfigT]):
     def without_recurrence(cls, config: ConfigT) -> Recipe:
         """A network of the same kind of blocks, each run once, trained with the plain loss.
 
-        The recipe's ``sizes`` are then varied until parameters, or floating-point operations per user,
-        match.
+        The recipe's ``sizes`` are then varied until parameters, or floating-point operations per user, match.
         """
 
     @classmethod
@@ -84,13 +84,14 @@ class ReasoningModel(Model[ConfigT]):
         """The same auxiliary losses on a network that does not reason."""
 
     def carried(self, state: Tensor, noise: torch.Generator | None) -> Tensor:
-        """What a step takes over from the one before: the state, or noise of its size where so asked.
+        """What a step gets from the previous one: the state, or noise of the state's size if ``noise_only``
+        is set.
 
-        Each step of :meth:`encode` calls it once; a first one that starts from something else does not.
+        Each step of :meth:`encode` calls it once. A first step that starts from something else does not.
 
         Args:
             state: (…, width).
-            noise: source of the noise; none: torch's default source.
+            noise: source of the noise; ``None``: torch's default source.
         """
         if not self.noise_only:
             return state

@@ -402,7 +402,10 @@ ROW = '[[models]]\nlabel = "R"\n'
             "no high frequency in 20 places; set it to 19 or less",
         ),
         ('model = "lares"\nstages = ["rpt", "spt"]', 'stages = ["spt", "rpt"], not ["rpt", "spt"]'),
-        ('model = "lares"\nstages = ["rpt"]', "stage rpt refines what a stage before it has trained"),
+        (
+            'model = "lares"\nstages = ["rpt"]',
+            "stage rpt refines a network that an earlier stage has trained",
+        ),
         ('model = "erl"\ncontrols = ["no-resoning"]', 'Did you mean "no-reasoning"'),
         ('model = "gru4rec"\ncontrols = "all"', "does not reason"),
     ],

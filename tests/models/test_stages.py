@@ -12,7 +12,7 @@ from lrbench.models.latent.latent_rl.model import LatentRL
 from lrbench.models.sequential.sasrec import SASRec
 from lrbench.registry import MODELS
 
-REFINES = " refines what a stage before it has trained, and none stands before it; put "
+REFINES = " refines a network that an earlier stage has trained, and there is none; put "
 
 
 class Unfinished(SASRec):

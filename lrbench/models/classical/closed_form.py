@@ -1,7 +1,7 @@
 """What models without gradients share: counts of the training part, and states that are histories.
 
-Their user state is the history itself, as item numbers padded with −1, newest first; scoring turns a
-chunk of states into scores of all items, so there is never a matrix of all users and items.
+Their user state is the history itself: item numbers, newest first, padded with −1. Scoring turns a chunk of
+states into scores of all items, so there is never a matrix of all users and items.
 """
 
 from abc import abstractmethod
@@ -38,14 +38,14 @@ class ClosedForm(Model[ConfigT]):
     deterministic = True
 
     history: ClassVar[int | None] = None
-    """How many of the newest items a score depends on; none: all of them."""
+    """How many of the newest items a score depends on; ``None``: all of them."""
 
     @abstractmethod
     def fit(self, view: TrainingView) -> None:
         """Set the buffers from the training part."""
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """Items of each history, newest first, then −1, (depths, sequences, length)."""
+        """Items of each history, newest first, padded with −1, (depths, sequences, length)."""
         lengths = sequences.lengths
         longest = min(int(lengths.max()), self.history or self.max_length)
         back = torch.arange(longest, device=lengths.device)
@@ -67,7 +67,7 @@ def training_interactions(view: TrainingView) -> tuple[np.ndarray, np.ndarray]:
 
 
 def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
-    """Which user has which item in the training part, (users, items), each pair once."""
+    """Which user has which item in the training part, (users, items). Each pair counts once."""
     users, items = training_interactions(view)
     ones = np.ones(len(users), dtype=np.float64)
     matrix = scipy.sparse.csr_array((ones, (users, items)), shape=(len(view.starts), view.n_items))
@@ -76,7 +76,7 @@ def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
 
 
 def distinct_items(states: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and item of everything in the histories, each item of a history once, (entries,) each."""
+    """Row and item of each distinct item of the histories, (entries,) each."""
     ordered = states.long().sort(1).values
     new = torch.ones_like(ordered, dtype=torch.bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]

@@ -1,9 +1,8 @@
 """EASE: the linear item-to-item model with zero diagonal, in closed form (Steck, WWW 2019).
 
-With X the users × items matrix of the training part and ``P = (XᵀX + λI)⁻¹``, the weights are
-``B = I − P / diag(P)`` with diagonal 0; a history's score is the sum of its items' rows of B. The inverse
-takes 3 × items² numbers of float32 for a moment (1.8 GB for 12,101 items), so a catalogue of more than
-40,000 items is refused.
+X is the users × items matrix of the training part and ``P = (XᵀX + λI)⁻¹``. The weights are ``B = I − P /
+diag(P)`` with diagonal 0. A history's score is the sum of its items' rows of B. The inverse briefly takes 3 ×
+items² numbers of float32 (1.8 GB for 12,101 items), so a catalogue of more than 40,000 items is refused.
 """
 
 import numpy as np
@@ -29,7 +28,7 @@ class EASEConfig(ModelConfig):
     source = "EASE of RecBole 1.2.1"
 
     regularisation: float = Field(default=250.0, gt=0)
-    """λ (RecBole 1.2.1: 250; the paper tunes 200 to 1,000)."""
+    """λ, regularisation (RecBole 1.2.1: 250; the paper tunes 200 to 1,000)."""
 
 
 class EASE(ClosedForm[EASEConfig]):

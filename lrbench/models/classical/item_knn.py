@@ -1,8 +1,8 @@
 """ItemKNN: items whose users overlap with those of the history's items (Sarwar et al., WWW 2001).
 
-The similarity of two items is the cosine of their sets of training users, shrunk by a constant in the
-denominator; each item keeps its nearest neighbours. A score is the sum over the items of the history,
-each once.
+The similarity of two items is the cosine of their sets of training users, with a constant added to the
+denominator. Each item keeps its nearest neighbours. A score is the sum over the distinct items of the
+history.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ class ItemKNNConfig(ModelConfig):
     """k, nearest items that each item keeps (RecBole: 100)."""
 
     shrink: float = Field(default=0.0, ge=0)
-    """Added to the denominator of the cosine, against chance overlaps (RecBole: 0)."""
+    """Constant added to the denominator of the cosine, against chance overlaps (RecBole: 0)."""
 
 
 class ItemKNN(ClosedForm[ItemKNNConfig]):
@@ -48,7 +48,7 @@ class ItemKNN(ClosedForm[ItemKNNConfig]):
         self.register_buffer("similarities", torch.zeros(n_items, kept))
 
     def fit(self, view: TrainingView) -> None:
-        """Compute similarities some items at a time and keep the nearest."""
+        """Compute similarities for a few items at a time and keep the nearest."""
         users_of = user_item_matrix(view)
         norms = np.sqrt(np.asarray(users_of.sum(axis=0)).ravel())
         items_of = scipy.sparse.csr_array(users_of.T)

@@ -1,8 +1,8 @@
 """First-order Markov chain: what followed the last item in the training part.
 
-Scores are ``log`` of transition probabilities smoothed towards popularity,
-``(n_ab + s · p_b) / (n_a + s)``, where n_ab counts b right after a and p_b is b's share of the training
-part, itself smoothed by one interaction per item; an item that was never followed gives popularity alone.
+Scores are the ``log`` of transition probabilities smoothed towards popularity, ``(n_ab + s · p_b) / (n_a +
+s)``. Here n_ab counts b right after a, and p_b is b's share of the training part, smoothed by one interaction
+per item. An item that nothing followed gives popularity alone.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ __all__ = ["Markov", "MarkovConfig"]
 
 
 class MarkovConfig(ModelConfig):
-    """How far transitions are trusted."""
+    """Smoothing of the transitions."""
 
     source = "lrbench's own choice"
 
     smoothing: float = Field(default=1.0, gt=0)
-    """s, weight of popularity in counts."""
+    """s, weight of popularity, in counts."""
 
 
 class Markov(ClosedForm[MarkovConfig]):

@@ -1,6 +1,6 @@
 """Popularity: every user gets the items in order of how often they occur in the training part.
 
-The floor that any model must beat; what it scores shows how much of a dataset is popularity alone.
+Any model must beat it. Its score shows how much of a dataset is popularity alone.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Counting(FitStage):
     model: "Popularity"
 
     def fit(self, view: TrainingView) -> None:
-        """Set the counts; interactions held out for validation or test are not counted."""
+        """Set the counts. Interactions held out for validation or test do not count."""
         steps = np.zeros(
             len(view.items) + 1, dtype=np.int64
         )  # +1 where a training range opens, −1 past its end
@@ -39,7 +39,7 @@ class Counting(FitStage):
 
 
 class Popularity(Model[PopularityConfig]):
-    """Scores an item by its training count, whoever asks."""
+    """Scores an item by its training count, for all users alike."""
 
     Config = PopularityConfig
     summary = "Popularity: items by their number of training interactions."

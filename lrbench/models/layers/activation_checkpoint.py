@@ -1,6 +1,6 @@
-"""Parts of a network whose inside is computed anew in the backward pass instead of being kept until then.
+"""Activation checkpointing: parts of a network that the backward pass recomputes instead of storing.
 
-torch has the same, which imports its compiler, some 70 MB and two seconds of every process.
+torch has the same. It imports torch's compiler, which costs every process some 70 MB and two seconds.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ __all__ = ["recomputed"]
 
 
 def recomputed(function: Callable[..., Tensor], module: nn.Module, *inputs: Tensor) -> Tensor:
-    """Apply ``function`` to ``inputs``, keeping nothing but these.
+    """Apply ``function`` to ``inputs`` and store nothing but these for the backward pass.
 
-    On an accelerator, whose memory is larger and whose draws have another source, it is merely applied.
+    On an accelerator the function is applied as usual: memory is larger there, and draws have another source.
 
     Args:
-        function: of tensors; may draw from torch's default generator, and draws the same again.
+        function: of tensors. It may draw from torch's default generator; the recomputation draws the same.
         module: holds all parameters that it uses.
         inputs: floating-point tensors.
     """

@@ -1,9 +1,12 @@
-"""Multi-head self-attention over packed tokens, trained by one operation with its gradient written out.
+"""Multi-head self-attention over packed tokens, trained by one operation with a hand-written gradient.
 
 On the CPU ``dropout(softmax(q kᵀ/√d + a)) v`` is computed head by head on strided views, without copies of
-queries, keys and values by head. A training pass keeps the weights and the mask of what stays for its
-gradient, which takes about two thirds of the time of separate operations; without gradients it takes half
-the time of torch's own operation, which is used everywhere else.
+queries, keys and values per head. In training, one autograd function saves the weights and the dropout mask
+for its gradient. Elsewhere torch's own operation is used. Time on the CPU:
+
+  pass               compared with            share of its time
+  training           separate operations      about two thirds
+  without gradients  torch's own operation    half
 """
 
 import math
@@ -24,7 +27,14 @@ _SHORT = 40  # longest sequences whose weights are stored by key; see `_Layout`
 
 
 class Attention(Layer):
-    """Multi-head self-attention in which a token sees itself and those before it, or all where not causal."""
+    """Multi-head self-attention. A token sees itself and those before it, or all tokens if not causal.
+
+    Args:
+        width: of the states; queries, keys and values have width / heads per head.
+        heads: attention heads; they must divide the width.
+        dropout: rate on the attention weights.
+        causal: whether a token sees only itself and those before it.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float, causal: bool = True) -> None:
         super().__init__()
@@ -72,8 +82,8 @@ class Attention(Layer):
         """Attend within groups.
 
         Args:
-            added: added to the scores of all heads, (sequences, 1 or length, length); none: 0 where a place
-                is itself or earlier, −∞ where it is later.
+            added: added to the scores of all heads, (sequences, 1 or length, length); ``None``: 0 at a
+                position itself and those before it, −∞ at later ones.
             projected: queries, keys and values side by side, (sequences, length, 3 · width).
 
         Returns:
@@ -111,7 +121,7 @@ class Attention(Layer):
 
 
 def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where a place is seen and −∞ where not."""
+    """0 at positions that are seen and −∞ at the others."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 

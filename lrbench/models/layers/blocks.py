@@ -1,11 +1,10 @@
-"""Parts that sequence encoders share: input embeddings, residual blocks and stacks of them.
+"""Parts that sequence encoders share: residual blocks and stacks of them.
 
-Everything works on packed tokens, (tokens, width): there is no padding, so nothing needs a mask.
-The blocks are the post-norm Transformer of SASRec as RecBole has it (RUCAIBox/RecBole 1.2.1,
-``layers.py``): exact GELU, LayerNorm with epsilon 1e-12 after each residual sum, weights drawn from
-N(0, 0.02). A block is a mixer, which moves information between tokens, and a feed-forward part;
-both come with their residual, so that other mixers (filters, sums of mixers) can take the place of
-attention.
+Everything works on packed tokens, (tokens, width). There is no padding, so nothing needs a mask. The blocks
+are those of the post-norm Transformer of SASRec in RecBole (RUCAIBox/RecBole 1.2.1, ``layers.py``): exact
+GELU, LayerNorm with epsilon 1e-12 after each residual sum, weights drawn from N(0, 0.02). A block is a mixer,
+which moves information between tokens, and a feed-forward part. Both include their residual, so that other
+mixers (filters, sums of mixers) can replace attention.
 """
 
 from collections.abc import Callable
@@ -31,7 +30,17 @@ def transformer(
     attention_dropout: float,
     causal: bool = True,
 ) -> "Encoder":
-    """Stack post-norm Transformer blocks."""
+    """Stack post-norm Transformer blocks.
+
+    Args:
+        n_layers: blocks.
+        width: of the states.
+        heads: attention heads; they must divide the width.
+        inner: width between the two layers of the feed-forward part.
+        dropout: rate on what each half of a block adds.
+        attention_dropout: rate on the attention weights.
+        causal: whether a token sees only itself and those before it.
+    """
 
     def block() -> Block:
         attention = Residual(Attention(width, heads, attention_dropout, causal), width, dropout)
@@ -58,7 +67,7 @@ class Residual(Layer):
         return self.add_residual(self.inner.last(hidden, sequences), hidden.index_select(0, sequences.last))
 
     def add_residual(self, inner: Tensor, hidden: Tensor) -> Tensor:
-        """Add what the inner part made of ``hidden`` to it, (…, width)."""
+        """Add ``hidden`` to the inner part's output for it, and normalise, (…, width)."""
         return self.norm(self.dropout(inner) + hidden)
 
 
@@ -93,7 +102,7 @@ class Encoder(Layer):
         return hidden
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """(tokens, width) → (sequences, width); the last block does no more than that."""
+        """(tokens, width) → (sequences, width); the last block computes the last tokens alone."""
         if not self.blocks:
             return super().last(hidden, sequences)
         *others, last = self.blocks

@@ -1,9 +1,15 @@
 """Dropout whose mask costs about as much as the product with it.
 
-On the CPU PyTorch draws the mask element by element, on one thread, which takes longer than most layers do
-(8 to 12 ns for each element, measured); here it is compared out of random bytes, at under 1 ns. A rate that
-is a multiple of 1/256 takes a byte per element, any other two, so that it is met to 1/131072; kept values
-are scaled by the rate that is met, which keeps the mean exact. On an accelerator it is PyTorch's own.
+On the CPU PyTorch draws the mask element by element on one thread, which takes longer than most layers do.
+Here the mask is a comparison of random bytes. Measured per element:
+
+  mask        time
+  PyTorch's   8 to 12 ns
+  here        under 1 ns
+
+A rate that is a multiple of 1/256 takes one byte per element, any other rate two; it is then met to within
+1/131072. Kept values are scaled by the rate that is met, so the mean is exact. An accelerator uses PyTorch's
+own dropout.
 """
 
 import math
@@ -37,11 +43,11 @@ class Dropout(nn.Dropout):
 
 
 def draw_kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
-    """Draw what stays and the factor that keeps the mean; seeded by torch's default generator.
+    """Draw which elements stay, and the factor that keeps the mean. torch's default generator is the seed.
 
     Returns:
-        (shape) of ones and zeros, as bytes, since torch multiplies by flags three times as slowly, and the
-        factor.
+        (shape) of ones and zeros, and the factor. They are bytes, since torch multiplies by booleans three
+        times as slowly.
     """
     width: type[np.uint8] | type[np.uint16] = np.uint8 if (rate * 256).is_integer() else np.uint16
     steps = int(np.iinfo(width).max) + 1

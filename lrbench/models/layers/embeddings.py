@@ -50,9 +50,9 @@ class InputEmbedding(nn.Module):
         max_length: positions.
         width: of the embeddings.
         dropout: rate.
-        padding: whether there is a further item, number ``n_items``, for padding tokens, whose
-            look-ups pass no gradient.
-        right_aligned: count positions so that the last item has the last one.
+        padding: whether there is one more item, number ``n_items``, for padding tokens. Its look-ups pass no
+            gradient.
+        right_aligned: count positions so that the last item has the last position.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class InputEmbedding(nn.Module):
 
 
 class PlainEmbedding(nn.Module):
-    """Item, times a scale, plus learned position embedding, then dropout; no norm.
+    """Scaled item embedding plus learned position embedding, then dropout, without a norm.
 
     Args:
         n_items: items of the catalogue.
@@ -98,7 +98,7 @@ class PlainEmbedding(nn.Module):
         width: of the embeddings.
         dropout: rate.
         from_end: whether the last item has the first position, or the first item.
-        scale: of the item embeddings.
+        scale: factor on the item embeddings.
     """
 
     def __init__(

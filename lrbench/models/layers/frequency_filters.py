@@ -1,14 +1,14 @@
 """Mixers that filter a history in the frequency domain, and blocks made of them.
 
-A filter multiplies the discrete Fourier transform of a window of L places with a weight per frequency,
-which is a circular convolution over the window: ``y_t = Σ_s k_{(t−s) mod L} · x_s``. Computed so, places
-of padding simply do not occur, and a short history costs what it is long; the kernel is the inverse
-transform of the weights. Later items reach earlier ones through the wrap of the window, so these
-mixers are not causal and every prefix is a training row of its own.
+A filter multiplies the discrete Fourier transform of a window of L positions with a weight per frequency.
+That is a circular convolution over the window: ``y_t = Σ_s k_{(t−s) mod L} · x_s``, whose kernel is the
+inverse transform of the weights. In this form padding positions do not exist, and a history costs only its
+own length. Later items reach earlier ones around the window. These mixers are therefore not causal, and every
+prefix is a training row of its own.
 
-The sources pad every history to the window with a learned token that takes part like an item
-(``padding = "tokens"`` of the models here); by default there is none, so that a score does not depend on
-what padding learned.
+The sources pad every history to the window with a learned token that takes part like an item (``padding =
+"tokens"`` of the models here). By default there is none, so that a score does not depend on what padding
+learned.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,14 @@ _FORBIDDEN = -10_000.0  # what the sources add to the scores of forbidden keys
 
 
 def fmlp_blocks(n_blocks: int, width: int, window: int, dropout: float) -> Encoder:
-    """Stack FMLP blocks: a learnable filter and a feed-forward part of inner width 4 · width, post-norm."""
+    """Stack FMLP blocks: a learnable filter and a feed-forward part of inner width 4 · width, post-norm.
+
+    Args:
+        n_blocks: blocks.
+        width: of the states.
+        window: positions of the filter.
+        dropout: rate on what each half of a block adds.
+    """
 
     def block() -> Block:
         mixer = Residual(FrequencyFilter(width, window), width, dropout)
@@ -55,7 +62,18 @@ def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
     cutoff: int,
     share: float,
 ) -> Encoder:
-    """Stack BSARec blocks: a rescaled-frequency branch beside attention, then a feed-forward part."""
+    """Stack BSARec blocks: a rescaled-frequency branch beside attention, then a feed-forward part.
+
+    Args:
+        n_blocks: blocks.
+        width: of the states.
+        inner: width between the two layers of the feed-forward part.
+        window: positions of the filter.
+        dropout: rate on what each part of a block adds.
+        attention: makes the attention of a block.
+        cutoff: c; the lowest c//2 + 1 frequencies pass unchanged.
+        share: weight of the frequency branch.
+    """
 
     def block() -> Block:
         frequency = Residual(FrequencyRescaler(width, window, cutoff), width, dropout)
@@ -69,12 +87,12 @@ def check_cutoff(option: str, cutoff: int, window: int) -> None:
     """Refuse a cutoff that lets all frequencies of a window pass, so that BSARec rescales none.
 
     Args:
-        option: what the model's configuration calls it.
+        option: its name in the model's configuration.
         cutoff: c; the lowest c//2 + 1 frequencies pass.
-        window: places, whose real Fourier transform has window//2 + 1 frequencies.
+        window: positions; their real Fourier transform has window//2 + 1 frequencies.
 
     Raises:
-        ValueError: none is left.
+        ValueError: no frequency is left.
     """
     if cutoff // 2 + 1 >= window // 2 + 1:
         raise ValueError(
@@ -108,13 +126,13 @@ class FrequencyFilter(Layer):
         return sequences.sums(self._kernel().index_select(0, sequences.ages % self.window) * hidden)
 
     def _kernel(self) -> Tensor:
-        """By lag, (window, width); the transform knows no half precision on every device."""
+        """Weights by lag, (window, width). Some devices have no transform in half precision."""
         weights = torch.view_as_complex(self.complex_weight)
         return torch.fft.irfft(weights, n=self.window, dim=0)
 
 
 class FrequencyRescaler(Layer):
-    """BSARec's filter: the lowest frequencies as they are, the others times a learned gain β² per channel."""
+    """BSARec's filter: the lowest frequencies unchanged, the others times a learned gain β² per channel."""
 
     def __init__(self, width: int, window: int, cutoff: int) -> None:
         super().__init__()
@@ -164,10 +182,10 @@ class Mixture(Layer):
 
 
 class PaddedAttention(Attention):
-    """Attention of sources that add −10,000 to forbidden scores and have padding tokens.
+    """Attention of sources that have padding tokens and add −10,000 to forbidden scores.
 
-    A padding token before the first item sees only what is forbidden, so it attends to everything, the
-    future included; that matters where a filter then carries its state to items.
+    A padding token before the first item sees only forbidden keys. It therefore attends to everything, the
+    future included. That matters if a filter then carries its state to items.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, padding_item: int) -> None:
@@ -192,6 +210,6 @@ class PaddedAttention(Attention):
 
 
 def _lags(length: int, window: int, device: torch.device) -> Tensor:
-    """How far place t (row) lies behind place s (column), around the window, (length, length)."""
+    """Distance from position s (column) to position t (row) around the window, (length, length)."""
     places = torch.arange(length, device=device)
     return (places[:, None] - places) % window

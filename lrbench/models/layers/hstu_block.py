@@ -1,4 +1,4 @@
-"""The HSTU block: gated attention without softmax (Zhai et al., ICML 2024), as its research code has it."""
+"""The HSTU block: gated attention without softmax (Zhai et al., ICML 2024), as in its research code."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from lrbench.models.layers.layer import Layer
 __all__ = ["EPSILON", "HSTUBlock"]
 
 EPSILON = 1e-6
-"""Of every norm, as the authors' code has it."""
+"""Epsilon of every norm, as in the authors' code."""
 
 _TIME_BUCKETS = 128
 
@@ -22,13 +22,11 @@ class HSTUBlock(Layer):
     """One unit, with biases of its own that its heads share.
 
     Args:
-        width: of the states.
+        width: of the states; queries, keys and values have width / heads.
         heads: attention heads.
-        reach: N, the number of places that attention is divided by; no sequence is longer.
+        reach: N, the number that attention is divided by; no sequence is longer.
         dropout: rate before the output projection.
         time_bias: whether there is a bias by elapsed time.
-        query_width: of queries and keys of a head (authors: ``attention_dim``); `None`: width / heads.
-        value_width: of values and gates of a head (authors: ``linear_dim``); `None`: width / heads.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class HSTUBlock(Layer):
         return output + hidden
 
     def bias_by_place(self, length: int) -> Tensor:
-        """Bias of every pair of places, (length, length)."""
+        """Bias of every pair of positions, (length, length)."""
         places = torch.arange(length, device=self.position_bias.device)
         return self.position_bias[self.reach - 1 + places - places[:, None]]
 
@@ -91,7 +89,7 @@ class HSTUBlock(Layer):
         return self._attend(self.bias_by_time(next_times, times), *parts)
 
     def _attend(self, bias: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend within (sequences, length, width); padding is on the right, where causality hides it."""
+        """Attend within (sequences, length, width). Padding is on the right, where causality hides it."""
         length = query.shape[1]
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
@@ -105,6 +103,6 @@ class HSTUBlock(Layer):
 
 
 def _times(sequences: Packed) -> tuple[Tensor, Tensor]:
-    """Time of what follows each token, and of the token, (tokens,) each."""
+    """Time of the interaction after each token, and of the token itself, (tokens,) each."""
     assert sequences.times is not None and sequences.next_times is not None  # see `HSTUConfig.needs_times`
     return sequences.next_times, sequences.times

@@ -1,4 +1,4 @@
-"""How weights are drawn, and how the dropout of a whole module is set."""
+"""How weights are initialised, and how the dropout rate of a whole module is set."""
 
 import math
 
@@ -19,9 +19,9 @@ def initialise(module: nn.Module) -> None:
 
 
 def xavier(module: nn.Module) -> None:
-    """Draw all matrices by Xavier's normal rule, queries, keys and values as one; biases of attention 0.
+    """Draw all matrices by Xavier's normal rule. Biases of attention are 0.
 
-    That is how RecTools has it, with torch's attention.
+    Queries, keys and values are drawn as one matrix, as in RecTools, which uses torch's attention.
     """
     for weight in module.parameters():
         if weight.dim() > 1:

@@ -1,4 +1,4 @@
-"""What encoders are made of: maps of tokens to tokens that can be asked for the last ones alone."""
+"""The parts of encoders: maps from tokens to tokens that can also give the last tokens alone."""
 
 from abc import ABC, abstractmethod
 
@@ -10,16 +10,16 @@ __all__ = ["Layer"]
 
 
 class Layer(nn.Module, ABC):
-    """Takes the tokens of packed sequences to as many tokens."""
+    """Maps the tokens of packed sequences to as many tokens."""
 
     @abstractmethod
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
-        """What :meth:`forward` gives at the last token of each sequence, (sequences, width).
+        """Output of :meth:`forward` at the last token of each sequence, (sequences, width).
 
-        Ranking, and training where every prefix is a row, need no more of the last block; subclasses
-        save what that leaves out.
+        Ranking needs only these of the last block, and so does training if every prefix is a row. Subclasses
+        override it where that saves work.
         """
         return self(hidden, sequences).index_select(0, sequences.last)

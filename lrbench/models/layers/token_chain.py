@@ -1,11 +1,11 @@
 """Latent tokens that a Transformer appends to a history one by one, without encoding the history again.
 
-A chain is a run of latent tokens behind one item of a sequence. Each token of a chain sees the items up
-to that one and the tokens of its own chain before it, with one softmax over both, as if the history were
-cut there and lengthened by the chain. The items' keys and values are computed once and serve all chains
-of all positions and streams, so training on every position costs about one pass more per latent token;
-at inference only the last item of each sequence has chains. (The cached form of ReaRec,
-TangJiakai/ReaRec @7f46432, for one prefix at a time.)
+A chain is a run of latent tokens after one item of a sequence. Each token of a chain sees the items up to
+that one and the earlier tokens of its own chain. One softmax covers both, as if the history ended there and
+the chain continued it. The items' keys and values are computed once and serve all chains of all positions and
+streams. Training on every position therefore costs about one pass more per latent token. At inference only
+the last item of each sequence has chains. (ReaRec's cached form does this for one prefix at a time,
+TangJiakai/ReaRec @7f46432.)
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = ["ChainBlock", "Chains", "Memory", "bare_attention", "encode_items", "
 
 
 class Memory(NamedTuple):
-    """What one block remembers of the items."""
+    """What one block keeps of the items."""
 
     keys: Tensor  # (tokens, width)
     values: Tensor  # (tokens, width)
@@ -38,8 +38,8 @@ def encode_items(
         encoder: blocks that mix by attention.
         hidden: embedded items, (tokens, width).
         sequences: the histories.
-        everywhere: give the state of every token; otherwise of the last of each sequence, in the order given
-            to ``pack``.
+        everywhere: give the state of every token; otherwise of the last token of each sequence, in the order
+            given to ``pack``.
 
     Returns:
         States, (rows, width), and one memory per block.
@@ -59,14 +59,13 @@ def encode_items(
 
 
 class Chains:
-    """Growing chains behind every item, or behind the last item of each sequence.
+    """Growing chains after every item, or after the last item of each sequence.
 
     Args:
-        blocks: what a latent token runs through.
+        blocks: the blocks that a latent token runs through.
         sequences: the histories.
-        memories: of each of these blocks, from :func:`encode_items`.
-        everywhere: a chain row for every token; otherwise one for each sequence, in the order given to
-            ``pack``.
+        memories: one for each of these blocks, from :func:`encode_items`.
+        everywhere: a chain for every token; otherwise one for each sequence, in the order given to ``pack``.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Chains:
         """Append one token to every chain.
 
         Args:
-            hidden: inputs, (rows, streams, width); streams are chains of one row that do not see each other.
+            hidden: inputs, (rows, streams, width). Streams are chains of one row that do not see each other.
 
         Returns:
             The token's states after the last block, (rows, streams, width).
@@ -100,10 +99,10 @@ class Chains:
         return hidden
 
     def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
-        """Weighted values of the items before and of the chain, (rows, streams, width).
+        """Weighted values of the earlier items and of the chain, (rows, streams, width).
 
-        What a chain has to do with itself is done row by row; only scores and weights of it go through the
-        groups of sequences, where the items are.
+        Attention among a chain's own tokens is computed per row. Only its scores enter the padded groups, for
+        the joint softmax, and only its weights come back.
         """
         heads, width = attention.heads, query.shape[-1]
         query = query / math.sqrt(width / heads)
@@ -132,15 +131,15 @@ class Chains:
 
 
 def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen: Tensor) -> Tensor:
-    """Attend to items and to one's own chain at once.
+    """Attend to items and to the row's own chain at once.
 
     Args:
-        attention: for its heads and dropout.
-        rows: scaled queries and, of each token of the chain, its scores by head, (sequences, places, streams,
-            width + chain · heads).
+        attention: gives heads and dropout.
+        rows: scaled queries, and the scores of each token of the chain by head, (sequences, positions,
+            streams, width + chain · heads).
         keys: of the items, (sequences, length, width).
         values: of the items, likewise.
-        seen: which items a place sees; broadcast to (sequences, heads, places, streams, length).
+        seen: which items a position sees; broadcast to (sequences, heads, positions, streams, length).
 
     Returns:
         Weighted values of the items and weights of the chain, shaped as ``rows``.
@@ -165,7 +164,7 @@ def _by_head(part: Tensor, heads: int) -> Tensor:
 
 
 class ChainBlock(Protocol):
-    """What a latent token runs through: attention, and what comes after."""
+    """A block that a latent token runs through: attention, and what comes after it."""
 
     @property
     def attention(self) -> Attention:
@@ -173,12 +172,12 @@ class ChainBlock(Protocol):
         ...
 
     def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
-        """The token's output, given the weighted values and its input, (…, width) each."""
+        """The token's output, from the weighted values and its input, (…, width) each."""
         ...
 
 
 class _WholeBlock(NamedTuple):
-    """A Transformer block taken apart."""
+    """The parts of a Transformer block."""
 
     attention: Attention
     residual: Residual
@@ -209,5 +208,5 @@ def whole_blocks(encoder: Encoder) -> list[ChainBlock]:
 
 
 def bare_attention(encoder: Encoder) -> list[ChainBlock]:
-    """The first block's attention, whose memory is of the items' embeddings, without the rest of it."""
+    """The first block's attention alone. Its memory is of the items' embeddings."""
     return [_BareAttention(whole_blocks(encoder)[0].attention)]

@@ -164,7 +164,7 @@ class BERT4Rec(Model[BERT4RecConfig]):
         )
 
     def _predict(self, encoded: Tensor) -> Tensor:
-        """Turn states of the blocks into what is scored, (…, width) → (…, width), or width + 1 with a head."""
+        """Turn states of the blocks into scored ones, (…, width) → (…, width), or width + 1 with a head."""
         if self.head is None:
             return encoded
         return self.head(encoded)

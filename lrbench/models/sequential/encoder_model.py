@@ -1,4 +1,4 @@
-"""What models of one input embedding and one encoder share: SASRec in its forms, FMLP-Rec, BSARec."""
+"""What models with one input embedding and one encoder share: the forms of SASRec, FMLP-Rec, BSARec."""
 
 from typing import Any
 

@@ -160,7 +160,7 @@ class NormedFeedForward(Layer):
 
 
 class OriginalSASRec(EncoderModel[OriginalSASRecConfig]):
-    """Causal attention with normalised queries. The normalised state at the last item scores by dot product."""
+    """Causal attention with normalised queries. The normalised last state scores by dot product."""
 
     Config = OriginalSASRecConfig
     summary = "SASRec with its authors' own block, full cross-entropy (Kang & McAuley 2018)."

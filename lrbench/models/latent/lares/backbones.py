@@ -1,4 +1,4 @@
-"""The kinds of blocks that LARES can be built of, in the sizes that its code gives them."""
+"""The kinds of blocks that LARES can use, with the sizes of its code."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -23,25 +23,25 @@ class BlockConfig(AttentionSizes):
 
     backbone: Backbone = "attention"
     """Blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's units. Filters are not
-    causal, so every prefix is a training row then, which costs several times as much."""
+    causal. With them every prefix is a training row, which costs several times as much."""
 
     frequency_cutoff: int = Field(default=3, ge=1)
-    """c of BSARec blocks: the lowest c//2 + 1 frequencies pass as they are (code: 3)."""
+    """c of BSARec blocks: the lowest c//2 + 1 frequencies pass unchanged (code: 3)."""
 
     frequency_share: float = Field(default=0.7, ge=0, le=1)
     """Share of the frequency branch in BSARec blocks (code: 0.7)."""
 
     heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width."""
+    """Attention heads. They must divide the width."""
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings and states."""
 
     inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward parts; FMLP blocks have 4 · width instead."""
+    """Width between the two layers of the feed-forward parts. FMLP blocks use 4 · width instead."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the input, on attention weights, and on what each half of a block adds."""
+    """Dropout rate on the input, on attention weights, and on what each half of a block adds."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
@@ -51,7 +51,7 @@ class BlockConfig(AttentionSizes):
 
 
 def backbone_is_causal(backbone: Backbone) -> bool:
-    """Whether its blocks keep later items from earlier ones; filters do not."""
+    """Whether its blocks keep later items from earlier ones. Filters do not."""
     return backbone not in ("fmlp", "bsarec")
 
 
@@ -62,7 +62,7 @@ def make_backbone(sizes: BlockConfig, n_blocks: int, max_length: int, padding_it
         sizes: which kind, and how large.
         n_blocks: how many.
         max_length: window of the filters.
-        padding_item: number of the padding token where there is one.
+        padding_item: number of the padding token; ``None``: there is none.
     """
     width, heads, dropout = sizes.width, sizes.heads, sizes.dropout
 

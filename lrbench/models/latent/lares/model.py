@@ -1,9 +1,8 @@
 """LARES: latent reasoning by a core block that is applied again and again (arXiv 2505.16865).
 
-The network is in ``lares_network``; it is pre-trained with alignment terms (``lares_pretraining``)
-and then refined by reinforcement (``lares_reinforcement``). Defaults are those of the authors' run
-scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). There is no padding item, so none
-takes part in the softmax.
+Stage ``spt`` pre-trains the network with alignment terms; stage ``rpt`` then refines it by reinforcement.
+Defaults are those of the authors' run scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). There
+is no padding item, so none takes part in the softmax.
 """
 
 from typing import ClassVar

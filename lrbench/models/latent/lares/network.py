@@ -1,9 +1,9 @@
 """The network of LARES: a pre-block that runs once and a core block that runs once per reasoning step.
 
-With H the pre-block's output on the embedded history and T₀ the initial latent state (noise), step i
-is ``T_i = Core(LayerNorm(adapter(T_{i−1}, H)))`` with the same weights at every step, so depth costs
-time but no parameters and may differ between training and inference. All positions are refined at
-every step; the state at the last item scores all items.
+H is the pre-block's output on the embedded history, T₀ the initial latent state (noise). Step i is ``T_i =
+Core(LayerNorm(adapter(T_{i−1}, H)))``. All steps share their weights. Depth therefore costs time but no
+parameters, and may differ between training and inference. Every step refines all positions. The state at the
+last item scores all items.
 """
 
 from collections.abc import Sequence
@@ -46,61 +46,63 @@ class LARESConfig(BlockConfig):
     """Transformer blocks of one reasoning step (run_sl.sh: 2; YAML: 1)."""
 
     mean_depth: int = Field(default=4, ge=0)
-    """Scale of the number of steps in training, and the depth at inference; 0: the pre-block alone
-    (run_sl.sh: 4)."""
+    """Scale of the number of steps in training, and the depth at inference (run_sl.sh: 4). 0: the pre-block
+    alone."""
 
     step_sampler: StepSampler = "poisson-lognormal"
     """How the number of steps of a training pass is drawn."""
 
     adapter: Adapter = "add"
-    """How a step joins state and pre-block output: mean, linear map of both, or a learned scalar gate."""
+    """How a step joins state and pre-block output. ``add``: their mean. ``concat``: a linear map of both.
+    ``linear``: a learned scalar gate."""
 
     start: Start = "normal"
-    """Initial latent state: noise; noise in training and zeros at inference; zeros."""
+    """Initial latent state. ``normal``: noise. ``normal_zero``: noise in training, zeros at inference.
+    ``zero``: zeros."""
 
     noise_std: float = Field(default=1.0, gt=0)
-    """Standard deviation of the noise before it is cut at three of them."""
+    """Standard deviation of the noise, before it is cut at three standard deviations."""
 
     noise_scale: float = Field(default=3.0, ge=0)
-    """Factor on the noise, ω."""
+    """ω, factor on the noise."""
 
     padding: Literal["absent", "tokens"] = "absent"
-    """``tokens`` pads every history on the right to the maximum length with a learned token that takes part
-    in filters and in the softmax, as the source has it; it matters to filters alone. ``absent`` is
-    lrbench's choice."""
+    """``tokens`` pads every history on the right to the maximum length with a learned token. As in the
+    source, it takes part in filters and in the softmax. Only filters are affected. ``absent`` is lrbench's
+    choice."""
 
     similarity: Similarity = "dot"
     """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms
     (run_sl.sh: dot; YAML: cos)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """τ: of the alignment terms, and of the scores where the similarity is ``cos`` (run_sl.sh: 1; YAML:
+    """τ of the alignment terms. It also divides the scores if the similarity is ``cos`` (run_sl.sh: 1; YAML:
     0.07)."""
 
     alpha: float = Field(default=0.1, ge=0)
-    """Weight of trajectory-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.1)."""
+    """Weight of trajectory-level alignment in pre-training (run_sl.sh: 0.1). 0 leaves the term out."""
 
     gamma: float = Field(default=0.5, ge=0)
-    """Weight of step-level alignment in pre-training; 0 leaves it out (run_sl.sh: 0.5; YAML: 0.1)."""
+    """Weight of step-level alignment in pre-training (run_sl.sh: 0.5; YAML: 0.1). 0 leaves the term out."""
 
     alignment_rows: AlignedRows = "target"
-    """Which rows get alignment terms: every target of the batch, as the authors have it, for which each
-    target's same-target history is encoded as a row of its own (about seven times the tokens on Beauty); or
+    """Rows with alignment terms. ``target``: every target of the batch, as in the source; each target's
+    same-target history is encoded as a row of its own, about seven times the tokens on Beauty. ``sequence``:
     one target per sequence, drawn uniformly, which costs about as much as the batch itself."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are each other's negatives in alignment terms. In the authors'
-    batches of shuffled prefixes a user hardly ever meets itself; here a user's targets share a batch, so
+    """Whether targets of the same user are negatives of each other in alignment terms. In the authors'
+    batches of shuffled prefixes a user hardly ever meets itself. Here a user's targets share a batch, so
     false is lrbench's choice."""
 
     rollouts: int = Field(default=4, ge=2)
-    """Rollouts per row in reinforcement, G (run_rl.sh: 4; YAML: 8)."""
+    """G, rollouts per row in reinforcement (run_rl.sh: 4; YAML: 8)."""
 
     beta: float = Field(default=1.0, ge=0)
     """Weight of the divergence from the reference in reinforcement (run_rl.sh: 1; YAML: 0.1)."""
 
     reinforcement_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Dropout of the policy in reinforcement (run_rl.sh: 0.1)."""
+    """Dropout rate of the policy in reinforcement (run_rl.sh: 0.1)."""
 
     reward: Reward = "recall"
     """Metric of the target in the last step's ranking (run_rl.sh: Recall)."""
@@ -109,13 +111,15 @@ class LARESConfig(BlockConfig):
     """Ranks that earn a reward (run_rl.sh: 10)."""
 
     filter_cutoff: int = Field(default=100, ge=1)
-    """Reinforcement trains on targets that rank within this cutoff (filter_data.py: 100) …"""
+    """Reinforcement trains on targets that rank within this cutoff in any of ``filter_passes`` passes
+    (filter_data.py: 100)."""
 
     filter_passes: int = Field(default=3, ge=1)
-    """… in any of so many passes (filter_data.py: 3)."""
+    """Passes over the training rows in which a target may rank within ``filter_cutoff`` (filter_data.py:
+    3)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse blocks that cannot be built, reinforcement of no steps, and padding that does nothing."""
+        """Refuse blocks that cannot be built, reinforcement without steps, and padding without effect."""
         super().check_against_protocol(max_length, stages)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
@@ -143,7 +147,7 @@ class Concatenation(nn.Linear):
 
 
 class Gate(nn.Module):
-    """Adapter ``linear``: σ(g)·T + (1 − σ(g))·H with one learned scalar g, 0 at first."""
+    """Adapter ``linear``: σ(g)·T + (1 − σ(g))·H with one learned scalar g, initially 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,7 +177,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     @classmethod
     def causal(cls, config: LARESConfig) -> bool:
-        """Unless its blocks are filters."""
+        """Yes, unless its blocks are filters."""
         return backbone_is_causal(config.backbone)
 
     @classmethod
@@ -188,15 +192,15 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     @classmethod
     def without_reasoning(cls, config: LARESConfig) -> Recipe:
-        """The pre-block alone; trajectory-level alignment stays, reinforcement has nothing to reinforce."""
+        """The pre-block alone. Trajectory-level alignment stays; reinforcement has nothing to reinforce."""
         return Recipe({**config.model_dump(), "mean_depth": 0}, ("supervised", "spt"))
 
     @classmethod
     def without_recurrence(cls, config: LARESConfig) -> Recipe:
-        """A network of as many blocks as pre-block and core together, each run once.
+        """A network with as many blocks as pre-block and core together, each run once.
 
-        It is SASRec, or where SASRec has no such blocks or scores, the pre-block alone. Blocks without an
-        inner width are set by the width of the states, of which item embeddings are not counted.
+        It is SASRec, if SASRec has such blocks and scores, else the pre-block alone. Blocks without an inner
+        width are matched by the width of the states, item embeddings not counted.
         """
         layers = config.pre_layers + config.core_layers
         if config.backbone == "attention" and config.similarity == "dot":
@@ -215,13 +219,13 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return Recipe({**config.model_dump(), **once}, ("supervised", "spt"))
 
     def arrange(self, sequences: Packed) -> Packed:
-        """The sequences as the blocks take them: with padding tokens where the configuration has them."""
+        """The sequences as the blocks take them: with padding tokens if the configuration has them."""
         if self.config.padding == "absent":
             return sequences
         return sequences.padded(self.max_length, self.n_items, left=False)
 
     def arranged_rows(self, sequences: Packed, rows: Tensor) -> Tensor:
-        """Where tokens of ``sequences`` are once these are arranged."""
+        """Positions of tokens of ``sequences`` after :meth:`arrange`."""
         if self.config.padding == "absent":
             return rows
         return sequences.places_when_padded(self.max_length, left=False)[rows]
@@ -231,7 +235,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return self.pre(self.embedding(sequences), sequences)
 
     def initial_state(self, pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """T₀ for every token, shaped as ``pre``; ``noise`` none: torch's default source."""
+        """T₀ for every token, shaped as ``pre``. Without ``noise``, torch's default source draws it."""
         if self.config.start == "zero" or (self.config.start == "normal_zero" and not self.training):
             return torch.zeros_like(pre)
         deviation = self.config.noise_std
@@ -248,8 +252,8 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
     def unroll(self, pre: Tensor, sequences: Packed, steps: int, keep: bool = True) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
 
-        Where there are no steps, the pre-block's output stands for the one state. Unless they ``keep`` it,
-        the backward pass computes anew what is inside of the steps.
+        Without steps, the pre-block's output is the one state. If ``keep`` is false, the backward pass
+        recomputes the activations of each step instead of storing them.
         """
         if not steps:
             return [pre]
@@ -281,7 +285,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
     def item_vectors(self) -> Tensor:
         """Items as they are multiplied with user vectors, the temperature included, (items, width).
 
-        With padding tokens theirs is the last, as it takes part in the source's softmax.
+        A padding token, if there is one, comes last, since it takes part in the source's softmax.
         """
         weight = self.embedding.items.weight
         if self.config.similarity == "dot":
@@ -289,7 +293,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return F.normalize(weight, dim=-1) / self.config.temperature
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """States at the last item along one trajectory, (depths, sequences, width); depth 0 is H itself."""
+        """States at the last item along one trajectory, (depths, sequences, width). Depth 0 is H itself."""
         sequences, deepest = self.arrange(sequences), max(depths)
         if not deepest:
             return self.pre.last(self.embedding(sequences), sequences).unsqueeze(0)

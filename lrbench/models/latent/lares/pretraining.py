@@ -1,17 +1,19 @@
 """LARES, stage 1: self-supervised pre-training (SPT).
 
-A batch is encoded three times, each time with its own initial noise and dropout: once for the
-cross-entropy of the next item, and as two views of each aligned target that a drawn number of steps
-refines: (a) its own history, (b) the history of another training row with the same target.
-Trajectory-level alignment is the symmetric InfoNCE of the views' last states; step-level alignment
-that of view a's last state and its state after a drawn step, which may be the last itself. Their
-weighted sum is ``CE + α·trajectory + γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
+A batch is encoded three times, each time with its own initial noise and dropout. The first pass gives the
+cross-entropy of the next item. The other two give two views of each aligned target after a drawn number of
+steps: (a) its own history, (b) the history of another training row with the same target. Trajectory-level
+alignment is the symmetric InfoNCE of the views' last states. Step-level alignment is that of view a's last
+state and its state after a drawn step, which may be the last itself. The loss is ``CE + α·trajectory +
+γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
 
-What differs from the source, whose batches are shuffled prefixes with one target each: here all
-targets of a user are rows of one packed sequence, so pass 1, and view a where every target is aligned,
-cost one pass over each user and rows of a user share the noise of their common positions; where one
-target of a sequence is aligned, both views are short histories that are refined together; and rows of
-the same user are by default no negatives of each other.
+The source's batches are shuffled prefixes with one target each. Here all targets of a user are rows of one
+packed sequence:
+
+* Pass 1 costs one pass over each user, and so does view a if every target is aligned. Rows of a user share
+  the noise of their common positions.
+* If one target of a sequence is aligned, both views are short histories that are refined together.
+* By default, rows of the same user are no negatives of each other.
 """
 
 import numpy as np

@@ -1,16 +1,15 @@
 """LARES, stage 2: reinforcement post-training (RPT).
 
-The pre-trained network is refined by group-relative policy optimisation: each training row is rolled
-out several times, each time with its own number of steps, noise and dropout; a rollout whose last
-step ranks the target well is reinforced at all its steps against the other rollouts of the row, and
-a frozen copy of the network holds the policy back (BishopLiu/LARES @b09245d, ``trainer.py``,
-``filter_data.py``). Only targets that the pre-trained network ranks within the top 100 take part.
+Group-relative policy optimisation refines the pre-trained network. Each training row is rolled out several
+times, each time with its own number of steps, noise and dropout. A rollout whose last step ranks the target
+well is reinforced at all its steps, compared with the other rollouts of the row. A frozen copy of the network
+keeps the policy near (BishopLiu/LARES @b09245d, ``trainer.py``, ``filter_data.py``). Only targets that the
+pre-trained network ranks within the top 100 take part.
 
-What differs from the source: rows are positions of packed sequences, so rows of a user share a
-rollout's noise at their common positions; the reference's pre-block, which has no dropout, is
-computed once for all rollouts; and log-probabilities are taken chunk by chunk, never as
-rows × steps × items. Rewards and log-probabilities use the plain dot product, whatever the
-similarity, as in the source.
+Three points differ from the source. Rows are positions of packed sequences, so rows of a user share a
+rollout's noise at their common positions. The reference's pre-block has no dropout, so it is computed once
+for all rollouts. Log-probabilities are computed chunk by chunk, never as rows × steps × items. As in the
+source, rewards and log-probabilities use the plain dot product, whatever the similarity.
 """
 
 import copy

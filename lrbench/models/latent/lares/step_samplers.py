@@ -1,8 +1,8 @@
-"""How many reasoning steps a training pass takes: drawn anew for each pass, one number for the batch.
+"""How many reasoning steps a training pass takes: one number for the whole batch, drawn for each pass.
 
-The schemes are those of LARES's authors (BishopLiu/LARES @b09245d, ``randomized_iteration_sampler``;
-the default goes back to Geiping et al. 2025). One differs: plain Poisson schemes may draw 0, for
-which the source has no states to return and fails; here such a draw counts as 1.
+The schemes are those of LARES's authors (BishopLiu/LARES @b09245d, ``randomized_iteration_sampler``). The
+default goes back to Geiping et al. 2025. Plain Poisson schemes may draw 0, for which the source has no states
+to return and fails; here such a draw counts as 1.
 """
 
 import math
@@ -18,13 +18,13 @@ _LOG_RATE_SD = 0.5
 
 
 def draw_steps(sampler: StepSampler, mean: int) -> int:
-    """Draw a number of steps, at least 1 unless the mean is 0, from torch's default generator.
+    """Draw a number of steps from torch's default generator, at least 1 unless the mean is 0.
 
     Args:
-        sampler: ``poisson-lognormal``: min(Poisson(λ) + 1, 3·mean) with λ log-normal of expectation
-            ``mean`` and log-sd 0.5 (so about mean + 1 steps are expected); ``uniform``: 1 to 2·mean;
-            ``poisson-unbounded``: Poisson(mean); ``poisson-bounded``: the same, at most 2·mean;
-            ``constant``: the mean.
+        sampler: ``poisson-lognormal``: min(Poisson(λ) + 1, 3·mean) with λ log-normal of expectation ``mean``
+            and log-sd 0.5, about mean + 1 steps in expectation. ``uniform``: 1 to 2·mean.
+            ``poisson-unbounded``: Poisson(mean). ``poisson-bounded``: the same, at most 2·mean. ``constant``:
+            the mean.
         mean: the mean depth.
     """
     if mean == 0:

@@ -1,13 +1,13 @@
-"""LatentRATT: the single-query attention that makes a latent token of the states before it.
+"""LatentRATT: the single-query attention that makes a latent token from the previous states.
 
-One head of full width with rotary positions of base 1,000, scaled by the root of the width, and neither
-output projection, residual nor norm: the query is the state just before the latent token, keys and values
-are all states up to it (xuwenxinedu/R3 @c558b44, ``latent/layers.py``).
+It has one head of full width with rotary positions of base 1,000, scaled by the root of the width. There is
+no output projection, no residual and no norm. The query is the state just before the latent token; keys and
+values are all states up to it (xuwenxinedu/R3 @c558b44, ``latent/layers.py``).
 
-What differs from the source: where only the latest states are seen, the source forgets which places are
-padding, so that with padding on the left a history shorter than the reach also attends to the backbone's
-states at padding. Here it attends to its own states alone. Only latents of such histories differ from the
-source's, and none where all states are seen, as in the source's own setting (``end_k`` of −1).
+One point differs from the source. If only the latest states are seen, the source ignores which positions are
+padding. With padding on the left, a history shorter than the reach then also attends to the backbone's states
+at padding. Here it attends to its own states alone. Only latents of such histories differ, and none if all
+states are seen, which is the source's own setting (``end_k`` of −1).
 """
 
 import math

@@ -1,7 +1,7 @@
 """A reinforced latent token on a trained SASRec: the analogue of LatentR³ for item ids (arXiv 2505.19092).
 
-SASRec stands where the source has a language model. The network is in ``latent_rl_network``, the stages in
-``latent_rl_stages``.
+LatentR³ lets a language model write one latent token before it answers, made of its own states by a single
+attention. It then reinforces that token by how well the answer fits. Here SASRec replaces the language model.
 """
 
 from typing import ClassVar
@@ -16,7 +16,7 @@ __all__ = ["LatentRL"]
 class LatentRL(LatentRLNetwork):
     """SASRec with a latent token, trained in three stages."""
 
-    summary = "Reinforced latent token on a frozen SASRec, as LatentR³ has it for LLMs (arXiv 2505.19092)."
+    summary = "Reinforced latent token on a frozen SASRec, after LatentR³ for LLMs (arXiv 2505.19092)."
     authors_training = AuthorsTraining(
         note="They are those of a language model. In sft: AdamW with warm-up, a learning rate of "
         "0.0003, batches of 128, at most 3 epochs and a patience of 1. In grpo: one epoch of "

@@ -1,13 +1,12 @@
-"""A reinforced latent token on a trained SASRec: the analogue of LatentR³ for item ids (arXiv 2505.19092).
+"""The network of the reinforced latent token: SASRec, and an attention that writes latents after the history.
 
-LatentR³ lets a language model write one latent token, made of its own states by a single attention
-(``latent_attention``), before it answers, and then reinforces that token by how well the answer fits. Here
-SASRec takes the language model's place. Stages: ``supervised`` trains SASRec alone; ``sft`` trains the
-attention, with SASRec frozen unless told otherwise (the source fine-tunes both); ``grpo`` perturbs the
-latent and reinforces what makes the target likelier, the attention alone being trained
-(``latent_rl_stages``). The latent enters as a token behind the history, normed as inputs are, and the
-state there is scored. Further latents, which the source describes and does not use, ask with the state
-of the one before. Inference is deterministic.
+Stage ``supervised`` trains SASRec alone. Stage ``sft`` trains the attention, with SASRec frozen unless told
+otherwise (the source fine-tunes both). Stage ``grpo`` perturbs the latent and reinforces what makes the
+target likelier; it trains the attention alone.
+
+The latent is a token after the history, normalised as inputs are, and its state is scored. Further latents,
+which the source describes and does not use, take the state of the previous one as their query. Inference is
+deterministic.
 """
 
 from collections.abc import Sequence
@@ -36,34 +35,36 @@ class LatentRLConfig(TransformerSizes):
     source = "LatentR³'s code (xuwenxinedu/R3 @c558b44); for sizes, SASRec of RecBole 1.2.1"
 
     latents: int = Field(default=1, ge=0)
-    """N, latent tokens (code: 1); 0: SASRec alone."""
+    """N, latent tokens (code: 1). 0: SASRec alone."""
 
     latent: Literal["attention", "constant"] = "attention"
     """What makes a latent: attention over the history, or, as a control, a learned constant."""
 
     reach: int | None = Field(default=None, ge=1)
-    """How many of the latest states a latent is made of; none: all (the code's end_k of −1)."""
+    """How many of the latest states a latent is made of. Not set: all (the code's end_k of −1)."""
 
     freeze_backbone: bool = True
-    """Whether ``sft`` trains the latents' part alone (code: false; true is lrbench's choice)."""
+    """Whether ``sft`` trains only the part that makes latents (code: false; true is lrbench's choice)."""
 
     width: int = Field(default=64, ge=2, multiple_of=2)
     """Length of item embeddings and states (RecBole: 64)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on inputs, attention weights and what each half of a block adds (RecBole: 0.5)."""
+    """Dropout rate on inputs, attention weights and what each half of a block adds (RecBole: 0.5)."""
 
     group: int = Field(default=8, ge=2)
-    """G, latents of a row in reinforcement, the first of them clean (code: 8)."""
+    """G, versions of a row's latent in reinforcement. The first has no noise (code: 8)."""
 
     noise: float = Field(default=1.5, gt=0)
-    """σ of the noise on the others, here in units of the latent's root mean square (code: 1.5, absolute)."""
+    """σ of the noise on the others, in units of the latent's root mean square (code: 1.5, absolute)."""
 
     reward: Literal["perplexity", "log-likelihood"] = "perplexity"
     """−perplexity of the target (code), or its log-probability."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and latents without a stage of theirs or the reverse."""
+        """Refuse heads that do not divide the width, latents without a stage that trains them, and the
+        reverse.
+        """
         super().check_against_protocol(max_length, stages)
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
         if self.latents == 0 and latent_stages:
@@ -108,7 +109,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
         return Recipe({**config.model_dump(), "latent": "constant"})
 
     def train_latents_alone(self, alone: bool) -> None:
-        """Freeze SASRec, its dropout included, or let it go."""
+        """Freeze SASRec, its dropout included, or unfreeze it."""
         for part in (self.embedding, self.encoder):
             part.requires_grad_(not alone)
             part.train(not alone)
@@ -140,8 +141,8 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
             sequences: the histories.
             everywhere: a row for every token; otherwise one for each sequence, in the order given.
             latents: how many.
-            noise: where the noise-only control draws from.
-            group: versions of each latent, of which all but the first are perturbed.
+            noise: source of noise for the noise-only control.
+            group: versions of each latent; all but the first are perturbed.
         """
         items, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere=True)
         chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)

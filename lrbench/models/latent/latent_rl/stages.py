@@ -1,9 +1,9 @@
 """The stages of a reinforced latent token: SASRec, the latent by cross-entropy, the latent by its reward.
 
-Reinforcement follows LatentR³'s code: of G versions of a row's latent one is clean; the reward is
-continuous, the baseline is the mean reward of the batch's clean latents, and advantages are divided by the
-Euclidean norm of all of them; ``loss = −mean(advantage · log p(target))`` with a single update per batch,
-so neither clipping nor a reference plays a part.
+Reinforcement follows LatentR³'s code. One of the G versions of a row's latent has no noise. The reward is
+continuous. The baseline is the mean reward of the batch's latents without noise. Advantages are divided by
+the Euclidean norm of all of them. ``loss = −mean(advantage · log p(target))``, with a single update per
+batch, so neither clipping nor a reference has an effect.
 """
 
 from typing import Any
@@ -21,7 +21,9 @@ __all__ = ["Backbone", "FineTuning", "Reinforcement", "batch_advantages"]
 
 
 def batch_advantages(rewards: Tensor) -> Tensor:
-    """Rewards less the mean of the clean ones, over the norm of all, (rows, group); column 0 is clean."""
+    """Rewards minus the mean of those without noise, over the norm of all, (rows, group); column 0 has no
+    noise.
+    """
     differences = rewards - rewards[:, 0].mean()
     return differences / differences.norm().clamp(min=1e-12)
 
@@ -32,11 +34,11 @@ class Backbone(GradientStage):
     model: LatentRLNetwork
 
     def selection_depth(self) -> int:
-        """Without latents."""
+        """Validation selects without latents."""
         return 0
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Everything that has a part is trained."""
+        """Train all parameters that have a part in this stage."""
         self.model.train_latents_alone(False)
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -53,11 +55,11 @@ class FineTuning(GradientStage):
 
     @classmethod
     def refines(cls, config: Any) -> bool:
-        """A frozen SASRec must have been trained; one that is tuned along need not."""
+        """A frozen SASRec must have been trained before. One that is trained here need not."""
         return bool(config.freeze_backbone)
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Freeze SASRec unless it is to be tuned along."""
+        """Freeze SASRec, unless it is trained as well."""
         self.model.train_latents_alone(self.model.config.freeze_backbone)
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -75,7 +77,7 @@ class Reinforcement(GradientStage):
 
     @classmethod
     def refines(cls, config: Any) -> bool:
-        """The frozen SASRec must have been trained."""
+        """The frozen SASRec must have been trained before."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
@@ -83,7 +85,7 @@ class Reinforcement(GradientStage):
         self.model.train_latents_alone(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record the clean latents' mean log-probability."""
+        """Return ``loss``, and for the record the mean log-probability of the latents without noise."""
         model, config = self.model, self.model.config
         model.train_latents_alone(True)
         states = model.training_states(batch, config.latents, config.group)  # (targets, group, width)

@@ -1,10 +1,11 @@
-"""ERL, ReaRec's ensemble reasoning: the mean of all steps is scored, and steps shall disagree.
+"""ERL, ReaRec's ensemble reasoning: the mean of all steps is scored, and steps are made to disagree.
 
-``loss = CE(mean(r_0 … r_K)) − λ · divergence``, where the divergence is the mean over ordered pairs of
-steps of KL between their softmaxes over all items at the temperature, each pair's second constant
-(arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The mean takes in r_0 and divides by K + 1, as the code
-does and the paper's 1/K does not. The code's crash in epoch 3 (an attribute that is never set) is not
-reproduced. The network is in ``rearec_network``.
+``loss = CE(mean(r_0 … r_K)) − λ · divergence``. The divergence is the mean KL over ordered pairs of steps
+between their softmaxes over all items at the temperature. The second of each pair is constant (arXiv
+2503.22675; TangJiakai/ReaRec @7f46432).
+
+The mean includes r_0 and divides by K + 1, as in the code; the paper divides by K. The code crashes in epoch
+3 because an attribute is never set; that is not reproduced.
 """
 
 from typing import ClassVar
@@ -32,12 +33,12 @@ class ERLConfig(ReaRecConfig):
 
 
 class Ensemble(GradientStage):
-    """Cross-entropy of the mean state, less the steps' divergence."""
+    """Cross-entropy of the mean state, minus the divergence of the steps."""
 
     model: "ERL"
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms; without steps or weight there is no divergence."""
+        """Return ``loss`` and its terms. There is no divergence without steps or without weight."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         items = model.item_vectors()
@@ -53,7 +54,7 @@ class ERL(ReaRecNetwork[ERLConfig]):
     """Ensemble of reasoning steps."""
 
     Config = ERLConfig
-    summary = "ReaRec-ERL: mean of latent reasoning steps that shall disagree (arXiv 2503.22675)."
+    summary = "ReaRec-ERL: mean of latent reasoning steps that are made to disagree (arXiv 2503.22675)."
     authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"})
     stages: ClassVar = {"supervised": Ensemble}
     default_stages = ("supervised",)

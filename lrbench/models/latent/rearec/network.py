@@ -1,14 +1,13 @@
-"""The network of ReaRec: a Transformer that thinks on by feeding its last state back as a new token.
+"""The network of ReaRec: a Transformer that continues by feeding its last state back as a new token.
 
-r_0 is the state at the last item. Step s appends a token ``LayerNorm(r_{s−1} + p_s)``, with a step
-embedding p_s and the LayerNorm of the items' inputs, which sees all items and the steps before it;
-its state is r_s (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). Every position of a training sequence
-reasons in one pass, which is the same as one row per prefix, as in the source. On the backbone
-``bert4rec`` items see each other in both directions and steps only what was before them, so each
-prefix is a row.
+r_0 is the state at the last item. Step s appends a token ``LayerNorm(r_{s−1} + p_s)``, with a step embedding
+p_s and the LayerNorm of the items' inputs. The token sees all items and the previous steps; its state is r_s
+(arXiv 2503.22675; TangJiakai/ReaRec @7f46432). Every position of a training sequence reasons in one pass,
+which is the same as the source's one row per prefix. With the backbone ``bert4rec`` items see each other in
+both directions, and steps see only what came before them, so each prefix is a row.
 
 There is no padding item, so none takes part in the softmax. A depth beyond the trained number of steps
-takes the last step embedding again.
+repeats the last step embedding.
 """
 
 from abc import abstractmethod
@@ -35,7 +34,7 @@ from lrbench.models.reasoning import ReasoningModel, Recipe
 __all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
 
 Jitter = Callable[[Tensor], Tensor]
-"""Noise to add to a tensor, of its shape."""
+"""Gives noise of a tensor's shape, to add to it."""
 
 
 _RESERVED = 11  # places for latent tokens, as many as HSTU reserves for outputs
@@ -47,21 +46,22 @@ class ReaRecConfig(TransformerSizes):
     source = "ReaRec's code (TangJiakai/ReaRec @7f46432)"
 
     steps: int = Field(default=2, ge=0)
-    """Reasoning steps K in training, and the depth at inference (code: 2); 0: the encoder alone."""
+    """K, reasoning steps in training and the depth at inference (code: 2). 0: the encoder alone."""
 
     backbone: Literal["sasrec", "bert4rec", "hstu"] = "sasrec"
-    """Blocks of the encoder. An item sees those before it (``sasrec``), or all of the history (``bert4rec``,
-    prefix mask). ``hstu``: HSTU's units in place of Transformer blocks, without ``inner_width``."""
+    """Blocks of the encoder. ``sasrec``: an item sees itself and those before it. ``bert4rec``: it sees the
+    whole history (prefix mask). ``hstu``: HSTU's units replace the Transformer blocks and have no
+    ``inner_width``."""
 
     chain: Literal["reasoning", "views"] = "reasoning"
-    """``views``, a control: further dropout passes of the encoder stand for the steps in the losses, and
-    at inference the encoder's state is all there is."""
+    """``views`` is a control. In the losses, further dropout passes of the encoder replace the steps;
+    inference uses the encoder's state alone."""
 
     layers: int = Field(default=2, ge=1)
     """Transformer blocks (code: 2)."""
 
     heads: int = Field(default=2, ge=1)
-    """Attention heads; they divide the width (code: 2)."""
+    """Attention heads. They must divide the width (code: 2)."""
 
     width: int = Field(default=256, ge=1)
     """Length of item embeddings and states (code: 256)."""
@@ -70,13 +70,13 @@ class ReaRecConfig(TransformerSizes):
     """Width between the two layers of the feed-forward parts (code: 300)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on what each half of a block adds (code: 0.5)."""
+    """Dropout rate on what each half of a block adds (code: 0.5)."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the attention weights (code: 0.5)."""
+    """Dropout rate on the attention weights (code: 0.5)."""
 
     input_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Rate on the inputs of items and steps (code: 0.2, fixed)."""
+    """Dropout rate on the inputs of items and steps (code: 0.2, fixed)."""
 
     temperature: float = Field(default=0.07, gt=0)
     """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
@@ -100,16 +100,16 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @abstractmethod
     def representations(self, states: Tensor) -> Tensor:
-        """What is scored after 0, 1, … steps, given their states, (steps + 1, rows, width) twice."""
+        """What is scored after 0, 1, … steps, from their states; both are (steps + 1, rows, width)."""
 
     @classmethod
     def causal(cls, config: ReaRecT) -> bool:
-        """On the backbones ``sasrec`` and ``hstu``."""
+        """Yes with the backbones ``sasrec`` and ``hstu``."""
         return config.backbone != "bert4rec"
 
     @classmethod
     def configured_depth(cls, config: ReaRecT) -> int:
-        """The steps of training; none where views stand for them."""
+        """The steps of training; 0 if views replace them."""
         return config.steps if config.chain == "reasoning" else 0
 
     @classmethod
@@ -132,11 +132,11 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         return Recipe({**sizes, "backbone": config.backbone, "steps": 0}, model="recurrence")
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
+        """The item embeddings divided by the temperature, (items, width)."""
         return over(self.embedding.items.weight, self.config.temperature)
 
     def score(self, states: Tensor) -> Tensor:
-        """Dot products over the temperature with all items, (rows, items)."""
+        """Dot products with all items, divided by the temperature, (rows, items)."""
         return states @ self.item_vectors().T
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
@@ -161,13 +161,15 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
         Args:
             sequences: the histories.
-            everywhere: at every token; otherwise at the last of each sequence, in the order given.
+            everywhere: reason at every token; otherwise at the last token of each sequence, in the order
+                given.
             steps: how many.
-            noise: where the noise-only control draws from.
-            jitter: with it, a second chain gets the same inputs with this noise added to each.
+            noise: source of noise for the noise-only control.
+            jitter: if given, a second chain gets the same inputs with this noise added to each.
 
         Returns:
-            r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width).
+            r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width), or
+            ``None`` without ``jitter``.
         """
         rows, (chain, second) = self.begin_chains(sequences, everywhere, 2)
         states, shaken = [rows], []
@@ -199,7 +201,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
     def training_states(
         self, batch: TrainingBatch, jitter: Jitter | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """States that predict the batch's targets, as :meth:`reason` gives them, (…, targets, width)."""
+        """States that predict the batch's targets, as from :meth:`reason`, (…, targets, width)."""
         steps = self.config.steps
         if self.config.chain == "views":
             states = self.views(batch, steps + 1)

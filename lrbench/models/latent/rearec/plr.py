@@ -1,15 +1,15 @@
 """PLR: several streams of latent reasoning side by side (arXiv 2601.03153).
 
-There is no public code; where the formulas leave a choice, these are the readings taken. h_0 is the
-encoder's state at the last item; stream m starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs
-the whole encoder stack on one new token per stream, ``LayerNorm(h_{s−1,m} + p_s)``, which sees the items
-and its own stream, and adds the state before it: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is summed up
-by the mean over its steps, without h_{0,m}; the streams by a softmax gate on h_0 (mixture of reasoning
-streams). Training scores that sum z alone; inference scores ``h_0 + z``.
+There is no public code. Where the formulas leave a choice, this is the reading used here. h_0 is the
+encoder's state at the last item. Stream m starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs
+the whole encoder stack on one new token per stream, ``LayerNorm(h_{s−1,m} + p_s)``. The token sees the items
+and its own stream. The step then adds the previous state: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is the
+mean over its steps, without h_{0,m}. A softmax gate on h_0 sums the streams to z (mixture of reasoning
+streams). Training scores z alone; inference scores ``h_0 + z``.
 
-``loss = CE(z) − λ · divergence + μ · contrast``: the divergence is over ordered pairs of all steps of all
-streams, each pair's second constant; the contrast is InfoNCE of z between two passes that differ by
-dropout, a user's other targets left out of the negatives.
+``loss = CE(z) − λ · divergence + μ · contrast``. The divergence covers ordered pairs of all steps of all
+streams; the second of each pair is constant. The contrast is InfoNCE of z between two passes that differ by
+dropout. A user's other targets are no negatives.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ __all__ = ["PLR", "PLRConfig"]
 
 
 class PLRConfig(ReaRecConfig):
-    """Streams, steps and weights; sizes of SASRec, as the paper names none."""
+    """Streams, steps and weights. Sizes are SASRec's, since the paper gives none."""
 
     source = "PLR's paper (arXiv 2601.03153), which has no public code"
 
@@ -41,7 +41,7 @@ class PLRConfig(ReaRecConfig):
     """M, reasoning streams (paper: best 2)."""
 
     steps: int = Field(default=2, ge=0)
-    """T, reasoning steps of each stream (paper: best 2); 0: the encoder alone, a control."""
+    """T, reasoning steps of each stream (paper: best 2). 0: the encoder alone, a control."""
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings and states (RecBole's SASRec: 64)."""
@@ -50,30 +50,31 @@ class PLRConfig(ReaRecConfig):
     """Width between the two layers of the feed-forward parts (RecBole's SASRec: 256)."""
 
     input_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
+    """Dropout rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores, in training and in ranking (not named in the paper; lrbench's choice)."""
+    """Divides all scores, in training and in ranking (not given in the paper; lrbench's choice)."""
 
     step_network: Literal["stack", "attention"] = "stack"
-    """What a step runs: the whole encoder stack, or the first block's attention over the items' embeddings
-    and the stream alone, as the paper's formula can be read as well; the choice is lrbench's."""
+    """What a step runs. ``stack``: the whole encoder. ``attention``: only the first block's attention over
+    the items' embeddings and the stream, another reading of the paper's formula. The choice is lrbench's."""
 
     gate: Literal["learned", "mean"] = "learned"
-    """How streams are summed: by a gate on the encoder's state, or their mean (the ablation w/o MoRS)."""
+    """How streams are summed: by a gate on the encoder's state, or by their mean (the ablation w/o MoRS)."""
 
     inference: Literal["sum", "reasoning", "encoder"] = "sum"
-    """What is scored at inference: ``h_0 + z`` (paper), z as in training, or h_0: the latter two diagnose."""
+    """What inference scores. ``sum``: h_0 + z (paper). ``reasoning``: z alone, as in training. ``encoder``:
+    h_0 alone. The last two are for diagnosis."""
 
     divergence_weight: float = Field(default=0.1, ge=0)
-    """λ, reward for states that disagree (paper: 0.1); 0 is the ablation w/o KL."""
+    """λ, reward for states that disagree (paper: 0.1). 0 is the ablation w/o KL."""
 
     contrast_weight: float = Field(default=0.1, ge=0)
-    """μ of the contrast between two dropout passes (not named in the paper; lrbench's choice); 0 is the
+    """μ of the contrast between two dropout passes (not given in the paper; lrbench's choice). 0 is the
     ablation w/o RCL."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
-    """Divides the dot products of the contrast (not named in the paper; lrbench's choice)."""
+    """Divides the dot products of the contrast (not given in the paper; lrbench's choice)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse a step of attention alone on blocks that have no softmax.
@@ -135,7 +136,7 @@ class PLR(ReaRecNetwork[PLRConfig]):
         nn.init.zeros_(self.gate.bias)
 
     def training_states(self, batch: TrainingBatch, jitter: Jitter | None = None) -> tuple[Tensor, None]:
-        """States that predict the batch's targets, (steps + 1, targets, streams, width); and none."""
+        """States that predict the batch's targets, (steps + 1, targets, streams, width); and ``None``."""
         config = self.config
         if config.chain == "reasoning":
             return super().training_states(batch)[0], None
@@ -156,7 +157,7 @@ class PLR(ReaRecNetwork[PLRConfig]):
         """Encode the items and let every stream take reasoning steps.
 
         Returns:
-            h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and none.
+            h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and ``None``.
         """
         chains: Chains | UnitChains
         if self.config.step_network == "stack":
@@ -174,7 +175,7 @@ class PLR(ReaRecNetwork[PLRConfig]):
         return torch.stack(states), None
 
     def summed(self, states: Tensor) -> Tensor:
-        """z after 0, 1, … steps, (steps + 1, rows, width); h_0 where there are none yet.
+        """z after 0, 1, … steps, (steps + 1, rows, width); without steps it is h_0.
 
         Args:
             states: (steps + 1, rows, streams, width).

@@ -1,14 +1,13 @@
-"""PRL, ReaRec's progressive reasoning: each step predicts more sharply, and noise shall not matter.
+"""PRL, ReaRec's progressive reasoning: each step predicts more sharply, and must resist noise.
 
-``loss = CE(r_K; τ) + w · mean_{s<K} CE(r_s; τ·α^{K−s}) + c · contrast``. From the epoch after the warm-up
-on, a second chain gets the first one's inputs with normal noise added; the contrast asks each noisy r'_s
-to find its own clean r_s among those of the batch (InfoNCE of dot products over τ, gradient through
-both, mean over steps 1 … K) (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The noise's standard deviation
-is γ as in the code, not its variance as in the paper. During the warm-up the contrast is absent, where
-the code crashes.
+``loss = CE(r_K; τ) + w · mean_{s<K} CE(r_s; τ·α^{K−s}) + c · contrast``. After the warm-up, a second chain
+gets the first one's inputs plus normal noise. The contrast asks each noisy r'_s to find its own clean r_s
+among those of the batch. It is InfoNCE of dot products over τ, with gradients through both, averaged over
+steps 1 … K (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The standard deviation of the noise is γ, as in
+the code; in the paper γ is the variance. During the warm-up there is no contrast; the code crashes there.
 
-What differs from the source, whose batches are shuffled prefixes: a user's targets share a batch here, and
-by default they are no negatives of each other. The network is in ``rearec_network``.
+The source's batches are shuffled prefixes. Here a user's targets share a batch, and by default they are no
+negatives of each other.
 """
 
 from typing import ClassVar
@@ -47,13 +46,13 @@ class PRLConfig(ReaRecConfig):
     """Epochs without noise and contrast (code: 2)."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are each other's negatives in the contrast (code: true, in batches
-    where a user hardly ever meets itself; false is lrbench's choice, as here a user's targets share a
-    batch)."""
+    """Whether targets of the same user are negatives of each other in the contrast. In the source's batches a
+    user hardly ever meets itself (code: true). Here a user's targets share a batch, so false is lrbench's
+    choice."""
 
 
 class Progressive(GradientStage):
-    """Annealed cross-entropies of all steps and the contrast against noise."""
+    """Cross-entropies of all steps at falling temperatures, and the contrast against noise."""
 
     model: "PRL"
     _data: TrainingData
@@ -68,7 +67,7 @@ class Progressive(GradientStage):
         self._warm = epoch > self.model.config.warm_up
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms; without steps there is only the cross-entropy."""
+        """Return ``loss`` and its terms. Without steps there is only the cross-entropy."""
         model, config = self.model, self.model.config
         contrasted = self._warm and config.contrast_weight > 0
         states, shaken = model.training_states(batch, self.jitter if contrasted else None)
@@ -105,9 +104,7 @@ class PRL(ReaRecNetwork[PRLConfig]):
     """Progressively sharper reasoning steps."""
 
     Config = PRLConfig
-    summary = (
-        "ReaRec-PRL: latent reasoning steps of falling temperature, held against noise (arXiv 2503.22675)."
-    )
+    summary = "ReaRec-PRL: steps of falling temperature, contrasted with noisy ones (arXiv 2503.22675)."
     authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"})
     stages: ClassVar = {"supervised": Progressive}
     default_stages = ("supervised",)

@@ -1,9 +1,9 @@
 """Plain recurrence: a Transformer whose last state is fed back, with no loss that shapes the steps.
 
-The naive floor of latent reasoning (the ablation of ReaRec without its two learning methods; arXiv
-2503.22675, §4.8): only the last step is trained, by cross-entropy, and by default there are no step
-embeddings. The network is that of ReaRec; sizes and dropout are those of SASRec here, so that the
-difference from SASRec is the recurrence alone.
+It is the naive baseline of latent reasoning: ReaRec without its two learning methods, the ablation of arXiv
+2503.22675, §4.8. Only the last step is trained, by cross-entropy, and by default there are no step
+embeddings. The network is ReaRec's. Sizes and dropout are those of SASRec here, so that it differs from
+SASRec by the recurrence alone.
 """
 
 from typing import ClassVar
@@ -32,14 +32,14 @@ class RecurrenceConfig(ReaRecConfig):
     """Width between the two layers of the feed-forward parts (RecBole: 256)."""
 
     input_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the inputs of items and steps (RecBole: 0.5)."""
+    """Dropout rate on the inputs of items and steps (RecBole: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
     """Divides all scores, in training and in ranking (RecBole: 1)."""
 
     step_embedding: bool = False
-    """Whether a step adds an embedding of its number (ReaRec's code: true; false as in its paper's
-    ablation)."""
+    """Whether a step adds an embedding of its number (ReaRec's code: true; false is the ablation of its
+    paper)."""
 
 
 class LastStep(GradientStage):
@@ -74,5 +74,5 @@ class Recurrence(ReaRecNetwork[RecurrenceConfig]):
 
     @classmethod
     def same_losses(cls, config: RecurrenceConfig) -> Recipe:
-        """There are no auxiliary losses, so this is the encoder alone."""
+        """The encoder alone, since there are no auxiliary losses."""
         return cls.without_reasoning(config)
