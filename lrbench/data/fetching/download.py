@@ -226,7 +226,9 @@ def _as_failures() -> Iterator[None]:
         raise PassingError("the connection ended early, or the answer is no HTTP") from error
     except UnicodeError as error:
         raise TransferError("the name of the host is not valid") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except httpx.InvalidURL as error:
+        raise TransferError("the address, or one to which it redirects, is not valid") from error
+    except httpx.HTTPError as error:
         raise TransferError(_told(error)) from error
 
 
