@@ -55,7 +55,8 @@ def time(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = int(float(text)) if float(text).is_integer() else int("no whole number")
+        exact = float(text).is_integer() and abs(float(text)) < 1 << 53
+        number = int(float(text)) if exact else int("no whole number")
     if not -(1 << 63) <= number < 1 << 63:
         raise ValueError("too large")
     return number

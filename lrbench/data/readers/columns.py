@@ -3,8 +3,8 @@
 ==========  ==========================================================================================
 role        what is kept
 ==========  ==========================================================================================
-user, item  text as it is; whole numbers as their digits (from floating point up to 2⁵³, from single
-            precision up to 2²⁴, since beyond that neighbours are one number already); decimals as written
+user, item  text as it is; whole numbers as their digits (from floating point below 2⁵³, from single
+            precision below 2²⁴, since from there on neighbours are one number); decimals as written
 rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999); yes and no
             as 1 and 0
 time        whole numbers that 64 bits hold, in the unit of the file; dates and times as microseconds since
@@ -23,10 +23,12 @@ from lrbench.errors import RequestError
 
 __all__ = ["check_kind", "check_time_format", "picked", "wanted"]
 
-_EXACT: dict[type[pl.DataType], int] = {
-    pl.Float32: 1 << 24,
-    pl.Float64: 1 << 53,
-}  # beyond, neighbouring whole numbers are not told apart
+_EXACT: dict[type[pl.DataType], int] = {pl.Float32: (1 << 24) - 1, pl.Float64: (1 << 53) - 1}
+"""The largest whole number that no neighbour is rounded to."""
+
+_HALF_PRECISION = (1 << 11) - 1
+_DAYS = (-719_162, 2_932_896)  # the years 1 to 9999 in days since 1970
+_DAY = 86_400_000  # milliseconds
 _DIRECTIVE = re.compile(r"%[-_0]?(\.[369]?f|[369]?f|:{0,3}z|#z|[A-Za-z+%])")
 _WITH_YEAR = frozenset("YyCGgDFcxsv+")
 _DIGITS_BEYOND = r"\.\d{6}\d*[1-9]"  # of a second, beyond microseconds
@@ -74,7 +76,11 @@ def check_kind(role: str, name: str, kind: pl.DataType, file: str) -> None:
 
 def wanted(role: str, time_format: str | None, kind: pl.DataType | None = None) -> str:
     """Name the kind of a role's values, for columns of a type."""
-    exact = "" if kind is None or not kind.is_float() else f" of at most {_EXACT.get(type(kind), 2048):,}"
+    exact = (
+        ""
+        if kind is None or not kind.is_float()
+        else f" of at most {_EXACT.get(type(kind), _HALF_PRECISION):,}"
+    )
     if role == "rating":
         return "a number"
     if role != "time":
@@ -130,10 +136,7 @@ def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Exp
             text = pl.when(~text.str.contains(_DIGITS_BEYOND)).then(text)
         return text.str.to_datetime(form, time_unit="us", strict=False).dt.timestamp("us")
     if kind.is_temporal():
-        within = column.dt.year().is_between(1, 9999)
-        if isinstance(kind, pl.Datetime) and kind.time_unit == "ns":
-            within &= column.dt.timestamp("ns") % 1000 == 0
-        return pl.when(within).then(column).dt.timestamp("us")
+        return _moment(column, kind)
     if kind.is_float():
         return _whole(column, kind)
     if not kind.is_integer():  # as text it may have more digits than a floating-point number keeps
@@ -143,7 +146,19 @@ def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Exp
     return column.cast(pl.Int64, strict=False)
 
 
+def _moment(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """Return dates as microseconds since 1970; null where there are digits below, or no such year."""
+    stored = column.to_physical()
+    if not isinstance(kind, pl.Datetime):
+        return pl.when(stored.is_between(*_DAYS)).then(column).dt.timestamp("us")
+    if kind.time_unit == "ns":
+        return pl.when(stored % 1000 == 0).then(stored // 1000)
+    a_day = _DAY * (1000 if kind.time_unit == "us" else 1)
+    within = stored.is_between(_DAYS[0] * a_day, (_DAYS[1] + 1) * a_day - 1)
+    return pl.when(within).then(column).dt.timestamp("us")
+
+
 def _whole(number: pl.Expr, kind: pl.DataType) -> pl.Expr:
     """Return floating-point numbers as integers; null where they are not whole, or too large to be exact."""
-    exact = (number == number.floor()) & (number.abs() <= _EXACT.get(type(kind), 2048))
+    exact = (number == number.floor()) & (number.abs() <= _EXACT.get(type(kind), _HALF_PRECISION))
     return pl.when(exact).then(number).cast(pl.Int64, strict=False)

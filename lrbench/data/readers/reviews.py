@@ -114,7 +114,7 @@ def _value(role: str, value: Any) -> Any:
         return None
     if role == "rating":
         return float(value)
-    exact = isinstance(value, int) or (value.is_integer() and abs(value) <= 1 << 53)
+    exact = isinstance(value, int) or (value.is_integer() and abs(value) < 1 << 53)
     return int(value) if exact and -(1 << 63) <= value < 1 << 63 else None
 
 

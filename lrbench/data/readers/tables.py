@@ -80,7 +80,8 @@ def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str 
     if role is None:
         return f"it has {line.select(UNEVEN).collect().item()} fields than there are columns"
     column, kind = roles[role], schema[roles[role]]
-    value = line.select(pl.col(column)).collect().item()
+    shown = pl.col(column).to_physical() if kind.is_temporal() else pl.col(column)
+    value = line.select(shown).collect().item()  # some dates are none in Python
     missing = value is None or not str(value).strip() or str(value) == "nan"
     if missing and kind in (pl.Int64, pl.Float64) and UNEVEN in schema:
         return f"{column} is missing, or not {wanted(role, time_format, kind)}"  # parsed already
