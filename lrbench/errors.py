@@ -1,5 +1,6 @@
 """Errors that a person may see. Each says what went wrong and what to do about it."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -9,10 +10,14 @@ from lrbench.wording import some_of
 __all__ = ["CheckError", "FilterError", "InterruptError", "LrbenchError", "RequestError", "did_you_mean"]
 
 
+_LONG_WORD = re.compile(r"(\S{100})\S{800,}(\S{100})")
+
+
 class LrbenchError(Exception):
     """Something failed for a known reason: exit code 1.
 
-    Control characters in either text become escapes, because messages quote files and servers.
+    Messages quote files, servers and arguments: control characters become escapes, and words of more than
+    1,000 characters are cut.
 
     Args:
         cause: one sentence that says what went wrong.
@@ -22,8 +27,8 @@ class LrbenchError(Exception):
     exit_code = 1
 
     def __init__(self, cause: str, remedy: str = "") -> None:
-        self.cause = printable(cause)
-        self.remedy = printable(remedy)
+        self.cause = _shown(cause)
+        self.remedy = _shown(remedy)
         super().__init__(f"{self.cause} {self.remedy}".strip())
 
 
@@ -52,6 +57,11 @@ class InterruptError(LrbenchError):
 
     def __init__(self, remedy: str = "") -> None:
         super().__init__("Interrupted.", remedy)
+
+
+def _shown(text: str) -> str:
+    """Return a message as it can be printed."""
+    return _LONG_WORD.sub(r"\1…\2", printable(text))
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lrbench.errors import RequestError
+from lrbench.names import label_fault
 from lrbench.paths import absolute, check_folder
 from lrbench.plugins import add_plugins
 from lrbench.text import shortened
@@ -134,7 +135,7 @@ def parse_choices(
     """Read the options that choose what a report or a figure shows.
 
     Raises:
-        RequestError: a part of ``--rename`` has no ``=``, or an empty side.
+        RequestError: a part of ``--rename`` has no ``=`` or an empty side, or what is new is no label.
     """
     from lrbench.report.choices import Choices
 
@@ -143,6 +144,8 @@ def parse_choices(
         old, equals, new = (part.strip() for part in text.partition("="))
         if not (old and equals and new):
             raise RequestError(f'--rename: "{text}" does not say OLD=NEW.', 'Example: --rename "LARES=Ours"')
+        if fault := label_fault(new):
+            raise RequestError(f'--rename: "{new}" is no label: {fault}.', "Give another label.")
         names[old] = new
     return Choices(
         datasets=tuple(parse_list(datasets, "--datasets")),

@@ -11,7 +11,7 @@ from types import FrameType
 
 from lrbench.errors import InterruptError, LrbenchError, RequestError
 
-__all__ = ["run_process"]
+__all__ = ["known_error", "run_process"]
 
 _WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """What the system says of paths that nobody can use: the request is wrong, not the disk."""
@@ -48,7 +48,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _say(error: Exception) -> int:
     """Print an error as one sentence with a remedy, and return its exit code."""
-    known = error if isinstance(error, LrbenchError) else _known(error)
+    known = error if isinstance(error, LrbenchError) else known_error(error)
     if isinstance(error, OSError) and error.filename is None:
         _discard_output()  # else the interpreter tries at its end to write what could not be written
     print(f"lrbench: {known.cause}", file=sys.stderr)
@@ -57,7 +57,7 @@ def _say(error: Exception) -> int:
     return known.exit_code
 
 
-def _known(error: Exception) -> LrbenchError:
+def known_error(error: Exception) -> LrbenchError:
     """Return an error of the system, of memory, or of lrbench itself in our own words."""
     if isinstance(error, OSError):
         if error.errno in (errno.EBADF, errno.ENOSPC) and error.filename is None:

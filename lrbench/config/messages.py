@@ -57,14 +57,17 @@ def explained(
     where += place
     if first["type"] == "extra_forbidden":
         known = _table_at(kind, first["loc"][:-1]).model_fields
-        return RequestError(f'{where}: unknown option "{name}".', did_you_mean(str(first["loc"][-1]), known))
+        remedy = did_you_mean(str(first["loc"][-1]), known) or "It has no options: leave it out."
+        return RequestError(f'{where}: unknown option "{name}".', remedy)
     if first["type"] == "missing":
         return RequestError(f'{where}: "{name}" is missing.', _meaning(kind, first["loc"]) or "Add it.")
     value = f"{name} = {written(first['input'])}" if name else ""
     if first["type"] in ("value_error", "assertion_error"):
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
-        stop = "" if reason.endswith((".", "?")) else "."
-        return RequestError(f"{where}: {value}{': ' if value else ''}{reason}{stop}")
+        cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])", reason, maxsplit=1)
+        stop = "" if cause.endswith((".", "?", "!")) else "."
+        remedy = rest[0] if rest else _usual(kind, first["loc"]) or "Change it there."
+        return RequestError(f"{where}: {value}{': ' if value else ''}{cause}{stop}", remedy)
     remedy = _near(first, name) or _usual(kind, first["loc"])
     return RequestError(f"{where}: {value}, but {_rule(first)}.", remedy)
 

@@ -111,7 +111,7 @@ class SuiteFile(FrozenConfig):
     """The name of the suite; its results are listed under it."""
 
     protocol: str
-    datasets: Names = Field(min_length=1)
+    datasets: tuple[Name, ...] = Field(min_length=1)
     seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MOST_SEEDS)
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)
@@ -213,12 +213,14 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
     """Start from the entry that this one extends, which must stand before it."""
     if entry.extends is None:
         if entry.model is None:
-            raise RequestError(f'{where}: the row "{entry.label}" has neither "model" nor "extends".')
+            raise RequestError(
+                f'{where}: the row "{entry.label}" has neither "model" nor "extends".', "Add one of them."
+            )
         return entry
     if entry.extends not in resolved:
         raise RequestError(
             f'{where}: "{entry.label}" extends "{entry.extends}", which is no label above it.',
-            did_you_mean(entry.extends, resolved),
+            did_you_mean(entry.extends, resolved) or 'Write "model" for the first row.',
         )
     parent = resolved[entry.extends]
     return Entry(
