@@ -113,5 +113,5 @@ def test_fits_the_page(reports: dict[str, Report], kind: str, case: str, tmp_pat
 def test_the_judge_sees_what_is_too_wide_and_too_long(reports: dict[str, Report], tmp_path: Path) -> None:
     wide = Latex().render(reports["main"], Layout(width=30.0))
     assert any("Overfull" in line for line in complaints(set_by_tex(wide, CLASSES["article"][0], tmp_path)))
-    long = r"\begin{table}\caption{x}" + r"\\ a" * 90 + r"\end{table}"
+    long = r"\begin{table}a" + r"\par a" * 90 + r"\end{table}"
     assert any("Float" in line for line in complaints(set_by_tex(long, CLASSES["article"][0], tmp_path)))
