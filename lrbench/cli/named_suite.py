@@ -1,13 +1,18 @@
 """Which suite a table, a figure or a state is of, where a person names it by its file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lrbench.errors import RequestError
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
 
-__all__ = ["recorded_suite"]
+if TYPE_CHECKING:
+    from lrbench.data.dataset import PreparedDataset
+
+__all__ = ["find_prepared", "recorded_suite"]
 
 DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed": "proposed labels"}
 """What a file and a record must agree in; datasets and seeds may be others by the options of ``run``."""
@@ -45,3 +50,22 @@ def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str
             f"Run it, which keeps the trials that are done: {command('run', str(path), results)}\n"
             f"  Or see what ran last, by its name: {command(verb, record.name, results)}",
         )
+
+
+def find_prepared(
+    record: "SuiteRecord", data_dir: Path | None, catalog: Path | None
+) -> "Callable[[str], PreparedDataset | None]":
+    """Return what looks for a suite's prepared datasets on this machine; nothing is fetched for a report."""
+    from lrbench.data.dataset import load_prepared
+    from lrbench.data.obtain import open_library
+
+    library = open_library(data_dir, catalog)
+
+    def find(name: str) -> "PreparedDataset | None":
+        try:
+            path = library.find_prepared(name, record.protocol.filters)
+            return None if path is None else load_prepared(path)
+        except (RequestError, OSError, ValueError):  # another catalogue, or prepared by another version
+            return None
+
+    return find

@@ -165,7 +165,7 @@ def check_output(path: Path | None) -> Path | None:
     from lrbench.files import check_writable
 
     if path is None or str(path) == "-":
-        return None
+        return path
     if path.is_dir():
         raise RequestError(f"{path} is a folder.", "Name a file in it.")
     if path.is_file() or not path.exists():  # else it is a device or a pipe, which needs no room beside it

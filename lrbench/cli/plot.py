@@ -1,14 +1,27 @@
 """``lrbench plot``: a figure of a suite's results."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, SuiteName, check_output
-
-if TYPE_CHECKING:
-    from lrbench.data.dataset import PreparedDataset
+from lrbench.cli.options import (
+    Catalog,
+    DataDir,
+    Datasets,
+    Hide,
+    Masked,
+    Only,
+    Plugins,
+    Rename,
+    ResultsDir,
+    Sort,
+    check_output,
+    parse_choices,
+    parse_width,
+)
+from lrbench.errors import RequestError
 
 __all__ = ["plot"]
 
@@ -16,49 +29,103 @@ __all__ = ["plot"]
 def plot(
     kind: Annotated[
         str,
-        typer.Argument(metavar="KIND", help="depth, pareto, convergence, groups or critical-difference."),
+        typer.Argument(
+            metavar="KIND",
+            help="depth, pareto, forest, grid, convergence, groups or critical-difference.",
+        ),
     ],
-    suite: SuiteName = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[OPTION] [SUITE]",
+            help="OPTION: for grid alone, the option that rows differ in. "
+            "SUITE: a suite's name or file; without it the latest.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="FILE", callback=check_output, help="A .pdf, .png or .svg; none: KIND.pdf."
+            "--output",
+            metavar="FILE",
+            callback=check_output,
+            help="A .pdf, .png or .svg. Without it: KIND.pdf. With -: SVG on standard output.",
         ),
     ] = None,
-    masked: Annotated[
-        bool | None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", metavar="NAME", help="Draw this metric, not the primary one.")
+    ] = None,
+    cost: Annotated[
+        Literal["flops", "latency", "training"],
+        typer.Option("--cost", help="The cost on the axis of pareto."),
+    ] = "flops",
+    width: Annotated[
+        str | None,
         typer.Option(
-            "--masked/--unmasked",
-            help="Leave out the items of the user's history, or rank all items; none: as the protocol says.",
+            "--width",
+            metavar="WIDTH",
+            help="column (3.33 in), text (7 in) or a number of inches; text keeps its size.",
         ),
     ] = None,
+    datasets: Datasets = None,
+    only: Only = None,
+    hide: Hide = None,
+    sort: Sort = None,
+    rename: Rename = None,
+    masked: Masked = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
-    """Draw a figure: PDF for papers, PNG, SVG."""
+    """Draw a figure at the size at which it is printed: PDF for papers, PNG, SVG."""
     from lrbench.cli.console import message_console, say
-    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.files import write_bytes
-    from lrbench.report.plots import PlotSource
+    from lrbench.report.build import ReportOptions, build_report
+    from lrbench.report.layout import WIDTHS
+    from lrbench.report.plots import PLOTS, PlotSource
     from lrbench.report.plots import plot as draw
     from lrbench.store.layout import Results
 
+    if kind not in PLOTS.names():
+        PLOTS.load(kind)  # says which plots there are
+    option, suite = _option_and_suite(kind, words or [])
+    choices = parse_choices(datasets, only, hide, sort, rename)
     layout = Results(results)
     record = recorded_suite(layout, suite)
-
-    def prepared(name: str) -> "PreparedDataset":
-        from lrbench.data.obtain import open_library
-
-        return open_library(data_dir, catalog).obtain(name, record.protocol.filters)
-
+    inches = None if width is None else parse_width(width)
+    metrics = (metric,) if metric else (record.primary_metric, *([sort] if sort else []))
     source = PlotSource(
-        suite=record,
-        results=layout,
-        masked=record.protocol.mask_seen if masked is None else masked,
-        prepared=prepared,
+        report=build_report(
+            record if metric is None else record.model_copy(update={"primary_metric": metric}),
+            layout,
+            ReportOptions(metrics=metrics, masked=masked, choices=choices),
+            find_prepared(record, data_dir, catalog) if kind == "groups" else None,
+        ),
+        width=WIDTHS[inches] if isinstance(inches, str) else inches,
+        cost=cost,
+        option=option,
     )
+    if output is not None and str(output) == "-":
+        sys.stdout.buffer.write(draw(kind, source, "svg"))
+        return
     path = output or Path(f"{kind}.pdf")
     write_bytes(path, draw(kind, source, path.suffix.removeprefix(".")))
     say(message_console(), f"Wrote {path}.")
+
+
+def _option_and_suite(kind: str, words: list[str]) -> tuple[str, str | None]:
+    """Tell the option of a grid from the name of the suite.
+
+    Raises:
+        RequestError: the option is missing, or there is a word too many.
+    """
+    wanted = 2 if kind == "grid" else 1
+    if kind == "grid" and not words:
+        raise RequestError("A grid needs the option that rows differ in.", "lrbench plot grid mean_depth")
+    if len(words) > wanted:
+        raise RequestError(f'"{words[wanted]}" is one word too many.', "lrbench plot KIND [SUITE]")
+    option = words[0] if kind == "grid" else ""
+    rest = words[1:] if kind == "grid" else words
+    return option, rest[0] if rest else None

@@ -29,14 +29,10 @@ from lrbench.cli.options import (
 from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
-    from lrbench.data.dataset import PreparedDataset
     from lrbench.report.report import Report
     from lrbench.store.layout import Results
-    from lrbench.store.suites import SuiteRecord
 
 __all__ = ["report"]
 
@@ -108,7 +104,7 @@ def report(
 ) -> None:
     """Show what a suite found: the answer in words, means over seeds, declared tests, costs and warnings."""
     from lrbench.cli.console import message_console, say
-    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics
@@ -136,37 +132,19 @@ def report(
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),
     )
-    content = build_report(record, folder, options, _find_prepared(record, data_dir, catalog))
+    content = build_report(record, folder, options, find_prepared(record, data_dir, catalog))
+    to_file = output is not None and str(output) != "-"
     messages = message_console()
     _remember_look(folder, content, messages)
-    if kind is not terminal or output is not None:
+    if kind is not terminal or to_file:
         for line in summarised(content.warnings):
             say(messages, f"Warning: {line}")
-    if output is None:
+    if output is None or not to_file:
         typer.echo(kind().render(content, layout), nl=False)
         return
     renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
     write_text(output, renderer.render(content, layout))
     say(messages, f"Wrote {output}.")
-
-
-def _find_prepared(
-    record: "SuiteRecord", data_dir: Path | None, catalog: Path | None
-) -> "Callable[[str], PreparedDataset | None]":
-    """Return what looks for a suite's prepared datasets on this machine; nothing is fetched for a report."""
-    from lrbench.data.dataset import load_prepared
-    from lrbench.data.obtain import open_library
-
-    library = open_library(data_dir, catalog)
-
-    def find(name: str) -> "PreparedDataset | None":
-        try:
-            path = library.find_prepared(name, record.protocol.filters)
-            return None if path is None else load_prepared(path)
-        except (RequestError, OSError, ValueError):  # another catalogue, or prepared by another version
-            return None
-
-    return find
 
 
 def _remember_look(folder: "Results", content: "Report", messages: "Console") -> None:

@@ -25,7 +25,16 @@ from lrbench.store.declarations import Declaration, Look
 from lrbench.store.suites import ControlRecord, Match
 from lrbench.store.trials import DatasetSummary
 
-__all__ = ["Cost", "DatasetNote", "DepthPoint", "PublishedValue", "Report", "Row", "StageCost"]
+__all__ = [
+    "Cost",
+    "DatasetNote",
+    "DepthCost",
+    "DepthPoint",
+    "PublishedValue",
+    "Report",
+    "Row",
+    "StageCost",
+]
 
 REPRODUCED = 0.03
 """Largest relative difference from a published number that counts as reproduced."""
@@ -80,6 +89,16 @@ class StageCost:
 
 
 @dataclass(frozen=True)
+class DepthCost:
+    """What inference costs at one depth, as means over runs; NaN or missing where it was not measured."""
+
+    depth: int
+    flops_per_user: float
+    latency: Mapping[int, float]
+    """Users in a batch → seconds per 1,000 users."""
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a label cost on a dataset, as means over runs; memory is the largest of them."""
 
@@ -98,6 +117,11 @@ class Cost:
 
     peak_memory_bytes: int
     stages: tuple[StageCost, ...]
+    depth: int = 0
+    """Depth of reports."""
+
+    by_depth: tuple[DepthCost, ...] = ()
+    """By depth of inference; empty for trials of versions that did not measure it."""
 
 
 @dataclass(frozen=True)

@@ -108,4 +108,9 @@ def test_what_is_not_counted_is_no_zero(report: Report) -> None:
 
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
     report = build_report(make_suite(tmp_path, [Made("A"), Made("B")], proposed=[]), Results(tmp_path))
-    assert [section.name for section in make_sections(report)] == ["quality", "cost", "provenance"]
+    assert [section.name for section in make_sections(report)] == [
+        "answer",
+        "quality",
+        "cost",
+        "provenance",
+    ]

@@ -1,84 +1,113 @@
-"""The report as one HTML file: tables and depth curves, nothing loaded from elsewhere.
+"""The report as one HTML file: tables, figures and folds, nothing loaded from elsewhere.
 
-It reads on a phone (wide tables scroll inside their frame), follows the light or dark scheme, and has the
-headings, scopes and captions that screen readers go by.
+It reads on a phone (wide tables scroll inside their frame), follows the light or dark scheme, prints whole
+on landscape pages, and has the headings, scopes and captions that screen readers go by. A few lines of
+script sort tables; without script the page reads as well.
 """
 
 from html import escape
+from importlib.resources import files
 
-from lrbench.report.formats.depth_svg import depth_svg
+from lrbench.report.formats.page.figures import colour_style, figures
+from lrbench.report.formats.page.folds import comparison_folds
 from lrbench.report.layout import Layout
-from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Paragraph, Section, Table, make_sections
-from lrbench.report.warnings import summarised
+from lrbench.report.tables import Cell, Paragraph, Section, Table, made_by, make_sections
+from lrbench.report.warnings import grouped
 
 __all__ = ["Html"]
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #5b6570; --rule: #d5dae0;
-  --note: #fff4d6; --line-0: #0072b2; --line-1: #c04f00; --line-2: #00795a; --line-3: #a0457a;
-  --line-4: #2b2b2b; --line-5: #8a6d00; --line-6: #3c7ea6; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --paper: #15181c; --faint: #a3adb8;
-  --rule: #3a424b; --note: #3a3014; --line-0: #62b5e8; --line-1: #f0944d; --line-2: #4fcaa6;
-  --line-3: #e394c3; --line-4: #d8d8d8; --line-5: #e5cf5a; --line-6: #9ccdea; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: .5rem 0 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-.scroll { overflow-x: auto; margin: 1rem 0; } .scroll:focus-visible { outline: 2px solid var(--line-0); }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-th, td { padding: .3rem .8rem .3rem 0; white-space: nowrap; border-bottom: 1px solid var(--rule); }
-thead th { border-bottom: 2px solid var(--ink); }
-tbody th { text-align: left; font-weight: 400; white-space: normal; min-width: 7rem; }
-th:first-child { position: sticky; left: 0; background: var(--paper); }
-.left td, .left th, thead th:first-child { text-align: left; }
-.right td, .right thead th:not(:first-child) { text-align: right; }
-.spread-of { color: var(--faint); font-size: .85em; } sup { line-height: 0; }
-.notes { color: var(--faint); font-size: .9rem; max-width: 60rem; } .notes p { margin: .3rem 0; }
-.warnings { background: var(--note); padding: .6rem 1rem; margin: 1rem 0; border-radius: .3rem; }
-.warnings ul { margin: 0; padding-left: 1.1rem; }
-figure { margin: 1rem 0; max-width: 44rem; } figcaption { font-weight: 600; }
-svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 14px; }
-.grid { stroke: var(--rule); } .line { fill: none; stroke-width: 2.5; } .spread { stroke-width: 1.5; }
-.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; padding: 0; margin: .2rem 0; }
-.legend svg { width: 2.2rem; vertical-align: middle; }
-"""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>{style}</style>
+<style>
+{style}</style>
 </head>
 <body>
 <main>
 {body}
 </main>
+<script>
+{script}</script>
 </body>
 </html>
 """
+MEANINGS = {
+    "†": "the proposed model is significantly better than this row",
+    "‡": "the proposed model is significantly worse than this row",
+    "≈": "not separable from the best of its column",
+    "v": "the depth that validation would choose",
+    "*": "the depth of the other tables",
+    "Δ": "difference of means, proposed minus this row",
+    "Δ %": "difference in percent of this row's mean",
+    "d": "standardised paired difference over users",
+    "p (Holm)": "p-value after Holm's correction within its family",
+    "detectable": "the smallest true difference that would usually be found",
+    "users +/=/−": "users for whom the proposed model is better, as good, worse",
+    "FLOPs/user": "floating-point operations of matrix products to encode and score one user",
+}
+"""What marks and short heads mean, for where they stand."""
+
+LONG = 40
+"""Signs from which a cell is text to be broken into lines."""
 
 
 class Html:
     """One page."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the page."""
+        """Return the page: the answer, quality and warnings first, provenance at the foot."""
+        layout = layout or Layout()
         title = escape(f"{report.suite} · {report.protocol.name}")
-        quality, *others = make_sections(report, layout)
-        body = [f"<h1>{title}</h1>", _section(quality), *_warnings(report), *map(_section, others)]
-        return PAGE.format(title=title, style=STYLE, body="\n".join([*body, *_figures(report)]))
+        sections = make_sections(report, layout)
+        parts = {section.name: _section(report, section) for section in sections}
+        headings = {section.name: section.heading for section in sections}
+        if not layout.tables:
+            headings["figures"] = "Figures"
+            parts["figures"] = _figures(report)
+        first = [name for name in ("answer", "quality") if name in parts]
+        others = [name for name in parts if name not in (*first, "provenance")]
+        order = [*first, *others, *(["provenance"] if "provenance" in parts else [])]
+        body = [
+            f"<h1>{title}</h1>",
+            _contents({name: headings[name] for name in order}),
+            *(parts[name] for name in first),
+            *_warnings(report, layout),
+            *(parts[name] for name in order[len(first) :]),
+            f"<footer><p>{escape(made_by(report.provenance))}</p></footer>",
+        ]
+        folder = files("lrbench.report.formats.page")
+        style = colour_style() + folder.joinpath("page.css").read_text(encoding="utf-8")
+        script = folder.joinpath("page.js").read_text(encoding="utf-8")
+        return PAGE.format(title=title, style=style, script=script, body="\n".join(body))
 
 
-def _section(section: Section) -> str:
+def _contents(headings: dict[str, str]) -> str:
+    items = "".join(f'<li><a href="#{name}">{escape(text)}</a></li>' for name, text in headings.items())
+    return f'<nav aria-label="Contents"><ul>{items}</ul></nav>'
+
+
+def _section(report: Report, section: Section) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
-    tables = "\n".join(_table(section, table) for table in section.tables)
-    heading = f"<h2>{escape(section.heading)}</h2>"
     prose = "".join(map(_paragraph, section.paragraphs))
-    return f'<section>\n{heading}\n{prose}{tables}\n<div class="notes">{notes}</div>\n</section>'
+    folds = comparison_folds(report) if section.name == "comparison" else ""
+    parts = [
+        f'<section id="{section.name}">',
+        f"<h2>{escape(section.heading)}</h2>",
+        f'<div class="prose">{prose}</div>' if prose else "",
+        *(_table(section, table) for table in section.tables),
+        f'<div class="notes">{notes}</div>' if notes else "",
+        folds,
+        "</section>",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _figures(report: Report) -> str:
+    return "\n".join(['<section id="figures">', "<h2>Figures</h2>", *figures(report), "</section>"])
 
 
 def _paragraph(paragraph: Paragraph) -> str:
@@ -89,7 +118,7 @@ def _paragraph(paragraph: Paragraph) -> str:
 
 
 def _table(section: Section, table: Table) -> str:
-    header = "".join(f'<th scope="col">{escape(column)}</th>' for column in section.columns)
+    header = "".join(f'<th scope="col">{_explained(column)}</th>' for column in section.columns)
     rows = "\n".join(
         f'<tr><th scope="row">{escape(row[0].text)}</th>{"".join(map(_cell, row[1:]))}</tr>'
         for row in table.rows
@@ -102,6 +131,13 @@ def _table(section: Section, table: Table) -> str:
     )
 
 
+def _explained(text: str) -> str:
+    """A text whose meaning shows where it stands."""
+    if text not in MEANINGS:
+        return escape(text)
+    return f'<abbr title="{escape(MEANINGS[text])}">{escape(text)}</abbr>'
+
+
 def _cell(cell: Cell) -> str:
     text = escape(cell.text)
     if cell.emphasis == "best":
@@ -109,23 +145,37 @@ def _cell(cell: Cell) -> str:
     elif cell.emphasis == "second":
         text = f"<u>{text}</u>"
     spread = f' <span class="spread-of">± {escape(cell.spread)}</span>' if cell.spread else ""
-    marks = f"<sup>{escape(cell.marks)}</sup>" if cell.marks else ""
-    return f"<td>{text}{spread}{marks}</td>"
+    marks = f"<sup>{''.join(map(_explained, cell.marks))}</sup>" if cell.marks else ""
+    words = ' class="words"' if len(cell.text) > LONG else ""
+    return f'<td{words} data-value="{escape(_sort_key(cell.text))}">{text}{spread}{marks}</td>'
 
 
-def _warnings(report: Report) -> list[str]:
-    if not report.warnings:
+def _sort_key(text: str) -> str:
+    """The number that a cell begins with, as JavaScript reads it; else its text."""
+    plain = text.replace("−", "-").replace("< ", "").replace(",", "")
+    number, _, unit = plain.partition(" ")
+    try:
+        value = float(number)
+    except ValueError:
+        return text
+    return repr(value * FACTORS.get(unit, 1.0))
+
+
+FACTORS = {
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+    "s": 1.0, "min": 60.0, "h": 3600.0,
+}  # fmt: skip
+"""Units of cells, so that ``900 k`` sorts below ``1.2 M``."""
+
+
+def _warnings(report: Report, layout: Layout) -> list[str]:
+    groups = grouped(report.warnings)
+    if not groups or layout.tables == ("answer",):
         return []
-    items = "".join(f"<li>{escape(line)}</li>" for line in summarised(report.warnings))
-    return [f'<aside class="warnings" aria-label="Warnings"><ul>{items}</ul></aside>']
-
-
-def _figures(report: Report) -> list[str]:
-    """Depth curves, one per dataset that has any."""
-    figures = []
-    for dataset in dict.fromkeys(point.dataset for point in report.depths):
-        points = [point for point in report.depths if point.dataset == dataset]
-        title = f"{metric_title(report.primary_metric)} by depth on {dataset}, mean ± sd over seeds"
-        picture = depth_svg(points, report.labels, title)
-        figures.append(f"<figure><figcaption>{escape(title)}</figcaption>{picture}</figure>")
-    return figures
+    items = []
+    for group in groups:
+        details = "".join(f"<li>{escape(detail)}</li>" for detail in group.details)
+        fold = f"<details><summary>{len(group.details)} cases</summary><ul>{details}</ul></details>"
+        items.append(f"<li>{escape(group.summary)}{fold if details else ''}</li>")
+    return [f'<aside class="warnings" aria-label="Warnings"><ul>{"".join(items)}</ul></aside>']

@@ -44,6 +44,7 @@ class Latex:
             f"Fits a width of {layout.width_inches:g} in; for another give --width.",
             made_by(report.provenance),
             *(f"Warning: {line}" for line in summarised(report.warnings)),
+            *report.caption,
         ]
         sections = make_sections(report, layout)
         answers = [

@@ -1,61 +1,57 @@
-"""Plots by name: each is one file with one function from stored results to a figure."""
+"""Plots by name: each is one file with one function from a report to a figure."""
 
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from lrbench.data.dataset import PreparedDataset
 from lrbench.errors import RequestError
 from lrbench.registry import Registry
-from lrbench.store.commands import command_to_run
-from lrbench.store.frames import FinishedTrial, finished_trials
-from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.report.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PLOTS", "PlotSource", "plot"]
+__all__ = ["PLOTS", "CostKind", "PlotSource", "plot"]
 
 FORMATS = ("pdf", "png", "svg")
 SETTINGS: dict[Any, Any] = {
-    "font.size": 9,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "text.parse_math": False,  # a label with $ is a label
     "pdf.fonttype": 42,  # fonts that journals accept
     "svg.fonttype": "none",
     "svg.hashsalt": "lrbench",  # the same figure gives the same file
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "savefig.dpi": 200,
+    "savefig.dpi": 300,
 }
+
+CostKind = Literal["flops", "latency", "training"]
 
 
 @dataclass(frozen=True)
 class PlotSource:
-    """What a plot is drawn from."""
+    """What a plot is drawn from, and how."""
 
-    suite: SuiteRecord
-    results: Results
-    masked: bool
-    """Ranks without the items of the user's history, or over all items."""
+    report: Report
+    """Its rows and datasets are those to draw."""
 
-    prepared: Callable[[str], PreparedDataset]
-    """Loads a prepared dataset by name, for plots that need more than ranks."""
+    width: float | None = None
+    """Inches; `None`: a column for one panel, the text width of a two-column page for several."""
 
-    def trials(self) -> list[FinishedTrial]:
-        """The finished trials.
+    cost: CostKind = "flops"
+    """The horizontal axis of ``pareto``."""
 
-        Raises:
-            RequestError: there are none.
-        """
-        finished, _ = finished_trials(self.suite, self.results)
-        if not finished:
-            raise RequestError(
-                f"No trial of suite {self.suite.name} is finished in {self.results.root}.",
-                f"Run it: {command_to_run(self.suite.name, self.results)}",
-            )
-        return finished
+    option: str = ""
+    """The option that the rows of ``grid`` differ in."""
 
 
 PLOTS: "Registry[Callable[[PlotSource], Figure]]" = Registry(
@@ -63,6 +59,8 @@ PLOTS: "Registry[Callable[[PlotSource], Figure]]" = Registry(
     {
         "depth": "lrbench.report.plots.depth:draw",
         "pareto": "lrbench.report.plots.pareto:draw",
+        "forest": "lrbench.report.plots.forest:draw",
+        "grid": "lrbench.report.plots.grid:draw",
         "convergence": "lrbench.report.plots.convergence:draw",
         "groups": "lrbench.report.plots.groups:draw",
         "critical-difference": "lrbench.report.plots.critical_difference:draw",
@@ -93,7 +91,7 @@ def plot(kind: str, source: PlotSource, picture: str) -> bytes:
     draw = PLOTS.load(kind)
     content = io.BytesIO()
     with rc_context(SETTINGS):
-        draw(source).savefig(content, format=picture, bbox_inches="tight", metadata=_undated(picture))
+        draw(source).savefig(content, format=picture, metadata=_undated(picture))
     return content.getvalue()
 
 

@@ -8,41 +8,50 @@ from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA
-from lrbench.report.label_metrics import measure
 from lrbench.report.numbers import metric_title, p_value
+from lrbench.report.plots.style import TEXT, safe, wrapped
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
-from lrbench.store.commands import command
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from lrbench.report.plots import PlotSource
 
 __all__ = ["cliques", "draw"]
 
+MOST_TICKS = 12
+
 
 def draw(source: "PlotSource") -> Figure:
-    """Draw the labels by mean rank; bars join those that are not separable.
+    """Draw the rows by mean rank; bars join those that are not separable.
 
     Raises:
-        RequestError: fewer than six datasets or three labels have all their means.
+        RequestError: fewer than six datasets or three rows have all their means, or rows are hidden: ranks
+            are among all rows.
     """
-    suite, metric = source.suite, source.suite.primary_metric
-    measured = measure(source.trials(), suite.datasets, suite.labels, [metric], source.masked)
-    means = {(entry.dataset, entry.label): entry.metrics[metric].mean for entry in measured}
-    datasets = list(dict.fromkeys(entry.dataset for entry in measured))
-    labels = [label for label in suite.labels if all((dataset, label) in means for dataset in datasets)]
+    report = source.report
+    if len(report.labels) < report.rows_of_suite:
+        raise RequestError(
+            "A critical difference ranks all rows of a suite; some are hidden.",
+            "Leave out --only and --hide.",
+        )
+    means = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == report.primary_metric}
+    datasets = list(dict.fromkeys(dataset for dataset, _ in means))
+    labels = [label for label in report.labels if all((dataset, label) in means for dataset in datasets)]
     values = np.array([[means[dataset, label] for label in labels] for dataset in datasets])
     if len(datasets) < MIN_DATASETS or len(labels) < 3:
         raise RequestError(
             f"A critical difference needs {MIN_DATASETS} datasets and 3 labels that were run on all of them; "
-            f"suite {suite.name} has {len(datasets)} and {len(labels)}.",
-            f"Look at the datasets one by one: {command('report', suite.name, source.results)}",
+            f"suite {report.suite} has {len(datasets)} and {len(labels)}.",
+            "Look at the datasets one by one: lrbench report, or lrbench plot forest.",
         )
     result = friedman(values)
-    figure = _diagram(result, labels)
-    figure.suptitle(
-        f"Mean rank by {metric_title(metric)} over {len(datasets)} datasets; Friedman p {_equals(result.p)}",
-        fontsize=9,
+    figure = _diagram(result, labels, source.width or TEXT)
+    title = (
+        f"Mean rank by {metric_title(report.primary_metric)} over {len(datasets)} datasets; "
+        f"Friedman p {_equals(result.p)}"
     )
+    figure.suptitle(wrapped(title, figure.get_figwidth()), fontsize=8)
     return figure
 
 
@@ -57,44 +66,40 @@ def cliques(mean_ranks: Sequence[float], critical_difference: float) -> list[tup
     return runs
 
 
-def _diagram(result: Friedman, labels: Sequence[str]) -> Figure:
+def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
     """The axis of ranks on top, labels on both sides below it, bars between."""
     order = np.argsort(result.mean_ranks, kind="stable")
     count, half = len(labels), (len(labels) + 1) // 2
     # Nemenyi's test follows a Friedman test that rejects; bars without it would suggest groups.
     bars = cliques(result.mean_ranks.tolist(), result.critical_difference) if result.p <= ALPHA else []
     top = 0.5 * len(bars) + 0.6
-    figure = Figure(figsize=(6.5, 0.9 + 0.2 * (top + half)), layout="constrained")
+    figure = Figure(figsize=(width, 0.9 + 0.18 * (top + half)), layout="constrained")
     axes = figure.subplots()
     axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
-    axes.set_ylim(top + half + 0.2, -1.4)
+    axes.set_ylim(top + half + 0.2, -2.6)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(1, count + 1))
+    axes.set_xticks(range(1, count + 1, -(-count // MOST_TICKS)))
     axes.spines[["left", "bottom", "right"]].set_visible(False)
     axes.spines["top"].set_visible(True)
     axes.set_yticks([])
-    axes.plot([1, 1 + result.critical_difference], [-0.8, -0.8], color="black", marker="|")
-    axes.text(
-        1 + result.critical_difference,
-        -0.8,
-        f" critical difference {result.critical_difference:.2f} ",
-        va="center",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
+    _ruler(axes, result.critical_difference)
     for number, (low, high) in enumerate(bars):
         height = 0.4 + 0.5 * number
         axes.plot(
-            [low - 0.03, high + 0.03], [height, height], color="black", linewidth=3, solid_capstyle="butt"
+            [low - 0.03, high + 0.03],
+            [height, height],
+            color="black",
+            linewidth=2.5,
+            solid_capstyle="butt",
         )
     for place, index in enumerate(order.tolist()):
         left = place < half
         height = top + (place if left else count - 1 - place) + 0.3
         edge = 1.0 if left else float(count)
         rank = float(result.mean_ranks[index])
-        axes.plot([rank, rank, edge], [-1.4, height, height], color="#666666", linewidth=0.8, zorder=0)
-        text = f"{labels[index]} ({rank:.2f})"
+        axes.plot([rank, rank, edge], [-1.0, height, height], color="#666666", linewidth=0.7, zorder=0)
         axes.annotate(
-            text,
+            f"{safe(labels[index])} ({rank:.2f})",
             (edge, height),
             xytext=(-4 if left else 4, 0),
             textcoords="offset points",
@@ -102,6 +107,19 @@ def _diagram(result: Friedman, labels: Sequence[str]) -> Figure:
             va="center",
         )
     return figure
+
+
+def _ruler(axes: "Axes", critical_difference: float) -> None:
+    """The length of the critical difference, above the lines of the rows."""
+    axes.axhline(-1.0, color="black", linewidth=0.8)
+    axes.plot([1, 1 + critical_difference], [-1.9, -1.9], color="black", marker="|")
+    axes.annotate(
+        f"critical difference {critical_difference:.2f}",
+        (1 + critical_difference, -1.9),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+    )
 
 
 def _equals(p: float) -> str:

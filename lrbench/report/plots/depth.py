@@ -1,14 +1,16 @@
-"""The primary metric by depth, with a band of one standard deviation over seeds."""
+"""The primary metric by depth of inference, beside the rows that do not reason."""
 
 from typing import TYPE_CHECKING
 
+from matplotlib.artist import Artist
+
 from lrbench.errors import RequestError
-from lrbench.report.depths import measure_depths
-from lrbench.report.label_metrics import measure
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import label_left, legend_below, line_style, panels
+from lrbench.report.plots.style import check_lines, label_left, legend_below, line_style, panels, safe
+from lrbench.report.report import Report, Row
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lrbench.report.plots import PlotSource
@@ -17,42 +19,67 @@ __all__ = ["draw"]
 
 
 def draw(source: "PlotSource") -> "Figure":
-    """Draw one panel per dataset and one line per label that has several depths.
+    """Draw one panel per dataset and one line per row that has several depths.
 
-    A ring marks the depth that validation would choose; test means choose nothing.
+    Bands are one standard deviation over seeds. A ring marks the depth that validation would choose; test
+    means choose nothing. Level lines are the best row without depths and controls that do not reason.
 
     Raises:
-        RequestError: no label has more than one depth.
+        RequestError: no row has more than one depth, or there are too many rows.
     """
-    suite, metric = source.suite, source.suite.primary_metric
-    measured = measure(source.trials(), suite.datasets, suite.labels, [metric], source.masked)
-    points, _ = measure_depths(measured, metric, source.masked)
-    if not points:
+    report = source.report
+    if not report.depths:
         raise RequestError(
-            f"No model of suite {suite.name} was ranked at more than one depth.",
+            f"No model of suite {report.suite} was ranked at more than one depth.",
             "Give depths in the suite's [evaluation], with a model that reasons.",
         )
-    labels = list(dict.fromkeys(point.label for point in points))
-    datasets = list(dict.fromkeys(point.dataset for point in points))
-    figure, axes = panels(datasets)
+    labels = list(dict.fromkeys(point.label for point in report.depths))
+    datasets = list(dict.fromkeys(point.dataset for point in report.depths))
+    check_lines(len(labels))
+    entries: dict[str, Artist] = {}
+    figure, axes = panels(datasets, source.width)
     for panel, dataset in zip(axes, datasets, strict=True):
         for label in labels:
-            line = [point for point in points if (point.dataset, point.label) == (dataset, label)]
-            depths = [point.depth for point in line]
-            style = line_style(suite.labels.index(label))
-            panel.plot(depths, [point.mean for point in line], label=label, markersize=4, **style)
-            low, high = ([p.mean + sign * p.sd for p in line] for sign in (-1, 1))
-            panel.fill_between(depths, low, high, color=style["color"], alpha=0.15, linewidth=0)
-            chosen = [point for point in line if point.chosen]
-            panel.scatter(
-                [p.depth for p in chosen],
-                [p.mean for p in chosen],
-                s=90,
-                facecolors="none",
-                edgecolors=style["color"],
+            entries |= _line(panel, report, dataset, label)
+        for row in _level_rows(report, dataset, labels):
+            style = line_style(report.labels.index(row.label))
+            entries[row.label] = panel.axhline(
+                row.mean, color=style["color"], linestyle=style["linestyle"], linewidth=0.8
             )
-        panel.set_xticks(sorted({point.depth for point in points if point.dataset == dataset}))
+        depths = sorted({point.depth for point in report.depths if point.dataset == dataset})
+        panel.set_xticks(depths if len(depths) <= 10 else depths[:: -(-len(depths) // 10)])
         panel.set_xlabel("depth (ring: validation's choice)")
-    label_left(axes, metric_title(metric))
-    legend_below(figure, axes)
+    label_left(axes, f"{metric_title(report.primary_metric)}\n(band: ± 1 SD over seeds)")
+    legend_below(figure, entries)
     return figure
+
+
+def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, Artist]:
+    points = [point for point in report.depths if (point.dataset, point.label) == (dataset, label)]
+    if not points:
+        return {}
+    style = line_style(report.labels.index(label))
+    depths, means = [point.depth for point in points], [point.mean for point in points]
+    (line,) = panel.plot(depths, means, label=safe(label), **style)
+    low, high = ([point.mean + sign * point.sd for point in points] for sign in (-1, 1))
+    panel.fill_between(depths, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    chosen = [point for point in points if point.chosen]
+    panel.scatter(
+        [point.depth for point in chosen],
+        [point.mean for point in chosen],
+        s=60,
+        facecolors="none",
+        edgecolors=style["color"],
+    )
+    return {label: line}
+
+
+def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[Row]:
+    """The best row without depths, and the controls without any."""
+    rows = [
+        row
+        for row in report.rows
+        if (row.dataset, row.metric) == (dataset, report.primary_metric) and row.label not in labels
+    ]
+    best = max(rows, key=lambda row: row.mean, default=None)
+    return [row for row in rows if row is best or row.label in report.controls][:8]

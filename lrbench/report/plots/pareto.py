@@ -1,70 +1,77 @@
 """Quality against cost: who gets more out of the same computation?"""
 
-from textwrap import fill
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from lrbench.errors import RequestError
-from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import label_left, legend_below, line_style, panels
-from lrbench.store.commands import command
+from lrbench.report.plots.style import (
+    check_lines,
+    label_left,
+    legend_below,
+    line_style,
+    panels,
+    safe,
+    wrapped,
+)
+from lrbench.report.report import Cost, Report, Row
 from lrbench.wording import listed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lrbench.report.plots import PlotSource
+    from lrbench.report.plots import CostKind, PlotSource
 
 __all__ = ["draw", "front"]
 
+AXES = {
+    "flops": "FLOPs per user",
+    "latency": "seconds per 1,000 users, in batches of 256",
+    "training": "seconds of training",
+}
+BATCH = 256
+
 
 def draw(source: "PlotSource") -> "Figure":
-    """Draw the primary metric (mean ± sd over seeds) against FLOPs per user, one panel per dataset.
+    """Draw the primary metric against cost, one panel per dataset.
 
-    The steps join the models that none beats in both. A model without a count of operations, for instance
-    one that looks its scores up, has no place on the axis and is named below it.
+    A row is a point (± one standard deviation over seeds). Where its cost is known at several depths, a
+    curve joins them. Controls are hollow points. The grey steps join the rows that none beats in both. A
+    row whose cost is not known has no place on the axis and is named below it.
 
     Raises:
-        RequestError: no model has a count of operations.
+        RequestError: no row has this cost, or there are too many rows.
     """
-    suite, metric = source.suite, source.suite.primary_metric
-    measured = measure(source.trials(), suite.datasets, suite.labels, [metric], source.masked)
-    counted = [entry for entry in measured if _flops(entry)]
-    if not counted:
+    report = source.report
+    costs = {(cost.dataset, cost.label): cost for cost in report.costs}
+    rows = [row for row in report.rows if row.metric == report.primary_metric]
+    known = [row for row in rows if _cost(costs[row.dataset, row.label], source.cost) > 0]
+    if not known:
         raise RequestError(
-            f"No model of suite {suite.name} has a count of operations: what is counted are products of "
-            "matrices.",
-            f"Their times and memory: {command('report', suite.name, source.results)}",
+            f"No row of suite {report.suite} has a known cost in {AXES[source.cost]}.",
+            f"Choose another with --cost {' or '.join(name for name in AXES if name != source.cost)}.",
         )
-    datasets = list(dict.fromkeys(entry.dataset for entry in counted))
-    figure, axes = panels(datasets)
+    check_lines(len(dict.fromkeys(row.label for row in known)))
+    datasets = list(dict.fromkeys(row.dataset for row in known))
+    entries: dict[str, Artist] = {}
+    figure, axes = panels(datasets, source.width)
     for panel, dataset in zip(axes, datasets, strict=True):
-        entries = [entry for entry in counted if entry.dataset == dataset]
-        flops = np.array([_flops(entry) for entry in entries])
-        values = np.array([entry.metrics[metric].mean for entry in entries])
-        spreads = np.nan_to_num([entry.metrics[metric].seed_sd for entry in entries])
-        for place, entry in enumerate(entries):
-            style = {**line_style(suite.labels.index(entry.label)), "linestyle": "none"}
-            panel.errorbar(flops[place], values[place], spreads[place], label=entry.label, capsize=3, **style)
-        best = front(flops, values)
-        panel.step(flops[best], values[best], where="post", color="#888888", linewidth=0.9, zorder=0)
-        panel.set_xscale("log")
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.xaxis.set_major_formatter(EngFormatter())
-        panel.xaxis.set_minor_formatter(NullFormatter())
-        others = [entry.label for entry in measured if entry.dataset == dataset and not _flops(entry)]
-        panel.set_xlabel(fill(f"FLOPs per user{f' (not counted: {listed(others)})' if others else ''}", 48))
-    label_left(axes, metric_title(metric))
-    legend_below(figure, axes)
+        here = [row for row in known if row.dataset == dataset]
+        for row in here:
+            entries[row.label] = _row(panel, report, row, costs[dataset, row.label], source.cost)
+        _front(panel, here, [_cost(costs[dataset, row.label], source.cost) for row in here])
+        others = [row.label for row in rows if row.dataset == dataset and row not in here]
+        text = f"{AXES[source.cost]}{f' (not known: {listed(others)})' if others else ''}"
+        panel.set_xlabel(wrapped(text, 0.9 * figure.get_figwidth() / min(3, len(axes))))
+    label_left(axes, f"{metric_title(report.primary_metric)} (± 1 SD)")
+    legend_below(figure, {label: entries[label] for label in report.labels if label in entries})
     return figure
-
-
-def _flops(entry: Measured) -> float:
-    """Operations per user in its first run; 0 where none are counted."""
-    return entry.trials[0].record.flops_per_user
 
 
 def front(costs: np.ndarray, values: np.ndarray) -> list[int]:
@@ -75,3 +82,57 @@ def front(costs: np.ndarray, values: np.ndarray) -> list[int]:
         if not kept or values[index] > values[kept[-1]]:
             kept.append(index)
     return kept
+
+
+def _cost(cost: Cost, kind: "CostKind", depth: int | None = None) -> float:
+    """Cost of a row, at the depth of reports unless another is given; NaN where it is not known."""
+    if kind == "training":
+        return math.nan if depth is not None else cost.train_seconds
+    if kind == "flops" and depth is None:
+        return cost.flops_per_user
+    wanted = cost.depth if depth is None else depth
+    found = next((part for part in cost.by_depth if part.depth == wanted), None)
+    if found is None:
+        return math.nan
+    return found.flops_per_user if kind == "flops" else found.latency.get(BATCH, math.nan)
+
+
+def _row(panel: "Axes", report: Report, row: Row, cost: Cost, kind: "CostKind") -> Artist:
+    """Draw a row; return what stands for it in the legend."""
+    style = line_style(report.labels.index(row.label))
+    if row.label in report.controls:
+        style |= {"markerfacecolor": "white", "markersize": 3}
+    points = [p for p in report.depths if (p.dataset, p.label) == (row.dataset, row.label)]
+    curve = [(_cost(cost, kind, p.depth), p.mean) for p in points if _cost(cost, kind, p.depth) > 0]
+    if len(curve) > 1:
+        panel.plot(
+            [x for x, _ in curve],
+            [y for _, y in curve],
+            color=style["color"],
+            linestyle=style["linestyle"],
+            linewidth=0.9,
+        )
+    spread = 0.0 if math.isnan(row.sd) else row.sd
+    point: Artist = panel.errorbar(
+        [_cost(cost, kind)],
+        [row.mean],
+        [spread],
+        capsize=2,
+        label=safe(row.label),
+        **(style | {"linestyle": "none"}),
+    )[0]
+    return point
+
+
+def _front(panel: "Axes", rows: Sequence[Row], costs: Sequence[float]) -> None:
+    x, y = np.array(costs), np.array([row.mean for row in rows])
+    best = front(x, y)
+    edge = max(float(x.max()), 1.15 * float(x[best[-1]]))  # a front of one point is seen too
+    panel.step(
+        [*x[best], edge], [*y[best], y[best[-1]]], where="post", color="#888888", linewidth=0.8, zorder=0
+    )
+    panel.set_xscale("log")
+    wide = x.max() / x.min() > 100
+    panel.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_minor_formatter(NullFormatter())

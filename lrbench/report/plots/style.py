@@ -1,46 +1,92 @@
-"""What all plots share: panels, and lines that are told apart without colour.
-
-Colours are those of Okabe and Ito (2008) without the yellow, which vanishes on white; markers and dashes
-differ as well, for print in grey.
-"""
+"""What all plots share: panels at their printed size, texts, and lines that are told apart without colour."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["label_left", "legend_below", "line_style", "panels"]
+from lrbench.errors import RequestError
+from lrbench.report.palette import COLOURS, DASHES, MARKERS, MOST_LINES
+from lrbench.text import one_line
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", "--", ":", "-.")
+__all__ = ["check_lines", "label_left", "legend_below", "line_style", "panels", "safe", "wrapped"]
+
+COLUMN, TEXT = 3.33, 7.0
+"""Inches of a column and of the text of two-column pages."""
+
+NARROWEST = 2.2
+"""Inches of a panel at least, where there are several in a row."""
+
+FONT = 8.0
+"""Points of all text; figures are drawn at the size at which they are printed."""
+
+SIGN = 0.56 * FONT / 72
+"""Inches of a sign, on average."""
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dash of the line with this number."""
+    """Colour, marker and dash of the line with this number; all three together repeat after 56 lines.
+
+    From the eighth line on, when colours repeat, markers are hollow.
+    """
+    colour = COLOURS[index % len(COLOURS)]
     return {
-        "color": COLOURS[index % len(COLOURS)],
+        "color": colour,
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index % len(DASHES)],
+        "markerfacecolor": colour if index < len(COLOURS) else "white",
     }
 
 
-def panels(titles: Sequence[str], across: int | None = None, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one titled panel each, ``across`` of them in a row (at most 3 unless told).
+def check_lines(count: int) -> None:
+    """Refuse a figure whose lines nobody can tell apart.
 
-    ``shared`` goes to matplotlib's ``subplots`` (``sharex``, ``sharey``).
+    Raises:
+        RequestError: there are too many.
     """
-    columns = across or min(len(titles), 3)
+    if count > MOST_LINES:
+        raise RequestError(
+            f"{count} rows cannot be told apart in one figure; {MOST_LINES} can.",
+            "Choose some: --only 'LARES*,SASRec', or --hide.",
+        )
+
+
+def safe(text: str) -> str:
+    """Return a text that matplotlib shows as it is: no control characters, no leading underscore."""
+    shown = one_line(text)
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Break a text into lines of about this width."""
+    return fill(safe(text), max(12, int(inches / SIGN)))
+
+
+def panels(
+    titles: Sequence[str], width: float | None, across: int = 3, height: float = 1.9, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one titled panel each.
+
+    Args:
+        titles: one for each panel.
+        width: of the figure in inches; `None`: a column for one panel, the text width for several.
+        across: how many panels stand in a row at most.
+        height: of a panel in inches.
+        shared: for matplotlib's ``subplots`` (``sharex``, ``sharey``).
+    """
+    inches = width or (COLUMN if len(titles) == 1 else TEXT)
+    columns = max(1, min(len(titles), across, int(inches / NARROWEST)))
     rows = math.ceil(len(titles) / columns)
-    figure = Figure(figsize=(3.6 * columns + 0.4, 2.7 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(inches, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)
     axes: list[Axes] = list(grid.flat)
     for panel, title in zip(axes, titles, strict=False):
-        panel.set_title(title, loc="left", fontweight="bold")
-        panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+        panel.set_title(wrapped(title, 0.85 * inches / columns), loc="left", fontweight="bold")
+        panel.grid(axis="y", color="#dddddd", linewidth=0.5)
         panel.set_axisbelow(True)
     for panel in axes[len(titles) :]:
         panel.set_visible(False)
@@ -55,18 +101,21 @@ def label_left(axes: Sequence[Axes], text: str) -> None:
             panel.set_ylabel(text)
 
 
-def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Put one legend for all panels below them."""
-    entries: dict[str, Artist] = {}
-    for panel in axes:
-        handles, labels = panel.get_legend_handles_labels()
-        entries |= dict(zip(labels, handles, strict=True))
-    columns = min(len(entries), 2 * max(1, round(figure.get_figwidth() / 4.5)))
+def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:
+    """Put one legend for all panels below them, in as many columns as fit, and make room for it."""
+    width, handle = figure.get_figwidth(), 0.45
+    names = [wrapped(label, width - handle - 0.2) for label in entries]
+    longest = max(len(line) for name in names for line in name.splitlines())
+    columns = max(1, min(len(names), int(width / (longest * SIGN + handle))))
+    lines = sum(1 + name.count("\n") for name in names) / columns
+    figure.set_figheight(figure.get_figheight() + 0.16 * math.ceil(lines) + 0.1)
     figure.legend(
         list(entries.values()),
-        list(entries),
+        names,
         loc="outside lower left",
         ncols=columns,
         frameon=False,
-        handlelength=3,
+        handlelength=2.6,
+        columnspacing=1.0,
+        borderaxespad=0.2,
     )

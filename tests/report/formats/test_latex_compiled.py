@@ -36,7 +36,7 @@ UNBROKEN = "Supercalifragilisticexpialidocious_" * 3
 class Case:
     models: tuple[Made, ...]
     datasets: tuple[str, ...] = ("sample",)
-    seeds: tuple[int, ...] = (1, 2)
+    seeds: tuple[int, ...] = (1, 2, 3)
     controls: dict[str, ControlRecord] = field(default_factory=dict)
     proposed: tuple[str, ...] = ("LARES",)
 

@@ -1,30 +1,50 @@
 import sys
+from dataclasses import replace
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared
+from synthetic_results import QUICKSTART, Made, make_suite, prepared
 
-from lrbench.errors import CheckError, RequestError
+from lrbench.errors import RequestError
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.choices import Choices
 from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
-from lrbench.report.plots.groups import quartiles
+from lrbench.report.plots.grid import grid_lines
 from lrbench.report.plots.pareto import front
+from lrbench.report.plots.style import check_lines, line_style
+from lrbench.report.provenance import Recipe, StageRecipe
+from lrbench.report.report import DepthCost, Report
 from lrbench.stats.friedman import Friedman
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
+from lrbench.text import one_line
+
+REPORTS: dict[tuple[Path, str], Report] = {}
+"""Reports are immutable; each is built once."""
 
 
-def source_of(suite: SuiteRecord, root: Path) -> PlotSource:
-    return PlotSource(suite, Results(root), masked=False, prepared=prepared)
+def report_of(suite: SuiteRecord, root: Path, choices: Choices | None = None) -> Report:
+    key = (root, repr(choices))
+    if key not in REPORTS:
+        options = ReportOptions(choices=choices or Choices())
+        REPORTS[key] = build_report(suite, Results(root), options, prepared)
+    return REPORTS[key]
 
 
-def draw(kind: str, suite: SuiteRecord, root: Path) -> Figure:
-    return PLOTS.load(kind)(source_of(suite, root))
+def source_of(suite: SuiteRecord, root: Path, choices: Choices | None = None, **options: Any) -> PlotSource:
+    return PlotSource(report_of(suite, root, choices), **options)
 
 
-@pytest.mark.parametrize("kind", ["depth", "pareto", "convergence", "groups"])
+def draw(kind: str, suite: SuiteRecord, root: Path, **options: Any) -> Figure:
+    return PLOTS.load(kind)(source_of(suite, root, **options))
+
+
+@pytest.mark.parametrize("kind", ["depth", "pareto", "forest", "convergence", "groups"])
 @pytest.mark.parametrize(("picture", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_pictures(suite: SuiteRecord, root: Path, kind: str, picture: str, start: bytes) -> None:
     assert plot(kind, source_of(suite, root), picture).startswith(start)
@@ -40,16 +60,17 @@ def test_depth_has_a_line_per_label_with_depths(suite: SuiteRecord, root: Path) 
     figure = draw("depth", suite, root)
     assert [panel.get_title(loc="left") for panel in figure.axes] == ["sample", "amazon-2014-beauty"]
     labels = [line.get_label() for line in figure.axes[0].lines]
-    assert labels == ["LARES", "LARES w/o_RPT & 50%"]
+    assert labels[:2] == ["LARES", "LARES w/o_RPT & 50%"]
+    assert len(labels) == 3  # and the level of the best row without depths
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 1, 2, 4, 8]
 
 
 def test_a_label_looks_the_same_in_every_plot(suite: SuiteRecord, root: Path) -> None:
-    colours = set()
-    for kind in ("depth", "convergence"):
-        lines = draw(kind, suite, root).axes[0].lines
-        colours |= {line.get_color() for line in lines if line.get_label() == "LARES"}
-    assert len(colours) == 1
+    first = draw("depth", suite, root).axes[0].lines[0].get_color()
+    runs = [line for line in draw("convergence", suite, root).axes[1].lines if len(line.get_xdata()) == 8]
+    assert runs[0].get_color() == first
+    only = Choices(only=("LARES*",))
+    assert draw("depth", suite, root, choices=only).axes[0].lines[0].get_label() == "LARES"
 
 
 def test_depth_needs_depths(tmp_path: Path) -> None:
@@ -88,7 +109,7 @@ def test_critical_difference_names_mean_ranks(tmp_path: Path) -> None:
 def test_no_bars_where_friedman_does_not_reject() -> None:
     ranks = np.array([1.9, 2.0, 2.1])
     shown, none = (
-        len(_diagram(Friedman(ranks, 5.0, p, 1.0), ["A", "B", "C"]).axes[0].lines) for p in (0.01, 0.4)
+        len(_diagram(Friedman(ranks, 5.0, p, 1.0), ["A", "B", "C"], 7.0).axes[0].lines) for p in (0.01, 0.4)
     )
     assert shown == none + 1
 
@@ -104,12 +125,34 @@ def test_pareto_names_models_without_a_count_instead_of_drawing_them(suite: Suit
     places = [points[0].get_xdata()[0] for points in panel.containers]
     assert [points.get_label() for points in panel.containers] == ["SASRec", "LARES", "LARES w/o_RPT & 50%"]
     assert min(places) == 2.5e6 + 6e5
-    assert panel.get_xlabel() == "FLOPs per user (not counted: Popularity)"
+    assert panel.get_xlabel().replace("\n", " ") == "FLOPs per user (not known: Popularity)"
+
+
+def test_pareto_against_training_and_latency(suite: SuiteRecord, root: Path) -> None:
+    panel = draw("pareto", suite, root, cost="training").axes[0]
+    assert len(panel.containers) == 4
+    with pytest.raises(RequestError, match=r"seconds per 1,000 users.*--cost flops or training"):
+        draw("pareto", suite, root, cost="latency")
+
+
+def test_pareto_has_a_curve_where_costs_are_known_by_depth(suite: SuiteRecord, root: Path) -> None:
+    source = source_of(suite, root)
+    by_depth = tuple(
+        DepthCost(depth, 1e6 * (1 + depth), {256: 0.1 * (1 + depth)}) for depth in (0, 1, 2, 4, 8)
+    )
+    costs = tuple(
+        replace(c, by_depth=by_depth, depth=4) if c.label == "LARES" else c for c in source.report.costs
+    )
+    source = replace(source, report=replace(source.report, costs=costs))
+    curves = [line for line in PLOTS.load("pareto")(source).axes[0].lines if len(line.get_xdata()) == 5]
+    assert [list(line.get_xdata()) for line in curves[:1]] == [[1e6, 2e6, 3e6, 5e6, 9e6]]
+    panel = PLOTS.load("pareto")(replace(source, cost="latency")).axes[0]
+    assert [points[0].get_xdata()[0] for points in panel.containers] == [0.5]
 
 
 def test_pareto_needs_a_count(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("P", deterministic=True)], proposed=[])
-    with pytest.raises(RequestError, match=r"products of matrices.*lrbench report demo --results"):
+    with pytest.raises(RequestError, match="No row of suite demo has a known cost"):
         draw("pareto", suite, tmp_path)
 
 
@@ -117,23 +160,120 @@ def test_front_keeps_what_nothing_cheaper_beats() -> None:
     assert front(np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.3, 0.2, 0.25, 0.4])) == [0, 1, 4]
 
 
-def test_quartiles_keep_equal_values_together() -> None:
-    groups, names = quartiles(np.array([2, 2, 2, 2, 3, 4, 5, 9]))
-    assert groups.tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
-    assert names == ["2\n(4)", "3–4\n(2)", "5–9\n(2)"]
-
-
-def test_groups_show_the_mean_of_their_users(suite: SuiteRecord, root: Path) -> None:
+def test_groups_show_differences_with_intervals(suite: SuiteRecord, root: Path) -> None:
     figure = draw("groups", suite, root)
     assert len(figure.axes) == 4
-    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
-    assert sum(int(tick.split("(")[1].rstrip(")")) for tick in ticks) == USERS
+    finding = report_of(suite, root).groups[0]
+    panel = figure.axes[0]
+    ticks = [text.get_text() for text in panel.get_xticklabels()]
+    sizes = [int(tick.split("(")[1].rstrip(")")) for tick in ticks]
+    assert sizes == [group.n_users for group in finding.groups]
+    points, _, (bars,) = panel.containers[0]
+    assert list(points.get_ydata()) == [group.contrast.difference for group in finding.groups]
+    spans = [tuple(segment[:, 1]) for segment in bars.get_segments()]
+    for span, group in zip(spans, finding.groups, strict=True):
+        assert span == pytest.approx(group.contrast.interval())
 
 
-def test_groups_refuse_other_data(suite: SuiteRecord, root: Path) -> None:
-    source = PlotSource(suite, Results(root), False, lambda name: prepared(name, "beef"))
-    with pytest.raises(CheckError, match="has fingerprint beef, not f00d"):
-        PLOTS.load("groups")(source)
+def test_groups_say_what_is_missing(suite: SuiteRecord, root: Path, tmp_path: Path) -> None:
+    source = source_of(suite, root)
+    lacking = replace(source.report, groups=(), groups_lacking={"sample": "different"})
+    with pytest.raises(RequestError, match="sample: the prepared data is another than"):
+        PLOTS.load("groups")(replace(source, report=lacking))
+
+
+def test_forest_has_a_line_per_comparison(suite: SuiteRecord, root: Path) -> None:
+    figure = draw("forest", suite, root)
+    report = report_of(suite, root)
+    for panel, dataset in zip(figure.axes, ("sample", "amazon-2014-beauty"), strict=True):
+        here = [c for c in report.comparisons if c.dataset == dataset]
+        assert [text.get_text() for text in panel.get_yticklabels()] == [c.baseline for c in here]
+        spans = [line.get_xdata() for line in panel.lines if len(line.get_xdata()) == 2][1:]
+        assert [tuple(span) for span in spans] == [c.contrast.interval() for c in here]
+        assert panel.get_xlabel().replace("\n", " ") == "NDCG@10, LARES minus the row"
+
+
+def test_forest_needs_a_test(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("LARES"), Made("B")], seeds=[1])
+    with pytest.raises(RequestError, match="no declared comparison that can be tested"):
+        draw("forest", suite, tmp_path)
+
+
+def recipes(*options: dict[str, Any], **training: Any) -> tuple[Recipe, ...]:
+    return tuple(
+        Recipe("sample", f"row {number}", "lares", params, (StageRecipe("spt", training),), 1, 1, (1,))
+        for number, params in enumerate(options)
+    )
+
+
+def test_rows_that_differ_in_one_option_are_one_line() -> None:
+    made = recipes(
+        {"mean_depth": 4, "width": 8}, {"mean_depth": 1, "width": 8}, {"mean_depth": 4, "width": 16}
+    )
+    labels = ("row 0", "row 1", "row 2")
+    assert grid_lines(made, "mean_depth", labels) == {"row 0": [(1.0, "row 1"), (4.0, "row 0")]}
+    assert grid_lines(made, "width", labels) == {"row 0": [(8.0, "row 0"), (16.0, "row 2")]}
+    assert grid_lines(made, "mean_depth", labels[1:]) == {}
+    assert grid_lines(made, "training.max_epochs", labels) == {}
+
+
+def test_a_grid_is_drawn_over_its_option(suite: SuiteRecord, root: Path) -> None:
+    source = source_of(suite, root, option="mean_depth")
+    made = tuple(
+        replace(recipe, model="lares", params={"mean_depth": number % 4}, stages=())
+        for number, recipe in enumerate(source.report.provenance.recipes)
+    )
+    source = replace(
+        source, report=replace(source.report, provenance=replace(source.report.provenance, recipes=made))
+    )
+    panel = PLOTS.load("grid")(source).axes[0]
+    means = {r.label: r.mean for r in source.report.rows if (r.dataset, r.metric) == ("sample", "ndcg@10")}
+    assert list(panel.containers[0][0].get_xdata()) == [0, 1, 2, 3]
+    assert list(panel.containers[0][0].get_ydata()) == [means[label] for label in source.report.labels]
+    with pytest.raises(RequestError, match='Did you mean "mean_depth"'):
+        PLOTS.load("grid")(replace(source, option="mean_deph"))
+
+
+NASTY = ("$\\x$", "$x$ & _y_", "_hidden", "a\x1b[31m", "%d {0}", "<b>")
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteRecord, Path]:
+    root = tmp_path_factory.mktemp("nasty")
+    models = [Made(label, 1.0 / (1 + n), "lares", depth=1, depths=(0, 1)) for n, label in enumerate(NASTY)]
+    return make_suite(root, models, proposed=[NASTY[0]]), root
+
+
+@pytest.mark.parametrize("kind", ["depth", "pareto", "forest", "convergence", "groups"])
+def test_labels_are_shown_as_they_are(nasty: tuple[SuiteRecord, Path], kind: str) -> None:
+    picture = plot(kind, source_of(*nasty), "svg").decode()
+    shown = [label for label in NASTY if escape(one_line(label), quote=False) in picture]
+    assert len(shown) >= (2 if kind == "groups" else 6)  # groups show the reference alone
+
+
+@pytest.mark.parametrize("width", [3.33, 7.0, 4.5])
+def test_figures_have_their_printed_width(suite: SuiteRecord, root: Path, width: float) -> None:
+    for kind in ("depth", "forest", "pareto", "convergence", "groups"):
+        picture = plot(kind, source_of(suite, root, width=width), "svg").decode()
+        assert f'width="{72 * width:g}pt"' in picture
+
+
+def test_24_lines_are_distinct_and_more_are_refused() -> None:
+    styles = {
+        tuple(sorted((name, str(value)) for name, value in line_style(index).items())) for index in range(24)
+    }
+    assert len(styles) == 24
+    without_colour = {(line_style(i)["marker"], line_style(i)["linestyle"], i >= 7) for i in range(24)}
+    assert len(without_colour) > 12
+    check_lines(24)
+    with pytest.raises(RequestError, match="25 rows cannot be told apart"):
+        check_lines(25)
+
+
+def test_hidden_rows_leave_no_critical_difference(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, QUICKSTART, datasets=[f"set-{number}" for number in range(6)], seeds=[1])
+    with pytest.raises(RequestError, match="ranks all rows"):
+        draw("critical-difference", suite, tmp_path, choices=Choices(hide=("SASRec",)))
 
 
 @pytest.mark.parametrize(
@@ -143,11 +283,6 @@ def test_groups_refuse_other_data(suite: SuiteRecord, root: Path) -> None:
 def test_wrong_requests(suite: SuiteRecord, root: Path, kind: str, picture: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         plot(kind, source_of(suite, root), picture)
-
-
-def test_nothing_finished(suite: SuiteRecord, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="No trial of suite demo is finished"):
-        draw("pareto", suite, tmp_path)
 
 
 def test_without_matplotlib(suite: SuiteRecord, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,72 @@
+"""Figures inside a page: drawn by the functions of ``lrbench plot``, in the colours of the page's scheme."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from importlib.util import find_spec
+
+from lrbench.errors import RequestError
+from lrbench.report.numbers import metric_title
+from lrbench.report.palette import COLOURS, DARK_COLOURS
+from lrbench.report.plots import PlotSource, plot
+from lrbench.report.report import Report
+
+__all__ = ["colour_style", "figures"]
+
+TITLES = {
+    "forest": "Declared comparisons: {metric} with 95 % intervals",
+    "depth": "{metric} by depth of inference",
+    "pareto": "{metric} against cost",
+    "convergence": "Training: validation metric by epoch",
+}
+ONE_PANEL, SEVERAL = 5.0, 9.0
+"""Inches at which figures are drawn; a narrow page scales them down."""
+
+NAMES = {
+    "#ffffff": "none",
+    "#000000": "var(--ink)",
+    "#dddddd": "var(--rule)",
+    **dict.fromkeys(("#888888", "#777777", "#666666"), "var(--faint)"),
+}
+
+
+def colour_style() -> str:
+    """Declare the colours of lines for the light and the dark scheme."""
+    light, dark = (
+        " ".join(f"--line-{index}: {colour};" for index, colour in enumerate(colours))
+        for colours in (COLOURS, DARK_COLOURS)
+    )
+    return f":root {{ {light} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+
+
+def figures(report: Report) -> Iterator[str]:
+    """Yield every figure that the report has data for; without matplotlib, a sentence."""
+    if find_spec("matplotlib") is None:
+        yield "<p>Figures need matplotlib: pip install 'lrbench[plots]'.</p>"
+        return
+    for kind, template in TITLES.items():
+        try:
+            picture = plot(kind, PlotSource(report, width=_width(report, kind)), "svg").decode()
+        except RequestError:  # the report has no data for it, or too much for one figure
+            continue
+        title = escape(template.format(metric=metric_title(report.primary_metric)))
+        yield f"<figure><figcaption>{title}</figcaption>{_inline(picture, kind, title)}</figure>"
+
+
+def _width(report: Report, kind: str) -> float:
+    several = len(report.datasets) > 1 or kind == "convergence"
+    return SEVERAL if several else ONE_PANEL
+
+
+def _inline(picture: str, kind: str, title: str) -> str:
+    """Take the SVG element alone, with names of its own and the page's colours."""
+    text = picture[picture.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'\bid="', f'id="{kind}-', text)
+    text = re.sub(r'href="#', f'href="#{kind}-', text)
+    text = re.sub(r"url\(#", f"url(#{kind}-", text)
+    names = NAMES | {colour.lower(): f"var(--line-{index})" for index, colour in enumerate(COLOURS)}
+    names["#000000"] = "var(--ink)"
+    text = re.sub(r"#[0-9a-fA-F]{6}\b", lambda found: names.get(found[0].lower(), found[0]), text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

@@ -1,0 +1,76 @@
+"""One fold per declared comparison: its verdict in words, its interval as a line, and the other tests."""
+
+from collections.abc import Iterator
+from html import escape
+
+from lrbench.report.findings import Comparison
+from lrbench.report.numbers import interval, metric_title, p_value, percent, plain, signed
+from lrbench.report.report import Report
+
+__all__ = ["comparison_folds"]
+
+WIDTH, HEIGHT, MARGIN = 400, 24, 10
+
+
+def comparison_folds(report: Report) -> str:
+    """Return the folds of all declared comparisons; those of one dataset share the scale of their lines."""
+    return "\n".join(_fold(report, comparison) for comparison in report.comparisons)
+
+
+def _fold(report: Report, comparison: Comparison) -> str:
+    alike = [c for c in report.comparisons if c.dataset == comparison.dataset and c.contrast.testable]
+    line = _line(comparison, alike) if comparison.contrast.testable else ""
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(comparison))
+    return (
+        f"<details><summary>{escape(_sentence(comparison))}</summary>"
+        f'<div class="fold">{line}<dl>{facts}</dl></div></details>'
+    )
+
+
+def _sentence(comparison: Comparison) -> str:
+    who = f"{comparison.proposed} against {comparison.baseline} on {comparison.dataset}"
+    if not comparison.contrast.testable:
+        return f"{who}: not testable, {comparison.contrast.reason}."
+    return f"{who}: {comparison.verdict}."
+
+
+def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    contrast, checks = comparison.contrast, comparison.checks
+    metric = metric_title(comparison.metric)
+    yield f"Difference in {metric}", f"{signed(contrast.difference)} {interval(*contrast.interval())}".strip()
+    yield "Relative", f"{percent(comparison.relative.value)} %"
+    if not contrast.testable:
+        return
+    yield (
+        f"Test: {contrast.test}",
+        f"t = {contrast.t:.2f}, {contrast.df:.1f} degrees of freedom, p = {p_value(contrast.p)}; after "
+        f"correction over {comparison.family_size}: {p_value(comparison.p_adjusted)}",
+    )
+    yield "Would usually be missed below", plain(comparison.minimum_detectable)
+    if checks is None:
+        return
+    yield "Users alone (these weights)", f"t test p = {p_value(checks.p_users)}"
+    yield "Users alone, signs flipped", f"p = {p_value(checks.p_users_randomised)}"
+    yield "Seeds alone (these users)", f"Welch's t test p = {p_value(checks.p_seeds)}"
+    yield "Seeds alone, permuted", f"p = {p_value(checks.p_seeds_exact)}"
+    yield "Bootstrap, 95 %", interval(checks.bootstrap_low, checks.bootstrap_high)
+
+
+def _line(comparison: Comparison, alike: list[Comparison]) -> str:
+    """The difference and its interval on a line with zero."""
+    ends = [end for c in alike for end in c.contrast.interval()]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+
+    def place(value: float) -> str:
+        return f"{MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / (high - low):.1f}"
+
+    first, last = comparison.contrast.interval()
+    title = escape(f"{signed(comparison.contrast.difference)} {interval(first, last)}; the upright line is 0")
+    middle = HEIGHT // 2
+    return (
+        f'<svg class="line" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+        f'<path d="M{place(0.0)} 0V{HEIGHT}" style="stroke:var(--faint)"/>'
+        f'<path d="M{place(first)} {middle}H{place(last)}" style="stroke:var(--ink);stroke-width:2"/>'
+        f'<circle cx="{place(comparison.contrast.difference)}" cy="{middle}" r="5" style="fill:var(--ink)"/>'
+        "</svg>"
+    )

@@ -1,0 +1,83 @@
+"""All declared comparisons with their intervals: one line each, zero in the middle."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import MaxNLocator
+
+from lrbench.errors import RequestError
+from lrbench.report.findings import ALPHA, Comparison
+from lrbench.report.numbers import metric_title
+from lrbench.report.plots.style import panels, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lrbench.report.plots import PlotSource
+
+__all__ = ["draw"]
+
+MOST = 60
+"""Comparisons that stay readable in one panel."""
+
+LINE = 0.17
+"""Inches from one comparison to the next."""
+
+
+def draw(source: "PlotSource") -> "Figure":
+    """Draw one panel per dataset: differences of means with the 95 % interval of the crossed test.
+
+    Filled markers are differences that stay significant after Holm over the whole family.
+
+    Raises:
+        RequestError: no comparison was declared or can be tested, or one dataset has too many.
+    """
+    report = source.report
+    testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
+    if not testable:
+        raise RequestError(
+            f"Suite {report.suite} has no declared comparison that can be tested.",
+            "Name the proposed rows in [comparison], and run at least 3 seeds.",
+        )
+    datasets = list(dict.fromkeys(comparison.dataset for comparison in testable))
+    most = max(sum(c.dataset == dataset for c in testable) for dataset in datasets)
+    if most > MOST:
+        raise RequestError(
+            f"{most} comparisons on one dataset cannot be read in one figure; {MOST} can.",
+            "Choose rows: --only 'LARES*,SASRec', or --hide.",
+        )
+    one = len(dict.fromkeys(comparison.proposed for comparison in testable)) == 1
+    figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most)
+    for panel, dataset in zip(axes, datasets, strict=True):
+        here = [comparison for comparison in testable if comparison.dataset == dataset]
+        _panel(panel, here, one, figure.get_figwidth() / min(2, len(datasets)))
+        what = f"{here[0].proposed} minus the row" if one else "difference"
+        panel.set_xlabel(
+            wrapped(
+                f"{metric_title(report.primary_metric)}, {what}",
+                0.6 * figure.get_figwidth() / min(2, len(axes)),
+            )
+        )
+    return figure
+
+
+def _panel(panel: "Axes", comparisons: Sequence[Comparison], one: bool, inches: float) -> None:
+    panel.grid(axis="y", visible=False)
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
+    for place, comparison in enumerate(comparisons):
+        low, high = comparison.contrast.interval()
+        significant = comparison.p_adjusted <= ALPHA
+        colour = "#000000" if significant else "#777777"
+        panel.plot([low, high], [place, place], color=colour, linewidth=1.2)
+        panel.plot(
+            [comparison.contrast.difference],
+            [place],
+            "o",
+            color=colour,
+            markerfacecolor=colour if significant else "white",
+        )
+    names = [c.baseline if one else f"{c.proposed} − {c.baseline}" for c in comparisons]
+    panel.set_yticks(range(len(names)), [wrapped(name, 0.4 * inches) for name in names])
+    panel.set_ylim(len(names) - 0.4, -0.6)

@@ -1,0 +1,96 @@
+"""A browser shows the page as it is meant: in light and dark, on a phone, on paper, and sorted."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lrbench.report.formats.html import Html
+from lrbench.report.report import Report
+
+BROWSER = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
+]
+PROBE = """<script>
+const table = document.querySelector("#quality table"), head = table.tHead.rows[0].cells;
+const column = () => [...table.tBodies[0].rows].map((row) => row.cells[5].dataset.value).join(" ");
+head[5].querySelector("button").click();
+const falling = column(), state = head[5].getAttribute("aria-sort");
+head[5].querySelector("button").click();
+document.documentElement.dataset.probe = JSON.stringify({
+  fits: document.documentElement.scrollWidth <= window.innerWidth,
+  frames: [...document.querySelectorAll(".scroll")].every((frame) => frame.clientWidth <= window.innerWidth),
+  paper: getComputedStyle(document.body).backgroundColor,
+  line: getComputedStyle(document.documentElement).getPropertyValue("--line-0").trim(),
+  falling, state, rising: column(),
+});
+</script>"""
+
+
+def browse(page: str, folder: Path, *options: str) -> str:
+    """Return what the browser prints for the page."""
+    file = folder / "page.html"
+    file.write_text(page, encoding="utf-8")
+    common = [
+        str(BROWSER),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={folder / 'profile'}",
+    ]
+    command = [*common, *options, file.as_uri()]
+    return subprocess.run(command, capture_output=True, check=True, timeout=120, text=True).stdout
+
+
+def probed(report: Report, folder: Path, *options: str) -> str:
+    page = Html().render(report).replace("</body>", f"{PROBE}</body>")
+    found = re.search(r'data-probe="([^"]*)"', browse(page, folder, "--dump-dom", *options))
+    assert found
+    return found[1].replace("&quot;", '"')
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_no_page_is_wider_than_its_window(report: Report, tmp_path: Path, width: int) -> None:
+    probe = probed(report, tmp_path, f"--window-size={width},900")
+    assert '"fits":true' in probe
+    assert '"frames":true' in probe
+
+
+def test_light_and_dark(report: Report, tmp_path: Path) -> None:
+    assert '"paper":"rgb(255, 255, 255)","line":"#0072B2"' in probed(report, tmp_path)
+    dark = probed(report, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert '"paper":"rgb(21, 24, 28)","line":"#62B5E8"' in dark
+
+
+def test_a_click_on_a_head_sorts(report: Report, tmp_path: Path) -> None:
+    means = [row.mean for row in report.rows if (row.dataset, row.metric) == ("sample", "ndcg@10")]
+    falling = " ".join(f"{mean:.4f}" for mean in sorted(means, reverse=True))
+    probe = probed(report, tmp_path)
+    assert f'"falling":"{falling}","state":"descending"' in probe
+    assert f'"rising":"{" ".join(reversed(falling.split()))}"' in probe
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
+def test_paper_holds_every_column(report: Report, tmp_path: Path) -> None:
+    paper = tmp_path / "page.pdf"
+    browse(Html().render(report), tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}")
+    boxes = subprocess.run(
+        ["pdftotext", "-bbox", str(paper), "-"], capture_output=True, check=True, text=True
+    ).stdout
+    width, height = map(float, re.search(r'<page width="([\d.]+)" height="([\d.]+)"', boxes).groups())  # type: ignore[union-attr]
+    assert width > height
+    words = re.findall(
+        r'<word xMin="([\d.]+)" yMin="[\d.]+" xMax="([\d.]+)" yMax="[\d.]+">(.*?)</word>', boxes
+    )
+    assert all(float(left) >= 0 and float(right) <= width for left, right, _ in words)
+    shown = [word for _, _, word in words]
+    for metric in report.metrics:
+        assert any(word.startswith(("NDCG", "Recall")) and word.lower() == metric for word in shown)
+    for row in report.rows:
+        assert f"{row.mean:.4f}" in shown
