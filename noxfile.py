@@ -65,6 +65,13 @@ def benchmarks(session: nox.Session) -> None:
     session.run("pytest", "benchmarks/bench_engine.py", "--benchmark-only", *session.posargs)
 
 
+@nox.session
+def simulate(session: nox.Session) -> None:
+    """Count false positives and power of every test by simulation; writes benchmarks/ERROR_RATES.md."""
+    session.install(".[test]")
+    session.run("python", "benchmarks/error_rates.py", *session.posargs)
+
+
 @nox.session(name="bench-peers")
 def bench_peers(session: nox.Session) -> None:
     """Time peers from the package registry and lrbench in turn; writes benchmarks/RESULTS.md.
