@@ -25,7 +25,7 @@ class WarningKind(StrEnum):
     NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at its log: one bad run widens every interval of its row"
-    DEPTH_ZERO = "Its reasoning steps do not help there: do not credit them with its quality"
+    DEPTH_ZERO = "Reasoning steps do not help there: do not credit them with the quality"
     DEPENDENT_RUNS = "Their runs share something: read the interval as too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
     TIES_UNKNOWN = (
@@ -83,6 +83,11 @@ SUMMARIES = {
     WarningKind.ABOVE_ACHIEVABLE: "{rows} exceed the best achievable Recall@10{places}.",
     WarningKind.MISSING_TRIALS: "{rows} lack trials{places}.",
     WarningKind.TIES: "{rows} give many targets another item's score{places}.",
+    WarningKind.COLLAPSED_RUN: "{rows} have a run that collapsed{places}.",
+    WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",
+    WarningKind.DEPENDENT_RUNS: "{rows} share something with the label that they are compared with{places}.",
+    WarningKind.TIES_UNKNOWN: "{rows} give many targets another item's score{places}.",
+    WarningKind.UNEQUAL_DRAWS: "Runs of {rows} were ranked with unequal numbers of draws{places}.",
     WarningKind.EPOCH_CAP: "{rows} ended a stage at its cap of epochs{places}.",
     WarningKind.WITHIN_SEED_SPREAD: "The best row leads the second by less than one seed SD{places}.",
     WarningKind.FEWER_SEEDS: "Seeds of the suite were never run{places}.",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_results import Made, make_suite
+from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.answers import make_answers
 from lrbench.report.build import build_report
@@ -14,6 +14,7 @@ from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
+from lrbench.report.tables.table import INDENT
 from lrbench.store.layout import Results
 from lrbench.store.suites import ControlRecord
 
@@ -148,9 +149,11 @@ def test_the_reasoning_table_has_controls_below_their_model(tmp_path: Path) -> N
     section = next(section for section in make_sections(report) if section.name == "reasoning")
     rows = [[cell.text for cell in row] for row in section.tables[0].rows]
     assert [row[0].strip() for row in rows] == ["LARES", "no reasoning", "noise only"]
-    assert rows[1][0].startswith("\u00a0")
+    assert rows[1][0].startswith(INDENT)
     assert rows[1][1] == "all reasoning steps"
     assert rows[1][-1] == "stays"
+    names = [row[0].text for row in section_of(report, "quality").tables[0].rows]
+    assert names == ["SASRec", "LARES", f"{INDENT}none", f"{INDENT}noise"]
 
 
 def test_depth_is_held_against_no_reasoning_and_a_hole_is_no_gain(tmp_path: Path) -> None:

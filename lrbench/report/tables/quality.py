@@ -8,7 +8,7 @@ from lrbench.report.declared import LETTERS
 from lrbench.report.findings import Verdict
 from lrbench.report.numbers import UNKNOWN, metric_title, percent, plain
 from lrbench.report.report import Report, Row
-from lrbench.report.tables.table import Cell, Emphasis, Section, Table
+from lrbench.report.tables.table import INDENT, Cell, Emphasis, Section, Table
 
 __all__ = ["quality_section"]
 
@@ -34,7 +34,8 @@ def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
     by_label: dict[str, list[Cell]] = {}
     for row in report.rows:
         if row.dataset == dataset and (dataset, row.label) not in report.twins:
-            cells = by_label.setdefault(row.label, [Cell(report.row_name(dataset, row.label))])
+            indent = INDENT if row.label in report.controls else ""
+            cells = by_label.setdefault(row.label, [Cell(indent + report.row_name(dataset, row.label))])
             cells.append(_value(report, row))
             if report.baseline is not None:
                 cells.append(_percentage(report, row))

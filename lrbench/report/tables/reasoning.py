@@ -6,7 +6,7 @@ from lrbench.report.findings import Comparison
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.comparison import shown_comparisons, verdict_text
-from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.report.tables.table import INDENT, Cell, Section, Table
 
 __all__ = ["reasoning_section"]
 
@@ -19,7 +19,6 @@ REMOVES: dict[Control, str] = {
 }
 """What each control takes out of the recipe."""
 
-INDENT = "\u00a0\u00a0"
 NOTES = (
     "Below each label its controls: what each removes, its value, and the label's difference from it.",
     "The gain stays where the label is better than the control after Holm over this family alone.",

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Cell", "Emphasis", "Paragraph", "Section", "Table"]
+__all__ = ["INDENT", "Cell", "Emphasis", "Paragraph", "Section", "Table"]
 
 Emphasis = Literal["none", "best", "second"]
+
+INDENT = "\u00a0\u00a0"
+"""Before the name of a row that belongs to the one above it."""
 
 
 @dataclass(frozen=True)

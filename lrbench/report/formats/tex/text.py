@@ -23,6 +23,7 @@ COMMANDS = {
     "[": "{[}",  # at the start of a row it would be read as an option of the row before
     "]": "{]}",
     "*": "{*}",
+    "\u00a0": "~",
     "–": "--",
     "−": "$-$",
     "±": r"$\pm$",
