@@ -1,7 +1,7 @@
 """One trial seed, many independent streams: initialisation, stages, shuffling, inference noise.
 
-Each stream is a child of the trial's seed (``numpy.random.SeedSequence`` with a spawn key), so
-none depends on how much another has drawn, and a resumed trial draws what it would have drawn.
+Each stream is a child of the trial's seed (``numpy.random.SeedSequence`` with a spawn key). No stream depends
+on how much another has drawn, so a resumed trial draws what it would have drawn.
 """
 
 import os
@@ -39,7 +39,7 @@ def noise_seed(seed: int, split: str, draw: int) -> int:
 
 
 def make_deterministic() -> None:
-    """Ask torch for algorithms that give the same bits every time; call before CUDA starts."""
+    """Ask torch for algorithms that give the same bits every time. Call it before CUDA starts."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

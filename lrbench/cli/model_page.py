@@ -1,4 +1,4 @@
-"""All about one model, for ``lrbench list models NAME``: stages, size, and every option with its source."""
+"""Everything about one model, for ``lrbench list models NAME``: stages, size, options and their sources."""
 
 import inspect
 import shutil
@@ -58,12 +58,12 @@ def _about(model: type[Model]) -> list[str]:
         rows = "every prefix is a training row" if prefixes else "whole sequences are training rows"
         lines.append(f"It is not causal: {rows}.")
     if model.deterministic:
-        lines.append("It is deterministic: one run stands for all seeds.")
+        lines.append("It is deterministic: one run is enough for all seeds.")
     return lines
 
 
 def _notes(model: type[Model]) -> list[str]:
-    """Paragraphs of the module's docstring behind its title: the method, what differs from its source."""
+    """Paragraphs of the module's docstring after its title: the method, and what differs from its source."""
     return (inspect.getdoc(sys.modules[model.__module__]) or "").split("\n\n")[1:]
 
 
@@ -80,9 +80,9 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _options_by_source(config: type[ModelConfig]) -> dict[str, list[str]]:
-    """Options by where their defaults are from, a model's own before those of its base classes.
+    """Options by the source of their defaults, a model's own before those of its base classes.
 
-    An option belongs to the last class that declares it; the source is empty where that class names none.
+    An option belongs to the last class that declares it. The source is empty if that class names none.
     """
     options: dict[str, list[str]] = {}
     left = set(config.model_fields)

@@ -1,4 +1,4 @@
-"""How models are trained: the same defaults for all, so that no row wins by its budget."""
+"""How models are trained. The defaults are the same for all, so that no row wins by its budget."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class TrainingConfig(FrozenConfig):
     """Settings of one training stage."""
 
     max_epochs: int = Field(default=300, ge=1)
-    """The cap on epochs; a stage that ends here is flagged as still improving."""
+    """Most epochs of a stage. A stage that reaches it is flagged as still improving."""
 
     patience: int = Field(default=10, ge=1)
     """Stop after this many validations without a better selection metric."""
@@ -35,25 +35,27 @@ class TrainingConfig(FrozenConfig):
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019)."""
 
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Decay of the optimiser's running mean of squared gradients (SASRec's authors and RecTools: 0.98). A
-    shorter memory lets items that are seldom targets move further."""
+    """Decay of the optimiser's running mean of squared gradients (SASRec's authors and RecTools: 0.98). With
+    a lower value, items that are rarely targets move further."""
 
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty of Adam, decoupled decay of AdamW."""
 
     gradient_clip: float | None = Field(default=None, gt=0)
-    """Largest norm of the whole gradient; none: no clipping."""
+    """Largest norm of the whole gradient. Not set: no clipping."""
 
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of matrix products in training; float32 is the reference. With bfloat16 the scores of all items
-    are computed in it, which on CPUs with instructions for it takes less than half the time, and on
-    accelerators the network's own products too (autocast). Weights, sums and ranking stay float32."""
+    have that type, which takes less than half the time on CPUs with instructions for it. On accelerators the
+    network's own products have it too (autocast). Weights, sums and ranking stay float32."""
 
     rows: TrainingRows | None = None
-    """Training rows: every position of a sequence in one pass, or each prefix by itself; none: the former
-    where the network is causal. Prefixes cost many times as much and give a causal network the same loss."""
+    """Training rows: ``positions`` trains on every position of a sequence in one pass, ``prefixes`` on each
+    prefix by itself. Not set: positions if the network is causal. Prefixes cost many times as much and give a
+    causal network the same loss."""
 
     long_sequences: LongSequences = "windowed"
-    """Training sequences longer than the protocol's maximum: overlapping windows in which each target is
-    predicted once from at least half the maximum length; one window per target beyond the maximum; or the
-    latest interactions alone, as much published code has it, which leaves the others' targets out."""
+    """Training sequences longer than the protocol's maximum. ``windowed``: overlapping windows, in which each
+    target is predicted once from at least half the maximum length. ``exact``: one window per target beyond
+    the maximum. ``latest``: only the latest interactions, as in much published code; other targets are left
+    out."""

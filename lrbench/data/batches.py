@@ -1,9 +1,9 @@
 """Training and evaluation batches from views of the flat sequences.
 
-Training data is a set of *windows*: a range of input items, and from which of its positions on the
-next item is a target. Every target of the training part belongs to exactly one window, so each is
-predicted exactly once per epoch, unless only the latest are asked for; where a network is causal one
-window holds all targets of a user.
+Training data is a set of *windows*. A window is a range of input items, and the first of its positions from
+which the next item is a target. Every target of the training part belongs to exactly one window, so an epoch
+predicts each once, unless only the latest are asked for. If a network is causal, one window holds all targets
+of a user.
 """
 
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ class TrainingBatch:
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
     ends_sequences: bool
-    """Whether every target follows its whole sequence, as where each prefix is a row. Known when the batch is
-    planned, so that no step waits for the device to learn it."""
+    """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
+    the batch is planned, so that no step waits for the device to learn it."""
 
 
 class TrainingData:
@@ -43,11 +43,10 @@ class TrainingData:
     Args:
         view: what may be trained on.
         max_length: the most items a model sees.
-        rows: ``positions``: one window per user (more where the sequence is longer than
-            ``max_length``) with every position a target; ``prefixes``: one window per target, for
-            networks that are not causal.
+        rows: ``positions``: one window per user (more if the sequence is longer than ``max_length``) with
+            every position a target. ``prefixes``: one window per target, for networks that are not causal.
         long_sequences: ``windowed``: overlapping windows, each target once with at least half of
-            ``max_length`` as context; ``exact``: one window per target beyond ``max_length``; ``latest``:
+            ``max_length`` as context. ``exact``: one window per target beyond ``max_length``. ``latest``:
             only the latest ``max_length`` inputs of a user are trained on.
     """
 
@@ -97,11 +96,11 @@ class TrainingData:
         """Yield batches of about ``batch_size`` targets, window by window.
 
         Args:
-            batch_size: targets per batch; a window is never cut, so batches differ a little.
-            device: where the tensors shall lie.
-            shuffle: draws the order of the windows; none: as they are.
-            keep: targets to train on, (targets,); none: all. A window then ends where its last kept target is
-                predicted.
+            batch_size: targets per batch. A window is never cut, so batches differ a little.
+            device: where to put the tensors.
+            shuffle: draws the order of the windows; ``None``: their own order.
+            keep: targets to train on, (targets,); ``None``: all. A window then ends where its last kept
+                target is predicted.
         """
         windows = np.arange(len(self.starts))
         counts = self.counts
@@ -131,13 +130,13 @@ class TrainingData:
         starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
         target_ids = ranges(self.first_target[windows], counts)
         window = np.repeat(np.arange(len(windows)), counts)
-        within = self.target_at[target_ids] - 1 - starts[window]  # the predicting token's place in it
+        within = self.target_at[target_ids] - 1 - starts[window]  # position of the predicting token in it
         if keep is not None:
             kept = keep[target_ids]
             target_ids, within, window = target_ids[kept], within[kept], window[kept]
         if keep is not None or self.view.labels is not None:
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
-            stops = starts + within[last] + 1  # no state before depends on the inputs beyond
+            stops = starts + within[last] + 1  # no earlier state depends on later inputs
         ends_sequences = bool((within == (stops - starts - 1)[window]).all())
         sequences = pack(self.view.items, starts, stops, device, self.view.times)
         rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["Group", "cut_groups"]
 
-# Groups end at one of these lengths; each is at most half as long again as the one before.
+# Groups end at one of these lengths. Each is at most 1.5 times the previous one.
 _LADDER = np.array([1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 338, 507, 760, 1140, 1710, 2565])
 
 
@@ -25,14 +25,14 @@ class Group:
     last_token: int  # one past
     sequences: int
     length: int  # of the longest
-    padded_from: Tensor | None  # (sequences * length,) token of each padded place; none: all equally long
-    tokens_at: Tensor | None  # (tokens,) padded place of each token
+    padded_from: Tensor | None  # (sequences * length,) token of each padded position; `None`: equal lengths
+    tokens_at: Tensor | None  # (tokens,) padded position of each token
 
     def pad(self, part: Tensor) -> Tensor:
         """Return this group's tokens, (tokens, …), as (sequences, length, …).
 
-        Padding places hold the last token of their sequence: finite values that no real token sees
-        under a causal mask, and that :meth:`unpad` drops.
+        Padding holds the last token of its sequence: finite values that no real token sees under a causal
+        mask, and that :meth:`unpad` drops.
         """
         if self.padded_from is not None:
             part = _Pad.apply(part, self.padded_from, self.tokens_at)  # type: ignore[no-untyped-call]
@@ -47,7 +47,7 @@ class Group:
 
 
 class _Pad(torch.autograd.Function):
-    """Takes tokens to padded places; no gradient comes from padding, which no item sees."""
+    """Copies tokens to padded positions. Padding passes no gradient, since no item sees it."""
 
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, padded_from: Tensor, tokens_at: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class _Pad(torch.autograd.Function):
 
 
 class _Unpad(torch.autograd.Function):
-    """Takes padded places to tokens, each place at most once, so that its gradient need not be summed."""
+    """Copies padded positions to tokens, each at most once, so that its gradient needs no sum."""
 
     @staticmethod
     def forward(ctx: Any, places: Tensor, tokens_at: Tensor) -> Tensor:
@@ -99,17 +99,17 @@ def cut_groups(
     return groups
 
 
-# What a group costs in attention, in microseconds, as measured on two cores at width 64: for being
-# there, for each padded place, and for each pair of places. Only speed depends on these numbers: with a
-# quarter of the first, LARES takes a tenth longer on two cores.
+# Cost of a group in attention, in microseconds, measured on two cores at width 64: fixed, for each padded
+# position, and for each pair of positions. Only speed depends on these numbers. With a quarter of the
+# first, LARES takes a tenth longer on two cores.
 _PER_GROUP, _PER_PLACE, _PER_PAIR = 800.0, 0.1, 0.05
 
 
 def _bounds(lengths: NDArray[np.int64]) -> list[int]:
     """Cut sequences sorted by length where the groups between the cuts cost least in all.
 
-    Few groups pad much, many groups cost a call each; the best cuts at rungs of the ladder follow by
-    dynamic programming over where the last group begins.
+    Few groups pad much; many groups cost a call each. Cuts are at rungs of the ladder. Dynamic programming
+    over the first sequence of the last group finds the best ones.
     """
     if not len(lengths):
         return [0]

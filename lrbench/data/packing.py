@@ -1,8 +1,8 @@
 """Sequences of different lengths as one flat run of tokens, without padding.
 
-A network works on ``(tokens, width)`` and meets no padding at all; only where an operation needs
-the rectangular form (attention, a recurrent cell) does :meth:`Packed.by_group` lend it, one group
-of similar lengths at a time, so that little of the work is on padding and no number depends on it.
+A network works on ``(tokens, width)`` and sees no padding. Some operations need the rectangular form
+(attention, a recurrent cell). :meth:`Packed.by_group` gives it, one group of similar lengths at a time.
+Little of the work is then on padding, and no number depends on it.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,16 +20,16 @@ __all__ = ["Packed", "pack"]
 
 @dataclass(frozen=True)
 class Packed:
-    """Sequences laid end to end, shortest first."""
+    """Sequences stored end to end, shortest first."""
 
     items: Tensor  # (tokens,) item numbers
-    positions: Tensor  # (tokens,) place within the sequence, from 0
+    positions: Tensor  # (tokens,) position in the sequence, from 0
     sequence_of: Tensor  # (tokens,) number of the sequence in the order given to `pack`
     first: Tensor  # (sequences,) token of the first item, in the order given to `pack`
     last: Tensor  # (sequences,) token of the last item, in the order given to `pack`
     groups: tuple[Group, ...]
-    times: Tensor | None = None  # (tokens,) when each interaction was, where the data knows
-    next_times: Tensor | None = None  # (tokens,) when the interaction after it was
+    times: Tensor | None = None  # (tokens,) time of each interaction, if the data has times
+    next_times: Tensor | None = None  # (tokens,) time of the interaction after it
 
     @property
     def n_tokens(self) -> int:
@@ -59,16 +59,16 @@ class Packed:
     def by_group(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` to the padded form, (sequences, length, …), of each group; return flat tokens.
 
-        The function must not let a place depend on later places: it sees padding on the right, from which no
-        gradient comes back.
+        In the function, no position may depend on later positions. It sees padding on the right, which passes
+        no gradient back.
         """
         outputs = [group.unpad(function(*parts)) for group, parts in self._padded_groups(*flat)]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
-        """Apply ``function`` as :meth:`by_group` does, and tell it which places are real.
+        """Apply ``function`` as :meth:`by_group` does, and tell it which positions are real.
 
-        This is for functions in which a place may depend on later places. The first argument is
+        This is for functions in which a position may depend on later positions. The first argument is
         (sequences, length), True at items and False at padding. No item may depend on padding.
         """
         outputs = [
@@ -78,10 +78,10 @@ class Packed:
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def appended(self, item: Tensor, kept: Tensor) -> "Packed":
-        """Put an item behind the latest items of each sequence.
+        """Append an item to the latest items of each sequence.
 
         Args:
-            item: what comes last, (sequences,), in the order given to `pack`.
+            item: the item that comes last, (sequences,), in the order given to `pack`.
             kept: how many of the latest items stay before it, (sequences,).
         """
         last, counts = self.last.cpu().numpy(), kept.cpu().numpy()
@@ -96,9 +96,9 @@ class Packed:
         return pack(items, stops - counts - 1, stops, self.items.device)
 
     def padded(self, length: int, item: int, left: bool) -> "Packed":
-        """Lengthen every sequence to ``length`` tokens with an item that stands for padding.
+        """Lengthen every sequence to ``length`` tokens with an item that represents padding.
 
-        The padding tokens count as tokens like any other; ``last`` stays at each last real item.
+        Padding tokens count as tokens like any other. ``last`` still points to each last real item.
         """
         before = length - self.lengths if left else torch.zeros_like(self.first)  # (sequences,)
         starts = torch.arange(self.n_sequences, device=self.first.device) * length
@@ -115,7 +115,7 @@ class Packed:
         )
 
     def places_when_padded(self, length: int, left: bool) -> Tensor:
-        """Which token of the padded form each token is, (tokens,)."""
+        """The position of each token in the padded form, (tokens,)."""
         before = length - self.lengths[self.sequence_of] if left else 0
         return self.sequence_of * length + self.positions + before
 
@@ -123,8 +123,8 @@ class Packed:
         """Apply ``function`` to one row per sequence and the padded form of each group; return the rows.
 
         Args:
-            function: gets which places are real, (sequences, length), the rows of the group's sequences,
-                (sequences, …), and the padded tensors; returns (sequences, …).
+            function: gets which positions are real, (sequences, length), the rows of the group's sequences,
+                (sequences, …), and the padded tensors. It returns (sequences, …).
             per_sequence: (sequences, …), in the order given to `pack`.
             flat: (tokens, …) each.
 
@@ -151,9 +151,9 @@ class Packed:
 
 
 def _real(positions: Tensor) -> Tensor:
-    """Which places hold an item, from padded positions, (sequences, length) → the same.
+    """Which positions hold an item, from padded token positions, (sequences, length) → the same.
 
-    Padding repeats the last token of its sequence, so the position equals the place at items only.
+    Padding repeats the last token of its sequence, so the two agree at items only.
     """
     return positions == torch.arange(positions.shape[1], device=positions.device)
 
@@ -165,15 +165,18 @@ def pack(
     device: torch.device,
     times: NDArray[np.int64] | None = None,
 ) -> Packed:
-    """Lay the ranges ``items[start:stop]`` end to end.
+    """Store the ranges ``items[start:stop]`` end to end.
 
     Args:
         items: flat items, (interactions,).
         starts: first index of each range, (sequences,).
         stops: one past the last, (sequences,); every range holds at least one item.
-        device: where the tensors shall lie.
-        times: of all interactions, (interactions,), where they are known; after each range there must be
-            one more, that of the interaction to be predicted.
+        device: where to put the tensors.
+        times: of all interactions, (interactions,), if they are known. After each range there must be one
+            more, that of the interaction to be predicted.
+
+    Raises:
+        ValueError: a range is empty.
     """
     lengths = stops - starts
     if lengths.min(initial=1) < 1:

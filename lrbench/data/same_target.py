@@ -1,4 +1,4 @@
-"""Other training rows with the same target, as views for losses that align what leads to the same item."""
+"""Other training rows with the same target, as views for losses that align histories of one item."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ AlignedRows = Literal["target", "sequence"]
 
 
 class SameTarget:
-    """Draws, for training targets, other ones with the same item.
+    """Draws, for training targets, other targets with the same item.
 
     Args:
         target_items: item of each training target, (targets,).
@@ -31,7 +31,7 @@ class SameTarget:
         self._place[self._ordered] = np.arange(len(target_items)) - self._first[self._ordered]
 
     def draw(self, target_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Draw another target with the same item, uniformly; the target itself where it is the only one."""
+        """Draw another target with the same item, uniformly. A target that is the only one draws itself."""
         others = self._count[target_ids] - 1
         uniform = torch.rand(len(target_ids), dtype=torch.float64).numpy()
         drawn = (uniform * others).astype(np.int64)

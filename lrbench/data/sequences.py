@@ -1,8 +1,7 @@
 """Prepared interactions in flat arrays, and the ranges of them that protocols train and test on.
 
-Every room after preparation reads these; ``lrbench.data.splitting`` makes the ranges. Users and items are
-numbered densely from 0. There is no padding item. User ``u``'s interactions, oldest first, are
-``items[offsets[u]:offsets[u + 1]]``.
+Every room after preparation reads these. Users and items are numbered densely from 0, and there is no padding
+item. The interactions of user ``u``, oldest first, are ``items[offsets[u]:offsets[u + 1]]``.
 """
 
 from dataclasses import dataclass, replace

@@ -17,7 +17,18 @@ def first_items(view: TrainingView, at: Int64s) -> Int64s:
 def cut_windows(
     view: TrainingView, max_length: int, rows: TrainingRows, long_sequences: LongSequences
 ) -> tuple[Int64s, Int64s, Int64s]:
-    """Cut every user's inputs (all training items but the last) into windows: starts, stops, firsts."""
+    """Cut every user's inputs (all training items but the last) into windows.
+
+    Args:
+        view: what may be trained on.
+        max_length: the most items a window has.
+        rows: one window for many targets, or one for each.
+        long_sequences: how sequences longer than ``max_length`` are cut; see
+            :class:`~lrbench.data.batches.TrainingData`.
+
+    Returns:
+        Flat indices, (windows,) each: the first input, one past the last, and the first that predicts.
+    """
     trained = view.stops - view.starts >= 2
     starts, stops = view.starts[trained], view.stops[trained] - 1
     if long_sequences == "latest":
@@ -30,7 +41,7 @@ def cut_windows(
         tail = _single_target_windows(starts[~short], head_stops[~short], stops[~short], max_length)
         head = (starts, head_stops, starts)
         return tuple(np.concatenate(parts) for parts in zip(head, tail, strict=True))  # type: ignore[return-value]
-    # The first window predicts at all its positions, each further one at its later half.
+    # The first window predicts at all its positions, each further one at its second half.
     stride = max(max_length // 2, 1)
     extra = np.maximum(-(-(stops - starts - max_length) // stride), 0)  # further windows of each user
     user = np.repeat(np.arange(len(starts)), extra + 1)

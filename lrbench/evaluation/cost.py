@@ -26,15 +26,15 @@ def count_parameters(model: Model) -> int:
 def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
     """Floating-point operations to encode and score one user at ``depth``, a mean over all users.
 
-    A user's are those of its history alone, without what a batch would pad it with, and depend on its length
-    only. A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
-    products; element-wise work is left out. Attention runs in its plain form while it is counted.
+    A user's operations are those of its history alone, without padding of a batch, so they depend only on its
+    length. A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
+    products. Element-wise work is not counted. Attention runs in its plain form while it is counted.
     """
     return sum(_flops(model, view, depth, device))
 
 
 def encoder_flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
-    """The same for encoding alone, without the scoring of items."""
+    """The same for encoding alone, without scoring items."""
     return _flops(model, view, depth, device)[0]
 
 
@@ -57,7 +57,9 @@ def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device)
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up what torch's formulas give; its own counter, with books on modules, takes 20 times as long."""
+    """Adds up torch's formulas. torch's own counter also keeps books per module, which takes 20 times as
+    long.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -74,7 +76,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start measuring peak memory afresh, so that one trial of a worker does not show another's peak."""
+    """Start to measure peak memory, so that one trial of a worker does not show another trial's peak."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":

@@ -1,8 +1,8 @@
-"""Full ranking: the mid-rank of every user's held-out item among all items, seen items in and out.
+"""Full ranking: the mid-rank of every user's held-out item among all items, with and without seen items.
 
-A rank needs no sorting: it is 1 + (items scored above the target) + (items scored the same) / 2.
-Users are scored in chunks, so there is never a matrix of all users and all items; the masked rank
-comes from the same pass by taking off what the seen items contributed.
+A rank needs no sorting. It is 1 + (items scored above the target) + (items with the same score) / 2. Users
+are scored in chunks, so there is never a matrix of all users and all items. The masked rank comes from the
+same pass: what seen items contributed is subtracted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,23 +21,23 @@ from lrbench.models.base import Model
 
 __all__ = ["NonFiniteScoresError", "Ranks", "rank_targets"]
 
-# Chunks of a fixed size keep the stream of noise, and so the ranks, the same whatever the memory.
+# A fixed chunk size keeps the stream of noise, and so the ranks, the same for any size of memory.
 USERS_PER_CHUNK = 512
 
-# Measured on Beauty with two threads: 1.67 s with all scores of a chunk at once, 1.27 s in blocks.
+# Measured on Beauty with two threads: 1.67 s for all scores of a chunk at once, 1.27 s for blocks.
 _SCORES_PER_BLOCK = {"cpu": 1 << 19}
 _SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 
-# Of a million items, one user at a time, the item vectors are read from memory for each: 67 users a second
-# where blocks of 32 rank 160.
+# With a million items and one user at a time, every user reads the item vectors from memory: 67 users a
+# second. Blocks of 32 rank 160.
 _FEWEST_USERS_PER_BLOCK = 32
 
 
 class NonFiniteScoresError(LrbenchError):
-    """A model's scores are NaN or infinite, so that its targets have no ranks.
+    """A model's scores are NaN or infinite, so its targets have no ranks.
 
     Args:
-        depth: the reasoning depth at which they are.
+        depth: the reasoning depth at which they occurred.
     """
 
     def __init__(self, depth: int) -> None:
@@ -67,18 +67,18 @@ def rank_targets(
     """Rank the target of every evaluated user at every depth.
 
     Args:
-        model: a trained model; it is put into evaluation mode.
+        model: a trained model. It is put into evaluation mode.
         view: histories and targets.
         depths: ascending reasoning depths.
-        noise_seed: seeds the initial latent noise, which is drawn anew for every user.
-        device: where the model lies.
+        noise_seed: seed of the initial latent noise, which is drawn for every user.
+        device: where the model is.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
     """
     model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
-    order = np.argsort(lengths, kind="stable")  # histories of one length together need no padding
+    order = np.argsort(lengths, kind="stable")  # histories of equal length need no padding
     view = view.reordered(order)
     shape = (len(depths), len(view))
     rank, rank_masked = np.empty(shape), np.empty(shape)
@@ -110,7 +110,7 @@ def rank_targets(
 
 
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
-    """Cut users into blocks whose scores are few enough to be counted while they are in the cache."""
+    """Cut users into blocks with few enough scores to count them while they are in the cache."""
     capacity = _SCORES_PER_BLOCK.get(device.type, _SCORES_PER_BLOCK_ACCELERATOR)
     length = max(capacity // n_items, _FEWEST_USERS_PER_BLOCK)
     for start in range(users.start, users.stop, length):
@@ -118,7 +118,7 @@ def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]
 
 
 def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """User, ascending, and item of everything in the users' whole histories, each once, targets left out."""
+    """User, ascending, and item of each distinct item of the users' whole histories, without the targets."""
     starts, lengths = view.starts[users], view.stops[users] - view.starts[users]
     of_user = np.repeat(np.arange(users.start, users.stop), lengths)
     items = view.items[ranges(starts, lengths)]
@@ -131,10 +131,10 @@ def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], 
 def _count(
     scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Count items above and level with the target, among all others and among the seen ones."""
+    """Count items above the target and level with it, among all others and among the seen ones."""
     target_scores = scores.gather(1, targets[:, None])  # (users, 1)
-    # Flags in the scores' own type are written and added up several times faster than booleans, and up to
-    # 2^24 items exactly.
+    # Flags in the scores' own type are several times faster to write and add up than booleans. The sums are
+    # exact up to 2^24 items.
     flags = torch.empty_like(scores)
     greater = torch.gt(scores, target_scores, out=flags).sum(dim=1, dtype=torch.float32)
     equal = torch.eq(scores, target_scores, out=flags).sum(dim=1, dtype=torch.float32) - 1

@@ -72,7 +72,7 @@ ConfigT = TypeVar("ConfigT", bound=ModelConfig, default=Any)
 
 @dataclass(frozen=True)
 class AuthorsTraining:
-    """How the authors of a model train it, where that differs from the defaults of lrbench."""
+    """How the authors of a model train it, if that differs from the defaults of lrbench."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Training settings as a suite's ``[training]`` table takes them."""
@@ -81,7 +81,7 @@ class AuthorsTraining:
     """What no setting can say, in full sentences."""
 
     whose: str = "its authors"
-    """Who trains it so, where that is other code than its authors'."""
+    """Whose settings these are, if not its authors'."""
 
 
 class Model(nn.Module, ABC, Generic[ConfigT]):

@@ -1,8 +1,8 @@
 """Alignment of two views of the same rows by InfoNCE (van den Oord et al. 2018).
 
-Row i of one view shall be nearer to row i of the other than to its other rows:
-``F(p, q) = −mean_i log( exp(s(p_i, q_i)/τ) / Σ_m exp(s(p_i, q_m)/τ) )``, with s the dot product or
-the cosine. Negatives are the other view's rows of the same batch; there is no stop-gradient.
+Row i of one view is pulled towards row i of the other and away from its other rows: ``F(p, q) = −mean_i log(
+exp(s(p_i, q_i)/τ) / Σ_m exp(s(p_i, q_m)/τ) )``, where s is the dot product or the cosine. Negatives are the
+other view's rows of the same batch. There is no stop-gradient.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ Similarity = Literal["dot", "cos"]
 
 
 def info_nce(similarities: Tensor) -> Tensor:
-    """InfoNCE of similarities already divided by the temperature, (rows, rows); positives on the diagonal."""
+    """InfoNCE of similarities divided by the temperature, (rows, rows), with positives on the diagonal."""
     return F.cross_entropy(similarities, torch.arange(len(similarities), device=similarities.device))
 
 
@@ -35,11 +35,11 @@ def symmetric_info_nce(
         second: (rows, width); row i is the positive of row i of the first.
         similarity: dot product or cosine.
         temperature: divides the similarities.
-        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the
-            diagonal must be False.
+        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the diagonal
+            must be False.
 
     Returns:
-        A scalar; 0 where no row has a negative.
+        A scalar; 0 if no row has a negative.
     """
     if similarity == "cos":
         first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)

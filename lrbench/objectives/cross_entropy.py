@@ -1,4 +1,4 @@
-"""Full softmax cross-entropy over the catalogue, its gradients taken with the scores at hand."""
+"""Full softmax cross-entropy over the catalogue, whose gradients are computed in the forward pass."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ def cross_entropy(
     """Mean negative log-probability of the targets under the softmax over all items.
 
     Args:
-        states: (targets, width); divide them (or the item vectors) by a temperature beforehand.
+        states: (targets, width); divide them (or the item vectors) by a temperature first.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
-        A scalar; equal to ``F.cross_entropy(states @ item_vectors.T, targets)``.
+        A scalar, equal to ``F.cross_entropy(states @ item_vectors.T, targets)``.
     """
     return mean_loss(states, item_vectors, targets, _negative, score_dtype)[0]
 

@@ -1,13 +1,13 @@
-"""How far several states of a row disagree about the items, without targets × items at once.
+"""How far several states of a row disagree about the items, without a targets × items matrix.
 
-With p_s the softmax of state s over all items, the divergence of S states is the mean over rows and
-ordered pairs s ≠ t of ``KL(p_s ‖ p_t)``, in which p_t is a constant: the gradient reaches p_s alone.
-ReaRec's ensemble reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward it.
+p_s is the softmax of state s over all items. The divergence of S states is the mean of ``KL(p_s ‖ p_t)`` over
+rows and ordered pairs s ≠ t. In it p_t is constant: the gradient reaches p_s alone. ReaRec's ensemble
+reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward it.
 
-With y_s the scores of state s and ``d_s = S·y_s − Σ_t y_t``, ``Σ_t KL(p_s ‖ p_t)`` is ``Σ_v p_s·d_s`` but for
-the logarithms of the softmaxes' sums, which cancel over the states of a row. Here d_s are the scores of the
-state ``S·h_s − Σ_t h_t``: one product instead of passes over all states' scores. The gradient by the scores,
-``p_s·(d_s − Σ_v p_s·d_s)``, is taken in the forward pass, chunk of rows by chunk of rows.
+y_s are the scores of state s, and ``d_s = S·y_s − Σ_t y_t``. Then ``Σ_t KL(p_s ‖ p_t)`` equals ``Σ_v
+p_s·d_s`` plus logarithms of the softmaxes' sums, which cancel over the states of a row. d_s are also the
+scores of the state ``S·h_s − Σ_t h_t``, so one product replaces passes over all states' scores. The gradient
+by the scores, ``p_s·(d_s − Σ_v p_s·d_s)``, is computed in the forward pass, chunk of rows by chunk of rows.
 
 Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
 """
@@ -29,12 +29,12 @@ def pairwise_divergence(
     """Mean over rows and ordered pairs of states of ``KL(p_s ‖ constant p_t)``.
 
     Args:
-        states: (states, rows, width); divide them (or the item vectors) by a temperature beforehand.
+        states: (states, rows, width); divide them (or the item vectors) by a temperature first.
         item_vectors: (items, width).
         score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
-        A scalar; 0 where there is only one state.
+        A scalar; 0 if there is only one state.
     """
     if states.shape[0] < 2:
         return states.new_zeros(())
@@ -49,7 +49,7 @@ class _PairwiseDivergence(torch.autograd.Function):
         n_states, n_rows, width = states.shape
         items, flat = item_vectors.to(product), states.reshape(-1, width)
         differences = (n_states * states - states.sum(0)).reshape(-1, width)
-        # Rows of padding have equal scores and no differences: they add nothing.
+        # Rows of padding have equal scores and no differences, so they add nothing.
         rounded, excesses = (padded(part.to(product), product) for part in (flat, differences))
         states_gradient = states.new_empty(rounded.shape)
         items_gradient = torch.zeros_like(item_vectors)
@@ -57,7 +57,7 @@ class _PairwiseDivergence(torch.autograd.Function):
         for rows, scores, excess in score_chunks(items, rounded, excesses):
             probabilities = torch.softmax(scores, 1, out=scores)
             weighted = excess.mul_(probabilities)
-            # Summed in float32 and rounded once: to ask for a wider sum would widen the whole chunk first.
+            # Summed in float32 and rounded once. Asking for a wider sum would widen the whole chunk first.
             mean = weighted.sum(1, keepdim=True)  # (chunk, 1)
             total += mean.sum(dtype=states.dtype)
             by_score = weighted.addcmul_(probabilities, mean, value=-1)

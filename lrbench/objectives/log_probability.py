@@ -1,12 +1,12 @@
-"""Log-probabilities of targets among all items, and losses of them, never holding targets × items at once.
+"""Log-probabilities of targets among all items, and losses of them, without a targets × items matrix.
 
-With states h (one per target) and item vectors e, ``ℓ_t = h_t·e_target − log Σ_v exp(h_t·e_v)``. A chunk of
-rows is scored, used and dropped; it is small enough to stay in the processor's cache. The sums over rows are
+For states h (one per target) and item vectors e, ``ℓ_t = h_t·e_target − log Σ_v exp(h_t·e_v)``. A chunk of
+rows is scored, used and dropped. It is small enough to stay in the processor's cache. Sums over rows equal
 those of the dense form, in another order.
 
-Where a loss is the mean of a known function of each ℓ_t, its gradient is known as soon as the row's scores
-are, and both gradients are taken chunk by chunk in the forward pass (:func:`mean_loss`). Where it is not, the
-scores are computed once more in the backward pass (:func:`target_log_probabilities`).
+If a loss is the mean of a known function of each ℓ_t, its gradient is known as soon as the row's scores are.
+Both gradients are then computed chunk by chunk in the forward pass (:func:`mean_loss`). Otherwise the
+backward pass computes the scores a second time (:func:`target_log_probabilities`).
 
 Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
 """
@@ -23,7 +23,8 @@ from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded,
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
 
 RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
-"""From the log-probabilities of a slice of rows, each row's loss and the loss's derivative by it."""
+"""Maps log-probabilities of a slice of rows to each row's loss and to its derivative by the
+log-probability."""
 
 
 def mean_loss(
@@ -36,14 +37,14 @@ def mean_loss(
     """Mean over rows of a function of the target's log-probability.
 
     Args:
-        states: (targets, width); divide them (or the item vectors) by a temperature beforehand.
+        states: (targets, width); divide them (or the item vectors) by a temperature first.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         row_loss: the function, with its derivative.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
-        The mean, a scalar, and the log-probabilities, (targets,), through which no gradient flows.
+        The mean, a scalar, and the log-probabilities, (targets,), which pass no gradient.
     """
     with score_type(states, score_dtype) as product:
         loss, logs = _MeanLoss.apply(  # type: ignore[no-untyped-call]
@@ -79,7 +80,7 @@ def target_log_probabilities(
 
 
 class _Gradients:
-    """Gradients by states and items of ``Σ_t w_t · ℓ_t``, gathered chunk by chunk."""
+    """Gradients by states and items of ``Σ_t w_t · ℓ_t``, accumulated chunk by chunk."""
 
     def __init__(self, states: Tensor, item_vectors: Tensor, targets: Tensor) -> None:
         self._inputs = states, item_vectors, targets
@@ -87,7 +88,7 @@ class _Gradients:
         self.items = torch.zeros_like(item_vectors)  # (items, width)
 
     def add(self, rows: slice, probabilities: Tensor, items: Tensor, weights: Tensor) -> None:
-        """Add the part of the softmax in d ℓ / d scores, which is 1 at the target less the softmax."""
+        """Add the softmax's part of d ℓ / d scores, which is 1 at the target minus the softmax."""
         states, minus = self._inputs[0][rows], -weights.unsqueeze(1)  # (chunk, 1)
         torch.mul(probabilities @ items, minus, out=self.states[rows])
         add_product(self.items, probabilities, (states * minus).to(items.dtype))

@@ -1,10 +1,10 @@
 """Group-relative policy optimisation whose action is the target item, as LARES uses it.
 
-Each row (a history and its target) is rolled out several times; a rollout's reward is compared with
-those of its group alone (Shao et al. 2024, DeepSeekMath). The "action" of every reasoning step is
-the target itself, so the policy term is an advantage-weighted log-likelihood at each step; with a
-single update per batch the probability ratio is 1 in value and only its gradient matters. As
-advantages of a group sum to zero, the value of the loss is that of the divergence alone.
+Each row (a history and its target) is rolled out several times. A rollout's reward is compared only with
+those of its group (Shao et al. 2024, DeepSeekMath). The "action" of every reasoning step is the target
+itself, so the policy term is an advantage-weighted log-likelihood at each step. With a single update per
+batch the probability ratio has the value 1, and only its gradient matters. Advantages of a group sum to zero,
+so the value of the loss is that of the divergence alone.
 """
 
 from typing import Literal
@@ -51,12 +51,12 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
 
 
 def ranking_reward(above: Tensor, metric: Reward, cutoff: int) -> Tensor:
-    """Reward of a ranking by how many items stand above the target.
+    """Reward of a ranking by how many items rank above the target.
 
     Args:
         above: counts of items scored above the target, any shape; the 0-based rank.
-        metric: ``recall``: 1 within the cutoff; ``ndcg``: 1 / log2(rank + 2) within it; else 0.
-        cutoff: ranks that count.
+        metric: ``recall``: 1 within the cutoff. ``ndcg``: 1 / log2(rank + 2) within it. Otherwise 0.
+        cutoff: ranks that earn a reward.
 
     Returns:
         Rewards in float64, shaped as ``above``.
@@ -68,7 +68,7 @@ def ranking_reward(above: Tensor, metric: Reward, cutoff: int) -> Tensor:
 def group_advantages(rewards: Tensor) -> Tensor:
     """Rewards relative to their group, (rollouts, rows) → (rollouts, rows).
 
-    ``(r − mean) / (sd + 1e-4)`` over the rollouts of a row, sd with n − 1; 0 where all are equal.
+    ``(r − mean) / (sd + 1e-4)`` over the rollouts of a row, sd with n − 1. It is 0 if all rewards are equal.
     """
     deviation = rewards - rewards.mean(0)
     return deviation / (rewards.std(0) + _ADVANTAGE_EPSILON)
@@ -77,7 +77,7 @@ def group_advantages(rewards: Tensor) -> Tensor:
 def divergence(policy: Tensor, reference: Tensor) -> Tensor:
     """Estimate KL(policy ‖ reference) from log-probabilities of the target, element by element.
 
-    ``exp(ref − pol) − (ref − pol) − 1``: non-negative, and 0 where the two agree (Schulman 2020).
+    ``exp(ref − pol) − (ref − pol) − 1`` is non-negative, and 0 where the two agree (Schulman 2020).
     """
     difference = reference - policy
     return difference.exp() - difference - 1

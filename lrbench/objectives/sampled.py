@@ -1,14 +1,15 @@
-"""Losses of a target against sampled items, where the full softmax is too wide or a paper samples.
+"""Losses of a target against sampled items, for catalogues too wide for the full softmax or papers that
+sample.
 
-With p the score of a target and n₁ … n_K those of its negatives, drawn uniformly from the catalogue:
+p is the score of a target. n₁ … n_K are the scores of its negatives, drawn uniformly from the catalogue:
 
 * sampled softmax: ``−log(exp(p) / (exp(p) + Σ exp(n_k)))``;
-* generalised binary cross-entropy (gSASRec; Petrov & Macdonald, RecSys 2023):
-  ``−(β·log σ(p) + Σ log(1 − σ(n_k))) / (K + 1)`` with the calibration of :func:`positive_power`;
+* generalised binary cross-entropy (gSASRec; Petrov & Macdonald, RecSys 2023): ``−(β·log σ(p) + Σ log(1 −
+  σ(n_k))) / (K + 1)`` with the calibration of :func:`positive_power`;
 * binary cross-entropy (SASRec; Kang & McAuley, ICDM 2018): ``−log σ(p) − Σ log(1 − σ(n_k))``;
 * Bayesian personalised ranking: ``−log σ(p − n)``, mean over negatives.
 
-All return the mean over targets. Nothing here exists for all targets and as wide as the catalogue at once.
+All return the mean over targets. No targets × items matrix exists here.
 """
 
 from typing import Literal
@@ -28,13 +29,13 @@ def draw_negatives(targets: Tensor, n_items: int, number: int, shared: bool) -> 
     """Draw item numbers uniformly from torch's default generator.
 
     Args:
-        targets: (targets,), for their device.
+        targets: (targets,), for their number and device.
         n_items: items of the catalogue.
         number: negatives of each target.
-        shared: one draw for all targets.
+        shared: whether all targets share one draw.
 
     Returns:
-        (targets, number), or (number,) where shared.
+        (targets, number), or (number,) if shared.
     """
     shape = (number,) if shared else (len(targets), number)
     return torch.randint(n_items, shape, device=targets.device)
@@ -43,8 +44,8 @@ def draw_negatives(targets: Tensor, n_items: int, number: int, shared: bool) -> 
 def positive_power(number: int, n_items: int, calibration: float) -> float:
     """Power β of the target's probability in gBCE: ``α·((1 − 1/α)·t + 1/α)``.
 
-    With t = 0 it is 1 (plain binary cross-entropy); with t = 1 it is the sampling rate α = K / (items − 1),
-    which undoes the overconfidence that sampling brings.
+    With t = 0 it is 1 (plain binary cross-entropy). With t = 1 it is the sampling rate α = K / (items − 1),
+    which undoes the overconfidence that sampling causes.
     """
     rate = number / (n_items - 1)
     return rate * ((1 - 1 / rate) * calibration + 1 / rate)
@@ -61,12 +62,12 @@ def sampled_loss(
     """Mean loss of targets against given negatives.
 
     Args:
-        loss: which.
+        loss: which loss.
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
-        negatives: (targets, K), or (K,) for all targets; one that is the target itself counts as no
-            negative in the sampled softmax and as an ordinary one in the others, as their authors have it.
+        negatives: (targets, K), or (K,) for all targets. One that equals the target is no negative in the
+            sampled softmax, and an ordinary one in the other losses, as in their authors' code.
         power: β of gBCE.
     """
     positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)  # (targets, 1)

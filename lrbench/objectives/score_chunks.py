@@ -1,4 +1,4 @@
-"""Scores of rows against all items a chunk at a time, so that rows × items never exist at once."""
+"""Scores of rows against all items, a chunk at a time, so that a rows × items matrix never exists."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,15 @@ __all__ = [
     "score_type",
 ]
 
-# Bytes of one kind of scores held at once. Measured at width 64 and 12,101 items, 1,536 targets: in float32
-# on one core 135 ms with 4 MB and 160 with 8, on two that share their cache 68 and 72; in bfloat16 on two
-# others 44 and 38, since the items' gradient is widened and added up once a chunk (divergence of three
-# states, which holds two kinds: 214 and 191). An accelerator needs long chunks.
+# Bytes of one kind of scores held at once. Measured at width 64, 12,101 items and 1,536 targets:
+#
+#   step                                                4 MB    8 MB
+#   float32, 1 core                                     135 ms  160 ms
+#   float32, 2 cores with a shared cache                 68 ms   72 ms
+#   bfloat16, 2 other cores                              44 ms   38 ms
+#   bfloat16, divergence of three states (two kinds)    214 ms  191 ms
+#
+# With bfloat16 each chunk widens and adds up the items' gradient once. An accelerator needs long chunks.
 _CHUNK_BYTES = 1 << 22
 _CHUNK_BYTES_BFLOAT16 = 1 << 23
 _CHUNK_BYTES_ACCELERATOR = 1 << 28
@@ -42,10 +47,10 @@ def score_type(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtyp
 
 
 def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Add rows of zeros up to a multiple of 32 where scores of this type come from a compiled kernel.
+    """Add rows of zeros up to a multiple of 32 if a compiled kernel computes scores of this type.
 
-    On the CPU each new shape of a bfloat16 product costs 3 ms, thirty times the product itself, so shapes
-    must recur.
+    On the CPU each new shape of a bfloat16 product costs 3 ms, thirty times the product itself. Shapes must
+    therefore recur.
     """
     if not _compiled(dtype, rows.device):
         return rows
@@ -55,13 +60,13 @@ def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:
 def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors: Tensor) -> Tensor:
     """Turn scores into their softmax, in place, and return the logarithms at one item of each row.
 
-    One fused pass and a few logarithms; rows whose probability is too small for its type, beyond
-    ``exp(-87)``, are scored again.
+    It takes one fused pass and a few logarithms. A probability below ``exp(-87)`` is too small for its type;
+    such rows are scored again.
 
     Args:
         scores: (rows, items).
         chosen: (rows,) item numbers.
-        states: (rows, width), of which the scores are.
+        states: (rows, width) that the scores were computed from.
         item_vectors: (items, width), likewise.
 
     Returns:
@@ -79,7 +84,7 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
 
 
 def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield slices of the rows with their scores, (chunk, items), in memory that is used again and again.
+    """Yield slices of the rows with their scores, (chunk, items), in memory that is reused.
 
     Args:
         item_vectors: (items, width).
@@ -90,14 +95,14 @@ def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, .
     """
     columns = item_vectors.T  # (width, items)
     if _compiled(columns.dtype, columns.device):
-        columns = columns.contiguous()  # else turned about in every product: 3.4 ms for 160 rows, not 0.8
+        columns = columns.contiguous()  # else every product transposes it: 3.4 ms for 160 rows, not 0.8
     for rows, *buffers in _buffers(len(item_vectors), *states):
         products = zip(states, buffers, strict=True)
         yield rows, *(torch.mm(state[rows], columns, out=buffer) for state, buffer in products)
 
 
 def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
-    """Add ``scoresᵀ · rows`` to (items, width), which may be of a wider type."""
+    """Add ``scoresᵀ · rows`` to ``total``, (items, width), which may be of a wider type."""
     if total.dtype == scores.dtype:
         total.addmm_(scores.T, rows)
     else:
@@ -105,7 +110,7 @@ def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
 
 
 def _compiled(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether products of this type come from a kernel compiled for their shapes (oneDNN's)."""
+    """Whether products of this type use kernels that oneDNN compiles for their shapes."""
     return dtype == torch.bfloat16 and device.type == "cpu"
 
 
@@ -116,7 +121,7 @@ def _chunk_bytes(states: Tensor) -> int:
 
 
 def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield slices of the rows, each with (chunk, items) of one memory for each of ``states``."""
+    """Yield slices of the rows, each with one reused (chunk, items) buffer for each of ``states``."""
     first = states[0]
     most = _chunk_bytes(first) // (n_items * first.element_size())
     length = min(max(most // _ROW_MULTIPLE * _ROW_MULTIPLE, _SHORTEST_CHUNK), len(first))

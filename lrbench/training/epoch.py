@@ -41,16 +41,16 @@ def run_epoch(
     """Take one step per batch.
 
     Args:
-        stage: what gives the losses.
+        stage: gives the losses.
         optimiser: over the model's parameters.
         batches: those of the epoch.
         training: settings.
-        device: where the model lies.
+        device: where the model is.
         where: names stage and epoch in messages.
-        last: loss terms of the stage's step before the first of these, empty where there is none.
+        last: loss terms of the step before the first of these; empty if there is none.
 
     Raises:
-        LrbenchError: a loss became NaN or infinite; the message names the step and the last finite values.
+        LrbenchError: a loss became NaN or infinite. The message names the step and the last finite values.
     """
     model: Model = stage.model
     model.train()
@@ -72,7 +72,7 @@ def run_epoch(
                 "Lower the learning rate or set gradient_clip.",
             )
         _step(terms["loss"], optimiser, model, training.gradient_clip)
-        del terms  # else what hangs on them is there throughout the next step
+        del terms  # otherwise their graph stays in memory throughout the next step
         count = len(batch.target_ids)
         targets += count
         tokens += batch.sequences.n_tokens
@@ -85,7 +85,9 @@ def run_epoch(
 
 
 def _network_products(coarse: torch.dtype | None, device: torch.device) -> torch.autocast:
-    """On an accelerator the network's own products are coarse too; on a CPU only the scores are."""
+    """Autocast of the network's own products. On an accelerator they are coarse too; on a CPU only scores
+    are.
+    """
     return torch.autocast(device.type, coarse, enabled=coarse is not None and device.type != "cpu")
 
 

@@ -1,8 +1,11 @@
-"""Adam and AdamW by torch's fused operation, without the class around it.
+"""Adam and AdamW by torch's fused operation, without torch's optimiser class.
 
-The fused operation takes an eighth of the time of the plain one on the CPU: 0.4 ms a step instead of 3.2 for
-SASRec over 12,101 items, measured. torch's class would import its compiler as soon as it is made, 69 MB and
-two seconds of every process that trains, for nothing that is used here.
+That class imports torch's compiler when it is created, 69 MB and two seconds of every process that trains,
+and nothing here uses it. Measured for a step of SASRec over 12,101 items on the CPU:
+
+  operation  time
+  plain      3.2 ms
+  fused      0.4 ms
 """
 
 from collections.abc import Iterable
@@ -17,10 +20,10 @@ __all__ = ["Optimiser"]
 
 
 class Optimiser:
-    """Steps of Adam (Kingma & Ba 2015), or of AdamW (Loshchilov & Hutter 2019), down the gradients."""
+    """Steps of Adam (Kingma & Ba 2015), or of AdamW (Loshchilov & Hutter 2019), along the gradients."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: TrainingConfig) -> None:
-        """Take the parameters that are trained; those without a gradient are left as they are in a step."""
+        """Take the parameters to train. A step does not change those without a gradient."""
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.training = training
         self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -28,13 +31,13 @@ class Optimiser:
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Drop the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         moved = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
         adam(
             [self.parameters[index] for index in moved],
@@ -59,7 +62,7 @@ class Optimiser:
         return {"means": self._means, "squares": self._squares, "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
+        """Continue from what :meth:`state_dict` gave."""
         for name, tensors in self.state_dict().items():
             for tensor, kept in zip(tensors, state[name], strict=True):
                 tensor.copy_(kept)

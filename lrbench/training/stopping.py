@@ -21,7 +21,7 @@ def record_validation(progress: StageProgress, metric: float) -> bool:
 def reason_to_stop(
     progress: StageProgress, training: TrainingConfig
 ) -> Literal["patience", "epoch-cap"] | None:
-    """Return why the stage is over after this epoch, or none."""
+    """Return why the stage ends after this epoch, or ``None``."""
     if progress.validations_without_gain >= training.patience:
         return "patience"
     if progress.epoch >= training.max_epochs:

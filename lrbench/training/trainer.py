@@ -1,7 +1,7 @@
 """Train a model through its stages, with early stopping, a checkpoint per epoch, and resumption.
 
-The trainer knows stages, not models. Whatever it draws comes from a stream of the trial's seed,
-and a checkpoint holds the rest, so a trial that was killed ends with the numbers it would have had.
+The trainer knows stages, not models. Every draw comes from a stream of the trial's seed, and a checkpoint
+holds the rest. A trial that was killed therefore ends with the same numbers as one that was not.
 """
 
 import logging
@@ -64,7 +64,7 @@ class _Trainer:
     done: TrainedStages
 
     def run(self, saved: Checkpoint | None) -> TrainedStages:
-        """Run the stages that are not done; the first of them goes on from ``saved``."""
+        """Run the stages that are not done; the first of them continues from ``saved``."""
         if saved is not None:
             with compatible_with(self.checkpoint_file):
                 records = tuple(StageRecord.model_validate(values) for values in saved.finished_stages)
@@ -240,16 +240,13 @@ def train(
     """Train ``model`` in place through the trial's stages and leave it with the selected weights.
 
     Args:
-        model: freshly initialised from the trial's seed, or with the weights of reused stages, on ``device``.
+        model: freshly initialised from the trial's seed, or with the weights of ``begun``, on ``device``.
         config: the trial.
         split: what to train and select on.
         device: where the model is.
-        checkpoint_file: replaced after every epoch.
+        checkpoint_file: read if it exists, replaced after every epoch.
         watch: called after every epoch.
-        begun: where to go on: a checkpoint of this trial, or first stages that another trial has run.
-
-    Raises:
-        UnusableCheckpointError: the checkpoint does not fit the model; the model may be changed in part.
+        begun: the first stages, if they were run elsewhere. A checkpoint has its own.
     """
     done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)
     saved = begun if isinstance(begun, Checkpoint) else None
@@ -259,7 +256,7 @@ def train(
 def selection_metric(
     model: Model, view: EvaluationView, protocol: Protocol, depth: int, seed: int, device: torch.device
 ) -> float:
-    """The protocol's selection metric on validation at one depth, always with the same noise, unrounded."""
+    """The protocol's selection metric on validation at one depth, unrounded. The noise is always the same."""
     ranks = rank_targets(model, view, (depth,), noise_seed(seed, "selection", 0), device)
     chosen, ties = ranks.headline(protocol.mask_seen)
     return float(metric_function(protocol.selection_metric)(chosen[0], ties[0]).mean())

@@ -15,7 +15,7 @@ LAYER_NORM_EPSILON = 1e-12
 
 
 class ItemEmbedding(nn.Embedding):
-    """Item vectors of which a training step may drop elements, alike in histories and in scores."""
+    """Item vectors. A training step may drop the same elements of them in histories and in scores."""
 
     _dropped: Tensor | None = None
 
@@ -80,7 +80,7 @@ class InputEmbedding(nn.Module):
         """Item plus position embedding of all tokens, (tokens, width)."""
         positions = sequences.positions
         if self.right_aligned:
-            length = positions[sequences.last] + 1  # a padded sequence is counted from its first token
+            length = positions[sequences.last] + 1  # a padded sequence counts from its first token
             positions = positions + (self.max_length - length)[sequences.sequence_of]
         return self.items(sequences.items) + self.positions(positions)
 

@@ -23,8 +23,8 @@ from lrbench.models.layers.layer import Layer
 
 __all__ = ["FeedForward", "gelu"]
 
-_FEW_TOKENS = 1024  # up to so many what is inside is kept
-_PIECE = 512  # tokens whose inside exists at once beyond
+_FEW_TOKENS = 1024  # up to this number the hidden layer is stored
+_PIECE = 512  # tokens whose hidden layer exists at once above it
 
 
 class FeedForward(Layer):
@@ -82,7 +82,7 @@ class _InPieces(torch.autograd.Function):
             expanded = torch.addmm(expand_bias, piece, expand.T)  # (piece, inner)
             by_contract.addmm_(by_piece.T, gelu(expanded))
             by_inner = (by_piece @ contract).T
-            by_expanded = torch.ops.aten.gelu_backward(by_inner, expanded.T).T  # turned about as in gelu
+            by_expanded = torch.ops.aten.gelu_backward(by_inner, expanded.T).T  # transposed as in gelu
             by_expand.addmm_(by_expanded.T, piece)
             by_bias += by_expanded.sum(0)
             torch.mm(by_expanded, expand, out=out)

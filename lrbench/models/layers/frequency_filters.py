@@ -32,7 +32,7 @@ __all__ = [
     "fmlp_blocks",
 ]
 
-_FORBIDDEN = -10_000.0  # what the sources add to the scores of forbidden keys
+_FORBIDDEN = -10_000.0  # added to the scores of forbidden keys, as in the sources
 
 
 def fmlp_blocks(n_blocks: int, width: int, window: int, dropout: float) -> Encoder:

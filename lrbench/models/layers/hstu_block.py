@@ -45,7 +45,7 @@ class HSTUBlock(Layer):
         queries, values = heads * (query_width or width // heads), heads * (value_width or width // heads)
         self.sizes = [values, values, queries, queries]  # of u, v, q, k
         self.project = nn.Parameter(torch.randn(width, sum(self.sizes)) * 0.02)
-        self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in places
+        self.position_bias = nn.Parameter(torch.randn(2 * reach - 1) * 0.02)  # by distance in positions
         self.time_bias = nn.Parameter(torch.randn(_TIME_BUCKETS + 1) * 0.02) if time_bias else None
         self.dropout = Dropout(dropout)
         self.output = nn.Linear(values, width)

@@ -12,7 +12,7 @@ __all__ = ["AttentionSizes", "TransformerSizes"]
 class AttentionSizes(ModelConfig):
     """Width and attention heads.
 
-    A model that takes these defaults from elsewhere declares the field again, with its own source.
+    A model with defaults from elsewhere declares the field again, with its own source.
     """
 
     source = "the Transformers of RecBole 1.2.1 (SASRec, BERT4Rec)"

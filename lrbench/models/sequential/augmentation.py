@@ -54,7 +54,7 @@ def _changed(
     items, first = sequences.items.cpu().numpy(), sequences.first.cpu().numpy()
     chance = torch.rand(len(items), dtype=torch.float64).numpy()
 
-    # A sequence's tokens lie together, so sorting by these keys moves them only within it.
+    # A sequence's tokens are neighbours, so sorting by these keys moves them only within it.
     within = (way[of] == _REORDER) & (place >= run[of]) & (place < (run + concerned)[of])
     places = np.where(within, run[of] + chance * concerned[of], place)
     items = items[np.lexsort((places, first[of]))]

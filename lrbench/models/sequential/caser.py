@@ -88,7 +88,7 @@ class Caser(NextItemModel[CaserConfig]):
         self.horizontal = nn.ModuleList(
             nn.Conv1d(width, config.horizontal_filters, height) for height in range(1, tallest + 1)
         )
-        self.vertical = nn.Linear(max_length, config.vertical_filters)  # weights by place, then the bias
+        self.vertical = nn.Linear(max_length, config.vertical_filters)  # weights by position, then the bias
         self.dropout = Dropout(config.dropout)
         found = config.vertical_filters * width + config.horizontal_filters * tallest
         self.first = nn.Linear(found, width)
@@ -137,7 +137,7 @@ class Caser(NextItemModel[CaserConfig]):
         sequences, length, _ = embedded.shape
         pooled = []
         for height, filter_ in enumerate(self._filters(), start=1):
-            if height > length:  # taller than what is there: finds nothing
+            if height > length:  # taller than the history: finds nothing
                 pooled.append(embedded.new_zeros(sequences, length, filter_.out_channels))
                 continue
             weight = filter_.weight  # (filters, width, height)

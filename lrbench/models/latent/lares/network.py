@@ -31,7 +31,7 @@ __all__ = ["LARESConfig", "LARESNetwork"]
 Adapter = Literal["add", "concat", "linear"]
 Start = Literal["normal", "normal_zero", "zero"]
 
-_TRUNCATION = 3.0  # the initial noise is cut at so many standard deviations
+_TRUNCATION = 3.0  # standard deviations at which the initial noise is cut
 
 
 class LARESConfig(BlockConfig):

@@ -95,7 +95,7 @@ class Reinforcement(GradientStage):
     def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> Rollout:
         model, frozen, steps = self.model, self._reference, self.model.draw_steps()
         pre = model.prepare(batch.sequences)
-        # Scoring the items takes most of the time, and all rollouts would be kept at once.
+        # Scoring takes most of the time, so recomputing is cheap; storing would hold all rollouts at once.
         trajectory = _at_targets(model.unroll(pre, batch.sequences, steps, keep=False), batch)
         with torch.no_grad():
             other = _at_targets(frozen.unroll(reference_pre, batch.sequences, steps), batch).flatten(0, 1)

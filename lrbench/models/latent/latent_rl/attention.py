@@ -43,7 +43,7 @@ class LatentAttention(nn.Module):
 
     Args:
         width: of states and latents.
-        reach: how many of the latest states it sees; none: all of them.
+        reach: how many of the latest states it sees; ``None``: all of them.
     """
 
     def __init__(self, width: int, reach: int | None = None) -> None:
@@ -61,7 +61,7 @@ class LatentAttention(nn.Module):
         Args:
             states: of the items, (tokens, width).
             rows: states that ask, (tokens, width) or (sequences, width).
-            ahead: how far the asking position lies beyond its item.
+            ahead: how many positions after its item the query is.
             sequences: the histories.
             everywhere: whether every token asks about the states up to itself.
 

@@ -65,7 +65,7 @@ class FineTuning(GradientStage):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the cross-entropy as ``loss``."""
         model = self.model
-        model.train_latents_alone(model.config.freeze_backbone)  # an epoch puts all parts into training mode
+        model.train_latents_alone(model.config.freeze_backbone)  # each epoch sets all parts to training mode
         states = model.training_states(batch, model.config.latents)[:, 0]
         return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
