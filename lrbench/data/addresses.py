@@ -9,7 +9,7 @@ from lrbench.errors import RequestError
 __all__ = ["check_place", "is_address", "path_kind", "public_address"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_FETCHED = re.compile(r"https?://(?:[^/?#]*@)?[^/?#@:]", re.IGNORECASE)
+_HOST = re.compile(r"https?://(?:[^/?#]*@)?(?![^/?#]*@)[^/?#:]", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -30,7 +30,7 @@ def check_place(place: str, option: str) -> None:
     """
     if not place.strip():
         raise RequestError(f"{option} is empty.", "Give a file, a folder or an address.")
-    if _SCHEME.match(place) and not _FETCHED.match(place):
+    if _SCHEME.match(place) and not _HOST.match(place):
         raise RequestError(
             f'{option}: nothing can be fetched from "{public_address(place)}".',
             "Give a path, or an address of the form http://HOST/… or https://HOST/….",

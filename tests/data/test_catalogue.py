@@ -227,6 +227,70 @@ class TestOwn:
         assert told in caught.value.cause
         assert hint in caught.value.remedy
 
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/etc/passwd",
+            "../../victim",
+            "a/../../victim",
+            "a/./b",
+            "a//b",
+            "",
+            ".",
+            "..",
+            " ",
+            "a/",
+            "C:\\\\victim",
+            "a\\nb",
+            "a\\tb",
+            f"a/{'b' * 201}",
+            f"{'é' * 101}.csv",
+        ],
+    )
+    @pytest.mark.parametrize("field", ["path", "titles"])
+    def test_a_path_that_leads_out_of_the_data_folder_is_refused(
+        self, tmp_path: Path, field: str, path: str
+    ) -> None:
+        if field == "titles" and not path:
+            pytest.skip("no titles")
+        fields = {"path": "p", field: path}
+        lines = "".join(f'{name} = "{value}"\n' for name, value in fields.items())
+        source = f'reader = "csv"\n{lines}urls = ["http://h/p"]\n'
+        direct = f'[dataset.x]\nedition = "e"\n{source}'
+        nested = f'[dataset.x]\nedition = "e"\n[[dataset.x.sources]]\n{source}'
+        for text in (direct, nested):
+            with pytest.raises(RequestError) as caught:
+                load_catalogue(written(tmp_path, text))
+            assert f"{field} = " in caught.value.cause
+
+    def test_a_file_of_ones_own_may_be_anywhere(self, tmp_path: Path) -> None:
+        for path in ("/somewhere/shop.csv", "../shop.csv"):
+            text = f'[dataset.x]\nedition = "e"\nreader = "csv"\npath = "{path}"\n'
+            assert load_catalogue(written(tmp_path, text)).find("x").sources[0].local.name == "shop.csv"
+
+    @pytest.mark.parametrize(
+        ("fields", "told"),
+        [
+            ("generated = true", "only lrbench's own catalogue has generated data"),
+            ('generated = true\nreader = "csv"\npath = "p"', "only lrbench's own catalogue"),
+            (
+                'reader = "csv"\npath = "p"\nurls = ["ftp://u:s3cret@h/p"]',
+                '"ftp://h/p" is no http or https address',
+            ),
+            ('reader = "csv"\npath = "p"\nurls = ["file:///etc/passwd"]', "no http or https address"),
+            ('reader = "csv"\npath = "p"\nlocal = "/etc/passwd"', 'unknown option "local"'),
+            ('[[dataset.x.sources]]\nreader = "csv"\npath = "p"\nlocal = "/x"', 'unknown option "local"'),
+            ('reader = "csv"\npath = "p"\nsize = 0', "size = 0"),
+        ],
+    )
+    def test_what_a_catalogue_of_somebody_else_must_not_say(
+        self, tmp_path: Path, fields: str, told: str
+    ) -> None:
+        with pytest.raises(RequestError) as caught:
+            load_catalogue(written(tmp_path, f'[dataset.x]\nedition = "e"\n{fields}\n'))
+        assert told in caught.value.cause
+        assert "s3cret" not in str(caught.value)
+
     def test_a_missing_catalogue(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="cannot be read: No such file"):
             load_catalogue(tmp_path / "none.toml")
@@ -264,3 +328,16 @@ class TestRemembered:
         (tmp_path / "shop.json").write_text("{", encoding="utf-8")
         with pytest.raises(RequestError, match="damaged"):
             load_catalogue(user_files=tmp_path)
+
+    def test_an_entry_that_fetches_or_generates_is_no_file_of_ones_own(self, tmp_path: Path) -> None:
+        (tmp_path / "shop.csv").write_text("user,item\n", encoding="utf-8")
+        own = user_file("shop", tmp_path / "shop.csv", {})
+        fetching = own.sources[0].model_copy(update={"urls": ("http://h/x",)})
+        for planted in (
+            own.model_copy(update={"generated": True, "sources": ()}),
+            own.model_copy(update={"sources": (fetching,)}),
+            own.model_copy(update={"name": "another"}),
+        ):
+            (tmp_path / "shop.json").write_text(planted.model_dump_json(), encoding="utf-8")
+            with pytest.raises(RequestError, match="damaged"):
+                load_catalogue(user_files=tmp_path)
