@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lrbench.config.protocol import Protocol
     from lrbench.data.audit import Audit
+    from lrbench.data.inspection.row_predictors import AccountOverlap
 
 __all__ = ["inspect"]
 
@@ -84,6 +85,14 @@ def _print(result: "Audit", protocol: "Protocol", heading: str, console: "Consol
         say(console, line)
     for table in (_steps(result), _spread(result), _findings(result, protocol)):
         console.print(table)
+    if result.accounts is not None:
+        console.print(_predictors(result.accounts))
+        known = f"{result.accounts.targets_with_known_account:.1%} of the test rows of shared-rows"
+        say(
+            console,
+            f"{known} are of accounts that have training rows: its numbers tell how well a model looks up "
+            "overlapping rows. Compare models under shared-rows-disjoint.",
+        )
 
 
 def _table(*columns: str) -> "Table":
@@ -108,6 +117,15 @@ def _spread(result: "Audit") -> "Table":
     for label, spread in (("of a user", result.sequence_length), ("of an item", result.item_popularity)):
         values = [spread.minimum, spread.q05, spread.q25, spread.median, spread.q75, spread.q95]
         table.add_row(label, f"{spread.mean:,.1f}", *(f"{value:,.0f}" for value in (*values, spread.maximum)))
+    return table
+
+
+def _predictors(accounts: "AccountOverlap") -> "Table":
+    """Predictors without learning, on the published split and with accounts apart."""
+    table = _table("without learning", "split", "test rows", "Recall@5", "Recall@20", "MRR@5")
+    for row in accounts.predictors:
+        values = (f"{value:.3f}" for value in (row.recall_at_5, row.recall_at_20, row.mrr_at_5))
+        table.add_row(row.name, row.protocol, f"{row.targets:,}", *values)
     return table
 
 

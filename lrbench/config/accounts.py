@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 
-__all__ = ["Accounts"]
+__all__ = ["AccountRows", "Accounts"]
 
 _MIXED = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
 
@@ -42,3 +42,19 @@ class Accounts(FrozenConfig):
     def mean_size(self) -> float:
         """Mean number of members, by the shares."""
         return sum(size * share for size, share in self.sizes.items())
+
+
+class AccountRows(FrozenConfig):
+    """A split of data in which an account has several overlapping rows, each with its last item as target."""
+
+    disjoint: bool
+    """Whether an account's rows are all on one side; otherwise rows are drawn, as published."""
+
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the rows, or of the accounts, that are for test."""
+
+    valid_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the accounts, or of those with training rows, whose rows are for validation."""
+
+    seed: int = Field(default=1, ge=0)
+    """Draws the rows and the accounts."""

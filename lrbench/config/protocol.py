@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from lrbench.config.accounts import Accounts
+from lrbench.config.accounts import AccountRows, Accounts
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import RequestError, did_you_mean
 
@@ -79,7 +79,7 @@ class TimeSplit(FrozenConfig):
         return TimeSplit.model_validate(values)
 
 
-_SPLIT_SETTINGS = ("time", "accounts")
+_SPLIT_SETTINGS = ("time", "accounts", "account_rows")
 """Fields of a protocol that belong to one split alone; they are no part of the identity of the others."""
 
 
@@ -92,7 +92,7 @@ class Protocol(FrozenConfig):
     filters: Filters
     """What preparation removes."""
 
-    split: Literal["leave-one-out", "time", "shared-accounts"] = "leave-one-out"
+    split: Literal["leave-one-out", "time", "shared-accounts", "account-rows"] = "leave-one-out"
     """How interactions become training, validation and test; ``lrbench/data/splits`` has a file for each."""
 
     time: TimeSplit | None = None
@@ -100,6 +100,9 @@ class Protocol(FrozenConfig):
 
     accounts: Accounts | None = None
     """How users are merged under the split ``shared-accounts``; `None` for the others."""
+
+    account_rows: AccountRows | None = None
+    """What the split ``account-rows`` puts on which side; `None` for the others."""
 
     max_length: int = Field(ge=1)
     """How many of the latest interactions a model sees."""
@@ -246,6 +249,28 @@ PROTOCOLS = {
             summary="users merged into accounts as [accounts] of the suite says (two members at random "
             "unless it says otherwise), the last two interactions of each member or account held out, "
             "5-core, repeats kept, the latest 50 interactions per member, history not masked",
+        ),
+        Protocol(
+            name="shared-rows",
+            filters=Filters(repeats="keep", k_core=0),
+            split="account-rows",
+            account_rows=AccountRows(disjoint=False),
+            max_length=50,
+            mask_seen=False,
+            summary="rows of accounts as published: a random 20 % of the rows for test, of the others those "
+            "of 10 % of the accounts for validation; the last item of a row is its target and no part of the "
+            "input, history not masked. Rows of one account are on both sides: for parity only",
+        ),
+        Protocol(
+            name="shared-rows-disjoint",
+            filters=Filters(repeats="keep", k_core=0),
+            split="account-rows",
+            account_rows=AccountRows(disjoint=True, test_share=0.1),
+            max_length=50,
+            mask_seen=False,
+            summary="rows of accounts, with all rows of an account on one side: 80 %, 10 % and 10 % of the "
+            "accounts, one row (the longest) of each in validation and test; the last item of a row is its "
+            "target and no part of the input, history not masked",
         ),
     )
 }

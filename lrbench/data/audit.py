@@ -13,6 +13,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
 from lrbench.data.inspection.guards import Guards, find_guards
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
+from lrbench.data.inspection.row_predictors import AccountOverlap, inspect_rows
 from lrbench.data.preparation.interactions import first_of_pairs
 from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splitting import split
@@ -36,6 +37,7 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         leakage=None if sequences.own_clocks else find_leakage(parts),
         guards=find_guards(sequences, parts, dataset.titles),
         order=probe_order(sequences, protocol),
+        accounts=None if protocol.account_rows is None else inspect_rows(sequences),
     )
 
 
@@ -165,3 +167,6 @@ class Audit(FrozenConfig):
 
     order: OrderProbe | None
     """Whether the order of interactions tells anything."""
+
+    accounts: AccountOverlap | None = None
+    """What a split of rows tells of its accounts; `None` under other splits."""

@@ -37,7 +37,7 @@ __all__ = [
 _RECORD = "dataset.json"
 _FILES = frozenset(
     {"items.npy", "offsets.npy", "users.parquet", "items.parquet"}
-)  # times and ratings are not in all
+)  # times, ratings and accounts are not in all
 
 
 class StepCounts(FrozenConfig):
@@ -175,6 +175,8 @@ def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
         np.save(folder / "times.npy", dataset.sequences.times)
     if dataset.sequences.ratings is not None:
         np.save(folder / "ratings.npy", dataset.sequences.ratings)
+    if dataset.sequences.accounts is not None:
+        np.save(folder / "accounts.npy", dataset.sequences.accounts)
     pl.DataFrame({"user": dataset.user_ids}).write_parquet(folder / "users.parquet")
     pl.DataFrame({"item": dataset.item_ids, "title": dataset.titles}).write_parquet(folder / "items.parquet")
     document = dataset.record.model_dump(mode="json")
@@ -198,6 +200,7 @@ def load_prepared(folder: Path) -> PreparedDataset:
         times=np.load(folder / "times.npy", mmap_mode="r") if "times.npy" in written else None,
         n_items=len(items),
         ratings=np.load(folder / "ratings.npy", mmap_mode="r") if "ratings.npy" in written else None,
+        accounts=np.load(folder / "accounts.npy", mmap_mode="r") if "accounts.npy" in written else None,
         own_clocks=record.own_clocks,
     )
     users = read_parquet(folder / "users.parquet")

@@ -22,6 +22,7 @@ class Sequences:
     times: Int64s | None  # (interactions,) in the source's own unit; `None` where the source has no times
     n_items: int
     ratings: Floats | None = None  # (interactions,) `None` where there are none, or none were kept
+    accounts: Int64s | None = None  # (users,) account of each sequence; `None`: each is an account of its own
     own_clocks: bool = False
     """Whether times count from each user's own first interaction and cannot be compared between users."""
 

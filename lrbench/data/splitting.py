@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from lrbench.config.protocol import Protocol
 from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splits.account_rows import account_rows
 from lrbench.data.splits.accounts import shared_accounts
 from lrbench.data.splits.leave_one_out import leave_one_out
 from lrbench.data.splits.time import by_time
@@ -18,6 +19,7 @@ _SPLITS: dict[str, Callable[[Sequences, Protocol], Split]] = {
     "leave-one-out": leave_one_out,
     "time": by_time,
     "shared-accounts": shared_accounts,
+    "account-rows": account_rows,
 }
 
 

@@ -38,6 +38,7 @@ def find_warnings(
     """Return all warnings, the gravest first."""
     run_anew = command_to_run(suite.name, results, "all")
     return [
+        *_rows_on_both_sides(suite),
         *_missing_trials(missing, rows, command_to_run(suite.name, results)),
         *_fewer_seeds(suite),
         *_above_achievable(measured),
@@ -53,6 +54,20 @@ def find_warnings(
         *_unlike_runs(measured),
         *_unlike_code(measured, run_anew),
     ]
+
+
+def _rows_on_both_sides(suite: SuiteRecord) -> Iterator[ReportWarning]:
+    """Published splits of account rows put overlapping windows of one stream into training and test."""
+    settings = suite.protocol.account_rows
+    if settings is None or settings.disjoint:
+        return
+    for dataset in suite.datasets:
+        cause = (
+            f"On {dataset}, rows of one account are both in training and in test, and they overlap: "
+            "a table of what followed what in the account's other rows answers many of them. "
+            f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what needs no learning."
+        )
+        yield ReportWarning(WarningKind.SHARED_ROWS, cause, dataset=dataset)
 
 
 def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) -> Iterator[ReportWarning]:

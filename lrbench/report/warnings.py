@@ -19,6 +19,7 @@ class WarningKind(StrEnum):
     """The kinds of warnings, the gravest first; the value is the advice, without its final sign."""
 
     ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers"
+    SHARED_ROWS = "Read them as parity with published ones alone; compare models under shared-rows-disjoint"
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"

@@ -24,6 +24,8 @@ def digest(protocol: Protocol) -> str:
         ("time-50", "bf10deaa44de"),
         ("llm-time-10", "921f1dc535f8"),
         ("shared-merge", "e720fabd2c7d"),
+        ("shared-rows", "8ebb321aaaed"),
+        ("shared-rows-disjoint", "f0067bc62874"),
     ],
 )
 def test_nothing_of_a_protocol_changes(name: str, expected: str) -> None:

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record
 
+from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import StepCounts
 from lrbench.report.build import build_report
@@ -227,3 +228,14 @@ def test_a_run_that_collapsed_is_named(tmp_path: Path) -> None:
     (warning,) = build_report(suite, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.COLLAPSED_RUN
     assert warning.cause.startswith("A on sample: the run of seed 3 has NDCG@10 0.")
+
+
+def test_rows_of_one_account_on_both_sides_are_named(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], proposed=[])
+    for name, warned in (("loo-20", False), ("shared-rows", True), ("shared-rows-disjoint", False)):
+        changed = suite.model_copy(update={"protocol": PROTOCOLS[name]})
+        report = build_report(changed, Results(tmp_path))
+        found = [warning for warning in report.warnings if warning.kind is WarningKind.SHARED_ROWS]
+        assert bool(found) is warned
+        if found:
+            assert "On sample, rows of one account are both in training and in test" in str(found[0])

@@ -9,6 +9,7 @@ appearance in the file among those that remain.
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -89,7 +90,9 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     if not len(rows.users):
         raise _nothing_left(origin.name, counts)
     sequences, users, items = _dense(rows, raw.own_clocks)
-    item_ids = item_ids.gather(items)
+    user_ids, item_ids = user_ids.gather(users), item_ids.gather(items)
+    if raw.accounts is not None:
+        sequences = replace(sequences, accounts=_accounts_of(user_ids, raw.accounts))
     return PreparedDataset(
         record=DatasetRecord(
             **{**dict(origin), "notes": (*origin.notes, *notes)},
@@ -100,7 +103,7 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
             reading=raw.notes,
         ),
         sequences=sequences,
-        user_ids=user_ids.gather(users),
+        user_ids=user_ids,
         item_ids=item_ids,
         titles=_titles_of(item_ids, raw.titles),
     )
@@ -143,6 +146,13 @@ def _dense(
         numbers[rows.items], offsets, rows.times, len(items), ratings=rows.ratings, own_clocks=own_clocks
     )
     return sequences, users, items
+
+
+def _accounts_of(user_ids: pl.Series, accounts: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the account of each user, (users,), numbered in the order of their ids."""
+    known = accounts.select("account", user=pl.col("user").cast(pl.String))
+    found = pl.DataFrame({"user": user_ids}).join(known, on="user", how="left", maintain_order="left")
+    return (found["account"].rank("dense") - 1).to_numpy().astype(np.int64)
 
 
 def _titles_of(item_ids: pl.Series, titles: pl.DataFrame | None) -> pl.Series:

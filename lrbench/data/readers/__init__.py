@@ -29,6 +29,7 @@ READERS = {
     "s3rec-lines": "sequence_files:S3RecLines",
     "sasrec-pairs": "sequence_files:SasrecPairs",
     "lcrec-json": "sequence_files:LcRecJson",
+    "account-rows": "sequence_files:AccountRows",
     "recbole-inter": "recbole:RecboleInter",
     "csv": "tables:Csv",
     "parquet": "tables:Parquet",

@@ -45,6 +45,10 @@ class RawInteractions:
     reread: Callable[[], "RawInteractions"] | None = None
     """Reads the source with another parser, for forms that Polars may refuse without being at fault."""
 
+    accounts: pl.DataFrame | None = None
+    """``user``, ``account``: whose each sequence is, for sources in which an account has several; ``None``
+    where a user is an account."""
+
     own_clocks: bool = False
     """Whether times count from each user's own first interaction and cannot be compared between users."""
 

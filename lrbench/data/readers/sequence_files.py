@@ -20,7 +20,7 @@ from lrbench.errors import RequestError
 from lrbench.polars_files import scan_lines
 from lrbench.wording import counted
 
-__all__ = ["LcRecJson", "S3RecLines", "SasrecPairs"]
+__all__ = ["AccountRows", "LcRecJson", "S3RecLines", "SasrecPairs"]
 
 
 class S3RecLines(FrozenConfig):
@@ -47,6 +47,42 @@ class S3RecLines(FrozenConfig):
             interactions(users.explode(columns), {name: name for name in ("user", *columns)}),
             file=text.name,
             own_clocks=timed,
+            notes=(*text.notes, *text.blank_notes),
+        )
+
+
+class AccountRows(FrozenConfig):
+    """``account item item …``, separated by tabs: several overlapping rows of one account, in any order.
+
+    The form of HVIDEO and HAMAZON for shared-account models (LightGC²N, arXiv 2412.13408; the full sets are
+    those of π-Net). Every row is a user of its own, ``ACCOUNT/NUMBER``, counted within the account.
+    """
+
+    def read(self, path: Path) -> RawInteractions:
+        """Scan the rows.
+
+        Raises:
+            RequestError: a line is malformed.
+        """
+        text = survey(open_raw(path, ""))
+        fields = pl.col("text").str.strip_chars_end(" \r\t").str.split("\t")
+        account, items = fields.list.first(), fields.list.slice(1)
+        sound = (fields.list.len() > 1) & ~fields.list.contains("")
+        number = pl.int_range(1, pl.len() + 1).over("account").cast(pl.String)
+        rows = (
+            _lines(text)
+            .select(
+                "line",
+                pl.when(sound).then(account).alias("account"),
+                pl.when(sound).then(items).alias("item"),
+            )
+            .with_columns(user=pl.col("account") + "/" + number)
+        )
+        _check_lines(rows, text)
+        return RawInteractions(
+            interactions(rows.explode("item"), {"user": "user", "item": "item"}),
+            file=text.name,
+            accounts=rows.select("user", "account").collect(),
             notes=(*text.notes, *text.blank_notes),
         )
 
@@ -115,15 +151,20 @@ def _users(text: Text) -> pl.LazyFrame:
     fields = sides.list.first().str.split(" ")
     user, items = fields.list.first(), fields.list.slice(1)
     sound = (fields.list.len() > 1) & ~fields.list.contains("") & (sides.list.len() <= 2)
-    lines = scan_lines(text.content, name="text").with_row_index("line", offset=1)
-    if len(text.blank):
-        lines = lines.filter(~pl.col("line").is_in(pl.Series(text.blank, dtype=pl.UInt32).implode()))
-    return lines.select(
+    return _lines(text).select(
         "line",
         pl.when(sound).then(user).alias("user"),
         pl.when(sound).then(items).alias("item"),
         sides.list.get(1, null_on_oob=True).str.split(" ").alias("gaps"),
     )
+
+
+def _lines(text: Text) -> pl.LazyFrame:
+    """Scan the lines that are not blank: ``line``, its number from 1, and ``text``."""
+    lines = scan_lines(text.content, name="text").with_row_index("line", offset=1)
+    if not len(text.blank):
+        return lines
+    return lines.filter(~pl.col("line").is_in(pl.Series(text.blank, dtype=pl.UInt32).implode()))
 
 
 def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
