@@ -46,15 +46,12 @@ class ClosedForm(Model[ConfigT]):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Items of each history, newest first, padded with −1, (depths, sequences, length)."""
-        lengths = sequences.lengths
-        longest = min(int(lengths.max()), self.history or self.max_length)
-        back = torch.arange(longest, device=lengths.device)
+        width = self.history or self.max_length  # the depths and batches of a model have one width
+        back = torch.arange(width, device=sequences.last.device)
         items = sequences.items[(sequences.last[:, None] - back).clamp(min=0)]
-        items = torch.where(back < lengths[:, None], items, -1)
-        # The depths of a batch must have one width; states are numbers that float32 holds exactly.
-        padded = items.new_full((len(items), self.history or self.max_length), -1)
-        padded[:, :longest] = items
-        return padded.float().expand(len(depths), -1, -1)
+        items = torch.where(back < sequences.lengths[:, None], items, -1)
+        # States are numbers that float32 holds exactly.
+        return items.float().expand(len(depths), -1, -1)
 
 
 def training_interactions(view: TrainingView) -> tuple[np.ndarray, np.ndarray]:

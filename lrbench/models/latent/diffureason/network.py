@@ -133,7 +133,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
     def predicted(self, state: Tensor, level: int, condition: Tensor) -> Tensor:
         """x̂_0 with guidance, (…, width), as inference takes it."""
-        at = torch.tensor(level, device=state.device)
+        at = torch.full((), level, device=state.device)
         clean = self.denoiser(state, at, condition)
         if not self.config.guidance:
             return clean

@@ -97,4 +97,4 @@ def _rewards(model: DiffuReasonNetwork, intents: Tensor, items: Tensor, targets:
 
 
 def _level(model: DiffuReasonNetwork, place: int, like: Tensor) -> Tensor:
-    return torch.tensor(model.levels()[place], device=like.device)
+    return torch.full((), model.levels()[place], device=like.device)

@@ -177,7 +177,9 @@ class DisenReasonNetwork(ReasoningModel):
         counted = alive(users, self.config.likeness)
         if self.training:
             numbers = counted.sum(0).clamp(max=self.config.users)
-            self.seen_counts += torch.bincount(numbers - 1, minlength=self.config.users)
+            self.seen_counts.scatter_add_(
+                0, numbers - 1, torch.ones_like(numbers, dtype=self.seen_counts.dtype)
+            )
         if self.config.count == "random":
             drawn = self._drawn_counts(users.shape[1], noise)  # (rows,), from 1
             counted = torch.arange(len(users), device=users.device)[:, None] < drawn

@@ -125,7 +125,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at the last item, or at each further latent, (depths, sequences, width)."""
         states = self.reason(sequences, everywhere=False, latents=max(depths), noise=noise)
-        return states[list(depths), :, 0]
+        return torch.stack([states[depth, :, 0] for depth in depths])
 
     def reason(
         self,

@@ -162,7 +162,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         )
         if self.config.halting:
             states = self._halted(states)
-        return states[list(depths)]
+        return torch.stack([states[depth] for depth in depths])
 
     def _halted(self, states: Tensor) -> Tensor:
         """Let every history keep the state of the step at which it halts, (steps + 1, rows, width).

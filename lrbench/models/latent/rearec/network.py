@@ -142,7 +142,8 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Representations of the last item after each number of steps, (depths, sequences, width)."""
         states, _ = self.reason(sequences, everywhere=False, steps=max(depths), noise=noise)
-        return self.representations(states)[list(depths)]
+        reached = self.representations(states)
+        return torch.stack([reached[depth] for depth in depths])
 
     def step_input(self, state: Tensor, step: int) -> Tensor:
         """Input token of a step, counted from 0, (…, width)."""
