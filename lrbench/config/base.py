@@ -32,7 +32,7 @@ class FrozenConfig(BaseModel):
         if info.mode == "json":
             for name in type(self).model_fields.keys() - self.raw_text:
                 if any(has_hidden(text.translate(_BLANKS)) for text in _texts(getattr(self, name))):
-                    raise ValueError(f"{name} holds a control character; remove it")
+                    raise ValueError(f"{name} holds a control character. Remove it.")
         return self
 
 

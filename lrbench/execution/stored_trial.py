@@ -58,7 +58,8 @@ def find_trial(results: Results, given: str) -> Path:
     if matching:
         raise RequestError(f'{len(matching)} trials begin with "{given}".', f"Say more: {matching[0]} …")
     near = did_you_mean(given, names) if len(names) <= 1000 else ""
-    raise RequestError(f'There is no trial "{given}" in {folder}.', near)
+    remedy = near or "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
+    raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)
 
 
 def load_trial(folder: Path, library: Library) -> StoredTrial:

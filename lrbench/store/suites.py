@@ -19,6 +19,7 @@ from lrbench.store.declarations import Declaration, extended
 from lrbench.store.layout import Results
 from lrbench.store.seal import check_seal, sealed_json
 from lrbench.toml_files import read_toml
+from lrbench.wording import some_of
 
 __all__ = [
     "Cell",
@@ -195,7 +196,7 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
 def _not_there(suite: str, name: str, there: list[str], results: Results) -> RequestError:
     """Tell a suite that was not run with these results from one that does not exist."""
     if Path(suite).is_file() or name in suite_names():
-        others = f"\n  Suites there: {', '.join(there)}." if there else ""
+        others = f"\n  Suites there: {some_of(there)}." if there else ""
         return RequestError(
             f'The suite "{name}" was never run with results in {results.root}.',
             f"Run it: {command('run', suite, results)}{others}",

@@ -289,3 +289,11 @@ def test_without_matplotlib(suite: SuiteRecord, root: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RequestError, match=r"pip install 'lrbench\[plots\]'"):
         plot("depth", source_of(suite, root), "pdf")
+
+
+@pytest.mark.parametrize("kind", ["depth", "pareto", "convergence", "groups"])
+def test_dollar_signs_in_labels_are_text(kind: str, tmp_path: Path) -> None:
+    labels = (r"R $\foo$", "costs $5 and $6", "a_b^c [w/o RPT]")
+    models = [Made(label, 1.0, "lares", depth=2, depths=(0, 1, 2)) for label in labels]
+    suite = make_suite(tmp_path, models, seeds=[1, 2], proposed=[])
+    assert plot(kind, source_of(suite, tmp_path), "svg").count(b"$5 and $6")
