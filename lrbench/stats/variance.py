@@ -4,13 +4,14 @@ The crossed test adds these sources up; a report shows their shares and plans th
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lrbench.stats.user_metrics import UserMetrics
 
-__all__ = ["RunSource", "Shares", "Sources", "sources_of"]
+__all__ = ["RunSource", "Shares", "Sources", "sources_of", "sources_of_sum"]
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,15 @@ def sources_of(first: UserMetrics, second: UserMetrics) -> Sources:
 
     A deterministic model has no runs to differ; another must have two or more.
     """
-    users = float((first.user_means - second.user_means).var(ddof=1)) / first.users
-    random = [model for model in (first, second) if not model.deterministic]
-    return Sources(users, first.users, tuple(_runs(model) for model in random))
+    return sources_of_sum((first, second.scaled(-1)))
+
+
+def sources_of_sum(models: Sequence[UserMetrics]) -> Sources:
+    """Estimate the sources of a sum of means, of models with the same two or more users."""
+    of_users = np.sum([model.user_means for model in models], axis=0)  # (users,)
+    users = float(of_users.var(ddof=1)) / len(of_users)
+    random = [model for model in models if not model.deterministic]
+    return Sources(users, len(of_users), tuple(_runs(model) for model in random))
 
 
 def _runs(model: UserMetrics) -> RunSource:

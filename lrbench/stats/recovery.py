@@ -1,0 +1,85 @@
+"""How much of what sharing costs does a method win back?
+
+With P the metric of a method on shared accounts, M that of the plain model there, and U that of the plain
+model on users by themselves, all for the same users and targets:
+
+    recovery = (P - M) / (U - M)
+
+0 is no better than the plain model, 1 as if nobody shared. The interval follows Fieller (1954): a value r is
+inside if the crossed test does not reject P - M - r (U - M) = 0, with users and training runs random (see
+``crossed``). It is bounded only where sharing costs something that the test can tell from nothing.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scipy import optimize, stats
+
+from lrbench.stats.contrast import seeds_missing
+from lrbench.stats.crossed import crossed
+from lrbench.stats.user_metrics import UserMetrics
+from lrbench.stats.variance import sources_of_sum
+
+__all__ = ["NO_COST", "Recovery", "recovery"]
+
+NO_COST = "sharing costs the plain model nothing that the test can tell from nothing"
+
+_FARTHEST = 1e6
+"""Distance from the estimate beyond which an interval counts as unbounded."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """The recovered part of the cost of sharing; NaN ends where there is no interval."""
+
+    share: float
+    """(P - M) / (U - M); NaN where sharing costs nothing at all."""
+
+    low: float = math.nan
+    high: float = math.nan
+    reason: str = ""
+    """Why there is no interval; empty where there is one."""
+
+
+def recovery(
+    method: UserMetrics, merged: UserMetrics, unmerged: UserMetrics, confidence: float = 0.95
+) -> Recovery:
+    """Estimate the recovered part and its interval.
+
+    Args:
+        method: the method on shared accounts.
+        merged: the plain model on the same accounts.
+        unmerged: the plain model on users by themselves, with the same users in the same columns.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: the numbers of users differ.
+    """
+    gain, cost = crossed(method, merged), crossed(unmerged, merged)
+    share = gain.difference / cost.difference if cost.difference else math.nan
+    if reason := seeds_missing(method, merged, unmerged) or cost.reason:
+        return Recovery(share, reason=reason)
+    if cost.difference <= 0 or cost.p > 1 - confidence:
+        return Recovery(share, reason=NO_COST)
+
+    def excess(value: float) -> float:
+        """Positive where the test rejects this share."""
+        sources = sources_of_sum((method, merged.scaled(value - 1), unmerged.scaled(-value)))
+        margin = float(stats.t.isf((1 - confidence) / 2, sources.df)) * math.sqrt(sources.variance)
+        return abs(gain.difference - value * cost.difference) - margin
+
+    low, high = (_end(excess, share, direction) for direction in (-1, 1))
+    if math.isnan(low + high):
+        return Recovery(share, reason=NO_COST)
+    return Recovery(share, low, high)
+
+
+def _end(excess: Callable[[float], float], inside: float, direction: int) -> float:
+    """Walk from a value inside until the test rejects, and find where it begins to; NaN: it never does."""
+    step = 0.1
+    while excess(inside + direction * step) <= 0:
+        step *= 2
+        if step > _FARTHEST:
+            return math.nan
+    return float(optimize.brentq(excess, inside, inside + direction * step))
