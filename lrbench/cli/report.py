@@ -53,7 +53,9 @@ def report(
     format_name: Annotated[
         str,
         typer.Option(
-            "--format", metavar="FORMAT", help="terminal, markdown, latex, csv, json, html or methods."
+            "--format",
+            metavar="FORMAT",
+            help="terminal, markdown, latex, csv, json, html, methods (LaTeX) or methods-markdown.",
         ),
     ] = "terminal",
     output: Annotated[

@@ -27,6 +27,8 @@ FORMATS: Registry[type[Format]] = Registry(
         "csv": "lrbench.report.formats.csv:Csv",
         "json": "lrbench.report.formats.json:Json",
         "html": "lrbench.report.formats.html:Html",
+        "methods": "lrbench.report.formats.methods.latex:Methods",
+        "methods-markdown": "lrbench.report.formats.methods.markdown:MarkdownMethods",
     },
 )
 
@@ -36,7 +38,7 @@ def usual_metrics(name: str, suite: SuiteRecord) -> tuple[str, ...]:
 
     A table of a paper has room for two: the primary metric, and Recall at 10 or at the first cut-off.
     """
-    if name != "latex":
+    if name not in ("latex", "methods", "methods-markdown"):
         return ()
     usual = ("recall@10", *suite.protocol.metrics)
     second = next(

@@ -17,7 +17,7 @@ from lrbench.report.report import Report
 from lrbench.report.tables import Section, made_by, make_sections
 from lrbench.report.warnings import summarised
 
-__all__ = ["Latex"]
+__all__ = ["Latex", "tables_of"]
 
 POINTS_PER_INCH = 72.27
 FLOAT = r"""\begin{table%(star)s}[tp]
@@ -57,7 +57,7 @@ class Latex:
             text
             for section in sections
             if section.tables and section.name not in ELSEWHERE
-            for text in _floats(report, section, layout)
+            for text in tables_of(report, section, layout)
         ]
         body = "\n".join([*number_commands(report), "", *answers, *floats])
         if any(not in_latin_fonts(sign) for sign in body):
@@ -67,7 +67,8 @@ class Latex:
         )
 
 
-def _floats(report: Report, section: Section, layout: Layout) -> Iterator[str]:
+def tables_of(report: Report, section: Section, layout: Layout) -> Iterator[str]:
+    """Yield the tables of a section, each as a float that fits."""
     width = layout.width_inches * POINTS_PER_INCH
     if section.name == "quality":
         fitted = fit_joined(section, width, layout.spread)

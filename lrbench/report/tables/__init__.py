@@ -12,14 +12,25 @@ from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_contrast_section, depth_section
 from lrbench.report.tables.groups import groups_section
-from lrbench.report.tables.provenance import made_by, provenance_section
+from lrbench.report.tables.provenance import common_training, made_by, provenance_section, written_options
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
 from lrbench.report.tables.reasoning import reasoning_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.report.tables.uncertainty import uncertainty_section
 
-__all__ = ["SECTIONS", "Cell", "Paragraph", "Section", "Table", "check_sections", "made_by", "make_sections"]
+__all__ = [
+    "SECTIONS",
+    "Cell",
+    "Paragraph",
+    "Section",
+    "Table",
+    "check_sections",
+    "common_training",
+    "made_by",
+    "make_sections",
+    "written_options",
+]
 
 SECTIONS: dict[str, Callable[[Report], Section]] = {
     "answer": answer_section,

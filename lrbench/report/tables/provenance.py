@@ -8,7 +8,7 @@ from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.wording import counted, listed
 
-__all__ = ["made_by", "provenance_section", "written_options"]
+__all__ = ["common_training", "made_by", "provenance_section", "written_options"]
 
 COLUMNS = ("Model", "registered as", "depth", "draws", "seeds", "options", "training")
 
@@ -33,7 +33,10 @@ def provenance_section(report: Report) -> Section:
 
 def made_by(origin: Provenance) -> str:
     """One sentence: versions, device, dates."""
-    versions = "; ".join(f"{name} {listed(found)}" for name, found in origin.versions.items())
+    versions = "; ".join(
+        f"{name} {listed([version[:12] if name == 'commit' else version for version in found])}"
+        for name, found in origin.versions.items()
+    )
     threads = f" with {listed([str(count) for count in origin.threads])} threads" if origin.threads else ""
     first, last = origin.started.date().isoformat(), origin.ended.date().isoformat()
     dates = f"on {first}" if first == last else f"from {first} to {last}"

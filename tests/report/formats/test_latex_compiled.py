@@ -12,6 +12,7 @@ from synthetic_results import Made, make_suite
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import usual_metrics
 from lrbench.report.formats.latex import Latex
+from lrbench.report.formats.methods.latex import Methods
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.store.layout import Results
@@ -108,6 +109,15 @@ def test_fits_the_page(reports: dict[str, Report], kind: str, case: str, tmp_pat
     preamble, width = CLASSES.get(kind, (CLASSES["IEEEtran"][0], "column"))
     log = set_by_tex(Latex().render(reports[case], Layout(width=width)), preamble, tmp_path)  # type: ignore[arg-type]
     assert complaints(log) == []
+
+
+@pytest.mark.parametrize("case", ["main", "nasty"])
+def test_methods_compile_and_leave_their_references(
+    reports: dict[str, Report], case: str, tmp_path: Path
+) -> None:
+    text = Methods().render(reports[case])
+    assert complaints(set_by_tex(text, CLASSES["IEEEtran"][0], tmp_path)) == []
+    assert "@misc{liu2025lares," in (tmp_path / "demo.bib").read_text(encoding="utf-8")
 
 
 def test_the_judge_sees_what_is_too_wide_and_too_long(reports: dict[str, Report], tmp_path: Path) -> None:

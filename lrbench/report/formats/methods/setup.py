@@ -1,0 +1,130 @@
+"""The paragraphs on the setup of experiments: sentences on data, protocol, training, tests and machines."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lrbench.report.numbers import metric_title, plain
+from lrbench.report.provenance import Recipe
+from lrbench.report.report import DatasetNote, Report
+from lrbench.report.tables import Paragraph, common_training, written_options
+from lrbench.wording import counted, listed
+
+__all__ = ["settings_by_model", "setup_paragraphs"]
+
+
+def setup_paragraphs(report: Report) -> list[Paragraph]:
+    """Return the paragraphs in the order of a paper."""
+    return [
+        Paragraph("Data.", " ".join(_data(note) for note in report.datasets)),
+        Paragraph("Protocol.", " ".join(_protocol(report))),
+        Paragraph("Training.", " ".join(_training(report))),
+        Paragraph("Statistics.", " ".join(_statistics(report))),
+        Paragraph("Environment.", " ".join(_environment(report))),
+    ]
+
+
+def _data(note: DatasetNote) -> str:
+    summary, counts = note.summary, note.summary.counts
+    synthetic = "synthetic data; " if summary.synthetic else ""
+    return (
+        f"{summary.name} ({synthetic}{summary.edition.rstrip('.')}) has {counts.users:,} users, "
+        f"{counts.items:,} items and {counts.interactions:,} interactions after filtering "
+        f"(fingerprint {summary.fingerprint})."
+    )
+
+
+def _protocol(report: Report) -> Iterator[str]:
+    protocol = report.protocol
+    yield f"We follow the protocol {protocol.name} of lrbench: {protocol.summary}."
+    seen = "without the items of the user's history" if report.masked else "the user's history included"
+    yield f"Every held-out item is ranked among all items, {seen}; no negatives are sampled."
+    yield "Items with equal scores count as if their order were random."
+    metrics = listed([metric_title(metric) for metric in report.metrics])
+    yield f"We report {metrics}."
+
+
+def _training(report: Report) -> Iterator[str]:
+    recipes = report.provenance.recipes
+    common = common_training(recipes)
+    if common:
+        yield f"All models share these training settings: {written_options(common)}."
+    yield (
+        "Training stops early on the validation "
+        f"{metric_title(report.protocol.selection_metric)}, and the best epoch's weights are kept."
+    )
+    seeds = sorted({row.n_seeds for row in report.rows if not row.deterministic})
+    if seeds:
+        number = counted(seeds[-1], "random seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+        yield f"Each model is trained with {number}; values are means over them."
+    draws = sorted({recipe.draws for recipe in recipes if recipe.draws > 1})
+    if draws:
+        yield f"A user's value is the mean over {listed([str(count) for count in draws])} draws of the noise."
+    yield "Table~settings lists all other settings."
+
+
+def _statistics(report: Report) -> Iterator[str]:
+    testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
+    if not testable:
+        yield "No comparison is tested."
+        return
+    yield (
+        "Differences of means are tested with users and training runs both random (crossed test: t with "
+        "Satterthwaite's degrees of freedom), two-sided at α = 0.05."
+    )
+    for family in report.families:
+        size = "1 testable hypothesis" if family.size == 1 else f"{family.size} testable hypotheses"
+        yield (
+            f"The family “{family.name}” compares {listed(list(family.proposed))} with "
+            f"{listed(list(family.against))} on {metric_title(family.metric)}; Holm's correction is over its "
+            f"{size}."
+        )
+    worst = max(comparison.minimum_detectable for comparison in testable)
+    yield f"True differences below about {plain(worst)} would usually be missed (80 % power)."
+
+
+def _environment(report: Report) -> Iterator[str]:
+    origin = report.provenance
+    packages = ", ".join(
+        f"{name} {listed(list(found))}" for name, found in origin.versions.items() if name != "commit"
+    )
+    commits = origin.versions.get("commit", ())
+    at = f" at commit {listed([commit[:12] for commit in commits])}" if commits else ""
+    yield f"Experiments ran on {listed(list(origin.devices))} with lrbench{at} ({packages})."
+
+
+def settings_by_model(recipes: Sequence[Recipe], labels: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return, for each registered model, its options and the training settings that not all rows share.
+
+    A setting that rows differ in names the rows.
+    """
+    settings: dict[str, dict[str, str]] = {}
+    common = common_training(recipes)
+    shown = [recipe for recipe in recipes if recipe.label in labels]
+    for model in dict.fromkeys(recipe.model for recipe in shown):
+        rows = [(recipe.label, _options(recipe, common)) for recipe in shown if recipe.model == model]
+        names = dict.fromkeys(name for _, options in rows for name in options)
+        settings[model] = {name: _values(rows, name) for name in names}
+    return settings
+
+
+def _options(recipe: Recipe, common: Mapping[str, Any]) -> dict[str, Any]:
+    training = {
+        f"{stage.name}: {name}": value
+        for stage in recipe.stages
+        for name, value in stage.training.items()
+        if name not in common
+    }
+    return {**recipe.params, **training}
+
+
+def _values(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> str:
+    found: dict[str, list[str]] = {}
+    for label, options in rows:
+        if name not in options:
+            continue
+        value = written_options({name: options[name]}).partition(" = ")[2]
+        if label not in found.setdefault(value, []):
+            found[value].append(label)
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{value} ({listed(labels)})" for value, labels in found.items())

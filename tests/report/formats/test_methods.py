@@ -1,0 +1,64 @@
+"""The setup of experiments in words: facts of the trials, every option, and references that exist."""
+
+from pathlib import Path
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.registry import MODELS
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.formats import FORMATS, usual_metrics
+from lrbench.report.formats.methods.references import load_references
+from lrbench.report.report import Report
+from lrbench.store.layout import Results
+
+WITHOUT_A_PAPER = {"popularity", "markov", "recurrence"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    root = tmp_path_factory.mktemp("methods")
+    models = [Made("SASRec & co", 0.5), Made("LARES", 1.0, "lares", depth=1, depths=(0, 1), draws=2)]
+    suite = make_suite(root, models, ("sample", "amazon-2014-beauty"))
+    return build_report(suite, Results(root), ReportOptions(metrics=usual_metrics("methods", suite)))
+
+
+@pytest.mark.parametrize("name", ["methods", "methods-markdown"])
+def test_facts_of_the_trials(made: Report, name: str) -> None:
+    text = FORMATS.load(name)().render(made)
+    for fact in ("loo-20", "400 users", "9,000 interactions", "3 random seeds", "2.13.0", "f00d", "2 draws"):
+        assert fact in text
+    assert "NDCG@10 and Recall@10" in text
+    assert "crossed test" in text
+
+
+def test_only_references_of_what_was_used(made: Report) -> None:
+    text = FORMATS.load("methods-markdown")().render(made)
+    assert "@inproceedings{kang2018sasrec," in text
+    assert "@misc{liu2025lares," in text
+    assert "@inproceedings{mcauley2015image," in text
+    assert text.count("\n@") == 3
+
+
+def test_latex_cites_what_it_holds(made: Report) -> None:
+    text = FORMATS.load("methods")().render(made)
+    assert r"\cite{kang2018sasrec,liu2025lares,mcauley2015image}" in text
+    assert r"\begin{filecontents*}[overwrite]{demo.bib}" in text
+    assert r"Table~\ref{tab:demo-settings}" in text
+    assert "SASRec \\& co" in text
+
+
+def test_rows_that_differ_in_an_option_are_named(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 1.0), Made("B", 0.5)], proposed=["A"])
+    text = FORMATS.load("methods-markdown")().render(build_report(suite, Results(tmp_path)))
+    assert "| label | A (A); B (B) |" in text
+
+
+def test_every_model_of_a_paper_has_a_reference() -> None:
+    known = {model for reference in load_references() for model in reference.models}
+    assert set(MODELS.names()) - known == WITHOUT_A_PAPER
+
+
+def test_keys_are_given_once() -> None:
+    keys = [reference.key for reference in load_references()]
+    assert len(keys) == len(set(keys))
