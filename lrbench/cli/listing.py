@@ -49,9 +49,13 @@ def listing(
         if pattern in MODELS.names():
             print(model_page(pattern))
             return
+    if kind is Kind.datasets:
+        from lrbench.cli.list_datasets import print_datasets
+        from lrbench.data.obtain import open_library
+
+        print_datasets(open_library(data_dir, catalog), pattern)
+        return
     match kind:
-        case Kind.datasets:
-            rows = _datasets(data_dir, catalog)
         case Kind.models:
             rows = _models()
         case Kind.suites:
@@ -80,19 +84,6 @@ def _print_controls(kind: Kind) -> None:
         raise RequestError("--controls belongs to models.", "lrbench list models --controls")
     for name, meaning in CONTROLS.items():
         print(f"{name}\n  {meaning}")
-
-
-def _datasets(data_dir: DataDir, catalog: Catalog) -> list[tuple[str, str]]:
-    """Return every dataset with its edition, then the aliases; what is prepared here is marked."""
-    from lrbench.data.obtain import open_library
-
-    library = open_library(data_dir, catalog)
-    catalogue = library.catalogue
-    rows = []
-    for name, dataset in sorted(catalogue.datasets.items()):
-        here = any((library.folders.prepared / name).glob("*/dataset.json"))
-        rows.append((name, f"{dataset.edition}{' [prepared]' if here else ''}"))
-    return rows + [(alias, f"= {name}") for alias, name in sorted(catalogue.aliases.items())]
 
 
 def _models() -> list[tuple[str, str]]:

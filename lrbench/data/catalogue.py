@@ -149,6 +149,9 @@ class Dataset(FrozenConfig):
     family: str = ""
     """The heading under which ``lrbench list datasets`` shows it."""
 
+    category: str = ""
+    """Which member of its family it is, where the members differ by nothing else."""
+
     licence: str = "not stated"
     """The terms of use."""
 

@@ -89,7 +89,7 @@ def _members(table: Mapping[str, Any], file: Path) -> Iterator[tuple[str, dict[s
             "{slug}": category.lower().replace("_", "-"),
             "{title}": category.replace("_", " "),
         }
-        yield _fill(family.name, words), {**_fill(shared, words), **own}
+        yield _fill(family.name, words), {**_fill(shared, words), "category": words["{title}"], **own}
 
 
 def _fill(template: Any, words: Mapping[str, str]) -> Any:

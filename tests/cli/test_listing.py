@@ -23,26 +23,42 @@ def test_datasets_with_their_editions_and_what_is_here(
     here.mkdir(parents=True)
     (here / "dataset.json").write_text("{}", encoding="utf-8")
     lines = listed(capsys, Kind.datasets, "ml-1", data_dir=tmp_path)
-    assert [line.split()[0] for line in lines] == [
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == [
         "ml-100k",
-        "ml-10m",
         "ml-1m",
+        "ml-10m",
         "recbole-ml-100k",
         "sasrec-ml-1m",
     ]
-    assert "MovieLens 1M, February 2003" in lines[2]
-    assert [line.endswith("[prepared]") for line in lines] == [False, False, True, False, False]
+    assert lines[0].startswith("MovieLens")
+    assert re.match(r"  ml-1m +1,000,209 rows +MovieLens 1M, February 2003", lines[2])
+    assert [line.split()[0] for line in lines if line.endswith("[prepared]")] == ["ml-1m"]
+
+
+def test_categories_of_a_family_stand_under_one_heading(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = listed(capsys, Kind.datasets, "amazon-2023-", data_dir=tmp_path)
+    headings = [line for line in lines if line and not line.startswith(" ")]
+    assert [heading.split(":")[0] for heading in headings[:3]] == ["Amazon Reviews 2023"] * 3
+    assert any(
+        re.match(r"  amazon-2023-all-beauty +2,535 rows +0\.1 MB +All Beauty$", line) for line in lines
+    )
+    assert max(len(line) for line in lines) < 120
 
 
 def test_aliases_name_the_true_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = listed(capsys, Kind.datasets, "amazon-beauty", data_dir=tmp_path)
-    assert [line.split() for line in lines] == [["amazon-beauty", "=", "amazon-2014-beauty"]]
+    assert [line.split() for line in lines] == [["Aliases"], ["amazon-beauty", "=", "amazon-2014-beauty"]]
 
 
 def test_datasets_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tmp_path / "my.toml"
     own.write_text('[dataset.shop]\nedition = "orders"\nreader = "csv"\npath = "x.csv"\n', encoding="utf-8")
-    assert listed(capsys, Kind.datasets, "shop", data_dir=tmp_path, catalog=own) == ["shop  orders"]
+    assert listed(capsys, Kind.datasets, "shop", data_dir=tmp_path, catalog=own)[:2] == [
+        "Your own datasets",
+        "  shop      orders",
+    ]
 
 
 def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
