@@ -103,25 +103,27 @@ def _nth_kept(row: int, blank: Int64s, skipped: int) -> int:
 
 def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quotes: bool) -> Rows:
     """Parse with :mod:`csv`; all columns are read, since a field may hold any number of lines."""
-    names = [*columns, UNEVEN]
-    tables, lines = [], []
     records = _Records(text, separator, quotes)
     rows = iter(records)
     if header:
         next(rows, None)
+    names = [*columns, UNEVEN]
+    tables = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))]
+    lines = [np.empty(0, dtype=np.int64)]
     while chunk := list(islice(rows, _AT_ONCE)):
         lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
         fields = [_padded(record, len(columns)) for _, record in chunk]
-        tables.append(pl.DataFrame(fields, schema=dict.fromkeys(names, pl.String), orient="row"))
-    frame = pl.concat(tables) if tables else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+        of_names = zip(names, zip(*fields, strict=True), strict=True)
+        tables.append(pl.DataFrame([pl.Series(name, values, pl.String) for name, values in of_names]))
     kinds = [
         pl.col(name).str.strip_chars().cast(kind, strict=False)
         for name, kind in columns.items()
         if kind != pl.String
     ]
-    of_row = np.concatenate([np.empty(0, dtype=np.int64), *lines])
+    of_row = np.concatenate(lines)
     notes = (*text.notes, *records.notes())
-    return Rows(frame.lazy().with_columns(kinds), len(of_row), lambda row: int(of_row[row]), notes)
+    frame = pl.concat(tables).lazy().with_columns(pl.col(names).replace("", None)).with_columns(kinds)
+    return Rows(frame, len(of_row), lambda row: int(of_row[row]), notes)
 
 
 def _quoting(quotes: bool) -> Literal[0, 3]:
@@ -129,12 +131,12 @@ def _quoting(quotes: bool) -> Literal[0, 3]:
     return csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
 
 
-def _padded(record: Sequence[str], width: int) -> list[str | None]:
-    """Return ``width`` fields (``None``: empty or missing), and whether there are more or fewer."""
-    fields: list[str | None] = [field or None for field in record[:width]]
-    fields += [None] * (width - len(fields))
-    odd = "more" if len(record) > width else "fewer" if len(record) < width else None
-    return [*fields, odd]
+def _padded(record: list[str], width: int) -> Sequence[str | None]:
+    """Return ``width`` fields (``None``: missing), and whether there are more or fewer."""
+    if len(record) == width:
+        return [*record, None]
+    odd = "more" if len(record) > width else "fewer"
+    return [*record[:width], *[None] * (width - len(record)), odd]
 
 
 class _Records:
@@ -161,7 +163,8 @@ class _Records:
                 for record in reader:
                     if any(map(str.strip, record)) or (len(record) > 1 and self._separator != " "):
                         self._width = self._width or len(record)
-                        self._look_at(record, begins, reader.line_num)
+                        if reader.line_num > begins:
+                            self._look_at(record, begins)
                         yield begins, record
                     else:
                         self._blank += 1
@@ -179,10 +182,8 @@ class _Records:
             return "a quoted field goes on after its closing quote"
         return str(error)
 
-    def _look_at(self, record: Sequence[str], begins: int, ends: int) -> None:
+    def _look_at(self, record: Sequence[str], begins: int) -> None:
         """Count a record of several lines; refuse one that has swallowed rows."""
-        if ends == begins:
-            return
         self._first_broken = self._first_broken or begins
         self._broken += 1
         for field in record:
