@@ -174,7 +174,7 @@ class ModelConformance:
         assert unchanged == first.deterministic
 
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
-        """Recall@1 of 1 on the last items of 32 sequences."""
+        """It reaches a Recall@1 of 1 on the last items of 32 sequences."""
         histories = [[first, *tail] for first, tail in enumerate(random_histories(23, shortest=3))]
         histories += [[*history[:2], *reversed(history)][:MAX_LENGTH] for history in histories[:9]]
         known = {tuple(history[:-1]): history for history in histories}
@@ -238,7 +238,7 @@ class CausalConformance(ModelConformance):
     """What holds for models whose states depend on no later item, trained on all positions at once."""
 
     def test_all_positions_at_once_teach_what_prefixes_teach(self) -> None:
-        """Loss and gradients of one pass over each sequence are those of one row per target."""
+        """One pass over each sequence has the loss and the gradients of one row per target."""
         model = self.build(quiet=True)
         view = training_view(random_histories(8, shortest=2))
         losses, gradients = [], []
@@ -268,7 +268,7 @@ class ReasoningConformance(ModelConformance):
     """What holds for models that take latent reasoning steps."""
 
     def test_depths_lie_on_one_trajectory(self) -> None:
-        """Depth k by itself is depth k on the way to a greater one, with the same noise."""
+        """Alone, a depth has the state that a deeper trajectory has there, with the same noise."""
         model = self._reasoning_model()
         histories = random_histories(6)
         together = self._encode(model, histories, (0, 1, 2, 3, 4))
@@ -278,7 +278,7 @@ class ReasoningConformance(ModelConformance):
         assert not any(torch.allclose(together[1], together[depth]) for depth in (0, 4))
 
     def test_depth_0_is_the_encoder_without_noise(self) -> None:
-        """No noise reaches depth 0; it reaches others if and only if the model says it is noisy."""
+        """No noise reaches depth 0. It reaches other depths if and only if the model says it is noisy."""
         model = self._reasoning_model()
         histories = random_histories(6)
         first, second = (self._encode(model, histories, (0, 2), seed) for seed in (1, 2))
@@ -286,7 +286,7 @@ class ReasoningConformance(ModelConformance):
         assert torch.equal(first[1], second[1]) != model.noisy(model.config)
 
     def test_depth_0_is_the_encoder_alone(self) -> None:
-        """It is what the model without reasoning makes of the weights that it shares."""
+        """The model without reasoning, with the weights that the two share, gives the same scores."""
         model = self._reasoning_model()
         recipe = model.without_reasoning(model.config)
         kind = MODELS.load(recipe.model) if recipe.model else type(model)
@@ -367,17 +367,22 @@ class _Lesson:
         return self.terms(only)["loss"]
 
     def terms(self, only: NDArray[np.bool_] | None = None) -> Terms:
-        """The loss and what it is made of, of the whole data or of some of its targets."""
+        """The loss terms of the whole data, or of some of its targets."""
         self.stage.model.train()
         (batch,) = self.data.batches(self.data.n_targets, CPU, keep=self.keep)
         if only is not None:
-            chosen = torch.from_numpy(only[batch.target_ids])
-            rows, targets = batch.rows[chosen], batch.targets[chosen]
-            batch = replace(batch, rows=rows, targets=targets, target_ids=batch.target_ids[chosen.numpy()])
+            chosen = only[batch.target_ids]
+            batch = replace(
+                batch,
+                rows=batch.rows[torch.from_numpy(chosen)],
+                targets=batch.targets[torch.from_numpy(chosen)],
+                target_ids=batch.target_ids[chosen],
+                sequence_of=batch.sequence_of[chosen],
+            )
         return self.stage.losses(batch)
 
     def step(self, optimiser: torch.optim.Optimizer) -> Terms:
-        """One step on the whole data, and its loss terms; leaves the model in evaluation mode."""
+        """Take one step on the whole data and return its loss terms. The model is then in evaluation mode."""
         optimiser.zero_grad()
         terms = self.terms()
         terms["loss"].backward()  # type: ignore[no-untyped-call]

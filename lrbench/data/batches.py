@@ -32,6 +32,7 @@ class TrainingBatch:
     targets: Tensor  # (targets,) item numbers
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
+    sequence_of: Int64s  # (targets,) number of the sequence of each target, known without the device
     ends_sequences: bool
     """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
     the batch is planned, so that no step waits for the device to learn it."""
@@ -141,7 +142,7 @@ class TrainingData:
         sequences = pack(self.view.items, starts, stops, device, self.view.times)
         rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)
         targets = torch.from_numpy(self.view.items[self.target_at[target_ids]].astype(np.int64)).to(device)
-        return TrainingBatch(sequences, rows, targets, target_ids, ends_sequences)
+        return TrainingBatch(sequences, rows, targets, target_ids, window, ends_sequences)
 
 
 def evaluation_batches(

@@ -5,7 +5,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 
@@ -39,16 +38,15 @@ class SameTarget:
         return np.asarray(self._ordered[self._first[target_ids] + drawn])
 
 
-def aligned_targets(batch: TrainingBatch, rows: AlignedRows) -> Tensor:
-    """Which targets of a batch take part in an alignment loss, (aligned,).
+def aligned_targets(batch: TrainingBatch, rows: AlignedRows) -> NDArray[np.int64]:
+    """Which targets of a batch take part in an alignment loss, (aligned,), chosen without the device.
 
     Args:
         batch: the batch.
         rows: every target, or one of each sequence, drawn uniformly.
     """
     if rows == "target":
-        return torch.arange(len(batch.rows), device=batch.rows.device)
-    sequence_of = batch.sequences.sequence_of[batch.rows].cpu().numpy()
-    shuffled = torch.randperm(len(sequence_of)).numpy()
-    first = np.unique(sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
-    return torch.from_numpy(shuffled[first]).to(batch.rows.device)
+        return np.arange(len(batch.target_ids))
+    shuffled = torch.randperm(len(batch.target_ids)).numpy()
+    first = np.unique(batch.sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
+    return np.asarray(shuffled[first])

@@ -189,4 +189,5 @@ def test_a_batch_knows_whether_every_target_follows_its_whole_sequence(rows: Tra
             sequences = batch.sequences
             expected = torch.equal(batch.rows, sequences.last[sequences.sequence_of[batch.rows]])
             assert batch.ends_sequences == expected
+            assert batch.sequence_of.tolist() == sequences.sequence_of[batch.rows].tolist()
             assert expected or (rows == "positions" and keep is None)

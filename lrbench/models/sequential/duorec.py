@@ -16,6 +16,9 @@ pass, and by default a user's other targets in the batch are no negatives. Recal
 
 from typing import ClassVar, Literal
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -78,11 +81,11 @@ class Contrastive(GradientStage):
         terms = {"cross_entropy": model.target_loss(states, batch.targets)}
         loss = terms["cross_entropy"]
         aligned = aligned_targets(batch, config.alignment_rows)
-        target_ids = batch.target_ids[aligned.cpu().numpy()]
-        main, excluded = states[aligned], self._excluded(batch, aligned)
+        target_ids, chosen = batch.target_ids[aligned], torch.from_numpy(aligned).to(states.device)
+        main, excluded = states[chosen], self._excluded(target_ids, states.device)
         again = same = main
         if config.contrast != "su":
-            again = model.token_states(batch.sequences)[batch.rows[aligned]]
+            again = model.token_states(batch.sequences)[batch.rows[chosen]]
         if config.contrast != "un":
             other = self._data.prefixes(self._same_target.draw(target_ids), states.device)
             same = model.last_states(other)
@@ -95,10 +98,10 @@ class Contrastive(GradientStage):
             loss = loss + config.supervised_weight * terms["supervised"]
         return {"loss": loss, **terms}
 
-    def _excluded(self, batch: TrainingBatch, aligned: Tensor) -> Tensor | None:
+    def _excluded(self, target_ids: NDArray[np.int64], device: torch.device) -> Tensor | None:
         if self.model.config.same_sequence_negatives:
             return None
-        return self._data.same_user(batch.target_ids[aligned.cpu().numpy()], aligned.device)
+        return self._data.same_user(target_ids, device)
 
     def _contrast(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
         config = self.model.config

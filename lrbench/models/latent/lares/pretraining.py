@@ -59,8 +59,7 @@ class SelfSupervised(GradientStage):
 
     def _alignment(self, batch: TrainingBatch) -> Terms:
         model, config = self.model, self.model.config
-        aligned = aligned_targets(batch, config.alignment_rows)
-        target_ids = batch.target_ids[aligned.cpu().numpy()]
+        target_ids = batch.target_ids[aligned_targets(batch, config.alignment_rows)]
         device = batch.rows.device
         excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, device)
         steps = model.draw_steps()

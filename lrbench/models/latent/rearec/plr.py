@@ -96,7 +96,7 @@ class ParallelReasoning(GradientStage):
     _data: TrainingData
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Remember whose targets are whose."""
+        """Keep the data, which knows which targets belong to one user."""
         self._data = data
 
     def losses(self, batch: TrainingBatch) -> Terms:

@@ -59,7 +59,7 @@ class Progressive(GradientStage):
     _warm = False
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Remember whose targets are whose."""
+        """Keep the data, which knows which targets belong to one user."""
         self._data = data
 
     def begin_epoch(self, epoch: int) -> None:
