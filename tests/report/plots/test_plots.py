@@ -291,7 +291,7 @@ def test_without_matplotlib(suite: SuiteRecord, root: Path, monkeypatch: pytest.
         plot("depth", source_of(suite, root), "pdf")
 
 
-@pytest.mark.parametrize("kind", ["depth", "pareto", "convergence", "groups"])
+@pytest.mark.parametrize("kind", ["depth", "pareto", "convergence"])
 def test_dollar_signs_in_labels_are_text(kind: str, tmp_path: Path) -> None:
     labels = (r"R $\foo$", "costs $5 and $6", "a_b^c [w/o RPT]")
     models = [Made(label, 1.0, "lares", depth=2, depths=(0, 1, 2)) for label in labels]
