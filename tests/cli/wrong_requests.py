@@ -74,6 +74,8 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--tables": (*STRANGE, ","),
     "--width": CHOICES,
     "--spread": CHOICES,
+    "--metric": ("", "hit@10", "ndcg", "ndcg@²", "ndcg@" + "9" * 5000),
+    "--cost": CHOICES,
     "--metrics": (
         "",
         ",",
@@ -90,19 +92,9 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--from": ("", "nosuch.csv", "~nobody-of-this-name/x", "http://", "ftp://x/y", "loop", LONG),
     "--columns": ("", ",", "user", "=", "user=", "=a", "user=a,user=b", "nosuch=a", "\x1b=a"),
 }
-"""Values that an option cannot take, wherever it is."""
+"""Values that an option cannot take, wherever it is; of all others the empty text is tried alone."""
 
-FLAGS = (
-    "--dry-run",
-    "--answer",
-    "--brief",
-    "--full",
-    "--masked",
-    "--controls",
-    "--help",
-    "--version",
-    "--debug",
-)
+FLAGS = ("--dry-run", "--answer", "--brief", "--full", "--masked", "--controls")
 """Options without a value."""
 
 ARGUMENTS = {
@@ -145,7 +137,7 @@ def wrong_requests(options_of: dict[str, Sequence[str]]) -> Iterator[tuple[str, 
     """
     for verb, options in options_of.items():
         for option in options:
-            for value in () if option in FLAGS else OPTIONS[option]:
+            for value in () if option in FLAGS else OPTIONS.get(option, ("",)):
                 yield (*BASE[verb], option, value)
                 if value.startswith("-"):
                     yield (*BASE[verb], f"{option}={value}")
