@@ -57,10 +57,7 @@ class ClosedForm(Model[ConfigT]):
 def training_interactions(view: TrainingView) -> tuple[np.ndarray, np.ndarray]:
     """User and item of every training interaction, (interactions,) each, in order."""
     counts = view.stops - view.starts
-    users = np.repeat(np.arange(len(counts)), counts)
-    ends = np.cumsum(counts)
-    at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(view.starts - (ends - counts), counts)
-    return users, view.items[at]
+    return np.repeat(np.arange(len(counts)), counts), view.items[view.interactions]
 
 
 def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:

@@ -28,13 +28,7 @@ class Counting(FitStage):
 
     def fit(self, view: TrainingView) -> None:
         """Set the counts. Interactions held out for validation or test do not count."""
-        steps = np.zeros(
-            len(view.items) + 1, dtype=np.int64
-        )  # +1 where a training range opens, −1 past its end
-        np.add.at(steps, view.starts, 1)
-        np.add.at(steps, view.stops, -1)
-        trained = np.cumsum(steps[:-1]) > 0
-        counts = np.bincount(view.items[trained], minlength=view.n_items)
+        counts = np.bincount(view.items[view.interactions], minlength=view.n_items)
         self.model.counts.copy_(torch.from_numpy(counts))
 
 
