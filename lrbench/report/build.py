@@ -20,6 +20,7 @@ from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
 from lrbench.report.published import load_publications, published_values
 from lrbench.report.quality_rows import make_rows
+from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command, command_to_run
@@ -126,6 +127,7 @@ def build_report(
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         depth_findings=tuple(findings),
+        recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
         published=tuple(published_values(measured, load_publications())),
         controls=suite.controls,
         matches=suite.matches,

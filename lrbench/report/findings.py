@@ -9,6 +9,7 @@ from enum import StrEnum
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.effects import Relative, UserCounts
 from lrbench.stats.equivalence import Equivalence
+from lrbench.stats.recovery import Recovery
 from lrbench.stats.runs import LeaveOneOut
 from lrbench.stats.variance import Shares
 
@@ -24,6 +25,7 @@ __all__ = [
     "Family",
     "GroupDifference",
     "GroupFinding",
+    "RecoveryFinding",
     "Reference",
     "Variance",
     "Verdict",
@@ -266,3 +268,25 @@ class DepthFinding:
     def deeper(self) -> DepthContrast | None:
         """Return the deepest depth against the reported one, where there is a deeper one."""
         return next((found for found in self.contrasts if found.reference == self.reported), None)
+
+
+@dataclass(frozen=True)
+class RecoveryFinding:
+    """One row against one plain model."""
+
+    dataset: str
+    label: str
+    merged: str
+    """Label of the plain model on the same accounts."""
+
+    unmerged: str
+    """Label of the plain model on users by themselves."""
+
+    size: str
+    """Members of an account, as the suite says."""
+
+    metric: str
+    mean: float
+    merged_mean: float
+    unmerged_mean: float
+    recovery: Recovery

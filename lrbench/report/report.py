@@ -16,6 +16,7 @@ from lrbench.report.findings import (
     DepthFinding,
     Family,
     GroupFinding,
+    RecoveryFinding,
     Reference,
 )
 from lrbench.report.provenance import Provenance
@@ -205,6 +206,9 @@ class Report:
     costs: tuple[Cost, ...]
     depths: tuple[DepthPoint, ...]
     depth_findings: tuple[DepthFinding, ...]
+    recoveries: tuple[RecoveryFinding, ...]
+    """What rows on shared accounts recover of the cost of sharing; empty under other protocols."""
+
     published: tuple[PublishedValue, ...]
     """Published numbers that labels can be compared with."""
 

@@ -50,6 +50,7 @@ class Json:
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
             "depth_findings": [depth_fields(finding) for finding in report.depth_findings],
+            "recovery": [asdict(finding) for finding in report.recoveries],
             "families": [asdict(family) for family in report.families],
             "variance": [
                 variance_fields(comparison, comparison.variance)

@@ -16,6 +16,7 @@ from lrbench.report.tables.provenance import common_training, made_by, provenanc
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
 from lrbench.report.tables.reasoning import reasoning_section
+from lrbench.report.tables.recovery import recovery_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.report.tables.uncertainty import uncertainty_section
 
@@ -44,6 +45,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "cost": cost_section,
     "depth": depth_section,
     "depth-contrasts": depth_contrast_section,
+    "recovery": recovery_section,
     "provenance": provenance_section,
 }
 """Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""

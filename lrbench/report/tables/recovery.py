@@ -1,0 +1,52 @@
+"""What each row wins back of the cost of sharing, one table per dataset."""
+
+import math
+
+from lrbench.report.findings import RecoveryFinding
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, plain, signed
+from lrbench.report.report import Report
+from lrbench.report.tables.table import Cell, Section, Table
+
+__all__ = ["recovery_section"]
+
+COLUMNS = ("Model", "plain model", "members", "itself", "plain", "unmerged", "recovered", "95 % interval")
+
+
+def recovery_section(report: Report) -> Section:
+    """Tabulate the recovered parts; reasons for missing intervals are notes."""
+    datasets = dict.fromkeys(finding.dataset for finding in report.recoveries)
+    metric = metric_title(report.primary_metric)
+    tables = tuple(
+        Table(
+            f"{metric} recovered of the cost of sharing on {dataset}",
+            tuple(_row(report, finding) for finding in report.recoveries if finding.dataset == dataset),
+        )
+        for dataset in datasets
+    )
+    reasons = dict.fromkeys(
+        f"{finding.label} on {finding.dataset}: no interval, as {finding.recovery.reason}."
+        for finding in report.recoveries
+        if finding.recovery.reason
+    )
+    notes = (
+        "recovered: (itself − plain) / (unmerged − plain), for the same users and targets. 0 is no better "
+        "than the plain model on shared accounts, 1 as if nobody shared.",
+        "unmerged: the plain model on users by themselves. The interval is Fieller's, users and training "
+        "runs random.",
+        *reasons,
+    )
+    return Section("Recovery", COLUMNS, tables, notes)
+
+
+def _row(report: Report, finding: RecoveryFinding) -> tuple[Cell, ...]:
+    found, digits = finding.recovery, report.digits
+    means = (finding.mean, finding.merged_mean, finding.unmerged_mean)
+    texts = (
+        finding.label,
+        finding.merged,
+        finding.size.removeprefix("fixed-"),
+        *(plain(mean, digits) for mean in means),
+        UNKNOWN if math.isnan(found.share) else signed(found.share, 2),
+        UNKNOWN if found.reason else interval(found.low, found.high, 2),
+    )
+    return tuple(Cell(text) for text in texts)

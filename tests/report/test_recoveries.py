@@ -1,0 +1,71 @@
+"""Recovery in a report: which rows are set against which, and what formats show of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from synthetic_results import Made, make_suite, rewrite_record
+
+from lrbench.config.accounts import Accounts
+from lrbench.config.protocol import PROTOCOLS
+from lrbench.report.build import build_report
+from lrbench.report.formats.json import Json
+from lrbench.report.report import Report
+from lrbench.report.tables import make_sections
+from lrbench.store.frames import finished_trials
+from lrbench.store.layout import Results
+
+SHARED = PROTOCOLS["shared-merge"]
+
+
+def report_of(root: Path, accounts: dict[str, Accounts]) -> Report:
+    """Rows whose skill grows in the order of ``accounts``; all but "Method" are the same recipe."""
+    models = [Made(label, 0.5 + 0.5 * place) for place, label in enumerate(accounts)]
+    suite = make_suite(root, models, proposed=[])
+    finished, _ = finished_trials(suite, Results(root))
+    plain = next(trial.record.config for trial in finished if trial.cell.label != "Method")
+    for trial in finished:
+        label, config = trial.cell.label, trial.record.config
+        protocol = SHARED.sharing(accounts[label])
+        recipe = config if label == "Method" else plain
+        changed = recipe.model_copy(update={"protocol": protocol, "seed": config.seed})
+        rewrite_record(root, trial.record.id, protocol=protocol, params=changed.params, config=changed)
+    return build_report(suite.model_copy(update={"protocol": SHARED}), Results(root))
+
+
+def test_a_method_is_set_against_the_plain_model_on_the_same_accounts(tmp_path: Path) -> None:
+    report = report_of(
+        tmp_path,
+        {
+            "Plain": Accounts(),
+            "Plain by three": Accounts(size="fixed-3"),
+            "Method": Accounts(),
+            "Plain unmerged": Accounts(size="fixed-1"),
+        },
+    )
+    (finding,) = report.recoveries
+    assert (finding.label, finding.merged, finding.unmerged) == ("Method", "Plain", "Plain unmerged")
+    means = {row.label: row.mean for row in report.rows if row.metric == "ndcg@10"}
+    cost = means["Plain unmerged"] - means["Plain"]
+    assert finding.recovery.share == pytest.approx((means["Method"] - means["Plain"]) / cost)
+    assert 0 < finding.recovery.low < finding.recovery.share < finding.recovery.high < 1
+    (shown,) = json.loads(Json().render(report))["recovery"]
+    assert shown["label"] == "Method"
+    assert shown["recovery"]["share"] == finding.recovery.share
+    (section,) = [section for section in make_sections(report) if section.name == "recovery"]
+    assert [cell.text for cell in section.tables[0].rows[0]][:3] == ["Method", "Plain", "2"]
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [
+        {"Plain": Accounts(), "Method": Accounts()},  # nobody is unmerged
+        {"Plain": Accounts(), "Method": Accounts(size="fixed-3"), "Alone": Accounts(size="fixed-1")},
+    ],
+)
+def test_without_a_plain_pair_on_the_same_accounts_there_is_none(
+    accounts: dict[str, Accounts], tmp_path: Path
+) -> None:
+    report = report_of(tmp_path, accounts)
+    assert report.recoveries == ()
+    assert "recovery" not in [section.name for section in make_sections(report)]
