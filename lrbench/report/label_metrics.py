@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import FinishedTrial, aligned_ranks
@@ -28,9 +29,10 @@ class Measured:
         """Seeds of the runs, in their order."""
         return [trial.cell.seed for trial in self.trials]
 
-    def run(self, seed: int) -> FinishedTrial:
-        """Return the trial of a seed."""
-        return self.trials[self.seeds.index(seed)]
+    @cached_property
+    def trained_stages(self) -> dict[int, frozenset[str]]:
+        """By seed, what shaped its weights after each training stage."""
+        return {trial.cell.seed: frozenset(trial.record.config.training_ids) for trial in self.trials}
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -26,9 +26,7 @@ class Pair:
         """
         common = self._common_seeds()
         return bool(common) and all(
-            set(self.first.run(seed).record.config.training_ids)
-            & set(self.second.run(seed).record.config.training_ids)
-            for seed in common
+            self.first.trained_stages[seed] & self.second.trained_stages[seed] for seed in common
         )
 
     @property
