@@ -3,7 +3,10 @@
 __all__ = [
     "LARGEST_GPU",
     "LARGEST_SEED",
+    "LARGEST_SIZE",
+    "MOST_BATCH_TARGETS",
     "MOST_DRAWS",
+    "MOST_EPOCHS",
     "MOST_ROWS",
     "MOST_SEEDS",
     "MOST_STEPS",
@@ -14,11 +17,16 @@ __all__ = [
 LARGEST_SEED = 2**63 - 1
 """The largest whole number of TOML."""
 
+LARGEST_SIZE = 1_000_000
+"""Widths, and other whole numbers of a model's options."""
+
 MOST_SEEDS = 10_000
 MOST_STEPS = 1_000
 """Latent reasoning steps, and blocks of a network."""
 
 MOST_DRAWS = 10_000
+MOST_EPOCHS = 1_000_000
+MOST_BATCH_TARGETS = 100_000_000
 MOST_ROWS = 10_000
 """Rows of a suite, grids spelled out."""
 

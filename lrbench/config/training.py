@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lrbench.bounds import MOST_BATCH_TARGETS, MOST_EPOCHS
 from lrbench.config.base import FrozenConfig
 
 __all__ = ["LongSequences", "TrainingConfig", "TrainingRows"]
@@ -16,16 +17,16 @@ LongSequences = Literal["windowed", "exact", "latest"]
 class TrainingConfig(FrozenConfig):
     """Settings of one training stage."""
 
-    max_epochs: int = Field(default=300, ge=1)
+    max_epochs: int = Field(default=300, ge=1, le=MOST_EPOCHS)
     """Most epochs of a stage. A stage that reaches it is flagged as still improving."""
 
-    patience: int = Field(default=10, ge=1)
+    patience: int = Field(default=10, ge=1, le=MOST_EPOCHS)
     """Stop after this many validations without a better selection metric."""
 
-    validate_every: int = Field(default=1, ge=1)
+    validate_every: int = Field(default=1, ge=1, le=MOST_EPOCHS)
     """Epochs between two validations."""
 
-    batch_size: int = Field(default=1024, ge=1)
+    batch_size: int = Field(default=1024, ge=1, le=MOST_BATCH_TARGETS)
     """Targets (predicted positions) of one optimiser step."""
 
     learning_rate: float = Field(default=1e-3, gt=0)

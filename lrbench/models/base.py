@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import model_validator
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
+from lrbench.bounds import LARGEST_SIZE, MOST_STEPS
 from lrbench.config.base import FrozenConfig
 from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData
@@ -48,6 +50,16 @@ class ModelConfig(FrozenConfig):
     source: ClassVar[str]
     """Where the defaults come from of the fields that this class itself declares: a paper, or code and
     commit. A subclass names its own source for the fields it declares. Model pages print them."""
+
+    @model_validator(mode="after")
+    def _ends_some_day(self) -> Self:
+        """Refuse sizes that no machine builds. Fields that end in layers, steps or depth count blocks."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            most = MOST_STEPS if name.endswith(("layers", "steps", "depth")) else LARGEST_SIZE
+            if isinstance(value, int) and value > most:
+                raise ValueError(f"{name} is {value:,}. The largest is {most:,}.")
+        return self
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse combinations that cannot work, before anything trains.

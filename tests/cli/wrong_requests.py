@@ -246,6 +246,10 @@ def wrong_suites() -> Iterator[str]:
     )
     yield _suite({**lines, "seeds": str([*range(10_001)])}, [row])
     yield _suite({**lines, "seeds": "[1, 1]"}, [row])
+    for option in ("layers = 1_000_000", "width = 1_000_000_000"):
+        yield _suite(lines, [{**row, "model": '"sasrec"', "params": f"{{ {option} }}"}])
+    for option in ("max_epochs", "patience", "batch_size"):
+        yield _suite({**lines, f"training.{option}": "1_000_000_000"}, [row])
     yield _suite({**lines, "nosuch": "1"}, [row])
     yield _suite(lines, [{**row, "nosuch": "1"}])
     yield _suite(lines, [row, row])
