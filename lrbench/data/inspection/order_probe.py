@@ -1,10 +1,10 @@
 """Is there anything sequential in a dataset? How much better the true order predicts than a shuffled one.
 
-A dataset whose sequences predict as well when every user's interactions are shuffled cannot tell a
-sequential model from a bag of items (Klenitskiy et al. 2024, arXiv 2408.12008, who retrain models and count
-item pairs on shuffled data). This probe is the cheapest form of the idea: a first-order Markov chain,
-counted from the training part, ranks the catalogue after the last item before each held-out one; then the
-same with every user's whole sequence in random order, and with only the interactions of equal time so.
+Some datasets predict as well when every user's interactions are shuffled. They cannot tell a sequential
+model from a bag of items. Klenitskiy et al. 2024 (arXiv 2408.12008) retrain models and count item pairs on
+shuffled data. This probe is the cheapest form of their idea. A first-order Markov chain is counted on the
+training part, and ranks the catalogue after the last item before each held-out item. This is repeated with
+every user's whole sequence in random order, and with interactions of equal time in random order.
 """
 
 from dataclasses import replace
@@ -23,14 +23,14 @@ __all__ = ["OrderProbe", "markov_ranks", "probe_order"]
 
 CUTOFF = 10
 SHUFFLES = 3
-SEED = 2408_12008  # no round number: data generated from the same seed would be sorted, not shuffled
+SEED = 2408_12008  # no round number: data from the same seed would be sorted, not shuffled
 
 
 def probe_order(sequences: Sequences, protocol: Protocol) -> "OrderProbe | None":
     """Compare Recall@10 of a first-order Markov chain on the true and on shuffled orders.
 
     Returns:
-        none where no user is evaluated.
+        ``None`` where no user is evaluated.
     """
     if not len(split(sequences, protocol).test):
         return None
@@ -51,8 +51,8 @@ def probe_order(sequences: Sequences, protocol: Protocol) -> "OrderProbe | None"
 def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
     """Return the mid-rank of every validation and test target by transition counts, (2 × evaluated,).
 
-    Items are ranked by how often they came right after the last item within the training part of any user;
-    those that never did tie. No item is left out.
+    Items are ranked by how often they came right after the last item in the training part of any user. Items
+    that never did tie. No item is left out.
     """
     parts, n_items = split(sequences, protocol), sequences.n_items
     last = np.concatenate([view.items[view.stops - 1] for view in (parts.valid, parts.test)])
@@ -107,10 +107,10 @@ class OrderProbe(FrozenConfig):
     """On the true order: by time, then by the source file."""
 
     ties_shuffled_recall_at_10: float | None
-    """With interactions of equal time in random order; none where there are no times.
+    """With interactions of equal time in random order; ``None`` where there are no times.
 
-    A file that is sorted by item leaves tied interactions in the order of items, which a model learns though
-    no user did it. What the true order has over this rests on the file's order alone.
+    A file that is sorted by item leaves tied interactions in the order of items. A model learns that order,
+    though no user made it. What the true order gains over this figure is due to the file's order alone.
     """
 
     shuffled_recall_at_10: float
@@ -119,5 +119,5 @@ class OrderProbe(FrozenConfig):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ratio(self) -> float | None:
-        """How many times better the true order is; none where the shuffled one hits nothing."""
+        """How many times better the true order is; ``None`` where the shuffled order hits nothing."""
         return self.recall_at_10 / self.shuffled_recall_at_10 if self.shuffled_recall_at_10 else None

@@ -1,7 +1,7 @@
 """Interactions as integer codes, and what preparation does to them: order, repeats, k-core.
 
-Everything here is numpy on flat arrays. A catalogue of ten million rows fits in memory several times over
-as integers, and sorting one packed 64-bit key is several times faster than sorting by two columns.
+Everything here is numpy on flat arrays. Ten million rows of integers fit in memory several times. Sorting one
+packed 64-bit key is several times faster than sorting by two columns.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_orde
 def encode(
     table: pl.DataFrame, keep_ratings: bool = False
 ) -> tuple["CodedInteractions", pl.Series, pl.Series]:
-    """Number users and items by first appearance; return the rows and the ids behind the numbers.
+    """Number users and items by first appearance; return the rows, and the id of each number.
 
     Args:
         table: as ``RawInteractions.collect`` gives it, ``user`` and ``item`` as categories.
@@ -40,7 +40,7 @@ def encode(
 def _numbered(column: pl.Series) -> tuple[Int32s, pl.Series]:
     """Return every row's number, (rows,), and the distinct ids in order of first appearance."""
     distinct = column.unique(maintain_order=True)
-    codes = distinct.to_physical().to_numpy()  # arbitrary, and with gaps where other columns share the pool
+    codes = distinct.to_physical().to_numpy()  # arbitrary; other columns may use codes in between
     numbers = np.empty(int(codes.max(initial=0)) + 1, dtype=np.int32)
     numbers[codes] = np.arange(len(codes), dtype=np.int32)
     return numbers[column.to_physical().to_numpy()], distinct.cast(pl.String)
@@ -49,8 +49,8 @@ def _numbered(column: pl.Series) -> tuple[Int32s, pl.Series]:
 def time_order(users: Int32s, times: Int64s | None) -> Int64s:
     """Return the stable order of rows by user, then by time where there are times.
 
-    User and time are packed into one 64-bit key where they fit: 2²³ users with times of 40 bits
-    (35 years in milliseconds). Beyond that the two are sorted by separately, with the same result.
+    User and time are packed into one 64-bit key where they fit: 2²³ users with times of 40 bits (35 years in
+    milliseconds). Otherwise the rows are sorted by the two columns, with the same result.
     """
     if times is None or not len(times):
         return _stable_argsort(users.astype(np.int64))
@@ -77,9 +77,9 @@ def first_of_pairs(users: Int32s, items: Int32s) -> Int64s:
 def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
     """Return, in ascending order, the rows of the k-core.
 
-    It is the largest set of rows in which every user and every item that occurs has at least ``k``.
-    Taking away all that fall short at once, again and again, ends in the same set as any other order,
-    since a row that was rightly taken away once never comes back.
+    It is the largest set of rows in which every user and every item that occurs has at least ``k`` rows. All
+    rows that fall short are taken away at once, again and again. Any other order ends in the same set, since
+    no row that was rightly taken away belongs to it.
     """
     kept = np.arange(len(users))
     of_users, of_items = np.bincount(users), np.bincount(items)
@@ -94,7 +94,7 @@ def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
 
 @dataclass(frozen=True)
 class CodedInteractions:
-    """Rows of user, item and time; in file order, or ordered by ``time_order``."""
+    """Rows of user, item and time, in the order of the file or of ``time_order``."""
 
     users: Int32s  # (rows,)
     items: Int32s  # (rows,)

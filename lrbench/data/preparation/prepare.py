@@ -2,8 +2,8 @@
 
 The steps and their order are part of every protocol: rating threshold, repeats, iterated k-core. A user's
 interactions are ordered by time (64-bit integers in the source's own unit), then by their order in the
-file; a source without times is taken to be in order already. Users and items are numbered by their first
-appearance in the file among those that remain.
+file. A source without times is taken to be in order already. Users and items that remain are numbered by
+their first appearance in the file.
 """
 
 import hashlib

@@ -4,15 +4,16 @@ A user has a latent interest that drifts: a Markov chain with sticky states. The
 
 - with probability ``follow`` from the successors of the last item,
 - with probability ``echo`` from the successors of the item before that (a habit that was interrupted),
-- otherwise from the current interest's own power law over the items;
+- otherwise from the current interest's own power law over the items.
 
-items that the user already has are left out and the rest renormalised, so nothing repeats. Given the
-history, the interest is the only unknown, so the distribution of the next item follows exactly from
-forward filtering (Rabiner, Proceedings of the IEEE 1989, equations 19 to 21). No model that sees only the
-history can rank better than by these probabilities.
+Items that the user already has are left out, and the rest is normalised again. So nothing repeats.
 
-Random numbers are uniform doubles turned into draws by inversion, so the data does not depend on how
-numpy draws from other distributions.
+The history leaves only the interest unknown. Forward filtering therefore gives the exact distribution of the
+next item (Rabiner, Proceedings of the IEEE 1989, equations 19 to 21). No model that sees only the history can
+rank better than by these probabilities.
+
+Random numbers are uniform doubles, turned into draws by inversion. The data does not depend on how numpy
+draws from other distributions.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ def invert(weights: Floats, uniforms: Floats) -> Int64s:
     """Draw one value from each row's distribution.
 
     Args:
-        weights: (draws, values), or (1, values) for one distribution; need not sum to 1.
+        weights: (draws, values), or (1, values) for one distribution; they need not sum to 1.
         uniforms: (draws,) in [0, 1).
 
     Returns:
@@ -40,7 +41,7 @@ def invert(weights: Floats, uniforms: Floats) -> Int64s:
 
 
 def generate(behaviour: "Behaviour", lengths: Int64s, random: np.random.Generator) -> Int64s:
-    """Draw one sequence for each user: (users, longest) items, -1 beyond a user's length."""
+    """Draw one sequence for each user: (users, longest) items, −1 after a user's last."""
     items = np.full((len(lengths), int(lengths.max())), -1)
     owned = np.zeros((len(lengths), behaviour.n_items), dtype=bool)
     interests = invert(behaviour.start[None], random.random(len(lengths)))
@@ -113,10 +114,10 @@ class Behaviour:
         """Return the part of the next item's probability that the last two items determine.
 
         Args:
-            history: (users, steps), every user having that many items.
+            history: (users, steps); every user has that many items.
 
         Returns:
-            (users, items) probabilities before owned items are left out, and what is left for the interest.
+            Probabilities before owned items are left out, (users, items), and the share of the interest.
         """
         steps = history.shape[1]
         part, rest = np.zeros((len(history), self.n_items)), 1.0

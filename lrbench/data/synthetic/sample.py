@@ -1,17 +1,22 @@
-"""The embedded dataset ``sample``: generated from a fixed seed, since no real set may be shipped.
+"""The embedded dataset ``sample``, generated from a fixed seed, since no real dataset may be shipped.
 
-2,000 users with 5 to 50 interactions (power law, median 9; 25,000 in all) over 1,000 items, drawn from the
-model of ``synthetic.py``. Each of 16 interests has a home of 62 or 63 items that form a ring; an item's
-successors are the six after it, nearer ones more often. An interest likes the items of its home by a power
-law; 15 % of its mass follows a popularity that all interests share. Time stamps are whole days and a third
-of the interactions fall on the day of the one before, so that the order of the file matters, as it does in
-the Amazon sets.
+============  =================================================================================
+users         2,000, with 5 to 50 interactions each (power law, median 9)
+interactions  25,000
+items         1,000
+interests     16; each has a home of 62 or 63 items that form a ring
+successors    the six items after an item on its ring, nearer ones more often
+taste         a power law over the items of the home; 15 % follows a popularity that all share
+times         whole days; a third of the interactions have the day of the one before
+============  =================================================================================
 
-It doubles as a known-answer test: the best achievable Recall@10 is the mean over users of the ten largest
-probabilities of the last item given all before it. The seed is one for which a 5-core removes nothing, so
-the protocols' sequences are exactly what was generated and the value holds for them. Filters that do
-remove something leave other histories and other targets; then no best value is given. A protocol that
-truncates histories can only lower what is achievable.
+``behaviour.py`` is the model. Because of the equal days the order of the file matters, as in the Amazon
+datasets.
+
+The sample is a known-answer test, too. The best achievable Recall@10 is the mean over users of the ten
+largest probabilities of the last item, given all items before it. A 5-core removes nothing for this seed,
+so the value holds for the protocols' sequences. Other filters leave other histories and targets, and then
+no best value is given. A protocol that truncates histories can only lower what is achievable.
 """
 
 import hashlib
@@ -134,7 +139,7 @@ class Sample:
     behaviour: Behaviour
     places: Int64s  # (items,) the place of each item on the rings, laid end to end
     lengths: Int64s  # (users,)
-    items: Int64s  # (users, longest), -1 beyond a user's length
+    items: Int64s  # (users, longest), −1 after a user's last
     times: Int64s  # (users, longest) seconds since 1970
 
     def raw(self) -> RawInteractions:

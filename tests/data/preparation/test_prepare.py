@@ -137,7 +137,7 @@ def test_the_folder_gives_back_the_same(tmp_path):
     dataset = prepare(raw(rows, titles=titles), ORIGIN, NO_FILTERS)
     write_prepared(dataset, tmp_path)
     loaded = load_prepared(tmp_path)
-    assert loaded.record == dataset.record
+    assert loaded.record.model_copy(update={"digests": {}}) == dataset.record
     assert as_lists(loaded) == {"ü": ["y", "x"], "b": ["x"]}
     assert loaded.titles.to_list() == ["π", None]
     assert loaded.sequences.items.dtype == np.int32
