@@ -80,7 +80,7 @@ def _beside(file: Path, source: Source) -> Source:
 
 
 def _members(table: Mapping[str, Any], file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name and the table of each dataset that ``[[family]]`` stands for."""
+    """Yield the name and the table of each dataset that ``[[family]]`` describes."""
     family = parse_config(_Family, table, f"{file.name}, family")
     shared = family.model_dump(exclude={"name", "categories"}, exclude_unset=True)
     for category, own in family.categories.items():

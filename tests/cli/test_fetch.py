@@ -84,7 +84,7 @@ def test_a_wrong_name_is_refused_before_anything_is_fetched(tmp_path: Path) -> N
     assert not (tmp_path / "data").exists()
 
 
-def test_one_file_cannot_be_handed_over_for_two(tmp_path: Path, mirror_folder: Path) -> None:
+def test_one_file_cannot_be_given_for_two(tmp_path: Path, mirror_folder: Path) -> None:
     file = str(mirror_folder / "shop" / "shop.csv")
     with pytest.raises(RequestError, match="one file for several datasets"):
         fetch(["shop", "none-2025"], given=file, catalog=tmp_path / "my.toml")
@@ -112,6 +112,8 @@ def test_a_file_of_ones_own_with_named_columns_is_known_afterwards(
         (["orders", "more"], "x.csv", "user=a", "describes one file"),
         (["orders"], "x.csv", "user", "is not understood"),
         (["orders"], "x.csv", "user=a", "There is no file"),
+        (["orders"], "a" * 5000, "user=a", "There is no file"),
+        (["orders"], "http://u:s3cret@h/x.csv", "user=a", "a file on this machine"),
     ],
 )
 def test_columns_that_make_no_sense(names: list[str], given: str | None, columns: str, told: str) -> None:

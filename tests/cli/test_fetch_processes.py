@@ -102,10 +102,10 @@ def test_killing_fetch_again_and_again_leaves_nothing_half_written(
         server.files["shop.csv"] = Served(ROWS, pace=0.15)
         file = catalogue(tmp_path, server.url("shop.csv"))
         data = tmp_path / "data"
-        while kills < 12:
+        while kills < 20:
             process = start(tmp_path, "fetch", "shop", "--catalog", "my.toml")
             try:
-                process.wait(timeout=source.uniform(0.6, 3.0))
+                process.wait(timeout=source.uniform(1.5, 6.0))
                 ends += 1
                 forget_some(data, source)
             except subprocess.TimeoutExpired:

@@ -104,7 +104,7 @@ def test_a_new_version_of_preparation_makes_it_anew(
     assert library.obtain("shop", NO_FILTER).record.fingerprint != before
 
 
-def test_a_file_handed_over_replaces_every_earlier_preparation(
+def test_a_given_file_replaces_every_earlier_preparation(
     tmp_path: Path, library: Library, server: FileServer
 ) -> None:
     library.obtain("shop", NO_FILTER)
@@ -126,7 +126,7 @@ def test_a_file_handed_over_replaces_every_earlier_preparation(
     ],
     ids=["another form", "malformed", "another size"],
 )
-def test_a_file_handed_over_that_cannot_be_prepared_changes_nothing(
+def test_a_given_file_that_cannot_be_prepared_changes_nothing(
     tmp_path: Path,
     library: Library,
     content: str,

@@ -17,7 +17,7 @@ from pathlib import Path
 from lrbench.data.addresses import is_address
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.candidates import Candidate, given_candidates, usual_candidates
-from lrbench.data.fetching.checksums import GZIP_MAGIC, verify
+from lrbench.data.fetching.checksums import verify
 from lrbench.data.fetching.download import download, remove_part
 from lrbench.data.fetching.failures import TransferError, UnfitError
 from lrbench.data.fetching.locks import locked
@@ -31,6 +31,7 @@ from lrbench.data.fetching.raw_files import (
 )
 from lrbench.data.folders import Folders
 from lrbench.data.listener import Listener
+from lrbench.data.readers.archive import GZIP_MAGIC
 from lrbench.errors import FilterError, LrbenchError
 
 __all__ = ["TryOut", "acquire", "acquire_given"]

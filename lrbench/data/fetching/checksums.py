@@ -1,8 +1,8 @@
-"""Checksums: is a file what the catalogue says, whatever container its content lies in?
+"""Checksums: whether a file is what the catalogue says, in whatever container its content is.
 
-A mirror may hold the same rows gzipped, or in a zip archive that was packed again; the bytes of the container
-then differ and those of the content do not. So the content has a checksum of its own, and it is also what
-identifies a source in fingerprints.
+A mirror may hold the same rows gzipped, or in a zip archive that was packed again. The bytes of the container
+then differ, and those of the content do not. So the content has a checksum of its own. It also identifies a
+source in fingerprints.
 """
 
 import hashlib
@@ -14,9 +14,7 @@ from lrbench.data.catalogue import Source
 from lrbench.data.readers.archive import RawFile, open_raw, plain_file
 from lrbench.errors import RequestError
 
-__all__ = ["GZIP_MAGIC", "Verdict", "content_sha256", "verify"]
-
-GZIP_MAGIC = b"\x1f\x8b"
+__all__ = ["Verdict", "content_sha256", "verify"]
 
 
 def verify(path: Path, source: Source) -> "Verdict":

@@ -203,7 +203,7 @@ def test_what_one_dataset_fetched_does_not_change_the_form_of_another(
     assert acquire("shop", [csv(server.url("data.csv")), lines], folders).path.read_bytes() == ROWS
 
 
-class TestHandedOver:
+class TestGiven:
     def test_the_right_file_is_verified_whatever_its_name(self, tmp_path: Path, folders: Folders) -> None:
         other_form = csv(checksum="0" * 64, path="lines.txt")
         (tmp_path / "download (1)").write_bytes(gzip.compress(ROWS))
@@ -221,7 +221,7 @@ class TestHandedOver:
         assert SHA256 in file.record.notes[0]
         assert "NOT verified" in notes.said[0]
         assert held_sha256("shop", csv(), folders) == hashlib.sha256(OTHER).hexdigest()
-        assert acquire("shop", [csv()], folders) == file  # it stays until another is handed over
+        assert acquire("shop", [csv()], folders) == file  # it stays until another is given
 
     def test_a_damaged_file_is_refused_and_replaces_nothing(
         self, tmp_path: Path, folders: Folders, server: FileServer
@@ -283,6 +283,23 @@ class TestHandedOver:
         in_mirror(tmp_path / "files", path, ROWS)
         assert acquire("shop", [csv()], folders, given=str(tmp_path / "files")).record.verified
 
+    @pytest.mark.parametrize("path", ["ml/u.data", "u.data"])
+    def test_an_unpacked_archive(self, tmp_path: Path, folders: Folders, path: str) -> None:
+        in_mirror(tmp_path / "files", path, ROWS)
+        checksum = Checksums(file="0" * 64, content=SHA256)
+        source = Source(reader="csv", path="ml/ml.zip", options={"member": "ml/u.data"}, checksum=checksum)
+        assert acquire("ml", [source], folders, given=str(tmp_path / "files")).record.verified
+
+    @pytest.mark.parametrize("member", ["u.data", "other/u.data", "a/b/u.data"])
+    def test_an_archive_that_was_packed_again(self, tmp_path: Path, folders: Folders, member: str) -> None:
+        with zipfile.ZipFile(tmp_path / "again.zip", "w") as packed:
+            packed.writestr(member, ROWS)
+            packed.writestr("other/README", "read me")
+        checksum = Checksums(file="0" * 64, content=SHA256)
+        source = Source(reader="csv", path="ml/ml.zip", options={"member": "ml/u.data"}, checksum=checksum)
+        file = acquire("ml", [source], folders, given=str(tmp_path / "again.zip"))
+        assert (file.sha256, file.record.verified) == (SHA256, True)
+
     def test_a_mirror_address(self, folders: Folders, server: FileServer) -> None:
         server.files["m/shop/data.csv"] = Served(ROWS)
         assert acquire("shop", [csv()], folders, given=server.url("m/")).record.verified
@@ -290,6 +307,8 @@ class TestHandedOver:
     def test_nothing_there_is_a_wrong_request(self, tmp_path: Path, folders: Folders) -> None:
         with pytest.raises(RequestError, match="There is no file or folder"):
             acquire("shop", [csv()], folders, given=str(tmp_path / "nowhere"))
+        with pytest.raises(RequestError, match="There is no file or folder"):
+            acquire("shop", [csv()], folders, given="a" * 5000)
 
     def test_generated_data_and_own_files_take_none(self, tmp_path: Path, folders: Folders) -> None:
         (tmp_path / "data.csv").write_bytes(ROWS)
