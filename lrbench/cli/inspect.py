@@ -25,6 +25,7 @@ _ON_BOTH_SIDES = "one person may be on both sides of the split"
 _NOT_LEARNT = "models on ids cannot learn them"
 _FUTURE = "training knows their future"
 _LEAST_RATIO = 1.1
+_FEWEST_SWITCHES = 0.05
 
 
 class Format(StrEnum):
@@ -175,6 +176,10 @@ def _findings(result: "Audit", protocol: "Protocol") -> "Table":
     for label, value, limit, remark in shares:
         shown = "not known" if value is None else f"{value:.1%}"
         table.add_row(_remarked(label, remark if value is not None and value > limit else ""), shown)
+    if result.switches is not None:
+        label = "neighbouring interactions of an account that are of two members"
+        apart = "members hardly overlap in time" if result.switches < _FEWEST_SWITCHES else ""
+        table.add_row(_remarked(label, apart), f"{result.switches:.1%}")
     ratio = order.ratio if order else None
     for label, number in (
         ("order probe: Recall@10 of a Markov chain, true order", order and order.recall_at_10),

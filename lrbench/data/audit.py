@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.arrays import Int64s
+from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
@@ -16,6 +17,7 @@ from lrbench.data.inspection.order_probe import OrderProbe, probe_order
 from lrbench.data.inspection.row_predictors import AccountOverlap, inspect_rows
 from lrbench.data.preparation.interactions import first_of_pairs
 from lrbench.data.sequences import Sequences, Split
+from lrbench.data.splits.accounts import merge
 from lrbench.data.splitting import split
 
 __all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]
@@ -34,9 +36,10 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         last_two_tied=_last_two_tied(sequences),
         repeats=_repeats(sequences),
         unseen_targets=_unseen_targets(parts),
-        leakage=None if sequences.own_clocks else find_leakage(parts),
+        leakage=None if sequences.own_clocks or protocol.accounts else find_leakage(parts),
         guards=find_guards(sequences, parts, dataset.titles),
         order=probe_order(sequences, protocol),
+        switches=None if protocol.accounts is None else _switches(sequences, protocol.accounts),
         accounts=None if protocol.account_rows is None else inspect_rows(sequences),
     )
 
@@ -69,6 +72,14 @@ def _last_two_tied(sequences: Sequences) -> float | None:
 def _repeats(sequences: Sequences) -> float:
     users = np.repeat(np.arange(sequences.n_users, dtype=np.int32), sequences.lengths)
     return 1 - len(first_of_pairs(users, sequences.items)) / len(sequences.items)
+
+
+def _switches(sequences: Sequences, settings: Accounts) -> float | None:
+    merged = merge(sequences, settings)
+    switch = merged.members[1:] != merged.members[:-1]
+    within = np.ones(len(switch), dtype=bool)
+    within[merged.offsets[1:-1] - 1] = False  # from one account to the next
+    return _share(switch[within])
 
 
 def _unseen_targets(parts: Split) -> float | None:
@@ -167,6 +178,12 @@ class Audit(FrozenConfig):
 
     order: OrderProbe | None
     """Whether the order of interactions tells anything."""
+
+    switches: float | None = None
+    """Share of neighbouring interactions of merged accounts that are of two members; `None` without accounts.
+
+    Near 0, members do not overlap in time: an account is one history after the other.
+    """
 
     accounts: AccountOverlap | None = None
     """What a split of rows tells of its accounts; `None` under other splits."""

@@ -173,6 +173,21 @@ def test_an_impossible_pattern_is_refused_before_anything_is_fetched(desk: Desk)
     assert not list((desk.folder / "empty").rglob("dataset.json"))
 
 
+def test_what_a_protocol_cannot_split_is_refused_before_anything_trains(desk: Desk) -> None:
+    """The walks have times, but neither ratings nor accounts."""
+    before = sorted((desk.folder / "results").rglob("*"))
+    cases = (
+        ("time-50", "", "walks: The protocol time-50 takes items rated above 3 as targets"),
+        ("shared-rows", "", "walks: The protocol shared-rows splits rows of accounts"),
+        ("loo-20", '[accounts]\nsize = "fixed-2"\n', "loo-20 makes no accounts"),
+        ("shared-merge", '[accounts]\nsize = "fixed-5"\n', "accounts.size"),
+    )
+    for protocol, table, message in cases:
+        refused = desk.run("run", desk.suite(SUITE.replace("loo-20", protocol) + table), code=2)
+        assert message in " ".join(refused.stderr.split()), refused.stderr
+    assert sorted((desk.folder / "results").rglob("*")) == before
+
+
 def test_a_dry_run_says_how_to_prepare_what_is_prepared_for_another_protocol(desk: Desk) -> None:
     desk.run("fetch", "sample", "--protocol", "loo-50")
     dry = ("run", desk.suite(SUITE), "--datasets", "sample", "--dry-run")

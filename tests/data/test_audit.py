@@ -1,5 +1,7 @@
 """The audit on a dataset small enough to do by hand, and on real ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from small_data import leave_one_out
 
 from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.audit import audit, find_leakage
-from lrbench.data.dataset import Origin
+from lrbench.data.dataset import Origin, PreparedDataset
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import RawInteractions, read
 from lrbench.data.readers.raw import COLUMNS
@@ -137,3 +139,17 @@ def test_sequence_files_have_no_times(mirror):
     assert gaps.leakage is None
     assert gaps.last_two_tied == pytest.approx(0.435, abs=0.001)
     assert gaps.order.ratio > 2
+
+
+def test_switches_between_members_by_hand() -> None:
+    """Users 0 and 1 take turns in time, so that each of the five steps of their account is a switch."""
+    times = np.array([1, 3, 5, 2, 4, 6])
+    sequences = Sequences(np.arange(6, dtype=np.int32), np.array([0, 3, 6]), times, 6)
+    names = pl.Series([str(number) for number in range(6)])
+    dataset = PreparedDataset(audited(ROWS).dataset, sequences, names[:2], names, names)
+    shared = PROTOCOLS["shared-merge"]
+    assert audit(dataset, shared).switches == 1
+    apart = replace(dataset, sequences=replace(sequences, times=np.array([1, 2, 3, 4, 5, 6])))
+    assert audit(apart, shared).switches == pytest.approx(1 / 5)
+    assert audit(dataset, PROTOCOLS["loo-50"]).switches is None
+    assert audit(dataset, shared).leakage is None
