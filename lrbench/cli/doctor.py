@@ -11,7 +11,7 @@ __all__ = ["doctor"]
 
 
 def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
-    """Show what lrbench runs on, and check numbers that are known in advance; exit 1 if one is off."""
+    """Show versions, devices and folders, and run a self-test; the exit code is 1 if it fails."""
     import torch
     from rich.table import Table
 

@@ -18,13 +18,17 @@ def evaluate(
     trial: Annotated[
         str, typer.Argument(metavar="TRIAL", help="A trial's folder, id, or the start of its id.")
     ],
-    depth: Annotated[str, typer.Option(metavar="0-16", help="Depths to rank at.")] = "0-8",
+    depth: Annotated[
+        str, typer.Option(metavar="0-16", help="Numbers of reasoning steps to rank at.")
+    ] = "0-8",
     draws: Annotated[
         int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")
     ] = 1,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", callback=check_output, help="Also write the ranks, as Parquet."),
+        typer.Option(
+            metavar="FILE", callback=check_output, help="Also write the ranks to this Parquet file."
+        ),
     ] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,

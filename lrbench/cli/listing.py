@@ -27,18 +27,18 @@ def listing(
         str,
         typer.Argument(
             metavar="[PART]",
-            help="Only names with this; a model's whole name: all of it.",
+            help="Only names that contain this. The whole name of a model prints its page.",
             show_default=False,
         ),
     ] = "",
     data_dir: DataDir = None,
     controls: Annotated[
-        bool, typer.Option("--controls", help="With models: what each control isolates.")
+        bool, typer.Option("--controls", help="With models: say what each control isolates.")
     ] = False,
     catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
-    """List what there is."""
+    """List datasets, models, suites or protocols."""
     if controls:
         _print_controls(kind)
         return

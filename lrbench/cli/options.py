@@ -46,16 +46,16 @@ def _folder(path: Path | None) -> Path | None:
 
 
 ResultsDir = Annotated[
-    Path, typer.Option("--results", metavar="DIR", callback=_folder, help="Folder of results.")
+    Path, typer.Option("--results", metavar="DIR", callback=_folder, help="The folder of results.")
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", metavar="DIR", envvar="LRBENCH_DATA", callback=_folder, help="Folder of datasets."
+        "--data-dir", metavar="DIR", envvar="LRBENCH_DATA", callback=_folder, help="The folder of datasets."
     ),
 ]
 Catalog = Annotated[
-    Path | None, typer.Option("--catalog", metavar="FILE", help="A catalogue of your own datasets.")
+    Path | None, typer.Option("--catalog", metavar="FILE", help="A file that describes datasets of your own.")
 ]
 
 
@@ -71,11 +71,12 @@ Plugins = Annotated[
         "--plugin",
         metavar="FILE",
         callback=_plug_in,
-        help="A Python file with models of your own; may be repeated.",
+        help="A Python file with models of your own. May be given several times.",
     ),
 ]
 SuiteName = Annotated[
-    str | None, typer.Argument(metavar="[SUITE]", help="A suite's name or file; none: the latest.")
+    str | None,
+    typer.Argument(metavar="[SUITE]", help="Name or file of a suite. Without it: the suite that ran last."),
 ]
 
 Masked = Annotated[
@@ -98,7 +99,9 @@ Sort = Annotated[
 ]
 Rename = Annotated[
     list[str] | None,
-    typer.Option("--rename", metavar="OLD=NEW", help="Print a row under another label; may be repeated."),
+    typer.Option(
+        "--rename", metavar="OLD=NEW", help="Print a row under another label. May be given several times."
+    ),
 ]
 
 Width = Annotated[

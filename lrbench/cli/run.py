@@ -9,6 +9,7 @@ import typer
 from lrbench.bounds import LARGEST_GPU, LARGEST_SEED, MOST_SEEDS, MOST_WORKERS
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_numbers
+from lrbench.config.rerun import Rerun
 from lrbench.errors import InterruptError, RequestError
 
 if TYPE_CHECKING:
@@ -25,41 +26,54 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
-class Rerun(StrEnum):
-    """Which trials to run."""
-
-    missing = "missing"
-    failed = "failed"
-    all = "all"
-
-
 def run(
-    suite: Annotated[str, typer.Argument(metavar="SUITE.toml", help="A suite file, or a shipped suite.")],
-    gpus: Annotated[str | None, typer.Option(metavar="0,1", help="GPUs to train on.")] = None,
+    suite: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUITE.toml", help="A suite file, or the name of a suite that ships with lrbench."
+        ),
+    ],
+    gpus: Annotated[
+        str | None, typer.Option(metavar="0,1", help="Numbers of the GPUs to train on, e.g. 0,1 or 0-3.")
+    ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Worker processes on the GPUs or CPU cores."),
+        typer.Option(
+            metavar="N", min=1, max=MOST_WORKERS, help="Worker processes that train at the same time."
+        ),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            max=1024,
+            max=MOST_WORKERS,
             help="CPU threads of each worker; by default its share of the cores. "
             "Another number can change the last bits of the results.",
         ),
     ] = None,
-    device: Annotated[Device | None, typer.Option(help="Where to train; CPU unless GPUs are given.")] = None,
+    device: Annotated[
+        Device | None, typer.Option(help="Where to train. The default is the CPU, or the GPUs of --gpus.")
+    ] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
     plugins: Plugins = None,
-    datasets: Annotated[str | None, typer.Option(metavar="A,B", help="Instead of the suite's.")] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="1,2,3", help="Instead of the suite's.")] = None,
-    only: Annotated[str | None, typer.Option(metavar="PATTERN", help="Labels to run, e.g. 'LARES*'.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials and their cost.")] = False,
-    rerun: Annotated[Rerun, typer.Option(help="Which trials to run.")] = Rerun.missing,
+    datasets: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Datasets to run instead of those in the suite.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="1,2,3", help="Seeds to run instead of those in the suite.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Run only labels like this, e.g. 'LARES*'.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the trials and what they will cost; train nothing.")
+    ] = False,
+    rerun: Annotated[
+        Rerun, typer.Option(help="Run what is missing, what failed, or everything again.")
+    ] = Rerun.missing,
 ) -> None:
     """Train and evaluate the trials of a suite that are not done yet.
 
@@ -79,7 +93,7 @@ def run(
         library=open_library(data_dir, catalog),
         results=Results(results),
         only=only,
-        rerun=rerun.value,
+        rerun=rerun,
         gpus=parse_numbers(gpus, "--gpus", LARGEST_GPU),
         device=device.value if device else None,
         workers=workers,

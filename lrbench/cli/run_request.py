@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite
 from lrbench.data.obtain import Library
 from lrbench.execution.pool import Slot, choose_slots
-from lrbench.execution.selection import Rerun
 from lrbench.store.layout import Results
 
 __all__ = ["RunRequest"]

@@ -9,6 +9,7 @@ from lrbench.cli.console import say
 from lrbench.cli.fetch_progress import listener_for
 from lrbench.cli.run_progress import make_view
 from lrbench.cli.run_request import RunRequest
+from lrbench.config.rerun import Rerun
 from lrbench.data.dataset import DatasetRecord, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
@@ -100,7 +101,7 @@ def _order(trial: PlannedTrial, folders: Mapping[str, Path], request: RunRequest
         results_folder=request.results.root.resolve(),
         device=slot.device,
         threads=slot.threads,
-        fresh=request.rerun == "all",
+        fresh=request.rerun is Rerun.all,
     )
 
 

@@ -18,7 +18,7 @@ __all__ = ["status"]
 
 
 def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugins: Plugins = None) -> None:
-    """Show how far a suite has come: one row per label, one column per state, and what failed why."""
+    """Show how many trials of a suite are done, running, failed and to do, and why they failed."""
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state

@@ -1,8 +1,8 @@
 """Which trials of a plan shall run."""
 
 from collections.abc import Sequence
-from typing import Literal
 
+from lrbench.config.rerun import Rerun
 from lrbench.errors import RequestError
 from lrbench.execution.plan import Plan, PlannedTrial
 from lrbench.names import label_matches
@@ -10,9 +10,7 @@ from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.wording import some_of
 
-__all__ = ["Rerun", "select_trials"]
-
-Rerun = Literal["missing", "failed", "all"]
+__all__ = ["select_trials"]
 
 
 def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) -> Sequence[PlannedTrial]:
@@ -22,7 +20,7 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
         plan: all trials of the suite.
         results: where complete and failed trials lie.
         only: a label, or a pattern such as ``LARES*`` that labels must match; ``None``: all labels.
-        rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything anew.
+        rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
 
     Raises:
         RequestError: the pattern matches no label.
@@ -35,7 +33,7 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
     if not chosen:
         labels = some_of([row.label for row in plan.rows])
         raise RequestError(f'--only "{only}" matches no label.', f"Labels: {labels}.")
-    if rerun == "all":
+    if rerun is Rerun.all:
         return chosen
-    wanted = ("failed",) if rerun == "failed" else ("failed", "interrupted", "running", "to do")
+    wanted = ("failed",) if rerun is Rerun.failed else ("failed", "interrupted", "running", "to do")
     return [trial for trial in chosen if trial_state(results, trial.config.id) in wanted]
