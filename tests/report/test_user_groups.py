@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scipy.stats
-from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared
+from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared, rewrite_ranks
 
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.data.dataset import PreparedDataset
@@ -77,10 +77,8 @@ def test_a_gain_for_long_histories_alone_is_an_interaction(tmp_path: Path) -> No
     lengths, _ = user_traits(data, PROTOCOLS["loo-20"], users)
     long = set(users.filter(pl.Series(lengths > np.quantile(lengths, 0.75))).to_list())
     for cell in suite.trials[:4]:
-        path = Results(tmp_path).trial(cell.trial) / "ranks.parquet"
-        ranks = pl.read_parquet(path)
         best = pl.when(pl.col("user").is_in(list(long))).then(1.0).otherwise("rank")
-        ranks.with_columns(rank=best).write_parquet(path)
+        rewrite_ranks(tmp_path, cell.trial, best.alias("rank"))
     report = build_report(suite, Results(tmp_path), prepared=prepared)
     assert finding(report, "history length").interaction_p < 0.01
     assert report.answers[3].verdict == "depends"
