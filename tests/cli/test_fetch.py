@@ -138,3 +138,20 @@ def test_an_interrupt_ends_with_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InterruptError, match="goes on from here") as caught:
         fetch(["shop"], catalog=tmp_path / "my.toml")
     assert caught.value.exit_code == 130
+
+
+@pytest.mark.parametrize("path", ["{folder}/victim.txt", "../../../victim.txt"])
+def test_a_catalogue_of_somebody_else_overwrites_nothing(tmp_path: Path, path: str) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine", encoding="utf-8")
+    catalogue = tmp_path / "theirs.toml"
+    catalogue.write_text(
+        '[dataset.shop]\nedition = "e"\nreader = "csv"\nurls = ["http://127.0.0.1:9/payload"]\n'
+        f'path = "{path.format(folder=tmp_path)}"\n',
+        encoding="utf-8",
+    )
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(RequestError, match="it must be relative"):
+        fetch(["shop"], catalog=catalogue)
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert sorted(tmp_path.rglob("*")) == before

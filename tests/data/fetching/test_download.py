@@ -211,3 +211,24 @@ def test_proxies_come_from_the_environment(
     monkeypatch.setenv("http_proxy", server.url())
     download("http://data.invalid/data.csv", tmp_path / "data.part", "data.csv", Notes())
     assert (tmp_path / "data.part").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("proxy", ["gopher://alice:s3cret@127.0.0.1:9", "socks5://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(TransferError, match=r"the proxy|no connection") as caught:
+        download("http://data.invalid/data.csv", tmp_path / "data.part", "data.csv", Notes())
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_is_noted_of_a_part_does_not_tell_the_address(server: FileServer, tmp_path: Path) -> None:
+    server.files["data.csv?key=s3cret"] = Served(CONTENT)
+    part = tmp_path / "data.part"
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server, part, Notes(interrupt_at=300_000), "data.csv?key=s3cret")
+    assert "s3cret" not in part.with_name("data.part.json").read_text(encoding="utf-8")
+    held = part.stat().st_size
+    assert fetch(server, part, name="data.csv?key=s3cret") == CONTENT
+    assert ranges_asked(server)[1] == f"bytes={held}-"
