@@ -96,7 +96,7 @@ class ModelConformance:
     stage: ClassVar[str | None] = None
     """Stage that alone teaches the model to predict; ``None``: its first."""
 
-    learning_rate: ClassVar[float] = 0.01
+    learning_rate: ClassVar[float] = 0.02
     """Learning rate of the overfitting test."""
 
     def kind(self) -> type[Model]:

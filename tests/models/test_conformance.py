@@ -279,6 +279,7 @@ class TestDiffuReasonWithViews(TestDiffuReason):
 
 class TestDisenReason(ReasoningConformance):
     model = "disenreason"
+    learning_rate = 0.01  # at twice this rate random counts keep it from learning
     params = SIZES | {"users": 4, "bands": 2}
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
