@@ -9,7 +9,23 @@ from lrbench.config.accounts import AccountRows, Accounts
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import RequestError, did_you_mean
 
-__all__ = ["PROTOCOLS", "Filters", "Protocol", "TimeSplit", "find_protocol"]
+__all__ = ["PROTOCOLS", "Filters", "Protocol", "TimeSplit", "Window", "find_protocol"]
+
+
+class Window(FrozenConfig):
+    """Months of which interactions are kept; the window grows into the past until enough items are left."""
+
+    first: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    """The first month to begin with, as ``2017-10``."""
+
+    end: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    """The month before which the window ends."""
+
+    step: int = Field(default=3, ge=1)
+    """Months by which the first one moves back at a time."""
+
+    least_items: int = Field(default=5000, ge=1)
+    """Items that the k-core must have."""
 
 
 class Filters(FrozenConfig):
@@ -27,13 +43,19 @@ class Filters(FrozenConfig):
     keep_ratings: bool = False
     """Keep the ratings beside the interactions, for protocols that choose targets by them."""
 
+    window: Window | None = None
+    """Keep a window of months; `None`: all times."""
+
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the prepared data, for hashes.
 
         An option that came later is left out at its default, so that older preparations keep their names.
         """
-        return self.model_dump(exclude=None if self.keep_ratings else {"keep_ratings"})
+        later = {"keep_ratings": False, "window": None}
+        return self.model_dump(
+            exclude={name for name, usual in later.items() if getattr(self, name) == usual}
+        )
 
 
 class TimeSplit(FrozenConfig):
@@ -230,14 +252,17 @@ PROTOCOLS = {
         ),
         Protocol(
             name="llm-time-10",
-            filters=Filters(repeats="keep", k_core=5),
+            filters=Filters(
+                repeats="keep", k_core=5, window=Window(first="2017-10", end="2018-11", least_items=5000)
+            ),
             split="time",
             time=TimeSplit(known_items=False),
             max_length=10,
             mask_seen=False,
             cutoffs=(1, 3, 5, 10),
-            summary="global split at two points in time, after 80 % and 90 % of all interactions, 5-core, "
-            "the latest 10 interactions, history not masked (as LatentR3, without its window of months)",
+            summary="October 2017 to October 2018, and three months earlier at a time until the 5-core has "
+            "5,000 items; a global split at two points in time, after 80 % and 90 % of all interactions, the "
+            "latest 10 interactions, history not masked (as LatentR3, which also leaves out long titles)",
         ),
         Protocol(
             name="shared-merge",

@@ -22,7 +22,7 @@ def digest(protocol: Protocol) -> str:
         ("loo-20", "4dd146b712a9"),
         ("loo-200", "0492ab6471ee"),
         ("time-50", "bf10deaa44de"),
-        ("llm-time-10", "921f1dc535f8"),
+        ("llm-time-10", "ab93d526af41"),
         ("shared-merge", "e720fabd2c7d"),
         ("shared-rows", "8ebb321aaaed"),
         ("shared-rows-disjoint", "f0067bc62874"),

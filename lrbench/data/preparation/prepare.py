@@ -25,6 +25,7 @@ from lrbench.data.preparation.interactions import (
     k_core,
     time_order,
 )
+from lrbench.data.preparation.window import window_rows
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
 from lrbench.errors import FilterError
@@ -65,7 +66,8 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
 
     Raises:
         RequestError: a malformed file.
-        FilterError: a rating threshold where there are no ratings, or nothing left.
+        FilterError: a rating threshold where there are no ratings, a window where there are no dates, or
+            nothing left.
     """
     table = raw.collect()
     rows, user_ids, item_ids = encode(table, filters.keep_ratings)
@@ -84,6 +86,10 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     if filters.repeats == "first":
         rows = rows.take(first_of_pairs(rows.users, rows.items))
         counts.append(_count("earliest row of each user and item", rows))
+    if filters.window is not None:
+        kept, months = window_rows(rows, filters.window, filters, raw.own_clocks, origin.name)
+        rows = rows.take(kept)
+        counts.append(_count(months, rows))
     if filters.k_core:
         rows = rows.take(k_core(rows.users, rows.items, filters.k_core))
         counts.append(_count(f"{filters.k_core}-core", rows))

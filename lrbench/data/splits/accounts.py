@@ -15,9 +15,12 @@ from lrbench.config.accounts import Accounts
 from lrbench.config.protocol import Protocol
 from lrbench.data.sequences import EvaluationView, Sequences, Split, TrainingView
 from lrbench.data.splits.members import group_users
+from lrbench.data.time_units import per_second
 from lrbench.errors import RequestError
 
 __all__ = ["Merged", "merge", "shared_accounts"]
+
+_WEEK = 7 * 24 * 3600
 
 _MEAN_BLOCK = 3
 """Interactions in a row of one member, on average, where times tell no order."""
@@ -101,16 +104,12 @@ def _times(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s 
     last = times[np.maximum(sequences.offsets[1:] - 1, 0)]  # (users,)
     latest = np.full(int(account.max()) + 1, np.iinfo(np.int64).min)
     np.maximum.at(latest, account, last)
-    before_end = np.random.default_rng([settings.seed, 1]).integers(0, _week(times), sequences.n_users)
+    before_end = np.random.default_rng([settings.seed, 1]).integers(
+        0, _WEEK * per_second(times), sequences.n_users
+    )
     alone = np.bincount(account)[account] == 1
     shift = np.where(alone, 0, latest[account] - before_end - last)
     return np.asarray(times + np.repeat(shift, sequences.lengths))
-
-
-def _week(times: Int64s) -> int:
-    """One week in the unit of the times: microseconds, milliseconds or seconds, told by their size."""
-    latest = int(times.max(initial=0))
-    return 7 * 24 * 3600 * (10**6 if latest > 10**14 else 1000 if latest > 10**11 else 1)
 
 
 def _turns(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s:
