@@ -39,7 +39,7 @@ def records(text: str, separator: str, quotes: bool) -> Iterable[list[str]]:
 
 
 def identifier(text: str) -> str:
-    if not text.strip():
+    if all(sign.isspace() and sign not in "\x1c\x1d\x1e\x1f" for sign in text):  # no white space to Unicode
         raise ValueError("no id")
     return text
 

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lrbench.cli.app import app
-from lrbench.cli.options import parse_numbers
+from lrbench.cli.options import parse_numbers, parse_pairs
 from lrbench.errors import RequestError
 
 
@@ -44,3 +44,31 @@ def test_ranges_are_spelled_out() -> None:
 def test_what_holds_no_number_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="--depth: "):
         parse_numbers(f"1,{text}", "--depth", 10_000)
+
+
+def test_pairs_of_names_and_values() -> None:
+    assert parse_pairs("user=A, item = b c ,separator=\t", "--columns") == {
+        "user": "A",
+        "item": "b c",
+        "separator": "\t",
+    }
+    assert parse_pairs(r"time_format=%d.%m.%Y\, %H:%M,user=a=b", "--columns") == {
+        "time_format": "%d.%m.%Y, %H:%M",
+        "user": "a=b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("user", "not understood"),
+        ("user=", "not understood"),
+        ("=a", "not understood"),
+        ("", "not understood"),
+        ("user=a,item=b,user=c", '"user" is given twice'),
+        ("user=a,,item=b", "not understood"),
+    ],
+)
+def test_pairs_that_are_none_or_twice(text: str, told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        parse_pairs(text, "--columns")

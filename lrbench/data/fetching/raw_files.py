@@ -115,7 +115,8 @@ def _user_file(source: Source, file: Path) -> AcquiredFile:
         raise RequestError(f"There is no file {file}.", "Check its path in your catalogue.")
     verdict = verify(file, source)
     if verdict.complaint:
-        raise LrbenchError(f"{file} is refused: {verdict.complaint}.", "Correct the file or its checksum.")
+        fault = LrbenchError if verdict.readable else RequestError
+        raise fault(f"{file} is refused: {verdict.complaint}.", "Correct the file or its checksum.")
     record = AcquisitionRecord(
         file=file.name, address=str(file), sha256=verdict.sha256, verified=verdict.verified
     )

@@ -113,8 +113,8 @@ def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quot
     while chunk := list(islice(rows, _AT_ONCE)):
         lines.append(np.array([line for line, _ in chunk], dtype=np.int64))
         fields = [_padded(record, len(columns)) for _, record in chunk]
-        of_names = zip(names, zip(*fields, strict=True), strict=True)
-        tables.append(pl.DataFrame([pl.Series(name, values, pl.String) for name, values in of_names]))
+        columnwise = [list(values) for values in zip(*fields, strict=True)]
+        tables.append(pl.DataFrame(columnwise, schema=tables[0].schema, orient="col"))
     kinds = [
         pl.col(name).str.strip_chars().cast(kind, strict=False)
         for name, kind in columns.items()

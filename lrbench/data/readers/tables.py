@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import open_raw
@@ -177,7 +177,7 @@ class Csv(_Table):
 
     raw_text = frozenset({"separator"})
 
-    separator: str = Field(default="", max_length=1)
+    separator: str = ""
     """The character between two fields, or its name: comma, tab, semicolon, pipe, space. Empty: the first of
     these by which the first line has the columns."""
 
@@ -200,8 +200,8 @@ class Csv(_Table):
     @field_validator("separator")
     @classmethod
     def _possible(cls, separator: str) -> str:
-        if separator and (separator in '"\r\n' or not separator.isascii()):
-            raise ValueError(f"the separator is one of {', '.join(_SEPARATORS)}, or another ASCII character")
+        if separator and (len(separator) > 1 or separator in '"\r\n' or not separator.isascii()):
+            raise ValueError(f"the separator is {', '.join(_SEPARATORS)}, or one other ASCII character")
         return separator
 
     def read(self, path: Path) -> RawInteractions:

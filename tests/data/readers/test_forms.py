@@ -179,6 +179,12 @@ class TestQuotes:
         (note,) = self.rows(tmp_path, *notes).notes
         assert "2 rows with line breaks inside quotes (the first in line 6)" in note
 
+    def test_a_column_without_a_name_as_r_writes_it(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "r.csv", '"","user","item"\n"1","a","b"\n"2","c","d"\n')
+        assert read("csv", path, {}).collect()["user"].cast(pl.String).to_list() == ["a", "c"]
+        path = written(tmp_path / "pandas.csv", ",user,item\n0,a,b\n1,c,d\n")
+        assert read("csv", path, {}).collect()["user"].cast(pl.String).to_list() == ["a", "c"]
+
     def test_a_quote_that_never_closes_names_its_line(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="line 4: a quoted field begins here and never ends"):
             self.rows(tmp_path, "a", "b", '"c', "d", "e")

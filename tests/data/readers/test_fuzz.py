@@ -7,7 +7,7 @@ import json
 import lzma
 import random
 import zipfile
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ import pytest
 from reference_readers import REFERENCES, Row
 
 from lrbench.data.readers import read
+from lrbench.data.readers.archive import open_raw
 from lrbench.errors import RequestError
 
 ROWS = [(f"u{n % 4}", f"i{n % 5}", n % 5 + 0.5, 1_600_000_000 + 7 * n) for n in range(24)]
@@ -139,10 +140,10 @@ def expected(reader: str, content: bytes) -> list[Row] | None:
         return None
 
 
-def check_mutations(reader: str, folder: Path, number: int, seed: int) -> None:
+def check_mutations(reader: str, folder: Path, number: int, seed: int, sound: bytes | None = None) -> None:
     chance = random.Random(f"{reader} {seed}")
     for case in range(number):
-        content = mutated(SOUND[reader].encode(), chance)
+        content = mutated(sound or SOUND[reader].encode(), chance)
         path = folder / f"case{case}.txt"
         path.write_bytes(content)
         found = rows_of(reader, path)
@@ -237,3 +238,31 @@ def test_mutated_parquet(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_much_mutated_parquet(tmp_path: Path) -> None:
     check_parquet(tmp_path, 3000, seed=3)
+
+
+REAL = [
+    ("movielens-tab", "ml-100k/ml-100k.zip", "u.data"),
+    ("movielens-colons", "ml-1m/ml-1m-newest20.zip", "ratings.dat"),
+    ("movielens-csv", "ml-latest-small/ml-latest-small.zip", "ratings.csv"),
+    ("recbole-inter", "ml-100k/ml-100k.inter", ""),
+    ("sasrec-pairs", "ml-1m/sasrec_ml-1m.txt.gz", ""),
+    ("amazon-2014-json", "amazon-2014/reviews_Musical_Instruments_5.json.gz", ""),
+    ("amazon-2018-csv", "amazon-2018/Magazine_Subscriptions.csv.gz", ""),
+    ("amazon-2018-json", "amazon-2018/All_Beauty_5.json.gz", ""),
+    ("amazon-2023-csv", "amazon-2023/5core/rating_only/All_Beauty.csv.gz", ""),
+    ("s3rec-lines", "seq-amazon-2014/Beauty.txt.gz", ""),
+    ("s3rec-lines", "seq-amazon-2014/Beauty.with_intervals.txt.gz", ""),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize(("reader", "file", "member"), REAL, ids=[file for _, file, _ in REAL])
+def test_mutated_heads_of_real_files(
+    tmp_path: Path, mirror: Path, reader: str, file: str, member: str
+) -> None:
+    head = b"".join(islice(open_raw(mirror / file, member).lines(), 25))
+    path = tmp_path / "head.txt"
+    path.write_bytes(head)
+    assert rows_of(reader, path) == expected(reader, head) != None  # noqa: E711
+    check_mutations(reader, tmp_path, 500, seed=4, sound=head)
