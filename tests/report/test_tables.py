@@ -114,3 +114,11 @@ def test_sections_without_content_are_left_out(tmp_path: Path) -> None:
         "cost",
         "provenance",
     ]
+
+
+def test_what_cannot_be_tested_is_a_sentence_and_no_table_of_dashes(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B"), Made("C")], seeds=(1, 2), proposed=["A"])
+    section = section_of(build_report(suite, Results(tmp_path)), "comparison")
+    assert section.tables == section.notes == ()
+    (paragraph,) = section.paragraphs
+    assert paragraph.text == "A against B and C on sample: 2 of the at least 3 seeds that a test needs."

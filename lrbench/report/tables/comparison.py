@@ -1,10 +1,13 @@
 """The family of systems: one table per dataset and proposed label, with effect sizes beside p-values."""
 
+from collections.abc import Sequence
+
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent, plain, signed
 from lrbench.report.report import Report
-from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.wording import listed
 
 __all__ = ["comparison_section", "shown_comparisons", "verdict_text"]
 
@@ -37,15 +40,21 @@ def comparison_section(report: Report) -> Section:
     for comparison in shown_comparisons(report, SYSTEMS):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
     metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
-    tables = (
+    tables = tuple(
         Table(
             f"{proposed} against the others on {dataset}, {metric}{interim}",
             tuple(_row(report, comparison) for comparison in comparisons),
         )
         for (dataset, proposed), comparisons in groups.items()
+        if _any_testable(comparisons)
     )
-    notes = (*NOTES, _margin(report), *_descriptive(report))
-    return Section(f"Declared comparisons{interim}", COLUMNS, tuple(tables), notes)
+    untested = tuple(
+        Paragraph("Not testable", _untested(comparisons))
+        for comparisons in groups.values()
+        if not _any_testable(comparisons)
+    )
+    notes = (*NOTES, _margin(report), *_descriptive(report)) if tables else ()
+    return Section(f"Declared comparisons{interim}", COLUMNS, tables, notes, paragraphs=untested)
 
 
 def shown_comparisons(report: Report, family: str) -> list[Comparison]:
@@ -55,6 +64,18 @@ def shown_comparisons(report: Report, family: str) -> list[Comparison]:
     return [
         c for c in members if (c.dataset, c.proposed, report.twins.get((c.dataset, c.baseline))) not in pairs
     ]
+
+
+def _any_testable(comparisons: Sequence[Comparison]) -> bool:
+    return any(comparison.contrast.testable for comparison in comparisons)
+
+
+def _untested(comparisons: Sequence[Comparison]) -> str:
+    """One sentence instead of a table of dashes."""
+    first = comparisons[0]
+    others = listed([comparison.baseline for comparison in comparisons])
+    reasons = "; ".join(dict.fromkeys(comparison.contrast.reason for comparison in comparisons))
+    return f"{first.proposed} against {others} on {first.dataset}: {reasons}."
 
 
 def verdict_text(verdict: Verdict) -> str:
