@@ -103,7 +103,7 @@ def test_kept_targets_are_those_trained_on(lengths: list[int], max_length: int, 
     kept = all_contexts(data, keep=keep)
     assert sorted(kept) == sorted(data.target_items[keep].tolist())
     assert all(everything[target] == context for target, context in kept.items())
-    for batch in data.batches(7, CPU, keep=keep):  # no input stands behind the last one that predicts
+    for batch in data.batches(7, CPU, keep=keep):  # no input follows the last one that predicts
         last = [
             int(batch.rows[batch.sequences.sequence_of[batch.rows] == number].max())
             for number in range(batch.sequences.n_sequences)

@@ -85,7 +85,7 @@ class NoisyAtDepth0(LARES):
 
 
 class BackToStart(LARES):
-    """Each depth starts anew, with noise of its own."""
+    """Each depth is a new trajectory with its own noise."""
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         return torch.cat([super(BackToStart, self).encode(sequences, (depth,), noise) for depth in depths])

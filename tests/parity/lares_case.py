@@ -109,7 +109,7 @@ def compare_pretraining(
     published.close(by_user(other, batch), f"{prefix}.user_vector_pass3")
     losses = {"ce": terms["cross_entropy"], "traj": terms["trajectory"], "total": terms["loss"]}
     both_ways = ["traj_2to3", "traj_3to2"]
-    if setting == "dotk1":  # one step has no other to be held against
+    if setting == "dotk1":  # one step has no other to compare with
         assert "step" not in terms
     else:
         published.close(by_user(alignments[1].arguments[1], batch), f"{prefix}.user_vector_pass2_step_j")

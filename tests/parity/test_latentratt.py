@@ -26,7 +26,7 @@ def attention(published: Published, reach: int | None = None) -> LatentAttention
 
 
 def histories(published: Published, side: str, window: int | None = None) -> tuple[Packed, Tensor, Tensor]:
-    """What lies before each latent: packed, and where its tokens are in the source, (tokens,) twice.
+    """The tokens before each latent: packed, and their places in the source, (tokens,) twice.
 
     Padding within a ``window`` of places before the latent is a token like others.
     """
@@ -66,7 +66,7 @@ def test_latents_and_gradients(published: Published, side: str, window: int | No
 @pytest.mark.parametrize("window", [None, 3])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_weights(published: Published, side: str, window: int | None) -> None:
-    """The latents of values that tell where they stand are the weights of attention."""
+    """With values that encode their position, the latents are the weights of attention."""
     module = attention(published, window)
     sequences, row, column = histories(published, side, window)
     module.value.register_forward_hook(lambda *_: F.one_hot(column, 9).to(published.dtype))

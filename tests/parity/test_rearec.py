@@ -151,7 +151,7 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: 
     draws = iter(cases["in.noise"])
 
     def given(state: Tensor) -> Tensor:
-        """The draws stand at the rows that count; elsewhere nothing depends on them."""
+        """The draws are at the rows that count; nothing depends on the others."""
         noise = torch.zeros_like(state)
         rows = batch.rows if len(state) > 6 else torch.arange(6)
         noise[rows] = next(draws).squeeze(1)[batch.sequences.sequence_of[batch.rows]] * 0.01

@@ -43,7 +43,7 @@ from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["Denoising", "DiffuRec", "DiffuRecConfig"]
 
-_RESCALED = 1000.0  # levels are told to the network as if there were so many
+_RESCALED = 1000.0  # the network sees levels rescaled to this number of them
 
 
 class DiffuRecConfig(AttentionSizes):

@@ -1,4 +1,4 @@
-"""What is computed anew is what was computed before, with the same draws."""
+"""The recomputation equals the first computation, with the same draws."""
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +45,8 @@ def results(again: bool) -> tuple[list[Tensor], Tensor, set[torch.Size]]:
 
 
 def test_states_gradients_and_draws_are_those_of_plain_application() -> None:
-    (plain, plain_draw, plain_kept), (anew, draw, kept) = results(again=False), results(again=True)
-    for one, other in zip(plain, anew, strict=True):
+    (plain, plain_draw, plain_kept), (recomputed_once, draw, kept) = results(again=False), results(again=True)
+    for one, other in zip(plain, recomputed_once, strict=True):
         torch.testing.assert_close(one, other)
     assert torch.equal(plain_draw, draw)
     assert torch.Size((7, 5)) in plain_kept

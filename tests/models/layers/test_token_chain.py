@@ -1,4 +1,4 @@
-"""A chain behind a shared prefix is what the encoder makes of the prefix lengthened by the chain."""
+"""A chain after a shared prefix has the states that the encoder gives to prefix plus chain."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def encoder() -> Encoder:
 
 
 def reference(encoder: Encoder, items: Tensor, start: Tensor, add: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """States of a chain, (steps, width), by encoding prefix and chain anew at each step."""
+    """States of a chain, (steps, width), by encoding prefix and chain again at each step."""
     tokens, states = items, []
     token = start
     for step in range(STEPS):

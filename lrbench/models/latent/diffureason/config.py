@@ -80,7 +80,7 @@ class DiffuReasonConfig(ReaRecConfig):
     """γ, weight of the policy gradient in stage ``joint``."""
 
     policy_targets: int = Field(default=256, ge=1)
-    """Targets of a batch, drawn anew in each step, that are rolled out."""
+    """Targets of a batch that are rolled out, drawn again in each step."""
 
     rollouts: int = Field(default=8, ge=2)
     """G, reverse chains of a target in a group."""

@@ -1,6 +1,6 @@
 """DiffuReason: a hypothesis from thinking tokens, refined by diffusion, aligned by reinforcement.
 
-Three parts (arXiv 2602.09744): *think*, several latent tokens behind the history give a first intent;
+Three parts (arXiv 2602.09744): *think*, several latent tokens after the history give a first intent;
 *diffuse*, a conditional diffusion refines it; *align*, a group-relative policy gradient on ranking quality
 trains all parts at once. The paper's abstract, results and claims are known; its equations and settings are
 not, and there is no public code. What is built here is lrbench's reading, with each open choice as an option.

@@ -1,6 +1,6 @@
 """The network of DiffuReason: thinking tokens, then reverse steps of a diffusion.
 
-*Think.* As in ReaRec, r_k is the state of the k-th latent token behind the history; the hypothesis c is r_K.
+*Think.* As in ReaRec, r_k is the state of the k-th latent token after the history; the hypothesis c is r_K.
 *Diffuse.* The clean variable is the target's embedding, scaled to a root mean square of 1: item tables start
 at 0.02, and against noise of variance 1 they would carry no signal. The denoiser predicts it from x_t, t and
 c. S reverse steps (DDIM, η = 0) lead from noise to the intent that is ranked.
@@ -46,7 +46,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
     @classmethod
     def configured_depth(cls, config: DiffuReasonConfig) -> int:
-        """Thinking tokens and calls of the denoiser; none where views stand for the tokens."""
+        """Thinking tokens and calls of the denoiser; 0 if views replace the tokens."""
         return config.steps + config.sampler_steps if config.chain == "reasoning" else 0
 
     @classmethod

@@ -203,7 +203,7 @@ class DisenReasonNetwork(ReasoningModel):
 
         Args:
             last: the encoder's last states, (rows, width).
-            users: (users, rows, width); none: the last state is ranked.
+            users: (users, rows, width); ``None``: the last state is ranked.
             counted: (users, rows).
 
         Returns:
