@@ -1,10 +1,22 @@
-"""lrbench: a benchmarking harness for latent-reasoning recommenders."""
+"""lrbench: a benchmarking harness for latent-reasoning recommenders.
 
-__all__ = ["__version__"]
+``lrbench.load(results, suite)`` opens results in Python.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lrbench.report.loaded import load
+
+__all__ = ["__version__", "load"]
 
 
-def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: that takes longer than all else at a command's start."""
+def __getattr__(name: str) -> Any:
+    """Look up the version and ``load`` when they are asked for: both take long at a command's start."""
+    if name == "load":
+        from lrbench.report.loaded import load
+
+        return load
     if name != "__version__":
         raise AttributeError(name)
     from importlib.metadata import PackageNotFoundError, version

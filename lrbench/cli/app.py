@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import lrbench
+from lrbench.cli.compare import compare
 from lrbench.cli.doctor import doctor
 from lrbench.cli.evaluate import evaluate
 from lrbench.cli.fetch import fetch
@@ -117,6 +118,6 @@ def options(
     """Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics."""
 
 
-for verb in (fetch, inspect, run_verb, status, report, plot, evaluate, verify, doctor):
+for verb in (fetch, inspect, run_verb, status, report, compare, plot, evaluate, verify, doctor):
     app.command()(verb)
 app.command("list")(listing)

@@ -1,12 +1,13 @@
-"""``lrbench list``: which datasets, models, suites and protocols there are."""
+"""``lrbench list``: which datasets, models, suites and protocols there are, and which trials a suite has."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lrbench.cli.console import message_console
-from lrbench.cli.options import Catalog, DataDir, Plugins
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
 from lrbench.errors import RequestError, did_you_mean
 
 __all__ = ["listing"]
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     models = "models"
     suites = "suites"
     protocols = "protocols"
+    trials = "trials"
 
 
 def listing(
@@ -27,7 +29,8 @@ def listing(
         str,
         typer.Argument(
             metavar="[PART]",
-            help="Only names that contain this. The whole name of a model prints its page.",
+            help="Only names that contain this. The whole name of a model prints its page. "
+            "With trials: a suite's name or file; without it the latest.",
             show_default=False,
         ),
     ] = "",
@@ -36,9 +39,13 @@ def listing(
         bool, typer.Option("--controls", help="With models: say what each control isolates.")
     ] = False,
     catalog: Catalog = None,
+    results: ResultsDir = Path("results"),
     plugins: Plugins = None,
 ) -> None:
-    """List datasets, models, suites or protocols."""
+    """List datasets, models, suites or protocols, or the trials of a suite."""
+    if kind is Kind.trials:
+        _print_trials(pattern or None, results)
+        return
     if controls:
         _print_controls(kind)
         return
@@ -75,6 +82,24 @@ def listing(
         message_console().print(
             "lrbench list models NAME: its parameters, stages, options and their sources."
         )
+
+
+def _print_trials(suite: str | None, folder: Path) -> None:
+    """One line per cell of a suite, in columns: trial, state, dataset, seed, label."""
+    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.store.layout import Results
+    from lrbench.store.state import trial_state
+    from lrbench.text import one_line
+
+    results = Results(folder)
+    record = recorded_suite(results, suite, "status")
+    rows = [
+        (cell.trial, trial_state(results, cell.trial), cell.dataset, str(cell.seed), one_line(cell.label))
+        for cell in record.trials
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]))
 
 
 def _print_controls(kind: Kind) -> None:

@@ -109,6 +109,9 @@ def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sor
         value = getattr(report, part.name)
         if part.name == "datasets":
             changes["datasets"] = tuple(note for note in value if note.summary.name in datasets)
+        elif part.name == "provenance":
+            kept = [recipe for recipe in value.recipes if _shown(recipe, ordered, datasets)]
+            changes["provenance"] = replace(value, recipes=tuple(_sorted(kept, ordered)))
         elif part.name == "controls":
             changes["controls"] = {label: record for label, record in value.items() if label in ordered}
         elif part.name != "warnings" and isinstance(value, tuple) and value and _has_place(value[0]):

@@ -23,7 +23,7 @@ from lrbench.stats.users import paired_users, sign_flip
 from lrbench.stats.variance import sources_of
 from lrbench.store.suites import SuiteRecord
 
-__all__ = ["SAME_RANKS", "declared_comparisons", "descriptive_comparisons"]
+__all__ = ["SAME_RANKS", "compare_labels", "declared_comparisons", "descriptive_comparisons"]
 
 SAME_RANKS = "both labels have the same ranks"
 
@@ -71,6 +71,18 @@ def descriptive_comparisons(
         ]
         wanted += [(pair, metric) for metric in metrics for pair in against]
     compared = [(pair, _compare(pair, metric, suite.margin)) for pair, metric in wanted]
+    return [comparison for _, comparison in _adjusted(compared, benjamini_hochberg)]
+
+
+def compare_labels(
+    measured: Sequence[Measured], first: str, seconds: Sequence[str], metrics: Sequence[str], margin: float
+) -> list[Comparison]:
+    """Compare one label with others by any metrics: descriptive, for who asks after the runs.
+
+    p-values are adjusted after Benjamini and Hochberg over all of these.
+    """
+    pairs = find_pairs(measured, (first,), tuple(seconds))
+    compared = [(pair, _compare(pair, metric, margin)) for pair in pairs for metric in metrics]
     return [comparison for _, comparison in _adjusted(compared, benjamini_hochberg)]
 
 

@@ -1,4 +1,4 @@
-"""``lrbench report``, ``plot`` and ``status`` as a person types them."""
+"""``lrbench report``, ``compare``, ``plot``, ``status`` and ``list trials`` as a person types them."""
 
 import csv
 import json
@@ -12,6 +12,8 @@ import typer
 from synthetic_results import make_suite
 from typer.testing import CliRunner, Result
 
+from lrbench.cli.compare import compare
+from lrbench.cli.listing import listing
 from lrbench.cli.plot import plot
 from lrbench.cli.report import report
 from lrbench.cli.status import status
@@ -22,9 +24,9 @@ from lrbench.execution.rows import resolve_rows
 from lrbench.store.layout import Results
 
 app = typer.Typer()
-app.command()(report)
-app.command()(plot)
-app.command()(status)
+for verb in (report, plot, status, compare):
+    app.command()(verb)
+app.command("list")(listing)
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +272,28 @@ def test_results_that_cannot_be_written_are_still_reported(tmp_path: Path) -> No
     assert result.exit_code == 0
     assert json.loads(result.stdout)["looks"] == []
     assert "this report is not on record" in " ".join(result.stderr.split())
+
+
+def test_compare_shows_differences_of_any_rows(root: Path) -> None:
+    result = run("compare", "demo", "LARES", "SASRec", "Popularity", "--results", str(root))
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "sample, NDCG@10: LARES against SASRec: 0." in text
+    assert text.count(" against Popularity: ") == 1
+    assert "better." in text
+    assert "Descriptive" in result.stderr
+
+
+def test_compare_refuses_an_unknown_row(root: Path) -> None:
+    refused = run("compare", "demo", "LARES", "SASREC", "--results", str(root)).exception
+    assert isinstance(refused, RequestError)
+    assert 'no label "SASREC"' in str(refused)
+
+
+def test_trials_of_a_suite_are_listed(root: Path) -> None:
+    result = run("list", "trials", "demo", "--results", str(root))
+    lines = result.stdout.splitlines()
+    assert len(lines) == 13
+    assert re.fullmatch(r"sample-loo-20-popularity-s0-\w{12} +done +sample +0 +Popularity", lines[0])
+    assert lines[-1].endswith("  4  LARES w/o_RPT & 50%")
+    assert isinstance(run("list", "trials", "dem", "--results", str(root)).exception, RequestError)

@@ -1,0 +1,57 @@
+"""``lrbench compare``: rows of a suite against each other, for who asks after the runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lrbench.cli.options import Masked, ResultsDir, parse_list
+
+__all__ = ["compare"]
+
+
+def compare(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name or file.")],
+    labels: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A [B...]", help="A row, and those to compare it with; A alone: with all others."
+        ),
+    ],
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="A,B", help="E.g. recall@10,ndcg@10. Without it: the primary one."),
+    ] = None,
+    masked: Masked = None,
+    results: ResultsDir = Path("results"),
+) -> None:
+    """Compare rows after the runs: difference, 95 % interval and verdict on each dataset; descriptive."""
+    from lrbench.cli.console import message_console, result_console, say
+    from lrbench.cli.named_suite import recorded_suite
+    from lrbench.report.loaded import LoadedSuite
+    from lrbench.store.layout import Results
+
+    layout = Results(results)
+    loaded = LoadedSuite(recorded_suite(layout, suite), layout)
+    frame = loaded.compare(labels[0], *labels[1:], metrics=parse_list(metrics, "--metrics"), masked=masked)
+    console = result_console()
+    for line in frame.iter_rows(named=True):
+        say(console, _sentence(line))
+    say(
+        message_console(),
+        "Descriptive, not declared before the runs. p: Benjamini and Hochberg over these lines.",
+    )
+
+
+def _sentence(line: dict[str, Any]) -> str:
+    from lrbench.report.numbers import interval, metric_title, p_value, percent, plain, signed
+
+    p = p_value(line["p_bh"])
+    means = f"{plain(line['proposed_mean'])} against {plain(line['baseline_mean'])}"
+    difference = f"{signed(line['difference'])} {interval(line['ci_low'], line['ci_high'])}".strip()
+    test = f"p {p if p.startswith('<') else f'= {p}'}: {line['verdict']}"
+    return (
+        f"{line['dataset']}, {metric_title(line['metric'])}: {line['proposed']} against {line['baseline']}: "
+        f"{means}, {difference} ({percent(line['relative'])} %), "
+        f"{line['verdict'] + ', ' + line['reason'] if line['reason'] else test}."
+    )

@@ -1,0 +1,260 @@
+"""Results in Python: frames of trials, ranks, metrics and histories, comparisons, reports and figures.
+
+:func:`lrbench.load` opens a results folder. Frames are Polars frames; nothing here needs torch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.files import write_bytes
+from lrbench.metrics import metric_function
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.choices import Choices
+from lrbench.report.comparisons import compare_labels
+from lrbench.report.formats import FORMATS, usual_metrics
+from lrbench.report.formats.fields import comparison_fields
+from lrbench.report.label_metrics import measure
+from lrbench.report.layout import WIDTHS, Layout
+from lrbench.report.plots import CostKind, PlotSource, plot
+from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord, find_suite_record
+from lrbench.store.trials import read_history
+
+__all__ = ["LoadedSuite", "Picture", "load", "select_labels"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, which a notebook shows."""
+
+    content: bytes
+    kind: Literal["svg", "png", "pdf"]
+
+    def save(self, path: str | Path) -> None:
+        """Write the file; folders on its way are made."""
+        write_bytes(Path(path), self.content)
+
+    def _repr_svg_(self) -> str | None:
+        return self.content.decode() if self.kind == "svg" else None
+
+    def _repr_png_(self) -> bytes | None:
+        return self.content if self.kind == "png" else None
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """A suite with its finished trials; every frame begins with label, dataset and seed."""
+
+    suite: SuiteRecord
+    results: Results
+
+    @cached_property
+    def _finished(self) -> list[FinishedTrial]:
+        return finished_trials(self.suite, self.results)[0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The rows of the suite, in its order."""
+        return self.suite.labels
+
+    @cached_property
+    def trials(self) -> pl.DataFrame:
+        """One row per finished trial: what it was, what it cost, where it ran.
+
+        Columns: label, dataset, seed, trial, model, depth, draws, parameters, flops_per_user,
+        train_seconds, peak_memory_bytes, device, threads, started, ended, folder, and ``version:NAME`` for
+        each package.
+        """
+        rows = []
+        for trial in self._finished:
+            record = trial.record
+            facts = {name: getattr(record, name) for name in FACTS}
+            versions = {f"version:{name}": version for name, version in record.versions.items()}
+            rows.append(
+                {**_place(trial), "trial": record.id, **facts, "folder": str(trial.folder), **versions}
+            )
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    @property
+    def ranks(self) -> pl.LazyFrame:
+        """Every stored rank, lazily: the columns of ``ranks.parquet`` after label, dataset, seed, trial."""
+        return suite_ranks(self._finished)
+
+    @cached_property
+    def history(self) -> pl.DataFrame:
+        """One row per epoch, stage and trial: losses, learning rate, validation metric, seconds."""
+        frames = [
+            read_history(trial.folder).select(
+                *(pl.lit(value).alias(name) for name, value in _place(trial).items()), pl.all()
+            )
+            for trial in self._finished
+        ]
+        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+    def metrics(self, *names: str, masked: bool | None = None) -> pl.DataFrame:
+        """Means over users at the depth of reports: columns label, dataset, seed, metric, value.
+
+        Args:
+            names: metrics such as ``"ndcg@10"``; none: those of the protocol.
+            masked: leave items of the user's history out of the ranks; `None`: as the protocol says.
+
+        Raises:
+            RequestError: a name is no metric.
+            CheckError: trials of one dataset were ranked on different targets.
+        """
+        wanted = names or self.suite.protocol.metrics
+        measured = measure(
+            self._finished,
+            self.suite.datasets,
+            self.labels,
+            [_known(name) for name in wanted],
+            self._masked(masked),
+        )
+        rows = [
+            {**_place(trial), "metric": name, "value": float(values.mean())}
+            for entry in measured
+            for name in wanted
+            for trial, values in zip(entry.trials, entry.metrics[name].values, strict=True)
+        ]
+        schema = {"label": pl.String, "dataset": pl.String, "seed": pl.Int64}
+        return pl.DataFrame(rows, schema={**schema, "metric": pl.String, "value": pl.Float64})
+
+    def compare(
+        self, first: str, *others: str, metrics: Sequence[str] = (), masked: bool | None = None
+    ) -> pl.DataFrame:
+        """Compare a row with others, or with all: one line per dataset, other row and metric.
+
+        The columns are the fields of a comparison in the JSON report, without what is nested there. These
+        comparisons are descriptive; p-values are adjusted after Benjamini and Hochberg over all of them.
+
+        Raises:
+            RequestError: a label is not the suite's, or a name is no metric.
+            CheckError: trials of one dataset were ranked on different targets.
+        """
+        seconds = select_labels(self.suite, others) or [label for label in self.labels if label != first]
+        (one,) = select_labels(self.suite, (first,))
+        wanted = [_known(name) for name in metrics] or [self.suite.primary_metric]
+        measured = measure(self._finished, self.suite.datasets, self.labels, wanted, self._masked(masked))
+        lines = []
+        for comparison in compare_labels(measured, one, seconds, wanted, self.suite.margin):
+            fields = comparison_fields(comparison)
+            lines.append({name: value for name, value in fields.items() if not isinstance(value, dict)})
+        return pl.DataFrame(lines, infer_schema_length=None)
+
+    def report(
+        self,
+        format: str = "terminal",
+        *,
+        metrics: Sequence[str] = (),
+        baseline: str | None = None,
+        masked: bool | None = None,
+        digits: int = 4,
+        choices: Choices | None = None,
+        layout: Layout | None = None,
+    ) -> str:
+        """Return the report as text, as ``lrbench report`` writes it.
+
+        Raises:
+            RequestError: there is no such format, metric or label, or no trial is finished.
+            CheckError: trials of one dataset were ranked on different targets.
+        """
+        options = ReportOptions(
+            metrics=tuple(metrics) or usual_metrics(format, self.suite),
+            baseline=baseline,
+            masked=masked,
+            digits=digits,
+            choices=choices or Choices(),
+        )
+        return FORMATS.load(format)().render(build_report(self.suite, self.results, options), layout)
+
+    def plot(
+        self,
+        kind: str,
+        *,
+        picture: Literal["svg", "png", "pdf"] = "svg",
+        width: Literal["column", "text"] | float | None = None,
+        cost: CostKind = "flops",
+        option: str = "",
+        masked: bool | None = None,
+        choices: Choices | None = None,
+    ) -> Picture:
+        """Draw a figure, as ``lrbench plot`` does.
+
+        Raises:
+            RequestError: there is no such plot, nothing to draw in it, or matplotlib is not installed.
+        """
+        options = ReportOptions(masked=masked, choices=choices or Choices())
+        source = PlotSource(
+            report=build_report(self.suite, self.results, options),
+            width=WIDTHS[width] if isinstance(width, str) else width,
+            cost=cost,
+            option=option,
+        )
+        return Picture(plot(kind, source, picture), picture)
+
+    def _masked(self, masked: bool | None) -> bool:
+        return self.suite.protocol.mask_seen if masked is None else masked
+
+    def _repr_html_(self) -> str:
+        """The answer, the quality and the warnings, for a notebook."""
+        return self.report("html", layout=Layout(tables=("answer", "quality")))
+
+
+FACTS = (
+    "model",
+    "depth",
+    "draws",
+    "parameters",
+    "flops_per_user",
+    "train_seconds",
+    "peak_memory_bytes",
+    "device",
+    "threads",
+    "started",
+    "ended",
+)
+"""Fields of ``trial.json`` that the frame of trials shows."""
+
+
+def load(results: str | Path = "results", suite: str | None = None) -> LoadedSuite:
+    """Open a suite's results.
+
+    Args:
+        results: the results folder.
+        suite: the suite's name or file; `None`: the one that ran last.
+
+    Raises:
+        RequestError: there is no such suite.
+    """
+    layout = Results(Path(results))
+    return LoadedSuite(find_suite_record(layout, suite), layout)
+
+
+def select_labels(suite: SuiteRecord, names: Sequence[str]) -> list[str]:
+    """Return the labels that are named.
+
+    Raises:
+        RequestError: one is not the suite's.
+    """
+    for name in names:
+        if name not in suite.labels:
+            raise RequestError(
+                f'The suite {suite.name} has no label "{name}".', did_you_mean(name, suite.labels)
+            )
+    return list(names)
+
+
+def _place(trial: FinishedTrial) -> dict[str, Any]:
+    return {"label": trial.cell.label, "dataset": trial.cell.dataset, "seed": trial.cell.seed}
+
+
+def _known(name: str) -> str:
+    metric_function(name)
+    return name

@@ -1,0 +1,108 @@
+"""Results in Python: the frames agree with the report, and a session as in a notebook works."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import lrbench
+from lrbench.errors import RequestError
+from lrbench.report.choices import Choices
+from lrbench.report.loaded import LoadedSuite
+from lrbench.report.report import Report
+from lrbench.store.suites import SuiteRecord
+
+
+@pytest.fixture(scope="module")
+def loaded(suite: SuiteRecord, root: Path) -> LoadedSuite:
+    found = lrbench.load(root, "demo")
+    assert isinstance(found, LoadedSuite)
+    return found
+
+
+def test_metrics_average_to_the_rows_of_the_report(loaded: LoadedSuite, report: Report) -> None:
+    means = loaded.metrics("ndcg@10").group_by("label", "dataset").agg(pl.col("value").mean())
+    for row in report.rows:
+        if row.metric == "ndcg@10":
+            found = means.filter(label=row.label, dataset=row.dataset)["value"].item()
+            assert found == pytest.approx(row.mean)
+    masked = loaded.metrics("ndcg@10", masked=True)
+    assert masked["value"].sum() > loaded.metrics("ndcg@10")["value"].sum()
+    assert set(loaded.metrics()["metric"]) == set(report.metrics)
+
+
+def test_one_row_per_trial(loaded: LoadedSuite, suite: SuiteRecord) -> None:
+    assert loaded.trials["trial"].to_list() == [cell.trial for cell in suite.trials]
+    assert loaded.trials.columns[:4] == ["label", "dataset", "seed", "trial"]
+    assert set(loaded.trials["version:torch"]) == {"2.13.0"}
+    assert Path(loaded.trials["folder"][0]).is_dir()
+
+
+def test_ranks_and_histories_carry_their_row(loaded: LoadedSuite, suite: SuiteRecord) -> None:
+    ranks = loaded.ranks.filter(label="LARES", dataset="sample", seed=1, split="test", depth=4).collect()
+    assert len(ranks) == 400
+    history = loaded.history
+    assert history.columns[:3] == ["label", "dataset", "seed"]
+    assert (
+        history.filter(label="LARES", dataset="sample", seed=2)["stage"].to_list()
+        == ["spt"] * 8 + ["rpt"] * 4
+    )
+    assert history["loss"].null_count() == 0
+
+
+def test_comparisons_are_those_of_the_report(loaded: LoadedSuite, report: Report) -> None:
+    frame = loaded.compare("LARES", "SASRec")
+    assert frame["dataset"].to_list() == ["sample", "amazon-2014-beauty"]
+    for line in frame.iter_rows(named=True):
+        declared = next(
+            c for c in report.comparisons if (c.dataset, c.baseline) == (line["dataset"], "SASRec")
+        )
+        assert line["difference"] == declared.contrast.difference
+        assert (line["ci_low"], line["ci_high"]) == declared.contrast.interval()
+    assert len(loaded.compare("SASRec", metrics=["ndcg@10", "recall@5"])) == 2 * 2 * 3
+
+
+def test_reports_and_figures(loaded: LoadedSuite, tmp_path: Path) -> None:
+    assert loaded.report("markdown").startswith("## demo")
+    chosen = loaded.report("json", choices=Choices(only=("LARES",)))
+    assert '"label": "SASRec"' not in chosen
+    picture = loaded.plot("depth", width="column")
+    assert str(picture._repr_svg_()).startswith("<?xml")
+    assert picture._repr_png_() is None
+    picture.save(tmp_path / "deep" / "depth.svg")
+    assert (tmp_path / "deep" / "depth.svg").read_bytes() == picture.content
+    assert "<table" in loaded._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda suite: suite.compare("LARS"), 'no label "LARS". Did you mean "LARES"'),
+        (lambda suite: suite.metrics("ndgc@10"), "Unknown metric"),
+        (lambda suite: suite.report("latx"), 'Did you mean "latex"'),
+        (lambda suite: suite.plot("dept"), 'Did you mean "depth"'),
+    ],
+)
+def test_wrong_requests(loaded: LoadedSuite, call: object, message: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        call(loaded)  # type: ignore[operator]
+    assert message in str(caught.value)
+
+
+def test_an_unknown_suite(root: Path) -> None:
+    with pytest.raises(RequestError, match='There is no suite "dem"'):
+        lrbench.load(root, "dem")
+
+
+def test_a_session_needs_no_torch(root: Path) -> None:
+    script = (
+        "import sys, lrbench\n"
+        f"suite = lrbench.load({str(root)!r})\n"
+        "print(suite.metrics('ndcg@10').pivot('dataset', index=['label', 'seed'], values='value'))\n"
+        "print(suite.compare('LARES', 'SASRec'))\n"
+        "suite._repr_html_()\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
