@@ -1,10 +1,11 @@
 """How sure? Seeds, what would have been missed, and what stands in the way of belief."""
 
+import math
 from collections.abc import Iterator
 
 from lrbench.report.families import SYSTEMS
-from lrbench.report.findings import WORTH_FINDING, Answer, Comparison
-from lrbench.report.numbers import plain
+from lrbench.report.findings import WORTH_FINDING, Answer, Comparison, Verdict
+from lrbench.report.numbers import plain, signed
 from lrbench.report.report import Report
 from lrbench.report.warnings import WarningKind
 from lrbench.wording import counted
@@ -36,6 +37,7 @@ def _power(report: Report, label: str) -> Iterator[str]:
     values = sorted(comparison.minimum_detectable for comparison in comparisons)
     span = plain(values[0]) if len(values) == 1 else f"{plain(values[0])} to {plain(values[-1])}"
     yield f"{counted(seeds, 'seed')}: true differences below about {span} would usually be missed."
+    yield from _without_one_run(report, comparisons)
     plans = [comparison.variance.seeds_to_find for comparison in comparisons if comparison.variance]
     worth = f"{100 * WORTH_FINDING:g} %"
     known = [plan for plan in plans if plan is not None]
@@ -43,6 +45,18 @@ def _power(report: Report, label: str) -> Iterator[str]:
         yield f"A difference of {worth} takes more users to find, whatever the seeds."
     elif known and max(known) > seeds:
         yield f"A difference of {worth} takes about {max(known)} seeds to find."
+
+
+def _without_one_run(report: Report, comparisons: list[Comparison]) -> Iterator[str]:
+    """Whether a finding hangs on one run: its range without each of them in turn."""
+    for comparison in comparisons:
+        decided = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
+        if not decided or comparison.variance is None or math.isnan(comparison.variance.without_one_run.low):
+            continue
+        without = comparison.variance.without_one_run
+        low, high = signed(without.low, report.digits), signed(without.high, report.digits)
+        where = f" on {comparison.dataset}" if len(report.datasets) > 1 else ""
+        yield f"Without any one run the difference{where} is {low} to {high}."
 
 
 def _missing(report: Report) -> Iterator[str]:
