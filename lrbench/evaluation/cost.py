@@ -1,7 +1,7 @@
 """What a model's inference costs: parameters, floating-point operations, memory."""
 
-import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +76,42 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start to measure peak memory, so that one trial of a worker does not show another trial's peak."""
+    """Start to measure peak memory, so that one trial of a worker does not show another's peak.
+
+    On the CPU only Linux can do this, and not in every container. Elsewhere the peak is that of the process.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes at the peak since the reset: allocated on the GPU, or resident in this process."""
+    """Return the bytes at the peak since the reset: allocated on the GPU, or resident in this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "linux":
+    return _peak_resident()
+
+
+if sys.platform == "linux":
+
+    def _peak_resident() -> int:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+elif sys.platform == "win32":
+
+    def _peak_resident() -> int:
+        import psutil  # noqa: PLC0415 - a dependency on Windows alone
+
+        return int(psutil.Process().memory_info().peak_wset)
+
+else:
+
+    def _peak_resident() -> int:
+        import resource  # noqa: PLC0415 - Windows has no such module
+
+        scale = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

@@ -1,9 +1,15 @@
 """How far a trial has come, read from the disk alone."""
 
-import fcntl
+import sys
+from pathlib import Path
 from typing import Literal, get_args
 
 from lrbench.store.layout import Results
+
+if sys.platform == "win32":
+    from filelock import FileLock, Timeout
+else:
+    import fcntl
 
 __all__ = ["STATES", "State", "trial_state"]
 
@@ -18,20 +24,34 @@ def trial_state(results: Results, trial_id: str) -> State:
     """
     if results.trial(trial_id).exists():
         return "done"
-    if _locked(results, trial_id):
+    if _locked(results.lock(trial_id)):
         return "running"
     if results.error(trial_id).exists():
         return "failed"
     return "interrupted" if results.running(trial_id).exists() else "to do"
 
 
-def _locked(results: Results, trial_id: str) -> bool:
-    """Try the lock as a reader, since a ``FileLock`` would have to write where others' results may lie."""
-    try:
-        with results.lock(trial_id).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (FileNotFoundError, NotADirectoryError):
+if sys.platform == "win32":
+
+    def _locked(path: Path) -> bool:
+        """Try the lock. Windows has none for readers, so the file must be writable."""
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+else:
+
+    def _locked(path: Path) -> bool:
+        """Try the lock as a reader. A ``FileLock`` would have to write, perhaps into results of others."""
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except BlockingIOError:
+            return True
         return False
-    except BlockingIOError:
-        return True
-    return False
