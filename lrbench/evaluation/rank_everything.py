@@ -1,8 +1,6 @@
 """The one evaluation of a trained model: validation and test ranks at every declared depth and draw."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -11,9 +9,9 @@ import torch
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import EvaluationView, Split
+from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.models.base import Model
-from lrbench.models.reasoning import ReasoningModel
 from lrbench.seeds import noise_seed
 from lrbench.store.trials import RANKS
 
@@ -42,7 +40,7 @@ def rank_everything(
         Rows as ``lrbench.store.trials.RANKS``, and the share of tied test targets of each depth.
     """
     depths, frames, tied = evaluation.depths, [], np.zeros(len(evaluation.depths))
-    with _steps_taking(evaluation.latents, model):
+    with steps_taking(evaluation.latents, model):
         for name, view in (("valid", split.valid), ("test", split.test)):
             for draw in range(evaluation.draws):
                 ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device)
@@ -50,19 +48,6 @@ def rank_everything(
                 if name == "test":
                     tied += (ranks.ties > 0).mean(axis=1) / evaluation.draws
     return pl.concat(frames), dict(zip(depths, tied.tolist(), strict=True))
-
-
-@contextmanager
-def _steps_taking(latents: Literal["own", "noise"], model: Model) -> Iterator[None]:
-    """Let each step of a reasoning model take its own state or noise from the step before, within a block."""
-    if not isinstance(model, ReasoningModel):
-        yield
-        return
-    before, model.noise_only = model.noise_only, latents == "noise"
-    try:
-        yield
-    finally:
-        model.noise_only = before
 
 
 def _frame(

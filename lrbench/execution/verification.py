@@ -5,12 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from lrbench.arrays import Floats
+from lrbench.evaluation.latents import steps_taking
+from lrbench.evaluation.score_gaps import score_gaps
 from lrbench.execution.stored_trial import StoredTrial
+from lrbench.seeds import noise_seed
 from lrbench.store.layout import RANKS_FILE
 from lrbench.store.trials import read_ranks
 
 __all__ = ["Comparison", "rank_again"]
 
+ROUNDING = 1e-4
+"""Largest score gap, as a share of the largest score, that rounding is taken to bring.
+
+Scores in float32 have a rounding error of 6e-8, and networks of a few layers multiply it by about a hundred.
+"""
+
+_MOST_MEASURED = 1000
 _KEYS = ("split", "user", "target", "depth", "draw")
 
 
@@ -41,10 +52,48 @@ def rank_again(stored: StoredTrial) -> Comparison:
     count = int(differing.sum())
     if not count:
         return Comparison(ranks.height, 0, "")
-    distances = [(kept[name] - ranks[name]).abs().max() for name in ("rank", "rank_masked")]
-    furthest = max(float(distance) for distance in distances if isinstance(distance, float))
-    sentence = f"{count:,} of {ranks.height:,} ranks differ from those stored, the furthest by {furthest:,g}."
-    return Comparison(ranks.height, count, sentence)
+    return Comparison(ranks.height, count, _difference(stored, kept, ranks, count))
+
+
+def _difference(stored: StoredTrial, kept: pl.DataFrame, ranks: pl.DataFrame, count: int) -> str:
+    """Say how many ranks differ, how far, and whether rounding can explain it."""
+    furthest = max(_largest((kept[name] - ranks[name]).abs()) for name in ("rank", "rank_masked"))
+    said = f"{count:,} of {ranks.height:,} ranks differ from those stored, the furthest by {furthest:,g}."
+    gaps = _gaps(stored, kept["rank"].to_numpy(), ranks["rank"].to_numpy())
+    if not len(gaps):
+        return f"{said} They differ in their ties or without the seen items alone."
+    largest = float(gaps.max())
+    beyond = int((gaps > ROUNDING).sum())
+    if not beyond:
+        return f"{said} This is rounding: the scores differ by at most {largest:.1g} of the largest one."
+    return (
+        f"{said} This is not rounding: for {beyond:,} of {len(gaps):,} the scores would have to differ "
+        f"by up to {largest:.2g} of the largest one."
+    )
+
+
+def _gaps(stored: StoredTrial, kept: Floats, ranks: Floats) -> Floats:
+    """Return the score gaps of ranks that differ, of at most ``_MOST_MEASURED`` of them, (ranks,)."""
+    evaluation, seed, measured = stored.record.config.evaluation, stored.record.seed, []
+    wanted = np.where(kept == ranks, np.nan, kept)
+    differing = np.flatnonzero(~np.isnan(wanted))
+    wanted[differing[_MOST_MEASURED:]] = np.nan
+    start = 0
+    with steps_taking(evaluation.latents, stored.model):
+        for name, view in (("valid", stored.split.valid), ("test", stored.split.test)):
+            for draw in range(evaluation.draws):
+                stop = start + len(evaluation.depths) * len(view)
+                part = wanted[start:stop].reshape(len(evaluation.depths), len(view))
+                start = stop
+                if not np.isnan(part).all():
+                    noise = noise_seed(seed, name, draw)
+                    gaps = score_gaps(stored.model, view, evaluation.depths, noise, stored.device, part)
+                    measured.append(gaps[~np.isnan(gaps)])
+    return np.concatenate(measured) if measured else np.empty(0)
+
+
+def _largest(values: pl.Series) -> float:
+    return float(values.to_numpy().max())
 
 
 def _other_rows(kept: pl.DataFrame, ranks: pl.DataFrame, stored: StoredTrial) -> str:

@@ -1,0 +1,90 @@
+"""By how much scores must change until targets have other ranks.
+
+Scores are rounded differently by another machine, device, version or number of threads. Such a change moves
+a target only past items whose scores are nearly the same. A wrong rank needs a change that rounding cannot
+bring.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrbench.arrays import Floats
+from lrbench.data.batches import evaluation_batches
+from lrbench.data.sequences import EvaluationView
+from lrbench.evaluation.ranking import USERS_PER_CHUNK
+from lrbench.models.base import Model
+
+__all__ = ["score_gaps"]
+
+
+def score_gaps(
+    model: Model,
+    view: EvaluationView,
+    depths: Sequence[int],
+    noise_seed: int,
+    device: torch.device,
+    wanted: Floats,
+) -> Floats:
+    """Return the score change that gives targets the wanted ranks, as a share of the user's largest score.
+
+    Args:
+        model: a trained model; it is put into evaluation mode.
+        view: histories and targets.
+        depths: ascending reasoning depths.
+        noise_seed: as for :func:`lrbench.evaluation.ranking.rank_targets`.
+        device: where the model is.
+        wanted: mid-ranks over all items, (depths, users); NaN where no gap is asked for.
+
+    Returns:
+        (depths, users); NaN where ``wanted`` is NaN, infinite where no score change gives that rank.
+    """
+    model.eval()
+    lengths = np.minimum(view.stops - view.starts, model.max_length)
+    order = np.argsort(lengths, kind="stable")  # as in ranking: the noise is drawn in this order
+    view, wanted = view.reordered(order), wanted[:, order]
+    gaps = np.full(wanted.shape, np.nan)
+    noise = torch.Generator(device).manual_seed(noise_seed)
+    with torch.inference_mode():
+        for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
+            states = model.encode(sequences, depths, noise)  # (depths, users, width)
+            asked = np.argwhere(~np.isnan(wanted[:, users]))
+            for index, row in asked.tolist():
+                user = users.start + row
+                scores = model.score(states[index, row : row + 1])[0]  # (items,)
+                if view.not_ranked is not None:
+                    ranked = torch.ones(len(scores), dtype=torch.bool, device=device)
+                    ranked[torch.from_numpy(view.not_ranked).to(device)] = False
+                    ranked[int(view.targets[user])] = True
+                    target = int(ranked[: int(view.targets[user])].sum())
+                    scores = scores[ranked]
+                else:
+                    target = int(view.targets[user])
+                gaps[index, user] = _gap(scores, target, float(wanted[index, user]))
+    return gaps[:, np.argsort(order)]
+
+
+def _gap(scores: Tensor, target: int, wanted: float) -> float:
+    """Return the gap of one user.
+
+    Args:
+        scores: (items,)
+        target: position of the target among them.
+        wanted: the mid-rank that it is to have.
+    """
+    score = float(scores[target])
+    others = torch.cat([scores[:target], scores[target + 1 :]]).double()  # (items - 1,)
+    above, level = int((others > score).sum()), int((others == score).sum())
+    rank = 1 + above + level / 2
+    if wanted == rank:
+        return 0.0
+    # To fall to a lower place, the best items below the target must reach it; to rise, the worst above it
+    # must. The item at place `last` among the others is the last of them.
+    last = int(np.ceil(wanted)) - 1 if wanted > rank else int(np.floor(wanted))
+    if not 1 <= last <= len(others):
+        return float("inf")
+    passed = float(torch.topk(others, last).values[-1])
+    scale = float(scores.abs().max())
+    return abs(passed - score) / scale if scale else 0.0

@@ -1,0 +1,46 @@
+"""Score changes that move a target, worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from small_data import leave_one_out, small_dataset, trial_config
+
+from lrbench.evaluation.ranking import rank_targets
+from lrbench.evaluation.score_gaps import _gap, score_gaps
+from lrbench.execution.trial import build_model
+
+CPU = torch.device("cpu")
+SCORES = torch.tensor([10.0, 8.0, 5.0, 4.0, 1.0, 4.0])  # the target is item 2, third of six
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gap"),
+    [
+        (3, 0),  # its rank
+        (2, 0.3),  # 8 must not be above 5
+        (2.5, 0.3),  # 8 must be level with it
+        (1, 0.5),  # nor 10
+        (4, 0.1),  # a 4 must be above 5
+        (3.5, 0.1),  # or level with it
+        (5, 0.1),  # both must be
+        (6, 0.4),  # and the 1
+        (7, np.inf),  # there are six items
+        (0.5, np.inf),
+    ],
+)
+def test_gaps_by_hand(wanted: float, gap: float) -> None:
+    assert _gap(SCORES, 2, wanted) == pytest.approx(gap)
+
+
+def test_gaps_are_those_of_the_users_that_are_asked_for() -> None:
+    dataset = small_dataset()
+    model = build_model(trial_config("lares"), dataset.sequences.n_items, CPU)
+    view = leave_one_out(dataset.sequences).test
+    ranks = rank_targets(model, view, (0, 2), 7, CPU).rank  # (depths, users)
+    wanted = np.full(ranks.shape, np.nan)
+    wanted[1, [5, 70]] = ranks[1, [5, 70]]
+    wanted[0, 3] = 1 + ranks[0, 3] % 40
+    gaps = score_gaps(model, view, (0, 2), 7, CPU, wanted)
+    assert (np.isnan(gaps) == np.isnan(wanted)).all()
+    assert (gaps[1, [5, 70]] == 0).all()
+    assert gaps[0, 3] > 0

@@ -1,0 +1,78 @@
+"""Differences between stored ranks and those of the stored weights, told apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from small_data import leave_one_out, order, small_dataset, trial_config
+
+from lrbench.config.trial import TrialConfig
+from lrbench.execution import verification
+from lrbench.execution.stored_trial import StoredTrial
+from lrbench.execution.trial import build_model, run_trial
+from lrbench.execution.verification import rank_again
+from lrbench.execution.weights import load_weights
+from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.trials import read_record
+
+
+def stored(config: TrialConfig, walks_folder: Path, results: Path) -> StoredTrial:
+    run_trial(order(config, walks_folder, results), lambda news: None)
+    folder, dataset, device = Results(results).trial(config.id), small_dataset(), torch.device("cpu")
+    model = build_model(config, dataset.sequences.n_items, device)
+    load_weights(folder, model)
+    return StoredTrial(folder, read_record(folder), model, dataset, leave_one_out(dataset.sequences), device)
+
+
+@pytest.fixture(scope="module")
+def trial(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> StoredTrial:
+    """A trial whose initial state is drawn and whose steps take noise, twice over."""
+    config = trial_config("lares", draws=2, max_epochs=1)
+    noisy = config.evaluation.model_copy(update={"latents": "noise"})
+    return stored(config.model_copy(update={"evaluation": noisy}), walks_folder, tmp_path_factory.mktemp("r"))
+
+
+def changed(trial: StoredTrial, folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> StoredTrial:
+    """The trial with other stored ranks, in a folder of its own."""
+    ranks = change(pl.read_parquet(trial.folder / RANKS_FILE))
+    ranks.write_parquet(folder / RANKS_FILE)
+    return StoredTrial(folder, trial.record, trial.model, trial.dataset, trial.split, trial.device)
+
+
+def test_what_was_stored_is_ranked_again(trial: StoredTrial) -> None:
+    comparison = rank_again(trial)
+    assert (comparison.ranks, comparison.differing, comparison.sentence) == (120 * 2 * 4 * 2, 0, "")
+
+
+def test_a_changed_rank_is_no_rounding(trial: StoredTrial, tmp_path: Path) -> None:
+    here = pl.arange(pl.len()) == 1700
+    moved = pl.when(here).then(41 - pl.col("rank")).otherwise("rank")
+    comparison = rank_again(changed(trial, tmp_path, lambda ranks: ranks.with_columns(rank=moved)))
+    assert comparison.differing == 1
+    assert comparison.sentence.startswith("1 of 1,920 ranks differ from those stored, the furthest by ")
+    assert (
+        "This is not rounding: for 1 of 1 the scores would have to differ by up to 0." in comparison.sentence
+    )
+
+
+def test_a_small_gap_is_rounding(trial: StoredTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    up = pl.when(pl.arange(pl.len()) < 3).then(pl.col("rank") + 1).otherwise("rank")
+    monkeypatch.setattr(
+        verification, "score_gaps", lambda *given: np.where(np.isnan(given[-1]), np.nan, 2e-7)
+    )
+    comparison = rank_again(changed(trial, tmp_path, lambda ranks: ranks.with_columns(rank=up)))
+    assert comparison.sentence == (
+        "3 of 1,920 ranks differ from those stored, the furthest by 1. "
+        "This is rounding: the scores differ by at most 2e-07 of the largest one."
+    )
+
+
+def test_ranks_of_other_users_are_said_to_be_so(trial: StoredTrial, tmp_path: Path) -> None:
+    swapped = pl.when(pl.col("user") == "u5").then(pl.lit("u6")).otherwise("user").alias("user")
+    comparison = rank_again(changed(trial, tmp_path, lambda ranks: ranks.with_columns(swapped)))
+    assert "16 of 1,920 rows of" in comparison.sentence
+    comparison = rank_again(changed(trial, tmp_path, lambda ranks: ranks.head(100)))
+    assert "has 100 ranks, and 1,920 were expected" in comparison.sentence
