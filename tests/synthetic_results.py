@@ -20,7 +20,7 @@ from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Section, make_sections
 from lrbench.store.layout import Results
-from lrbench.store.seal import sealed_json
+from lrbench.store.seal import file_digest, sealed_json
 from lrbench.store.suites import Cell, SuiteRecord, write_suite
 from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord
 
@@ -102,6 +102,13 @@ def write_trial(root: Path, made: Made, dataset: str, seed: int, users: int = US
         _history(made, seed).write_parquet(folder / "history.parquet")
         write_text(folder / "trial.json", _record(made, config, ranks).model_dump_json(indent=2))
     return config.id
+
+
+def sealed_trial(root: Path, trial: str) -> None:
+    """Give a trial's record the digests of its files."""
+    folder = Results(root).trial(trial)
+    files = [path for path in folder.iterdir() if path.name != "trial.json"]
+    rewrite_record(root, trial, digests={path.name: file_digest(path) for path in files})
 
 
 def rewrite_record(root: Path, trial: str, **fields: Any) -> None:

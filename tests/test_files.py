@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lrbench.errors import RequestError
-from lrbench.files import check_writable, new_folder, write_text
+from lrbench.files import check_writable, new_folder, tidy_folder, write_text
 
 
 def rights(path: Path) -> int:
@@ -113,3 +114,32 @@ def test_a_folder_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> Non
             check_writable(folder)
     check_writable(tmp_path / "new" / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_writer_killed_between_two_renames_loses_nothing(tmp_path: Path) -> None:
+    """The old folder is aside and the new one is not yet in its place."""
+    aside, unfinished = (tmp_path / f".folder.0123abcd.{ending}" for ending in ("old", "part"))
+    for folder, text in ((aside, "old"), (unfinished, "new")):
+        folder.mkdir()
+        (folder / "file").write_text(text, encoding="utf-8")
+    tidy_folder(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert (tmp_path / "folder/file").read_text(encoding="utf-8") == "old"
+
+
+def test_a_folder_is_whole_whenever_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the old folder is removed before the new one has its name."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old", encoding="utf-8")
+    seen, remove = list[str](), shutil.rmtree
+
+    def look(folder: Path, **options: bool) -> None:
+        seen.append((path / "file").read_text(encoding="utf-8"))
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", look)
+    with new_folder(path) as folder:
+        (folder / "file").write_text("new", encoding="utf-8")
+    assert seen == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]

@@ -13,7 +13,7 @@ from lrbench.errors import CheckError, LrbenchError
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE
 from lrbench.store.mean_metrics import mean_metrics
 from lrbench.store.seal import file_digest
-from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record
+from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record, readable
 
 __all__ = ["check_file", "check_ranks", "stored_faults"]
 
@@ -33,8 +33,7 @@ def check_ranks(folder: Path, record: TrialRecord) -> None:
     check_file(path, record)
     ranks = read_ranks(folder)
     if RANKS_FILE not in record.digests:
-        _check_values(ranks, path)
-        _check_means(ranks.collect(), record, path)
+        _check_content(ranks, record, path)
 
 
 def check_file(path: Path, record: TrialRecord) -> None:
@@ -66,25 +65,25 @@ def stored_faults(folder: Path) -> list[str]:
             check_file(folder / name, record)
         except CheckError as error:
             faults.append(error.cause)
-    try:
-        ranks = read_ranks(folder)
-        _check_values(ranks, folder / RANKS_FILE)
-        _check_means(ranks.collect(), record, folder / RANKS_FILE)
-    except LrbenchError as error:
-        faults.append(error.cause)
+    path = folder / RANKS_FILE
+    if not any(fault.startswith(str(path)) for fault in faults):
+        try:
+            _check_content(read_ranks(folder), record, path)
+        except LrbenchError as error:
+            faults.append(error.cause)
     return faults
 
 
-def _check_values(ranks: pl.LazyFrame, path: Path) -> None:
+def _check_content(ranks: pl.LazyFrame, record: TrialRecord, path: Path) -> None:
+    """Refuse ranks that no ranking gives, or whose means are not the metrics of ``trial.json``."""
+    with readable(path):
+        table = ranks.collect()
     columns = pl.col("rank", "rank_masked")
-    wrong = ranks.select((columns.is_null() | ~columns.is_finite() | (columns < 1)).sum()).collect()
+    wrong = table.select((columns.is_null() | ~columns.is_finite() | (columns < 1)).sum())
     count = int(sum(wrong.row(0)))
     if count:
         raise CheckError(f"{path} holds {count:,} ranks that are missing, not finite or below 1.", REMEDY)
-
-
-def _check_means(ranks: pl.DataFrame, record: TrialRecord, path: Path) -> None:
-    found = mean_metrics(ranks, record.protocol)
+    found = mean_metrics(table, record.protocol)
     for split, depths in record.metrics.items():
         for depth, metrics in depths.items():
             if depth not in found.get(split, {}):

@@ -35,6 +35,7 @@ __all__ = [
     "read_history",
     "read_ranks",
     "read_record",
+    "readable",
     "write_trial",
 ]
 
@@ -199,7 +200,7 @@ def read_record(folder: Path) -> TrialRecord:
         LrbenchError: the file is missing, or this version cannot understand it.
     """
     path = folder / RECORD_FILE
-    with _readable(path):
+    with readable(path):
         text = path.read_text(encoding="utf-8")
         values = json.loads(text)
         if not isinstance(values, dict):
@@ -229,7 +230,7 @@ def read_ranks(folder: Path) -> pl.LazyFrame:
         LrbenchError: the file is missing, cut off, or has other columns.
     """
     path = folder / RANKS_FILE
-    with _readable(path):
+    with readable(path):
         found = scan_parquet(path).collect_schema()  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):
@@ -245,12 +246,12 @@ def read_history(folder: Path) -> pl.DataFrame:
         LrbenchError: the file is missing or damaged.
     """
     path = folder / HISTORY_FILE
-    with _readable(path):
+    with readable(path):
         return read_parquet(path)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Within, an error means that a trial's file is missing, damaged or of another version."""
     try:
         yield

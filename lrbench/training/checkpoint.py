@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -71,11 +71,29 @@ class Checkpoint:
     threads: int = 1
 
     def save(self, path: Path) -> None:
-        """Replace the file at ``path`` in one step."""
+        """Replace the file at ``path`` in one step.
+
+        Raises:
+            OSError: it cannot be written; what was there stays, and nothing else is left.
+        """
         values = asdict(self)
         temporary = path.with_suffix(".part")
-        torch.save({**values, _DIGEST: _digest(values)}, temporary)
-        temporary.replace(path)
+        try:
+            with temporary.open("wb") as file:
+                _write({**values, _DIGEST: _digest(values)}, file)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # on a full disk it would keep others from writing
+            raise
+
+
+def _write(values: dict[str, Any], file: BinaryIO) -> None:
+    """Write values; torch hides the system's error behind one of its own."""
+    try:
+        torch.save(values, file)
+    except RuntimeError as error:
+        cause = error.__cause__ or error.__context__
+        raise cause if isinstance(cause, OSError) else error from None
 
 
 _DIGEST = "digest"

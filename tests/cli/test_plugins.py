@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.test_run import SUITE, Desk
+from desk import SUITE, Desk
 
 from lrbench.cli.listing import Kind, listing
 from lrbench.config.controls import CONTROLS
@@ -133,7 +133,7 @@ def test_the_example_of_the_readme_runs(desk: Desk) -> None:
     trial = next(path for path in (desk.folder / "results/trials").iterdir() if "fading" in path.name)
     desk.run("verify", trial.name, "--plugin", "fading.py")
     for shown in ("report", "status"):  # a file's rows are read, and held against what ran
-        assert "fading" in desk.run(shown, "suite.toml", "--plugin", "fading.py").stdout.lower()
+        assert "fading" in desk.run(shown, desk.suite(PLUGGED), "--plugin", "fading.py").stdout.lower()
     assert "There is no model" in desk.run("verify", trial.name, code=2).stderr
 
 
@@ -173,8 +173,10 @@ def test_an_edited_file_means_other_trials(desk: Desk) -> None:
     (desk.folder / "other").mkdir()
     (desk.folder / "other/fading.py").write_text(EXAMPLE + "\n# edited\n", encoding="utf-8")
     wrong = desk.run("verify", trial.name, "--plugin", "other/fading.py", code=1)
-    assert "is not the one that this trial is of" in wrong.stderr
-    dry = desk.run("run", "suite.toml", "--plugin", "other/fading.py", "--seeds", "1", "--dry-run").stdout
+    assert "is not the one of this trial" in wrong.stderr
+    dry = desk.run(
+        "run", desk.suite(PLUGGED), "--plugin", "other/fading.py", "--seeds", "1", "--dry-run"
+    ).stdout
     assert "2 trials, 1 to run" in dry
 
 

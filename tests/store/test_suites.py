@@ -1,0 +1,49 @@
+"""The records of suites that several processes write."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.store import suites
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord, add_to_suite, read_suite
+
+
+def test_processes_that_add_to_a_suite_at_once_keep_each_others_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_suite(tmp_path, [Made("A")], seeds=range(1, 7), proposed=[])
+    results = Results(tmp_path / "shared")
+    merge = suites.merged
+
+    def slow(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
+        time.sleep(0.02)  # between reading and writing
+        return merge(new, old)
+
+    monkeypatch.setattr(suites, "merged", slow)
+    parts = [
+        whole.model_copy(update={"seeds": (cell.seed,), "trials": (cell,), "definition": "d"})
+        for cell in whole.trials
+    ]
+    threads = [threading.Thread(target=add_to_suite, args=(part, results)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    record = read_suite(results.suite(whole.name))
+    assert {cell.seed for cell in record.trials} == {1, 2, 3, 4, 5, 6}
+    assert set(record.seeds) == {1, 2, 3, 4, 5, 6}
+
+
+def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Path) -> None:
+    record, results = make_suite(tmp_path, [Made("A")], proposed=[]), Results(tmp_path)
+    add_to_suite(record.model_copy(update={"definition": "d"}), results)
+    path = results.suite(record.name)
+    before, text = path.stat().st_mtime_ns, path.read_text(encoding="utf-8")
+    time.sleep(0.02)
+    add_to_suite(record.model_copy(update={"definition": "d"}), results)
+    assert path.read_text(encoding="utf-8") == text
+    assert path.stat().st_mtime_ns > before
