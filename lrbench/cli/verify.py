@@ -44,7 +44,12 @@ def verify(
         raise RequestError(f"There are no trials in {results}.", "Run a suite first: lrbench run SUITE.toml")
     faulty = 0
     for folder in folders:
-        count, faults = _check_trial(folder, library)
+        try:
+            count, faults = _check_trial(folder, library)
+        except RequestError as error:  # for instance, a plug-in is needed
+            if trial is not None:
+                raise
+            count, faults = 0, [error.cause]
         faulty += bool(faults)
         for fault in faults:
             say(console, f"{folder.name}: {fault}")
@@ -63,7 +68,11 @@ def verify(
 
 
 def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
-    """Return how many ranks were compared, and a sentence for everything that is wrong."""
+    """Return how many ranks were compared, and a sentence for everything that is wrong.
+
+    Raises:
+        RequestError: the trial's model or dataset is not known here.
+    """
     from lrbench.execution.stored_trial import load_trial
     from lrbench.execution.verification import rank_again
     from lrbench.store.integrity import stored_faults
@@ -71,6 +80,8 @@ def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
     faults = stored_faults(folder)
     try:
         comparison = rank_again(load_trial(folder, library))
+    except RequestError:
+        raise
     except LrbenchError as error:
         return 0, list(dict.fromkeys([*faults, error.cause]))
     if comparison.differing:
