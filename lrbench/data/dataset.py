@@ -217,11 +217,11 @@ def check_prepared(folder: Path) -> DatasetRecord:
     """
     try:
         document = json.loads((folder / _RECORD).read_bytes())
+        if isinstance(document, dict) and "digests" not in document:
+            raise DamagedError(folder, "was written by an earlier version of lrbench")
         record = DatasetRecord.model_validate(document)
     except (OSError, ValueError, RecursionError):
         raise DamagedError(folder, f"is damaged: {_RECORD} cannot be read") from None
-    if not record.digests:
-        raise DamagedError(folder, "was written by an earlier version of lrbench")
     if record.digests.get(_RECORD) != _record_digest(document) or not record.digests.keys() >= _FILES:
         raise DamagedError(folder, f"is damaged: {_RECORD} is not what was written")
     for name, digest in record.digests.items():
