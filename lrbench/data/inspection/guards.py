@@ -47,12 +47,12 @@ def overlapping_rows(parts: Split) -> float | None:
     items at most 1,000 places, so for extreme repetitions the share is a lower bound.
 
     Returns:
-        ``None`` where no row is long enough.
+        ``None`` where no row is long enough, or several users share a row.
     """
     test, train = parts.test, parts.train
     lengths = test.stops + 1 - test.starts
     rows = np.flatnonzero(lengths >= _SHORTEST)
-    if not len(rows):
+    if not len(rows) or train.users is not None:
         return None
     if len(rows) > ROWS:
         rows = np.random.default_rng(SEED).choice(rows, ROWS, replace=False)
@@ -63,8 +63,7 @@ def overlapping_rows(parts: Split) -> float | None:
     found = np.minimum(np.searchsorted(train_keys[order], keys, side="right") - first, _MATCHES)
     gram = np.repeat(np.arange(len(keys)), found)
     place = order[ranges(first, found)]
-    owners = np.arange(len(train.starts)) if train.users is None else train.users
-    other = owners[train_row[place]] != test.users[rows][row[gram]]
+    other = train_row[place] != test.users[rows][row[gram]]
     gram, place = gram[other], place[other]
     longest = _longest_runs(row[gram], train_at[place] - at[gram], at[gram], len(rows))
     return float((longest + _GRAM - 1 >= (lengths[rows] + 1) // 2).mean())
