@@ -1,6 +1,6 @@
-"""Checks with answers known in advance, so that a broken installation shows before it trains.
+"""Checks whose answers are known in advance; they show a broken installation before it trains.
 
-Each returns a complaint, or none. They take a second or two together.
+Each returns a complaint, or ``None``. The first line of its docstring is printed by ``lrbench doctor``.
 """
 
 from collections.abc import Callable

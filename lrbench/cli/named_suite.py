@@ -1,4 +1,4 @@
-"""Which suite a table, a figure or a state is of, where a person names it by its file."""
+"""Find a suite's record by name or file; refuse a file that differs from what last ran under its name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["find_prepared", "recorded_suite"]
 
 DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed": "proposed labels"}
-"""What a file and a record must agree in; datasets and seeds may be others by the options of ``run``."""
+"""What a file and a record must agree in. Options of ``run`` may have given other datasets and seeds."""
 
 
 def recorded_suite(results: Results, suite: str | None, verb: str = "report") -> SuiteRecord:
-    """Read a suite's record; where a file is named, only if that means what ran last under its name.
+    """Read a suite's record. A file must mean what ran last under its name.
 
     Args:
         results: the results folder.
-        suite: name or file; none: the suite that ran last.
+        suite: name or file; ``None``: the suite that ran last.
         verb: the command that shows what ran last.
 
     Raises:
-        RequestError: there is no such suite, or the file was edited, or another of its name ran since.
+        RequestError: there is no such suite, or the file and the record differ.
     """
     record = find_suite_record(results, suite)
     if suite is not None and Path(suite).suffix == ".toml" and Path(suite).is_file():
@@ -55,7 +55,7 @@ def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str
 def find_prepared(
     record: "SuiteRecord", data_dir: Path | None, catalog: Path | None
 ) -> "Callable[[str], PreparedDataset | None]":
-    """Return what looks for a suite's prepared datasets on this machine; nothing is fetched for a report."""
+    """Return a function that finds a suite's prepared datasets on this machine; it fetches nothing."""
     from lrbench.data.dataset import load_prepared
     from lrbench.data.obtain import open_library
 

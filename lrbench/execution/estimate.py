@@ -1,4 +1,4 @@
-"""What trials will cost: measured on a few real optimiser steps, or known from finished seeds."""
+"""What trials will cost, measured on a few real optimiser steps."""
 
 from dataclasses import replace
 from itertools import islice
@@ -25,11 +25,11 @@ _STEPS = 3
 def seconds_per_epoch(
     config: TrialConfig, dataset: PreparedDataset, device: torch.device, skip: int = 0
 ) -> dict[str, float]:
-    """Estimate the seconds of one training epoch of each stage, validation aside, but for the first ``skip``.
+    """Estimate the seconds of one training epoch of each stage after the first ``skip``, without validation.
 
-    A few steps of the stage are timed after one to warm up, on users enough for them, so that what a stage
-    does before its first step is short. A stage that filters its rows is timed on all of them: an upper
-    bound. Stages fitted in one call take 0.
+    One step warms up, then a few are timed. They use just enough users, so that what a stage does before its
+    first step is short. A stage that filters its rows is timed on all of them, which gives an upper bound.
+    Stages that are fitted in one call take 0.
     """
     model = build_model(config, dataset.sequences.n_items, device)
     view = split(dataset.sequences, config.protocol).train
@@ -62,7 +62,7 @@ def _stage_seconds(
 
 
 def _some_users(data: TrainingData, targets: int, seed: int) -> TrainingView:
-    """Draw users until they have so many targets, or all of them."""
+    """Draw users until they have so many targets, or return all users."""
     view = data.view
     drawn = np.random.default_rng(seed).permutation(len(view.starts))
     users = np.searchsorted(view.starts, data.target_starts)

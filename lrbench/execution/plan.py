@@ -21,7 +21,7 @@ class PlannedTrial:
     config: TrialConfig
     labels: tuple[str, ...]
     taken: int = 0
-    """How many of its first stages a trial before it in the plan trains."""
+    """How many of its first stages an earlier trial of the plan trains."""
 
     taken_from: str | None = None
     """The label of that trial."""
@@ -34,7 +34,7 @@ class Plan:
     suite: Suite
     rows: tuple[Row, ...]
     trials: tuple[PlannedTrial, ...]
-    """Each once, by dataset, seed and row; those that take over what others train stand last."""
+    """Each once, by dataset, seed and row; those that reuse stages of others come last."""
 
     record: SuiteRecord
 
@@ -51,8 +51,8 @@ def make_plan(
         suite: the resolved suite; its ``datasets`` are replaced by the keys of ``datasets``.
         rows: from :func:`resolve_rows`.
         datasets: true dataset name → fingerprint of its prepared form.
-        matched: dataset name → rows from :func:`match_rows`; where it is left out, networks of matched
-            controls are still as their recipes have them.
+        matched: dataset name → rows from :func:`match_rows`. Without them the networks of matched controls
+            have the sizes of their recipes.
     """
     matched = matched or {}
     if (count := len(datasets) * len(suite.seeds) * len(rows)) > MOST_TRIALS:
@@ -96,7 +96,7 @@ def make_plan(
 
 
 def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
-    """Put trials that take over what others train behind those, so that they find it done."""
+    """Put trials that reuse stages after those that train them, so that they find them done."""
     trained = {config.training_ids[-1] for config in configs}
 
     def key(config: TrialConfig) -> tuple[bool, int]:

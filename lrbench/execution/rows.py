@@ -45,7 +45,7 @@ class Row:
     """The suite's, with this row's own accounts."""
 
     control: ControlRecord | None = None
-    """What it controls, if it is no row of its own."""
+    """What it controls, if it is derived from another row."""
 
     match: Match | None = None
     """How well it matches its model, once that is known."""
@@ -183,39 +183,35 @@ def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) ->
     if row.control is None or row.control.control not in QUANTITIES:
         return row
     parent = by_label[row.control.of]
-    build, matching = match(
+    build, record = match(
+        row.label,
         row.control.control,
         Build(row.model_name, row.params),
         Build(parent.model_name, parent.params),
         dataset,
         row.protocol.of(dataset.record.name),
     )
-    record = Match(
-        label=row.label,
-        dataset=dataset.record.name,
-        quantity=QUANTITIES[row.control.control],
-        **vars(matching),
-    )
     return replace(row, config=build.config, params=build.config.model_dump(mode="json"), match=record)
 
 
 def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
-    """Refuse to train on all positions at once where a state depends on later items."""
+    """Refuse to train on all positions in one pass if a state depends on later items."""
     for stage in stages:
         kind = model.stages[stage.name]
         if not issubclass(kind, GradientStage) or stage.training.rows != "positions":
             continue
         if kind.rows_for(model, config) == "prefixes":
             raise ValueError(
-                f'rows = "positions" in stage {stage.name} would let states see the items that they shall '
+                f'rows = "positions" in stage {stage.name} would let states see the items that they '
                 'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
             )
 
 
 def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:
-    """Settings of each stage: the suite's, under the model's authors' for the stage, under the row's own.
+    """Return the settings of each stage.
 
-    What ``training.stages.NAME`` says, in the suite or in the row, stands above everything.
+    From the weakest to the strongest: the suite's, those of the model's authors for the stage, the row's,
+    and ``training.stages.NAME`` in the suite or in the row.
     """
     names = model.default_stages if entry.stages is None else entry.stages
     if not names:

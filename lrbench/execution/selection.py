@@ -1,4 +1,4 @@
-"""Which trials of a plan shall run."""
+"""Choose which trials of a plan run."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
 
     Args:
         plan: all trials of the suite.
-        results: where complete and failed trials lie.
+        results: where complete and failed trials are.
         only: a label, or a pattern such as ``LARES*`` that labels must match; ``None``: all labels.
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
 

@@ -1,4 +1,4 @@
-"""Commands as a person can paste them, with the folder of results where it is not the usual one."""
+"""Commands that a person can paste; they name the results folder unless it is the usual one."""
 
 import shlex
 from pathlib import Path
@@ -9,7 +9,7 @@ __all__ = ["command", "command_to_run"]
 
 
 def command(verb: str, suite: str, results: Results) -> str:
-    """``lrbench report tiny --results elsewhere``."""
+    """Return a command such as ``lrbench report tiny --results elsewhere``."""
     words = ["lrbench", verb, suite]
     if results.root != Path("results"):
         words += ["--results", str(results.root)]
@@ -17,5 +17,5 @@ def command(verb: str, suite: str, results: Results) -> str:
 
 
 def command_to_run(name: str, results: Results, rerun: str = "missing") -> str:
-    """Run a suite known by its name alone: shipped suites are found by it, others in the file named so."""
+    """Return the command that runs a suite of which only the name is known."""
     return f"{command('run', f'{name}.toml', results)} --rerun {rerun}"

@@ -61,7 +61,7 @@ class Checkpoint:
     stage: int  # number of the stage under way
     progress: StageProgress
     weights: Weights
-    begin_weights: Weights  # those the stage began with, for what it derives from them
+    begin_weights: Weights  # those with which the stage began
     best_weights: Weights
     optimiser: dict[str, Any]
     random: dict[str, Any]

@@ -1,9 +1,9 @@
 """Rows that controls derive from a reasoning model's row, and networks made to match it.
 
-A control's recipe comes from the model (``ReasoningModel``). Two of them are then fitted to each dataset:
-first the number of blocks and then a width are varied until the quantity that shall match does, measured on
-built models and, for operations, on the lengths of the dataset's own histories. What is the same on both
-sides would hide a mismatch, so item embeddings and the scoring of items are left out of what is matched.
+A control's recipe comes from the model (``ReasoningModel``). Two of the controls are then fitted to each
+dataset: first the number of blocks and then a width are varied until a quantity matches. It is measured on
+built models; operations are counted on the lengths of the dataset's own histories. Item embeddings and the
+scoring of items are left out: they are the same on both sides and would hide a mismatch.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +23,9 @@ from lrbench.evaluation.cost import count_parameters, encoder_flops
 from lrbench.models.base import Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.registry import MODELS
+from lrbench.store.suites import Match
 
-__all__ = ["QUANTITIES", "TOLERANCE", "Build", "Matching", "control_entry", "match"]
+__all__ = ["QUANTITIES", "TOLERANCE", "Build", "control_entry", "match"]
 
 TOLERANCE = 0.05
 """Largest relative difference at which two networks count as matched."""
@@ -33,7 +34,7 @@ QUANTITIES: dict[Control, str] = {
     "parameter-matched": "parameters outside the item embeddings",
     "flops-matched": "floating-point operations to encode a user",
 }
-"""Controls whose network is fitted to each dataset, and what is made to match."""
+"""Controls whose network is fitted to each dataset, and the quantity that matches."""
 
 _MOST_LAYERS = 256
 _MOST_SECANTS = 8
@@ -57,19 +58,8 @@ class Build:
         return parse_config(self.kind.Config, self.params, f"control ({self.model})")
 
 
-@dataclass(frozen=True)
-class Matching:
-    """How well a control matches the model it belongs to."""
-
-    target: float
-    """Of the reasoning model."""
-
-    reached: float
-    """Of the control."""
-
-
 def control_entry(parent: Entry, control: Control) -> Entry:
-    """The row of one control of a row, before anything is matched.
+    """Return the row of one control of a row, before anything is matched.
 
     Raises:
         RequestError: the row's model does not reason, or takes no steps.
@@ -100,9 +90,17 @@ def control_entry(parent: Entry, control: Control) -> Entry:
 
 
 def match(
-    control: Control, base: Build, target: Build, dataset: PreparedDataset, protocol: Protocol
-) -> tuple[Build, Matching]:
-    """Vary the sizes of ``base`` until it matches ``target``, whose recipe it is.
+    label: str, control: Control, base: Build, target: Build, dataset: PreparedDataset, protocol: Protocol
+) -> tuple[Build, Match]:
+    """Vary the sizes of ``base``, which is derived from ``target``, until it matches ``target``.
+
+    Args:
+        label: of the control's row.
+        control: one of :data:`QUANTITIES`.
+        base: the control's network before it is matched.
+        target: the reasoning model.
+        dataset: its histories have the lengths that operations are counted on.
+        protocol: says what a model sees of them.
 
     Raises:
         RequestError: no setting comes within the tolerance.
@@ -127,7 +125,10 @@ def match(
             f"{reached:,.0f}.",
             "Leave this control out.",
         )
-    return fitted, Matching(wanted, reached)
+    quantity = QUANTITIES[control]
+    return fitted, Match(
+        label=label, dataset=dataset.record.name, quantity=quantity, target=wanted, reached=reached
+    )
 
 
 def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
@@ -144,7 +145,7 @@ def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
 
 
 def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float]) -> Build:
-    """Set the number of blocks, of which the quantity is linear, and then the width, by secants."""
+    """Set the number of blocks, in which the quantity is linear, and then the width by the secant method."""
 
     def build(layers: int, inner: int) -> Build:
         return replace(base, params={**base.params, sizes.layers: layers, sizes.inner: inner})
@@ -185,12 +186,12 @@ def _stages_left(parent: Entry, kind: type[ReasoningModel], recipe: Recipe) -> t
 
 
 def _without_stages(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the other model's stages mean nothing here."""
+    """Leave out settings of stages: the other model has other stages."""
     return {name: value for name, value in training.items() if name != "stages"}
 
 
 def _parameters_without_items(build: Build, max_length: int) -> float:
-    """Trainable numbers that do not grow with the catalogue, from catalogues of two sizes."""
+    """Count the parameters that do not grow with the catalogue, from catalogues of two sizes."""
     small, large = 8, 16
     counts = [count_parameters(build.kind(build.config, n_items, max_length)) for n_items in (small, large)]
     per_item = (counts[1] - counts[0]) / (large - small)
