@@ -10,8 +10,10 @@ from lrbench.config.accounts import Accounts
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.report.build import build_report
 from lrbench.report.formats.json import Json
+from lrbench.report.numbers import UNKNOWN
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
+from lrbench.stats.recovery import NO_COST
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 
@@ -69,3 +71,11 @@ def test_without_a_plain_pair_on_the_same_accounts_there_is_none(
     report = report_of(tmp_path, accounts)
     assert report.recoveries == ()
     assert "recovery" not in [section.name for section in make_sections(report)]
+
+
+def test_a_part_of_no_cost_is_not_shown(tmp_path: Path) -> None:
+    rows = {"Alone": Accounts(size="fixed-1"), "Plain": Accounts(), "Method": Accounts()}
+    report = report_of(tmp_path, rows)
+    (section,) = [section for section in make_sections(report) if section.name == "recovery"]
+    assert [cell.text for cell in section.tables[0].rows[0]][-2:] == [UNKNOWN, UNKNOWN]
+    assert any(NO_COST in note for note in section.notes)

@@ -6,6 +6,7 @@ from lrbench.report.findings import RecoveryFinding
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, plain, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
+from lrbench.stats.recovery import NO_COST
 
 __all__ = ["recovery_section"]
 
@@ -40,13 +41,14 @@ def recovery_section(report: Report) -> Section:
 
 def _row(report: Report, finding: RecoveryFinding) -> tuple[Cell, ...]:
     found, digits = finding.recovery, report.digits
+    unknown = math.isnan(found.share) or found.reason == NO_COST  # a part of nothing
     means = (finding.mean, finding.merged_mean, finding.unmerged_mean)
     texts = (
         finding.label,
         finding.merged,
         finding.size.removeprefix("fixed-"),
         *(plain(mean, digits) for mean in means),
-        UNKNOWN if math.isnan(found.share) else signed(found.share, 2),
+        UNKNOWN if unknown else signed(found.share, 2),
         UNKNOWN if found.reason else interval(found.low, found.high, 2),
     )
     return tuple(Cell(text) for text in texts)
