@@ -1,8 +1,10 @@
 """What a model's inference costs: parameters, floating-point operations, memory."""
 
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,17 @@ from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import EvaluationView
 from lrbench.models.base import Model
 
-__all__ = ["count_parameters", "encoder_flops", "flops_per_user", "peak_memory", "reset_peak_memory"]
+__all__ = [
+    "count_parameters",
+    "encoder_flops",
+    "flops_per_user",
+    "latency",
+    "peak_memory",
+    "reset_peak_memory",
+]
+
+
+TIMED_RUNS = 5
 
 
 def count_parameters(model: Model) -> int:
@@ -54,6 +66,33 @@ def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device)
             encoded += share * encoding.total
             scored += share * scoring.total
     return encoded / len(view), scored / len(view)
+
+
+def latency(model: Model, view: EvaluationView, depth: int, device: torch.device, batch_size: int) -> float:
+    """Seconds per 1,000 users to encode and score one batch at ``depth``: the median of five runs.
+
+    The batch holds users of about median history length, fewer where the data has fewer. A run before
+    the timed ones warms caches up.
+    """
+    model.eval()
+    order = np.argsort(view.stops - view.starts, kind="stable")
+    first = max(0, (len(order) - batch_size) // 2)
+    users = order[first : first + batch_size]
+    ((_, sequences),) = evaluation_batches(view.reordered(users), model.max_length, batch_size, device)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(1 + TIMED_RUNS):
+            before = _moment(device)
+            model.score(model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))[0])
+            seconds.append(_moment(device) - before)
+    return median(seconds[1:]) * 1000 / len(users)
+
+
+def _moment(device: torch.device) -> float:
+    """The time when the device has done all that it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
-from lrbench.evaluation.cost import count_parameters, flops_per_user, peak_memory, reset_peak_memory
+from lrbench.evaluation.cost import count_parameters, flops_per_user, latency, peak_memory, reset_peak_memory
 from lrbench.evaluation.rank_everything import rank_everything
 from lrbench.execution.reuse_stages import reuse_stages
 from lrbench.execution.weights import save_weights
@@ -37,6 +37,9 @@ from lrbench.versions import versions
 __all__ = ["TrialOrder", "build_model", "run_trial"]
 
 log = logging.getLogger(__name__)
+
+LATENCY_BATCHES = (1, 256)
+"""Users in a batch for which latency is measured: one request, and a full batch."""
 
 
 class TrialOrder(FrozenConfig):
@@ -119,6 +122,13 @@ def run_trial(
             tie_share=tied[depth],
             parameters=count_parameters(model),
             flops_per_user=flops_per_user(model, parts.test, depth, device),
+            flops_by_depth={
+                each: flops_per_user(model, parts.test, each, device) for each in config.evaluation.depths
+            },
+            latency_by_depth={
+                each: {size: latency(model, parts.test, each, device, size) for size in LATENCY_BATCHES}
+                for each in config.evaluation.depths
+            },
             train_seconds=sum(stage.seconds for stage in training.stages),
             evaluate_seconds=evaluate_seconds,
             peak_memory_bytes=max(peak_memory(device), training.reused_bytes),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from lrbench.report.label_metrics import Measured
-from lrbench.report.report import Cost, StageCost
+from lrbench.report.report import Cost, DepthCost, StageCost
+from lrbench.store.trials import TrialRecord
 
 __all__ = ["make_costs"]
 
@@ -23,6 +24,7 @@ def _cost(entry: Measured) -> Cost:
             epochs=fmean(run.epochs for run in runs),
             steps=fmean(run.steps for run in runs),
             seconds=fmean(run.seconds for run in runs),
+            reused=any(run.trained_in is not None for run in runs),
         )
         for runs in zip(*(record.stages for record in records), strict=True)
     )
@@ -36,4 +38,19 @@ def _cost(entry: Measured) -> Cost:
         flops_per_user=fmean(record.flops_per_user or math.nan for record in records),
         peak_memory_bytes=max(record.peak_memory_bytes for record in records),
         stages=stages,
+        depth=entry.depth,
+        by_depth=_by_depth(records),
     )
+
+
+def _by_depth(records: Sequence[TrialRecord]) -> tuple[DepthCost, ...]:
+    """Means over the runs that all have a depth; empty where a run has none."""
+    depths = set.intersection(*(set(record.flops_by_depth) for record in records))
+    costs = []
+    for depth in sorted(depths):
+        measured = [record.latency_by_depth.get(depth, {}) for record in records]
+        sizes = set.intersection(*(set(latency) for latency in measured))
+        latency = {size: fmean(found[size] for found in measured) for size in sorted(sizes)}
+        flops = fmean(record.flops_by_depth[depth] or math.nan for record in records)
+        costs.append(DepthCost(depth, flops, latency))
+    return tuple(costs)

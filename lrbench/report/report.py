@@ -87,6 +87,8 @@ class StageCost:
     epochs: float
     steps: float
     seconds: float
+    reused: bool = False
+    """Whether a run took the stage's weights, and its time, from another trial."""
 
 
 @dataclass(frozen=True)

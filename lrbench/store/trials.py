@@ -118,6 +118,13 @@ class TrialRecord(FrozenConfig):
     flops_per_user: float = Field(ge=0, allow_inf_nan=False)
     """Floating-point operations to encode and score one test user at the reported depth."""
 
+    flops_by_depth: dict[int, float] = Field(default_factory=dict)
+    """The same at every stored depth; empty in trials of versions that did not count it."""
+
+    latency_by_depth: dict[int, dict[int, float]] = Field(default_factory=dict)
+    """Depth → users in a batch → seconds per 1,000 users to encode and score them on the trial's device;
+    empty in trials of versions that did not measure it."""
+
     train_seconds: float = Field(ge=0, allow_inf_nan=False)
     evaluate_seconds: float = Field(ge=0, allow_inf_nan=False)
     peak_memory_bytes: int = Field(ge=0)

@@ -73,6 +73,10 @@ def test_the_folder_holds_what_the_contract_says(walks_folder: Path, tmp_path: P
     assert set(record["metrics"]["test"]) == {"0", "1", "2"}
     assert record["parameters"] > 0
     assert record["flops_per_user"] > 0
+    depths = [str(depth) for depth in record["config"]["evaluation"]["depths"]]
+    assert list(record["flops_by_depth"]) == list(record["latency_by_depth"]) == depths
+    assert record["flops_by_depth"][str(record["depth"])] == record["flops_per_user"]
+    assert all(seconds > 0 for depth in depths for seconds in record["latency_by_depth"][depth].values())
     assert record["peak_memory_bytes"] > 0
     assert {"python", "torch", "lrbench"} <= set(record["versions"])
     history = read_history(folder)

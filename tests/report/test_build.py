@@ -172,6 +172,20 @@ def test_costs_sum_up_stages(report: Report) -> None:
     assert cost.train_seconds == pytest.approx(45)
 
 
+def test_costs_by_depth_are_means_of_runs_that_measured_them(tmp_path: Path) -> None:
+    known = {"flops_by_depth": {0: 10.0, 2: 30.0}, "latency_by_depth": {0: {1: 2.0}, 2: {1: 4.0, 256: 0.5}}}
+    models = [Made("A", 1.0, "lares", depth=2, depths=(0, 2), record=known), Made("B")]
+    costs = {
+        cost.label: cost
+        for cost in build_report(make_suite(tmp_path, models, proposed=[]), Results(tmp_path)).costs
+    }
+    assert [(cost.depth, cost.flops_per_user, cost.latency) for cost in costs["A"].by_depth] == [
+        (0, 10.0, {1: 2.0}),
+        (2, 30.0, {1: 4.0, 256: 0.5}),
+    ]
+    assert costs["B"].by_depth == ()
+
+
 def test_trials_on_other_targets_are_refused(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A"), Made("B")], proposed=[])
     path = Results(tmp_path).trial(suite.trials[-1].trial) / "ranks.parquet"

@@ -100,6 +100,15 @@ def test_costs_stand_beside_quality(report: Report) -> None:
     assert row["NDCG@10"].text == cells(section_of(report, "quality"), "LARES")["NDCG@10"].text
 
 
+def test_reused_stages_are_marked(report: Report) -> None:
+    cost = next(cost for cost in report.costs if (cost.dataset, cost.label) == ("sample", "LARES"))
+    reused = replace(cost, stages=(replace(cost.stages[0], reused=True), *cost.stages[1:]))
+    costs = tuple(reused if each is cost else each for each in report.costs)
+    shown = cells(section_of(replace(report, costs=costs), "cost"), "LARES")
+    assert shown["training"].marks == "r"
+    assert {cell.marks for name, cell in shown.items() if name != "training"} == {""}
+
+
 def test_what_is_not_counted_is_no_zero(report: Report) -> None:
     row = cells(section_of(report, "cost"), "Popularity")
     assert (row["weights"].text, row["FLOPs/user"].text, row["memory"].text) == ("–", "–", "300 MB")

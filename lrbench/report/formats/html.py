@@ -41,6 +41,7 @@ MEANINGS = {
     "≈": "not separable from the best of its column",
     "v": "the depth that validation would choose",
     "*": "the depth of the other tables",
+    "r": "a stage was trained in another trial and reused",
     "Δ": "difference of means, proposed minus this row",
     "Δ %": "difference in percent of this row's mean",
     "d": "standardised paired difference over users",

@@ -10,8 +10,11 @@ from lrbench.wording import duration
 __all__ = ["cost_section"]
 
 COLUMNS = ("Model", "weights", "stages", "epochs", "steps", "training", "FLOPs/user", "memory")
+TRAINING = COLUMNS.index("training")
+REUSED = "r"
 NOTES = (
     "Means over runs; memory is the largest of them; steps are those of the optimiser.",
+    "r: a stage was trained in another trial and reused; its time is that of the training there.",
     "FLOPs/user: of products of matrices alone.",
     "–: no trained weights, or no product of matrices; such a model costs its memory and its look-ups.",
 )
@@ -46,4 +49,7 @@ def _costs(cost: Cost) -> tuple[Cell, ...]:
         amount(cost.flops_per_user),
         amount(cost.peak_memory_bytes, "B"),
     )
-    return tuple(Cell(text) for text in texts)
+    reused = any(stage.reused for stage in cost.stages)
+    return tuple(
+        Cell(text, marks=REUSED if reused and place == TRAINING else "") for place, text in enumerate(texts)
+    )
