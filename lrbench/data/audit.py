@@ -37,7 +37,7 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         repeats=_repeats(sequences),
         unseen_targets=_unseen_targets(parts),
         leakage=None if sequences.own_clocks or protocol.accounts else find_leakage(parts),
-        guards=find_guards(sequences, parts, dataset.titles),
+        guards=find_guards(sequences, parts, dataset.titles, protocol.accounts is not None),
         order=probe_order(sequences, protocol),
         switches=None if protocol.accounts is None else _switches(sequences, protocol.accounts),
         accounts=None if protocol.account_rows is None else inspect_rows(sequences),

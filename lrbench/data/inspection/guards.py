@@ -21,19 +21,20 @@ _GRAM = 3
 _MATCHES = 1_000
 
 
-def find_guards(sequences: Sequences, parts: Split, titles: pl.Series) -> "Guards":
+def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_rows: bool = False) -> "Guards":
     """Count what each guard is about.
 
     Args:
         sequences: the prepared interactions.
         parts: what the protocol makes of them.
         titles: of every item, (items,); null where there is none.
+        shared_rows: whether several users share a training row, so that no row belongs to another user.
     """
     return Guards(
         repeat_last=_share(parts.test.items[parts.test.stops - 1] == parts.test.targets),
         target_in_history=_share(_in_history(parts.test)),
         target_time_tied=_target_time_tied(parts.test),
-        overlapping_rows=overlapping_rows(parts),
+        overlapping_rows=None if shared_rows else overlapping_rows(parts),
         equal_titles=_equal_titles(titles),
         copies=_copies(sequences),
     )
@@ -47,12 +48,12 @@ def overlapping_rows(parts: Split) -> float | None:
     items at most 1,000 places, so for extreme repetitions the share is a lower bound.
 
     Returns:
-        ``None`` where no row is long enough, or several users share a row.
+        ``None`` where no row is long enough.
     """
     test, train = parts.test, parts.train
     lengths = test.stops + 1 - test.starts
     rows = np.flatnonzero(lengths >= _SHORTEST)
-    if not len(rows) or train.users is not None:
+    if not len(rows):
         return None
     if len(rows) > ROWS:
         rows = np.random.default_rng(SEED).choice(rows, ROWS, replace=False)
@@ -63,7 +64,8 @@ def overlapping_rows(parts: Split) -> float | None:
     found = np.minimum(np.searchsorted(train_keys[order], keys, side="right") - first, _MATCHES)
     gram = np.repeat(np.arange(len(keys)), found)
     place = order[ranges(first, found)]
-    other = train_row[place] != test.users[rows][row[gram]]
+    owners = np.arange(len(train.starts)) if train.users is None else train.users
+    other = owners[train_row[place]] != test.users[rows][row[gram]]
     gram, place = gram[other], place[other]
     longest = _longest_runs(row[gram], train_at[place] - at[gram], at[gram], len(rows))
     return float((longest + _GRAM - 1 >= (lengths[rows] + 1) // 2).mean())
@@ -137,7 +139,7 @@ class Guards(FrozenConfig):
     """Test targets with the time of their last input, so that the order of the two is the file's."""
 
     overlapping_rows: float | None
-    """Test rows of which half or more is one block in a training row of another user."""
+    """Test rows of which half or more is one block in another user's training row; ``None`` for accounts."""
 
     equal_titles: float | None
     """Items that share their title with another item, of those with a title."""
