@@ -161,6 +161,7 @@ def _frame(split: str, depth: int, draw: int, rank: np.ndarray) -> pl.DataFrame:
             "rank_masked": np.maximum(1, rank - 3),
             "ties": np.zeros(users, dtype=np.int32),
             "ties_masked": np.zeros(users, dtype=np.int32),
+            "intervention": ["none"] * users,
         },
         schema=RANKS,
     )

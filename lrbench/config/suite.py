@@ -18,6 +18,7 @@ from lrbench.bounds import LARGEST_SEED, MOST_DRAWS, MOST_ROWS, MOST_SEEDS, MOST
 from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig, Label, Name, parse_config
 from lrbench.config.controls import CONTROLS, Control
+from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.config.protocol import Protocol, find_protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
@@ -89,6 +90,14 @@ class Evaluation(FrozenConfig):
 
     draws: int = Field(default=1, ge=1, le=MOST_DRAWS)
     """Draws of the initial noise per user, for models that have any."""
+
+    interventions: tuple[Intervention, ...] = ()
+    """Changes of the latent with which reasoning models are ranked besides, or "all"."""
+
+    @field_validator("interventions", mode="before")
+    @classmethod
+    def _known_interventions(cls, given: Any) -> Any:
+        return tuple(INTERVENTIONS) if given == "all" else tuple(given) if isinstance(given, list) else given
 
 
 class Comparison(FrozenConfig):

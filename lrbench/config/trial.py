@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from lrbench.config.base import FrozenConfig
+from lrbench.config.interventions import Intervention
 from lrbench.config.protocol import Protocol
 from lrbench.config.training import TrainingConfig
 
@@ -28,6 +29,9 @@ class EvaluationConfig(FrozenConfig):
 
     latents: Literal["own", "noise"] = "own"
     """What a reasoning step takes over from the one before: its state, or noise of its size (a control)."""
+
+    interventions: tuple[Intervention, ...] = ()
+    """Changes of the latent with which the test targets are ranked besides, at the model's own depth."""
 
     @field_validator("depths")
     @classmethod
@@ -85,7 +89,10 @@ class TrialConfig(FrozenConfig):
 
     def _identity(self) -> dict[str, Any]:
         """Everything that decides what is trained and ranked."""
-        return self.model_dump(mode="json", exclude={"protocol"}) | {"protocol": self.protocol.identity}
+        values = self.model_dump(mode="json", exclude={"protocol"}) | {"protocol": self.protocol.identity}
+        if not self.evaluation.interventions:  # as in trials of versions that knew none
+            del values["evaluation"]["interventions"]
+        return values
 
     @property
     def prefix(self) -> str:

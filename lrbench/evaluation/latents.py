@@ -1,23 +1,28 @@
 """What the steps of a reasoning model take from the step before while it is evaluated."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 from lrbench.models.base import Model
-from lrbench.models.reasoning import ReasoningModel
+from lrbench.models.reasoning import ReasoningModel, Replacement
 
-__all__ = ["steps_taking"]
+__all__ = ["replacing", "steps_taking"]
+
+
+def steps_taking(latents: Literal["own", "noise"], model: Model) -> AbstractContextManager[None]:
+    """Let each reasoning step take the model's own state, or noise of its size, within a block."""
+    return replacing(model, Replacement("noise") if latents == "noise" else None)
 
 
 @contextmanager
-def steps_taking(latents: Literal["own", "noise"], model: Model) -> Iterator[None]:
-    """Let each reasoning step take the model's own state, or noise of its size, within a block."""
+def replacing(model: Model, replacement: Replacement | None) -> Iterator[None]:
+    """Let each reasoning step take what the replacement says, within a block."""
     if not isinstance(model, ReasoningModel):
         yield
         return
-    before, model.noise_only = model.noise_only, latents == "noise"
+    before, model.replacement = model.replacement, replacement
     try:
         yield
     finally:
-        model.noise_only = before
+        model.replacement = before

@@ -9,13 +9,14 @@ import torch
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import EvaluationView, Split
+from lrbench.evaluation.interventions import arranged, kinds_of_users, mean_divergence, rank_with
 from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.models.base import Model
 from lrbench.seeds import noise_seed
-from lrbench.store.trials import RANKS
+from lrbench.store.trials import RANKS, UNCHANGED
 
-__all__ = ["rank_everything"]
+__all__ = ["rank_everything", "rank_interventions"]
 
 
 def rank_everything(
@@ -50,6 +51,39 @@ def rank_everything(
     return pl.concat(frames), dict(zip(depths, tied.tolist(), strict=True))
 
 
+def rank_interventions(
+    model: Model,
+    dataset: PreparedDataset,
+    split: Split,
+    evaluation: EvaluationConfig,
+    seed: int,
+    device: torch.device,
+) -> tuple[pl.DataFrame, dict[str, float]]:
+    """Rank test targets with each intervention, at the model's own depth.
+
+    Args: as for :func:`rank_everything`.
+
+    Returns:
+        Rows as ``lrbench.store.trials.RANKS``, and the mean KL of the scores of each intervention, in nats.
+    """
+    if not evaluation.interventions:
+        return pl.DataFrame(schema=RANKS), {}
+    view, depth = split.test, model.configured_depth(model.config)
+    first_seed = noise_seed(seed, "test", 0)
+    own = rank_targets(model, view, (depth,), first_seed, device).rank[0]
+    kinds = kinds_of_users(view, split.train, own)
+    frames = [pl.DataFrame(schema=RANKS)]
+    divergence: dict[str, float] = {}
+    for kind in evaluation.interventions:
+        arrangement = arranged(kind, kinds, first_seed)
+        divergence[kind] = mean_divergence(model, view, depth, kind, arrangement, first_seed, device)
+        for draw in range(evaluation.draws):
+            draw_seed = noise_seed(seed, "test", draw)
+            ranks = rank_with(model, view, depth, kind, arrangement, draw_seed, device)
+            frames.append(_frame(ranks, "test", draw, (depth,), dataset, view, kind))
+    return pl.concat(frames), divergence
+
+
 def _frame(
     ranks: Ranks,
     split: str,
@@ -57,6 +91,7 @@ def _frame(
     depths: Sequence[int],
     dataset: PreparedDataset,
     view: EvaluationView,
+    intervention: str = UNCHANGED,
 ) -> pl.DataFrame:
     users = dataset.user_ids.gather(view.users)
     targets = dataset.item_ids.gather(view.targets)
@@ -72,6 +107,7 @@ def _frame(
                 "rank_masked": ranks.rank_masked[index],
                 "ties": ranks.ties[index],
                 "ties_masked": ranks.ties_masked[index],
+                "intervention": pl.repeat(intervention, len(view), eager=True),
             },
             schema=RANKS,
         )

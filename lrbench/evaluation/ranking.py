@@ -5,7 +5,7 @@ are scored in chunks, so there is never a matrix of all users and all items. The
 same pass: what seen items contributed is subtracted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,12 @@ from torch import Tensor
 
 from lrbench.arrays import ranges
 from lrbench.data.batches import evaluation_batches
+from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 
-__all__ = ["NonFiniteScoresError", "Ranks", "rank_targets"]
+__all__ = ["USERS_PER_CHUNK", "Encode", "NonFiniteScoresError", "Ranks", "rank_in_order", "rank_targets"]
 
 # A fixed chunk size keeps the stream of noise, and so the ranks, the same for any size of memory.
 USERS_PER_CHUNK = 512
@@ -76,9 +77,46 @@ def rank_targets(
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
     """
-    model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
     order = np.argsort(lengths, kind="stable")  # histories of equal length need no padding
+
+    def encoded(_: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
+        return model.encode(sequences, depths, noise)
+
+    return rank_in_order(model, view, order, depths, noise_seed, device, encoded)
+
+
+Encode = Callable[[slice, Packed, torch.Generator], Tensor]
+"""From places of users, their histories and the source of noise to states, (depths, users, width)."""
+
+
+def rank_in_order(
+    model: Model,
+    view: EvaluationView,
+    order: NDArray[np.int64],
+    depths: Sequence[int],
+    noise_seed: int,
+    device: torch.device,
+    encode: Encode,
+) -> Ranks:
+    """Rank the target of every evaluated user, chunk by chunk in an order of one's own.
+
+    Args:
+        model: a trained model. It is put into evaluation mode.
+        view: histories and targets.
+        order: the user in each place, (users,).
+        depths: of the states, for messages.
+        noise_seed: seed of the initial latent noise, which is drawn for every user.
+        device: where the model is.
+        encode: gives the states of the users of a chunk, by their places in the order.
+
+    Returns:
+        Ranks of the users as ``view`` has them.
+
+    Raises:
+        NonFiniteScoresError: a score is NaN or infinite.
+    """
+    model.eval()
     view = view.reordered(order)
     shape = (len(depths), len(view))
     rank, rank_masked = np.empty(shape), np.empty(shape)
@@ -87,7 +125,7 @@ def rank_targets(
     not_ranked = None if view.not_ranked is None else torch.from_numpy(view.not_ranked).to(device)
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
-            states = model.encode(sequences, depths, noise)  # (depths, users, width)
+            states = encode(users, sequences, noise)  # (depths, users, width)
             seen_by, seen_items = _seen_items(view, users)
             for block in _blocks(users, view.n_items, device):
                 targets = torch.from_numpy(view.targets[block].astype(np.int64)).to(device)

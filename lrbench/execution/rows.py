@@ -160,6 +160,9 @@ def _row(entry: Entry, suite: Suite) -> Row:
         declared = REASONING_DEPTHS if suite.evaluation.depths is None else suite.evaluation.depths
         depths = (*declared, depth)
     draws = suite.evaluation.draws if model.noisy(config) else 1
+    evaluation: dict[str, Any] = {"depths": depths, "draws": draws}
+    if depth:
+        evaluation["interventions"] = suite.evaluation.interventions
     return Row(
         label=entry.label,
         model_name=str(entry.model),
@@ -167,7 +170,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
         config=config,
         params=config.model_dump(mode="json"),
         stages=stages,
-        evaluation=parse_config(EvaluationConfig, {"depths": depths, "draws": draws}, "evaluation"),
+        evaluation=parse_config(EvaluationConfig, evaluation, "evaluation"),
         protocol=protocol,
     )
 
@@ -175,7 +178,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
 def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
     evaluation = row.evaluation
     if control == "noise-only":
-        evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws})
+        evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws, "interventions": ()})
     return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
 
 

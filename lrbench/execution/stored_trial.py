@@ -12,7 +12,7 @@ from lrbench.data.obtain import Library
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import CheckError, RequestError, did_you_mean
-from lrbench.evaluation.rank_everything import rank_everything
+from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
 from lrbench.execution.trial import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
@@ -40,6 +40,13 @@ class StoredTrial:
             self.model, self.dataset, self.split, evaluation, self.record.seed, self.device
         )
         return ranks
+
+    def ranked_with_interventions(
+        self, evaluation: EvaluationConfig
+    ) -> tuple[pl.DataFrame, dict[str, float]]:
+        """Rank test targets with each intervention; rows, and the mean KL of the scores of each, in nats."""
+        where = self.dataset, self.split, evaluation, self.record.seed, self.device
+        return rank_interventions(self.model, *where)
 
 
 def find_trial(results: Results, given: str) -> Path:

@@ -19,7 +19,7 @@ from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, latency, peak_memory, reset_peak_memory
-from lrbench.evaluation.rank_everything import rank_everything
+from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
 from lrbench.execution.reuse_stages import reuse_stages
 from lrbench.execution.weights import save_weights
 from lrbench.models.base import Model
@@ -103,7 +103,9 @@ def run_trial(
         trained = _train(order, dataset, parts, watch, note)
         model, training = trained.model, trained.stages
         before = time.perf_counter()
-        ranks, tied = rank_everything(model, dataset, parts, config.evaluation, config.seed, device)
+        where = dataset, parts, config.evaluation, config.seed, device
+        ranks, tied = rank_everything(model, *where)
+        changed, divergence = rank_interventions(model, *where)
         evaluate_seconds = time.perf_counter() - before
         depth = model.configured_depth(model.config)
         record = TrialRecord(
@@ -120,6 +122,7 @@ def run_trial(
             draws=config.evaluation.draws,
             metrics=mean_metrics(ranks, config.protocol),
             tie_share=tied[depth],
+            divergence=divergence,
             parameters=count_parameters(model),
             flops_per_user=flops_per_user(model, parts.test, depth, device),
             flops_by_depth={
@@ -141,7 +144,11 @@ def run_trial(
         )
         log.info("done: %s", record.metrics["test"][str(depth)])
     return write_trial(
-        order.results, record, ranks, _history(training), lambda path: save_weights(model, path)
+        order.results,
+        record,
+        pl.concat((ranks, changed)),
+        _history(training),
+        lambda path: save_weights(model, path),
     )
 
 

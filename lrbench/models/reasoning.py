@@ -5,16 +5,26 @@ becomes. Suites derive trials from that (``controls = [...]``).
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from lrbench.models.base import ConfigT, Model
 
-__all__ = ["ReasoningModel", "Recipe", "Sizes"]
+__all__ = ["ReasoningModel", "Recipe", "Replacement", "Sizes"]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What every reasoning step gets in place of the state before it, at inference."""
+
+    kind: Literal["zero", "noise", "other"]
+    """Zeros; noise of the state's size; the state of another history."""
+
+    donors: Tensor | None = None  # (sequences,) for ``other``: whose state each history gets
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,8 @@ class ReasoningModel(Model[ConfigT]):
 
     reasons: ClassVar[bool] = True
 
-    noise_only: bool = False
-    """Whether every step starts from noise instead of the previous state: a control at inference."""
+    replacement: Replacement | None = None
+    """What every step gets instead of the previous state: a control or an intervention at inference."""
 
     @classmethod
     @abstractmethod
@@ -83,18 +93,34 @@ class ReasoningModel(Model[ConfigT]):
     def same_losses(cls, config: ConfigT) -> Recipe:
         """The same auxiliary losses on a network that does not reason."""
 
-    def carried(self, state: Tensor, noise: torch.Generator | None) -> Tensor:
-        """What a step gets from the previous one: the state, or noise of the state's size if ``noise_only``
-        is set.
+    def carried(
+        self,
+        state: Tensor,
+        noise: torch.Generator | None,
+        dim: int = 0,
+        donors: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """What a step gets from the previous one: the state, or what ``replacement`` says.
 
         Each step of :meth:`encode` calls it once. A first step that starts from something else does not.
 
         Args:
             state: (…, width).
             noise: source of the noise; ``None``: torch's default source.
+            dim: the dimension of the histories.
+            donors: for states that are no rows of histories: from donor histories, (sequences,), to places
+                along ``dim``.
         """
-        if not self.noise_only:
+        if self.replacement is None:
             return state
-        place = state.device if noise is None else noise.device
-        drawn = torch.randn(state.shape, generator=noise, dtype=state.dtype, device=place)
-        return drawn.to(state.device) * state.square().mean(-1, keepdim=True).sqrt()
+        match self.replacement.kind:
+            case "zero":
+                return torch.zeros_like(state)
+            case "noise":
+                place = state.device if noise is None else noise.device
+                drawn = torch.randn(state.shape, generator=noise, dtype=state.dtype, device=place)
+                return drawn.to(state.device) * state.square().mean(-1, keepdim=True).sqrt()
+            case "other":
+                assert self.replacement.donors is not None
+                chosen = self.replacement.donors
+                return state.index_select(dim, chosen if donors is None else donors(chosen))

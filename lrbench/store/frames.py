@@ -19,7 +19,7 @@ from lrbench.metrics import metric_function
 from lrbench.store.integrity import check_ranks
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.suites import Cell, SuiteRecord
-from lrbench.store.trials import RANKS, TrialRecord, read_ranks, read_record
+from lrbench.store.trials import RANKS, UNCHANGED, TrialRecord, read_ranks, read_record
 
 __all__ = [
     "AlignedRanks",
@@ -124,7 +124,7 @@ def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
     if not trials:
         return pl.LazyFrame(schema={**cells, **RANKS})
     return pl.concat(
-        read_ranks(trial.folder).select(
+        read_ranks(trial.folder, None).select(
             *(pl.lit(getattr(trial.cell, name), dtype).alias(name) for name, dtype in cells.items()),
             *RANKS,
         )
@@ -137,6 +137,7 @@ def aligned_ranks(
     masked: bool,
     split: EvaluationSplit = "test",
     every_depth: bool = False,
+    intervention: str = UNCHANGED,
 ) -> AlignedRanks:
     """Read the ranks of trials of one dataset and protocol.
 
@@ -145,6 +146,7 @@ def aligned_ranks(
         masked: take the ranks without the seen items; otherwise those over all items.
         split: which held-out items.
         every_depth: take all stored depths; otherwise the one that reports use.
+        intervention: take the ranks with this change of the latent.
 
     Raises:
         CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is
@@ -155,7 +157,7 @@ def aligned_ranks(
     ties: dict[tuple[str, int], Floats | None] = {}
     reference: pl.DataFrame | None = None
     for trial in {trial.record.id: trial for trial in trials}.values():
-        rows = read_ranks(trial.folder).filter(split=split)
+        rows = read_ranks(trial.folder, intervention).filter(split=split)
         if not every_depth:
             rows = rows.filter(depth=trial.record.depth)
         rows = rows.select(

@@ -29,6 +29,7 @@ from lrbench.store.seal import check_seal, content_digest, file_digest, sealed_j
 
 __all__ = [
     "RANKS",
+    "UNCHANGED",
     "DatasetSummary",
     "StageRecord",
     "TrialRecord",
@@ -55,11 +56,15 @@ RANKS = pl.Schema(
         "rank_masked": pl.Float64,  # seen items removed, the target kept
         "ties": pl.Int32,  # other items with exactly the target's score; null in older files
         "ties_masked": pl.Int32,  # those of them that the user has not seen; null in older files
+        "intervention": pl.String,  # what was changed in the latent; "none" in older files
     }
 )
 
-LATER = frozenset({"ties", "ties_masked"})
-"""Columns that files of earlier versions lack; they are read as null, which means unknown."""
+UNCHANGED = "none"
+"""Value of the column ``intervention`` where nothing was changed."""
+
+LATER = {"ties": None, "ties_masked": None, "intervention": UNCHANGED}
+"""Columns that files of earlier versions lack, and how they are read; null means unknown."""
 
 
 class StageRecord(FrozenConfig):
@@ -113,6 +118,9 @@ class TrialRecord(FrozenConfig):
 
     tie_share: float = Field(ge=0, le=1)
     """Share of test targets with another item at exactly their score (at the reported depth)."""
+
+    divergence: dict[str, float] = Field(default_factory=dict)
+    """Of each intervention, the mean KL of the scores without and with it, in nats (test, reported depth)."""
 
     parameters: int = Field(ge=0)
     flops_per_user: float = Field(ge=0, allow_inf_nan=False)
@@ -230,8 +238,12 @@ def _earlier_id(record: TrialRecord, config: dict[str, Any]) -> str:
     return f"{record.config.prefix}{content_digest(config)[:12]}"
 
 
-def read_ranks(folder: Path) -> pl.LazyFrame:
+def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
     """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`, null where never stored.
+
+    Args:
+        folder: the trial's.
+        intervention: only rows with this one; ``None``: all rows.
 
     Raises:
         LrbenchError: the file is missing, cut off, or has other columns.
@@ -242,8 +254,9 @@ def read_ranks(folder: Path) -> pl.LazyFrame:
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):
                 raise ValueError(f"its column {name} is missing or of another type")
-    added = [pl.lit(None, dtype).alias(name) for name, dtype in RANKS.items() if name in LATER - found.keys()]
-    return scan_parquet(path).with_columns(added)
+    added = [pl.lit(value, RANKS[name]).alias(name) for name, value in LATER.items() if name not in found]
+    ranks = scan_parquet(path).with_columns(added)
+    return ranks if intervention is None else ranks.filter(intervention=intervention)
 
 
 def read_history(folder: Path) -> pl.DataFrame:

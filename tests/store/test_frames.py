@@ -146,11 +146,11 @@ def test_files_without_ties_are_read_and_keep_their_metrics(tmp_path: Path) -> N
     (trial,) = finished
     before = aligned_ranks(finished, masked=False).metric([trial.record.id], 0, "ndcg@10")
     path = trial.folder / "ranks.parquet"
-    pl.read_parquet(path).drop("ties", "ties_masked").write_parquet(path)
+    pl.read_parquet(path).drop("ties", "ties_masked", "intervention").write_parquet(path)
     old = aligned_ranks(finished, masked=False)
     assert old.ties[trial.record.id, 0] is None
     np.testing.assert_array_equal(old.metric([trial.record.id], 0, "ndcg@10"), before)
-    assert suite_ranks(finished).collect().columns[-2:] == ["ties", "ties_masked"]
+    assert suite_ranks(finished).collect().columns[-3:] == ["ties", "ties_masked", "intervention"]
 
 
 def test_ties_are_the_expectation_over_their_order(tmp_path: Path) -> None:

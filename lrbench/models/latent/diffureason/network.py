@@ -144,7 +144,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
         """Predictions of the first calls, (sequences, width) each; means over the ensemble."""
         config = self.config
-        handed = self.carried(states, noise)  # the first call takes over the hypothesis, later ones x
+        handed = self.carried(states, noise, dim=1)  # the first call takes over the hypothesis, later ones x
         condition, hypothesis = self.condition(handed), self.hypothesis(handed)
         if config.refinement == "deterministic":
             return self._repeated(unit_rms(hypothesis), condition, calls, noise)
@@ -155,7 +155,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         levels, predictions = self.levels(), []
         for call in range(calls):
             if call:
-                state = self.carried(state, noise)
+                state = self.carried(state, noise, dim=1)
             place = min(call, config.sampler_steps - 1)
             level, after = levels[place], levels[place + 1]
             clean = self.predicted(state, level, condition)

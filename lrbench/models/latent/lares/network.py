@@ -7,6 +7,7 @@ last item scores all items.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -303,7 +304,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         for depth in range(1, deepest):
             state = self.step(state, pre, sequences)
             reached[depth] = state.index_select(0, sequences.last)
-            state = self.carried(state, noise)
+            state = self.carried(state, noise, donors=partial(_donor_tokens, sequences))
         reached[deepest] = self.core.last(self.norm(self.adapter(state, pre)), sequences)
         return torch.stack([reached[depth] for depth in depths])
 
@@ -319,3 +320,17 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
                 return Concatenation(self.config.width)
             case "linear":
                 return Gate()
+
+
+def _donor_tokens(sequences: Packed, donors: Tensor) -> Tensor:
+    """The token of the donor history that each token gets its state from, (tokens,), counted from the end.
+
+    Where the donor's history is shorter, its first token serves all earlier ones.
+
+    Args:
+        sequences: the histories.
+        donors: the history that each history gets its states from, (sequences,).
+    """
+    donor = donors[sequences.sequence_of]
+    ages = torch.minimum(sequences.ages, sequences.lengths[donor] - 1).clamp(min=0)
+    return sequences.last[donor] - ages

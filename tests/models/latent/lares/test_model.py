@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lrbench.models.latent.lares.model import LARES, LARESConfig
+from lrbench.models.reasoning import Replacement
 from lrbench.testing import pack_lists
 
 HISTORIES = pack_lists([[1, 2, 3], [4, 5, 6, 7], [8]])
@@ -113,7 +114,7 @@ def test_noise_only_replaces_every_state_but_the_first_by_noise_of_its_size() ->
     model = lares(mean_depth=2).eval()
     sequences = pack_lists([[1, 2, 3], [4, 5]])
     own = model.encode(sequences, (0, 1, 2), torch.Generator().manual_seed(0))
-    model.noise_only = True
+    model.replacement = Replacement("noise")
     noisy = model.encode(sequences, (0, 1, 2), torch.Generator().manual_seed(0))
     assert torch.equal(own[:2], noisy[:2])
     assert not torch.allclose(own[2], noisy[2])

@@ -1,0 +1,143 @@
+"""Ranks of the same weights and histories with another latent, and how far the scores move.
+
+A donor is another history of the same chunk of users. For ``shuffle`` users are in random order, and each
+gets the latent of the next one. For ``matched`` users whose histories are as long, whose targets are as
+popular and whose own ranks are as good stand together, and each gets the latent of the next of its kind. A
+user alone of its kind in a chunk gets that of the next user.
+
+Source of the four interventions: CURE, as far as it describes them; bins and definitions are lrbench's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrbench.arrays import Floats, Int64s
+from lrbench.config.interventions import Intervention
+from lrbench.data.batches import evaluation_batches
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.evaluation.latents import replacing
+from lrbench.evaluation.ranking import USERS_PER_CHUNK, Ranks, rank_in_order
+from lrbench.models.base import Model
+from lrbench.models.reasoning import Replacement
+
+__all__ = ["Arrangement", "arranged", "kinds_of_users", "mean_divergence", "rank_with"]
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """In which order users are ranked, and whose latent each gets."""
+
+    order: Int64s  # (users,) user in each place
+    donors: Int64s | None  # (users,) place within its chunk of the donor of the user in each place
+
+    def replacement(self, kind: Intervention, users: slice, device: torch.device) -> Replacement:
+        """What the steps get for the users in these places."""
+        if self.donors is None:
+            return Replacement("zero" if kind == "zero" else "noise")
+        return Replacement("other", torch.from_numpy(self.donors[users]).to(device))
+
+
+def kinds_of_users(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
+    """Return a number for each user; users with the same number count as alike, (users,).
+
+    Bins are those of history length and own rank by powers of two, and the quartile of the target's training
+    count.
+
+    Args:
+        view: histories and targets.
+        train: the training part.
+        ranks: of each user without an intervention, (users,).
+    """
+    counts = np.bincount(train.items[train.interactions], minlength=train.n_items)[view.targets]
+    quartile = np.searchsorted(np.quantile(counts, [0.25, 0.5, 0.75]), counts, side="left")
+    length = np.log2(view.stops - view.starts).astype(np.int64)
+    rank = np.log2(ranks).astype(np.int64)
+    _, kinds = np.unique(np.stack((length, quartile, rank)), axis=1, return_inverse=True)
+    return np.asarray(kinds, dtype=np.int64)
+
+
+def arranged(kind: Intervention, kinds: Int64s, seed: int) -> Arrangement:
+    """Order the users of an evaluation and choose the donors.
+
+    Args:
+        kind: the intervention.
+        kinds: from :func:`kinds_of_users`.
+        seed: of the random order.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(kinds))
+    if kind in ("zero", "noise"):
+        return Arrangement(shuffled, None)
+    if kind == "shuffle":
+        return Arrangement(shuffled, _next_alike(np.zeros(len(kinds), dtype=np.int64)))
+    order = shuffled[np.argsort(kinds[shuffled], kind="stable")]
+    return Arrangement(order, _next_alike(kinds[order]))
+
+
+def _next_alike(kinds: Int64s) -> Int64s:
+    """Place within the chunk of the next user of the same kind, in a circle; of the next user if there is
+    none.
+
+    Args:
+        kinds: of the users in their order, equal ones together within a chunk, (users,).
+    """
+    donors = np.empty(len(kinds), dtype=np.int64)
+    for start in range(0, len(kinds), USERS_PER_CHUNK):
+        chunk = kinds[start : start + USERS_PER_CHUNK]
+        places = np.arange(len(chunk))
+        begins = np.flatnonzero(np.r_[True, chunk[1:] != chunk[:-1]])
+        sizes = np.diff(np.r_[begins, len(chunk)])
+        first, size = np.repeat(begins, sizes), np.repeat(sizes, sizes)
+        alike = first + (places - first + 1) % size
+        donors[start : start + len(chunk)] = np.where(size > 1, alike, (places + 1) % len(chunk))
+    return donors
+
+
+def rank_with(
+    model: Model,
+    view: EvaluationView,
+    depth: int,
+    kind: Intervention,
+    arrangement: Arrangement,
+    noise_seed: int,
+    device: torch.device,
+) -> Ranks:
+    """Rank every target with the latents that the intervention gives; arrays are (1, users)."""
+
+    def encoded(users: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
+        with replacing(model, arrangement.replacement(kind, users, device)):
+            return model.encode(sequences, (depth,), noise)
+
+    return rank_in_order(model, view, arrangement.order, (depth,), noise_seed, device, encoded)
+
+
+@torch.inference_mode()
+def mean_divergence(
+    model: Model,
+    view: EvaluationView,
+    depth: int,
+    kind: Intervention,
+    arrangement: Arrangement,
+    noise_seed: int,
+    device: torch.device,
+) -> float:
+    """Return the mean over users of KL(p ‖ p with the intervention) in nats, p the softmax of all scores."""
+    model.eval()
+    noise = torch.Generator(device)
+    total = 0.0
+    batches = evaluation_batches(view.reordered(arrangement.order), model.max_length, USERS_PER_CHUNK, device)
+    for number, (users, sequences) in enumerate(batches):
+        logs = []
+        for replacement in (None, arrangement.replacement(kind, users, device)):
+            noise.manual_seed(noise_seed + number)  # the same noise with and without
+            with replacing(model, replacement):
+                (states,) = model.encode(sequences, (depth,), noise)
+            logs.append(model.score(states).log_softmax(-1))
+        own, other = logs
+        total += float(
+            (own.exp() * (own - other)).nansum(-1).double().sum()
+        )  # an item of probability 0 adds 0
+    return total / len(view)

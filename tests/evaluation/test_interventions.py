@@ -1,0 +1,162 @@
+"""Interventions change the latent and nothing else."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from small_data import small_dataset
+
+from lrbench.config.interventions import INTERVENTIONS, Intervention
+from lrbench.config.protocol import find_protocol
+from lrbench.config.trial import EvaluationConfig
+from lrbench.data.packing import Packed
+from lrbench.data.sequences import Split
+from lrbench.data.splitting import split
+from lrbench.evaluation.interventions import (
+    Arrangement,
+    arranged,
+    kinds_of_users,
+    mean_divergence,
+    rank_with,
+)
+from lrbench.evaluation.rank_everything import rank_interventions
+from lrbench.evaluation.ranking import rank_targets
+from lrbench.models.reasoning import ReasoningModel
+from lrbench.registry import MODELS
+from lrbench.store.trials import RANKS
+
+CPU = torch.device("cpu")
+QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
+SMALL = {"width": 8, "heads": 2, "inner_width": 16}
+MODELS_WITH_STEPS = {
+    "erl": SMALL | QUIET | {"steps": 2},
+    "plr": SMALL | QUIET | {"steps": 2, "streams": 2},
+    "lares": SMALL | {"dropout": 0.0, "mean_depth": 3, "start": "zero"},
+    "latent-rl": SMALL | {"latents": 2},
+    "diffureason": SMALL | QUIET | {"steps": 1, "sampler_steps": 2, "start": "zero", "policy_weight": 0.0},
+    "disenreason": SMALL | {"users": 3},
+    "mancar": SMALL | QUIET | {"steps": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def parts() -> Split:
+    return split(small_dataset().sequences, find_protocol("loo-20"))
+
+
+def reasoner(name: str, n_items: int) -> ReasoningModel:
+    kind = MODELS.load(name)
+    torch.manual_seed(0)
+    model = kind(kind.Config.model_validate(MODELS_WITH_STEPS[name]), n_items, 20)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter) / 5)
+    assert isinstance(model, ReasoningModel)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", MODELS_WITH_STEPS)
+def test_ones_own_latent_changes_no_rank(name: str, parts: Split) -> None:
+    """The identity: every user is its own donor. Another user's latent does change ranks."""
+    model = reasoner(name, parts.test.n_items)
+    depth = model.configured_depth(model.config)
+    plain = rank_targets(model, parts.test, (depth,), 0, CPU)
+    users = len(parts.test)
+    chunk_places = np.arange(users) % 512
+    identity = Arrangement(np.random.default_rng(0).permutation(users), chunk_places)
+    same = rank_with(model, parts.test, depth, "shuffle", identity, 0, CPU)
+    np.testing.assert_array_equal(same.rank, plain.rank)
+    np.testing.assert_array_equal(same.rank_masked, plain.rank_masked)
+    other = rank_with(model, parts.test, depth, "shuffle", arranged("shuffle", chunk_places, 0), 0, CPU)
+    assert (other.rank != plain.rank).mean() > 0.2
+
+
+@pytest.mark.parametrize("kind", INTERVENTIONS)
+def test_a_model_that_does_not_read_its_latent_keeps_its_ranks(kind: Intervention, parts: Split) -> None:
+    """At depth 0 no step takes anything over, so no intervention can matter."""
+    model = reasoner("erl", parts.test.n_items)
+    plain = rank_targets(model, parts.test, (0,), 0, CPU)
+    arrangement = arranged(kind, kinds_of_users(parts.test, parts.train, plain.rank[0]), 0)
+    changed = rank_with(model, parts.test, 0, kind, arrangement, 0, CPU)
+    np.testing.assert_array_equal(changed.rank, plain.rank)
+    assert mean_divergence(model, parts.test, 0, kind, arrangement, 0, CPU) == pytest.approx(0, abs=1e-9)
+
+
+def test_donors_are_other_users_of_the_chunk() -> None:
+    arrangement = arranged("shuffle", np.zeros(1100, dtype=np.int64), 0)
+    assert arrangement.donors is not None
+    for start, size in ((0, 512), (512, 512), (1024, 76)):
+        donors = arrangement.donors[start : start + size]
+        assert sorted(donors) == list(range(size))
+        assert (donors != np.arange(size)).all()
+    assert sorted(arrangement.order) == list(range(1100))
+
+
+def test_matched_donors_are_of_the_same_kind_where_there_are_any() -> None:
+    kinds = np.array([2, 0, 1, 0, 2, 0, 3])
+    arrangement = arranged("matched", kinds, 0)
+    assert arrangement.donors is not None
+    in_place = kinds[arrangement.order]
+    donors = in_place[arrangement.donors]
+    alone = np.isin(in_place, [1, 3])
+    assert (donors[~alone] == in_place[~alone]).all()
+    assert (arrangement.donors != np.arange(7)).all()
+
+
+def test_users_of_one_kind_are_alike(parts: Split) -> None:
+    view = parts.test
+    ranks = np.random.default_rng(0).integers(1, 40, len(view)).astype(float)
+    kinds = kinds_of_users(view, parts.train, ranks)
+    counts = np.bincount(parts.train.items[parts.train.interactions], minlength=view.n_items)[view.targets]
+    for kind in np.unique(kinds):
+        alike = kinds == kind
+        for values in ((view.stops - view.starts)[alike], ranks[alike]):
+            assert values.max() < 2 * 2 ** np.floor(np.log2(values.min()))
+    assert len(np.unique(kinds)) > 3
+    assert len(counts) == len(kinds)
+
+
+def test_the_donor_of_a_token_is_as_far_from_the_end() -> None:
+    from lrbench.models.latent.lares.network import _donor_tokens
+    from lrbench.testing import pack_lists
+
+    sequences: Packed = pack_lists([[1, 2, 3], [4, 5], [6, 7, 8, 9]])
+    tokens = _donor_tokens(sequences, torch.tensor([2, 0, 1]))
+    items = sequences.items[tokens]
+    given = {int(item): int(got) for item, got in zip(sequences.items, items, strict=True)}
+    assert given == {1: 7, 2: 8, 3: 9, 4: 2, 5: 3, 6: 4, 7: 4, 8: 4, 9: 5}
+
+
+def test_the_divergence_is_the_mean_kl_of_the_scores(parts: Split) -> None:
+    model = reasoner("erl", parts.test.n_items).double()
+    few = dataclasses.replace(
+        parts.test,
+        users=parts.test.users[:5],
+        starts=parts.test.starts[:5],
+        stops=parts.test.stops[:5],
+        targets=parts.test.targets[:5],
+    )
+    arrangement = Arrangement(np.arange(5), np.array([1, 2, 3, 4, 0]))
+    found = mean_divergence(model, few, 2, "shuffle", arrangement, 0, CPU)
+    from lrbench.data.batches import evaluation_batches
+    from lrbench.models.reasoning import Replacement
+
+    ((_, sequences),) = evaluation_batches(few, 20, 512, CPU)
+    with torch.no_grad():
+        own = model.score(model.encode(sequences, (2,), None)[0]).softmax(-1)
+        model.replacement = Replacement("other", torch.tensor([1, 2, 3, 4, 0]))
+        other = model.score(model.encode(sequences, (2,), None)[0]).softmax(-1)
+    assert found == pytest.approx(float((own * (own / other).log()).sum(-1).mean()))
+
+
+def test_rows_are_stored_like_draws(parts: Split) -> None:
+    model = reasoner("erl", parts.test.n_items)
+    evaluation = EvaluationConfig(depths=(2,), interventions=("zero", "matched"))
+    rows, divergence = rank_interventions(model, small_dataset(), parts, evaluation, 1, CPU)
+    assert rows.schema == RANKS
+    assert rows["intervention"].value_counts().sort("intervention").rows() == [
+        ("matched", len(parts.test)),
+        ("zero", len(parts.test)),
+    ]
+    assert set(divergence) == {"zero", "matched"}
+    assert all(value > 0 for value in divergence.values())
