@@ -27,9 +27,11 @@ MOST_STEPS = 1_000
 MOST_DRAWS = 10_000
 MOST_EPOCHS = 1_000_000
 MOST_BATCH_TARGETS = 100_000_000
-MOST_ROWS = 10_000
+MOST_ROWS = 5_000
 """Rows of a suite, grids spelled out."""
 
-MOST_TRIALS = 100_000
+MOST_TRIALS = 10_000
+"""Trials of one plan; planning takes about a millisecond each."""
+
 MOST_WORKERS = 1_024
 LARGEST_GPU = 1_023

@@ -15,6 +15,7 @@ from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
+from lrbench.store.suites import Cell
 from lrbench.store.trials import read_record
 from lrbench.wording import counted, duration
 
@@ -42,13 +43,16 @@ def print_plan(request: RunRequest) -> None:
         waiting = {trial.config.id for trial in select_trials(plan, results, request.only, request.rerun)}
         total += len(plan.trials)
         to_run += len(waiting)
+        planned = {trial.config.id: trial for trial in plan.trials}
+        cells_of: dict[str, list[Cell]] = {}
+        for cell in plan.record.trials:
+            cells_of.setdefault(cell.label, []).append(cell)
         for row in rows:
-            cells = [cell for cell in plan.record.trials if cell.label == row.label]
+            cells = cells_of[row.label]
             done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
-            first = next(trial for trial in plan.trials if trial.config.id == cells[0].trial)
             seeds = " ".join(str(cell.seed) for cell in cells)
             missing = sum(cell.trial in waiting for cell in cells)
-            cost = _measured(done, results) if done else _estimated(first, dataset)
+            cost = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
             table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
     console = result_console()
     console.print(table)

@@ -16,6 +16,9 @@ __all__ = ["known_error", "run_process"]
 _WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """What the system says of paths that nobody can use: the request is wrong, not the disk."""
 
+_FEWEST_COLUMNS = 20
+"""Narrower terminals show tables that nobody can read."""
+
 
 def run_process(arguments: Sequence[str]) -> int:
     """Run a command line, say what went wrong, and return the exit code.
@@ -23,6 +26,7 @@ def run_process(arguments: Sequence[str]) -> int:
     With ``--debug`` among the arguments an error keeps its traceback.
     """
     _make_streams_safe()
+    _forget_sizes_without_room()
     with _ended_by_signals() as received:
         try:
             code = _run([argument for argument in arguments if argument != "--debug"])
@@ -118,6 +122,15 @@ def _make_streams_safe() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     elif isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _forget_sizes_without_room() -> None:
+    """Ignore a size of the terminal that is no number, or at which tables show nothing at all."""
+    for name, fewest in (("COLUMNS", _FEWEST_COLUMNS), ("LINES", 1)):
+        size = os.environ.get(name, "")
+        right = size.isascii() and size.isdecimal() and len(size) < 6 and int(size) >= fewest
+        if size and not right:
+            del os.environ[name]
 
 
 def _occupy(descriptor: int) -> None:

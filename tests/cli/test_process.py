@@ -148,3 +148,15 @@ main()
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.stderr, ended.returncode) == ("lrbench: Interrupted.\n", 130)
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "00", "²", "-5", "9" * 5000, ""])
+def test_a_width_without_room_is_no_width(columns: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "lrbench", "--help"],
+        env={**os.environ, "COLUMNS": columns, "LINES": columns},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage: lrbench" in ended.stdout
