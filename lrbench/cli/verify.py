@@ -20,7 +20,7 @@ def verify(
     trial: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TRIAL]",
+            metavar="TRIAL",
             help="A trial's folder, id, or the start of its id. Without one, all of the results folder.",
         ),
     ] = None,
