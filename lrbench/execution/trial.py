@@ -101,61 +101,74 @@ def run_trial(
         dataset = load_prepared(order.dataset_folder)
         parts = split(dataset.sequences, config.protocol)
         trained = _train(order, dataset, parts, watch, note)
-        model, training = trained.model, trained.stages
         before = time.perf_counter()
         where = dataset, parts, config.evaluation, config.seed, device
-        ranks, tied = rank_everything(model, *where)
-        changed, divergence = rank_interventions(model, *where)
-        evaluate_seconds = time.perf_counter() - before
-        depth = model.configured_depth(model.config)
-        record = TrialRecord(
-            id=config.id,
-            dataset=dataset.record.summary,
-            protocol=config.protocol,
-            model=config.model,
-            params=config.params,
-            deterministic=model.deterministic,
-            config=config,
-            stages=training.stages,
-            seed=config.seed,
-            depth=depth,
-            draws=config.evaluation.draws,
-            metrics=mean_metrics(ranks, config.protocol),
-            tie_share=tied[depth],
-            divergence=divergence,
-            parameters=count_parameters(model),
-            flops_per_user=flops_per_user(model, parts.test, depth, device),
-            flops_by_depth={
-                each: flops_per_user(model, parts.test, each, device) for each in config.evaluation.depths
-            },
-            latency_by_depth={
-                each: {size: latency(model, parts.test, each, device, size) for size in LATENCY_BATCHES}
-                for each in config.evaluation.depths
-            },
-            train_seconds=sum(stage.seconds for stage in training.stages),
-            evaluate_seconds=evaluate_seconds,
-            peak_memory_bytes=max(peak_memory(device), training.reused_bytes),
-            device=_device_name(device),
-            threads=torch.get_num_threads(),
-            versions=code,
-            started=started,
-            ended=datetime.now(UTC),
-            resumed=training.resumed,
-        )
-        log.info("done: %s", record.metrics["test"][str(depth)])
-    return write_trial(
-        order.results,
-        record,
-        pl.concat((ranks, changed)),
-        _history(training),
-        lambda path: save_weights(model, path),
-    )
+        ranks, tied = rank_everything(trained.model, *where)
+        changed, divergence = rank_interventions(trained.model, *where)
+        seconds = time.perf_counter() - before
+        ranked = _Ranked(dataset, parts, ranks, tied, divergence, seconds)
+        record = _record(order, trained, ranked, code, started)
+        log.info("done: %s", record.metrics["test"][str(record.depth)])
+    rows, history, model = pl.concat((ranks, changed)), _history(trained.stages), trained.model
+    return write_trial(order.results, record, rows, history, lambda path: save_weights(model, path))
 
 
 @dataclass(frozen=True)
 class _Trained:
     model: Model
     stages: TrainedStages
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    dataset: PreparedDataset
+    parts: Split
+    ranks: pl.DataFrame
+    tied: dict[int, float]  # depth → share of test targets with a tie
+    divergence: dict[str, float]  # intervention → mean KL of the scores, in nats
+    seconds: float
+
+
+def _record(
+    order: TrialOrder, trained: _Trained, ranked: _Ranked, code: dict[str, str], started: datetime
+) -> TrialRecord:
+    """Make the content of ``trial.json``, and measure what inference costs."""
+    config, device, model, training = order.config, torch.device(order.device), trained.model, trained.stages
+    depth = model.configured_depth(model.config)
+    return TrialRecord(
+        id=config.id,
+        dataset=ranked.dataset.record.summary,
+        protocol=config.protocol,
+        model=config.model,
+        params=config.params,
+        deterministic=model.deterministic,
+        config=config,
+        stages=training.stages,
+        seed=config.seed,
+        depth=depth,
+        draws=config.evaluation.draws,
+        metrics=mean_metrics(ranked.ranks, config.protocol),
+        tie_share=ranked.tied[depth],
+        divergence=ranked.divergence,
+        parameters=count_parameters(model),
+        flops_per_user=flops_per_user(model, ranked.parts.test, depth, device),
+        flops_by_depth={
+            each: flops_per_user(model, ranked.parts.test, each, device) for each in config.evaluation.depths
+        },
+        latency_by_depth={
+            each: {size: latency(model, ranked.parts.test, each, device, size) for size in LATENCY_BATCHES}
+            for each in config.evaluation.depths
+        },
+        train_seconds=sum(stage.seconds for stage in training.stages),
+        evaluate_seconds=ranked.seconds,
+        peak_memory_bytes=max(peak_memory(device), training.reused_bytes),
+        device=_device_name(device),
+        threads=torch.get_num_threads(),
+        versions=code,
+        started=started,
+        ended=datetime.now(UTC),
+        resumed=training.resumed,
+    )
 
 
 def _train(

@@ -22,7 +22,7 @@ Scores in float32 have a rounding error of 6e-8, and networks of a few layers mu
 """
 
 _MOST_MEASURED = 1000
-_KEYS = ("split", "user", "target", "depth", "draw")
+_KEYS = ("split", "user", "target", "depth", "draw", "intervention")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ def rank_again(stored: StoredTrial) -> Comparison:
     Raises:
         LrbenchError: the stored ranks cannot be read.
     """
-    kept = read_ranks(stored.folder).collect()
-    ranks = stored.ranked(stored.record.config.evaluation)
+    evaluation = stored.record.config.evaluation
+    kept = read_ranks(stored.folder, intervention=None).collect()
+    changed, _ = stored.ranked_with_interventions(evaluation)
+    ranks = pl.concat((stored.ranked(evaluation), changed))
     if not kept.select(_KEYS).equals(ranks.select(_KEYS)):
         return Comparison(ranks.height, ranks.height, _other_rows(kept, ranks, stored))
     known = [name for name in kept.columns if name in ranks.columns and not kept[name].null_count()]
@@ -61,7 +63,7 @@ def _difference(stored: StoredTrial, kept: pl.DataFrame, ranks: pl.DataFrame, co
     said = f"{count:,} of {ranks.height:,} ranks differ from those stored, the furthest by {furthest:,g}."
     gaps = _gaps(stored, kept["rank"].to_numpy(), ranks["rank"].to_numpy())
     if not len(gaps):
-        return f"{said} They differ in their ties or without the seen items alone."
+        return f"{said} They differ in their ties, without the seen items, or under an intervention alone."
     largest = float(gaps.max())
     beyond = int((gaps > ROUNDING).sum())
     if not beyond:
@@ -73,7 +75,10 @@ def _difference(stored: StoredTrial, kept: pl.DataFrame, ranks: pl.DataFrame, co
 
 
 def _gaps(stored: StoredTrial, kept: Floats, ranks: Floats) -> Floats:
-    """Return the score gaps of ranks that differ, of at most ``_MOST_MEASURED`` of them, (ranks,)."""
+    """Return the score gaps of ranks that differ, of at most ``_MOST_MEASURED`` of them, (ranks,).
+
+    Ranks under an intervention are left out; they come after all others.
+    """
     evaluation, seed, measured = stored.record.config.evaluation, stored.record.seed, []
     wanted = np.where(kept == ranks, np.nan, kept)
     differing = np.flatnonzero(~np.isnan(wanted))
