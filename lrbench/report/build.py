@@ -15,6 +15,7 @@ from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, find_references
+from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
@@ -127,6 +128,7 @@ def build_report(
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         depth_findings=tuple(findings),
+        interventions=tuple(find_interventions(measured, suite.primary_metric, masked)),
         recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
         published=tuple(published_values(measured, load_publications())),
         controls=suite.controls,

@@ -6,6 +6,7 @@ Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-va
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lrbench.config.interventions import Intervention
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.effects import Relative, UserCounts
 from lrbench.stats.equivalence import Equivalence
@@ -25,6 +26,8 @@ __all__ = [
     "Family",
     "GroupDifference",
     "GroupFinding",
+    "InterventionFinding",
+    "InterventionLoss",
     "RecoveryFinding",
     "Reference",
     "Variance",
@@ -290,3 +293,32 @@ class RecoveryFinding:
     merged_mean: float
     unmerged_mean: float
     recovery: Recovery
+
+
+@dataclass(frozen=True)
+class InterventionLoss:
+    """What a row loses when its latent is replaced at inference."""
+
+    kind: Intervention
+    contrast: Contrast
+    """The metric with its own latent less that with the other one, run by run."""
+
+    divergence: float
+    """Mean over runs of the KL of the scores, in nats."""
+
+    rank_change: float
+    """Median over users, runs and draws: rank with the other latent less the own one."""
+
+
+@dataclass(frozen=True)
+class InterventionFinding:
+    """Whether a row reads its latent, on one dataset."""
+
+    dataset: str
+    label: str
+    mean: float
+    """The metric with its own latent."""
+
+    losses: tuple[InterventionLoss, ...]
+    reading: str
+    """In words."""

@@ -16,6 +16,7 @@ from lrbench.report.findings import (
     DepthFinding,
     Family,
     GroupFinding,
+    InterventionFinding,
     RecoveryFinding,
     Reference,
 )
@@ -208,6 +209,9 @@ class Report:
     costs: tuple[Cost, ...]
     depths: tuple[DepthPoint, ...]
     depth_findings: tuple[DepthFinding, ...]
+    interventions: tuple[InterventionFinding, ...]
+    """What rows lose with another latent; empty where the suite asks for no interventions."""
+
     recoveries: tuple[RecoveryFinding, ...]
     """What rows on shared accounts recover of the cost of sharing; empty under other protocols."""
 

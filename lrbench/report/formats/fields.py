@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.findings import Comparison, DepthFinding, GroupFinding, Variance
+from lrbench.report.findings import Comparison, DepthFinding, GroupFinding, InterventionFinding, Variance
 from lrbench.report.provenance import Provenance
 from lrbench.report.report import Cost
 from lrbench.stats.contrast import Contrast
@@ -14,6 +14,7 @@ __all__ = [
     "cost_fields",
     "depth_fields",
     "group_fields",
+    "intervention_fields",
     "provenance_fields",
     "variance_fields",
 ]
@@ -73,6 +74,25 @@ def depth_fields(finding: DepthFinding) -> dict[str, Any]:
         "contrasts": [
             {"depth": found.depth, "reference": found.reference, **contrast_fields(found.contrast)}
             for found in finding.contrasts
+        ],
+    }
+
+
+def intervention_fields(finding: InterventionFinding) -> dict[str, Any]:
+    """What a row loses with another latent, and the reading."""
+    return {
+        "dataset": finding.dataset,
+        "label": finding.label,
+        "mean": finding.mean,
+        "reading": finding.reading,
+        "losses": [
+            {
+                "intervention": loss.kind,
+                "divergence": loss.divergence,
+                "rank_change": loss.rank_change,
+                **contrast_fields(loss.contrast),
+            }
+            for loss in finding.losses
         ],
     }
 

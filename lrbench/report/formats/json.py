@@ -9,6 +9,7 @@ from lrbench.report.formats.fields import (
     comparison_fields,
     depth_fields,
     group_fields,
+    intervention_fields,
     provenance_fields,
     variance_fields,
 )
@@ -50,6 +51,7 @@ class Json:
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],
             "depth_findings": [depth_fields(finding) for finding in report.depth_findings],
+            "interventions": [intervention_fields(finding) for finding in report.interventions],
             "recovery": [asdict(finding) for finding in report.recoveries],
             "families": [asdict(family) for family in report.families],
             "variance": [

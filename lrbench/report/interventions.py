@@ -1,0 +1,70 @@
+"""Is the thought read? What rows lose when their latent is replaced, with the same weights and histories."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from lrbench.config.interventions import INTERVENTIONS, Intervention
+from lrbench.report.findings import ALPHA, InterventionFinding, InterventionLoss
+from lrbench.report.label_metrics import Measured
+from lrbench.stats.contrast import Contrast
+from lrbench.stats.crossed import crossed
+from lrbench.stats.user_metrics import UserMetrics
+from lrbench.store.frames import aligned_ranks
+
+__all__ = ["find_interventions", "reading"]
+
+
+def find_interventions(
+    measured: Sequence[Measured], metric: str, masked: bool
+) -> Iterator[InterventionFinding]:
+    """Yield the findings of rows of which every run was ranked with an intervention."""
+    for entry in measured:
+        ranked = [set(trial.record.divergence) for trial in entry.trials]
+        kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
+        if not kinds:
+            continue
+        losses = {kind: _loss(entry, kind, metric, masked) for kind in kinds}
+        yield InterventionFinding(
+            dataset=entry.dataset,
+            label=entry.label,
+            mean=entry.metrics[metric].mean,
+            losses=tuple(losses.values()),
+            reading=reading({kind: loss.contrast for kind, loss in losses.items()}),
+        )
+
+
+def _loss(entry: Measured, kind: Intervention, metric: str, masked: bool) -> InterventionLoss:
+    own = aligned_ranks(entry.trials, masked)
+    other = aligned_ranks(entry.trials, masked, intervention=kind)
+    keys = [(trial, entry.depth) for trial in entry.ids]
+    with_own, with_other = (
+        UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)
+        for ranks in (own, other)
+    )
+    changes = np.concatenate([(other.ranks[key] - own.ranks[key]).ravel() for key in keys])
+    return InterventionLoss(
+        kind=kind,
+        contrast=crossed(with_own, with_other, paired=True),
+        divergence=float(np.mean([trial.record.divergence[kind] for trial in entry.trials])),
+        rank_change=float(np.median(changes)),
+    )
+
+
+def reading(contrasts: Mapping[Intervention, Contrast]) -> str:
+    """Say what the losses mean.
+
+    A loss counts if the crossed test shows it at 5 %, each by itself. The readings follow CURE. Nothing is
+    lost: the latent is bypassed. Something is lost, but not with the latent of a user alike: it is a generic
+    bias. Something is lost even then: the latent is the user's own.
+    """
+    if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
+        return "not testable with these runs"
+    lost = {kind for kind, contrast in contrasts.items() if contrast.difference > 0 and contrast.p <= ALPHA}
+    if "matched" in lost:
+        return "user-specific: another user's latent costs, even that of a user alike"
+    if not lost:
+        return "bypassed, as far as these runs can show: no other latent costs anything"
+    if "matched" in contrasts:
+        return "a generic bias, as far as these runs can show: the latent of a user alike costs nothing"
+    return "read; whether it is the user's own takes the intervention matched"

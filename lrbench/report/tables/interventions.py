@@ -1,0 +1,59 @@
+"""What rows lose with another latent, one table per dataset."""
+
+from lrbench.config.interventions import INTERVENTIONS
+from lrbench.report.findings import InterventionFinding, InterventionLoss
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
+from lrbench.report.report import Report
+from lrbench.report.tables.table import Cell, Section, Table
+
+__all__ = ["interventions_section"]
+
+COLUMNS = ("Model", "latent", "loss", "95 % interval", "p", "mean KL", "change of rank", "reading")
+
+
+def interventions_section(report: Report) -> Section:
+    """Tabulate a row for each model and intervention; the reading stands in the first of a model."""
+    metric = metric_title(report.primary_metric)
+    tables = tuple(
+        Table(
+            f"{metric} lost with another latent on {dataset}",
+            tuple(
+                row
+                for finding in report.interventions
+                if finding.dataset == dataset
+                for row in _rows(report, finding)
+            ),
+        )
+        for dataset in dict.fromkeys(finding.dataset for finding in report.interventions)
+    )
+    notes = (
+        "The same weights and histories; only what a reasoning step takes over is replaced.",
+        "Run by run, by the crossed test; descriptive, each by itself.",
+        *(f"{kind}: {meaning}" for kind, meaning in INTERVENTIONS.items()),
+        "Interventional, not causal: nothing is said of what training without the latent would give.",
+    )
+    return Section("Interventions", COLUMNS, tables, notes, aligned="left")
+
+
+def _rows(report: Report, finding: InterventionFinding) -> list[tuple[Cell, ...]]:
+    return [
+        (
+            Cell(finding.label if number == 0 else ""),
+            *_cells(report, loss),
+            Cell(finding.reading if number == 0 else ""),
+        )
+        for number, loss in enumerate(finding.losses)
+    ]
+
+
+def _cells(report: Report, loss: InterventionLoss) -> tuple[Cell, ...]:
+    low_high = interval(*loss.contrast.interval(), report.digits) or UNKNOWN
+    texts = (
+        loss.kind,
+        signed(loss.contrast.difference, report.digits),
+        low_high,
+        p_value(loss.contrast.p),
+        plain(loss.divergence, 4),
+        f"{loss.rank_change:+g}",
+    )
+    return tuple(Cell(text) for text in texts)

@@ -1,0 +1,97 @@
+"""Interventions in a report: losses from stored ranks, their reading, and what formats show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from synthetic_results import ITEMS, Made, make_suite, rewrite_record
+
+from lrbench.config.interventions import INTERVENTIONS
+from lrbench.metrics import ndcg
+from lrbench.report.build import build_report
+from lrbench.report.formats.json import Json
+from lrbench.report.report import Report
+from lrbench.report.tables import make_sections
+from lrbench.store.frames import finished_trials
+from lrbench.store.layout import Results
+from lrbench.store.suites import find_suite_record
+
+PLACES = {"zero": 6.0, "noise": 6.0, "shuffle": 6.0, "matched": 0.0}
+"""By how many places each intervention lowers every target."""
+
+
+def report_of(root: Path, places: dict[str, float], seeds: int = 5) -> Report:
+    suite = make_suite(
+        root, [Made("LARES", 1.0, depths=(0, 4)), Made("SASRec", 0.8)], seeds=range(1, seeds + 1)
+    )
+    finished, _ = finished_trials(suite, Results(root))
+    for trial in finished:
+        if trial.cell.label == "LARES":
+            path = trial.folder / "ranks.parquet"
+            ranks = pl.read_parquet(path)
+            own = ranks.filter(split="test", depth=trial.record.depth)
+            noise = np.random.default_rng(trial.cell.seed).integers(0, 3, len(own))
+            changed = [
+                own.with_columns(
+                    (pl.col("rank") + more + pl.Series(noise) * (more > 0)).clip(upper_bound=ITEMS),
+                    intervention=pl.lit(kind),
+                )
+                for kind, more in places.items()
+            ]
+            pl.concat((ranks, *changed)).write_parquet(path)
+            rewrite_record(root, trial.record.id, divergence=dict.fromkeys(places, 0.25))
+    return build_report(suite, Results(root))
+
+
+def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
+    report = report_of(tmp_path, PLACES)
+    (finding,) = report.interventions
+    assert (finding.label, [loss.kind for loss in finding.losses]) == ("LARES", list(INTERVENTIONS))
+    finished, _ = finished_trials(find_suite_record(Results(tmp_path), None), Results(tmp_path))
+    own, other = [], []
+    for trial in finished:
+        if trial.cell.label == "LARES":
+            ranks = pl.read_parquet(trial.folder / "ranks.parquet").filter(
+                split="test", depth=trial.record.depth
+            )
+            own.append(ndcg(ranks.filter(intervention="none")["rank"].to_numpy(), 10).mean())
+            other.append(ndcg(ranks.filter(intervention="shuffle")["rank"].to_numpy(), 10).mean())
+    shuffle = finding.losses[2]
+    assert shuffle.contrast.difference == pytest.approx(np.mean(own) - np.mean(other))
+    assert 6 <= shuffle.rank_change <= 8
+    assert shuffle.divergence == 0.25
+    assert finding.losses[3].contrast.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("places", "word"),
+    [
+        (PLACES, "generic bias"),
+        (dict.fromkeys(PLACES, 6.0), "user-specific"),
+        (dict.fromkeys(PLACES, 0.0), "bypassed"),
+        ({"zero": 6.0}, "takes the intervention matched"),
+    ],
+)
+def test_the_reading_follows_from_what_is_lost(tmp_path: Path, places: dict[str, float], word: str) -> None:
+    (finding,) = report_of(tmp_path, places).interventions
+    assert word in finding.reading
+
+
+def test_too_few_runs_are_not_read(tmp_path: Path) -> None:
+    (finding,) = report_of(tmp_path, PLACES, seeds=2).interventions
+    assert finding.reading == "not testable with these runs"
+
+
+def test_formats_show_them_and_the_other_numbers_stay(tmp_path: Path) -> None:
+    report = report_of(tmp_path / "with", PLACES)
+    plain = report_of(tmp_path / "without", {})
+    assert [row.mean for row in report.rows] == [row.mean for row in plain.rows]
+    assert not plain.interventions
+    (section,) = [section for section in make_sections(report) if section.name == "interventions"]
+    first = [cell.text for cell in section.tables[0].rows[0]]
+    assert first[:2] == ["LARES", "zero"]
+    assert "generic bias" in first[-1]
+    (shown,) = json.loads(Json().render(report))["interventions"]
+    assert {loss["intervention"] for loss in shown["losses"]} == set(INTERVENTIONS)
