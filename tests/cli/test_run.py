@@ -286,7 +286,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["verify", "nothing"], 'There is no trial "nothing"'),
         (["run", SMALL, "--results", f"{SMALL}/x"], "Nothing can be written to suite-"),
         (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
-        (["evaluate", "any", "--depth", ""], "--depth names no depth"),
+        (["evaluate", "any", "--depth", ","], "--depth names nothing"),
         (["evaluate", "any", "--output", "ranks.csv"], "ranks.csv is no Parquet file"),
         (["evaluate", "any", "--output", "/proc/r.parquet"], "Nothing can be written to /proc"),
         (["evaluate", "any", "--output", "results"], "results is a folder"),
