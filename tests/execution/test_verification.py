@@ -76,3 +76,18 @@ def test_ranks_of_other_users_are_said_to_be_so(trial: StoredTrial, tmp_path: Pa
     assert "16 of 1,920 rows of" in comparison.sentence
     comparison = rank_again(changed(trial, tmp_path, lambda ranks: ranks.head(100)))
     assert "has 100 ranks, and 1,920 were expected" in comparison.sentence
+
+
+def test_ranks_under_an_intervention_are_verified(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config("lares", max_epochs=1)
+    evaluation = config.evaluation.model_copy(update={"interventions": ("zero",)})
+    whole = stored(config.model_copy(update={"evaluation": evaluation}), walks_folder, tmp_path)
+    comparison = rank_again(whole)
+    assert (comparison.ranks, comparison.differing) == (120 * 2 * 4 + 120, 0)
+    here = pl.col("intervention").eq("zero") & pl.col("user").eq("u5")
+    moved = pl.when(here).then(41 - pl.col("rank")).otherwise("rank")
+    changed_folder = tmp_path / "changed"
+    changed_folder.mkdir()
+    comparison = rank_again(changed(whole, changed_folder, lambda ranks: ranks.with_columns(rank=moved)))
+    assert comparison.differing == 1
+    assert "under an intervention alone" in comparison.sentence
