@@ -284,7 +284,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["run", SMALL, "--only", "GRU*"], "matches no label"),
         (["report", "smal"], 'Did you mean "small"'),
         (["verify", "nothing"], 'There is no trial "nothing"'),
-        (["run", SMALL, "--results", f"{SMALL}/x"], "Nothing can be written to suite-"),
+        (["run", SMALL, "--results", f"{SMALL}/x"], "cannot be a folder: Not a directory"),
         (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
         (["evaluate", "any", "--depth", ","], "--depth names nothing"),
         (["evaluate", "any", "--output", "ranks.csv"], "ranks.csv is no Parquet file"),
