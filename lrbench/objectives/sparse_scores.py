@@ -39,6 +39,8 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
         (rows, K)
     """
     states = states.to(item_vectors.dtype)
+    if chosen.shape[1] >= len(item_vectors):  # torch refuses such patterns
+        return (states @ item_vectors.T).gather(1, chosen)
     if states.device.type != "cpu":
         return gathered_scores(states, item_vectors, chosen)
     return _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]

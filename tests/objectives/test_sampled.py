@@ -108,3 +108,19 @@ def test_chosen_scores_are_no_coarser_than_items() -> None:
     assert torch.equal(scores, exact)
     ours, theirs = (torch.autograd.grad(value.sum(), (states, items)) for value in (scores, exact))
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 8, 9, 30])
+def test_more_may_be_chosen_than_there_are_items(n_items: int) -> None:
+    """A small catalogue with the usual number of negatives: the same items are chosen again and again."""
+    torch.manual_seed(0)
+    states = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    items = torch.randn(n_items, 4, dtype=torch.float64, requires_grad=True)
+    chosen = torch.randint(n_items, (5, 9))
+    weights = torch.randn(5, 9, dtype=torch.float64)
+    results = []
+    for function in (chosen_scores, gathered_scores):
+        scores = function(states, items, chosen)
+        results.append((scores, *torch.autograd.grad((scores * weights).sum(), (states, items))))
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
