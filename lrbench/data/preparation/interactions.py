@@ -1,4 +1,4 @@
-"""Interactions as integer codes, and what preparation does to them: order, repeats, k-core.
+"""Interactions as integer codes, and what preparation does to them: order and repeats.
 
 Everything here is numpy on flat arrays. Ten million rows of integers fit in memory several times. Sorting one
 packed 64-bit key is several times faster than sorting by two columns.
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lrbench.arrays import Floats, Int32s, Int64s
 
-__all__ = ["CodedInteractions", "encode", "first_of_pairs", "k_core", "time_order"]
+__all__ = ["CodedInteractions", "encode", "first_of_pairs", "time_order"]
 
 
 def encode(
@@ -72,24 +72,6 @@ def first_of_pairs(users: Int32s, items: Int32s) -> Int64s:
     pairs = users.astype(np.int64) << 32 | items
     first: Int64s = pl.Series(pairs).arg_unique().to_numpy().astype(np.int64)
     return np.sort(first)
-
-
-def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
-    """Return, in ascending order, the rows of the k-core.
-
-    It is the largest set of rows in which every user and every item that occurs has at least ``k`` rows. All
-    rows that fall short are taken away at once, again and again. Any other order ends in the same set, since
-    no row that was rightly taken away belongs to it.
-    """
-    kept = np.arange(len(users))
-    of_users, of_items = np.bincount(users), np.bincount(items)
-    while True:
-        enough = (of_users >= k)[users] & (of_items >= k)[items]
-        if enough.all():
-            return kept
-        of_users -= np.bincount(users[~enough], minlength=len(of_users))
-        of_items -= np.bincount(items[~enough], minlength=len(of_items))
-        kept, users, items = kept[enough], users[enough], items[enough]
 
 
 @dataclass(frozen=True)

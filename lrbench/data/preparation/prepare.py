@@ -18,13 +18,8 @@ from numpy.typing import NDArray
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import DatasetRecord, Origin, PreparedDataset, StepCounts
 from lrbench.data.preparation.findings import OWN_CLOCKS, copies_note, missing_id_notes, tied_notes
-from lrbench.data.preparation.interactions import (
-    CodedInteractions,
-    encode,
-    first_of_pairs,
-    k_core,
-    time_order,
-)
+from lrbench.data.preparation.interactions import CodedInteractions, encode, first_of_pairs, time_order
+from lrbench.data.preparation.k_core import k_core
 from lrbench.data.preparation.window import window_rows
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences

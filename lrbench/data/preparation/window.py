@@ -10,7 +10,8 @@ import numpy as np
 
 from lrbench.arrays import Int64s
 from lrbench.config.protocol import Filters, Window
-from lrbench.data.preparation.interactions import CodedInteractions, k_core
+from lrbench.data.preparation.interactions import CodedInteractions
+from lrbench.data.preparation.k_core import k_core
 from lrbench.data.time_units import per_second
 from lrbench.errors import FilterError
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrbench.data.preparation.interactions import encode, first_of_pairs, k_core, time_order
+from lrbench.data.preparation.interactions import encode, first_of_pairs, time_order
+from lrbench.data.preparation.k_core import k_core
 
 codes = st.integers(0, 7)
 pairs = st.lists(st.tuples(codes, codes), max_size=60)
