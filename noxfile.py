@@ -1,4 +1,4 @@
-"""Sessions: tests on every supported Python found here, lint, types, benchmarks."""
+"""Sessions of nox: tests, style, types, documentation and benchmarks."""
 
 from pathlib import Path
 
@@ -10,19 +10,22 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 TORCH_OLDEST, TORCH_NEWEST = "2.9.*", "2.13.*"
-"""The ends of the range that pyproject.toml admits."""
+"""The oldest and the newest torch that pyproject.toml admits."""
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests on all cores; those on real data run where LRBENCH_MIRROR is set."""
+    """Run all tests on all cores, once for each supported Python found here.
+
+    Tests on real data run if LRBENCH_MIRROR is set.
+    """
     session.install(".[test]")
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(name="tests-fast")
 def tests_fast(session: nox.Session) -> None:
-    """Run the tests that are not marked slow, on all cores: two minutes on two."""
+    """Run the tests that are not marked slow, on all cores. Two cores take about two minutes."""
     session.install(".[test]")
     session.run("pytest", "-n", "auto", "-m", "not slow", *session.posargs)
 
@@ -53,37 +56,37 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into site/; a broken link or anchor is an error."""
+    """Build the documentation into site/. A broken link or anchor is an error."""
     session.install(".[docs]")
     session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Time the pieces; nothing here can fail for being slow."""
+    """Time single pieces. Nothing here can fail for being slow."""
     session.install(".[test]")
     session.run("pytest", "benchmarks/bench_engine.py", "--benchmark-only", *session.posargs)
 
 
 @nox.session
 def simulate(session: nox.Session) -> None:
-    """Count false positives and power of every test by simulation; writes benchmarks/ERROR_RATES.md."""
+    """Simulate the error rates and power of all tests, and write benchmarks/ERROR_RATES.md."""
     session.install(".[test]")
     session.run("python", "benchmarks/error_rates.py", *session.posargs)
 
 
 @nox.session(name="bench-peers")
 def bench_peers(session: nox.Session) -> None:
-    """Time peers from the package registry and lrbench in turn; writes benchmarks/RESULTS.md.
+    """Time peers and lrbench in turn, and write benchmarks/RESULTS.md.
 
-    Needs amazon-beauty (fetched first) and takes about half an hour.
+    It fetches amazon-beauty and installs RecBole. It takes about half an hour.
     """
     session.install(".")
     scratch = Path(session.create_tmp()).resolve()
     peer = scratch / "recbole"
     if not peer.exists():
         session.run("python", "-m", "venv", str(peer))
-        # What recbole 1.2.1 needs and does not say: numpy 1, pandas 2, a setuptools with pkg_resources.
+        # recbole 1.2.1 needs numpy 1, pandas 2 and a setuptools with pkg_resources. It declares none.
         needs = ("recbole==1.2.1", "torch==2.13.0", "numpy<2", "pandas<3", "setuptools<81")
         session.run(str(peer / "bin" / "pip"), "install", "--quiet", *needs, external=True)
     session.run("lrbench", "fetch", "amazon-beauty", "--data-dir", str(scratch / "data"))
@@ -95,7 +98,7 @@ def bench_peers(session: nox.Session) -> None:
 
 @nox.session(name="bench-preparation")
 def bench_preparation(session: nox.Session) -> None:
-    """Prepare 18 million generated ratings beside a Polars script; writes benchmarks/PREPARATION.md."""
+    """Time lrbench and a Polars script on 18 million ratings, and write benchmarks/PREPARATION.md."""
     session.install(".")
     scratch = str(Path(session.create_tmp()).resolve())
     session.run("python", "benchmarks/peers/preparation.py", "--scratch", scratch, *session.posargs)

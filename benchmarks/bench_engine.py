@@ -1,6 +1,6 @@
-"""Times of the engine's pieces, on sequences of Beauty's shape: recorded, never asserted.
+"""Time the engine's pieces on sequences of Beauty's shape. Times are recorded and never asserted.
 
-``nox -s benchmarks``, or ``pytest benchmarks/bench_engine.py --benchmark-only``.
+Run ``nox -s benchmarks`` or ``pytest benchmarks/bench_engine.py --benchmark-only``.
 """
 
 from dataclasses import replace
@@ -63,7 +63,7 @@ TRAINED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    """4,000 users with a median length of 6 and a long tail, as on Beauty."""
+    """Return 4,000 users whose lengths have a median of 6 and a long tail, as on Beauty."""
     source = np.random.default_rng(0)
     lengths = np.minimum(5 + source.geometric(0.25, 4_000) - 1, 200)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -85,7 +85,7 @@ def stage_and_batches(name: str, split: Split) -> tuple[GradientStage, list[Trai
 
 
 def test_preparation(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """300,000 ratings of a CSV file to the sequences of their 5-core."""
+    """Prepare the 5-core sequences of 300,000 ratings in a CSV file."""
     source, rows, file = np.random.default_rng(0), 300_000, tmp_path / "ratings.csv"
     columns = {
         "user": source.integers(25_000, size=rows),
@@ -129,7 +129,7 @@ def test_training_step(benchmark: BenchmarkFixture, split: Split, name: str) -> 
 
 @pytest.mark.parametrize("mode", ["windowed", "exact", "latest"])
 def test_long_sequences(benchmark: BenchmarkFixture, mode: LongSequences) -> None:
-    """An epoch of SASRec on 100 histories as long as MovieLens-1M's, of which it sees 50 items at a time."""
+    """Train SASRec for an epoch on 100 histories with MovieLens-1M's lengths. It sees 50 items at a time."""
     source = np.random.default_rng(0)
     lengths = np.clip(source.lognormal(4.6, 0.9, 100), 20, 2_000).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -166,7 +166,7 @@ def test_dropout(benchmark: BenchmarkFixture, module: type[torch.nn.Dropout]) ->
 @pytest.mark.parametrize("coarse", [None, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
 def test_cross_entropy(benchmark: BenchmarkFixture, coarse: torch.dtype | None, n_items: int) -> None:
-    """1,024 targets."""
+    """Time the loss of 1,024 targets and its gradients."""
     states = torch.randn(1024, 64, requires_grad=True)
     items = torch.randn(n_items, 64, requires_grad=True)
     targets = torch.randint(n_items, (1024,))
@@ -180,7 +180,7 @@ def test_cross_entropy(benchmark: BenchmarkFixture, coarse: torch.dtype | None, 
 
 @pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
 def test_sampled_softmax(benchmark: BenchmarkFixture, n_items: int) -> None:
-    """1,024 targets with 256 negatives each."""
+    """Time the loss of 1,024 targets with 256 negatives each, and its gradients."""
     states = torch.randn(1024, 64, requires_grad=True)
     items = torch.randn(n_items, 64, requires_grad=True)
     targets = torch.randint(n_items, (1024,))
@@ -194,7 +194,7 @@ def test_sampled_softmax(benchmark: BenchmarkFixture, n_items: int) -> None:
 
 
 def test_divergence(benchmark: BenchmarkFixture) -> None:
-    """Three states of 1,024 rows."""
+    """Time the divergence of three states of 1,024 rows, and its gradients."""
     states, items = torch.randn(3, 1024, 64, requires_grad=True), torch.randn(N_ITEMS, 64, requires_grad=True)
     benchmark.pedantic(
         lambda: pairwise_divergence(states, items).backward(),  # type: ignore[no-untyped-call]
@@ -205,7 +205,7 @@ def test_divergence(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.parametrize("n_items", [N_ITEMS, 100_000, 1_000_000])
 def test_ranking(benchmark: BenchmarkFixture, split: Split, n_items: int) -> None:
-    """512 users."""
+    """Rank the targets of 512 users."""
     model, test = SASRec(SASRecConfig(), n_items, 50), split.test
     cut = {name: getattr(test, name)[:512] for name in ("users", "starts", "stops", "targets")}
     view = replace(test, **cut, n_items=n_items)
@@ -213,7 +213,7 @@ def test_ranking(benchmark: BenchmarkFixture, split: Split, n_items: int) -> Non
 
 
 def test_crossed_test(benchmark: BenchmarkFixture) -> None:
-    """Two models of five seeds on 22,363 users."""
+    """Test two models with five seeds each on 22,363 users."""
     source = np.random.default_rng(0)
     first, second = (UserMetrics(source.random((5, 22_363))) for _ in range(2))
     benchmark(lambda: crossed(first, second))

@@ -1,7 +1,7 @@
-"""Count by simulation what each test calls significant when nothing differs, and what it finds when it does.
+"""Simulate how often each test is significant without a true difference, and how often with one.
 
-Writes ERROR_RATES.md beside this file. The default takes about ten minutes of one core; standard errors of
-half a point take ``--repetitions 2000`` and an hour.
+The script writes ERROR_RATES.md beside this file. With the default it takes about ten minutes of one core.
+Standard errors of half a point need ``--repetitions 2000`` and an hour.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from lrbench.stats.users import paired_users
 ALPHA = 0.05
 SEEDS = ((3, 3), (5, 5), (10, 10), (3, 5), (3, 0), (5, 0), (10, 0))
 LARGE = 20_000
-"""From this many users on, ten seeds are left out and repetitions are halved."""
+"""With this many users or more, ten seeds are left out and repetitions are halved."""
 
 MIDDLE = NOISES[1]
 Rows = list[list[str]]
@@ -45,17 +45,20 @@ def main() -> None:
     generator = np.random.default_rng(options.seed)
     parts = [
         "# Simulated error rates",
-        f"Made by `nox -s simulate` with {options.repetitions} repetitions a cell (half as many "
-        f"from {LARGE:,} users on) and seed {options.seed}. A rate of 5 % has a standard error of "
+        f"`nox -s simulate -- --repetitions {options.repetitions} --seed {options.seed}` made this page. "
+        f"A cell has {options.repetitions} repetitions, or half as many with {LARGE:,} users or more. "
+        "A rate of 5 % has a standard error of "
         f"{100 * math.sqrt(0.05 * 0.95 / options.repetitions):.1f} points. All tests are two-sided at 5 %. "
-        "How the ranks are made is told in `lrbench/stats/simulation.py`.",
+        "`lrbench/stats/simulation.py` describes how the ranks are made.",
         "## False positives of two equal models, %",
-        "The crossed test by the seeds of the two models (det.: deterministic), and beside it the paired t "
-        "test over users and Welch's test over seeds with 5 v 5 seeds.",
+        'The columns "3 v 3" and so on give the crossed test by the number of seeds of each model '
+        "(det.: a deterministic model). The last two columns give two other tests with 5 v 5 seeds: "
+        "the paired t test over users and Welch's test over seeds.",
         _table(["noise", "users", *map(_seeds, SEEDS), "users t", "Welch"], _levels(options, generator)),
         "## Runs that share a trained stage",
-        "Two labels share 90 % of the variance of luck and noise. Power is that of finding a "
-        "difference of about 6 %. Reports pair such runs; tested as independent they find almost nothing.",
+        "Two labels share 90 % of the variance of luck and noise. Power is the share of repetitions "
+        "that find a true difference of about 6 %. Reports pair such runs. "
+        "As independent runs they find almost nothing.",
         _table(["seeds", "users", "test", "false positives, %", "power, %"], _shared(options, generator)),
         "## Families, groups, depths, equivalence",
         _table(["what", "setting", "rate, %", "wanted, %"], _others(options, generator)),
@@ -157,7 +160,7 @@ def _others(options: argparse.Namespace, generator: np.random.Generator) -> Iter
 
 
 def _any_dagger(users: int, generator: np.random.Generator) -> bool:
-    """Ten labels equal to one: whether Holm lets any through."""
+    """Whether any of ten labels equal to another one is significant after Holm's correction."""
     first, *others = simulate_models(MIDDLE, users, (5,) * 11, generator)
     p_values = [crossed(first, other).p for other in others]
     return bool(min(holm(p_values)) <= ALPHA)
@@ -168,7 +171,10 @@ def _left_out(labels: int, users: int, generator: np.random.Generator) -> bool:
 
 
 def _depths(users: int, seeds: int, repetitions: int, generator: np.random.Generator) -> tuple[float, float]:
-    """How often the trained depth is told from depth 0, as good as it, and from depth 1, which is worse."""
+    """Return how often the trained depth differs significantly from depth 0 and from depth 1.
+
+    Depth 0 is as good as the trained depth. Depth 1 is worse.
+    """
     flat = hole = 0
     for _ in range(repetitions):
         shallow, deep = simulate_shared_stage(users, seeds, generator, luck=0.02)
@@ -191,7 +197,7 @@ def _equivalent(seeds: int, users: int, repetitions: int, generator: np.random.G
 
 
 def _power(seeds: int, users: int, family: int, repetitions: int, generator: np.random.Generator) -> float:
-    """Add the median reported detectable difference to every repetition, and count what is found."""
+    """Add the median detectable difference to every repetition and return the share that is significant."""
     contrasts, alpha = _contrasts(seeds, users, repetitions, generator), ALPHA / family
     shift = float(np.median([minimum_detectable(contrast, alpha) for contrast in contrasts]))
     moved = (replace(contrast, difference=contrast.difference + shift) for contrast in contrasts)

@@ -1,4 +1,4 @@
-"""What is measured of lrbench, and what each case is set against."""
+"""The cases that are measured, each with its peer."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +8,11 @@ SASREC = {"steps": 2, "width": 64, "inner_width": 256, "input_dropout": 0.5, "te
 
 @dataclass(frozen=True)
 class Case:
-    """Something to measure of lrbench, and what to set it against."""
+    """One measurement of lrbench and the peer to compare it with."""
 
     name: str
     model: str
-    peer: str | None = None  # a model of RecBole, or built from its parts
+    peer: str | None = None  # a model of RecBole, or one rebuilt from its parts
     params: dict[str, Any] = field(default_factory=dict)
     options: tuple[str, ...] = ()
 
@@ -20,7 +20,7 @@ class Case:
 COARSE = ("--precision", "bfloat16")
 LARES = {"alignment_rows": "sequence"}
 LARES_LENGTH = ("--max-length", "20", "--batch-size", "1024")
-LONG_STEPS = {"LARES": 3, "LARES, reinforced": 3}  # steps of peers to time where 15 take minutes
+LONG_STEPS = {"LARES": 3, "LARES, reinforced": 3}  # steps to time for peers whose 15 steps take minutes
 CASES = (
     Case("SASRec", "sasrec", "SASRec"),
     Case("SASRec, bfloat16", "sasrec", "SASRec", options=COARSE),

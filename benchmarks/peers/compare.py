@@ -1,8 +1,7 @@
-"""Peers and lrbench in turn on the same data, several rounds, and a page of medians and ratios.
+"""Measure peers and lrbench in turn on the same data, and write a page of medians and ratios.
 
-Run by ``nox -s bench-peers``. Every measurement is a process of its own, so that memory is its own too;
-rounds are interleaved, so that a busy minute hurts all alike. Figures of published code that no package
-registry has are given with the commit they were measured at, and marked as not of this run.
+``nox -s bench-peers`` runs this file. Every measurement is its own process, so that its peak memory is its
+own too. Rounds are interleaved, so that a busy minute slows all cases alike.
 """
 
 import argparse
@@ -44,20 +43,22 @@ def main() -> None:
         for case in CASES:
             ours[case.name].append(bench.lrbench(case))
             say(number, case.name, ours[case.name][-1])
-        write(arguments.output, page(ours, peers, arguments.threads))  # lest a later failure lose hours
+        write(
+            arguments.output, page(ours, peers, arguments.threads)
+        )  # now, so that a later failure loses nothing
     profiles = {case.name: bench.lrbench(case, "--profile") for case in CASES}
     curves = bench.curves() if arguments.quality else None
     write(arguments.output, page(ours, peers, arguments.threads, profiles, curves))
 
 
 def write(output: Path, text: str) -> None:
-    """Write the page as far as it has come."""
+    """Write the page with what is measured so far."""
     output.write_text(text, encoding="utf-8")
     print(f"Written to {output}.", flush=True)
 
 
 def export(data: Path, scratch: Path) -> None:
-    """Write the prepared sequences as RecBole's atomic file; a row's place in its sequence is its time."""
+    """Write the prepared sequences as RecBole's atomic file. A row's position in its sequence is its time."""
     sequences = load_prepared(data).sequences
     users = [user for user, length in enumerate(sequences.lengths) for _ in range(length)]
     places = [place for length in sequences.lengths for place in range(length)]
@@ -88,7 +89,7 @@ class Bench:
         return self._run([*command, "--threads", str(self.threads), *options])
 
     def curves(self) -> dict[str, list[tuple[float, float]]]:
-        """Training seconds and validation NDCG@10 by epoch."""
+        """Return training seconds and validation NDCG@10 by epoch."""
         coarse = next(case for case in CASES if case.name == "SASRec, bfloat16")
         return {
             "RecBole SASRec": self.recbole("SASRec", "--steps", "0", "--epochs", "3")["curve"],
@@ -115,7 +116,7 @@ class Bench:
 
 
 def say(number: int, name: str, result: Result) -> None:
-    """Report one measurement at once."""
+    """Print one measurement at once."""
     print(
         f"round {number + 1}: {name}: epoch {result['epoch']:.1f} s, rank {result['rank']:.2f} s", flush=True
     )

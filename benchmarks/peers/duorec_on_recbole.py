@@ -1,4 +1,4 @@
-"""DuoRec's training step as its authors' code takes it, on RecBole's SASRec: padded rows, encoded thrice."""
+"""DuoRec's training step on RecBole's SASRec, as in the authors' code: each padded row is encoded thrice."""
 
 from typing import Any
 
@@ -11,12 +11,15 @@ WEIGHT = 0.1
 
 
 class DuorecOnRecBole(SASRec):
-    """Contrasts two more views of a row: under another dropout, and of another history with its target."""
+    """SASRec with a contrast of two further views of a row.
+
+    One view is the row under another dropout. The other is another history with the same target.
+    """
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy, and a contrast of both views among all rows of the batch."""
+        """Return the cross-entropy plus the contrast of both views among all rows of the batch."""
         rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        # Rows of the same target cost as much as any others.
+        # Rows with the same target cost as much as other rows.
         views = torch.cat(
             [self(rows, lengths), self(rows.roll(1, 0), lengths.roll(1, 0))]
         )  # (2 · rows, width)

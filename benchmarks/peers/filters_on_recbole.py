@@ -1,7 +1,7 @@
-"""FMLP-Rec and BSARec as their authors' code trains them, in RecBole's SASRec.
+"""FMLP-Rec and BSARec in RecBole's SASRec, trained as in the authors' code.
 
-Every prefix is a row, padded to the maximum length; filters work on the padded rows by Fourier transforms
-(woofjin/FMLP-Rec, yehjin-shin/BSARec).
+Every prefix is a row, padded to the maximum length. Filters apply Fourier transforms to the padded rows.
+Sources: woofjin/FMLP-Rec and yehjin-shin/BSARec.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ CUTOFF, SHARE = 5, 0.7
 
 
 class LearnedFilter(nn.Module):
-    """A complex weight for every frequency and channel."""
+    """Multiplies every frequency and channel by a complex weight."""
 
     def __init__(self, length: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class LearnedFilter(nn.Module):
 
 
 class Rescaled(nn.Module):
-    """Low frequencies and a multiple of the high ones."""
+    """Returns the low frequencies plus a multiple of the high ones."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Rescaled(nn.Module):
 
 
 class Mixed(nn.Module):
-    """The rescaled frequencies beside the attention of the block."""
+    """Returns the rescaled frequencies plus the attention of the block."""
 
     def __init__(self, attention: nn.Module, width: int, dropout: float) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Mixed(nn.Module):
 
 
 class FmlpOnRecBole(SASRec):
-    """SASRec with learned filters in the place of attention."""
+    """SASRec with learned filters instead of attention."""
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -1,12 +1,14 @@
-"""Training steps of LARES as its authors' code takes them, on the encoder of RecBole that it is built on.
+"""Training steps of LARES as in the authors' code, on the RecBole encoder that LARES extends.
 
-Every prefix is a row, padded to the maximum length. A step encodes the batch twice and other rows once
-(BishopLiu/LARES @b09245d); one of the passes scores all items after every step and takes the logarithms of
-the softmax, which the pretraining loss does not use but pays for. The depth is the mean of those that the
-authors draw, a Poisson variable of mean 4 and 1 more, so that a few steps tell what an epoch takes.
+Source: BishopLiu/LARES @b09245d. Every prefix is a row, padded to the maximum length. A step encodes the
+batch twice and other rows once. One pass scores all items after every step and takes the log-softmax. The
+pretraining loss does not use them, but the authors' code computes them.
 
-A step of reinforcement encodes the batch four times under the policy and as often under the reference, and
-holds the scores of all items after every step.
+The authors draw the depth: a Poisson variable of mean 4, plus 1. This file always takes the mean depth, so
+that a few steps predict the time of an epoch.
+
+A reinforcement step encodes the batch four times under the policy and four times under the reference. It
+keeps the scores of all items after every step.
 """
 
 from typing import Any
@@ -26,7 +28,7 @@ ROLLOUTS, HIT_WITHIN = 4, 10
 
 
 class LaresOnRecBole(SequentialRecommender):
-    """Two blocks, and two more that are repeated; scores are cosines."""
+    """Two blocks, then two more that are repeated. Scores are cosines."""
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -40,27 +42,27 @@ class LaresOnRecBole(SequentialRecommender):
         )
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy, and alignment between views and with the state of a step drawn at random."""
+        """Return the cross-entropy plus two alignments: of views, and with the state of a random step."""
         rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         table = F.normalize(self.items.weight, dim=-1)
         state = F.normalize(self._states(rows, lengths, DEPTH)[-1], dim=-1)
         loss = F.cross_entropy(state @ table.T / TEMPERATURE, interaction[self.POS_ITEM_ID])
         trajectory = self._states(rows, lengths, DEPTH)
         by_step = (torch.stack(trajectory, 1) @ self.items.weight.T).log_softmax(-1)  # (rows, depth, items)
-        # Rows of the same target cost as much as any others.
+        # Rows with the same target cost as much as other rows.
         other = self._states(rows.roll(1, 0), lengths.roll(1, 0), DEPTH)[-1]
         some_step = trajectory[int(torch.randint(DEPTH, ()))]
         loss = loss + WEIGHT * (agreement(trajectory[-1], other) + agreement(trajectory[-1], some_step))
-        del by_step  # held until here, as there
+        del by_step  # kept until here, as in the authors' code
         return loss
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
-        """Cosines with all items after the mean depth."""
+        """Return the cosines with all items after the mean depth."""
         states = self._states(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], DEPTH_IN_RANKING)
         return F.normalize(states[-1], dim=-1) @ F.normalize(self.items.weight, dim=-1).T / TEMPERATURE
 
     def _states(self, rows: Tensor, lengths: Tensor, depth: int) -> list[Tensor]:
-        """States of the last items after each step, (rows, width)."""
+        """Return the states of the last items after each step, (rows, width)."""
         mask = self.get_attention_mask(rows)
         hidden = self.items(rows) + self.places(torch.arange(rows.shape[1]))
         hidden = self.before(self.dropout(self.norm_input(hidden)), mask)[-1]
@@ -73,7 +75,7 @@ class LaresOnRecBole(SequentialRecommender):
 
 
 class ReinforcedOnRecBole(LaresOnRecBole):
-    """The second stage: rollouts are rewarded for ranking the target among the first."""
+    """The second stage. A rollout earns a reward if it ranks the target among the first."""
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
@@ -83,7 +85,10 @@ class ReinforcedOnRecBole(LaresOnRecBole):
         )
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Advantage-weighted log-probability of the target at every step, held to the reference."""
+        """Return the advantage-weighted loss of the target's log-probability at every step.
+
+        The policy is penalised for differing from the reference.
+        """
         rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         targets = interaction[self.POS_ITEM_ID]
         own, others, hits = [], [], []
@@ -106,7 +111,7 @@ class ReinforcedOnRecBole(LaresOnRecBole):
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """Contrast of rows with each other, both ways."""
+    """Return the contrast of rows with each other, in both directions."""
     cosines = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / TEMPERATURE
     labels = torch.arange(len(cosines))
     return (F.cross_entropy(cosines, labels) + F.cross_entropy(cosines.T, labels)) / 2

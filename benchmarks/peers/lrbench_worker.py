@@ -1,6 +1,6 @@
-"""One measurement of lrbench, run by ``compare.py``: epochs, ranking and peak memory, or a profile.
+"""Take one measurement of lrbench: epochs, ranking and peak memory, or a profile.
 
-Prints a line of JSON.
+``compare.py`` runs this file. It prints one line of JSON.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 class Workload:
-    """A stage of a model, Beauty's training data and an optimiser."""
+    """One stage of a model with Beauty's training data and an optimiser."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
@@ -54,7 +54,7 @@ class Workload:
         self._shuffle = np.random.default_rng(1)
 
     def train(self, steps: int | None = None) -> EpochResult:
-        """Take some steps, or an epoch's."""
+        """Take some steps, or those of an epoch."""
         batches = self._data.batches(self.training.batch_size, CPU, self._shuffle, self._keep)
         return run_epoch(
             self.stage, self._optimiser, islice(batches, steps), self.training, CPU, "the benchmark"
@@ -115,13 +115,13 @@ def profile(workload: Workload) -> dict[str, Any]:
 
 
 def ndcg(model: Model, split: Split, depth: int) -> float:
-    """Validation NDCG@10, the history not masked."""
+    """Return validation NDCG@10 with the history not masked."""
     ranks = rank_targets(model, split.valid, (depth,), 0, CPU)
     return float(metric_function("ndcg@10")(ranks.rank, ranks.ties).mean())
 
 
 def peak_memory() -> float:
-    """In MiB."""
+    """Return the peak resident memory in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

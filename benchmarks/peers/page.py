@@ -1,4 +1,4 @@
-"""The page of results: medians and ratios, quality by training time, and where the time goes."""
+"""Write the page of results: medians and ratios, quality by training time, and profiles."""
 
 import platform
 import statistics
@@ -11,10 +11,17 @@ from tabulate import tabulate
 
 Result = dict[str, Any]
 KINDS_OF_WORK = ("products", "softmax", "moving", "other", "between")
+MEANINGS = (
+    ("products", "products of matrices"),
+    ("softmax", "softmax and its logarithms"),
+    ("moving", "copies and look-ups"),
+    ("other operations", "what else torch computes"),
+    ("between operations", "Python, autograd, drawing of masks, the profiler itself"),
+)
 
 
 def median(results: list[Result], key: str) -> float:
-    """Median over rounds."""
+    """Return the median over the rounds."""
     return statistics.median(result[key] for result in results)
 
 
@@ -25,7 +32,7 @@ def page(
     profiles: dict[str, Result] | None = None,
     curves: dict[str, list[tuple[float, float]]] | None = None,
 ) -> str:
-    """Compose the page of the rounds that there are."""
+    """Compose the page from the rounds measured so far."""
     rounds = min(map(len, ours.values()))
     rows = [row(case, ours[case.name], peers) for case in CASES]
     headers = ["model", "epoch, s", "peer's epoch, s", "ratio", "ranking, s", "peak memory, MiB"]
@@ -34,15 +41,14 @@ def page(
     peer_headers = ["peer", "epoch, s", "ranking, s", "training, MiB", "with ranking, MiB"]
     parts = [
         "# Speed beside peers",
-        "amazon-beauty (22,363 users, 12,101 items, 198,502 interactions), width 64, 2 layers, length 50 "
-        "(LARES: 20), batches of 256 rows or about as many sequences; "
-        f"{threads} threads, medians of {rounds} interleaved rounds in one run. An epoch "
-        "trains on every interaction once; long ones are scaled from some of their steps. Ranking: all users "
-        "among all items; lrbench's gives masked and unmasked ranks at once.",
-        machine(),
+        tabulate(setting(threads, rounds), ["setting", "value"], tablefmt="github", disable_numparse=True),
+        "An epoch trains on every interaction once. "
+        "The time of a long epoch is scaled from some of its steps. "
+        "Ranking is of all users among all items. lrbench computes masked and unmasked ranks at once. "
+        "The ratio is the peer's time divided by lrbench's.",
         tabulate(rows, headers, tablefmt="github", disable_numparse=True),
-        "Peers that RecBole lacks are steps of their authors' code, rebuilt from its parts (files "
-        "`*_on_recbole.py`): they have its costs, not its results.",
+        "RecBole lacks some models. Their peers are the steps of the authors' code, rebuilt from RecBole's "
+        "parts (files `*_on_recbole.py`). They have the costs of that code, not its results.",
         tabulate(peer_rows, peer_headers, tablefmt="github", disable_numparse=True),
     ]
     if curves:
@@ -53,7 +59,7 @@ def page(
 
 
 def row(case: Case, results: list[Result], peers: dict[str, list[Result]]) -> list[str]:
-    """One line of the table."""
+    """Return one row of the main table."""
     seconds = median(results, "epoch")
     shown = ("", "")
     if case.peer:
@@ -64,7 +70,10 @@ def row(case: Case, results: list[Result], peers: dict[str, list[Result]]) -> li
 
 
 def where_time_goes(profiles: dict[str, Result], ours: dict[str, list[Result]]) -> str:
-    """What an epoch would take at the speed of large products, and shares of a step by kind of operation."""
+    """Return a table of limits and of shares of a step by kind of operation.
+
+    The limit is the time of the matrix products at the speed of large products.
+    """
     rows = []
     for name, profile in profiles.items():
         limit = sum(count / profile["rates"][kind] for kind, count in profile["operations"].items())
@@ -75,31 +84,42 @@ def where_time_goes(profiles: dict[str, Result], ours: dict[str, list[Result]]) 
             [name, f"{operations:,.0f}", f"{limit:.1f}", f"{seconds:.1f}", f"{seconds / limit:.1f}×", *shares]
         )
     kinds = (kind + " operations" if kind in ("other", "between") else kind for kind in KINDS_OF_WORK)
-    headers = ["model", "GFLOP an epoch", "limit, s", "epoch, s", "", *kinds]
+    headers = ["model", "GFLOP an epoch", "limit, s", "epoch, s", "epoch / limit", *kinds]
     rates = {
         kind: statistics.median(profile["rates"][f"torch.{kind}"] for profile in profiles.values()) / 1e9
         for kind in ("float32", "bfloat16")
     }
     text = (
-        "Matrix products alone are counted, in training, with what is computed twice. The limit is what they "
-        "would take at the speed of products of 2,048 by 2,048, measured beside each profile: medians are "
-        f"{rates['float32']:.0f} GFLOP/s in float32 and {rates['bfloat16']:.0f} in bfloat16. Shares are of "
-        "some profiled steps: products of matrices, softmax and its logarithms, copies and look-ups, what "
-        "else torch computes, and what lies between its operations (Python, autograd, drawing of masks, "
-        "the profiler itself)."
+        "GFLOP counts the matrix products of training alone, recomputed ones included. "
+        "The limit is their time at the speed of products of 2,048 by 2,048. That speed is measured "
+        "beside each profile: the median "
+        f"is {rates['float32']:.0f} GFLOP/s in float32 and {rates['bfloat16']:.0f} in bfloat16. "
+        "Shares are of the time of some profiled steps."
     )
-    return text + "\n\n" + tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    shares_table, kinds_table = (
+        tabulate(lines, names, tablefmt="github", disable_numparse=True)
+        for lines, names in ((rows, headers), (MEANINGS, ["share", "what it counts"]))
+    )
+    return "\n\n".join((text, shares_table, kinds_table))
 
 
-def machine() -> str:
-    """Name processor and versions."""
+def setting(threads: int, rounds: int) -> list[tuple[str, str]]:
+    """Return what was measured and on which machine."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     versions = ", ".join(f"{name} {version(name)}" for name in ("lrbench", "torch", "polars"))
-    return f"{names[0].split(': ')[1]}, Python {platform.python_version()}, {versions}, recbole 1.2.1."
+    return [
+        ("dataset", "amazon-beauty: 22,363 users, 12,101 items, 198,502 interactions"),
+        ("model", "width 64, 2 layers, length 50 (LARES: 20)"),
+        ("batch", "256 rows, or about as many sequences"),
+        ("threads", str(threads)),
+        ("figures", f"medians of {rounds} interleaved rounds in one run"),
+        ("processor", names[0].split(": ")[1]),
+        ("versions", f"Python {platform.python_version()}, {versions}, recbole 1.2.1"),
+    ]
 
 
 def quality(curves: dict[str, list[tuple[float, float]]]) -> str:
-    """Table of validation NDCG@10 by training seconds, and when 0.0345 was reached."""
+    """Return a table of validation NDCG@10 by training seconds, with the time at which 0.0345 was reached."""
     rows = []
     for name, points in curves.items():
         reached = next((f"{seconds:.0f}" for seconds, value in points if value >= 0.0345), "not reached")

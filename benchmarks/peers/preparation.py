@@ -1,8 +1,8 @@
-"""A file of 18 million ratings to 5-core sequences: lrbench and a short Polars script in turn.
+"""Time lrbench and a short Polars script in turn: from 18 million ratings to 5-core sequences.
 
-Run by ``nox -s bench-preparation``, which writes ``benchmarks/PREPARATION.md``. The script is what one writes
-for this alone, in its fastest known form: ids as categories, the core peeled off by counting, one sort of a
-packed key. lrbench also checks every line, keeps ids and counts of each step, and writes the result.
+``nox -s bench-preparation`` runs this file. It writes ``benchmarks/PREPARATION.md``. The script does this
+alone, in its fastest known form: ids as categories, the core found by counting, one sort of a packed key.
+lrbench also checks every line, keeps the ids and the counts of each step, and writes the result.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
         seconds, memory = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps({"seconds": seconds, "memory": memory / 1024, **counts}))
         return
-    if not file.exists():  # in a process of its own too: peak memory passes on to children
+    if not file.exists():  # in its own process: a child inherits the peak memory of its parent
         run("generate", arguments)
     results: dict[str, list[dict[str, Any]]] = {tool: [] for tool in TOOLS}
     for number in range(arguments.rounds):
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def run(tool: str, arguments: argparse.Namespace) -> str:
-    """Run one tool in a process of its own; return what it printed."""
+    """Run one tool in its own process and return what it printed."""
     command = [sys.executable, __file__, "--scratch", str(arguments.scratch), "--tool", tool]
     environment = {**os.environ, "POLARS_MAX_THREADS": str(arguments.threads), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -72,7 +72,7 @@ def run(tool: str, arguments: argparse.Namespace) -> str:
 
 
 def generate(file: Path) -> None:
-    """Write ratings with the lengths of ids, and the skew of users and items, of Amazon's rating files."""
+    """Write ratings whose id lengths and skew of users and items are those of Amazon's rating files."""
     generator = np.random.default_rng(1)
     users = (USERS * generator.power(0.7, ROWS)).astype(np.int64)
     items = (ITEMS * generator.power(0.4, ROWS)).astype(np.int64)
@@ -94,7 +94,7 @@ def generate(file: Path) -> None:
 
 
 def script(file: Path, scratch: Path) -> Counts:
-    """The Polars script: sequences in memory, nothing written."""
+    """Run the Polars script, which keeps sequences in memory and writes nothing."""
     ids = pl.col("user", "item").cast(pl.Categorical).to_physical()
     rows = pl.scan_csv(file, has_header=False, schema=COLUMNS).select(ids, "time").collect(engine="streaming")
     users, items, times = (rows[name].to_numpy() for name in ("user", "item", "time"))
@@ -111,7 +111,7 @@ def script(file: Path, scratch: Path) -> Counts:
 
 
 def lrbench(file: Path, scratch: Path) -> Counts:
-    """lrbench's own preparation, saved."""
+    """Run lrbench's preparation and write its result."""
     origin = Origin(
         name="ratings",
         edition="generated",
@@ -128,7 +128,7 @@ def lrbench(file: Path, scratch: Path) -> Counts:
 
 
 def counted(users: Any, items: Any) -> Counts:
-    """Users, items and interactions that are left."""
+    """Return how many users, items and interactions are left."""
     kinds = {"users": users, "items": items}
     sizes = {name: int(np.count_nonzero(np.bincount(codes))) for name, codes in kinds.items()}
     return {**sizes, "interactions": len(items)}
@@ -149,9 +149,10 @@ def page(results: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace
     megabytes = (arguments.scratch / "ratings.csv").stat().st_size / 1e6
     parts = [
         f"# Preparation of {ROWS:,} ratings",
-        f"A generated CSV file of {megabytes:.0f} MB to the sequences of its 5-core; {arguments.threads} "
-        f"threads of Polars, medians of {arguments.rounds} interleaved rounds in one run; imports are "
-        "not counted. The script writes nothing; lrbench writes the prepared dataset.",
+        f"Both tools turn a generated CSV file of {megabytes:.0f} MB into the sequences of its 5-core. "
+        f"Polars has {arguments.threads} threads. Figures are medians of {arguments.rounds} interleaved "
+        "rounds in one run. Imports are not counted. The script writes nothing. "
+        "lrbench writes the prepared dataset.",
         tabulate(rows, headers, tablefmt="github", disable_numparse=True),
     ]
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""Where the time of training steps goes, and how little of it the arithmetic would need."""
+"""Profile training steps, and compute the time that their arithmetic alone would need."""
 
 import time
 from collections import Counter
@@ -28,7 +28,7 @@ class Products(TorchDispatchMode):
     ) -> Any:
         result = function(*args, **(kwargs or {}))
         packet = function._overloadpacket
-        if packet is torch.ops.aten.addmm_:  # of which torch's counter has no formula
+        if packet is torch.ops.aten.addmm_:  # torch's counter has no formula for it
             packet = torch.ops.aten.addmm
         if packet in flop_registry:
             kind = str(args[-1].dtype if isinstance(args[-1], torch.Tensor) else result.dtype)
@@ -38,7 +38,7 @@ class Products(TorchDispatchMode):
 
 
 def rates() -> dict[str, float]:
-    """Operations a second in products of 2,048 by 2,048, by type: medians of nine."""
+    """Return operations a second in products of 2,048 by 2,048, by type. They are medians of nine."""
     measured = {}
     for kind in (torch.float32, torch.bfloat16):
         square = torch.randn(2048, 2048).to(kind)
@@ -52,7 +52,7 @@ def rates() -> dict[str, float]:
 
 
 def profiled(work: Callable[[], object]) -> dict[str, float]:
-    """Shares of the time that ``work`` takes, by kind of operation; the rest lies between operations."""
+    """Return shares of the time of ``work`` by kind of operation. The rest passes between operations."""
     with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as profile:
         started = time.perf_counter()
         work()
@@ -65,7 +65,7 @@ def profiled(work: Callable[[], object]) -> dict[str, float]:
 
 
 def _kind(operation: str) -> str:
-    """Products go by their names, others by how theirs begin."""
+    """Return the kind of an operation: products by full name, others by how the name begins."""
     name = operation.removeprefix("_")
     if operation in PRODUCTS or "convolution" in name:
         return "products"

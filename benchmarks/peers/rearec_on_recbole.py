@@ -1,8 +1,8 @@
-"""Training steps of ReaRec's ERL and PRL as its authors' code takes them, on RecBole's SASRec.
+"""Training steps of ReaRec's ERL and PRL on RecBole's SASRec, as in the authors' code.
 
-Every prefix is a row, padded to the maximum length; reasoning tokens pass the same blocks and find the keys
-and values of what came before in a cache (TangJiakai/ReaRec @7f46432). Scores of all items are held for every
-state at once; each state's softmax is taken once, however many divergences need it.
+Source: TangJiakai/ReaRec @7f46432. Every prefix is a row, padded to the maximum length. Reasoning tokens pass
+the same blocks. A cache holds the keys and values of earlier tokens. The scores of all items are kept for
+every state at once. Each state's softmax is taken once, even if several divergences need it.
 """
 
 from typing import Any
@@ -20,27 +20,27 @@ Cache = list[tuple[Tensor, Tensor]]
 
 
 class Reasoning(SASRec):
-    """SASRec whose last state is passed through its blocks again, with the embedding of a step."""
+    """SASRec that passes its last state through its blocks again, with the embedding of the step."""
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.steps = nn.Embedding(STEPS, self.hidden_size)
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
-        """Scores of all items, (rows, items)."""
+        """Return the scores of all items, (rows, items)."""
         states, _ = self.chain(interaction)
         return self.pooled(states) @ self.item_embedding.weight.T
 
     def pooled(self, states: list[Tensor]) -> Tensor:
-        """What scores items, (rows, width)."""
+        """Return the vectors that score items, (rows, width)."""
         raise NotImplementedError
 
     def scores(self, state: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-        """(rows, items)."""
+        """Return the scores, (rows, items)."""
         return state @ self.item_embedding.weight.T / temperature
 
     def chain(self, interaction: Any, noise: float = 0.0) -> tuple[list[Tensor], list[Tensor]]:
-        """States of the history and each step, and of a noisy copy of the steps, (rows, width) each."""
+        """Return the states of the history and of each step, and those of noisy steps, (rows, width) each."""
         rows, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
         places = torch.arange(rows.shape[1]).expand_as(rows)
         hidden = self.dropout(self.LayerNorm(self.item_embedding(rows) + self.position_embedding(places)))
@@ -59,7 +59,7 @@ class Reasoning(SASRec):
         return states, noisy
 
     def blocks(self, hidden: Tensor, mask: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
-        """Pass tokens through all blocks; keys and values of a block grow by theirs."""
+        """Pass tokens through all blocks and add their keys and values to each block's cache."""
         grown: Cache = []
         for number, block in enumerate(self.trm_encoder.layer):
             attention = block.multi_head_attention
@@ -78,14 +78,14 @@ class Reasoning(SASRec):
 
 
 class ErlOnRecBole(Reasoning):
-    """The mean of all states is trained, and states are rewarded for disagreeing."""
+    """Trains the mean of all states and rewards states for disagreeing."""
 
     def pooled(self, states: list[Tensor]) -> Tensor:
-        """The mean."""
+        """Return the mean state."""
         return torch.stack(states).mean(0)
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropy less the divergence of every ordered pair of states."""
+        """Return the cross-entropy minus the divergence of every ordered pair of states."""
         states, _ = self.chain(interaction)
         loss = F.cross_entropy(self.scores(self.pooled(states)), interaction[self.POS_ITEM_ID])
         logs = [self.scores(state).log_softmax(-1) for state in states]
@@ -99,14 +99,14 @@ class ErlOnRecBole(Reasoning):
 
 
 class PrlOnRecBole(Reasoning):
-    """Every state predicts, the earlier the hotter, and each step is held against noisy copies of itself."""
+    """Trains every state, earlier ones hotter, and contrasts each step with noisy copies."""
 
     def pooled(self, states: list[Tensor]) -> Tensor:
-        """The last."""
+        """Return the last state."""
         return states[-1]
 
     def calculate_loss(self, interaction: Any) -> Tensor:
-        """Cross-entropies of all states, and a contrast of noisy with clean ones in the batch."""
+        """Return the cross-entropies of all states plus the contrast of noisy with clean states."""
         states, noisy = self.chain(interaction, NOISE)
         targets = interaction[self.POS_ITEM_ID]
         heat = [TEMPERATURE * SHARPENING ** (STEPS - step) for step in range(STEPS + 1)]

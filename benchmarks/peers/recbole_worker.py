@@ -1,7 +1,7 @@
-"""One measurement of RecBole, run by ``compare.py`` in an environment with recbole 1.2.1.
+"""Take one measurement of RecBole, in an environment with recbole 1.2.1.
 
-Prints a line of JSON: seconds for an epoch of training (scaled from some steps, as RecBole's epochs take
-minutes), seconds to rank all users, and the peak of resident memory.
+``compare.py`` runs this file. It prints one line of JSON: seconds for an epoch of training, seconds to rank
+all users, and the peak of resident memory. The epoch is scaled from some steps, because it takes minutes.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def seconds_per_epoch(trainer: Trainer, model: torch.nn.Module, train: object, steps: int) -> float:
-    """Median step, after some to warm up, times the steps of an epoch."""
+    """Return the median step after some to warm up, times the steps of an epoch."""
     model.train()
     times = []
     for batch in islice(train, steps + 3):
@@ -120,7 +120,7 @@ def seconds_per_epoch(trainer: Trainer, model: torch.nn.Module, train: object, s
 
 
 def curve(trainer: Trainer, train: object, valid: object, epochs: int) -> list[tuple[float, float]]:
-    """Seconds of training so far and validation NDCG@10 after each epoch."""
+    """Return seconds of training so far and validation NDCG@10 after each epoch."""
     points, spent = [], 0.0
     for epoch in range(epochs):
         started = time.perf_counter()
@@ -131,7 +131,7 @@ def curve(trainer: Trainer, train: object, valid: object, epochs: int) -> list[t
 
 
 def peak_memory() -> float:
-    """In MiB."""
+    """Return the peak resident memory in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
