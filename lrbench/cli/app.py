@@ -11,9 +11,12 @@ import lrbench
 from lrbench.cli.compare import compare
 from lrbench.cli.doctor import doctor
 from lrbench.cli.evaluate import evaluate
+from lrbench.cli.export import export
 from lrbench.cli.fetch import fetch
+from lrbench.cli.import_suite import import_suite
 from lrbench.cli.inspect import inspect
 from lrbench.cli.listing import listing
+from lrbench.cli.logs import logs
 from lrbench.cli.plot import plot
 from lrbench.cli.report import report
 from lrbench.cli.run import run as run_verb
@@ -118,6 +121,7 @@ def options(
     """Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics."""
 
 
-for verb in (fetch, inspect, run_verb, status, report, compare, plot, evaluate, verify, doctor):
+for verb in (fetch, inspect, run_verb, status, logs, report, compare, plot, evaluate, verify, export, doctor):
     app.command()(verb)
+app.command("import")(import_suite)
 app.command("list")(listing)

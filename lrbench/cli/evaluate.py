@@ -65,8 +65,9 @@ def evaluate(
 
     from lrbench.config.trial import EvaluationConfig
     from lrbench.data.obtain import open_library
-    from lrbench.execution.stored_trial import find_trial, load_trial
+    from lrbench.execution.stored_trial import load_trial
     from lrbench.files import write_bytes
+    from lrbench.store.find_trial import find_trial
     from lrbench.store.layout import Results
     from lrbench.store.mean_metrics import mean_metrics
 

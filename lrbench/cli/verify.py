@@ -34,7 +34,7 @@ def verify(
     The exit code is 1 if a file was changed or a rank differs.
     """
     from lrbench.data.obtain import open_library
-    from lrbench.execution.stored_trial import find_trial
+    from lrbench.store.find_trial import find_trial
     from lrbench.store.layout import Results
     from lrbench.wording import counted
 

@@ -11,16 +11,15 @@ from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.obtain import Library
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
-from lrbench.errors import CheckError, RequestError, did_you_mean
+from lrbench.errors import CheckError
 from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
 from lrbench.execution.trial import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
-from lrbench.store.layout import RECORD_FILE, Results
 from lrbench.store.trials import TrialRecord, read_record
 
-__all__ = ["StoredTrial", "find_trial", "load_trial"]
+__all__ = ["StoredTrial", "load_trial"]
 
 
 @dataclass(frozen=True)
@@ -47,26 +46,6 @@ class StoredTrial:
         """Rank test targets with each intervention; rows, and the mean KL of the scores of each, in nats."""
         where = self.dataset, self.split, evaluation, self.record.seed, self.device
         return rank_interventions(self.model, *where)
-
-
-def find_trial(results: Results, given: str) -> Path:
-    """Return the folder of a trial given by its path, its id or the beginning of its id.
-
-    Raises:
-        RequestError: there is none, or several.
-    """
-    if (Path(given) / RECORD_FILE).is_file():
-        return Path(given)
-    folder = results.root / "trials"
-    names = [path.name for path in results.trials()]
-    matching = [name for name in names if name.startswith(given)]
-    if len(matching) == 1 or given in matching:
-        return folder / (given if given in matching else matching[0])
-    if matching:
-        raise RequestError(f'{len(matching)} trials begin with "{given}".', f"Say more: {matching[0]} …")
-    near = did_you_mean(given, names) if len(names) <= 1000 else ""
-    remedy = near or "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
-    raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)
 
 
 def load_trial(folder: Path, library: Library) -> StoredTrial:

@@ -27,6 +27,8 @@ from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.rows import resolve_rows
 from lrbench.plugins import PLUGINS
 from lrbench.registry import MODELS
+from lrbench.store.export_archive import export_archive
+from lrbench.store.layout import Results
 from lrbench.text import has_hidden
 
 LONGEST = 2500
@@ -46,7 +48,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("desk")
     write_files(folder)
     os.mkfifo(folder / "pipe")
-    make_suite(folder / "results")
+    export_archive(make_suite(folder / "results"), Results(folder / "results"), folder / "archive.zip")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("LRBENCH_DATA", str(folder / "data"))

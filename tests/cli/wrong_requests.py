@@ -36,6 +36,9 @@ BASE = {
     "plot": ("plot", "groups", "demo"),
     "evaluate": ("evaluate", "TRIAL"),
     "verify": ("verify", "TRIAL"),
+    "logs": ("logs", "TRIAL"),
+    "export": ("export", "demo", "--archive", "out.zip"),
+    "import": ("import", "archive.zip"),
     "doctor": ("doctor",),
     "list": ("list", "datasets"),
 }
@@ -56,6 +59,7 @@ OPTIONS: dict[str, Sequence[str]] = {
         "classless.py",
     ),
     "--output": OUTPUTS,
+    "--archive": (*OUTPUTS, "-", "pipe"),
     "--seeds": (*NUMBERS, str(2**63), "0-10001"),
     "--gpus": (*NUMBERS, "7", "2000"),
     "--depth": (*NUMBERS, "1001"),
@@ -95,7 +99,7 @@ OPTIONS: dict[str, Sequence[str]] = {
 }
 """Values that an option cannot take, wherever it is; of all others the empty text is tried alone."""
 
-FLAGS = ("--dry-run", "--answer", "--brief", "--full", "--masked", "--controls")
+FLAGS = ("--dry-run", "--answer", "--brief", "--full", "--masked", "--controls", "--follow", "--weights")
 """Options without a value."""
 
 ARGUMENTS = {
@@ -108,6 +112,9 @@ ARGUMENTS = {
     "plot": (CHOICES, (*STRANGE, "junk.toml")),
     "evaluate": ((*STRANGE, ".", "..", "*", "folder", "trials"),),
     "verify": ((*STRANGE, ".", "..", "*", "folder", "trials"),),
+    "logs": ((*STRANGE, ".", "..", "*", "folder", "trials"),),
+    "export": ((*STRANGE, "nosuch.toml", "junk.toml", "folder"),),
+    "import": ((*FILES, "file", "suite.toml", "../../x"),),
     "list": (CHOICES, STRANGE),
 }
 """Values that the arguments of a verb cannot take."""
@@ -119,6 +126,10 @@ SHAPES = (
     ("run",),
     ("fetch",),
     ("list",),
+    ("logs",),
+    ("import",),
+    ("export", "demo"),
+    ("export", "demo", "--archive", "out.zip", "--weights"),
     ("report", "demo", "other"),
     ("report", "--metrics"),
     ("status", "--depth", "1"),

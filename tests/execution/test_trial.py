@@ -12,8 +12,8 @@ from small_data import order, small_dataset, trial_config
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError
 from lrbench.execution.failures import record_failure
-from lrbench.execution.stored_trial import find_trial
 from lrbench.execution.trial import run_trial
+from lrbench.store.find_trial import find_trial
 from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.state import trial_state
 from lrbench.store.trials import RANKS, read_history, read_ranks, read_record

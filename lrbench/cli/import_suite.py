@@ -1,0 +1,31 @@
+"""``lrbench import``: the trials of a suite that was exported elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrbench.cli.options import ResultsDir
+
+__all__ = ["import_suite"]
+
+
+def import_suite(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What lrbench export --archive wrote.")],
+    results: ResultsDir = Path("results"),
+) -> None:
+    """Take a suite's record and its trials from an archive, after all of it was checked.
+
+    Trials that are there already are kept. If one differs, nothing is imported.
+    """
+    from lrbench.cli.console import message_console, say
+    from lrbench.store.commands import command
+    from lrbench.store.import_archive import import_archive
+    from lrbench.store.layout import Results
+    from lrbench.wording import counted
+
+    layout = Results(results)
+    imported = import_archive(file, layout)
+    console = message_console()
+    say(console, f"{counted(imported.new, 'new trial')}; {imported.kept} were there already.")
+    say(console, f"See the suite: {command('report', imported.suite, layout)}")

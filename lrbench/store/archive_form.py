@@ -1,0 +1,61 @@
+"""The form of an archive: a suite's record with its finished trials in one zip file.
+
+The entries are stored, not compressed: Parquet and weights are compressed already. An archive then never
+holds more than its own size, and its bytes depend on nothing but the content.
+"""
+
+import re
+import zipfile
+from typing import Literal
+
+from lrbench.bounds import MOST_TRIALS
+from lrbench.config.base import FrozenConfig, Name
+from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE
+
+__all__ = [
+    "CHUNK",
+    "LARGEST_TEXT",
+    "LIST_FILE",
+    "MOST_ENTRIES",
+    "TRIAL_FILES",
+    "FileList",
+    "entry",
+    "trial_of",
+]
+
+LIST_FILE = "archive.json"
+TRIAL_FILES = (RECORD_FILE, RANKS_FILE, HISTORY_FILE, LOG_FILE, WEIGHTS_FILE)
+CHUNK = 1 << 20  # bytes read at once
+LARGEST_TEXT = 64 << 20
+"""Bytes of a file that is read into memory whole; a trial's record has about 10,000."""
+
+MOST_ENTRIES = len(TRIAL_FILES) * MOST_TRIALS + 3
+
+_TRIAL = re.compile(r"trials/([A-Za-z0-9][A-Za-z0-9._-]{0,199})/([a-z.]+)", re.ASCII)
+
+
+class FileList(FrozenConfig):
+    """The content of ``archive.json``, the first entry."""
+
+    format: Literal["lrbench-archive"] = "lrbench-archive"
+    version: Literal[1] = 1
+    suite: Name
+    files: dict[str, str]
+    """SHA-256 of every other entry, by its path below the results folder."""
+
+    digest: str = ""
+    """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""
+
+
+def entry(name: str, size: int) -> zipfile.ZipInfo:
+    """Return the head of an entry that is the same on every machine and at any time."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system, info.external_attr = 3, 0o100644 << 16  # a plain file as on Unix
+    info.compress_type, info.file_size = zipfile.ZIP_STORED, size
+    return info
+
+
+def trial_of(name: str) -> str | None:
+    """Return the id of the trial whose file an entry is; ``None`` if it is no trial's file."""
+    found = _TRIAL.fullmatch(name)
+    return found[1] if found and found[2] in TRIAL_FILES else None

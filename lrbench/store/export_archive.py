@@ -1,0 +1,74 @@
+"""Write a suite's finished trials into one file that another machine can report on."""
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrbench.errors import RequestError
+from lrbench.files import new_file
+from lrbench.store.archive_form import CHUNK, LIST_FILE, TRIAL_FILES, FileList, entry
+from lrbench.store.commands import command_to_run
+from lrbench.store.frames import finished_trials
+from lrbench.store.integrity import check_file
+from lrbench.store.layout import WEIGHTS_FILE, Results
+from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.suites import SuiteRecord
+
+__all__ = ["Exported", "export_archive"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an archive holds of a suite."""
+
+    trials: int
+    missing: int
+    """Cells of the suite whose trials are not finished."""
+
+
+def export_archive(suite: SuiteRecord, results: Results, path: Path, weights: bool = False) -> Exported:
+    """Write the archive in one step; the same content gives the same bytes.
+
+    Args:
+        suite: the suite's record.
+        results: where its trials are.
+        path: the file to write.
+        weights: include the weights, which reports do not need.
+
+    Raises:
+        RequestError: no trial is finished, a trial lacks its weights, or ``path`` is a device or a pipe.
+        CheckError: a file of a trial was changed after the trial wrote it.
+    """
+    if path.exists() and not path.is_file():
+        raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")
+    finished, missing = finished_trials(suite, results)
+    if not finished:
+        raise RequestError(
+            f"None of the trials of suite {suite.name} is finished in {results.root}.",
+            f"Run it: {command_to_run(suite.name, results)}",
+        )
+    names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
+    files = [results.suite(suite.name), results.looks(suite.name)]
+    trials = {trial.record.id: trial for trial in finished}
+    for trial in trials.values():
+        present = [trial.folder / name for name in names if (trial.folder / name).is_file()]
+        if weights and trial.folder / WEIGHTS_FILE not in present:
+            raise RequestError(f"The trial {trial.record.id} has no weights here.", "Leave --weights out.")
+        for file in present:
+            check_file(file, trial.record)
+        files += present
+    contents = {file.relative_to(results.root).as_posix(): file for file in files if file.is_file()}
+    _write(suite.name, dict(sorted(contents.items())), path.resolve())
+    return Exported(len(trials), len({cell.trial for cell in missing}))
+
+
+def _write(suite: str, contents: dict[str, Path], path: Path) -> None:
+    listed = FileList(suite=suite, files={name: file_digest(file) for name, file in contents.items()})
+    head = sealed_json(listed).encode()
+    with new_file(path) as target, zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(entry(LIST_FILE, len(head)), head)
+        for name, file in contents.items():
+            size = file.stat().st_size
+            with file.open("rb") as source, archive.open(entry(name, size), "w") as member:
+                shutil.copyfileobj(source, member, CHUNK)

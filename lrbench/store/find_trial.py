@@ -1,0 +1,51 @@
+"""Find a trial that a person gives by its folder, its id or the beginning of its id."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.store.layout import RECORD_FILE, Results
+
+__all__ = ["find_started_trial", "find_trial"]
+
+_KINDS = ("trials", "running", "failed")
+_MOST_COMPARED = 1000
+"""Near misses among more names take seconds to find."""
+
+
+def find_trial(results: Results, given: str) -> Path:
+    """Return the folder of a complete trial.
+
+    Raises:
+        RequestError: there is none, or several.
+    """
+    if (Path(given) / RECORD_FILE).is_file():
+        return Path(given)
+    folder = results.root / "trials"
+    return folder / _one_of([path.name for path in results.trials()], given, folder)
+
+
+def find_started_trial(results: Results, given: str) -> tuple[Results, str]:
+    """Return a trial that is complete, under way or failed: its results folder, and its id.
+
+    Raises:
+        RequestError: there is none, or several.
+    """
+    path = Path(given).resolve()
+    if path.is_dir() and path.parent.name in _KINDS:
+        return Results(path.parents[1]), path.name
+    folders = (results.root / kind for kind in _KINDS)
+    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()]
+    names = {path.name for path in found if not path.name.startswith(".")}
+    return results, _one_of(sorted(names), given, results.root)
+
+
+def _one_of(names: Sequence[str], given: str, folder: Path) -> str:
+    matching = [name for name in names if name.startswith(given)]
+    if len(matching) == 1 or given in matching:
+        return given if given in matching else matching[0]
+    if matching:
+        raise RequestError(f'{len(matching)} trials begin with "{given}".', f"Say more: {matching[0]} …")
+    near = did_you_mean(given, names) if len(names) <= _MOST_COMPARED else ""
+    remedy = near or "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
+    raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)

@@ -1,0 +1,214 @@
+"""Take the trials of an archive into a results folder: all of them or, after an error, none."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from lrbench.errors import LrbenchError, RequestError
+from lrbench.files import write_bytes, write_text
+from lrbench.polars_files import REFUSALS, scan_parquet
+from lrbench.store.declarations import read_looks
+from lrbench.store.frames import finished_trials
+from lrbench.store.integrity import stored_faults
+from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, WEIGHTS_FILE, Results
+from lrbench.store.read_archive import REMEDY, unpack_archive
+from lrbench.store.seal import file_digest
+from lrbench.store.suites import SuiteRecord, read_suite
+
+__all__ = ["Imported", "import_archive"]
+
+_ROWS_OF_ANY_FILE = 1_000_000
+_ROWS_PER_BYTE = 4
+"""Ranks take more than a byte a row in Parquet; a file with far more rows is made to fill the memory."""
+
+_LOCK = "lock"
+"""Held by the process that uses a staging folder."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has done."""
+
+    suite: str
+    new: int
+    """Trials that the results folder did not have."""
+
+    kept: int
+    """Trials that it had."""
+
+
+def import_archive(path: Path, results: Results) -> Imported:
+    """Check an archive whole, then move its trials and its suite's record into the results folder.
+
+    Raises:
+        RequestError: the archive cannot be used, or the folder has another trial or suite of the same name.
+    """
+    with _staging(results.root) as folder:
+        staged = Results(folder)
+        listed = unpack_archive(path, folder)
+        suite = _checked(path, staged, listed.suite)
+        trials = [found.name for found in staged.trials()]
+        new = [trial for trial in trials if not results.trial(trial).is_dir()]
+        for trial in set(trials) - set(new):
+            _refuse_another(staged.trial(trial), results.trial(trial))
+        keep = _keeps_suite(suite, results)
+        with _undone_on_error() as undo:
+            _move_trials(new, staged, results, undo)
+            for trial in set(trials) - set(new):
+                _add_missing_files(staged.trial(trial), results.trial(trial), undo)
+            _add_looks(suite.name, staged, results)
+            if not keep:
+                write_bytes(results.suite(suite.name), staged.suite(suite.name).read_bytes())
+    return Imported(suite.name, len(new), len(trials) - len(new))
+
+
+@contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """Yield a folder in ``root`` that is removed at the end, and after an error also what was made for it."""
+    with ExitStack() as made:
+        for folder in reversed([place for place in (root, *root.parents) if not place.exists()]):
+            folder.mkdir()
+            made.callback(_remove_if_empty, folder)
+        _remove_left_over(root)
+        folder = root / f".import.{secrets.token_hex(4)}.part"
+        folder.mkdir()
+        try:
+            with FileLock(folder / _LOCK):
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        made.pop_all()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _remove_left_over(root: Path) -> None:
+    """Remove the staging folders of processes that were killed."""
+    for folder in root.glob(f".import.{'[0-9a-f]' * 8}.part"):
+        with suppress(Timeout), FileLock(folder / _LOCK, timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checked(path: Path, staged: Results, name: str) -> SuiteRecord:
+    """Return the suite's record after all records, digests and ranks were checked."""
+    try:
+        suite = read_suite(staged.suite(name))
+        if suite.name != name:
+            raise RequestError(f"The record of suite {name} is that of {suite.name}.")
+        for folder in staged.trials():
+            for file in (RANKS_FILE, HISTORY_FILE):
+                _check_size(folder / file)
+            for fault in stored_faults(folder, left_out=[WEIGHTS_FILE]):
+                raise RequestError(fault)
+        finished, _ = finished_trials(suite, staged)
+    except LrbenchError as error:
+        cause = error.cause.replace(f"{staged.root}{os.sep}", "")
+        raise RequestError(f"{path} is damaged: {cause}", REMEDY) from None
+    strangers = {folder.name for folder in staged.trials()} - {trial.record.id for trial in finished}
+    if strangers or not finished:
+        raise RequestError(f"{path} is damaged: its trials are not those of its suite {name}.", REMEDY)
+    return suite
+
+
+def _check_size(file: Path) -> None:
+    """Refuse a table that has far more rows than its bytes can hold; only its metadata are read."""
+    if not file.is_file():
+        return
+    try:
+        rows = scan_parquet(file).select(pl.len()).collect().item()
+    except REFUSALS:
+        raise RequestError(f"{file} is no table.") from None
+    if rows > _ROWS_OF_ANY_FILE + _ROWS_PER_BYTE * file.stat().st_size:
+        raise RequestError(f"{file} has {rows:,} rows, more than a file of its size can hold.")
+
+
+def _refuse_another(archived: Path, here: Path) -> None:
+    """Refuse a trial of which a file differs from that of the same trial here."""
+    for file in archived.iterdir():
+        own = here / file.name
+        if own.exists() and file_digest(own) != file_digest(file):
+            raise RequestError(
+                f"{own} differs from that of the archive: the same trial was run twice.",
+                "Import it into another folder: --results DIR",
+            )
+
+
+def _keeps_suite(suite: SuiteRecord, results: Results) -> bool:
+    """Whether the record here has all that the archived one has; if not, it must be an earlier state of it.
+
+    Raises:
+        RequestError: the two are different suites of one name.
+    """
+    path = results.suite(suite.name)
+    if not path.exists():
+        return False
+    own = read_suite(path)
+    if _holds(own, suite):
+        return True
+    if not _holds(suite, own):
+        raise RequestError(
+            f"The suite {suite.name} in {results.root} is another than that of the archive.",
+            "Import it into another folder: --results DIR",
+        )
+    return False
+
+
+def _holds(later: SuiteRecord, earlier: SuiteRecord) -> bool:
+    """Whether a record is another one that has grown: more seeds, datasets or declarations."""
+    return (
+        later.definition == earlier.definition
+        and set(later.trials) >= set(earlier.trials)
+        and later.declarations[: len(earlier.declarations)] == earlier.declarations
+    )
+
+
+@contextmanager
+def _undone_on_error() -> Iterator[ExitStack]:
+    """Yield a stack of steps that are taken back only if the block fails."""
+    with ExitStack() as undo:
+        yield undo
+        undo.pop_all()
+
+
+def _move_trials(trials: Sequence[str], staged: Results, results: Results, undo: ExitStack) -> None:
+    """Move new trials into place, each while no process trains it."""
+    for trial in trials:
+        target, lock = results.trial(trial), results.lock(trial)
+        for folder in (target.parent, lock.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(lock, timeout=0):
+                staged.trial(trial).rename(target)
+        except Timeout:
+            raise RequestError(
+                f"The trial {trial} is running in {results.root}.", "Wait for it, or import elsewhere."
+            ) from None
+        undo.callback(shutil.rmtree, target, ignore_errors=True)
+
+
+def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
+    """Give a trial that was imported without its weights the files that it lacks."""
+    for file in archived.iterdir():
+        target = here / file.name
+        if not target.exists():
+            file.rename(target)
+            undo.callback(target.unlink, missing_ok=True)
+
+
+def _add_looks(suite: str, staged: Results, results: Results) -> None:
+    """Add the reports that were seen elsewhere to those seen here, the oldest first."""
+    here, elsewhere = read_looks(results.looks(suite)), read_looks(staged.looks(suite))
+    looks = sorted(dict.fromkeys([*here, *elsewhere]), key=lambda look: look.time.isoformat())
+    if looks != here:
+        lines = [look.model_dump_json() + "\n" for look in looks]
+        write_text(results.looks(suite), "".join(lines))

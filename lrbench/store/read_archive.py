@@ -1,0 +1,150 @@
+"""Unpack an archive from elsewhere: only plain files with the names that an archive has, checked by digest.
+
+Nothing in the file is trusted. Names are compared with those that lrbench writes, so no entry can lead
+elsewhere. Entries are not compressed and may not overlap, so none unpacks to more than the file holds.
+"""
+
+import errno
+import hashlib
+import json
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lrbench.errors import LrbenchError, RequestError
+from lrbench.store.archive_form import CHUNK, LARGEST_TEXT, LIST_FILE, MOST_ENTRIES, FileList, trial_of
+from lrbench.store.layout import Results
+from lrbench.store.seal import check_seal
+from lrbench.text import shortened
+
+__all__ = ["REMEDY", "unpack_archive"]
+
+REMEDY = "Copy it again, or export it again: lrbench export SUITE --archive FILE"
+_TEXTS = (".json", ".jsonl")
+_ENCRYPTED = 0x1
+_BROKEN = (
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    ValueError,
+    IndexError,
+    OverflowError,
+)
+"""What Python's zip reader raises when a file is damaged."""
+
+_DAMAGED = "it is cut off, damaged, or was written by another program"
+
+
+def unpack_archive(path: Path, folder: Path) -> FileList:
+    """Write the entries of an archive below ``folder``, in the layout of a results folder.
+
+    Raises:
+        RequestError: it is no archive, is damaged, or holds what no archive holds. Part of it may then have
+            been written: the caller removes ``folder``.
+    """
+    if not path.is_file():
+        raise RequestError(f"There is no file {path}.", "Give the file that lrbench export wrote.")
+    with _damage_reported(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        entries = _checked_entries(path, archive.infolist())
+        listed = _read_list(path, archive, entries)
+        for name, digest in listed.files.items():
+            _unpack(path, archive, entries[name], folder / name, digest)
+    return listed
+
+
+def _checked_entries(path: Path, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the entries by name; refuse links, folders, compressed, doubled and overlapping ones."""
+    if len(entries) > MOST_ENTRIES:
+        raise _refused(path, f"it has more than {MOST_ENTRIES:,} entries")
+    for info in entries:
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG) or info.is_dir():
+            raise _refused(path, f"its entry {_shown(info)} is a link or no plain file")
+        plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
+        if not plain or info.compress_size != info.file_size:
+            raise _refused(path, f"its entry {_shown(info)} is compressed or encrypted")
+        if info.filename.endswith(_TEXTS) and info.file_size > LARGEST_TEXT:
+            raise _refused(path, f"its entry {_shown(info)} is too large")
+    if sum(info.file_size for info in entries) > path.stat().st_size:
+        raise _refused(path, "its entries overlap")
+    by_name = {info.filename: info for info in entries}
+    if len(by_name) < len(entries):
+        raise _refused(path, "it has two entries of one name")
+    return by_name
+
+
+def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> FileList:
+    if LIST_FILE not in entries:
+        raise _refused(path, f"it has no {LIST_FILE}")
+    try:
+        content = b"".join(_chunks(path, archive, entries[LIST_FILE]))
+        values = json.loads(content)
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+        listed = FileList.model_validate_json(content)
+        check_seal(values, path / LIST_FILE, REMEDY)
+    except (ValueError, RecursionError):
+        raise _refused(path, f"its {LIST_FILE} is of another version or damaged") from None
+    except LrbenchError as error:
+        raise RequestError(error.cause, REMEDY) from None
+    if listed.files.keys() != entries.keys() - {LIST_FILE}:
+        raise _refused(path, f"its entries are not those that its {LIST_FILE} names")
+    below = Results(Path())
+    of_suite = {below.suite(listed.suite).as_posix(), below.looks(listed.suite).as_posix()}
+    for name in sorted(listed.files):
+        if name not in of_suite and trial_of(name) is None:
+            raise _refused(path, f'its entry "{shortened(name)}" is no file of a suite or a trial')
+    if below.suite(listed.suite).as_posix() not in listed.files:
+        raise _refused(path, f"it has no record of the suite {listed.suite}")
+    return listed
+
+
+def _unpack(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, digest: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found = hashlib.sha256()
+    with target.open("xb") as file:
+        for chunk in _chunks(path, archive, info):
+            found.update(chunk)
+            file.write(chunk)
+    if found.hexdigest() != digest:
+        raise _refused(path, f"the digest of its entry {_shown(info)} does not match")
+
+
+def _chunks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    with _damage_reported(path):
+        source = archive.open(info)
+    with source:
+        while True:
+            with _damage_reported(path):
+                chunk = source.read(CHUNK)
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextmanager
+def _damage_reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # else the file itself leads to a place before its start
+            raise
+        raise _refused(path, _DAMAGED) from None
+    except _BROKEN:
+        raise _refused(path, _DAMAGED) from None
+
+
+def _refused(path: Path, why: str) -> RequestError:
+    return RequestError(f"{path} is no archive of lrbench that can be read: {why}.", REMEDY)
+
+
+def _shown(info: zipfile.ZipInfo) -> str:
+    return f'"{shortened(info.filename)}"'

@@ -1,0 +1,171 @@
+"""``lrbench export --archive`` on one machine and ``lrbench import`` on another."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from synthetic_results import make_suite, sealed_trial
+
+from lrbench.cli.app import run
+from lrbench.errors import CheckError, RequestError
+from lrbench.files import write_text
+from lrbench.store.layout import LOG_FILE, WEIGHTS_FILE, Results
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of a suite, of which one trial is not finished."""
+    folder = tmp_path_factory.mktemp("origin")
+    results = Results(folder / "results")
+    make_suite(results.root)
+    *trials, unfinished = results.trials()
+    shutil.rmtree(unfinished)
+    for trial in trials:
+        write_text(trial / LOG_FILE, "epoch 1\n")
+        (trial / WEIGHTS_FILE).write_bytes(trial.name.encode())
+        sealed_trial(results.root, trial.name)
+    return folder
+
+
+@pytest.fixture
+def here(origin: Path, tmp_path: Path) -> Path:
+    """A copy of the origin that a test may change."""
+    return Path(shutil.copytree(origin, tmp_path / "here"))
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+def test_the_report_elsewhere_is_the_same(
+    here: Path,
+    there: Path,
+    form: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LRBENCH_DATA", str(there / "data"))
+    monkeypatch.chdir(here)
+    assert run(["report", "demo", "--format", form]) == 0  # is on record as seen, also elsewhere
+    assert run(["export", "demo", "--archive", str(there / "demo.zip")]) == 0
+    assert "not in the archive: 1 of 10 trials." in capsys.readouterr().err
+    assert run(["report", "demo", "--format", form]) == 0
+    expected = capsys.readouterr().out
+    monkeypatch.chdir(there)
+    assert run(["import", "demo.zip"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "9 new trials; 0 were there already.",
+        "See the suite: lrbench report demo",
+    ]
+    assert run(["report", "demo", "--format", form]) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_exporting_twice_gives_the_same_bytes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", "one.zip"])
+    for path in Path("results").rglob("*"):
+        path.touch()
+    run(["export", "--archive", "two.zip"])
+    run(["export", "--archive", "weights.zip", "--weights"])
+    assert Path("one.zip").read_bytes() == Path("two.zip").read_bytes() != Path("weights.zip").read_bytes()
+
+
+def test_all_but_weights_arrives_and_weights_when_asked(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "small.zip")])
+    run(["export", "demo", "--archive", str(there / "large.zip"), "--weights"])
+    everything = files(here / "results")
+    monkeypatch.chdir(there)
+    run(["import", "small.zip"])
+    without = {name: content for name, content in everything.items() if not name.endswith(WEIGHTS_FILE)}
+    assert files(there / "results") == without
+    run(["import", "large.zip"])
+    assert files(there / "results") == everything
+    capsys.readouterr()
+    run(["import", "small.zip"])
+    assert files(there / "results") == everything
+    assert "0 new trials; 9 were there already." in capsys.readouterr().err
+
+
+def test_a_suite_that_grew_is_imported_over_its_earlier_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seeds in ([1, 2], [1, 2, 3]):
+        make_suite(tmp_path / "results", seeds=seeds)
+        run(["export", "demo", "--archive", f"{len(seeds)}.zip"])
+    for archive in ("2.zip", "3.zip", "2.zip"):
+        run(["import", archive, "--results", "other"])
+    assert files(tmp_path / "other") == files(tmp_path / "results")
+
+
+def test_what_differs_is_refused_and_nothing_is_written(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+    run(["import", "demo.zip"])
+    results = Results(there / "results")
+    *gone, changed = results.trials()
+    for trial in gone:
+        shutil.rmtree(trial)
+    write_text(changed / LOG_FILE, "another run\n")
+    before = files(there)
+    with pytest.raises(RequestError, match="differs from that of the archive"):
+        run(["import", "demo.zip"])
+    assert files(there) == before
+
+
+def test_another_suite_of_the_same_name_is_refused(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    make_suite(there / "results", definition="another")
+    shutil.rmtree(there / "results/trials")
+    before = files(there)
+    monkeypatch.chdir(there)
+    with pytest.raises(RequestError, match="is another than that of the archive"):
+        run(["import", "demo.zip"])
+    assert files(there) == before
+
+
+def test_a_damaged_trial_is_not_exported(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    write_text(Results(here / "results").trials()[0] / LOG_FILE, "changed\n")
+    with pytest.raises(CheckError, match="was changed after the trial wrote it"):
+        run(["export", "demo", "--archive", "demo.zip"])
+    assert not Path("demo.zip").exists()
+
+
+def test_an_error_in_the_middle_of_an_import_leaves_nothing(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lrbench.store.import_archive.write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(["import", "demo.zip"])
+    assert set(files(there)) == {"demo.zip"}
+    assert not Results(there / "results").trials()

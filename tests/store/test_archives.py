@@ -1,0 +1,272 @@
+"""Archives that are damaged, foreign or hostile: one sentence, and nothing is written."""
+
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from filelock import FileLock
+from synthetic_results import make_suite, rewrite_record, sealed_trial
+
+from lrbench.errors import RequestError
+from lrbench.store.archive_form import LIST_FILE, FileList, entry, trial_of
+from lrbench.store.export_archive import export_archive
+from lrbench.store.import_archive import import_archive
+from lrbench.store.layout import RANKS_FILE, RECORD_FILE, Results
+from lrbench.store.seal import sealed_json
+from lrbench.store.suites import find_suite_record
+from lrbench.store.trials import read_record
+
+Contents = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    results = Results(tmp_path_factory.mktemp("origin"))
+    make_suite(results.root, seeds=[1, 2])
+    for trial in results.trials():
+        sealed_trial(results.root, trial.name)
+    return results
+
+
+@pytest.fixture(scope="module")
+def archive(origin: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "demo.zip"
+    export_archive(find_suite_record(origin, "demo"), origin, path)
+    return path
+
+
+def contents_of(archive: Path) -> Contents:
+    with zipfile.ZipFile(archive) as file:
+        return {name: file.read(name) for name in file.namelist() if name != LIST_FILE}
+
+
+def written(contents: Contents, path: Path, **fields: object) -> Path:
+    """Write an archive that names its entries and their digests rightly, whatever they are."""
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    head = sealed_json(FileList(suite="demo", files=files))
+    if fields:
+        head = json.dumps({**json.loads(head), "digest": "", **fields})
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {LIST_FILE: head.encode(), **contents}.items():
+            file.writestr(entry(name, len(content)), content)
+    return path
+
+
+def refusal(path: Path) -> str:
+    """What the import says; it must leave nothing at all."""
+    target = path.parent / "new" / "results"
+    with pytest.raises(RequestError) as refused:
+        import_archive(path, Results(target))
+    assert not target.parent.exists()
+    assert ".part" not in str(refused.value)
+    assert refused.value.remedy
+    return refused.value.cause
+
+
+def test_an_archive_written_by_these_tests_is_imported(archive: Path, tmp_path: Path) -> None:
+    """So each refusal below is of what its test changed."""
+    path = written(contents_of(archive), tmp_path / "x.zip")
+    assert path.read_bytes() == archive.read_bytes()
+    assert import_archive(path, Results(tmp_path / "new")).new == 7
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated(archive: Path, tmp_path: Path, share: float) -> None:
+    path, content = tmp_path / "x.zip", archive.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "cut off" in refusal(path)
+
+
+def test_every_kind_of_single_damage_is_refused(archive: Path, tmp_path: Path) -> None:
+    """A byte is changed at many places: in contents, heads and the directory of the file."""
+    content, path = archive.read_bytes(), tmp_path / "x.zip"
+    for place in range(0, len(content), len(content) // 40):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            import_archive(path, Results(tmp_path / "new" / "results"))
+        except RequestError:
+            assert not (tmp_path / "new").exists()
+        else:  # a byte that says nothing, such as a date
+            shutil.rmtree(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/x",
+        "../x",
+        "trials/../../x",
+        "trials/../trial.json",
+        "trials/.hidden/trial.json",
+        "trials/a/b/trial.json",
+        "trials/a/other.txt",
+        "trials\\a\\trial.json",
+        "C:/x",
+        "suites/other.json",
+        "suites/demo.lock",
+        "running/a/checkpoint.pt",
+        "trials/" + "a" * 201 + "/trial.json",
+    ],
+)
+def test_entries_that_lead_elsewhere(archive: Path, tmp_path: Path, name: str) -> None:
+    assert "is no file of a suite or a trial" in refusal(
+        written({**contents_of(archive), name: b"x"}, tmp_path / "x.zip")
+    )
+    assert not (tmp_path / "x").exists()
+
+
+def rewritten(archive: Path, path: Path, change: Callable[[zipfile.ZipInfo], None]) -> Path:
+    """Write an archive again with the head of one entry changed."""
+    contents = contents_of(archive)
+    written(contents, path)
+    with zipfile.ZipFile(path) as file:
+        everything = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in everything.items():
+            info = entry(name, len(content))
+            if name.endswith(RECORD_FILE):
+                change(info)
+            file.writestr(info, content, info.compress_type)
+    return path
+
+
+def test_links(archive: Path, tmp_path: Path) -> None:
+    def link(info: zipfile.ZipInfo) -> None:
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+    assert "is a link or no plain file" in refusal(rewritten(archive, tmp_path / "x.zip", link))
+
+
+def test_a_bomb_is_not_unpacked(archive: Path, tmp_path: Path) -> None:
+    def compressed(info: zipfile.ZipInfo) -> None:
+        info.compress_type = zipfile.ZIP_DEFLATED
+
+    assert "is compressed" in refusal(rewritten(archive, tmp_path / "x.zip", compressed))
+
+
+def test_entries_that_overlap(archive: Path, tmp_path: Path) -> None:
+    """Many names for the same bytes: a small file would fill the disk."""
+    path = written(contents_of(archive), tmp_path / "x.zip")
+    with zipfile.ZipFile(path, "a") as file:
+        last = file.infolist()[-1]
+        for number in range(500):
+            info = entry(f"trials/a{number}/{RANKS_FILE}", last.file_size)
+            info.compress_size, info.CRC, info.header_offset = last.file_size, last.CRC, last.header_offset
+            file.filelist.append(info)
+        file._didModify = True  # type: ignore[attr-defined]
+    assert "its entries overlap" in refusal(path)
+
+
+def test_two_entries_of_one_name(archive: Path, tmp_path: Path) -> None:
+    path = written(contents_of(archive), tmp_path / "x.zip")
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
+        file.writestr(entry(LIST_FILE, 1), b"x")
+    assert "two entries of one name" in refusal(path)
+
+
+def test_a_table_that_would_fill_the_memory(archive: Path, tmp_path: Path) -> None:
+    """Equal rows take almost no bytes in Parquet: the number of rows is read before the rows."""
+    contents = contents_of(archive)
+    name = next(name for name in contents if name.endswith(RANKS_FILE))
+    columns = {"rank": pl.Series([1.0]).new_from_index(0, 3_000_000)}
+    bomb = tmp_path / "bomb.parquet"
+    pl.DataFrame(columns).write_parquet(bomb, row_group_size=3_000_000)
+    assert bomb.stat().st_size < 100_000
+    contents[name] = bomb.read_bytes()
+    assert "more than a file of its size can hold" in refusal(written(contents, tmp_path / "x.zip"))
+
+
+def test_a_wrong_digest_in_the_list(archive: Path, tmp_path: Path) -> None:
+    contents = contents_of(archive)
+    files = dict.fromkeys(contents, "0" * 64)
+    assert "digest" in refusal(written(contents, tmp_path / "x.zip", files=files))
+
+
+@pytest.mark.parametrize("file", [RANKS_FILE, RECORD_FILE, "demo.json"])
+def test_a_changed_file_with_a_right_digest_in_the_list(archive: Path, tmp_path: Path, file: str) -> None:
+    """The records carry digests of their own."""
+    contents = contents_of(archive)
+    name = next(name for name in contents if name.endswith(file))
+    if file == RANKS_FILE:
+        ranks = pl.read_parquet(contents[name]).with_columns(rank=pl.lit(1.0))
+        ranks.write_parquet(tmp_path / "ranks.parquet")
+        contents[name] = (tmp_path / "ranks.parquet").read_bytes()
+    else:
+        contents[name] = contents[name].replace(b"sample", b"simple", 1)
+    assert f"{name} was changed" in refusal(written(contents, tmp_path / "x.zip"))
+
+
+def test_better_means_than_the_ranks_give(origin: Results, archive: Path, tmp_path: Path) -> None:
+    """A record with right digests must still agree with its ranks."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    trial = copy.trials()[0].name
+    metrics = read_record(copy.trial(trial)).metrics
+    metrics["test"] = {depth: {"ndcg@10": 0.99} for depth in metrics["test"]}
+    rewrite_record(copy.root, trial, metrics=metrics)
+    contents = contents_of(archive)
+    contents[f"trials/{trial}/{RECORD_FILE}"] = (copy.trial(trial) / RECORD_FILE).read_bytes()
+    assert "gives a test ndcg@10 of" in refusal(written(contents, tmp_path / "x.zip"))
+
+
+@pytest.mark.parametrize("file", [RANKS_FILE, "history.parquet", RECORD_FILE, "demo.json"])
+def test_a_file_that_is_missing(archive: Path, tmp_path: Path, file: str) -> None:
+    contents = contents_of(archive)
+    contents.pop(next(name for name in contents if name.endswith(file)))
+    refusal(written(contents, tmp_path / "x.zip"))
+
+
+def test_a_trial_that_is_not_of_the_suite(archive: Path, tmp_path: Path) -> None:
+    other = Results(tmp_path / "other")
+    make_suite(other.root, seeds=[9])
+    sealed_trial(other.root, trial := other.trials()[0].name)
+    files = {f"trials/{trial}/{path.name}": path.read_bytes() for path in other.trial(trial).iterdir()}
+    assert "its trials are not those of its suite" in refusal(
+        written({**contents_of(archive), **files}, tmp_path / "x.zip")
+    )
+
+
+@pytest.mark.parametrize("fields", [{"version": 2}, {"suite": "../x"}, {"suite": "other"}, {"files": 3}])
+def test_another_list(archive: Path, tmp_path: Path, fields: dict[str, object]) -> None:
+    refusal(written(contents_of(archive), tmp_path / "x.zip", **fields))
+
+
+def test_foreign_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    assert "There is no file" in refusal(path)
+    path.write_bytes(b"\x1f\x8b" * 1000)
+    assert "written by another program" in refusal(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("hello.txt", "hello")
+    assert f"it has no {LIST_FILE}" in refusal(path)
+
+
+def test_a_trial_that_is_running_is_left_alone(archive: Path, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    trials = [trial for name in contents_of(archive) if (trial := trial_of(name))]
+    lock = results.lock(max(trials))
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock), pytest.raises(RequestError, match="is running in"):
+        import_archive(archive, results)
+    assert not results.trials()
+    assert not results.suites()
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(archive: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".import.0123abcd.part"
+    (left / "trials").mkdir(parents=True)
+    import_archive(archive, Results(tmp_path))
+    assert not list(tmp_path.glob(".import*"))
+
+
+def test_an_import_under_way_is_left_alone(archive: Path, tmp_path: Path) -> None:
+    other = tmp_path / ".import.0123abcd.part"
+    other.mkdir()
+    with FileLock(other / "lock"):
+        import_archive(archive, Results(tmp_path))
+        assert other.is_dir()
