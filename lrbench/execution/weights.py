@@ -26,6 +26,12 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     """
     try:
         weights = load_file(folder / WEIGHTS_FILE)
+    except FileNotFoundError as error:
+        raise CheckError(
+            f"{folder / WEIGHTS_FILE} is missing.",
+            "If the trial was imported, import an archive that was exported with --weights. "
+            "If not, move the folder away and run the trial again.",
+        ) from error
     except (OSError, SafetensorError) as error:
         raise CheckError(
             f"{folder / WEIGHTS_FILE} is missing or damaged: {error}.",

@@ -41,13 +41,15 @@ def check_file(path: Path, record: TrialRecord) -> None:
     """Compare a file of a trial's folder with its digest; trials of earlier versions have none.
 
     Raises:
-        CheckError: the file was changed, or cannot be read.
+        CheckError: the file was changed, is missing, or cannot be read.
     """
     expected = record.digests.get(path.name)
     if expected is None:
         return
     try:
         found = file_digest(path)
+    except FileNotFoundError as error:
+        raise CheckError(f"{path} is missing.", REMEDY) from error
     except OSError as error:
         raise CheckError(f"{path} cannot be read: {error.strerror}.", REMEDY) from error
     if found != expected:

@@ -9,6 +9,7 @@ from synthetic_results import make_suite, sealed_trial
 from lrbench.cli.app import run
 from lrbench.errors import CheckError, RequestError
 from lrbench.files import write_text
+from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import LOG_FILE, WEIGHTS_FILE, Results
 
 
@@ -169,3 +170,24 @@ def test_an_error_in_the_middle_of_an_import_leaves_nothing(
         run(["import", "demo.zip"])
     assert set(files(there)) == {"demo.zip"}
     assert not Results(there / "results").trials()
+
+
+def test_only_the_weights_are_missing_in_imported_trials(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+    run(["import", "demo.zip"])
+    results = Results(Path("results"))
+    for trial in results.trials():
+        assert stored_faults(trial) == [f"{trial / WEIGHTS_FILE} is missing."]
+        assert not stored_faults(trial, left_out=[WEIGHTS_FILE])
+
+
+def test_weights_that_are_not_there_cannot_be_exported(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    (Results(here / "results").trials()[-1] / WEIGHTS_FILE).unlink()
+    with pytest.raises(RequestError, match="has no weights here"):
+        run(["export", "demo", "--archive", "demo.zip", "--weights"])
+    assert not Path("demo.zip").exists()
