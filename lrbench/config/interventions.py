@@ -7,14 +7,14 @@ __all__ = ["INTERVENTIONS", "Intervention"]
 Intervention = Literal["zero", "noise", "shuffle", "matched"]
 
 INTERVENTIONS: dict[Intervention, str] = {
-    "zero": "Zeros in place of the state that a step takes over: what is lost is all that the state brings.",
-    "noise": "Noise of the state's size: what is lost is more than its size brings.",
-    "shuffle": "Another user's state: what is lost belongs to the user, or to users like this one.",
+    "zero": "Zeros replace the state of the step before. The loss is all that the state contributes.",
+    "noise": "Noise of its size replaces the state. The loss is what the state contributes beyond its size.",
+    "shuffle": "Another user's state replaces the state. The loss belongs to the user or to users like this one.",
     "matched": (
-        "The state of another user whose history is as long, whose target is as popular and whose rank is as "
-        "good: what is lost belongs to this user."
+        "A similar user's state replaces the state. That user has an equally long history, an equally popular "
+        "target and an equally good rank. The loss belongs to this user."
     ),
 }
-"""Each intervention with what it takes away."""
+"""Each intervention with what replaces the latent and what the loss means."""
 
 assert set(INTERVENTIONS) == set(get_args(Intervention))

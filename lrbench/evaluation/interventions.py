@@ -1,11 +1,13 @@
-"""Ranks of the same weights and histories with another latent, and how far the scores move.
+"""Rank with the same weights and histories but another latent, and measure how far the scores move.
 
-A donor is another history of the same chunk of users. For ``shuffle`` users are in random order, and each
-gets the latent of the next one. For ``matched`` users whose histories are as long, whose targets are as
-popular and whose own ranks are as good stand together, and each gets the latent of the next of its kind. A
+A donor is another user of the same chunk. The order of users decides who is whose donor:
+
+- ``shuffle``: users are in random order. Each gets the latent of the next one. - ``matched``: users of one
+kind are next to each other. Users are of one kind if their histories are equally long, their targets equally
+popular and their own ranks equally good, all in bins. Each gets the latent of the next user of its kind. A
 user alone of its kind in a chunk gets that of the next user.
 
-Source of the four interventions: CURE, as far as it describes them; bins and definitions are lrbench's.
+Source of the four interventions: CURE, as far as it describes them. Bins and definitions are lrbench's.
 """
 
 from dataclasses import dataclass
@@ -29,23 +31,23 @@ __all__ = ["Arrangement", "arranged", "kinds_of_users", "mean_divergence", "rank
 
 @dataclass(frozen=True)
 class Arrangement:
-    """In which order users are ranked, and whose latent each gets."""
+    """The order in which users are ranked, and whose latent each gets."""
 
-    order: Int64s  # (users,) user in each place
-    donors: Int64s | None  # (users,) place within its chunk of the donor of the user in each place
+    order: Int64s  # (users,) user at each position
+    donors: Int64s | None  # (users,) position, within the chunk, of the donor of the user at each position
 
     def replacement(self, kind: Intervention, users: slice, device: torch.device) -> Replacement:
-        """What the steps get for the users in these places."""
+        """Return what the reasoning steps get for the users at these positions."""
         if self.donors is None:
             return Replacement("zero" if kind == "zero" else "noise")
         return Replacement("other", torch.from_numpy(self.donors[users]).to(device))
 
 
 def kinds_of_users(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
-    """Return a number for each user; users with the same number count as alike, (users,).
+    """Return the kind of each user as a number, (users,).
 
-    Bins are those of history length and own rank by powers of two, and the quartile of the target's training
-    count.
+    A kind is a combination of three bins: history length by powers of two, own rank by powers of two, and the
+    quartile of the target's count in training.
 
     Args:
         view: histories and targets.
@@ -78,11 +80,12 @@ def arranged(kind: Intervention, kinds: Int64s, seed: int) -> Arrangement:
 
 
 def _next_alike(kinds: Int64s) -> Int64s:
-    """Place within the chunk of the next user of the same kind, in a circle; of the next user if there is
-    none.
+    """Return the position within the chunk of the next user of the same kind, (users,).
+
+    The last user of a kind gets the first one. A user alone of its kind gets the next user.
 
     Args:
-        kinds: of the users in their order, equal ones together within a chunk, (users,).
+        kinds: of the users in their order, (users,). Equal ones are next to each other within a chunk.
     """
     donors = np.empty(len(kinds), dtype=np.int64)
     for start in range(0, len(kinds), USERS_PER_CHUNK):
@@ -105,7 +108,7 @@ def rank_with(
     noise_seed: int,
     device: torch.device,
 ) -> Ranks:
-    """Rank every target with the latents that the intervention gives; arrays are (1, users)."""
+    """Rank every target with the latents that the intervention gives. Arrays are (1, users)."""
 
     def encoded(users: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
         with replacing(model, arrangement.replacement(kind, users, device)):
@@ -124,7 +127,10 @@ def mean_divergence(
     noise_seed: int,
     device: torch.device,
 ) -> float:
-    """Return the mean over users of KL(p ‖ p with the intervention) in nats, p the softmax of all scores."""
+    """Return the mean over users of KL(p ‖ p with the intervention) in nats.
+
+    p is the softmax of the scores of all items.
+    """
     model.eval()
     noise = torch.Generator(device)
     total = 0.0
@@ -132,12 +138,12 @@ def mean_divergence(
     for number, (users, sequences) in enumerate(batches):
         logs = []
         for replacement in (None, arrangement.replacement(kind, users, device)):
-            noise.manual_seed(noise_seed + number)  # the same noise with and without
+            noise.manual_seed(noise_seed + number)  # the same noise with and without the intervention
             with replacing(model, replacement):
                 (states,) = model.encode(sequences, (depth,), noise)
             logs.append(model.score(states).log_softmax(-1))
         own, other = logs
         total += float(
             (own.exp() * (own - other)).nansum(-1).double().sum()
-        )  # an item of probability 0 adds 0
+        )  # an item with probability 0 adds 0
     return total / len(view)

@@ -1,4 +1,4 @@
-"""Is the thought read? What rows lose when their latent is replaced, with the same weights and histories."""
+"""Is the latent used? What rows lose when it is replaced, with the same weights and histories."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,7 +18,7 @@ __all__ = ["find_interventions", "reading"]
 def find_interventions(
     measured: Sequence[Measured], metric: str, masked: bool
 ) -> Iterator[InterventionFinding]:
-    """Yield the findings of rows of which every run was ranked with an intervention."""
+    """Yield the findings of rows whose runs were all ranked with an intervention."""
     for entry in measured:
         ranked = [set(trial.record.divergence) for trial in entry.trials]
         kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
@@ -54,17 +54,19 @@ def _loss(entry: Measured, kind: Intervention, metric: str, masked: bool) -> Int
 def reading(contrasts: Mapping[Intervention, Contrast]) -> str:
     """Say what the losses mean.
 
-    A loss counts if the crossed test shows it at 5 %, each by itself. The readings follow CURE. Nothing is
-    lost: the latent is bypassed. Something is lost, but not with the latent of a user alike: it is a generic
-    bias. Something is lost even then: the latent is the user's own.
+    A loss counts if the crossed test, uncorrected, shows it at 5 %. The readings follow CURE:
+
+    - No intervention costs anything: the latent is bypassed.
+    - Some cost, but not the latent of a similar user: the latent is a generic bias.
+    - The latent of a similar user costs too: the latent is the user's own.
     """
     if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
         return "not testable with these runs"
     lost = {kind for kind, contrast in contrasts.items() if contrast.difference > 0 and contrast.p <= ALPHA}
     if "matched" in lost:
-        return "user-specific: another user's latent costs, even that of a user alike"
+        return "user-specific: another user's latent costs, even that of a similar user"
     if not lost:
         return "bypassed, as far as these runs can show: no other latent costs anything"
     if "matched" in contrasts:
-        return "a generic bias, as far as these runs can show: the latent of a user alike costs nothing"
-    return "read; whether it is the user's own takes the intervention matched"
+        return "a generic bias, as far as these runs can show: the latent of a similar user costs nothing"
+    return "used; whether it is the user's own takes the intervention matched"

@@ -1,8 +1,8 @@
 """Gaussian diffusion on vectors: noise levels, the noising of a clean vector, and one reverse step.
 
 Level 0 is clean and level T is almost pure noise: ``x_t = √ᾱ_t · x_0 + √(1 − ᾱ_t) · ε`` (Ho et al., NeurIPS
-2020). A reverse step follows DDIM (Song et al., ICLR 2021, equations 12 and 16), whose η sets how much fresh
-noise it adds.
+2020). A reverse step follows DDIM (Song et al., ICLR 2021, equations 12 and 16). Its η says how much new
+noise the step adds.
 """
 
 import math
@@ -31,13 +31,13 @@ _LARGEST_BETA = 0.999
 
 
 def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
-    """Return ᾱ of the levels 0 to T, (levels + 1,), falling from 1.
+    """Return ᾱ of the levels 0 to T, (levels + 1,). It falls from 1.
 
     Args:
         levels: T, at least 1.
-        schedule: ``cosine`` (Nichol & Dhariwal, ICML 2021); ``linear``: β from 1e-4 to 0.02, times 1000 / T
-            (Ho et al.); ``truncated_linear``: the same plus 0.01, and if the last β exceeds 1, it is 0.001 ·
-            1000 / T plus 0.01 (DiffuRec's code).
+        schedule: ``cosine``: as in Nichol & Dhariwal, ICML 2021. ``linear``: β from 1e-4 to 0.02, times
+            1000 / T (Ho et al.). ``truncated_linear``: the same plus 0.01. If its last β exceeds 1, that β is
+            0.001 · 1000 / T plus 0.01 (DiffuRec's code).
     """
     if schedule == "cosine":
         angles = (
@@ -56,7 +56,7 @@ def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
 
 
 def sampler_levels(first: int, steps: int) -> list[int]:
-    """Return the levels of a sampler: ``steps`` evenly spaced ones from ``first`` downwards, then 0."""
+    """Return the levels of a sampler: ``steps`` evenly spaced levels from ``first`` down, then 0."""
     return [round(first * (steps - step) / steps) for step in range(steps + 1)]
 
 
@@ -86,7 +86,7 @@ def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, 
         clean: x̂_0 that the denoiser predicts from it, (…, width).
         rate: ᾱ of the present level, a scalar below 1.
         next_rate: ᾱ of the next level, a scalar.
-        eta: 0: no fresh noise; 1: as much as the ancestral sampler adds.
+        eta: η. 0: no new noise. 1: as much as the ancestral sampler adds.
     """
     noise = (state - rate.sqrt() * clean) / (1 - rate).sqrt()
     deviation = eta * ((1 - next_rate) / (1 - rate)).sqrt() * (1 - rate / next_rate).clamp(min=0).sqrt()
@@ -95,7 +95,7 @@ def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, 
 
 
 def sinusoids(level: Tensor, width: int) -> Tensor:
-    """Cosines and sines of levels at falling frequencies, (…) → (…, width)."""
+    """Return cosines and sines of levels at falling frequencies, (…) → (…, width)."""
     half = (width + 1) // 2
     places = torch.arange(half, device=level.device, dtype=torch.float32)
     angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_SLOWEST) * places / half)
@@ -103,11 +103,11 @@ def sinusoids(level: Tensor, width: int) -> Tensor:
 
 
 def drawn(like: Tensor, noise: torch.Generator | None) -> Tensor:
-    """Draw standard normal noise of a tensor's shape, from a source that may be on another device.
+    """Draw standard normal noise of a tensor's shape. The source may be on another device.
 
     Args:
         like: gives shape, type and device.
-        noise: the source; `None`: torch's own.
+        noise: the source. `None`: torch's own.
     """
     place = like.device if noise is None else noise.device
     return torch.randn(like.shape, generator=noise, dtype=like.dtype, device=place).to(like.device)

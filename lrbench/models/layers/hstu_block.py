@@ -19,12 +19,12 @@ _BUCKET_WIDTH = 0.301  # natural logarithms of seconds
 
 
 class HSTUBlock(Layer):
-    """One unit, with biases of its own that its heads share.
+    """One HSTU block. It has its own biases, which its heads share.
 
     Args:
-        width: of the states; queries, keys and values have width / heads.
+        width: of the states. Queries, keys and values have width / heads.
         heads: attention heads.
-        reach: N, the number that attention is divided by; no sequence is longer.
+        reach: N, the divisor of attention. No sequence is longer.
         dropout: rate before the output projection.
         time_bias: whether there is a bias by elapsed time.
     """
@@ -57,29 +57,29 @@ class HSTUBlock(Layer):
         return self.finish(self.attend(query, key, value, sequences), gate, hidden)
 
     def parts(self, hidden: Tensor) -> tuple[Tensor, ...]:
-        """Gates u, values v, queries q and keys k of (…, width), each (…, heads · its size)."""
+        """Return gates u, values v, queries q and keys k of (…, width), each (…, heads · its size)."""
         normed = F.layer_norm(hidden, hidden.shape[-1:], eps=EPSILON)
         return torch.split(F.silu(normed @ self.project), self.sizes, -1)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, sequences: Packed) -> Tensor:
-        """Weighted values of every token, (tokens, …)."""
+        """Return the weighted values of every token, (tokens, …)."""
         if self.time_bias is None:
             return sequences.by_group(lambda *parts: self._attend(None, *parts), query, key, value)
         return sequences.by_group(self._attend_in_time, *_times(sequences), query, key, value)
 
     def finish(self, attended: Tensor, gate: Tensor, hidden: Tensor) -> Tensor:
-        """Gate what attention found and add it to the input, (…, width)."""
+        """Gate the output of attention and add it to the input, (…, width)."""
         gated = gate * F.layer_norm(attended, attended.shape[-1:], eps=EPSILON)
         output: Tensor = self.output(self.dropout(gated))
         return output + hidden
 
     def bias_by_place(self, length: int) -> Tensor:
-        """Bias of every pair of positions, (length, length)."""
+        """Return the bias of every pair of positions, (length, length)."""
         places = torch.arange(length, device=self.position_bias.device)
         return self.position_bias[self.reach - 1 + places - places[:, None]]
 
     def bias_by_time(self, next_times: Tensor, times: Tensor) -> Tensor:
-        """Bias of the time from each earlier interaction to the one to be predicted, (…, length, length)."""
+        """Return the bias by time from each interaction to the one to be predicted, (…, length, length)."""
         assert self.time_bias is not None
         elapsed = (next_times.unsqueeze(-1) - times.unsqueeze(-2)).abs().clamp(min=1)
         buckets = (elapsed.double().log() / _BUCKET_WIDTH).long().clamp(0, _TIME_BUCKETS)
@@ -89,7 +89,7 @@ class HSTUBlock(Layer):
         return self._attend(self.bias_by_time(next_times, times), *parts)
 
     def _attend(self, bias: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend within (sequences, length, width). Padding is on the right, where causality hides it."""
+        """Attend within (sequences, length, width). Padding is on the right, so causality hides it."""
         length = query.shape[1]
         query, key, value = (
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
@@ -103,6 +103,6 @@ class HSTUBlock(Layer):
 
 
 def _times(sequences: Packed) -> tuple[Tensor, Tensor]:
-    """Time of the interaction after each token, and of the token itself, (tokens,) each."""
+    """Return the time of the interaction after each token and of the token itself, (tokens,) each."""
     assert sequences.times is not None and sequences.next_times is not None  # see `HSTUConfig.needs_times`
     return sequences.next_times, sequences.times

@@ -1,8 +1,8 @@
-"""Latent tokens that HSTU blocks append to a history one by one; see
-:mod:`lrbench.models.layers.token_chain`.
+"""Latent tokens that HSTU blocks append to a history one by one.
 
-HSTU has no softmax. What a latent token gets from the items and from its own chain are two sums, so they are
-computed apart and added. A token's place is the number of items before it plus its number in the chain.
+See :mod:`lrbench.models.layers.token_chain`. HSTU has no softmax. So a latent token gets one sum from the
+items and one from its own chain. They are computed separately and added. A token's position is the number of
+items before it plus its number in the chain.
 """
 
 import torch
@@ -26,7 +26,7 @@ def encode_with_units(
         encoder: HSTU blocks.
         hidden: embedded items, (tokens, width).
         sequences: the histories.
-        everywhere: give the state of every token; otherwise of the last of each sequence.
+        everywhere: return the state of every token. Otherwise return that of each sequence's last token.
 
     Returns:
         States, (rows, width), and one memory per block.
@@ -46,7 +46,7 @@ class UnitChains:
         encoder: HSTU blocks.
         sequences: the histories.
         memories: of each block, from :func:`encode_with_units`.
-        everywhere: a chain for every token; otherwise one for each sequence.
+        everywhere: make a chain for every token. Otherwise make one for each sequence.
     """
 
     def __init__(self, encoder: Encoder, sequences: Packed, memories: list[Memory], everywhere: bool) -> None:
@@ -66,8 +66,10 @@ class UnitChains:
         return hidden
 
     def _from_items(self, block: HSTUBlock, query: Tensor, memory: Memory, ahead: int) -> Tensor:
-        """Weighted values of the items, (rows, streams, …); the token is ``ahead`` places after the last of
-        them."""
+        """Return the weighted values of the items, (rows, streams, …).
+
+        The new token is ``ahead`` positions after the last item.
+        """
         if not self._everywhere:
 
             def at_last(real: Tensor, rows: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ class UnitChains:
 
 
 def _from_chain(block: HSTUBlock, query: Tensor, own: list[Memory]) -> Tensor:
-    """Weighted values of the chain's tokens, the new one included, (rows, streams, …)."""
+    """Return the weighted values of the chain's tokens, the new one included, (rows, streams, …)."""
     keys, values = (torch.stack(parts, 2) for parts in zip(*own, strict=True))  # (rows, streams, chain, …)
     places = torch.arange(len(own), device=query.device)
     bias = _bias(block, places - (len(own) - 1))[:, None]  # (chain, 1)
@@ -102,15 +104,15 @@ def _from_chain(block: HSTUBlock, query: Tensor, own: list[Memory]) -> Tensor:
 
 
 def _mix(block: HSTUBlock, rows: Tensor, keys: Tensor, values: Tensor, bias: Tensor, seen: Tensor) -> Tensor:
-    """Weighted values of the items, (sequences, places, streams, …).
+    """Return the weighted values of the items, (sequences, places, streams, …).
 
     Args:
-        block: for its heads and reach.
+        block: gives heads and reach.
         rows: queries, (sequences, places, streams, …).
         keys: of the items, (sequences, length, …).
         values: of the items, likewise.
-        bias: by distance; broadcast to (sequences, heads, places, streams, length).
-        seen: which items a place sees; broadcast likewise.
+        bias: by distance. It is broadcast to (sequences, heads, places, streams, length).
+        seen: which items a position sees. It is broadcast likewise.
     """
     query, key, value = (_by_head(block, part) for part in (rows, keys, values))
     scores = torch.einsum("spmhd,sjhd->shpmj", query, key) + bias
@@ -119,8 +121,10 @@ def _mix(block: HSTUBlock, rows: Tensor, keys: Tensor, values: Tensor, bias: Ten
 
 
 def _bias(block: HSTUBlock, distance: Tensor) -> Tensor:
-    """Bias of items at a distance in places, negative or 0; farther than the block reaches, that of its
-    end."""
+    """Return the bias of items at a distance in positions, which is negative or 0.
+
+    Beyond the block's reach it is the bias at that reach.
+    """
     return block.position_bias[(block.reach - 1 + distance).clamp(min=0)]
 
 

@@ -1,16 +1,17 @@
 """DiffuRec: a Transformer that denoises the next item's embedding (Li et al., TOIS 2023; WHUIR/DiffuRec
 @9576b91).
 
-A noisy vector x_t plus an embedding of its level is added to every item of the history, times a random
-factor drawn from N(λ, λ) for every number. The last state of a bidirectional pre-norm Transformer is the
-prediction x̂_0, trained by cross-entropy alone. Ranking runs all T levels from noise.
+The noisy vector x_t and an embedding of its noise level are summed. The sum is multiplied by random factors,
+one for every number, with mean λ and standard deviation λ. It is added to every item of the history. The last
+state of a bidirectional pre-norm Transformer is the prediction x̂_0. Training uses cross-entropy alone.
+Ranking runs all T levels, starting from noise.
 
-λ is 0.001, and items have a variance of 1, so x_t can hardly change the prediction. ``latent = "zero"`` adds
-nothing in training and ranking. What remains is a bidirectional Transformer with cross-entropy: the control.
+λ is 0.001, and items have a variance of 1. So x_t can hardly change the prediction. The control ``latent =
+"zero"`` adds nothing in training and ranking. It is a bidirectional Transformer with cross-entropy.
 
-Two parts of the code do nothing and are not here: position embeddings, which it never adds, and the
-loss-aware choice of levels, which is never told a loss and stays uniform. Padding, which its attention does
-not mask, does not exist here.
+Two parts of the code have no effect and are left out. It never adds its position embeddings. Its loss-aware
+choice of levels never gets a loss, so it stays uniform. The code's attention does not mask padding; there is
+no padding here.
 """
 
 from collections.abc import Sequence
@@ -43,11 +44,11 @@ from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["Denoising", "DiffuRec", "DiffuRecConfig"]
 
-_RESCALED = 1000.0  # the network sees levels rescaled to this number of them
+_RESCALED = 1000.0  # the network sees levels rescaled to the range 0 to this number
 
 
 class DiffuRecConfig(AttentionSizes):
-    """Sizes, diffusion and dropout."""
+    """Options of DiffuRec: sizes, diffusion and dropout."""
 
     source = "DiffuRec's code (WHUIR/DiffuRec @9576b91)"
 
@@ -61,29 +62,30 @@ class DiffuRecConfig(AttentionSizes):
     """Length of item embeddings and states (code: 128)."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Rate in the blocks and on the prediction (code: 0.1)."""
+    """Dropout rate in the blocks and on the prediction (code: 0.1)."""
 
     input_dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Rate on the item embeddings (code: 0.3)."""
+    """Dropout rate on the item embeddings (code: 0.3)."""
 
     noise_levels: int = Field(default=32, ge=1)
-    """T, levels of noise in training, and passes of the network in ranking (code: 32)."""
+    """T, number of noise levels in training, and of network passes in ranking (code: 32)."""
 
     noise_schedule: NoiseSchedule = "truncated_linear"
-    """How the share of signal falls with the level (code: truncated linear)."""
+    """How the share of signal falls with the noise level (code: truncated linear)."""
 
     uncertainty: float = Field(default=0.001, ge=0)
-    """λ, mean and standard deviation of the factor on the noisy vector (code: 0.001)."""
+    """λ, mean and standard deviation of the random factor on the noisy vector (code: 0.001)."""
 
     latent: Literal["noisy", "zero"] = "noisy"
-    """``zero``, a control: nothing is added to the history, and ranking takes one pass."""
+    """``noisy``: the noisy vector is added to the history. ``zero``, a control: nothing is added, and
+    ranking takes one pass."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores in training and in ranking (code: 1)."""
+    """It divides all scores in training and in ranking (code: 1)."""
 
 
 class Denoising(GradientStage):
-    """Cross-entropy of the vector denoised from a random level."""
+    """Cross-entropy of the vector denoised from a random noise level."""
 
     model: "DiffuRec"
 
@@ -96,7 +98,7 @@ class Denoising(GradientStage):
         )
         clean = model.items(batch.targets)
         state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
-        # A row is a prefix and has one target, so noise goes to the sequence of the row.
+        # A row is a prefix with one target, so each sequence gets the noise of its row.
         order = torch.empty_like(level)
         order[sequences.sequence_of[batch.rows]] = torch.arange(len(level), device=level.device)
         predicted = model.predicted(model.embedded(sequences), state[order], level[order], sequences)
@@ -105,7 +107,7 @@ class Denoising(GradientStage):
 
 
 class DiffuRec(Model[DiffuRecConfig]):
-    """Denoising Transformer."""
+    """A denoising Transformer."""
 
     Config = DiffuRecConfig
     summary = "DiffuRec: a bidirectional Transformer denoises the next item's embedding (Li et al. 2023)."
@@ -132,24 +134,24 @@ class DiffuRec(Model[DiffuRecConfig]):
 
     @classmethod
     def causal(cls, config: DiffuRecConfig) -> bool:
-        """Items see each other in both directions."""
+        """Return false: items see each other in both directions."""
         return False
 
     @classmethod
     def noisy(cls, config: DiffuRecConfig) -> bool:
-        """Ranking starts from noise, unless there is none at all."""
+        """Whether ranking starts from noise."""
         return config.latent == "noisy"
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
+        """Return the item embeddings divided by the temperature, (items, width)."""
         return over(self.items.weight, self.config.temperature)
 
     def score(self, states: Tensor) -> Tensor:
-        """Dot products over the temperature with all items, (rows, items)."""
+        """Return dot products with all items, divided by the temperature, (rows, items)."""
         return states @ self.item_vectors().T
 
     def embedded(self, sequences: Packed) -> Tensor:
-        """Items after dropout and norm, (tokens, width)."""
+        """Return the items after dropout and norm, (tokens, width)."""
         embedded: Tensor = self.input_norm(self.input_dropout(self.items(sequences.items)))
         return embedded
 
@@ -161,14 +163,14 @@ class DiffuRec(Model[DiffuRecConfig]):
         sequences: Packed,
         noise: torch.Generator | None = None,
     ) -> Tensor:
-        """x̂_0 of each history, (sequences, width).
+        """Return x̂_0 of each history, (sequences, width).
 
         Args:
             embedded: the items, (tokens, width).
             state: x_t of each history, (sequences, width).
             level: t of each history, (sequences,), from 1.
             sequences: the histories.
-            noise: source of the random factors; `None`: torch's own.
+            noise: source of the random factors. `None`: torch's own.
         """
         hidden = embedded
         if self.config.latent == "noisy":
@@ -180,7 +182,7 @@ class DiffuRec(Model[DiffuRecConfig]):
         return last
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """The vector after all levels, (1, sequences, width)."""
+        """Return the vector after all noise levels, (1, sequences, width)."""
         embedded = self.embedded(sequences)
         state = torch.zeros(sequences.n_sequences, embedded.shape[1]).to(embedded)
         if self.config.latent == "zero":
@@ -218,8 +220,8 @@ class _PreNorm(Layer):
 
 
 class _FeedForward(Layer):
-    """Two linear layers of four times the width with dropout between them, GELU by tanh, and dropout after
-    all."""
+    """Two linear layers with GELU (tanh form) and dropout between them. The inner width is four times the
+    width."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ COLUMNS = ("Model", "latent", "loss", "95 % interval", "p", "mean KL", "change o
 
 
 def interventions_section(report: Report) -> Section:
-    """Tabulate a row for each model and intervention; the reading stands in the first of a model."""
+    """Tabulate a row for each model and intervention. The first row of a model has the reading."""
     metric = metric_title(report.primary_metric)
     tables = tuple(
         Table(
@@ -27,10 +27,10 @@ def interventions_section(report: Report) -> Section:
         for dataset in dict.fromkeys(finding.dataset for finding in report.interventions)
     )
     notes = (
-        "The same weights and histories; only what a reasoning step takes over is replaced.",
-        "Run by run, by the crossed test; descriptive, each by itself.",
+        "Weights and histories are the same. Only the state that a reasoning step gets is replaced.",
+        "The crossed test compares run by run. The losses are descriptive, and their p-values are not corrected.",
         *(f"{kind}: {meaning}" for kind, meaning in INTERVENTIONS.items()),
-        "Interventional, not causal: nothing is said of what training without the latent would give.",
+        "These interventions do not say what training without the latent would give.",
     )
     return Section("Interventions", COLUMNS, tables, notes, aligned="left")
 

@@ -13,12 +13,12 @@ __all__ = ["DiffuReasonConfig"]
 
 
 class DiffuReasonConfig(ReaRecConfig):
-    """Sizes, thinking tokens, diffusion and policy gradient."""
+    """Options of DiffuReason: sizes, thinking tokens, diffusion and policy gradient."""
 
     source = "lrbench's reading of arXiv 2602.09744, which has no public code and states no settings"
 
     steps: int = Field(default=3, ge=0)
-    """Thinking tokens K. 0: the encoder's state is the hypothesis."""
+    """K, number of thinking tokens. 0: the encoder's state is the hypothesis."""
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings, states and intents."""
@@ -27,44 +27,47 @@ class DiffuReasonConfig(ReaRecConfig):
     """Width between the two layers of the feed-forward parts."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """τ, divides all scores in training and in ranking."""
+    """τ. It divides all scores in training and in ranking."""
 
     condition: Literal["last", "mean"] = "last"
-    """Hypothesis c: the last thinking state, or the mean of r_0 … r_K."""
+    """The hypothesis c. ``last``: the last thinking state. ``mean``: the mean of r_0 … r_K."""
 
     denoiser: DenoiserForm = "concatenated"
-    """How the denoiser reads c: beside x_t, as scale and shift of its norms, or by attention to r_0 … r_K."""
+    """How the denoiser reads c. ``concatenated``: beside x_t. ``modulated``: as scale and shift of its norms.
+    ``attention``: by attention to r_0 … r_K."""
 
     refinement: Literal["diffusion", "deterministic"] = "diffusion"
-    """``deterministic``, a control: the same network runs on its own output as often, without noise."""
+    """``diffusion``: reverse steps from noise. ``deterministic``, a control: the network runs equally
+    often on its own output, without noise."""
 
     noise_levels: int = Field(default=50, ge=1)
-    """T, levels of noise in training."""
+    """T, number of noise levels in training."""
 
     noise_schedule: NoiseSchedule = "cosine"
-    """How the share of signal falls with the level."""
+    """How the share of signal falls with the noise level."""
 
     sampler_steps: int = Field(default=5, ge=0)
-    """S, calls of the denoiser at inference. 0: the hypothesis is ranked, and there is no denoiser."""
+    """S, calls of the denoiser at inference. 0: there is no denoiser, and the hypothesis is ranked."""
 
     start: Literal["noise", "hypothesis", "zero"] = "noise"
-    """Where the reverse chain starts: Gaussian noise; the hypothesis with noise of level ``start_level``;
-    zeros, a control."""
+    """Where the reverse chain starts. ``noise``: Gaussian noise. ``hypothesis``: the hypothesis with noise
+    of level ``start_level``. ``zero``, a control: zeros."""
 
     start_level: float = Field(default=0.5, gt=0, le=1)
-    """First level of ``start = "hypothesis"`` as a share of T (0.25 or 0.5)."""
+    """First noise level with ``start = "hypothesis"``, as a share of T (0.25 or 0.5)."""
 
     ensemble: int = Field(default=1, ge=1)
-    """Reverse chains whose mean is ranked."""
+    """Number of reverse chains. Their mean is ranked."""
 
     guidance: float = Field(default=0.0, ge=0)
-    """w of classifier-free guidance at inference; 0: none."""
+    """w, weight of classifier-free guidance at inference. 0: no guidance."""
 
     guidance_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of training rows whose hypothesis is replaced by the learned null vector."""
+    """Share of training rows in which the learned null vector replaces the hypothesis."""
 
     scores: Literal["dot", "cosine"] = "dot"
-    """Dot products with item embeddings, or with normalised ones over √width."""
+    """``dot``: dot products with item embeddings. ``cosine``: with normalised item embeddings divided by
+    √width."""
 
     hypothesis_weight: float = Field(default=1.0, ge=0)
     """λ_c, weight of the cross-entropy of the hypothesis."""
@@ -73,30 +76,30 @@ class DiffuReasonConfig(ReaRecConfig):
     """λ_d, weight of the squared distance between x̂_0 and x_0."""
 
     policy: Literal["trajectory", "target"] = "trajectory"
-    """What the policy gradient acts on: the reverse steps, or the target's log-probability under the last
-    one."""
+    """What the policy gradient acts on. ``trajectory``: the reverse steps. ``target``: the log-probability
+    of the target under the last step."""
 
     policy_weight: float = Field(default=0.1, ge=0)
     """γ, weight of the policy gradient in stage ``joint``."""
 
     policy_targets: int = Field(default=256, ge=1)
-    """Targets of a batch that are rolled out, drawn again in each step."""
+    """Targets of a batch that get rollouts. Each step draws them again."""
 
     rollouts: int = Field(default=8, ge=2)
-    """G, reverse chains of a target in a group."""
+    """G, number of reverse chains of a target. They form a group."""
 
     reward: Literal["rank", "ndcg", "recall"] = "rank"
-    """Reward of a rollout: 1 / log2(1 + rank) of the target without a cutoff, or within ``reward_cutoff``,
-    or 1 within it."""
+    """Reward of a rollout. ``rank``: 1 / log2(1 + rank) of the target. ``ndcg``: the same within
+    ``reward_cutoff``, else 0. ``recall``: 1 within ``reward_cutoff``, else 0."""
 
     reward_cutoff: int = Field(default=10, ge=1)
-    """Ranks that count for ``ndcg`` and ``recall``."""
+    """Largest rank that counts for ``ndcg`` and ``recall``."""
 
     shuffled_advantages: bool = False
-    """A control: advantages are permuted among the rollouts of a batch."""
+    """Whether advantages are permuted among the rollouts of a batch. This is a control."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse what has no part to act on."""
+        """Refuse options that act on a part that is absent."""
         super().check_against_protocol(max_length, stages)
         if self.sampler_steps > self.noise_levels:
             raise ValueError(

@@ -1,7 +1,7 @@
-"""The denoiser: it predicts the clean intent from a noisy one, its level and the hypothesis.
+"""The denoiser predicts the clean intent from a noisy one, its noise level and the hypothesis.
 
-All public diffusion recommenders predict x̂_0 itself (DiffuRec, DreamRec, PreferDiff). The form is lrbench's
-reading of arXiv 2602.09744, which describes none: two residual blocks of twice the width.
+All public diffusion recommenders predict x̂_0 itself (DiffuRec, DreamRec, PreferDiff). arXiv 2602.09744
+describes no form. lrbench takes two residual blocks of twice the width.
 """
 
 import math
@@ -24,9 +24,9 @@ class Denoiser(nn.Module):
 
     Args:
         width: of all vectors.
-        form: ``concatenated``: the input is x_t, c and the level's embedding side by side; ``modulated``: c
-            and the level scale and shift the normalised state of each block; ``attention``: x_t attends to
-            r_0 … r_K, and what it finds is c.
+        form: ``concatenated``: the input is x_t, c and the level's embedding side by side. ``modulated``: c
+            and the level scale and shift the normalised state of each block. ``attention``: x_t attends to
+            r_0 … r_K, and the result is c.
     """
 
     def __init__(self, width: int, form: DenoiserForm) -> None:
@@ -35,7 +35,7 @@ class Denoiser(nn.Module):
         inner = 2 * width
         self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.null = nn.Parameter(torch.zeros(width))
-        """Stands for c where guidance leaves it out."""
+        """Replaces c where guidance leaves it out."""
 
         self.enter = nn.Linear(width if form == "modulated" else 3 * width, inner)
         self.norms = nn.ModuleList(
@@ -54,8 +54,8 @@ class Denoiser(nn.Module):
 
         Args:
             state: x_t, (…, width).
-            level: t of each row, (…), or one of all rows, a scalar.
-            condition: c, (…, width); for ``attention`` r_0 … r_K, (…, K + 1, width).
+            level: t of each row, (…), or a scalar for all rows.
+            condition: c, (…, width). For ``attention`` r_0 … r_K, (…, K + 1, width).
 
         Returns:
             x̂_0, (…, width)
@@ -76,7 +76,7 @@ class Denoiser(nn.Module):
         return self.leave(hidden)
 
     def _attended(self, state: Tensor, chain: Tensor) -> Tensor:
-        """Weighted mean of r_0 … r_K, (…, width)."""
+        """Return the weighted mean of r_0 … r_K, (…, width)."""
         scores = (self.key(chain) @ self.query(state).unsqueeze(-1)).squeeze(-1)  # (…, K + 1)
         weights = (scores / math.sqrt(state.shape[-1])).softmax(-1)
         return (weights.unsqueeze(-2) @ chain).squeeze(-2)

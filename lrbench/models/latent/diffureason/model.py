@@ -1,16 +1,16 @@
 """DiffuReason: a hypothesis from thinking tokens, refined by diffusion, aligned by reinforcement.
 
-Three parts (arXiv 2602.09744): *think*, several latent tokens after the history give a first intent;
-*diffuse*, a conditional diffusion refines it; *align*, a group-relative policy gradient on ranking quality
-trains all parts at once. The paper's abstract, results and claims are known; its equations and settings are
-not, and there is no public code. What is built here is lrbench's reading, with each open choice as an option.
+It has three parts (arXiv 2602.09744). *Think*: several latent tokens after the history give a first intent.
+*Diffuse*: a conditional diffusion refines it. *Align*: a group-relative policy gradient on ranking quality
+trains all parts at once. The paper's abstract, results and claims are known. Its equations and settings are
+not known. There is no public code. This is lrbench's reading, with each open choice as an option.
 
-Options name the open choices. ``start``: where the reverse chain starts. ``policy``: what the policy gradient
-acts on. ``denoiser``: how it reads the hypothesis. Training is joint by default (stage ``joint``). The staged
-form runs ``supervised``, then ``grpo`` on thinking embeddings and denoiser alone.
+The main open choices are these. ``start``: where the reverse chain starts. ``policy``: what the policy
+gradient acts on. ``denoiser``: how the denoiser reads the hypothesis. Training is joint by default (stage
+``joint``). The staged form runs ``supervised``. Then ``grpo`` trains thinking embeddings and denoiser alone.
 
-A depth counts thinking tokens and then calls of the denoiser. Only ``policy_targets`` targets of a batch are
-rolled out: rollouts of all would cost several times the rest of a step.
+A depth counts thinking tokens and then calls of the denoiser. Only ``policy_targets`` targets of a batch get
+rollouts. Rollouts of all targets would cost several times the rest of a step.
 """
 
 from typing import Any, ClassVar
@@ -34,7 +34,7 @@ class Supervised(GradientStage):
     model: DiffuReasonNetwork
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Everything is trained."""
+        """Let all weights be trained."""
         self.model.requires_grad_(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -60,7 +60,7 @@ class Supervised(GradientStage):
         return {"loss": loss, **terms}
 
     def _denoised(self, states: Tensor, clean: Tensor) -> Tensor:
-        """x̂_0 from the target's embedding at a random level of noise, (targets, width)."""
+        """Return x̂_0 from the target's embedding at a random noise level, (targets, width)."""
         model, config = self.model, self.model.config
         level = torch.randint(1, config.noise_levels + 1, (len(clean),), device=clean.device)
         state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
@@ -73,10 +73,10 @@ class Supervised(GradientStage):
 
 
 class Joint(Supervised):
-    """The supervised losses and the policy gradient of rollouts, at once."""
+    """The supervised losses plus the policy gradient of rollouts."""
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms, and for the record the mean reward and the share of mixed groups."""
+        """Return ``loss`` and its terms, and for the record mean reward and share of mixed groups."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)
         terms = self._supervised(states, batch.targets)
@@ -87,13 +87,13 @@ class Joint(Supervised):
 
 
 class PolicyGradient(GradientStage):
-    """The policy gradient alone, on thinking embeddings and denoiser; encoder and items stay as they are."""
+    """The policy gradient alone. It trains thinking embeddings and denoiser; encoder and items are frozen."""
 
     model: DiffuReasonNetwork
 
     @classmethod
     def refines(cls, config: Any) -> bool:
-        """The frozen encoder must have been trained."""
+        """Return that the frozen encoder must have been trained before."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
@@ -103,7 +103,7 @@ class PolicyGradient(GradientStage):
         self.model.step_positions.requires_grad_(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return the policy's loss as ``loss``, and for the record reward and share of mixed groups."""
+        """Return the policy's loss as ``loss``, and for the record mean reward and share of mixed groups."""
         states, _ = self.model.training_states(batch)
         terms = _policy(self.model, states, batch.targets)
         return {"loss": terms["policy"], **terms}
@@ -121,6 +121,6 @@ class DiffuReason(DiffuReasonNetwork):
 
 
 def _policy(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> Terms:
-    """Terms of the policy gradient for some targets of a batch, drawn without replacement."""
+    """Return the terms of the policy gradient for some targets of a batch, drawn without replacement."""
     drawn = torch.randperm(len(targets), device=targets.device)[: model.config.policy_targets]
     return policy_terms(model, states[:, drawn], targets[drawn])

@@ -1,12 +1,14 @@
 """The network of DiffuReason: thinking tokens, then reverse steps of a diffusion.
 
-*Think.* As in ReaRec, r_k is the state of the k-th latent token after the history; the hypothesis c is r_K.
-*Diffuse.* The clean variable is the target's embedding, scaled to a root mean square of 1: item tables start
-at 0.02, and against noise of variance 1 they would carry no signal. The denoiser predicts it from x_t, t and
-c. S reverse steps (DDIM, η = 0) lead from noise to the intent that is ranked.
+*Think.* As in ReaRec, r_k is the state of the k-th latent token after the history. The hypothesis c is r_K.
+*Diffuse.* The clean variable is the target's embedding, scaled to a root mean square of 1. Item embeddings
+start with a deviation of 0.02. Unscaled they would carry no signal against noise of variance 1. The denoiser
+predicts the clean variable from x_t, t and c. S reverse steps (DDIM, η = 0) lead from noise to the intent
+that is ranked.
 
-A **depth** counts latent steps of both kinds. Depths up to K rank r_k, thinking alone. Depth K + j ranks the
-prediction of the j-th call of the denoiser, so depth K + S is the model. Deeper ones repeat the last call.
+A **depth** counts latent steps of both kinds. Depths up to K rank r_k, the thinking alone. Depth K + j ranks
+the prediction of the j-th call of the denoiser. So depth K + S is the model. Deeper depths repeat the last
+call.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +29,7 @@ __all__ = ["DiffuReasonNetwork", "unit_rms"]
 
 
 def unit_rms(vectors: Tensor) -> Tensor:
-    """Scale to a root mean square of 1 over the channels, (…, width)."""
+    """Scale vectors to a root mean square of 1 over the channels, (…, width)."""
     return F.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
 
 
@@ -46,42 +48,42 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
     @classmethod
     def configured_depth(cls, config: DiffuReasonConfig) -> int:
-        """Thinking tokens and calls of the denoiser; 0 if views replace the tokens."""
+        """Return the thinking tokens plus the calls of the denoiser; 0 if views replace the tokens."""
         return config.steps + config.sampler_steps if config.chain == "reasoning" else 0
 
     @classmethod
     def noisy(cls, config: DiffuReasonConfig) -> bool:
-        """Where the reverse chain starts from noise."""
+        """Whether the reverse chain starts from noise."""
         return config.sampler_steps > 0 and config.refinement == "diffusion" and config.start != "zero"
 
     @classmethod
     def without_reasoning(cls, config: DiffuReasonConfig) -> Recipe:
-        """Neither thinking tokens nor diffusion: the encoder with its cross-entropy."""
+        """Use neither thinking tokens nor diffusion: the encoder with its cross-entropy."""
         params = {**config.model_dump(), "steps": 0, "sampler_steps": 0, "policy_weight": 0.0}
         return Recipe(params, ("supervised",))
 
     @classmethod
     def same_losses(cls, config: DiffuReasonConfig) -> Recipe:
-        """Dropout passes of the encoder for the thinking states; all losses stay, and the encoder is
+        """Replace thinking states by dropout passes of the encoder. All losses stay. The encoder is
         ranked."""
         return Recipe({**config.model_dump(), "chain": "views"})
 
     def item_vectors(self) -> Tensor:
-        """What intents are multiplied with, the temperature included, (items, width)."""
+        """Return the item vectors that score intents, divided by the temperature, (items, width)."""
         items = self.embedding.items.weight
         if self.config.scores == "cosine":
             items = F.normalize(items, dim=-1) / self.config.width**0.5
         return over(items, self.config.temperature)
 
     def representations(self, states: Tensor) -> Tensor:
-        """Hypotheses after 0, 1, … tokens: the states, or their means so far."""
+        """Return the hypotheses after 0, 1, … tokens: the states, or their means so far."""
         if self.config.condition == "last":
             return states
         counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
         return states.cumsum(0) / counts[:, None, None]
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """Intent after each number of latent steps, (depths, sequences, width)."""
+        """Return the intent after each number of latent steps, (depths, sequences, width)."""
         steps, thinking = max(depths), self.config.steps
         states, _ = self.reason(sequences, everywhere=False, steps=min(steps, thinking), noise=noise)
         reached = list(self.representations(states))
@@ -92,11 +94,11 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         return torch.stack([reached[depth] for depth in depths])
 
     def clean(self, items: Tensor) -> Tensor:
-        """x_0 of items, (rows,) → (rows, width)."""
+        """Return x_0 of items, (rows,) → (rows, width)."""
         return unit_rms(self.embedding.items(items))
 
     def condition(self, states: Tensor) -> Tensor:
-        """What the denoiser reads: c, (rows, width), or r_0 … r_K, (rows, K + 1, width), to attend to.
+        """Return what the denoiser reads: c, (rows, width), or r_0 … r_K for attention, (rows, K + 1, width).
 
         Args:
             states: r_0 … r_K, (K + 1, rows, width).
@@ -106,22 +108,22 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         return self.hypothesis(states)
 
     def hypothesis(self, states: Tensor) -> Tensor:
-        """c, (rows, width), from r_0 … r_K, (K + 1, rows, width)."""
+        """Return c, (rows, width), from r_0 … r_K, (K + 1, rows, width)."""
         return self.representations(states)[-1]
 
     def levels(self) -> list[int]:
-        """Levels of the sampler, from the first down to 0, S + 1 of them."""
+        """Return the S + 1 levels of the sampler, from the first down to 0."""
         config = self.config
         share = config.start_level if config.start == "hypothesis" else 1.0
         first = max(round(share * config.noise_levels), config.sampler_steps)
         return sampler_levels(first, config.sampler_steps)
 
     def starting_state(self, hypothesis: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
-        """x at the first level, (…, width).
+        """Return x at the first level, (…, width).
 
         Args:
             hypothesis: c, (…, width).
-            draw: standard normal noise of a tensor's shape.
+            draw: gives standard normal noise of a tensor's shape.
         """
         match self.config.start:
             case "zero":
@@ -132,7 +134,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
                 return draw(hypothesis)
 
     def predicted(self, state: Tensor, level: int, condition: Tensor) -> Tensor:
-        """x̂_0 with guidance, (…, width), as inference takes it."""
+        """Return x̂_0 with guidance, as at inference, (…, width)."""
         at = torch.full((), level, device=state.device)
         clean = self.denoiser(state, at, condition)
         if not self.config.guidance:
@@ -142,9 +144,9 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         return (1 + self.config.guidance) * clean - self.config.guidance * free
 
     def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
-        """Predictions of the first calls, (sequences, width) each; means over the ensemble."""
+        """Return the predictions of the first calls, each the mean over the ensemble, (sequences, width)."""
         config = self.config
-        handed = self.carried(states, noise, dim=1)  # the first call takes over the hypothesis, later ones x
+        handed = self.carried(states, noise, dim=1)  # the first call gets the hypothesis, later ones x
         condition, hypothesis = self.condition(handed), self.hypothesis(handed)
         if config.refinement == "deterministic":
             return self._repeated(unit_rms(hypothesis), condition, calls, noise)
@@ -167,7 +169,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     def _repeated(
         self, state: Tensor, condition: Tensor, calls: int, noise: torch.Generator | None
     ) -> list[Tensor]:
-        """Outputs of the denoiser's network run on its own output, (sequences, width) each."""
+        """Run the denoiser on its own output and return each output, (sequences, width)."""
         levels, outputs = self.levels(), []
         for call in range(calls):
             if call:
@@ -177,6 +179,6 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         return outputs
 
     def repeated(self, states: Tensor) -> Tensor:
-        """The deterministic twin's intent of training rows, (rows, width), from r_0 … r_K."""
+        """Return the intent of training rows under ``deterministic``, (rows, width), from r_0 … r_K."""
         start = unit_rms(self.hypothesis(states))
         return self._repeated(start, self.condition(states), self.config.sampler_steps, None)[-1]

@@ -1,8 +1,8 @@
 """Rollouts of the reverse chain and the policy gradient on them.
 
 A group is G reverse chains (η = 1) from one hypothesis. Their rewards are compared within the group (Shao et
-al. 2024, DeepSeekMath). Each batch is used once, so the probability ratio is 1 in value, clipping never
-acts, and only its gradient matters. There is no reference network: a joint scheme has no frozen one.
+al. 2024, DeepSeekMath). Each batch is used once. So the probability ratio is always 1 and is never clipped.
+Only its gradient matters. There is no reference network, because joint training has no frozen one.
 """
 
 from itertools import pairwise
@@ -23,7 +23,7 @@ def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> 
     """Return ``policy``, the loss, and for the record ``reward`` and ``mixed_groups``.
 
     Args:
-        model: the network; its denoiser has no dropout, so a chain can be computed again.
+        model: the network. Its denoiser has no dropout, so a chain can be recomputed.
         states: r_0 … r_K, (K + 1, rows, width), with their gradients.
         targets: (rows,) item numbers.
     """
@@ -53,8 +53,11 @@ def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> 
 
 @torch.no_grad()
 def _rolled_out(model: DiffuReasonNetwork, states: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Run the chain with fresh noise: x at each of the sampler's levels, and the final intent, (rows,
-    width)."""
+    """Run the chain with new noise.
+
+    Returns:
+        x at each of the sampler's levels, and the final intent, (rows, width) each.
+    """
     condition, levels = model.condition(states), model.levels()
     state = model.starting_state(model.hypothesis(states), torch.randn_like)
     trajectory = [state]
@@ -68,10 +71,10 @@ def _rolled_out(model: DiffuReasonNetwork, states: Tensor) -> tuple[list[Tensor]
 
 
 def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], condition: Tensor) -> Tensor:
-    """Log-density of each reverse step with noise, mean over channels, (steps, rows).
+    """Return the log-density of each reverse step with noise, the mean over channels, (steps, rows).
 
-    ``−‖x_next − μ‖² / (2σ²·width)``: the mean over channels keeps ratios near 1. The inside of a step is
-    computed again in the backward pass, as all steps together would take most of a training step's memory.
+    ``−‖x_next − μ‖² / (2σ²·width)``: the mean over channels keeps ratios near 1. The backward pass recomputes
+    the inside of a step, because all steps together would need most of a training step's memory.
     """
     levels = model.levels()
     logs = []
@@ -89,7 +92,7 @@ def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], conditio
 
 
 def _rewards(model: DiffuReasonNetwork, intents: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    """Reward of each rollout by its ranking of the target, (rows,)."""
+    """Return the reward of each rollout, from its ranking of the target, (rows,)."""
     config = model.config
     above = items_above(intents, items.detach(), targets)
     cutoff = model.n_items if config.reward == "rank" else config.reward_cutoff

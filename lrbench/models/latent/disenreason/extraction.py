@@ -1,7 +1,7 @@
-"""Stage 2, latent user reasoning: what the pivot attends to is one user; the rest goes on.
+"""Stage 2, latent user reasoning: each step extracts one latent user and passes on the rest.
 
-``u_i = FFN(LayerNorm(z_{i−1} + Attention(z_{i−1}, H)))`` and ``z_i = z_{i−1} − u_i``, with the same weights
-in every step. A latent user that is too like the one before it, and all after it, do not count.
+``u_i = FFN(LayerNorm(z_{i−1} + Attention(z_{i−1}, H)))`` and ``z_i = z_{i−1} − u_i``. All steps share their
+weights. A latent user that is too similar to the one before it does not count, nor does any after it.
 """
 
 import math
@@ -26,8 +26,9 @@ class Extraction(nn.Module):
         width: of the states.
         heads: of the attention.
         inner_width: between the two layers of the feed-forward part.
-        dropout: rate on weights and on what is added.
-        residual: what a latent user takes from z: itself; z's part along it; nothing.
+        dropout: rate on attention weights and on what is added.
+        residual: what is taken from z. ``subtract``: the latent user. ``project``: z's component along it.
+            ``none``: nothing.
     """
 
     def __init__(self, width: int, heads: int, inner_width: int, dropout: float, residual: Residual) -> None:
@@ -43,7 +44,7 @@ class Extraction(nn.Module):
         )
 
     def forward(self, state: Tensor, memory: Tensor, sequences: Packed) -> tuple[Tensor, Tensor]:
-        """Take one latent user out.
+        """Extract one latent user.
 
         Args:
             state: z_{i−1}, (sequences, width).
@@ -67,7 +68,7 @@ class Extraction(nn.Module):
         return user, rest
 
     def _attend(self, real: Tensor, query: Tensor, memory: Tensor) -> Tensor:
-        """Weighted values of a group, (sequences, width)."""
+        """Return the weighted values of a group, (sequences, width)."""
         keys, values = (_by_head(part, self.heads) for part in memory.chunk(2, -1))
         own = _by_head(query, self.heads)  # (sequences, heads, …)
         scores = torch.einsum("shd,slhd->shl", own, keys) / math.sqrt(own.shape[-1])
@@ -77,11 +78,13 @@ class Extraction(nn.Module):
 
 @torch.no_grad()
 def alive(users: Tensor, likeness: float) -> Tensor:
-    """Which latent users count, (users, rows): all before the first that is too like the one before it.
+    """Return which latent users count, (users, rows).
+
+    All count before the first that is too similar to its predecessor.
 
     Args:
         users: u_1 … u_I, (users, rows, width).
-        likeness: θ, the greatest cosine of two consecutive latent users that both count.
+        likeness: θ, the largest cosine of two consecutive latent users that both count.
     """
     cosines = F.cosine_similarity(users[1:], users[:-1], dim=-1)  # (users − 1, rows)
     first = torch.ones_like(users[:1, :, 0], dtype=torch.bool)

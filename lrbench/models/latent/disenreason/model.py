@@ -1,13 +1,13 @@
 """DisenReason: latent users of a shared account (arXiv 2603.03782).
 
-An account is used by an unknown number of people. *Disentanglement*: bands of the history's spectrum are
-pooled and fused into one pivot. *Reasoning*: the pivot attends to the history and gives a latent user; the
-user is subtracted, and the rest gives the next one, until two in a row are too alike. The latent users
-together rank the next item.
+An unknown number of people use an account. The method has two stages. *Disentanglement*: bands of the
+history's spectrum are pooled and fused into one pivot. *Reasoning*: the pivot attends to the history, which
+gives a latent user. That user is subtracted from the pivot, and the rest gives the next one. This ends when
+two consecutive latent users are too similar. All latent users together rank the next item.
 
-The paper's digest gives these steps; its equations and settings are not known, and there is no public code.
-What is built here is lrbench's reading, with the open choices as options. On accounts of one person the
-method should gain nothing over its controls: otherwise it is an encoder of several interests.
+The paper's digest gives these steps. Its equations and settings are not known. There is no public code. This
+is lrbench's reading, with the open choices as options. On accounts of one person the method should gain
+nothing over its controls. If it does, it encodes several interests, not several users.
 """
 
 from functools import partial
@@ -26,16 +26,16 @@ from lrbench.objectives.log_probability import target_log_probabilities
 
 __all__ = ["DisenReason", "Disentangling"]
 
-_ROWS = 128  # whose scores by all latent users are held at once
+_ROWS = 128  # rows whose scores by all latent users are in memory at once
 
 
 class Disentangling(GradientStage):
-    """Cross-entropy of what the latent users rank together."""
+    """Cross-entropy of the joint ranking of the latent users."""
 
     model: DisenReasonNetwork
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record ``users``, the mean number that counts."""
+        """Return ``loss``, and for the record ``users``, the mean number of latent users that count."""
         model, config = self.model, self.model.config
         sequences, items = batch.sequences, self.model.item_vectors()
         encoded, last = model.encoded(sequences)
@@ -65,10 +65,10 @@ class Disentangling(GradientStage):
                 return self._loss_of_best(users, counted, targets)
 
     def _loss_of_best(self, users: Tensor, counted: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy where an item's score is the best that a latent user gives it.
+        """Return the cross-entropy of scores that are each item's best over the latent users.
 
-        Scores of all items by all latent users are computed for some rows at a time, and again in the
-        backward pass.
+        Scores of all items by all latent users are computed for some rows at a time. The backward pass
+        recomputes them.
         """
         losses = []
         for start in range(0, len(targets), _ROWS):
@@ -84,7 +84,7 @@ class Disentangling(GradientStage):
 
 
 class DisenReason(DisenReasonNetwork):
-    """Latent users by bands, a pivot and residual reasoning."""
+    """Latent users from bands, a pivot and residual reasoning."""
 
     summary = "DisenReason: latent users of a shared account (arXiv 2603.03782; no public code)."
     authors_training = AuthorsTraining(note="Its paper's settings are not known.")

@@ -1,7 +1,7 @@
 """The network of DisenReason: encoder, pivot, latent users and their fusion.
 
-The Fourier transform mixes all places, so every prefix of a history is a training row. A depth is the number
-of latent users that may be taken out; depth 0 ranks by the encoder's last state.
+The Fourier transform mixes all positions, so every prefix of a history is a training row. A depth is the most
+latent users that are extracted. Depth 0 ranks by the encoder's last state.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ __all__ = ["DisenReasonConfig", "DisenReasonNetwork"]
 
 
 class DisenReasonConfig(TransformerSizes):
-    """Sizes, pivot, latent users and their fusion."""
+    """Options of DisenReason: sizes, pivot, latent users and their fusion."""
 
     source = "lrbench's reading of arXiv 2603.03782, which has no public code; sizes are those of SASRec"
 
@@ -33,50 +33,54 @@ class DisenReasonConfig(TransformerSizes):
     """I, the most latent users of an account. 0: the encoder alone."""
 
     count: Literal["stop", "fixed", "random"] = "stop"
-    """How many count: those before the first that is too like the one before; all; as many as a random
-    account of training had. The last two are controls."""
+    """How many latent users count. ``stop``: those before the first that is too similar to the one before it.
+    ``fixed``: all. ``random``: as many as a random account had in training. The last two are controls."""
 
     likeness: float = Field(default=0.8, ge=-1, le=1)
-    """θ, cosine of two consecutive latent users above which the later one and all after it do not count."""
+    """θ. If the cosine of two consecutive latent users exceeds it, the later one and all after it do not
+    count."""
 
     pivot: PivotForm = "bands"
-    """Where reasoning starts: bands of the spectrum; the same with bins dealt at random; pooled states
-    without bands; the last state. All but the first are controls."""
+    """Where reasoning starts. ``bands``: bands of the spectrum. ``shuffled-bands``: bands with random
+    frequencies. ``whole``: pooled states without bands. ``last``: the last state. All but the first are
+    controls."""
 
     pivot_input: Literal["states", "items"] = "states"
-    """What the spectrum is of: the encoder's states or the embedded items."""
+    """Whether the spectrum is that of the encoder's states or of the embedded items."""
 
     bands: int = Field(default=4, ge=1)
     """Number of bands."""
 
     pooling: Pooling = "attention"
-    """How a band becomes one vector. ``mean`` makes all bands but the first vacuous."""
+    """How a band becomes one vector. With ``mean`` all bands but the first are vacuous: they have mean 0."""
 
     residual: Residual = "subtract"
-    """What remains after a latent user: z less the user; z less its part along the user; all of z."""
+    """What remains of z after a latent user. ``subtract``: z minus the user. ``project``: z without its
+    component along the user. ``none``: all of z."""
 
     queries: Literal["residual", "learned"] = "residual"
-    """``learned``, a control: each latent user has a learned query instead of the residual."""
+    """What a latent user is found with. ``residual``: what remains of z. ``learned``, a control: a learned
+    query for each latent user."""
 
     fusion: Literal["gate", "mixture", "max"] = "gate"
-    """A weighted sum of the latent users is ranked; or the mixture of their softmaxes; or the best of their
-    scores."""
+    """What is ranked. ``gate``: a weighted sum of the latent users. ``mixture``: the mixture of their
+    softmaxes. ``max``: the best of their scores."""
 
     last_state: bool = True
     """Whether the encoder's last state is added to the weighted sum of ``gate``."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the input and on what each half of a block adds."""
+    """Dropout rate on the input and on what each half of a block adds."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the attention weights of the encoder."""
+    """Dropout rate on the attention weights of the encoder."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores in training and in ranking."""
+    """It divides all scores in training and in ranking."""
 
 
 class DisenReasonNetwork(ReasoningModel):
-    """Latent users of one account."""
+    """Encoder, pivot, latent users and their fusion."""
 
     Config = DisenReasonConfig
     config: DisenReasonConfig
@@ -102,48 +106,48 @@ class DisenReasonNetwork(ReasoningModel):
 
     @classmethod
     def causal(cls, config: Any) -> bool:
-        """Without latent users; the spectrum is of a whole prefix."""
+        """Whether there are no latent users. Otherwise the spectrum is that of a whole prefix."""
         return bool(config.users == 0)
 
     @classmethod
     def configured_depth(cls, config: Any) -> int:
-        """The most latent users."""
+        """Return the most latent users."""
         return int(config.users)
 
     @classmethod
     def noisy(cls, config: Any) -> bool:
-        """Where the number of latent users is drawn."""
+        """Whether the number of latent users is drawn at random."""
         return bool(config.users and config.count == "random")
 
     @classmethod
     def without_reasoning(cls, config: Any) -> Recipe:
-        """No latent users: the encoder with its cross-entropy."""
+        """Use no latent users: the encoder with its cross-entropy."""
         return Recipe({**config.model_dump(), "users": 0})
 
     @classmethod
     def without_recurrence(cls, config: Any) -> Recipe:
-        """SASRec of the same sizes and temperature."""
+        """Use SASRec with the same sizes and temperature."""
         fields = {"layers", "heads", "width", "inner_width", "dropout", "attention_dropout", "temperature"}
         return Recipe(config.model_dump(include=fields), model="sasrec")
 
     @classmethod
     def same_losses(cls, config: Any) -> Recipe:
-        """There are no auxiliary losses, so this is the encoder alone."""
+        """Use the encoder alone, as there are no auxiliary losses."""
         return cls.without_reasoning(config)
 
     def item_vectors(self) -> Tensor:
-        """The item embeddings over the temperature, (items, width)."""
+        """Return the item embeddings divided by the temperature, (items, width)."""
         return over(self.embedding.items.weight, self.config.temperature)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """What :meth:`score` takes, for each number of latent users, (depths, sequences, …)."""
+        """Return the input of :meth:`score` for each number of latent users, (depths, sequences, …)."""
         states, last = self.encoded(sequences)
         users = self.latent_users(states, sequences, max(depths), noise)
         counted = self.counted(users, noise)
         return torch.stack([self.fused(last, users[:depth], counted[:depth]) for depth in depths])
 
     def encoded(self, sequences: Packed) -> tuple[Tensor, Tensor]:
-        """Embedded items and the encoder's states side by side, (tokens, 2 · width), and each last state."""
+        """Return embedded items beside the encoder's states, (tokens, 2 · width), and each last state."""
         embedded = self.embedding(sequences)
         states = self.encoder(embedded, sequences)
         return torch.cat((embedded, states), -1), states.index_select(0, sequences.last)
@@ -151,7 +155,7 @@ class DisenReasonNetwork(ReasoningModel):
     def latent_users(
         self, encoded: Tensor, sequences: Packed, number: int, noise: torch.Generator | None = None
     ) -> Tensor:
-        """u_1 … u_number of each history, (number, sequences, width)."""
+        """Return u_1 … u_number of each history, (number, sequences, width)."""
         embedded, states = encoded.chunk(2, -1)
         if not number or not self.config.users:
             return states.new_zeros(number, sequences.n_sequences, states.shape[-1])
@@ -169,7 +173,7 @@ class DisenReasonNetwork(ReasoningModel):
         return torch.stack(users)
 
     def counted(self, users: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """Which latent users count, (users, rows)."""
+        """Return which latent users count, (users, rows)."""
         if not self.config.users or not len(users):
             return torch.zeros_like(users[..., 0], dtype=torch.bool)
         if self.config.count == "fixed":
@@ -186,29 +190,29 @@ class DisenReasonNetwork(ReasoningModel):
         return counted
 
     def _drawn_counts(self, rows: int, noise: torch.Generator | None) -> Tensor:
-        """Numbers of latent users as training had them, (rows,)."""
-        shares = self.seen_counts + (self.seen_counts.sum() == 0)  # all alike before the first batch
+        """Draw numbers of latent users from those seen in training, (rows,)."""
+        shares = self.seen_counts + (self.seen_counts.sum() == 0)  # equal shares before the first batch
         place = shares.device if noise is None else noise.device
         drawn = torch.multinomial(shares.to(place), rows, replacement=True, generator=noise)
         return drawn.to(shares.device) + 1
 
     def weights(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
-        """Log of each latent user's share, log π, (users, rows); −∞ where it does not count."""
+        """Return log π, the log of each latent user's share, (users, rows). −∞: it does not count."""
         scores = (users * self.gate(last)).sum(-1).masked_fill(~counted, -torch.inf)
         shares: Tensor = scores.log_softmax(0)
         return shares
 
     def fused(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
-        """What is ranked.
+        """Return the states that :meth:`score` ranks by.
 
         Args:
             last: the encoder's last states, (rows, width).
-            users: (users, rows, width); ``None``: the last state is ranked.
+            users: (users, rows, width). If there are none, the last state is ranked.
             counted: (users, rows).
 
         Returns:
-            For ``gate`` (rows, width). Otherwise the last state and the latent users with the log of their
-            shares, (rows, (I + 1) · (width + 1)).
+            For ``gate`` one vector, (rows, width). Otherwise the last state and the latent users, each with
+            the log of its share, (rows, (I + 1) · (width + 1)).
         """
         number = len(users) if self.config.users else 0
         if self.config.fusion == "gate":
@@ -230,7 +234,7 @@ class DisenReasonNetwork(ReasoningModel):
         return slots.flatten(1)
 
     def score(self, states: Tensor) -> Tensor:
-        """Scores of all items, (rows, items), from what :meth:`fused` gives."""
+        """Return the scores of all items, (rows, items), from the output of :meth:`fused`."""
         items = self.item_vectors()
         if self.config.fusion == "gate":
             return states @ items.T

@@ -1,10 +1,10 @@
 """Stage 1, behaviour disentanglement: bands of a history's spectrum, pooled and fused into one pivot.
 
-The real Fourier transform of length L (the protocol's maximum) has ⌊L/2⌋ + 1 bins. A band is a run of bins
-of equal number. Filtering by a band is a circular convolution, so each band is an L × L matrix here, and the
-matrices of all bands add up to the identity. A history is followed by zeros up to L.
+The real Fourier transform of length L (the protocol's maximum) has ⌊L/2⌋ + 1 bins. Each band has equally many
+consecutive bins. Filtering by a band is a circular convolution, so each band is an L × L matrix here. The
+matrices of all bands add up to the identity. Zeros follow a history up to L.
 
-Mean pooling makes all bands but the first vacuous: a band without the bin 0 has mean 0 over the window.
+Mean pooling makes all bands but the first vacuous: a band without bin 0 has mean 0 over the window.
 """
 
 from typing import Literal
@@ -26,8 +26,8 @@ def band_filters(length: int, bands: int, shuffled: bool = False) -> Tensor:
 
     Args:
         length: L, of the window.
-        bands: number of bands; the last may be narrower, and bands beyond the spectrum are left out.
-        shuffled: a control: bins are dealt to the bands at random (the same way in every model).
+        bands: number of bands. The last may be narrower. Bands beyond the spectrum are left out.
+        shuffled: a control. Each band gets random bins, the same ones in every model.
     """
     bins = np.arange(length // 2 + 1)
     width = -(-len(bins) // bands)
@@ -49,10 +49,10 @@ class Pivot(nn.Module):
     Args:
         length: longest history.
         width: of the states.
-        form: ``bands``; ``shuffled-bands``: bins dealt at random; ``whole``: one band, no Fourier transform;
+        form: ``bands``; ``shuffled-bands``: bands of random bins; ``whole``: one band, no Fourier transform;
             ``last``: the last state.
-        bands: how many.
-        pooling: over a history's places: learned attention, mean, or root mean square by channel.
+        bands: number of bands.
+        pooling: over a history's positions: learned attention, mean, or root mean square by channel.
     """
 
     filters: Tensor
@@ -65,7 +65,7 @@ class Pivot(nn.Module):
             return
         matrices = band_filters(length, 1 if form == "whole" else bands, form == "shuffled-bands")
         self.register_buffer("filters", matrices.to(torch.get_default_dtype()), persistent=False)
-        self.attention = nn.Parameter(torch.zeros(width))  # a; zeros weigh all places alike
+        self.attention = nn.Parameter(torch.zeros(width))  # a; zeros weigh all positions equally
         self.norm = nn.LayerNorm(width)
         self.fuse = nn.Linear(width, width)
         self.score = nn.Linear(width, 1, bias=False)  # v
@@ -82,7 +82,7 @@ class Pivot(nn.Module):
         return fused
 
     def _pooled(self, real: Tensor, _: Tensor, states: Tensor) -> Tensor:
-        """Pooled bands of a group, (sequences, bands, width), from (sequences, length, width)."""
+        """Return the pooled bands of a group, (sequences, length, width) → (sequences, bands, width)."""
         length = states.shape[1]
         silent = states * real.unsqueeze(-1)
         filters = self.filters[:, :length, :length].to(states.dtype)

@@ -1,1 +1,1 @@
-"""ManCAR: latent steps held to the neighbourhood of the recent items in an item graph."""
+"""ManCAR: latent steps that stay near the neighbourhood of the recent items in an item graph."""

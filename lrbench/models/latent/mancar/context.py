@@ -1,4 +1,4 @@
-"""Context tokens: neighbours of the latest items stand before the history, without positions."""
+"""Context tokens: the neighbours of the latest items come before the history and have no positions."""
 
 from dataclasses import dataclass, fields
 
@@ -21,12 +21,12 @@ class PackedWithContext(Packed):
 
 
 def with_context(sequences: Packed, neighbours: Tensor, latest: int) -> PackedWithContext:
-    """Put the neighbours of each history's latest items before it, those of the last item first.
+    """Put the neighbours of each history's latest items before it. Those of the last item come first.
 
     Args:
         sequences: the histories.
-        neighbours: of each item, (items, number); −1 where there are fewer, and those make no tokens.
-        latest: how many items of a history have their neighbours there.
+        neighbours: of each item, (items, number). −1 marks a missing one, which makes no token.
+        latest: how many of the latest items bring their neighbours.
     """
     items, graph = sequences.items.cpu().numpy(), neighbours.cpu().numpy()
     first, last = sequences.first.cpu().numpy(), sequences.last.cpu().numpy()
@@ -51,10 +51,10 @@ def with_context(sequences: Packed, neighbours: Tensor, latest: int) -> PackedWi
 
 
 class ContextEmbedding(InputEmbedding):
-    """Item plus position embedding; context tokens have no position."""
+    """Sum of item and position embedding. Context tokens have no position embedding."""
 
     def sum(self, sequences: Packed) -> Tensor:
-        """Embedding of all tokens before norm and dropout, (tokens, width)."""
+        """Return the embedding of all tokens before norm and dropout, (tokens, width)."""
         if not isinstance(sequences, PackedWithContext) or sequences.history_positions is None:
             return super().sum(sequences)
         positions = sequences.history_positions

@@ -1,13 +1,15 @@
-"""ManCAR: latent steps held to the neighbourhood of the recent items (arXiv 2602.20093; KDD 2026).
+"""ManCAR: latent steps that stay near the neighbourhood of the recent items (arXiv 2602.20093; KDD 2026).
 
-Neighbours in a Swing graph of items play two parts. As *context tokens* they stand before the history. As
-*teacher* they share a distribution with the target, from which each thinking step may differ little. The
-teacher is sharper from step to step, and so is the step's own softmax. Only the last state is ranked.
+Neighbours come from a Swing graph of items. They are used in two ways. *Context tokens*: neighbours are
+tokens before the history. *Teacher*: neighbours and target share a probability distribution. The loss
+penalises the divergence of each thinking step from it. From step to step the temperature of the teacher
+falls, and that of the step's own softmax rises. Only the last state is ranked.
 
-The released code scores the item table of the last evaluation, without gradient, so items learn as inputs
-alone (``frozen_targets = "epoch"``). The paper describes the usual live table, the default here. The code's
-noise branch enters no loss and is left out. Where an item has fewer neighbours, the code fills in item 0,
-which then receives mass; here such places stay empty.
+The paper scores the current item embeddings, as here by default. The released code scores those of the last
+evaluation, without gradient (``frozen_targets = "epoch"``). Items then learn as inputs alone.
+
+Two parts of the code are different here. Its noise branch enters no loss and is left out. Where an item has
+fewer neighbours, the code fills in item 0, which then receives probability. Here such positions stay empty.
 """
 
 from typing import ClassVar
@@ -25,10 +27,10 @@ __all__ = ["ManCAR", "NeighbourhoodGuided", "teacher_distribution"]
 
 
 def teacher_distribution(targets: Tensor, neighbours: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Return the candidates of each row and the teacher's mass on them, (rows, 1 + neighbours) each.
+    """Return the candidates of each row and the teacher's probabilities, (rows, 1 + neighbours) each.
 
-    The mass falls with the rank: ``q ∝ exp(−rank / γ)``. The target has rank 0 and neighbours follow in
-    their order. A neighbour that is missing, or is the target itself, has no mass and no rank.
+    The probability falls with the rank: ``q ∝ exp(−rank / γ)``. The target has rank 0. Neighbours follow in
+    their order. A neighbour that is missing or is the target itself has probability 0 and no rank.
 
     Args:
         targets: (rows,) item numbers.
@@ -44,7 +46,7 @@ def teacher_distribution(targets: Tensor, neighbours: Tensor, temperature: float
 
 
 class NeighbourhoodGuided(GradientStage):
-    """Cross-entropy of every step at its temperature, and its divergence from the teacher."""
+    """Cross-entropy of every step at its own temperature, plus its divergence from the teacher."""
 
     model: ManCARNetwork
     _frozen: Tensor | None = None
@@ -55,7 +57,7 @@ class NeighbourhoodGuided(GradientStage):
             self.model.build_graph(data.view)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Keep the item table of the epoch's start where the losses score that one."""
+        """Copy the item embeddings if the losses score those of the epoch's start."""
         if self.model.config.frozen_targets == "epoch":
             self._frozen = self.model.embedding.items.weight.detach().clone()
 
@@ -74,12 +76,12 @@ class NeighbourhoodGuided(GradientStage):
         return {"loss": terms["cross_entropy"] + config.teacher_weight * terms["teacher"], **terms}
 
     def _items(self) -> Tensor:
-        """The items that the losses score, the temperature included, (items, width)."""
+        """Return the item embeddings that the losses score, divided by the temperature, (items, width)."""
         table = self.model.embedding.items.weight if self._frozen is None else self._frozen
         return over(table, self.model.config.temperature)
 
     def _temperatures(self, states: Tensor) -> Tensor:
-        """Temperature of each step's softmax, (steps + 1, 1, 1)."""
+        """Return the temperature of each step's softmax, (steps + 1, 1, 1)."""
         steps = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
         match self.model.config.step_schedule:
             case "constant":
@@ -98,9 +100,10 @@ class NeighbourhoodGuided(GradientStage):
                 return [float(step) for step in range(count, 0, -1)]
 
     def _divergence(self, states: Tensor, logs: Tensor, batch: TrainingBatch) -> Tensor:
-        """Σ over the steps of the mean KL(q ‖ p), from the log-probabilities of the targets.
+        """Return the sum over the steps of the mean KL(q ‖ p).
 
-        ``log p(c) = log p(target) + s(c) − s(target)``, so only the candidates' scores s are needed besides.
+        ``log p(c) = log p(target) + s(c) − s(target)``. So the log-probabilities of the targets and the
+        scores s of the candidates suffice.
         """
         model, items = self.model, self._items()
         sequences = batch.sequences
@@ -123,7 +126,7 @@ class NeighbourhoodGuided(GradientStage):
 class ManCAR(ManCARNetwork):
     """Thinking steps guided by the item graph."""
 
-    summary = "ManCAR: latent steps held to the neighbourhood in an item graph (arXiv 2602.20093)."
+    summary = "ManCAR: latent steps that stay near the neighbourhood in an item graph (arXiv 2602.20093)."
     authors_training = AuthorsTraining({"batch_size": 512, "rows": "prefixes", "patience": 5})
     stages: ClassVar = {"supervised": NeighbourhoodGuided}
     default_stages = ("supervised",)

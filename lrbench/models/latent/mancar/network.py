@@ -1,8 +1,8 @@
-"""The network of ManCAR: context tokens, a history that sees itself in both directions, and thinking tokens.
+"""The network of ManCAR: context tokens, the history and thinking tokens.
 
-The network is ReaRec's. The state that is fed back is first scaled to the mean length of the item
-embeddings, with a learned factor for each channel. Every prefix has a context of its own, so every prefix is
-a training row.
+The network is ReaRec's. By default attention within context and history is bidirectional. The state that is
+fed back is first scaled to the mean length of the item embeddings, with a learned factor for each channel.
+Every prefix has its own context, so every prefix is a training row.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ from lrbench.models.reasoning import Recipe
 
 __all__ = ["ManCARConfig", "ManCARNetwork"]
 
-_ROWS = 512  # whose scores of all items are held at once to decide when to halt
+_ROWS = 512  # rows whose scores of all items are in memory at once, to decide when to halt
 
 
 class ManCARConfig(ReaRecConfig):
-    """Sizes, steps, graph, teacher and schedules."""
+    """Options of ManCAR: sizes, steps, graph, teacher and schedules."""
 
     source = "ManCAR's code and paper (arXiv 2602.20093)"
 
@@ -37,48 +37,51 @@ class ManCARConfig(ReaRecConfig):
     """Thinking steps K in training and at inference (paper: 0 to 4 by dataset)."""
 
     backbone: Literal["sasrec", "bert4rec"] = "bert4rec"
-    """Whether an item sees those before it, or context and history in both directions (code: the latter)."""
+    """``sasrec``: an item sees earlier items alone. ``bert4rec``: it sees context and history in both
+    directions (code)."""
 
     input_dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Rate on the inputs of items, context and steps (code: 0.5)."""
+    """Dropout rate on the inputs of items, context and steps (code: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """τ, divides all scores in training and in ranking (code: 1)."""
+    """τ. It divides all scores in training and in ranking (code: 1)."""
 
     graph: Literal["swing", "none"] = "swing"
-    """The item graph that context and teacher read."""
+    """The item graph that gives neighbours to context and teacher."""
 
     context_items: int = Field(default=4, ge=0)
-    """Latest items of a history whose neighbours are context tokens; 0: no context (code: 4)."""
+    """How many of the latest items bring their neighbours as context tokens. 0: no context (code: 4)."""
 
     context_neighbours: int = Field(default=7, ge=1)
-    """Neighbours of each of them (code: 7)."""
+    """Context tokens for each of these items (code: 7)."""
 
     teacher_weight: float = Field(default=1.0, ge=0)
-    """λ of the divergence from the teacher; 0: no teacher (code: 1)."""
+    """λ, weight of the divergence from the teacher. 0: no teacher (code: 1)."""
 
     teacher_neighbours: int = Field(default=10, ge=1)
-    """Neighbours of the last item that share the teacher's mass with the target (code: 10)."""
+    """How many neighbours of the last item the teacher gives probability, beside the target (code: 10)."""
 
     teacher_schedule: Literal["sharpening", "constant", "reversed"] = "sharpening"
-    """How the teacher's temperature changes from step to step. ``sharpening``: T, T − 1, … 1 (code)."""
+    """Temperature of the teacher by step. ``sharpening``: T, T − 1, …, 1 (code). ``reversed``: 1, 2, …, T.
+    ``constant``: 1. T is the number of states, K + 1."""
 
     step_schedule: Literal["increasing", "constant", "reversed"] = "increasing"
-    """How the temperature of the step's cross-entropy changes. ``increasing``: 1, 4, 9, … (code)."""
+    """Temperature of the step's own softmax by step. ``increasing``: 1, 4, 9, … (code). ``reversed``: the
+    same backwards. ``constant``: 1."""
 
     rescale: bool = True
-    """Whether the state that is fed back is scaled to the length of item embeddings."""
+    """Whether the state that is fed back is scaled to the mean length of the item embeddings."""
 
     frozen_targets: Literal["never", "epoch"] = "never"
-    """``epoch``: losses score the item table as it was when the epoch began, without gradient (the released
-    code). ``never``: they score the live table (the paper)."""
+    """``epoch``: losses score the item embeddings of the epoch's start, without gradient (code).
+    ``never``: they score the current item embeddings (paper)."""
 
     halting: float = Field(default=0.0, ge=0)
-    """ε: at inference a history stops thinking once a step changes its distribution by less (KL); 0:
-    never."""
+    """ε. At inference a history stops thinking after the first step with KL(p_{t−1} ‖ p_t) < ε. 0: it never
+    stops early."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse schedules without steps, and context or teacher without a graph.
+        """Refuse a reversed schedule without steps, and context or teacher without a graph.
 
         Raises:
             ValueError: a sentence with the options that clash.
@@ -86,7 +89,7 @@ class ManCARConfig(ReaRecConfig):
         super().check_against_protocol(max_length, stages)
         if self.graph == "none" and (self.teacher_weight or self.context_items):
             raise ValueError(
-                'graph = "none" leaves teacher and context nothing to read; '
+                'graph = "none" gives teacher and context no neighbours; '
                 "set teacher_weight = 0 and context_items = 0"
             )
         scheduled = self.step_schedule == "reversed" or self.teacher_schedule == "reversed"
@@ -97,7 +100,7 @@ class ManCARConfig(ReaRecConfig):
 
 
 class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
-    """Thinking in the neighbourhood of the recent items."""
+    """Encoder, context tokens and thinking tokens."""
 
     Config = ManCARConfig
     neighbours: Tensor
@@ -113,12 +116,12 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
 
     @classmethod
     def causal(cls, config: ManCARConfig) -> bool:
-        """Without context, on the backbone ``sasrec``."""
+        """Whether there is no context and the backbone is ``sasrec``."""
         return config.backbone == "sasrec" and not config.context_items
 
     @classmethod
     def without_reasoning(cls, config: ManCARConfig) -> Recipe:
-        """No steps; context and teacher stay."""
+        """Take no steps. Context and teacher stay."""
         plain = {"step_schedule": "constant", "teacher_schedule": "constant"}
         return Recipe({**config.model_dump(), "steps": 0, **plain})
 
@@ -128,11 +131,11 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         self.neighbours.copy_(torch.from_numpy(nearest))
 
     def representations(self, states: Tensor) -> Tensor:
-        """The states themselves."""
+        """Return the states themselves."""
         return states
 
     def step_input(self, state: Tensor, step: int) -> Tensor:
-        """Input token of a step, from the scaled state, (…, width)."""
+        """Return the input token of a step, made from the scaled state, (…, width)."""
         if self.config.rescale:
             length = self.embedding.items.weight.norm(dim=-1).mean()
             state = F.normalize(state, dim=-1) * length * self.scale
@@ -148,7 +151,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
     def training_states(
         self, batch: TrainingBatch, jitter: Jitter | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """States that predict the batch's targets, (steps + 1, targets, width)."""
+        """Return the states that predict the batch's targets, (steps + 1, targets, width)."""
         if not self.config.context_items:
             return super().training_states(batch, jitter)
         sequences = self.with_context(batch.sequences)
@@ -156,7 +159,10 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         return super().training_states(replace(batch, sequences=sequences, rows=rows), jitter)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """States after each number of steps, (depths, sequences, width); halted histories keep theirs."""
+        """Return the states after each number of steps, (depths, sequences, width).
+
+        A halted history keeps its state.
+        """
         states, _ = self.reason(
             self.with_context(sequences), everywhere=False, steps=max(depths), noise=noise
         )
@@ -165,7 +171,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         return torch.stack([states[depth] for depth in depths])
 
     def _halted(self, states: Tensor) -> Tensor:
-        """Let every history keep the state of the step at which it halts, (steps + 1, rows, width).
+        """Return the states, each history with that of the step at which it halts, (steps + 1, rows, width).
 
         A history halts after the first step t ≥ 1 with KL(p_{t−1} ‖ p_t) < ε.
         """
@@ -177,7 +183,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         return torch.stack(kept)
 
     def _change(self, before: Tensor, after: Tensor) -> Tensor:
-        """KL(p_before ‖ p_after) over all items, (rows,)."""
+        """Return KL(p_before ‖ p_after) over all items, (rows,)."""
         changes = []
         for first, second in zip(torch.split(before, _ROWS), torch.split(after, _ROWS), strict=True):
             old, new = self.score(first).log_softmax(-1), self.score(second).log_softmax(-1)

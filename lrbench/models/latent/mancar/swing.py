@@ -1,9 +1,12 @@
-"""The Swing graph: items are near if pairs of users share them who share little else (Yang et al., 2020).
+"""The Swing graph (Yang et al., 2020).
 
-``w(i, j) = Σ_{u<v} 2 / [((|I_u| + 5)(|I_v| + 5))^0.3 · (|I_u ∩ I_v| + 1)] / √|U_j|``, over the pairs of at
-most ten users, drawn at random, who have both items; fewer than two users make no edge. These are the
-constants of ManCAR's code. That code visits a pair of items once for each common user, so it weights pairs
-by co-occurrence; this is not reproduced.
+Two items are near if pairs of users have both of them and little else in common:
+
+``w(i, j) = Σ_{u<v} 2 / [((|I_u| + 5)(|I_v| + 5))^0.3 · (|I_u ∩ I_v| + 1)] / √|U_j|``
+
+The sum is over pairs of users who have both items. At most ten such users are drawn at random. Fewer than two
+users make no edge. The constants are those of ManCAR's code. That code visits a pair of items once for each
+common user, so it also weights pairs by co-occurrence. This is not reproduced here.
 """
 
 import numpy as np
@@ -16,16 +19,16 @@ __all__ = ["swing_neighbours"]
 
 _COMMON_USERS = 10
 _ACTIVITY, _POWER, _SMOOTHING = 5, 0.3, 1
-_USER_PAIRS = 500_000  # whose overlaps are computed at once
+_USER_PAIRS = 500_000  # pairs whose overlaps are computed at once
 
 
 def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 0) -> Int64s:
-    """Return the nearest items of each item, nearest first, (items, number); −1 where there are fewer.
+    """Return the nearest items of each item, nearest first, (items, number). −1 marks a missing one.
 
     Args:
-        view: the training part; a user's last training item, which is a target, takes part as any other.
+        view: the training part. A user's last training item, which is a target, is used like any other.
         number: neighbours of an item.
-        longest: only so many of a user's latest items take part.
+        longest: how many of a user's latest items are used.
         seed: of the draw of common users.
     """
     owned = _user_items(view, longest)
@@ -35,7 +38,7 @@ def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 
 
 
 def _user_items(view: TrainingView, longest: int) -> scipy.sparse.csr_array:
-    """Which user has which item, (users, items), each once."""
+    """Return which user has which item as ones, (users, items). Repeats count once."""
     starts = np.maximum(view.starts, view.stops - longest)
     counts = view.stops - starts
     items = view.items[ranges(starts, counts)].astype(np.int64)
@@ -51,12 +54,12 @@ def _user_items(view: TrainingView, longest: int) -> scipy.sparse.csr_array:
 def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, Int64s]:
     """Return pairs of items as one number each, i · items + j with i < j, and a user that has both.
 
-    Each pair comes with at most ten users, and runs of one pair are contiguous.
+    Each pair has at most ten users. Entries of one pair are contiguous.
     """
     counts = np.diff(owned.indptr)
     keys, users = [], []
     n_items = owned.shape[1]
-    for count in np.unique(counts[counts > 1]):  # users with as many items make one rectangle
+    for count in np.unique(counts[counts > 1]):  # users with equally many items make one rectangular table
         members = np.flatnonzero(counts == count)
         table = owned.indices[owned.indptr[members][:, None] + np.arange(count)].astype(np.int64)
         first, second = np.triu_indices(count, 1)
@@ -97,7 +100,7 @@ def _weights(owned: scipy.sparse.csr_array, pairs: Int64s, users: Int64s) -> tup
 
 
 def _overlaps(owned: scipy.sparse.csr_array, left: Int64s, right: Int64s) -> Floats:
-    """|I_u ∩ I_v| of pairs of users, (pairs,); each distinct pair is computed once."""
+    """Return |I_u ∩ I_v| of pairs of users, (pairs,). Each distinct pair is computed once."""
     n_users = owned.shape[0]
     low, high = np.minimum(left, right), np.maximum(left, right)
     distinct, group = np.unique(low * n_users + high, return_inverse=True)
@@ -116,7 +119,7 @@ def _nearest(
     owned: scipy.sparse.csr_array,
     number: int,
 ) -> Int64s:
-    """Neighbours of each item by falling weight, then by item number, (items, number)."""
+    """Return the neighbours of each item by falling weight, then by item number, (items, number)."""
     n_items = owned.shape[1]
     popularity = np.bincount(owned.indices, minlength=n_items)
     first, second = edges // n_items, edges % n_items

@@ -165,7 +165,7 @@ def test_a_history_that_halts_keeps_its_state() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"graph": "none"}, "nothing to read"),
+        ({"graph": "none"}, "no neighbours"),
         ({"steps": 0, "step_schedule": "reversed"}, "needs steps"),
         ({"steps": 0, "teacher_schedule": "reversed"}, "needs steps"),
     ],
