@@ -28,7 +28,7 @@ def interventions_section(report: Report) -> Section:
     )
     notes = (
         "Weights and histories are the same. Only the state that a reasoning step gets is replaced.",
-        "The crossed test compares run by run. The losses are descriptive, and their p-values are not corrected.",
+        "The crossed test compares run by run. The losses are descriptive. Their p-values are not corrected.",
         *(f"{kind}: {meaning}" for kind, meaning in INTERVENTIONS.items()),
         "These interventions do not say what training without the latent would give.",
     )
