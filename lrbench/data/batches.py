@@ -18,6 +18,7 @@ from lrbench.arrays import Int64s, ranges
 from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.data.transfer import on_device
 from lrbench.data.windows import cut_windows, first_items
 
 __all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
@@ -33,6 +34,7 @@ class TrainingBatch:
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
     sequence_of: Int64s  # (targets,) number of the sequence of each target, known without the device
+    next_items: Int64s  # (sequences,) the item after each sequence, its last target, likewise
     ends_sequences: bool
     """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
     the batch is planned, so that no step waits for the device to learn it."""
@@ -124,7 +126,7 @@ class TrainingData:
 
     def same_user(self, target_ids: Int64s, device: torch.device) -> Tensor:
         """Mask of pairs of different targets of one user, (targets, targets)."""
-        user = torch.from_numpy(self.target_starts[target_ids]).to(device)
+        user = on_device(self.target_starts[target_ids], device)
         return (user[:, None] == user).fill_diagonal_(False)
 
     def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
@@ -140,9 +142,15 @@ class TrainingData:
             stops = starts + within[last] + 1  # no earlier state depends on later inputs
         ends_sequences = bool((within == (stops - starts - 1)[window]).all())
         sequences = pack(self.view.items, starts, stops, device, self.view.times)
-        rows = sequences.first[torch.from_numpy(window).to(device)] + torch.from_numpy(within).to(device)
-        targets = torch.from_numpy(self.view.items[self.target_at[target_ids]].astype(np.int64)).to(device)
-        return TrainingBatch(sequences, rows, targets, target_ids, window, ends_sequences)
+        return TrainingBatch(
+            sequences=sequences,
+            rows=on_device(sequences.host.first[window] + within, device),
+            targets=on_device(self.view.items[self.target_at[target_ids]].astype(np.int64), device),
+            target_ids=target_ids,
+            sequence_of=window,
+            next_items=self.view.items[stops].astype(np.int64),
+            ends_sequences=ends_sequences,
+        )
 
 
 def evaluation_batches(

@@ -13,9 +13,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lrbench.arrays import Int64s
 from lrbench.data.groups import Group, cut_groups
+from lrbench.data.transfer import on_device
 
-__all__ = ["Packed", "pack"]
+__all__ = ["HostTokens", "Packed", "pack"]
+
+
+@dataclass(frozen=True)
+class HostTokens:
+    """The host's copy of packed sequences, so that no step asks the device for them. It is read-only."""
+
+    items: Int64s  # (tokens,) item numbers
+    positions: Int64s  # (tokens,) position in the sequence, from 0
+    sequence_of: Int64s  # (tokens,) number of the sequence in the order given to `pack`
+    first: Int64s  # (sequences,) token of the first item, in the order given to `pack`
+    lengths: Int64s  # (sequences,) items of each sequence, in the order given to `pack`
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Packed:
     first: Tensor  # (sequences,) token of the first item, in the order given to `pack`
     last: Tensor  # (sequences,) token of the last item, in the order given to `pack`
     groups: tuple[Group, ...]
+    host: HostTokens
     times: Tensor | None = None  # (tokens,) time of each interaction, if the data has times
     next_times: Tensor | None = None  # (tokens,) time of the interaction after it
 
@@ -77,22 +91,22 @@ class Packed:
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
-    def appended(self, item: Tensor, kept: Tensor) -> "Packed":
+    def appended(self, item: Int64s, kept: Int64s) -> "Packed":
         """Append an item to the latest items of each sequence.
 
         Args:
             item: the item that comes last, (sequences,), in the order given to `pack`.
             kept: how many of the latest items stay before it, (sequences,).
         """
-        last, counts = self.last.cpu().numpy(), kept.cpu().numpy()
+        last, counts = self.host.first + self.host.lengths - 1, kept
         stops = np.cumsum(counts + 1)
         items = np.empty(stops[-1], dtype=np.int64)
-        items[stops - 1] = item.cpu().numpy()
+        items[stops - 1] = item
         within = np.ones(len(items), dtype=np.bool_)
         within[stops - 1] = False
         ends = np.cumsum(counts)
         source = np.arange(ends[-1]) + np.repeat(last + 1 - ends, counts)
-        items[within] = self.items.cpu().numpy()[source]
+        items[within] = self.host.items[source]
         return pack(items, stops - counts - 1, stops, self.items.device)
 
     def padded(self, length: int, item: int, left: bool) -> "Packed":
@@ -100,18 +114,25 @@ class Packed:
 
         Padding tokens count as tokens like any other. ``last`` still points to each last real item.
         """
-        before = length - self.lengths if left else torch.zeros_like(self.first)  # (sequences,)
-        starts = torch.arange(self.n_sequences, device=self.first.device) * length
-        items = self.items.new_full((self.n_sequences * length,), item)
-        items[self.places_when_padded(length, left)] = self.items
-        numbers = torch.arange(self.n_sequences, device=self.first.device)
-        return Packed(
+        host, device, numbers = self.host, self.items.device, np.arange(self.n_sequences)
+        before = length - host.lengths if left else np.zeros_like(host.lengths)  # (sequences,)
+        items = np.full(self.n_sequences * length, item)
+        items[host.sequence_of * length + host.positions + before[host.sequence_of]] = host.items
+        padded = HostTokens(
             items=items,
-            positions=torch.arange(length, device=self.first.device).repeat(self.n_sequences),
-            sequence_of=numbers.repeat_interleave(length),
-            first=starts,
-            last=starts + before + self.lengths - 1,
+            positions=np.tile(np.arange(length), self.n_sequences),
+            sequence_of=np.repeat(numbers, length),
+            first=numbers * length,
+            lengths=np.full(self.n_sequences, length),
+        )
+        return Packed(
+            items=on_device(padded.items, device),
+            positions=on_device(padded.positions, device),
+            sequence_of=on_device(padded.sequence_of, device),
+            first=on_device(padded.first, device),
+            last=on_device(padded.first + before + host.lengths - 1, device),
             groups=(Group(0, len(items), self.n_sequences, length, None, None),),
+            host=padded,
         )
 
     def places_when_padded(self, length: int, left: bool) -> Tensor:
@@ -191,15 +212,23 @@ def pack(
     first[order] = begins
 
     def tensor(values: NDArray[np.integer]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64)).to(device, non_blocking=True)
+        return on_device(values.astype(np.int64, copy=False), device)
 
+    host = HostTokens(
+        items=items[source].astype(np.int64, copy=False),
+        positions=positions,
+        sequence_of=np.repeat(order, sorted_lengths),
+        first=first,
+        lengths=lengths,
+    )
     return Packed(
-        items=tensor(items[source]),
+        items=tensor(host.items),
         positions=tensor(positions),
-        sequence_of=tensor(np.repeat(order, sorted_lengths)),
+        sequence_of=tensor(host.sequence_of),
         first=tensor(first),
         last=tensor(first + lengths - 1),
         groups=tuple(cut_groups(sorted_lengths, begins, positions, tensor)),
+        host=host,
         times=None if times is None else tensor(times[source]),
         next_times=None if times is None else tensor(times[source + 1]),
     )

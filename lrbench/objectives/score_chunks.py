@@ -11,6 +11,7 @@ from torch import Tensor
 __all__ = [
     "add_product",
     "log_softmax_at",
+    "log_softmax_without_waiting",
     "padded",
     "score_chunks",
     "score_type",
@@ -61,7 +62,8 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
     """Turn scores into their softmax, in place, and return the logarithms at one item of each row.
 
     It takes one fused pass and a few logarithms. A probability below ``exp(-87)`` is too small for its type;
-    such rows are scored again.
+    such rows are scored again. An accelerator does not know on the host whether there are any, so it follows
+    :func:`log_softmax_without_waiting`.
 
     Args:
         scores: (rows, items).
@@ -72,6 +74,8 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
     Returns:
         (rows,), in the type of the states.
     """
+    if scores.device.type != "cpu":
+        return log_softmax_without_waiting(scores, chosen, states.dtype)
     probabilities = torch.softmax(scores, 1, out=scores)
     chosen = chosen.unsqueeze(1)
     picked = probabilities.gather(1, chosen).squeeze(1).to(states.dtype)
@@ -81,6 +85,30 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
         again = (states[vanishing] @ item_vectors.T).log_softmax(1)  # few rows, if any
         logs[vanishing] = again.gather(1, chosen[vanishing]).squeeze(1)
     return logs
+
+
+def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dtype) -> Tensor:
+    """Do as :func:`log_softmax_at` does, with no number that the host must know.
+
+    Where a probability is too small for its type, its logarithm is the distance of its score from the highest
+    score, plus the logarithm of the highest probability, which is never small.
+
+    Args:
+        scores: (rows, items); they become their softmax.
+        chosen: (rows,) item numbers.
+        dtype: of the result.
+
+    Returns:
+        (rows,).
+    """
+    chosen = chosen.unsqueeze(1)
+    highest, at = scores.max(1, keepdim=True)
+    below = (scores.gather(1, chosen) - highest).to(dtype)  # (rows, 1)
+    probabilities = torch.softmax(scores, 1, out=scores)
+    picked = probabilities.gather(1, chosen).to(dtype)
+    far = below + probabilities.gather(1, at).to(dtype).log()
+    vanishing = picked < torch.finfo(scores.dtype).tiny
+    return torch.where(vanishing, far, picked.log()).squeeze(1)
 
 
 def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:

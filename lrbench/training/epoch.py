@@ -1,6 +1,5 @@
 """One epoch of gradient steps."""
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,11 +9,14 @@ from torch import Tensor
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
-from lrbench.errors import LrbenchError
 from lrbench.models.base import GradientStage, Model
+from lrbench.training.loss_record import LossRecord
 from lrbench.training.optimiser import Optimiser
 
-__all__ = ["EpochResult", "run_epoch"]
+__all__ = ["STEPS_PER_READ", "EpochResult", "run_epoch"]
+
+STEPS_PER_READ = 32
+"""Steps between two reads of the losses on an accelerator. Each read waits for the device."""
 
 
 @dataclass(frozen=True)
@@ -51,37 +53,30 @@ def run_epoch(
 
     Raises:
         LrbenchError: a loss became NaN or infinite. The message names the step and the last finite values.
+            On an accelerator losses are read every :data:`STEPS_PER_READ` steps, so the error comes later.
     """
     model: Model = stage.model
     model.train()
     coarse = torch.bfloat16 if training.precision == "bfloat16" else None
     model.score_dtype = coarse
     started = time.perf_counter()
-    sums: dict[str, float] = {}
-    weights: dict[str, int] = {}  # a term may be absent from some batches
-    steps = targets = tokens = 0
+    record = LossRecord(where, last)
+    read_every = STEPS_PER_READ if device.type != "cpu" else 1
+    targets = tokens = 0
     for batch in batches:
         with _network_products(coarse, device), model.one_step():
             terms = stage.losses(batch)
-        values = _values(terms)
-        steps += 1
-        if not math.isfinite(values["loss"]):
-            raise LrbenchError(
-                f"The loss became {values['loss']} in {where}, at step {steps} of the epoch; "
-                f"the last finite values were {dict(last) or 'none'}.",
-                "Lower the learning rate or set gradient_clip.",
-            )
+        count = len(batch.target_ids)
+        record.add(terms, count)
+        if record.steps % read_every == 0:
+            record.read()
         _step(terms["loss"], optimiser, model, training.gradient_clip)
         del terms  # otherwise their graph stays in memory throughout the next step
-        count = len(batch.target_ids)
         targets += count
         tokens += batch.sequences.n_tokens
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + value * count
-            weights[name] = weights.get(name, 0) + count
-        last = values
-    means = {name: total / weights[name] for name, total in sums.items()}
-    return EpochResult(means, last, steps, targets, tokens, time.perf_counter() - started)
+    record.read()
+    seconds = time.perf_counter() - started
+    return EpochResult(record.means(), record.last, record.steps, targets, tokens, seconds)
 
 
 def _network_products(coarse: torch.dtype | None, device: torch.device) -> torch.autocast:
@@ -89,12 +84,6 @@ def _network_products(coarse: torch.dtype | None, device: torch.device) -> torch
     are.
     """
     return torch.autocast(device.type, coarse, enabled=coarse is not None and device.type != "cpu")
-
-
-def _values(terms: dict[str, Tensor]) -> dict[str, float]:
-    """All terms as numbers, with one transfer from the device."""
-    stacked = torch.stack([term.detach().float() for term in terms.values()])
-    return dict(zip(terms, stacked.tolist(), strict=True))
 
 
 def _step(loss: Tensor, optimiser: Optimiser, model: Model, gradient_clip: float | None) -> None:

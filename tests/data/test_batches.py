@@ -50,6 +50,8 @@ def all_contexts(data: TrainingData, batch_size: int = 7, **options) -> dict[int
         assert len(found) == len(batch.targets)
         assert not merged.keys() & found.keys()
         assert data.target_items[batch.target_ids].tolist() == batch.targets.tolist()
+        # The items of this data are their own places in it.
+        assert batch.next_items.tolist() == (batch.sequences.items[batch.sequences.last] + 1).tolist()
         merged |= found
     return merged
 

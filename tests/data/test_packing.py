@@ -117,7 +117,7 @@ def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences
 @settings(deadline=None)
 def test_an_appended_item_follows_the_latest_ones(sequences: list[list[int]], most: int) -> None:
     tokens = packed(sequences)
-    longer = tokens.appended(torch.arange(len(sequences)) + 100, tokens.lengths.clamp(max=most))
+    longer = tokens.appended(np.arange(len(sequences)) + 100, tokens.host.lengths.clip(max=most))
     for number, sequence in enumerate(sequences):
         found = longer.items[longer.first[number] : longer.last[number] + 1].tolist()
         assert found == [*sequence[max(len(sequence) - most, 0) :], 100 + number]
@@ -134,3 +134,19 @@ def test_padded_sequences_hold_their_items_at_one_side(sequences: list[list[int]
         assert row == ([*fill, *sequence] if left else [*sequence, *fill])
     assert torch.equal(padded.items[tokens.places_when_padded(30, left)], tokens.items)
     assert padded.items[padded.last].tolist() == [sequence[-1] for sequence in sequences]
+
+
+@given(sequence_lists, st.integers(0, 2))
+@settings(deadline=None)
+def test_the_host_knows_what_is_on_the_device(sequences: list[list[int]], form: int) -> None:
+    tokens = packed(sequences)
+    if form == 1:
+        tokens = tokens.padded(30, 99, left=True)
+    elif form == 2:
+        tokens = tokens.appended(np.zeros(len(sequences), dtype=np.int64), tokens.host.lengths)
+    host = tokens.host
+    assert host.items.tolist() == tokens.items.tolist()
+    assert host.positions.tolist() == tokens.positions.tolist()
+    assert host.sequence_of.tolist() == tokens.sequence_of.tolist()
+    assert host.first.tolist() == tokens.first.tolist()
+    assert host.lengths.tolist() == np.bincount(tokens.sequence_of, minlength=len(sequences)).tolist()

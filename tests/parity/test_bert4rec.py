@@ -35,8 +35,7 @@ def model(published: Published) -> BERT4Rec:
 
 def test_inference(published: Published, model: BERT4Rec) -> None:
     histories = published.sequences()
-    mask = torch.full((6,), 51)
-    asked = histories.appended(mask, histories.lengths - 1)
+    asked = histories.appended(np.full(6, 51), histories.host.lengths - 1)
     seen = published.cases["out.eval.reconstructed_seq"][asked.sequence_of, asked.positions]
     assert torch.equal(asked.items, seen)
 

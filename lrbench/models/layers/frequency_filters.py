@@ -134,13 +134,16 @@ class FrequencyFilter(Layer):
 class FrequencyRescaler(Layer):
     """BSARec's filter: the lowest frequencies unchanged, the others times a learned gain β² per channel."""
 
+    kernel: Tensor
+
     def __init__(self, width: int, window: int, cutoff: int) -> None:
         super().__init__()
         self.window = window
         self.sqrt_beta = nn.Parameter(torch.randn(width))
         passed = torch.zeros(window // 2 + 1, dtype=torch.float64)
         passed[: cutoff // 2 + 1] = 1
-        self.kernel = torch.fft.irfft(passed, n=window)  # (window,), no buffer: it keeps its precision
+        # (window,) in float64, so that it fits states of any precision; moved once, with the parameters
+        self.register_buffer("kernel", torch.fft.irfft(passed, n=window), persistent=False)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (tokens, width)."""

@@ -34,7 +34,7 @@ class Augmentation:
 
 def two_views(sequences: Packed, augmentation: Augmentation) -> tuple[Packed, Packed]:
     """Change every history in two of the three ways, drawn without replacement."""
-    lengths = sequences.lengths.cpu().numpy()
+    lengths = sequences.host.lengths
     ways = torch.rand(len(lengths), 3).argsort(1).numpy()
     ways[lengths == 1] = _NONE
     return _changed(sequences, lengths, ways[:, 0], augmentation), _changed(
@@ -50,8 +50,8 @@ def _changed(
     concerned[way == _CROP] = concerned[way == _CROP].clip(1)
     run = (torch.rand(len(lengths)).numpy() * (lengths - concerned + 1)).astype(np.int64)
 
-    of, place = sequences.sequence_of.cpu().numpy(), sequences.positions.cpu().numpy()
-    items, first = sequences.items.cpu().numpy(), sequences.first.cpu().numpy()
+    host = sequences.host
+    of, place, items, first = host.sequence_of, host.positions, host.items, host.first
     chance = torch.rand(len(items), dtype=torch.float64).numpy()
 
     # A sequence's tokens are neighbours, so sorting by these keys moves them only within it.

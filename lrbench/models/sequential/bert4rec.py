@@ -15,14 +15,17 @@ Published results come from long training (best epochs near 200 on MovieLens), s
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from lrbench.arrays import Bools
 from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.data.transfer import on_device
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, ModelConfig, Terms
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
@@ -79,31 +82,28 @@ class Cloze(GradientStage):
         """Hide items and return the cross-entropy of their numbers as ``loss``."""
         model = self.model
         sequences = self._whole(batch)
-        hidden = self.draw(sequences)
+        hidden = on_device(np.flatnonzero(self.draw(sequences)), batch.rows.device)  # (hidden,) tokens
         targets = sequences.items[hidden]
-        states = model.states(sequences, sequences.items.masked_fill(hidden, model.n_items))[hidden]
+        shown = sequences.items.index_fill(0, hidden, model.n_items)
+        states = model.states(sequences, shown).index_select(0, hidden)
         return {"loss": cross_entropy(states, model.item_vectors(), targets, model.score_dtype)}
 
-    def draw(self, sequences: Packed) -> Tensor:
-        """Draw which items to hide, (tokens,), at least one in each sequence."""
-        config, place = self.model.config, sequences.items.device
-        last = torch.zeros_like(sequences.items, dtype=torch.bool)
-        last[sequences.last] = True
-        hidden = torch.rand(sequences.n_tokens, device=place) < config.mask_ratio
-        some = torch.zeros(sequences.n_sequences, device=place).index_add_(
-            0, sequences.sequence_of, hidden.float()
-        )
-        at_last = (torch.rand(sequences.n_sequences, device=place) < config.last_only) | (some == 0)
-        return torch.where(at_last[sequences.sequence_of], last, hidden)
+    def draw(self, sequences: Packed) -> Bools:
+        """Draw on the host which items to hide, (tokens,), at least one in each sequence."""
+        config, host = self.model.config, sequences.host
+        last = np.zeros(sequences.n_tokens, dtype=np.bool_)
+        last[host.first + host.lengths - 1] = True
+        hidden = (torch.rand(sequences.n_tokens) < config.mask_ratio).numpy()
+        none = np.bincount(host.sequence_of[hidden], minlength=sequences.n_sequences) == 0
+        at_last = (torch.rand(sequences.n_sequences) < config.last_only).numpy() | none
+        return np.where(at_last[host.sequence_of], last, hidden)
 
     def _whole(self, batch: TrainingBatch) -> Packed:
         """The windows followed by their last target; the oldest items go if that is too long."""
         sequences = batch.sequences
-        of_row = sequences.sequence_of[batch.rows]
-        at_end = batch.rows == sequences.last[of_row]
-        final = torch.zeros_like(sequences.last)
-        final[of_row[at_end]] = batch.targets[at_end]
-        return sequences.appended(final, sequences.lengths.clamp(max=self.model.max_length - 1))
+        return sequences.appended(
+            batch.next_items, sequences.host.lengths.clip(max=self.model.max_length - 1)
+        )
 
 
 class Head(nn.Module):
@@ -176,9 +176,10 @@ class BERT4Rec(Model[BERT4RecConfig]):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State of a mask token after each history, (1, sequences, width or width + 1)."""
-        kept = sequences.lengths - 1 if self.config.drop_first else sequences.lengths
-        mask = torch.full_like(sequences.last, self.n_items)
-        asked = sequences.appended(mask, kept.clamp(max=self.max_length - 1))
+        lengths = sequences.host.lengths
+        kept = lengths - 1 if self.config.drop_first else lengths
+        mask = np.full(sequences.n_sequences, self.n_items)
+        asked = sequences.appended(mask, kept.clip(max=self.max_length - 1))
         encoded = self.encoder.last(self.embed(asked, asked.items), asked)
         return self._predict(encoded).unsqueeze(0)
 

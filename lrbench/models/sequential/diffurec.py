@@ -184,7 +184,7 @@ class DiffuRec(Model[DiffuRecConfig]):
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Return the vector after all noise levels, (1, sequences, width)."""
         embedded = self.embedded(sequences)
-        state = torch.zeros(sequences.n_sequences, embedded.shape[1]).to(embedded)
+        state = embedded.new_zeros(sequences.n_sequences, embedded.shape[1])
         if self.config.latent == "zero":
             return self.predicted(embedded, state, state[:, 0], sequences).unsqueeze(0)
         state = drawn(state, noise)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.same_target import AlignedRows, SameTarget, aligned_targets
+from lrbench.data.transfer import on_device
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.objectives.alignment import Similarity, nt_xent
@@ -81,7 +82,7 @@ class Contrastive(GradientStage):
         terms = {"cross_entropy": model.target_loss(states, batch.targets)}
         loss = terms["cross_entropy"]
         aligned = aligned_targets(batch, config.alignment_rows)
-        target_ids, chosen = batch.target_ids[aligned], torch.from_numpy(aligned).to(states.device)
+        target_ids, chosen = batch.target_ids[aligned], on_device(aligned, states.device)
         main, excluded = states[chosen], self._excluded(target_ids, states.device)
         again = same = main
         if config.contrast != "su":

@@ -1,5 +1,6 @@
 """Which items BERT4Rec hides, and what it is shown at inference."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,13 +25,13 @@ def test_a_batch_holds_whole_training_sequences_and_the_latest_where_too_long() 
 
 def test_shares_of_hidden_items() -> None:
     sequences = pack_lists([[1, 2, 3, 4, 5, 6]] * 3000)
-    hidden = stage(mask_ratio=0.3, last_only=0.25).draw(sequences).view(3000, 6)
+    hidden = stage(mask_ratio=0.3, last_only=0.25).draw(sequences).reshape(3000, 6)
     assert hidden.any(1).all()
     # Hidden before the last: 0.75 · 0.3 of all.
-    assert abs(hidden[:, :-1].float().mean() - 0.225) < 0.015
+    assert abs(hidden[:, :-1].mean() - 0.225) < 0.015
     alone = hidden[:, -1] & ~hidden[:, :-1].any(1)
     # The last alone: a quarter by choice, and of the others 0.7⁵ · (0.3 + 0.7) by chance or for want of any.
-    assert abs(alone.float().mean() - (0.25 + 0.75 * 0.7**5)) < 0.03
+    assert abs(alone.mean() - (0.25 + 0.75 * 0.7**5)) < 0.03
 
 
 @pytest.mark.parametrize(("drop_first", "expected"), [(False, [3, 6]), (True, [2, 6])])
@@ -49,7 +50,7 @@ def test_the_mask_token_stands_behind_as_much_of_the_history_as_fits(
 def test_without_a_head_the_last_block_meets_the_items() -> None:
     model = stage(head=False).model.eval()
     histories = pack_lists([[1, 2], [3, 4, 5]])
-    asked = histories.appended(torch.full((2,), 20), histories.lengths)
+    asked = histories.appended(np.full(2, 20), histories.host.lengths)
     last_block = model.encoder(model.embed(asked, asked.items), asked)[asked.last]
     scores = model.score(model.encode(histories, (0,), None)[0])
     torch.testing.assert_close(scores, last_block @ model.embedding.items.weight[:20].T)

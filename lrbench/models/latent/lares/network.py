@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lrbench.data.packing import Packed
 from lrbench.data.same_target import AlignedRows
 from lrbench.models.latent.lares.backbones import BlockConfig, backbone_is_causal, make_backbone
+from lrbench.models.latent.lares.noise import truncated_normal
 from lrbench.models.latent.lares.step_samplers import StepSampler, draw_steps
 from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON, InputEmbedding
@@ -239,11 +240,9 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         """T₀ for every token, shaped as ``pre``. Without ``noise``, torch's default source draws it."""
         if self.config.start == "zero" or (self.config.start == "normal_zero" and not self.training):
             return torch.zeros_like(pre)
-        deviation = self.config.noise_std
         place = pre.device if noise is None else noise.device
         drawn = torch.empty(pre.shape, dtype=pre.dtype, device=place)
-        limit = _TRUNCATION * deviation
-        nn.init.trunc_normal_(drawn, std=deviation, a=-limit, b=limit, generator=noise)
+        truncated_normal(drawn, self.config.noise_std, _TRUNCATION, noise)
         return drawn.mul_(self.config.noise_scale).to(pre.device)
 
     def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from lrbench.arrays import ranges
+from lrbench.arrays import Int64s, ranges
 from lrbench.data.packing import Packed, pack
+from lrbench.data.transfer import on_device
 from lrbench.models.layers.embeddings import InputEmbedding
 
 __all__ = ["ContextEmbedding", "PackedWithContext", "with_context"]
@@ -20,7 +20,7 @@ class PackedWithContext(Packed):
     history_positions: Tensor | None = None  # (tokens,) position in the history; negative at context tokens
 
 
-def with_context(sequences: Packed, neighbours: Tensor, latest: int) -> PackedWithContext:
+def with_context(sequences: Packed, neighbours: Int64s, latest: int) -> PackedWithContext:
     """Put the neighbours of each history's latest items before it. Those of the last item come first.
 
     Args:
@@ -28,14 +28,13 @@ def with_context(sequences: Packed, neighbours: Tensor, latest: int) -> PackedWi
         neighbours: of each item, (items, number). −1 marks a missing one, which makes no token.
         latest: how many of the latest items bring their neighbours.
     """
-    items, graph = sequences.items.cpu().numpy(), neighbours.cpu().numpy()
-    first, last = sequences.first.cpu().numpy(), sequences.last.cpu().numpy()
+    items, first, lengths = sequences.host.items, sequences.host.first, sequences.host.lengths
+    last = first + lengths - 1
     places = last[:, None] - np.arange(latest)  # (sequences, latest)
     exist = places >= first[:, None]
-    candidates = graph[items[np.where(exist, places, first[:, None])]]  # (sequences, latest, number)
+    candidates = neighbours[items[np.where(exist, places, first[:, None])]]  # (sequences, latest, number)
     real = (exist[:, :, None] & (candidates >= 0)).reshape(len(first), -1)
     context = real.sum(1)  # (sequences,) tokens
-    lengths = last - first + 1
     stops = np.cumsum(context + lengths)
     starts = stops - context - lengths
     flat = np.empty(stops[-1], dtype=np.int64)
@@ -45,7 +44,7 @@ def with_context(sequences: Packed, neighbours: Tensor, latest: int) -> PackedWi
     source = ranges(first, lengths)
     flat[~of_context] = items[source]
     packed = pack(flat, starts, stops, sequences.items.device)
-    shift = torch.from_numpy(context).to(packed.positions.device)
+    shift = on_device(context, packed.positions.device)
     values = {field.name: getattr(packed, field.name) for field in fields(Packed)}
     return PackedWithContext(**values, history_positions=packed.positions - shift[packed.sequence_of])
 

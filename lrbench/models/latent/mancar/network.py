@@ -5,11 +5,12 @@ fed back is first scaled to the mean length of the item embeddings, with a learn
 Every prefix has its own context, so every prefix is a training row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -113,6 +114,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         self.scale = nn.Parameter(torch.ones(config.width))
         kept = max(config.context_neighbours, config.teacher_neighbours)
         self.register_buffer("neighbours", torch.full((n_items, kept), -1, dtype=torch.int64))
+        self._host_neighbours = np.full((n_items, kept), -1)  # context is planned without the device
 
     @classmethod
     def causal(cls, config: ManCARConfig) -> bool:
@@ -127,8 +129,16 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
 
     def build_graph(self, view: TrainingView) -> None:
         """Compute the item graph from the training part."""
-        nearest = swing_neighbours(view, self.neighbours.shape[1], self.max_length)
-        self.neighbours.copy_(torch.from_numpy(nearest))
+        self._host_neighbours = swing_neighbours(view, self.neighbours.shape[1], self.max_length)
+        self.neighbours.copy_(torch.from_numpy(self._host_neighbours))
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load parameters and graph, and copy the graph to the host."""
+        loaded = super().load_state_dict(state_dict, strict, assign)
+        self._host_neighbours = self.neighbours.cpu().numpy().copy()
+        return loaded
 
     def representations(self, states: Tensor) -> Tensor:
         """Return the states themselves."""
@@ -145,7 +155,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         """Put context tokens before the histories."""
         if not self.config.context_items:
             return sequences
-        nearest = self.neighbours[:, : self.config.context_neighbours]
+        nearest = self._host_neighbours[:, : self.config.context_neighbours]
         return with_context(sequences, nearest, self.config.context_items)
 
     def training_states(

@@ -68,7 +68,7 @@ def test_a_draw_of_common_users_is_repeatable() -> None:
 
 
 def test_context_comes_before_the_history_and_has_no_position() -> None:
-    neighbours = torch.tensor([[1, 2], [0, -1], [3, 4], [-1, -1], [2, 0]])
+    neighbours = np.array([[1, 2], [0, -1], [3, 4], [-1, -1], [2, 0]])
     packed = with_context(pack_lists([[0, 1, 2], [3]]), neighbours, latest=2)
     first, last = packed.first.tolist(), packed.last.tolist()
     items, positions = packed.items.tolist(), packed.history_positions.tolist()
@@ -80,6 +80,16 @@ def test_context_comes_before_the_history_and_has_no_position() -> None:
     torch.testing.assert_close(embedded[first[0]], model.embedding.items.weight[3])
     here = model.embedding.items.weight[2] + model.embedding.positions.weight[2]
     torch.testing.assert_close(embedded[last[0]], here)
+
+
+def test_loaded_weights_bring_their_graph_to_the_host() -> None:
+    model, again = network(), network()
+    model.build_graph(training_view(HISTORIES, 7))
+    plain = again.with_context(pack_lists(HISTORIES)).items
+    again.load_state_dict(model.state_dict())
+    expected = model.with_context(pack_lists(HISTORIES)).items
+    assert again.with_context(pack_lists(HISTORIES)).items.tolist() == expected.tolist()
+    assert len(plain) < len(expected)
 
 
 def test_the_teacher_gives_the_target_most_and_falls_with_the_rank() -> None:

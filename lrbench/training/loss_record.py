@@ -1,0 +1,69 @@
+"""The loss terms of an epoch. They stay on the device until they are read, since each read waits for it."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lrbench.errors import LrbenchError
+
+__all__ = ["LossRecord"]
+
+
+class LossRecord:
+    """Collects the loss terms of steps and reads those of several steps in one transfer.
+
+    Args:
+        where: names stage and epoch in messages.
+        last: loss terms of the step before the first one; empty if there is none.
+    """
+
+    def __init__(self, where: str, last: Mapping[str, float]) -> None:
+        self.last: Mapping[str, float] = last
+        """Terms of the last step that was read."""
+        self.steps = 0
+        """Steps that were added."""
+        self._where = where
+        self._unread: list[tuple[tuple[str, ...], Tensor, int]] = []  # names, values and targets of each step
+        self._sums: dict[str, float] = {}
+        self._weights: dict[str, int] = {}  # a term may be absent from some steps
+
+    def add(self, terms: Mapping[str, Tensor], targets: int) -> None:
+        """Add a step without waiting for the device.
+
+        Args:
+            terms: by name, () each.
+            targets: how many targets the terms are means over.
+        """
+        self.steps += 1
+        values = torch.stack([term.detach().float() for term in terms.values()])
+        self._unread.append((tuple(terms), values, targets))
+
+    def read(self) -> None:
+        """Read the steps that were added since the last read.
+
+        Raises:
+            LrbenchError: a loss is NaN or infinite. The message names the step and the last finite values.
+        """
+        if not self._unread:
+            return
+        numbers = iter(torch.cat([values for _, values, _ in self._unread]).tolist())
+        first = self.steps - len(self._unread) + 1
+        for step, (names, _, targets) in enumerate(self._unread, first):
+            values = {name: next(numbers) for name in names}
+            if not math.isfinite(values["loss"]):
+                raise LrbenchError(
+                    f"The loss became {values['loss']} in {self._where}, at step {step} of the epoch; "
+                    f"the last finite values were {dict(self.last) or 'none'}.",
+                    "Lower the learning rate or set gradient_clip.",
+                )
+            for name, value in values.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value * targets
+                self._weights[name] = self._weights.get(name, 0) + targets
+            self.last = values
+        self._unread.clear()
+
+    def means(self) -> dict[str, float]:
+        """Means of the terms over the steps that were read, weighted by targets."""
+        return {name: total / self._weights[name] for name, total in self._sums.items()}

@@ -1,0 +1,188 @@
+"""Run every model's stages and its ranking on a pretended accelerator, and print what would not work there.
+
+PyTorch lets Python register a device of its own. Fake tensors on it have shapes and devices, and no numbers.
+Three faults of code for an accelerator then show as exceptions:
+
+* an operation on tensors of different devices;
+* an operation that needs a number of the device on the host: a wait;
+* a copy to the device that waits until the device has done all earlier work.
+
+Tensors of the host are real, so what is drawn and planned there works as usual. The script runs in a process
+of its own, since the device cannot be taken back.
+
+Prints one JSON object: ``"MODEL STAGE"`` or ``"MODEL ranking"`` → an empty string, or what failed and where.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from lrbench.config.training import TrainingConfig
+from lrbench.data.batches import TrainingData
+from lrbench.data.transfer import on_device
+from lrbench.evaluation.latents import replacing
+from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.reasoning import ReasoningModel, Replacement
+from lrbench.registry import MODELS
+from lrbench.testing import training_view
+from lrbench.training.epoch import run_epoch
+from lrbench.training.loss_record import LossRecord
+from lrbench.training.optimiser import Optimiser
+
+_setup_privateuseone_for_python_backend("gpu")
+GPU = torch.device("gpu:0")
+N_ITEMS, MAX_LENGTH = 50, 10
+HISTORIES = [np.random.default_rng(n).integers(0, N_ITEMS, 3 + n % 7).tolist() for n in range(10)]
+USERS = np.arange(len(HISTORIES))
+
+
+class WaitError(RuntimeError):
+    """The host would wait for the device."""
+
+
+class Accelerator(FakeTensorMode):
+    """Fakes what is on the pretended device, and leaves the host's tensors real."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watched = False
+
+    def __deepcopy__(self, _: Any) -> "Accelerator":
+        return self  # a copied model stays on the same device
+
+    @contextmanager
+    def without_waits(self) -> Iterator[None]:
+        """Refuse what would make the host wait."""
+        self._watched = True
+        try:
+            yield
+        finally:
+            self._watched = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        place = kwargs.get("device")
+        of_device = any(isinstance(tensor, FakeTensor) for tensor in tensors)
+        if not of_device and (place is None or torch.device(place).type == "cpu"):
+            return func(*args, **kwargs)
+        if self._watched:
+            _refuse_waits(func, tensors, args, kwargs)
+        args, kwargs = tree_map(self._faked, (args, kwargs))
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+    def _faked(self, leaf: Any) -> Any:
+        """A fake in place of a real tensor."""
+        real = isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor)
+        return self.from_tensor(leaf) if real else leaf
+
+
+def _refuse_waits(func: Any, tensors: list[Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    of_host = any(not isinstance(tensor, FakeTensor) and tensor.ndim for tensor in tensors)
+    if func is torch.ops.aten._to_copy.default:
+        to_host = kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "cpu"
+        if to_host or (of_host and not kwargs.get("non_blocking")):
+            raise WaitError(f"a copy to the {'host' if to_host else 'device'} that waits")
+    elif func is torch.ops.aten.copy_.default:
+        if of_host and not (len(args) > 2 and args[2]):
+            raise WaitError("a copy that waits")
+    elif of_host:
+        raise WaitError(f"{func} copies a tensor of the host")
+
+
+def register_autocast() -> torch.library.Library:
+    """Let mixed precision be switched on there. It casts nothing; lrbench's own casts of scores remain.
+
+    Returns:
+        What must be kept as long as the registration is to last.
+    """
+    module = getattr(torch, "gpu", None) or ModuleType("torch.gpu")
+    module.get_amp_supported_dtype = lambda: [torch.bfloat16]  # type: ignore[attr-defined]
+    torch.gpu = module  # type: ignore[attr-defined]
+    sys.modules["torch.gpu"] = module
+    library = torch.library.Library("_", "IMPL", "AutocastPrivateUse1")
+    library.fallback(torch.library.fallthrough_kernel)
+    return library
+
+
+def every_target(_: Reinforcement, data: TrainingData, __: torch.device) -> Any:
+    """Which targets to train on, in place of a choice by ranks, which is read once before the stage."""
+    return np.ones(data.n_targets, dtype=np.bool_)
+
+
+def step(device: Accelerator, kind: type[Model[Any]], name: str) -> None:
+    """One step: losses, gradients and the optimiser. Only the read of the losses is left out."""
+    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU)
+    stage = kind.stages[name](model)
+    if isinstance(stage, FitStage):
+        stage.fit(training_view(HISTORIES, N_ITEMS))
+        return
+    assert isinstance(stage, GradientStage)
+    data = TrainingData(training_view(HISTORIES, N_ITEMS), MAX_LENGTH, stage.training_rows())
+    keep = stage.begin(data, GPU)
+    stage.begin_epoch(1)
+    training = TrainingConfig(batch_size=1000, gradient_clip=1.0, precision="bfloat16")
+    optimiser = Optimiser(model.parameters(), training)
+    with device.without_waits(), patch.object(LossRecord, "read"):
+        batches = data.batches(training.batch_size, GPU, keep=keep)
+        run_epoch(stage, optimiser, batches, training, GPU, "the epoch")
+
+
+def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
+    """States and scores at several depths, and with the latents of each intervention."""
+    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU).eval()
+    data = TrainingData(training_view(HISTORIES, N_ITEMS), MAX_LENGTH)
+    replacements: list[Replacement | None] = [None]
+    if isinstance(model, ReasoningModel):
+        other = Replacement("other", on_device(USERS[::-1], GPU))
+        replacements += [Replacement("zero"), Replacement("noise"), other]
+    with torch.no_grad(), device.without_waits():
+        for replacement in replacements:
+            depths = (0, 1, 3) if isinstance(model, ReasoningModel) and replacement is None else (0,)
+            with nullcontext() if replacement is None else replacing(model, replacement):
+                states = model.encode(data.prefixes(USERS, GPU), depths, None)
+            model.score(states[-1])
+
+
+def complaint(function: Callable[..., None], *given: Any) -> str:
+    """What fails when the function runs on the pretended device, and where; empty if nothing does."""
+    try:
+        with Accelerator() as device:
+            function(device, *given)
+    except Exception as error:
+        calls = [call for call in traceback.extract_tb(error.__traceback__) if "/lrbench/" in call.filename]
+        place = f"{calls[-1].filename.rpartition('/lrbench/')[2]}:{calls[-1].lineno}" if calls else "torch"
+        return f"{type(error).__name__} at {place}: {str(error).splitlines()[0][:150]}"
+    return ""
+
+
+def complaints(name: str) -> dict[str, str]:
+    """The complaints about each stage of a model and about its ranking."""
+    kind = MODELS.load(name)
+    found = {}
+    with patch.object(Reinforcement, "_reachable", every_target):
+        for stage in kind.stages:
+            found[f"{name} {stage}"] = complaint(step, kind, stage)
+    found[f"{name} ranking"] = complaint(ranking, kind)
+    return found
+
+
+if __name__ == "__main__":
+    kept = register_autocast()
+    names = sys.argv[1:] or MODELS.names()
+    print(json.dumps({part: text for name in names for part, text in complaints(name).items()}))

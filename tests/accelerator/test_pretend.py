@@ -1,0 +1,57 @@
+"""The pretended accelerator complains about code that would wait, and about code that mixes devices."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAULTS = {
+    "number": "there.sum().item()",
+    "shape": "there[there > 0]",
+    "host": "there.cpu()",
+    "list": "there[[0, 2]]",
+    "table": "there + torch.tensor([1.0, 2.0, 3.0], device=GPU)",
+    "mixed": "there + torch.ones(3)",
+    "move": "torch.ones(3).to(GPU)",
+}
+SOUND = {
+    "ahead": "torch.ones(3).to(GPU, non_blocking=True) + there",
+    "scalar": "there * 2 + torch.tensor(1.0)",
+    "drawn on the host": "torch.rand(3).numpy()",
+    "created there": "torch.zeros(3, device=GPU) + there.new_full((3,), 2)",
+}
+SCRIPT = """
+import json, sys
+sys.path.insert(0, {folder!r})
+from pretend import *
+def ran(text):
+    def run(device):
+        there = torch.ones(3, device=GPU)
+        with device.without_waits():
+            eval(text)
+    return complaint(run)
+print(json.dumps({{name: ran(text) for name, text in {texts!r}.items()}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def complaints() -> dict[str, str]:
+    """The complaint about each expression."""
+    script = SCRIPT.format(folder=str(Path(__file__).parent), texts=FAULTS | SOUND)
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(complaints: dict[str, str], name: str) -> None:
+    assert complaints[name]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_code_passes(complaints: dict[str, str], name: str) -> None:
+    assert complaints[name] == ""
