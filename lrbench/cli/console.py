@@ -33,5 +33,5 @@ def result_console() -> Console:
 
 
 def say(console: Console, text: str) -> None:
-    """Print text as it is, without breaking long lines."""
-    console.print(Text(printable(text)), soft_wrap=True)
+    """Print text as it is. A terminal gets lines broken between words; a file or a pipe gets long lines."""
+    console.print(Text(printable(text)), soft_wrap=not console.is_terminal)

@@ -1,16 +1,18 @@
 """``lrbench run --dry-run``: the trials of a suite, which are done, and what the others will cost."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
+from rich.box import SIMPLE
 from rich.table import Table
 
 from lrbench.cli.console import result_console, say
 from lrbench.cli.run_request import RunRequest
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.estimate import seconds_per_epoch
-from lrbench.execution.plan import PlannedTrial, make_plan
+from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
@@ -22,64 +24,140 @@ from lrbench.wording import counted, duration
 __all__ = ["print_plan"]
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """What training one trial takes."""
+
+    text: str
+    seconds: float | None
+    """``None``: unknown."""
+
+    measured: bool = False
+    """Whether finished trials tell it; otherwise it is the most that the caps of epochs allow."""
+
+
+@dataclass
+class _Totals:
+    """Sums over all datasets."""
+
+    cells: int = 0
+    trials: int = 0
+    to_run: int = 0
+    seconds: float = 0.0
+    """Training time of the trials to run, as far as it is known."""
+
+    unknown: int = 0
+    """How many trials to run have no known training time."""
+
+    measured: bool = True
+    unprepared: list[str] = field(default_factory=list)
+
+    def add(self, plan: Plan, waiting: Mapping[str, PlannedTrial], costs: Mapping[str, _Cost]) -> None:
+        """Add a dataset's plan. A trial that several rows share counts once.
+
+        Args:
+            plan: all trials.
+            waiting: those to run, by id.
+            costs: what a trial of each label takes.
+        """
+        self.cells += len(plan.record.trials)
+        self.trials += len(plan.trials)
+        self.to_run += len(waiting)
+        for trial in waiting.values():
+            cost = costs[trial.labels[0]]
+            self.unknown += cost.seconds is None
+            self.seconds += cost.seconds or 0.0
+            self.measured = self.measured and cost.measured
+
+
 def print_plan(request: RunRequest) -> None:
     """Print one row per dataset and label, and how many trials would run. Nothing is fetched or written."""
     suite, results = request.suite, request.results
     rows = resolve_rows(suite)
     request.slots(trials=1)  # refuses what cannot be
-    table = Table(title=f"Suite {suite.name}, {suite.protocol.name}", title_justify="left", highlight=False)
-    for heading in ("dataset", "label", "seeds", "to run", "done", "training of one trial"):
-        table.add_column(heading, overflow="fold")
-    total = to_run = 0
-    unprepared = []
-    for name in request.dataset_names:
+    names = request.dataset_names
+    title = f"Suite {suite.name}, {suite.protocol.name}" + (f", {names[0]}" if len(names) == 1 else "")
+    table = Table(title=title, title_justify="left", highlight=False, box=SIMPLE, pad_edge=False)
+    for heading in (*(["dataset"] if len(names) > 1 else []), "label", "seeds", "to run", "done"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "done" else "left")
+    table.add_column("training of one trial", overflow="fold", ratio=1)
+    totals = _Totals()
+    for name in names:
         folder = request.library.find_prepared(name, suite.protocol.filters)
         if folder is None:
-            unprepared.append(name)
+            totals.unprepared.append(name)
         dataset = load_prepared(folder) if folder else None
         matched = {name: match_rows(rows, dataset)} if dataset else {}
         fingerprint = dataset.record.fingerprint if dataset else "not prepared"
         plan = make_plan(suite, rows, {name: fingerprint}, matched)
-        waiting = {trial.config.id for trial in select_trials(plan, results, request.only, request.rerun)}
-        total += len(plan.trials)
-        to_run += len(waiting)
+        chosen = select_trials(plan, results, request.only, request.rerun)
+        waiting = {trial.config.id: trial for trial in chosen}
         planned = {trial.config.id: trial for trial in plan.trials}
-        cells_of: dict[str, list[Cell]] = {}
-        for cell in plan.record.trials:
-            cells_of.setdefault(cell.label, []).append(cell)
-        for row in rows:
-            cells = cells_of[row.label]
+        costs = {}
+        for label, cells in _by_label(plan.record.trials).items():
             done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
-            seeds = " ".join(str(cell.seed) for cell in cells)
+            costs[label] = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
             missing = sum(cell.trial in waiting for cell in cells)
-            cost = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
-            table.add_row(name, row.label, seeds, str(missing), str(len(done)), cost)
+            seeds = " ".join(str(cell.seed) for cell in cells)
+            where = [name] if len(names) > 1 else []
+            table.add_row(*where, label, seeds, str(missing), str(len(done)), costs[label].text)
+        totals.add(plan, waiting, costs)
+    result_console().print(table)
+    _print_totals(totals, request)
+
+
+def _by_label(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.label, []).append(cell)
+    return found
+
+
+def _print_totals(totals: _Totals, request: RunRequest) -> None:
+    """Say how many trials there are, how long their training takes, and how to learn what is unknown."""
     console = result_console()
-    console.print(table)
-    console.print(f"{counted(total, 'trial')}, {to_run} to run.")
-    if unprepared:
-        fetch = shlex.join(["lrbench", "fetch", *unprepared, "--protocol", suite.protocol.name])
+    say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
+    if shared := totals.cells - totals.trials:
+        say(console, f"{counted(shared, 'cell')} of the table share a trial with another row.")
+    if totals.to_run > totals.unknown:
+        slots = request.slots(trials=totals.to_run)
+        kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
+        most = "about" if totals.measured else "at most about"
+        aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
+        on_cpu = "" if totals.measured or slots[0].device == "cpu" else " if a CPU trained them"
+        say(
+            console,
+            f"Training takes {most} {duration(totals.seconds)} in all{on_cpu}{aside}; "
+            f"{counted(len(slots), kind)} would share it.",
+        )
+    if totals.unprepared:
+        fetch = shlex.join(
+            ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]
+        )
         say(console, f"Prepare the data to see what training takes: {fetch}")
 
 
-def _measured(done: Sequence[str], results: Results) -> str:
-    """Say the mean training time of the trials that are done."""
+def _measured(done: Sequence[str], results: Results) -> _Cost:
+    """Return the mean training time of the trials that are done."""
     seconds = [read_record(results.trial(trial)).train_seconds for trial in done]
-    return f"{duration(sum(seconds) / len(seconds))} (measured)"
+    mean = sum(seconds) / len(seconds)
+    return _Cost(f"{duration(mean)} (measured)", mean, measured=True)
 
 
-def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> str:
-    """Say how long an epoch of each stage takes on this machine, or which row trains the stage."""
+def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
+    """Return how long an epoch of each stage takes on this machine, or which row trains the stage."""
     config = trial.config
     if dataset is None:
-        return f"unknown: not prepared for {config.protocol.name}"
-    costs = [f"{stage.name}: by {trial.taken_from}" for stage in config.stages[: trial.taken]]
+        return _Cost(f"unknown: not prepared for {config.protocol.name}", None)
+    lines = [f"{stage.name}: by {trial.taken_from}" for stage in config.stages[: trial.taken]]
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
-    return ", ".join([*costs, *(_cost(stage, seconds, epochs[stage]) for stage, seconds in timed.items())])
+    lines += [_stage_line(stage, seconds, epochs[stage]) for stage, seconds in timed.items()]
+    most = sum(seconds * epochs[stage] for stage, seconds in timed.items())
+    return _Cost("\n".join(lines), most)
 
 
-def _cost(stage: str, seconds: float, epochs: int) -> str:
+def _stage_line(stage: str, seconds: float, epochs: int) -> str:
     if seconds == 0.0:
         return f"{stage}: one pass"
     return f"{stage}: {seconds:.1f} s an epoch, at most {epochs}"

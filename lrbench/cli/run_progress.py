@@ -6,11 +6,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from lrbench.cli.console import say
+from lrbench.cli.live_table import ResizableLive, live_table
 from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, TrialNote, TrialStarted
 from lrbench.training.news import EpochDone
 from lrbench.wording import duration
@@ -91,7 +90,7 @@ class SuiteView:
         """Return the line about a complete trial."""
         value = event.metrics[self.metric]
         when = "found complete" if event.found else f"done in {duration(event.seconds)}"
-        return f"{when}, test {self.metric} {value:.4f}; {self.time_left()}"
+        return f"{when}, valid {self.metric} {value:.4f}; {self.time_left()}"
 
     def time_left(self) -> str:
         """Say how long the rest of the suite may take at the pace so far."""
@@ -109,10 +108,10 @@ class LiveView(SuiteView):
         super().__init__(console, titles, metric)
         self.running: dict[str, EpochDone | TrialStarted] = {}
         self.bar = Progress(
-            TextColumn("suite"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+            TextColumn("suite"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), console=console
         )
         self.task = self.bar.add_task("suite", total=len(titles))
-        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=4)
+        self.live = ResizableLive(self.render, console)
 
     def __enter__(self) -> Self:
         self.live.start()
@@ -142,14 +141,13 @@ class LiveView(SuiteView):
         self.running[event.trial] = event
 
     def render(self) -> Group:
-        """Draw the table and the bar."""
-        table = Table(box=None, pad_edge=False, expand=False)
-        for heading in ("trial", "stage", "epoch", "loss", f"valid {self.metric}", "best", "at most"):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
-        for trial, event in self.running.items():
-            cells = epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"]
-            table.add_row(self.titles[trial], *cells)
-        return Group(table, self.bar)
+        """Draw the table and the bar; the bar alone while nothing runs."""
+        rows = [
+            [self.titles[trial], *(epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"])]
+            for trial, event in self.running.items()
+        ]
+        tables = [live_table(rows, self.metric, self.console.width)] if rows else []
+        return Group(*tables, self.bar)
 
 
 def epoch_cells(event: EpochDone, metric: str) -> list[str]:

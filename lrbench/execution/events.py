@@ -35,7 +35,7 @@ class TrialDone(FrozenConfig):
     trial: str
     seconds: float
     metrics: dict[str, float]
-    """Headline test metrics at the reported depth."""
+    """Headline validation metrics at the reported depth: test metrics are left to the report."""
 
     found: bool = False
     """Whether another process had completed it in the meantime."""
@@ -43,8 +43,6 @@ class TrialDone(FrozenConfig):
 
 class TrialFailed(FrozenConfig):
     """The trial failed."""
-
-    raw_text = frozenset({"reason", "error_file"})
 
     raw_text = frozenset({"reason", "error_file"})
 
@@ -79,7 +77,7 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 def trial_done(record: TrialRecord, seconds: float, found: bool = False) -> TrialDone:
     """Return the event that reports a complete trial."""
-    metrics = record.metrics["test"][str(record.depth)]
+    metrics = record.metrics["valid"][str(record.depth)]
     return TrialDone(trial=record.id, seconds=seconds, metrics=metrics, found=found)
 
 

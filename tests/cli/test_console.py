@@ -1,4 +1,7 @@
+import io
+
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from lrbench.cli.console import message_console, result_console, say
@@ -32,6 +35,14 @@ def test_control_characters_are_shown_and_never_sent(capsys: pytest.CaptureFixtu
     assert r"c\x1b[31m\x0dd" in shown
 
 
-def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_gets_lines_broken_between_words() -> None:
+    screen = io.StringIO()
+    say(Console(file=screen, force_terminal=True, width=20), "leave-one-out, 5-core, 1,234 trials left")
+    lines = screen.getvalue().splitlines()
+    assert len(lines) > 1
+    assert " ".join(lines).split() == ["leave-one-out,", "5-core,", "1,234", "trials", "left"]
+
+
+def test_a_pipe_gets_long_lines_whole(capsys: pytest.CaptureFixture[str]) -> None:
     say(message_console(), "word " * 100)
     assert capsys.readouterr().err.count("\n") == 1

@@ -90,6 +90,11 @@ def test_what_is_done_is_not_done_again(desk: Desk) -> None:
     assert {path: path.stat().st_mtime_ns for path in folders} == folders
     dry = desk.run("run", desk.suite(SUITE), "--dry-run").stdout
     assert "4 trials, 0 to run" in dry
+    assert "Training takes" not in dry
+    anew = " ".join(desk.run("run", desk.suite(SUITE), "--dry-run", "--rerun", "all").stdout.split())
+    assert re.search(
+        r"4 trials, 4 to run\. Training takes about [^;]+ in all; \d+ CPU workers? would share", anew
+    )
 
 
 def test_an_impossible_pattern_is_refused_before_anything_is_fetched(desk: Desk) -> None:
@@ -309,6 +314,7 @@ def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
 def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     plan = desk.run("run", desk.suite(CONTROLS), "--dry-run").stdout
     assert plan.count("s an epoch, at most 1") == 5
+    assert re.search(r"18 trials, 18 to run\.\s+Training takes at most about [^;]+ in all;", plan)
     assert plan.count("supervised: by ERL") == 1  # noise only trains nothing
     done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
     assert "18 of 18 trials done" in done.stderr
