@@ -27,6 +27,7 @@ from lrbench.cli.options import (
     parse_width,
 )
 from lrbench.errors import RequestError
+from lrbench.paths import absolute
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,6 +100,14 @@ def report(
         typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
     ] = SpreadOption.inline,
     masked: Masked = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--published",
+            metavar="FILE",
+            help="A TOML file with published numbers of your own, in the form of lrbench's published.toml.",
+        ),
+    ] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
@@ -111,6 +120,7 @@ def report(
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics
     from lrbench.report.layout import Layout
+    from lrbench.report.published import read_published
     from lrbench.report.tables import check_sections
     from lrbench.report.warnings import summarised
     from lrbench.store.layout import Results
@@ -131,6 +141,7 @@ def report(
         baseline=baseline,
         masked=masked,
         digits=digits,
+        published=None if published is None else read_published(absolute(published)),
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),
     )

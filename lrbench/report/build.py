@@ -19,7 +19,12 @@ from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
-from lrbench.report.published import load_publications, published_values
+from lrbench.report.published import (
+    PublishedNumbers,
+    published_sources,
+    published_values,
+    shipped_numbers,
+)
 from lrbench.report.quality_rows import make_rows
 from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
@@ -52,6 +57,9 @@ class ReportOptions:
 
     choices: Choices = field(default_factory=Choices)
     """Which rows and datasets to show, in which order, under which names."""
+
+    published: PublishedNumbers | None = None
+    """Published numbers to print beside; none: those that ship with lrbench."""
 
     command: str = ""
     """The command that makes the report, for its provenance."""
@@ -102,6 +110,8 @@ def build_report(
     groups, lacking = find_user_groups(
         measured, references, suite.primary_metric, masked, prepared or (lambda _: None)
     )
+    numbers = options.published or shipped_numbers()
+    published = tuple(published_values(measured, numbers.value))
     report = Report(
         suite=suite.name,
         protocol=suite.protocol,
@@ -130,7 +140,8 @@ def build_report(
         depth_findings=tuple(findings),
         interventions=tuple(find_interventions(measured, suite.primary_metric, masked)),
         recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
-        published=tuple(published_values(measured, load_publications())),
+        published=published,
+        published_sources=tuple(published_sources(published, numbers.sources)),
         controls=suite.controls,
         matches=suite.matches,
         digits=options.digits,

@@ -1,31 +1,54 @@
 """Published numbers beside those of the suite, with what the published protocol does otherwise.
 
-The numbers are in ``published.toml``; an entry belongs to every row of its dataset, protocol and model
-whose options include those it names. Whether seen items are left out follows the publication, whatever
-the headline of the suite, so protocols that differ in that alone share their entries. A difference of at
-most 3 % counts as reproduced. No test is made, since a publication is one number without a spread; the
-interval in which one more run would fall stands beside it.
+The numbers are in ``published.toml`` and in a file of the user's own in the same form. An entry belongs to
+every row of its dataset, protocol and model whose options include those it names. Whether seen items are left
+out follows the publication, whatever the headline of the suite. Protocols that differ in that alone share
+their entries. A difference of at most 3 % counts as reproduced. A publication is one number without a spread,
+so there is no test; the interval in which one more run would fall is printed beside it.
 """
 
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
+from pathlib import Path
 
 from pydantic import Field, JsonValue
 
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import find_protocol
+from lrbench.errors import RequestError, did_you_mean
+from lrbench.metrics import metric_function
 from lrbench.report.label_metrics import Measured
-from lrbench.report.report import PublishedValue
+from lrbench.report.report import PublishedSource, PublishedValue
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import aligned_ranks
+from lrbench.toml_files import read_toml
 
-__all__ = ["Publication", "load_publications", "published_values"]
+__all__ = [
+    "Publication",
+    "PublishedNumbers",
+    "Source",
+    "published_sources",
+    "published_values",
+    "read_published",
+    "shipped_numbers",
+]
+
+
+class Source(FrozenConfig):
+    """Where numbers were published."""
+
+    title: str = Field(min_length=1)
+    year: int = Field(ge=1900, le=2200)
+    table: str = ""
+    """The table in it, or in words where else in it."""
+
+    link: str = Field(pattern=r"^(https?://|10\.)\S+$")
+    """An address, or a DOI such as ``10.1145/…``."""
 
 
 class Publication(FrozenConfig):
-    """One entry of ``published.toml``."""
+    """One ``[[value]]``: the numbers that a publication has for a model on a dataset."""
 
     dataset: str
     protocol: str
@@ -39,16 +62,74 @@ class Publication(FrozenConfig):
     """Options that a row must have to be compared with it."""
 
     metrics: dict[str, float]
+    """Metric → number, as a share of 1, not in per cent."""
+
     source: str
+    """A name among the sources."""
+
     differs: str
     """What is otherwise than here."""
 
 
+class PublishedNumbers(FrozenConfig):
+    """A file of published numbers."""
+
+    sources: dict[str, Source] = Field(default_factory=dict)
+    value: tuple[Publication, ...] = ()
+
+
 @cache
-def load_publications() -> tuple[Publication, ...]:
-    """Read the entries that ship with lrbench."""
-    text = files("lrbench.report").joinpath("published.toml").read_text(encoding="utf-8")
-    return tuple(parse_config(Publication, entry, "published.toml") for entry in tomllib.loads(text)["value"])
+def shipped_numbers() -> PublishedNumbers:
+    """Read the numbers that ship with lrbench."""
+    with as_file(files("lrbench.report").joinpath("published.toml")) as path:
+        return _read(path, {})
+
+
+def read_published(path: Path) -> PublishedNumbers:
+    """Read a file of the user's own and return its numbers after those that ship with lrbench.
+
+    Its entries may name sources of either.
+
+    Raises:
+        RequestError: one sentence for the first thing that is wrong with the file.
+    """
+    shipped = shipped_numbers()
+    own = _read(path, shipped.sources)
+    if not own.value:
+        raise RequestError(f"{path} has no published numbers.", "Write a table [[value]] for each of them.")
+    return PublishedNumbers(sources={**shipped.sources, **own.sources}, value=(*shipped.value, *own.value))
+
+
+def _read(path: Path, known: Mapping[str, Source]) -> PublishedNumbers:
+    """Read a file whose entries may also name the ``known`` sources."""
+    numbers = parse_config(PublishedNumbers, read_toml(path, "file of published numbers"), str(path))
+    for name, source in numbers.sources.items():
+        if known.get(name, source) != source:
+            raise RequestError(f'{path}: lrbench has another source "{name}".', "Give yours another name.")
+    names = {**known, **numbers.sources}
+    for place, entry in enumerate(numbers.value, 1):
+        if fault := _fault(entry, names):
+            raise RequestError(f"{path}, value {place}: {fault[0]}", fault[1])
+    return numbers
+
+
+def _fault(entry: Publication, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+    """Return cause and remedy of the first thing that is wrong with an entry."""
+    try:
+        find_protocol(entry.protocol)
+        for metric in entry.metrics:
+            metric_function(metric)
+    except RequestError as error:
+        return error.cause, error.remedy
+    if not entry.models or not entry.metrics:
+        return "models and metrics must not be empty.", "Name at least one of each."
+    outside = [f"{name} = {value}" for name, value in entry.metrics.items() if not 0 < value <= 1]
+    if outside:
+        return f"{outside[0]} is not between 0 and 1.", "Write 0.0523 for 5.23 %."
+    if entry.source not in sources:
+        near = did_you_mean(entry.source, sources)
+        return f'There is no source "{entry.source}".', f"Add [sources.NAME], or correct the name. {near}"
+    return None
 
 
 def published_values(
@@ -87,3 +168,13 @@ def _beside(entry: Measured, publication: Publication) -> Iterator[PublishedValu
             source=publication.source,
             differs=publication.differs,
         )
+
+
+def published_sources(
+    values: Sequence[PublishedValue], sources: Mapping[str, Source]
+) -> Iterator[PublishedSource]:
+    """Yield the sources of the values, each once."""
+    for name in dict.fromkeys(value.source for value in values):
+        source = sources[name]
+        link = source.link if source.link.startswith("http") else f"https://doi.org/{source.link}"
+        yield PublishedSource(name, source.title, source.year, source.table, link)

@@ -149,6 +149,19 @@ class DepthPoint:
 
 
 @dataclass(frozen=True)
+class PublishedSource:
+    """Where numbers were published."""
+
+    name: str
+    title: str
+    year: int
+    table: str
+    """The table in it, or in words where else in it; may be empty."""
+
+    link: str
+
+
+@dataclass(frozen=True)
 class PublishedValue:
     """A published number and the label's own, ranked as the publication ranks."""
 
@@ -163,6 +176,8 @@ class PublishedValue:
     sd: float
     n_seeds: int
     source: str
+    """Name of a :class:`PublishedSource`."""
+
     differs: str
     """What the publication does otherwise."""
 
@@ -238,6 +253,9 @@ class Report:
     """Reports made before this one."""
 
     references: tuple[Reference, ...] = ()
+    published_sources: tuple[PublishedSource, ...] = ()
+    """The sources that ``published`` names."""
+
     groups: tuple[GroupFinding, ...] = ()
     groups_lacking: Mapping[str, str] = field(default_factory=dict)
     """By dataset, why there are no groups of users: ``absent`` or ``different``, the prepared data."""

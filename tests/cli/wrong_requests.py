@@ -60,6 +60,7 @@ OPTIONS: dict[str, Sequence[str]] = {
     ),
     "--output": OUTPUTS,
     "--archive": (*OUTPUTS, "-", "pipe"),
+    "--published": (*FILES, "suite.toml", "empty.py"),
     "--seeds": (*NUMBERS, str(2**63), "0-10001"),
     "--gpus": (*NUMBERS, "7", "2000"),
     "--depth": (*NUMBERS, "1001"),
@@ -81,6 +82,7 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--spread": CHOICES,
     "--metric": ("", "hit@10", "ndcg", "ndcg@²", "ndcg@" + "9" * 5000),
     "--cost": CHOICES,
+    "--interventions": (*STRANGE[1:], ",", "zero,nosuch"),
     "--metrics": (
         "",
         ",",
@@ -136,6 +138,9 @@ SHAPES = (
     ("list", "datasets", "ml", "more"),
     ("list", "datasets", "--controls"),
     ("run", "suite.toml", "--device", "cpu", "--gpus", "0"),
+    ("evaluate", "demo", "--only", "LARSE"),
+    ("evaluate", "demo", "--interventions", "zeros"),
+    ("evaluate", "TRIAL", "--only", "LARES"),
     ("fetch", "sample", "--columns", "user=a,item=b"),
     ("fetch", "a", "b", "--from", "file"),
 )

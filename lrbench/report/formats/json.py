@@ -77,6 +77,7 @@ class Json:
                 }
                 for value in report.published
             ],
+            "published_sources": [asdict(source) for source in report.published_sources],
             "warnings": [
                 {"kind": warning.kind.name.lower(), "cause": warning.cause, "remedy": warning.remedy}
                 for warning in report.warnings

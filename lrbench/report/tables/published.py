@@ -32,7 +32,9 @@ def published_section(report: Report) -> Section:
         )
         for name in dict.fromkeys(value.dataset for value in report.published)
     )
-    return Section("Published beside reproduced", COLUMNS, tables, (READING, *_differences(report)))
+    return Section(
+        "Published beside reproduced", COLUMNS, tables, (READING, *_differences(report), *_sources(report))
+    )
 
 
 def _cells(value: PublishedValue) -> tuple[Cell, ...]:
@@ -57,3 +59,12 @@ def _differences(report: Report) -> tuple[str, ...]:
         for value in report.published
     )
     return tuple(dict.fromkeys(sentences))
+
+
+def _sources(report: Report) -> tuple[str, ...]:
+    """One line per source, with where to find it."""
+    return tuple(
+        f"{source.name}: “{source.title}”, {source.year}"
+        f"{f', {source.table}' if source.table else ''}: {source.link}"
+        for source in report.published_sources
+    )
