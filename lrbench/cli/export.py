@@ -1,47 +1,106 @@
-"""``lrbench export``: a suite's finished trials as one file."""
+"""``lrbench export``: a suite's finished trials as one file, or its curves for TensorBoard."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrbench.cli.options import ResultsDir, SuiteName, check_output
 from lrbench.errors import RequestError
+from lrbench.files import check_writable
+from lrbench.paths import absolute, check_folder
+
+if TYPE_CHECKING:
+    from lrbench.store.layout import Results
+    from lrbench.store.suites import SuiteRecord
 
 __all__ = ["export"]
 
 
-def _file(path: Path) -> Path:
+class Tracker(StrEnum):
+    """A program that shows curves of training."""
+
+    tensorboard = "tensorboard"
+
+
+def _file(path: Path | None) -> Path | None:
     if str(path) == "-":
         raise RequestError("An archive cannot be written to standard output.", "Name a file.")
-    check_output(path)
+    return check_output(path)
+
+
+def _new_folder(path: Path | None) -> Path | None:
+    if path is not None:
+        check_folder(absolute(path))
+        if path.exists():
+            raise RequestError(f"{path} is there already.", "Name a new folder.")
+        check_writable(absolute(path))
     return path
 
 
 def export(
     suite: SuiteName = None,
     archive: Annotated[
-        Path, typer.Option("--archive", metavar="FILE", callback=_file, help="The zip file to write.")
-    ] = ...,  # type: ignore[assignment]
+        Path | None,
+        typer.Option(
+            "--archive", metavar="FILE", callback=_file, help="The zip file to write, for lrbench import."
+        ),
+    ] = None,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Include the weights, which evaluate and verify need.")
+        bool, typer.Option("--weights", help="Archive the weights too, which evaluate and verify need.")
     ] = False,
+    to: Annotated[
+        Tracker | None, typer.Option("--to", help="Write histories and metrics by depth for this program.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="DIR", callback=_new_folder, help="With --to: the new folder to write."
+        ),
+    ] = None,
     results: ResultsDir = Path("results"),
 ) -> None:
     """Write a suite's record and its finished trials into one file. Another machine imports it and reports.
 
-    The archive holds ranks, records, histories and logs.
+    The archive holds ranks, records, histories and logs. With --to tensorboard: event files instead.
     """
-    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import recorded_suite
-    from lrbench.store.export_archive import export_archive
     from lrbench.store.layout import Results
+
+    if (archive is None) == (to is None):
+        raise RequestError("What to write is not clear.", "Give --archive FILE or --to tensorboard.")
+    if (to is None) != (output is None) or (weights and to is not None):
+        raise RequestError(
+            "--to goes with --output DIR, and --archive with --weights.", "See lrbench export --help."
+        )
+    layout = Results(results)
+    record = recorded_suite(layout, suite, "status")
+    if archive is not None:
+        _archive(record, layout, archive, weights)
+    elif output is not None:
+        _curves(record, layout, output)
+
+
+def _archive(record: "SuiteRecord", layout: "Results", path: Path, weights: bool) -> None:
+    from lrbench.cli.console import message_console, say
+    from lrbench.store.export_archive import export_archive
     from lrbench.wording import counted
 
-    layout, console = Results(results), message_console()
-    record = recorded_suite(layout, suite, "status")
-    exported = export_archive(record, layout, archive, weights)
+    exported, console = export_archive(record, layout, path, weights), message_console()
     if exported.missing:
         total = exported.trials + exported.missing
         say(console, f"Not finished, and so not in the archive: {exported.missing} of {total} trials.")
-    say(console, f"Wrote {archive}: {counted(exported.trials, 'trial')} of suite {record.name}.")
+    say(console, f"Wrote {path}: {counted(exported.trials, 'trial')} of suite {record.name}.")
+
+
+def _curves(record: "SuiteRecord", layout: "Results", folder: Path) -> None:
+    import shlex
+
+    from lrbench.cli.console import message_console, say
+    from lrbench.store.export_tensorboard import export_tensorboard
+    from lrbench.wording import counted
+
+    runs, console = export_tensorboard(record, layout, folder), message_console()
+    say(console, f"Wrote {counted(runs, 'run')} of suite {record.name}.")
+    say(console, f"See them: {shlex.join(['tensorboard', '--logdir', str(folder)])}")
