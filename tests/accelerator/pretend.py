@@ -18,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -31,6 +32,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
+from lrbench.data.sequences import TrainingView
 from lrbench.data.transfer import on_device
 from lrbench.evaluation.latents import replacing
 from lrbench.models.base import FitStage, GradientStage, Model
@@ -47,6 +49,8 @@ GPU = torch.device("gpu:0")
 N_ITEMS, MAX_LENGTH = 50, 10
 HISTORIES = [np.random.default_rng(n).integers(0, N_ITEMS, 3 + n % 7).tolist() for n in range(10)]
 USERS = np.arange(len(HISTORIES))
+VIEW = training_view(HISTORIES, N_ITEMS)
+TRAINING = TrainingConfig(batch_size=1000, gradient_clip=1.0, precision="bfloat16")
 
 
 class WaitError(RuntimeError):
@@ -75,6 +79,8 @@ class Accelerator(FakeTensorMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device  # a question, no operation
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         place = kwargs.get("device")
@@ -125,28 +131,35 @@ def every_target(_: Reinforcement, data: TrainingData, __: torch.device) -> Any:
     return np.ones(data.n_targets, dtype=np.bool_)
 
 
-def step(device: Accelerator, kind: type[Model[Any]], name: str) -> None:
+def step(
+    device: Accelerator,
+    kind: type[Model[Any]],
+    name: str,
+    view: TrainingView = VIEW,
+    max_length: int = MAX_LENGTH,
+    training: TrainingConfig = TRAINING,
+) -> None:
     """One step: losses, gradients and the optimiser. Only the read of the losses is left out."""
-    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU)
+    model = kind(kind.Config(), view.n_items, max_length).to(GPU)
     stage = kind.stages[name](model)
     if isinstance(stage, FitStage):
-        stage.fit(training_view(HISTORIES, N_ITEMS))
+        stage.fit(view)
         return
     assert isinstance(stage, GradientStage)
-    data = TrainingData(training_view(HISTORIES, N_ITEMS), MAX_LENGTH, stage.training_rows())
-    keep = stage.begin(data, GPU)
+    data = TrainingData(view, max_length, stage.training_rows())
+    with patch.object(Reinforcement, "_reachable", every_target):
+        keep = stage.begin(data, GPU)
     stage.begin_epoch(1)
-    training = TrainingConfig(batch_size=1000, gradient_clip=1.0, precision="bfloat16")
     optimiser = Optimiser(model.parameters(), training)
     with device.without_waits(), patch.object(LossRecord, "read"):
-        batches = data.batches(training.batch_size, GPU, keep=keep)
-        run_epoch(stage, optimiser, batches, training, GPU, "the epoch")
+        first = islice(data.batches(training.batch_size, GPU, keep=keep), 1)
+        run_epoch(stage, optimiser, first, training, GPU, "the epoch")
 
 
 def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
     """States and scores at several depths, and with the latents of each intervention."""
     model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU).eval()
-    data = TrainingData(training_view(HISTORIES, N_ITEMS), MAX_LENGTH)
+    data = TrainingData(VIEW, MAX_LENGTH)
     replacements: list[Replacement | None] = [None]
     if isinstance(model, ReasoningModel):
         other = Replacement("other", on_device(USERS[::-1], GPU))
@@ -174,10 +187,7 @@ def complaint(function: Callable[..., None], *given: Any) -> str:
 def complaints(name: str) -> dict[str, str]:
     """The complaints about each stage of a model and about its ranking."""
     kind = MODELS.load(name)
-    found = {}
-    with patch.object(Reinforcement, "_reachable", every_target):
-        for stage in kind.stages:
-            found[f"{name} {stage}"] = complaint(step, kind, stage)
+    found = {f"{name} {stage}": complaint(step, kind, stage) for stage in kind.stages}
     found[f"{name} ranking"] = complaint(ranking, kind)
     return found
 
