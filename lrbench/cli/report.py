@@ -100,6 +100,15 @@ def report(
         typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
     ] = SpreadOption.inline,
     masked: Masked = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            "--groups",
+            metavar="FILE",
+            help="Also compare within groups of users: a CSV or Parquet file with a column user or item, "
+            "and columns of categories.",
+        ),
+    ] = None,
     published: Annotated[
         Path | None,
         typer.Option(
@@ -119,6 +128,7 @@ def report(
     from lrbench.files import write_text
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics
+    from lrbench.report.group_table import read_group_table
     from lrbench.report.layout import Layout
     from lrbench.report.published import read_published
     from lrbench.report.tables import check_sections
@@ -141,6 +151,7 @@ def report(
         baseline=baseline,
         masked=masked,
         digits=digits,
+        groups=None if groups is None else read_group_table(absolute(groups)),
         published=None if published is None else read_published(absolute(published)),
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),

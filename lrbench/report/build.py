@@ -15,6 +15,7 @@ from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, find_references
+from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.pairs import find_twins
@@ -57,6 +58,9 @@ class ReportOptions:
 
     choices: Choices = field(default_factory=Choices)
     """Which rows and datasets to show, in which order, under which names."""
+
+    groups: GroupTable | None = None
+    """Further groups of users, from a table of the user's own."""
 
     published: PublishedNumbers | None = None
     """Published numbers to print beside; none: those that ship with lrbench."""
@@ -108,7 +112,7 @@ def build_report(
     depths, findings = measure_depths(measured, suite.primary_metric, masked)
     references = find_references(measured, suite, baseline)
     groups, lacking = find_user_groups(
-        measured, references, suite.primary_metric, masked, prepared or (lambda _: None)
+        measured, references, suite.primary_metric, masked, prepared or (lambda _: None), options.groups
     )
     numbers = options.published or shipped_numbers()
     published = tuple(published_values(measured, numbers.value))

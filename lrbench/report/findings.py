@@ -195,11 +195,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class GroupDifference:
-    """A difference among the users whose trait lies in a range."""
+    """A difference among the users of one group."""
 
-    low: int
-    high: int
-    """Smallest and largest value of the trait in the group."""
+    group: str
+    """The group's name: a category, or the range of values such as ``4–5``."""
+
+    low: int | None
+    high: int | None
+    """Smallest and largest value of the trait in the group; ``None`` for a category."""
 
     n_users: int
     contrast: Contrast
@@ -209,7 +212,7 @@ class GroupDifference:
 
 @dataclass(frozen=True)
 class GroupFinding:
-    """A difference by quartiles of a trait of users; exploratory."""
+    """A difference by groups of users; exploratory."""
 
     dataset: str
     proposed: str

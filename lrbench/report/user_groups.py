@@ -1,13 +1,13 @@
-"""For whom? A difference within groups of users: quartiles of history length and of popularity.
+"""For whom? A difference within groups of users: quartiles of two traits, and categories of the user's own.
 
-Users with the same value stay in one group. All of this is exploratory: groups were not declared, p-values
-are adjusted after Benjamini and Hochberg within a dataset, and a group that stands out is a question for the
-next experiment.
+The traits are history length and popularity of the target. Users with the same value stay in one group. All
+of this is exploratory: groups were not declared, and p-values are adjusted after Benjamini and Hochberg
+within a dataset. A group that stands out is a question for the next experiment.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,9 @@ from lrbench.arrays import Int64s
 from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.splitting import split
-from lrbench.errors import CheckError
+from lrbench.errors import CheckError, RequestError
 from lrbench.report.findings import GroupDifference, GroupFinding, Reference
+from lrbench.report.group_table import GroupTable
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
 from lrbench.stats.groups import group_contrasts, interaction_p, quartiles
@@ -33,12 +34,26 @@ TRAITS = ("history length", "popularity of the target")
 """What users are grouped by, in the order of :func:`user_traits`."""
 
 
+@dataclass(frozen=True)
+class _Grouping:
+    """One way to group the users of a dataset."""
+
+    trait: str
+    groups: Int64s  # (users,) the number of each user's group, from 0
+    names: Sequence[str]
+    """Of the groups, by number."""
+
+    spans: Sequence[tuple[int, int] | None]
+    """Smallest and largest value in each group; ``None`` for categories."""
+
+
 def find_user_groups(
     measured: Sequence[Measured],
     references: Sequence[Reference],
     metric: str,
     masked: bool,
     prepared: FindPrepared,
+    own: GroupTable | None = None,
 ) -> tuple[list[GroupFinding], dict[str, str]]:
     """Compare every proposed label with its reference within groups of users.
 
@@ -48,25 +63,59 @@ def find_user_groups(
         metric: the metric.
         masked: whether items of the history are left out of the ranks.
         prepared: gives the prepared datasets, which know histories and popularity.
+        own: further groups, from a table of the user's own.
 
     Returns:
-        What was found, and for each dataset without groups the reason.
+        What was found, and for each dataset without groups of the two traits the reason.
+
+    Raises:
+        RequestError: the table knows nobody of any dataset.
+        CheckError: a user of the ranks is not in the prepared dataset.
     """
     by_name = {(entry.dataset, entry.label): entry for entry in measured}
     found: list[GroupFinding] = []
     lacking = {}
+    known_to_own = False
     for dataset in dict.fromkeys(reference.dataset for reference in references):
         entry = next(entry for entry in measured if entry.dataset == dataset)
         record, data = entry.trials[0].record, prepared(dataset)
+        ranks = aligned_ranks(entry.trials[:1], masked)
+        groupings = [] if own is None else list(_categories(own, ranks.targets))
+        known_to_own = known_to_own or bool(groupings)
         if data is None or data.record.fingerprint != record.dataset.fingerprint:
             lacking[dataset] = "absent" if data is None else "different"
-            continue
-        users = aligned_ranks(entry.trials[:1], masked).users
-        traits = dict(zip(TRAITS, user_traits(data, record.protocol, users), strict=True))
+        else:
+            values = user_traits(data, record.protocol, ranks.users)
+            groupings = [*map(_quartiles, TRAITS, values), *groupings]
         for reference in (each for each in references if each.dataset == dataset):
             pair = Pair(by_name[dataset, reference.proposed], by_name[dataset, reference.baseline])
-            found += [_finding(reference, pair, metric, trait, values) for trait, values in traits.items()]
+            found += [_finding(reference, pair, metric, grouping) for grouping in groupings]
+    if own is not None and references and not known_to_own:
+        raise RequestError(
+            f"{own.path} names no {own.key} on which the suite was tested.",
+            f"Its column {own.key} must hold the ids of the raw data, as ranks.parquet of a trial has them.",
+        )
     return list(_adjusted(found)), lacking
+
+
+def _quartiles(trait: str, values: Int64s) -> _Grouping:
+    groups = quartiles(values)
+    inside = [values[groups == group] for group in range(int(groups.max()) + 1)]
+    spans = [(int(part.min()), int(part.max())) for part in inside]
+    return _Grouping(
+        trait, groups, [f"{low:,}–{high:,}" if low < high else f"{low:,}" for low, high in spans], spans
+    )
+
+
+def _categories(own: GroupTable, targets: pl.DataFrame) -> Iterator[_Grouping]:
+    """Yield a grouping for each column of the table, with categories in the order of their names."""
+    categories = own.categories(targets)
+    if categories is None:
+        return
+    for column in own.columns:
+        names = sorted(categories[column].unique())
+        groups = categories[column].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
+        yield _Grouping(column, groups, names, [None] * len(names))
 
 
 def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) -> tuple[Int64s, Int64s]:
@@ -99,19 +148,18 @@ def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) 
     return traits["length"].to_numpy(), traits["popularity"].to_numpy()
 
 
-def _finding(reference: Reference, pair: Pair, metric: str, trait: str, values: Int64s) -> GroupFinding:
-    groups, sides = quartiles(values), pair.sides(metric)
+def _finding(reference: Reference, pair: Pair, metric: str, grouping: _Grouping) -> GroupFinding:
+    groups, sides = grouping.groups, pair.sides(metric)
     differences = []
-    for group, contrast in enumerate(group_contrasts(*sides, groups, pair.paired)):
-        inside = values[groups == group]
-        differences.append(
-            GroupDifference(int(inside.min()), int(inside.max()), len(inside), contrast, math.nan)
-        )
+    for number, contrast in enumerate(group_contrasts(*sides, groups, pair.paired)):
+        low, high = grouping.spans[number] or (None, None)
+        size = int((groups == number).sum())
+        differences.append(GroupDifference(grouping.names[number], low, high, size, contrast, math.nan))
     return GroupFinding(
         dataset=reference.dataset,
         proposed=reference.proposed,
         baseline=reference.baseline,
-        trait=trait,
+        trait=grouping.trait,
         interaction_p=interaction_p(*sides, groups, pair.paired),
         groups=tuple(differences),
     )

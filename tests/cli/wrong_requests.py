@@ -61,6 +61,7 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--output": OUTPUTS,
     "--to": CHOICES,
     "--archive": (*OUTPUTS, "-", "pipe"),
+    "--groups": (*FILES, "suite.toml", "empty.py", "file", "unknown.csv", "crowded.csv"),
     "--published": (*FILES, "suite.toml", "empty.py"),
     "--seeds": (*NUMBERS, str(2**63), "0-10001"),
     "--gpus": (*NUMBERS, "7", "2000"),
@@ -175,6 +176,9 @@ def write_files(folder: Path) -> None:
     """Write the files that the requests name."""
     (folder / "file").write_text("x", encoding="utf-8")
     (folder / "folder").mkdir()
+    (folder / "unknown.csv").write_text("user,country\nnobody,x\n", encoding="utf-8")
+    crowd = "\n".join(f"u{user},{user}" for user in range(13))
+    (folder / "crowded.csv").write_text(f"user,country\n{crowd}\n", encoding="utf-8")
     (folder / "loop").symlink_to("loop")
     (folder / "junk.toml").write_bytes(bytes(range(256)))
     (folder / "suite.toml").write_text(SUITE, encoding="utf-8")

@@ -1,4 +1,5 @@
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from synthetic_results import QUICKSTART, USERS, Made, make_suite, prepared, rew
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import Sequences
-from lrbench.errors import CheckError
-from lrbench.report.build import build_report
+from lrbench.errors import CheckError, RequestError
+from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.findings import GroupFinding
+from lrbench.report.group_table import GroupTable, read_group_table
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.report.user_groups import TRAITS, user_traits
@@ -98,3 +100,87 @@ def test_two_seeds_give_groups_without_a_test(tmp_path: Path) -> None:
     )
     assert all(math.isnan(group.p_adjusted) for found in report.groups for group in found.groups)
     assert report.answers[3].text.startswith("Not testable: 2 of the at least 3 seeds")
+
+
+def own_groups(path: Path, text: str) -> GroupTable:
+    path.write_text(text, encoding="utf-8")
+    return read_group_table(path)
+
+
+def test_categories_of_ones_own_are_groups_beside_the_quartiles(tmp_path: Path) -> None:
+    """Users with an even number are of x: only there is A better. Every third user is not in the table."""
+    suite = make_suite(tmp_path, (Made("A", 0.5), Made("B", 0.5)), proposed=["A"], seeds=(1, 2, 3, 4))
+    even = [f"u{user}" for user in range(0, USERS, 2)]
+    for cell in suite.trials[:4]:
+        best = pl.when(pl.col("user").is_in(even)).then(1.0).otherwise("rank")
+        rewrite_ranks(tmp_path, cell.trial, best.alias("rank"))
+    lines = [f"u{user},{'xy'[user % 2]}" for user in range(USERS) if user % 3]
+    own = own_groups(tmp_path / "own.csv", "\n".join(["user,country", *lines]))
+    report = build_report(suite, Results(tmp_path), ReportOptions(groups=own), prepared)
+    assert [found.trait for found in report.groups] == [*TRAITS, "country"]
+    found = finding(report, "country")
+    assert [group.group for group in found.groups] == ["not in the table", "x", "y"]
+    sizes = [len([user for user in range(USERS) if user % 3 == 0]), 0, 0]
+    sizes[1:] = [len([user for user in range(USERS) if user % 3 and user % 2 == odd]) for odd in (0, 1)]
+    assert [group.n_users for group in found.groups] == sizes
+    gain = {group.group: group.contrast.difference for group in found.groups}
+    assert gain["x"] > 0.3 > abs(gain["y"])
+    assert found.interaction_p < 0.01
+    every = [group for each in report.groups for group in each.groups]
+    expected = scipy.stats.false_discovery_control([group.contrast.p for group in every])
+    assert [group.p_adjusted for group in every] == pytest.approx(expected.tolist())
+    (section,) = [section for section in make_sections(report) if section.name == "groups"]
+    texts = [[cell.text for cell in row] for row in section.tables[0].rows]
+    assert ["country", "x"] in [row[:2] for row in texts]
+    assert ["country", "same in all?"] in [row[:2] for row in texts]
+    assert "by country better" in report.answers[3].text
+
+
+def test_own_groups_need_no_prepared_data(tmp_path: Path) -> None:
+    own = own_groups(tmp_path / "own.csv", "user,country\nu1,x\nu2,x\nu3,y\n")
+    report = build_report(make_suite(tmp_path / "r"), Results(tmp_path / "r"), ReportOptions(groups=own))
+    assert [found.trait for found in report.groups] == ["country"]
+
+
+def test_a_table_of_items_groups_users_by_their_targets(tmp_path: Path) -> None:
+    pl.DataFrame({"item": [1, 2, 3], "kind": ["book", None, "film"]}).write_parquet(tmp_path / "own.parquet")
+    own = read_group_table(tmp_path / "own.parquet")
+    targets = pl.DataFrame(
+        {"user": ["b", "a", "a", "c", "d", "e", "e"], "target": ["1", "1", "3", "2", "9", "3", "3"]}
+    )
+    grouped = own.categories(targets)
+    assert grouped is not None
+    assert grouped.rows() == [
+        ("b", "book"),
+        ("a", "several"),
+        ("c", "not in the table"),
+        ("d", "not in the table"),
+        ("e", "film"),
+    ]
+    assert own.categories(targets.with_columns(target=pl.lit("none"))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,country\na,x\n", "has no column user or item. Its columns: id, country."),
+        ("user,item\na,x\n", "has both of the columns user and item."),
+        ("user\na\n", "has no column besides user."),
+        ("user,country\n", "has no rows."),
+        ("user,country\na,x\na,y\n", 'has several rows of the user "a".'),
+        ("user,country\n" + "".join(f"{n},{n}\n" for n in range(13)), 'column "country" has 13 categories'),
+        ("user,country\na,\x1b[2J\n", "cannot be printed as the name of a group."),
+        ("user,country\na,x,y\n", "cannot be read as a table: "),
+        ("", "cannot be read as a table: "),
+    ],
+)
+def test_what_is_no_table_of_groups_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
+        own_groups(tmp_path / "own.csv", text)
+    assert caught.value.remedy
+
+
+def test_a_table_that_knows_nobody_is_refused(tmp_path: Path) -> None:
+    own = own_groups(tmp_path / "own.csv", "user,country\nnobody,x\n")
+    with pytest.raises(RequestError, match="names no user on which the suite was tested"):
+        build_report(make_suite(tmp_path / "r"), Results(tmp_path / "r"), ReportOptions(groups=own), prepared)

@@ -63,16 +63,12 @@ def _by_trait(report: Report, finding: GroupFinding) -> str:
 
 
 def _named(report: Report, groups: list[GroupDifference], count: int) -> str:
+    part = "group" if groups[0].low is None else "quarter"
     if len(groups) == count:
-        return "in every quarter"
+        return f"in every {part}"
     if len(groups) > count / 2:
-        return f"in {len(groups)} of {count} quarters"
-    spans = [
-        f"{group.low}–{group.high} ({signed(group.contrast.difference, report.digits)})"
-        if group.low < group.high
-        else f"{group.low} ({signed(group.contrast.difference, report.digits)})"
-        for group in groups
-    ]
+        return f"in {len(groups)} of {count} {part}s"
+    spans = [f"{group.group} ({signed(group.contrast.difference, report.digits)})" for group in groups]
     return f"for {listed(spans)}"
 
 

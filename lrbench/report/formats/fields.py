@@ -107,6 +107,7 @@ def group_fields(finding: GroupFinding) -> dict[str, Any]:
         "interaction_p": finding.interaction_p,
         "groups": [
             {
+                "group": group.group,
                 "low": group.low,
                 "high": group.high,
                 "n_users": group.n_users,

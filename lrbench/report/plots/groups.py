@@ -73,11 +73,6 @@ def _panel(
         entries[f"{finding.proposed} − {finding.baseline}"] = panel.errorbar(
             places, differences, np.nan_to_num(highs - differences), capsize=2, **style
         )[0]
-    names = [
-        f"{group.low:,}\n({group.n_users:,})"
-        if group.low == group.high
-        else f"{group.low:,}–{group.high:,}\n({group.n_users:,})"
-        for group in findings[0].groups
-    ]
+    names = [f"{group.group}\n({group.n_users:,})" for group in findings[0].groups]
     panel.set_xticks(range(len(names)), names)
     return entries

@@ -1,4 +1,4 @@
-"""For whom: the difference from the reference within quartiles of users, one table per dataset and label."""
+"""For whom: the difference from the reference within groups of users, one table per dataset and label."""
 
 from lrbench.report.findings import GroupDifference, GroupFinding
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, signed
@@ -7,7 +7,7 @@ from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["groups_section"]
 
-COLUMNS = ("Users by", "range", "users", "Δ", "95 % interval", "p (BH)")
+COLUMNS = ("Users by", "group", "users", "Δ", "95 % interval", "p (BH)")
 NOTES = (
     "Exploratory: the groups were not declared. Intervals are those of the crossed test, each "
     "by itself; p is adjusted after Benjamini and Hochberg over the groups of a dataset.",
@@ -41,7 +41,7 @@ def _rows(report: Report, finding: GroupFinding) -> list[tuple[Cell, ...]]:
 def _row(report: Report, trait: str, group: GroupDifference) -> tuple[Cell, ...]:
     texts = (
         trait,
-        f"{group.low:,}–{group.high:,}",
+        group.group,
         f"{group.n_users:,}",
         signed(group.contrast.difference, report.digits),
         interval(*group.contrast.interval(), report.digits) or UNKNOWN,
