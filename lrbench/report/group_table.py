@@ -17,8 +17,8 @@ from lrbench.wording import some_of
 
 __all__ = ["GroupTable", "read_group_table"]
 
-ABSENT = "not in the table"
-"""The group of users about whom the table says nothing."""
+ABSENT = "not given"
+"""The group of users whose row or value the table lacks."""
 
 SEVERAL = "several"
 """The group of users whose targets are in different groups."""

@@ -119,7 +119,7 @@ def test_categories_of_ones_own_are_groups_beside_the_quartiles(tmp_path: Path) 
     report = build_report(suite, Results(tmp_path), ReportOptions(groups=own), prepared)
     assert [found.trait for found in report.groups] == [*TRAITS, "country"]
     found = finding(report, "country")
-    assert [group.group for group in found.groups] == ["not in the table", "x", "y"]
+    assert [group.group for group in found.groups] == ["not given", "x", "y"]
     sizes = [len([user for user in range(USERS) if user % 3 == 0]), 0, 0]
     sizes[1:] = [len([user for user in range(USERS) if user % 3 and user % 2 == odd]) for odd in (0, 1)]
     assert [group.n_users for group in found.groups] == sizes
@@ -153,8 +153,8 @@ def test_a_table_of_items_groups_users_by_their_targets(tmp_path: Path) -> None:
     assert grouped.rows() == [
         ("b", "book"),
         ("a", "several"),
-        ("c", "not in the table"),
-        ("d", "not in the table"),
+        ("c", "not given"),
+        ("d", "not given"),
         ("e", "film"),
     ]
     assert own.categories(targets.with_columns(target=pl.lit("none"))) is None
