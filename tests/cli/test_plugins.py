@@ -122,19 +122,20 @@ def test_the_example_is_short() -> None:
 
 
 def test_the_example_of_the_readme_runs(desk: Desk) -> None:
-    done = desk.run("run", desk.suite(PLUGGED), "--plugin", "fading.py", "--workers", "2")
+    own = ("--results", "readme")  # other tests of this folder train some of the same trials
+    done = desk.run("run", desk.suite(PLUGGED), "--plugin", "fading.py", "--workers", "2", *own)
     assert "4 of 4 trials done" in done.stderr
-    report = json.loads(desk.run("report", "small", "--format", "json").stdout)
+    report = json.loads(desk.run("report", "small", "--format", "json", *own).stdout)
     recall = {row["label"]: row["mean"] for row in report["rows"] if row["metric"] == "recall@10"}
     assert recall["Fading"] > recall["Popularity"]
     listed = desk.run("list", "models", "fading", "--plugin", "fading.py").stdout
     assert "Fading sum of item embeddings." in listed
     assert "Weight of an item over that of the one after it." in listed
-    trial = next(path for path in (desk.folder / "results/trials").iterdir() if "fading" in path.name)
-    desk.run("verify", trial.name, "--plugin", "fading.py")
+    trial = next(path for path in (desk.folder / "readme/trials").iterdir() if "fading" in path.name)
+    desk.run("verify", trial.name, "--plugin", "fading.py", *own)
     for shown in ("report", "status"):  # a file's rows are read, and held against what ran
-        assert "fading" in desk.run(shown, desk.suite(PLUGGED), "--plugin", "fading.py").stdout.lower()
-    assert "There is no model" in desk.run("verify", trial.name, code=2).stderr
+        assert "fading" in desk.run(shown, desk.suite(PLUGGED), "--plugin", "fading.py", *own).stdout.lower()
+    assert "There is no model" in desk.run("verify", trial.name, *own, code=2).stderr
 
 
 def test_the_page_names_no_source_where_a_configuration_names_none(

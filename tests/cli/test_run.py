@@ -159,14 +159,14 @@ def test_stored_ranks_verify_and_a_changed_one_does_not(desk: Desk) -> None:
 
 @pytest.mark.usefixtures("finished")
 def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
-    results = desk.copy_of_results("whole")
-    assert desk.run("verify", "--results", "whole").stderr.count("are as stored") == 4
+    results = desk.copy_of_results("checked")
+    assert desk.run("verify", "--results", "checked").stderr.count("are as stored") == 4
     first, second = sorted((results / "trials").glob("*sasrec-s[12]*"))
     for old, new in ((first, "aside"), (second, first.name), (results / "trials/aside", second.name)):
         old.rename(results / "trials" / new)
     suite = results / "suites/small.json"
     suite.write_text(suite.read_text(encoding="utf-8").replace("ndcg@10", "recall@10"), encoding="utf-8")
-    said = desk.run("verify", "--results", "whole", code=1).stderr
+    said = desk.run("verify", "--results", "checked", code=1).stderr
     assert said.count("is the record of another trial") == 2
     assert "small.json was changed after lrbench wrote it" in said
     assert "2 of 4 trials and 1 suite record are not as they were stored" in said
