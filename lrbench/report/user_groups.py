@@ -69,13 +69,17 @@ def find_user_groups(
         What was found, and for each dataset without groups of the two traits the reason.
 
     Raises:
-        RequestError: the table knows nobody of any dataset.
+        RequestError: the table knows nobody of any dataset, or a column is named like one of ``TRAITS``.
         CheckError: a user of the ranks is not in the prepared dataset.
     """
     by_name = {(entry.dataset, entry.label): entry for entry in measured}
     found: list[GroupFinding] = []
     lacking = {}
     known_to_own = False
+    if own is not None and (twice := [name for name in own.columns if name in TRAITS]):
+        raise RequestError(
+            f'{own.path}: every report has groups by "{twice[0]}".', "Give the column another name."
+        )
     for dataset in dict.fromkeys(reference.dataset for reference in references):
         entry = next(entry for entry in measured if entry.dataset == dataset)
         record, data = entry.trials[0].record, prepared(dataset)

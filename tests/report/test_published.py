@@ -89,7 +89,7 @@ def test_the_table_names_source_and_difference(report: Report) -> None:
     text = Markdown().render(replace(report, published=(value,)))
     assert "| SASRec | Recall@10 |" in " ".join(text.split())
     assert "+20.0" in text
-    assert "SASRec on sample, Someone: there more items." in text
+    assert "SASRec on sample, what differs in Someone: more items." in text
     source = PublishedSource("Someone", "A title", 2020, "Table 7", "https://doi.org/10.1/x")
     text = Terminal(120, styled=False).render(
         replace(report, published=(value,), published_sources=(source,))

@@ -55,7 +55,7 @@ def _cells(value: PublishedValue) -> tuple[Cell, ...]:
 def _differences(report: Report) -> tuple[str, ...]:
     """One sentence per publication and label, each once."""
     sentences = (
-        f"{value.label} on {value.dataset}, {value.source}: there {value.differs}."
+        f"{value.label} on {value.dataset}, what differs in {value.source}: {value.differs}."
         for value in report.published
     )
     return tuple(dict.fromkeys(sentences))
