@@ -21,6 +21,7 @@ from lrbench.config.interventions import Intervention
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.data.transfer import on_device
 from lrbench.evaluation.latents import replacing
 from lrbench.evaluation.ranking import USERS_PER_CHUNK, Ranks, rank_in_order
 from lrbench.models.base import Model
@@ -40,7 +41,7 @@ class Arrangement:
         """Return what the reasoning steps get for the users at these positions."""
         if self.donors is None:
             return Replacement("zero" if kind == "zero" else "noise")
-        return Replacement("other", torch.from_numpy(self.donors[users]).to(device))
+        return Replacement("other", on_device(self.donors[users], device))
 
 
 def kinds_of_users(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrbench.arrays import ranges
+from lrbench.arrays import Int64s, ranges
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
+from lrbench.data.transfer import on_device
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
 
@@ -122,27 +123,31 @@ def rank_in_order(
     rank, rank_masked = np.empty(shape), np.empty(shape)
     ties, ties_masked = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
     noise = torch.Generator(device).manual_seed(noise_seed)
-    not_ranked = None if view.not_ranked is None else torch.from_numpy(view.not_ranked).to(device)
+    not_ranked = None if view.not_ranked is None else on_device(view.not_ranked, device)
     with torch.inference_mode():
         for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
             states = encode(users, sequences, noise)  # (depths, users, width)
             seen_by, seen_items = _seen_items(view, users)
+            counts = []  # (5, depths, block) each
             for block in _blocks(users, view.n_items, device):
-                targets = torch.from_numpy(view.targets[block].astype(np.int64)).to(device)
+                targets = on_device(view.targets[block].astype(np.int64), device)
                 of_block = slice(*np.searchsorted(seen_by, (block.start, block.stop)))
                 rows, items = seen_by[of_block] - block.start, seen_items[of_block]
-                seen = torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
+                seen = on_device(rows, device), on_device(items, device)
                 within = slice(block.start - users.start, block.stop - users.start)
-                for index in range(len(depths)):
-                    scores = model.score(states[index, within])  # (block, items)
-                    _check_finite(scores, depths[index])
-                    if not_ranked is not None:
-                        scores = scores.index_fill(1, not_ranked, -torch.inf)  # below every target
-                    greater, equal, seen_greater, seen_equal = _count(scores, targets, seen)
-                    rank[index, block] = 1 + greater + equal / 2
-                    rank_masked[index, block] = rank[index, block] - seen_greater - seen_equal / 2
-                    ties[index, block] = equal
-                    ties_masked[index, block] = equal - seen_equal
+                at_depths = [
+                    _count(model.score(state), targets, seen, not_ranked) for state in states[:, within]
+                ]
+                counts.append(torch.stack(at_depths, 1))
+            bad, greater, equal, seen_greater, seen_equal = _on_host(
+                torch.cat(counts, 2)
+            )  # (depths, users) each
+            if bad.any():
+                raise NonFiniteScoresError(depths[int(bad.any(1).argmax())])
+            rank[:, users] = 1 + greater + equal / 2
+            rank_masked[:, users] = rank[:, users] - seen_greater - seen_equal / 2
+            ties[:, users] = equal
+            ties_masked[:, users] = equal - seen_equal
     as_given = np.argsort(order)
     return Ranks(rank[:, as_given], rank_masked[:, as_given], ties[:, as_given], ties_masked[:, as_given])
 
@@ -166,10 +171,21 @@ def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], 
     return of_user[kept], items[kept]
 
 
-def _count(
-    scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Count items above the target and level with it, among all others and among the seen ones."""
+def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ranked: Tensor | None) -> Tensor:
+    """Count items above the target and level with it, among all others and among the seen ones.
+
+    Args:
+        scores: (users, items).
+        targets: (users,).
+        seen: row and item of each seen item.
+        not_ranked: items that come after every target.
+
+    Returns:
+        (5, users): first 1 if any score of the block is NaN or infinite, else 0; then the four counts.
+    """
+    bad = _not_finite(scores).expand(len(scores))
+    if not_ranked is not None:
+        scores = scores.index_fill(1, not_ranked, -torch.inf)
     target_scores = scores.gather(1, targets[:, None])  # (users, 1)
     # Flags in the scores' own type are several times faster to write and add up than booleans. The sums are
     # exact up to 2^24 items.
@@ -178,13 +194,19 @@ def _count(
     equal = torch.eq(scores, target_scores, out=flags).sum(dim=1, dtype=torch.float32) - 1
     rows, items = seen
     seen_scores, level = scores[rows, items], target_scores[rows, 0]
-    users = scores.shape[0]
-    seen_greater = torch.bincount(rows[seen_scores > level], minlength=users)
-    seen_equal = torch.bincount(rows[seen_scores == level], minlength=users)
-    counts = (greater, equal, seen_greater, seen_equal)
-    return tuple(count.cpu().numpy().astype(np.int64) for count in counts)  # type: ignore[return-value]
+    none = torch.zeros_like(targets)
+    seen_greater = none.index_add(0, rows, (seen_scores > level).long())
+    seen_equal = none.index_add(0, rows, (seen_scores == level).long())
+    return torch.stack([count.long() for count in (bad, greater, equal, seen_greater, seen_equal)])
 
 
-def _check_finite(scores: Tensor, depth: int) -> None:
-    if not torch.isfinite(scores.sum()) and not torch.isfinite(scores).all():
-        raise NonFiniteScoresError(depth)
+def _not_finite(scores: Tensor) -> Tensor:
+    """Whether any score is NaN or infinite, (). On the CPU a finite sum answers faster than all scores do."""
+    if scores.device.type == "cpu" and torch.isfinite(scores.sum()):
+        return torch.zeros((), dtype=torch.bool)
+    return ~torch.isfinite(scores).all()
+
+
+def _on_host(counts: Tensor) -> Int64s:
+    """Read counts, the one transfer of a chunk of users."""
+    return np.asarray(counts.cpu().numpy())

@@ -19,8 +19,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, get_args
 from unittest.mock import patch
 
 import numpy as np
@@ -30,14 +30,15 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from lrbench.config.interventions import Intervention
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
-from lrbench.data.sequences import TrainingView
-from lrbench.data.transfer import on_device
-from lrbench.evaluation.latents import replacing
+from lrbench.data.sequences import EvaluationView, TrainingView
+from lrbench.evaluation.interventions import arranged, rank_with
+from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.models.latent.lares.reinforcement import Reinforcement
-from lrbench.models.reasoning import ReasoningModel, Replacement
+from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 from lrbench.testing import training_view
 from lrbench.training.epoch import run_epoch
@@ -48,8 +49,10 @@ _setup_privateuseone_for_python_backend("gpu")
 GPU = torch.device("gpu:0")
 N_ITEMS, MAX_LENGTH = 50, 10
 HISTORIES = [np.random.default_rng(n).integers(0, N_ITEMS, 3 + n % 7).tolist() for n in range(10)]
-USERS = np.arange(len(HISTORIES))
 VIEW = training_view(HISTORIES, N_ITEMS)
+EVALUATED = EvaluationView(
+    VIEW.items, np.arange(len(HISTORIES)), VIEW.starts, VIEW.stops - 1, VIEW.items[VIEW.stops - 1], N_ITEMS
+)
 TRAINING = TrainingConfig(batch_size=1000, gradient_clip=1.0, precision="bfloat16")
 
 
@@ -156,20 +159,24 @@ def step(
         run_epoch(stage, optimiser, first, training, GPU, "the epoch")
 
 
+def unread(counts: Tensor) -> Any:
+    """Counts in place of those that the host reads once for each chunk of users."""
+    return np.zeros(counts.shape, dtype=np.int64)
+
+
 def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
-    """States and scores at several depths, and with the latents of each intervention."""
-    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU).eval()
-    data = TrainingData(VIEW, MAX_LENGTH)
-    replacements: list[Replacement | None] = [None]
-    if isinstance(model, ReasoningModel):
-        other = Replacement("other", on_device(USERS[::-1], GPU))
-        replacements += [Replacement("zero"), Replacement("noise"), other]
-    with torch.no_grad(), device.without_waits():
-        for replacement in replacements:
-            depths = (0, 1, 3) if isinstance(model, ReasoningModel) and replacement is None else (0,)
-            with nullcontext() if replacement is None else replacing(model, replacement):
-                states = model.encode(data.prefixes(USERS, GPU), depths, None)
-            model.score(states[-1])
+    """Ranks at several depths, and with the latents of each intervention."""
+    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU)
+    reads = patch("lrbench.evaluation.ranking._on_host", unread)
+    # The device has no source of draws of its own; `None` stands for torch's.
+    source = patch("torch.Generator", lambda _: SimpleNamespace(manual_seed=lambda _: None))
+    # In inference mode operations do not reach the pretended device in parts, such as copies.
+    parts = patch("torch.inference_mode", lambda mode=True: torch.no_grad() if mode else nullcontext())
+    with reads, source, parts, device.without_waits():
+        rank_targets(model, EVALUATED, (0, 1, 3) if kind.reasons else (0,), 0, GPU)
+        for intervention in get_args(Intervention) if isinstance(model, ReasoningModel) else ():
+            arrangement = arranged(intervention, np.zeros(len(EVALUATED), dtype=np.int64), 0)
+            rank_with(model, EVALUATED, 2, intervention, arrangement, 0, GPU)
 
 
 def complaint(function: Callable[..., None], *given: Any) -> str:
