@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from textwrap import TextWrapper
 from types import FrameType
 
 from lrbench.errors import InterruptError, LrbenchError, RequestError
@@ -55,10 +56,21 @@ def _say(error: Exception) -> int:
     known = error if isinstance(error, LrbenchError) else known_error(error)
     if isinstance(error, OSError) and error.filename is None:
         _discard_output()  # else the interpreter tries at its end to write what could not be written
-    print(f"lrbench: {known.cause}", file=sys.stderr)
+    print(_fitted(f"lrbench: {known.cause}"), file=sys.stderr)
     if known.remedy:
-        print(f"  {known.remedy}", file=sys.stderr)
+        print(_fitted(f"  {known.remedy}"), file=sys.stderr)
     return known.exit_code
+
+
+def _fitted(text: str) -> str:
+    """Break lines between words where standard error is a terminal; its own breaks would cut words."""
+    if not sys.stderr.isatty():
+        return text
+    columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(sys.stderr.fileno()).columns
+    if columns < _FEWEST_COLUMNS:  # among them 0: the terminal does not know
+        return text
+    wrapper = TextWrapper(columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) for line in text.split("\n"))
 
 
 def known_error(error: Exception) -> LrbenchError:

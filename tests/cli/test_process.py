@@ -163,3 +163,23 @@ def test_a_width_without_room_is_no_width(columns: str) -> None:
         check=True,
     )
     assert "Usage: lrbench" in ended.stdout
+
+
+def test_a_terminal_gets_an_error_broken_between_words() -> None:
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 40))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(
+        [sys.executable, "-m", "lrbench", "list", "models", "no-such-model-at-all"],
+        stderr=theirs,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        check=False,
+    )
+    os.close(theirs)
+    lines = os.read(ours, 10_000).decode().replace("\r", "").splitlines()
+    os.close(ours)
+    assert max(map(len, lines)) <= 40
+    said = " ".join(" ".join(lines).split())
+    assert said.startswith('lrbench: No name among the models has "no-such-model-at-all" in it. ')
