@@ -19,6 +19,7 @@ __all__ = [
     "Catalog",
     "DataDir",
     "Datasets",
+    "Groups",
     "Hide",
     "Masked",
     "Only",
@@ -89,6 +90,15 @@ Masked = Annotated[
 ]
 Datasets = Annotated[
     str | None, typer.Option("--datasets", metavar="A,B", help="Show only these datasets (names, patterns).")
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups",
+        metavar="FILE",
+        help="Also compare within groups of users: a CSV or Parquet file with a column user or item, "
+        "and columns of categories.",
+    ),
 ]
 Only = Annotated[
     str | None, typer.Option("--only", metavar="A,B", help="Show only these rows (labels, patterns).")

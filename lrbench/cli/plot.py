@@ -10,6 +10,7 @@ from lrbench.cli.options import (
     Catalog,
     DataDir,
     Datasets,
+    Groups,
     Hide,
     Masked,
     Only,
@@ -22,6 +23,7 @@ from lrbench.cli.options import (
     parse_width,
 )
 from lrbench.errors import RequestError
+from lrbench.paths import absolute
 
 __all__ = ["plot"]
 
@@ -73,6 +75,7 @@ def plot(
     sort: Sort = None,
     rename: Rename = None,
     masked: Masked = None,
+    groups: Groups = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
@@ -83,6 +86,7 @@ def plot(
     from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.files import write_bytes
     from lrbench.report.build import ReportOptions, build_report
+    from lrbench.report.group_table import read_group_table
     from lrbench.report.layout import WIDTHS
     from lrbench.report.plots import PLOTS, PlotSource
     from lrbench.report.plots import plot as draw
@@ -91,6 +95,9 @@ def plot(
     if kind not in PLOTS.names():
         PLOTS.load(kind)  # says which plots there are
     option, suite = _option_and_suite(kind, words or [])
+    if groups is not None and kind != "groups":
+        raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")
+    own = None if groups is None else read_group_table(absolute(groups))
     choices = parse_choices(datasets, only, hide, sort, rename)
     layout = Results(results)
     record = recorded_suite(layout, suite)
@@ -100,7 +107,7 @@ def plot(
         report=build_report(
             record if metric is None else record.model_copy(update={"primary_metric": metric}),
             layout,
-            ReportOptions(metrics=metrics, masked=masked, choices=choices),
+            ReportOptions(metrics=metrics, masked=masked, choices=choices, groups=own),
             find_prepared(record, data_dir, catalog) if kind == "groups" else None,
         ),
         width=WIDTHS[inches] if isinstance(inches, str) else inches,

@@ -12,6 +12,7 @@ from lrbench.cli.options import (
     Catalog,
     DataDir,
     Datasets,
+    Groups,
     Hide,
     Masked,
     Only,
@@ -100,15 +101,7 @@ def report(
         typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
     ] = SpreadOption.inline,
     masked: Masked = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(
-            "--groups",
-            metavar="FILE",
-            help="Also compare within groups of users: a CSV or Parquet file with a column user or item, "
-            "and columns of categories.",
-        ),
-    ] = None,
+    groups: Groups = None,
     published: Annotated[
         Path | None,
         typer.Option(

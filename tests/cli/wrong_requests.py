@@ -147,6 +147,7 @@ SHAPES = (
     ("list", "datasets", "--controls"),
     ("run", "suite.toml", "--device", "cpu", "--gpus", "0"),
     ("evaluate", "demo", "--only", "LARSE"),
+    ("plot", "depth", "demo", "--groups", "known.csv"),
     ("evaluate", "demo", "--interventions", "zeros"),
     ("evaluate", "TRIAL", "--only", "LARES"),
     ("fetch", "sample", "--columns", "user=a,item=b"),
@@ -176,6 +177,7 @@ def write_files(folder: Path) -> None:
     """Write the files that the requests name."""
     (folder / "file").write_text("x", encoding="utf-8")
     (folder / "folder").mkdir()
+    (folder / "known.csv").write_text("user,country\nu1,x\n", encoding="utf-8")
     (folder / "unknown.csv").write_text("user,country\nnobody,x\n", encoding="utf-8")
     crowd = "\n".join(f"u{user},{user}" for user in range(13))
     (folder / "crowded.csv").write_text(f"user,country\n{crowd}\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """For whom is a proposed model better? Differences from its reference by groups of users.
 
-Groups are quartiles of history length and of the target's popularity; the axis says which values each
-holds and how many users.
+Groups are quartiles of history length and of the target's popularity, and categories of the user's own table.
+The axis says which values or category each holds, and how many users.
 """
 
 from collections.abc import Sequence
