@@ -117,8 +117,8 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     """Say how many trials there are, how long their training takes, and how to learn what is unknown."""
     console = result_console()
     say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
-    if shared := totals.cells - totals.trials:
-        say(console, f"{counted(shared, 'cell')} of the table share a trial with another row.")
+    if totals.cells > totals.trials:
+        say(console, f"Rows that ask for the same run share its trial: {totals.cells:,} rows × seeds.")
     if totals.to_run > totals.unknown:
         slots = request.slots(trials=totals.to_run)
         kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"

@@ -129,6 +129,13 @@ def test_a_dry_run_says_how_to_prepare_what_is_prepared_for_another_protocol(des
     assert "not prepared" not in desk.run(*dry).stdout
 
 
+def test_a_dry_run_counts_a_trial_that_rows_share_once(desk: Desk) -> None:
+    row = '[[models]]\nlabel = "{}"\nmodel = "popularity"\n'
+    twins = SUITE[: SUITE.index("[[models]]")] + row.format("One") + row.format("Same")
+    told = desk.run("run", desk.suite(twins), "--dry-run", "--results", "none").stdout
+    assert "1 trial, 1 to run.\nRows that ask for the same run share its trial: 2 rows × seeds." in told
+
+
 def test_hints_name_the_folder_of_results(desk: Desk) -> None:
     broken = (
         SUITE[: SUITE.index("[[models]]")] + ROW + 'model = "sasrec"\ntraining = { learning_rate = 1e30 }\n'
