@@ -10,6 +10,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -85,15 +86,24 @@ def _load(path: Path) -> ModuleType:
         return sys.modules[name]
     if not path.is_file():
         raise RequestError(f"There is no plug-in file {path}.", "Give the path of a Python file.")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise RequestError(f"The plug-in {path} is no Python file.", "Its name must end in .py.")
+    loader = _LeavingNothing(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
         reason = shortened(f"{type(error).__name__}: {error}", 300)
         raise RequestError(f"The plug-in {path} cannot be loaded: {reason}.", "Mend the file.") from error
     return module
+
+
+class _LeavingNothing(SourceFileLoader):
+    """Loads a file without leaving compiled code in the user's folder."""
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
+        """Keep nothing."""

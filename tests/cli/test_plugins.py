@@ -1,7 +1,9 @@
 """Models from elsewhere: a file given on the command line, and a package's entry point."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -227,3 +229,11 @@ def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
     finally:
         del desk.environment["PYTHONPATH"]
     assert sys.modules.get("fading_models") is None
+
+
+def test_loading_leaves_no_compiled_code_in_the_users_folder(tmp_path: Path) -> None:
+    (tmp_path / "fading.py").write_text(EXAMPLE, encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "lrbench", "list", "models", "fading", "--plugin", "fading.py"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["fading.py"]

@@ -285,6 +285,7 @@ class TestDisenReason(ReasoningConformance):
 
 
 class TestDisenReasonAsMixture(TestDisenReason):
+    learning_rate = 0.02  # at half this rate it takes nearly all the steps it is given
     params = TestDisenReason.params | {"fusion": "mixture", "residual": "project", "pivot_input": "items"}
 
 
