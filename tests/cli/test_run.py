@@ -318,6 +318,7 @@ def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
     assert told.count("ok  ") == 5
 
 
+@pytest.mark.usefixtures("finished")  # prepares the data, so that the plan can be timed
 def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     plan = desk.run("run", desk.suite(CONTROLS), "--dry-run").stdout
     assert plan.count("s an epoch, at most 1") == 5
