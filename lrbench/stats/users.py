@@ -1,8 +1,8 @@
 """Do these checkpoints differ on users? Tests that hold the trained weights fixed.
 
-Their p-values are conditional on these checkpoints: they say nothing about another training run, and read
-as if they did they find a difference between equal algorithms in up to 40 % of cases (simulated with 22,363
-users, one run each and seed means that vary by 5 %, at a level of 5 %).
+Their p-values are conditional on these checkpoints and say nothing about another training run.
+Read as statements about algorithms, they find equal algorithms different in up to 40 % of cases.
+That figure is simulated: 22,363 users, one run each, seed means that vary by 5 %, at a level of 5 %.
 The paired t test and the sign-flip randomisation agree at recommender sizes (Smucker et al. 2007); there
 is no Wilcoxon or sign test, whose type-I error grows with the users (Ihemelandu & Ekstrand 2023).
 """
