@@ -213,13 +213,13 @@ def test_a_trial_of_another_process_is_told_once_and_free_ones_come_first(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.1)
-    busy, free = (trial_config("popularity", seed=seed) for seed in (0, 1))
+    busy, free = (trial_config(model, seed=0) for model in ("popularity", "markov"))
     lock = FileLock(Results(tmp_path).lock(busy.id), thread_local=False)
     events = list[Event]()
 
     def watch(event: Event) -> None:
         events.append(event)
-        if isinstance(event, TrialDone) and event.trial == free.id:
+        if isinstance(event, TrialDone | TrialFailed) and event.trial == free.id:
             threading.Timer(0.5, lambda: lock.release(force=True)).start()
 
     Path(lock.lock_file).parent.mkdir(parents=True)
