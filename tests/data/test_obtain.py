@@ -374,6 +374,7 @@ def test_a_second_process_says_that_it_waits(library: Library) -> None:
     assert notes.said == ["Another process is at work on shop; waiting for it."]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 class TestRealData:
     """Every edition at hand: sizes before and after the 5-core of ``loo-50`` and ``loo-20``."""
