@@ -19,9 +19,10 @@ def measure_depths(
     points: list[DepthPoint] = []
     findings: list[DepthFinding] = []
     for entry in entries:
-        by_depth, valid = (_by_depth(entry, metric, masked, split) for split in ("test", "valid"))
+        by_depth = _by_depth(entry, metric, masked, "test")
         if len(by_depth) < 2:
             continue
+        valid = _by_depth(entry, metric, masked, "valid")
         chosen = shallowest_depth(valid)
         points += [
             DepthPoint(

@@ -12,6 +12,9 @@ from lrbench.stats.user_metrics import UserMetrics
 
 __all__ = ["bootstrap_interval", "two_level_bootstrap"]
 
+BLOCK_BYTES = 1 << 19
+"""Memory for the weights of draws that are computed together: small enough for the cache of a core."""
+
 
 def two_level_bootstrap(
     first: UserMetrics, second: UserMetrics, generator: np.random.Generator, draws: int = 1000
@@ -25,14 +28,28 @@ def two_level_bootstrap(
     live = (first.values != 0).any(axis=0) | (second.values != 0).any(axis=0)
     pair = [model.values[:, live] for model in (first, second)]  # (seeds, live) each
     n_live = int(live.sum())
-    differences = np.empty(draws)
-    for draw in range(draws):
-        picks = generator.integers(n_live, size=generator.binomial(first.users, n_live / first.users))
-        weights = np.bincount(picks, minlength=n_live) / first.users  # (live,)
-        runs = [generator.integers(len(values), size=len(values)) for values in pair]
-        means = [(values @ weights)[run].mean() for values, run in zip(pair, runs, strict=True)]
-        differences[draw] = means[0] - means[1]
-    return differences
+    rows = max(1, BLOCK_BYTES // max(1, 8 * n_live))
+    blocks = []
+    for start in range(0, draws, rows):
+        count = min(rows, draws - start)
+        weights = _picked(generator, count, n_live, first.users) / first.users  # (count, live)
+        means = [_resampled_means(values @ weights.T, generator) for values in pair]  # (count,) each
+        blocks.append(means[0] - means[1])
+    return np.concatenate(blocks)
+
+
+def _picked(generator: np.random.Generator, draws: int, n_live: int, users: int) -> Floats:
+    """How often each live user is picked in each draw of ``users`` users, (draws, live)."""
+    picks = generator.binomial(users, n_live / users, size=draws)  # (draws,)
+    cells = np.repeat(np.arange(draws) * n_live, picks) + generator.integers(n_live, size=picks.sum())
+    return np.bincount(cells, minlength=draws * n_live).reshape(draws, n_live).astype(np.float64)
+
+
+def _resampled_means(run_means: Floats, generator: np.random.Generator) -> Floats:
+    """Mean over runs that are drawn with replacement, (seeds, draws) to (draws,)."""
+    runs = generator.integers(len(run_means), size=run_means.shape)  # (seeds, draws)
+    means: Floats = np.take_along_axis(run_means, runs, axis=0).mean(axis=0)
+    return means
 
 
 def bootstrap_interval(differences: Floats, confidence: float = 0.95) -> tuple[float, float]:

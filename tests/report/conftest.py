@@ -6,6 +6,7 @@ import pytest
 from synthetic_results import make_suite
 
 from lrbench.report.build import build_report
+from lrbench.report.formats.html import Html
 from lrbench.report.report import Report
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
@@ -24,3 +25,9 @@ def suite(root: Path) -> SuiteRecord:
 @pytest.fixture(scope="session")
 def report(suite: SuiteRecord, root: Path) -> Report:
     return build_report(suite, Results(root))
+
+
+@pytest.fixture(scope="session")
+def html_page(report: Report) -> str:
+    """The report as a page: its figures take a second to draw."""
+    return Html().render(report)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lrbench.report.formats.html import Html
 from lrbench.report.report import Report
 
 BROWSER = next(
@@ -48,38 +47,50 @@ def browse(page: str, folder: Path, *options: str) -> str:
     return subprocess.run(command, capture_output=True, check=True, timeout=120, text=True).stdout
 
 
-def probed(report: Report, folder: Path, *options: str) -> str:
-    page = Html().render(report).replace("</body>", f"{PROBE}</body>")
-    found = re.search(r'data-probe="([^"]*)"', browse(page, folder, "--dump-dom", *options))
-    assert found
-    return found[1].replace("&quot;", '"')
+WINDOWS = {
+    "phone": ("--window-size=390,900",),
+    "tablet": ("--window-size=800,900", "--blink-settings=preferredColorScheme=0"),
+    "desk": ("--window-size=1280,900",),
+}
 
 
-@pytest.mark.parametrize("width", [390, 800, 1280])
-def test_no_page_is_wider_than_its_window(report: Report, tmp_path: Path, width: int) -> None:
-    probe = probed(report, tmp_path, f"--window-size={width},900")
-    assert '"fits":true' in probe
-    assert '"frames":true' in probe
+@pytest.fixture(scope="module")
+def probes(html_page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the page says of itself in each window; that of the tablet is dark."""
+    page = html_page.replace("</body>", f"{PROBE}</body>")
+    shown = {}
+    for name, options in WINDOWS.items():
+        found = re.search(
+            r'data-probe="([^"]*)"', browse(page, tmp_path_factory.mktemp(name), "--dump-dom", *options)
+        )
+        assert found
+        shown[name] = found[1].replace("&quot;", '"')
+    return shown
 
 
-def test_light_and_dark(report: Report, tmp_path: Path) -> None:
-    assert '"paper":"rgb(255, 255, 255)","line":"#0072B2"' in probed(report, tmp_path)
-    dark = probed(report, tmp_path, "--blink-settings=preferredColorScheme=0")
-    assert '"paper":"rgb(21, 24, 28)","line":"#62B5E8"' in dark
+@pytest.mark.parametrize("window", WINDOWS)
+def test_no_page_is_wider_than_its_window(probes: dict[str, str], window: str) -> None:
+    assert '"fits":true' in probes[window]
+    assert '"frames":true' in probes[window]
 
 
-def test_a_click_on_a_head_sorts(report: Report, tmp_path: Path) -> None:
+def test_light_and_dark(probes: dict[str, str]) -> None:
+    assert '"paper":"rgb(255, 255, 255)","line":"#0072B2"' in probes["desk"]
+    assert '"paper":"rgb(21, 24, 28)","line":"#62B5E8"' in probes["tablet"]
+
+
+def test_a_click_on_a_head_sorts(report: Report, probes: dict[str, str]) -> None:
     means = [row.mean for row in report.rows if (row.dataset, row.metric) == ("sample", "ndcg@10")]
     falling = " ".join(f"{mean:.4f}" for mean in sorted(means, reverse=True))
-    probe = probed(report, tmp_path)
+    probe = probes["desk"]
     assert f'"falling":"{falling}","state":"descending"' in probe
     assert f'"rising":"{" ".join(reversed(falling.split()))}"' in probe
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
-def test_paper_holds_every_column(report: Report, tmp_path: Path) -> None:
+def test_paper_holds_every_column(report: Report, html_page: str, tmp_path: Path) -> None:
     paper = tmp_path / "page.pdf"
-    browse(Html().render(report), tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}")
+    browse(html_page, tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}")
     boxes = subprocess.run(
         ["pdftotext", "-bbox", str(paper), "-"], capture_output=True, check=True, text=True
     ).stdout

@@ -48,6 +48,13 @@ COMPARISON_KEYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def texts(report: Report, html_page: str) -> dict[str, str]:
+    """The report in every format."""
+    others = [name for name in FORMATS.names() if name != "html"]
+    return {"html": html_page, **{name: FORMATS.load(name)().render(report) for name in others}}
+
+
 def numbers_in(value: Any) -> Iterator[float]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
@@ -57,8 +64,8 @@ def numbers_in(value: Any) -> Iterator[float]:
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "html"])
-def test_every_mean_and_spread_is_shown(report: Report, name: str) -> None:
-    text = FORMATS.load(name)().render(report)
+def test_every_mean_and_spread_is_shown(report: Report, texts: dict[str, str], name: str) -> None:
+    text = texts[name]
     for row in report.rows:
         assert f"{row.mean:.4f}" in text
         if row.n_seeds > 1:
@@ -66,8 +73,8 @@ def test_every_mean_and_spread_is_shown(report: Report, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "html"])
-def test_every_caption_warning_and_verdict_is_shown(report: Report, name: str) -> None:
-    text = " ".join(FORMATS.load(name)().render(report).replace("\n% ", " ").split())
+def test_every_caption_warning_and_verdict_is_shown(report: Report, texts: dict[str, str], name: str) -> None:
+    text = " ".join(texts[name].replace("\n% ", " ").split())
     assert ("Holm over 6 comparisons" if name == "latex" else "after Holm over the 6 testable of 6") in text
     for warning in report.warnings:
         assert warning.cause.split(":")[0] in text
@@ -75,10 +82,9 @@ def test_every_caption_warning_and_verdict_is_shown(report: Report, name: str) -
 
 
 @pytest.mark.parametrize("name", FORMATS.names())
-def test_text_ends_in_one_newline(report: Report, name: str) -> None:
-    text = FORMATS.load(name)().render(report)
-    assert text.endswith("\n")
-    assert not text.endswith("\n\n")
+def test_text_ends_in_one_newline(texts: dict[str, str], name: str) -> None:
+    assert texts[name].endswith("\n")
+    assert not texts[name].endswith("\n\n")
 
 
 def test_unknown_format() -> None:
@@ -86,8 +92,8 @@ def test_unknown_format() -> None:
         FORMATS.load("latx")
 
 
-def test_json_contract(report: Report) -> None:
-    content = json.loads(FORMATS.load("json")().render(report))
+def test_json_contract(report: Report, texts: dict[str, str]) -> None:
+    content = json.loads(texts["json"])
     assert (content["suite"], content["protocol"], content["primary_metric"]) == ("demo", "loo-20", "ndcg@10")
     assert all(row.keys() >= ROW_KEYS for row in content["rows"])
     assert all(comparison.keys() >= COMPARISON_KEYS for comparison in content["comparisons"])
@@ -95,8 +101,8 @@ def test_json_contract(report: Report) -> None:
     assert all(math.isfinite(number) for number in numbers_in(content))
 
 
-def test_json_is_unrounded(report: Report) -> None:
-    content = json.loads(FORMATS.load("json")().render(report))
+def test_json_is_unrounded(report: Report, texts: dict[str, str]) -> None:
+    content = json.loads(texts["json"])
     assert content["rows"][7] == asdict(report.rows[7])
     comparison, contrast = content["comparisons"][1], report.comparisons[1].contrast
     assert comparison["difference"] == contrast.difference
@@ -109,8 +115,8 @@ def test_json_is_unrounded(report: Report) -> None:
     assert "p_holm" not in content["descriptive"][0]
 
 
-def test_csv_has_one_line_per_row_with_its_comparison_and_cost(report: Report) -> None:
-    lines = list(csv.DictReader(io.StringIO(FORMATS.load("csv")().render(report))))
+def test_csv_has_one_line_per_row_with_its_comparison_and_cost(report: Report, texts: dict[str, str]) -> None:
+    lines = list(csv.DictReader(io.StringIO(texts["csv"])))
     assert [float(line["mean"]) for line in lines] == [row.mean for row in report.rows]
     line = next(x for x in lines if (x["label"], x["metric"]) == ("SASRec", "ndcg@10"))
     comparison = next(c for c in report.comparisons if c.baseline == "SASRec")

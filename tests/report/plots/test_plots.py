@@ -44,8 +44,13 @@ def draw(kind: str, suite: SuiteRecord, root: Path, **options: Any) -> Figure:
     return PLOTS.load(kind)(source_of(suite, root, **options))
 
 
-@pytest.mark.parametrize("kind", ["depth", "pareto", "forest", "convergence", "groups"])
-@pytest.mark.parametrize(("picture", "start"), [("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")])
+KINDS = ("depth", "pareto", "forest", "convergence", "groups")
+
+
+@pytest.mark.parametrize(
+    ("kind", "picture", "start"),
+    [*((kind, "pdf", b"%PDF") for kind in KINDS), ("forest", "png", b"\x89PNG"), ("forest", "svg", b"<?xml")],
+)
 def test_pictures(suite: SuiteRecord, root: Path, kind: str, picture: str, start: bytes) -> None:
     assert plot(kind, source_of(suite, root), picture).startswith(start)
 
@@ -244,7 +249,7 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteRecord, Path]:
     return make_suite(root, models, proposed=[NASTY[0]]), root
 
 
-@pytest.mark.parametrize("kind", ["depth", "pareto", "forest", "convergence", "groups"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_labels_are_shown_as_they_are(nasty: tuple[SuiteRecord, Path], kind: str) -> None:
     picture = plot(kind, source_of(*nasty), "svg").decode()
     shown = [label for label in NASTY if escape(one_line(label), quote=False) in picture]
@@ -253,9 +258,10 @@ def test_labels_are_shown_as_they_are(nasty: tuple[SuiteRecord, Path], kind: str
 
 @pytest.mark.parametrize("width", [3.33, 7.0, 4.5])
 def test_figures_have_their_printed_width(suite: SuiteRecord, root: Path, width: float) -> None:
-    for kind in ("depth", "forest", "pareto", "convergence", "groups"):
-        picture = plot(kind, source_of(suite, root, width=width), "svg").decode()
-        assert f'width="{72 * width:g}pt"' in picture
+    for kind in KINDS:
+        assert draw(kind, suite, root, width=width).get_figwidth() == width
+    picture = plot("depth", source_of(suite, root, width=width), "svg").decode()
+    assert f'width="{72 * width:g}pt"' in picture
 
 
 def test_24_lines_are_distinct_and_more_are_refused() -> None:
