@@ -34,14 +34,14 @@ def add_plugins(paths: Sequence[Path]) -> None:
     Raises:
         RequestError: a file is missing, cannot be loaded, or declares no models.
     """
-    for path in paths:
-        if os.pathsep in str(path):
+    added = [str(absolute(path)) for path in paths]
+    for path in added:
+        if os.pathsep in path:
             raise RequestError(
                 f'The path {path} of a plug-in holds "{os.pathsep}".',
-                f"{PLUGINS} separates paths by it: rename.",
+                f"{PLUGINS} separates paths by it. Rename the file or its folder.",
             )
     known = [path for path in os.environ.get(PLUGINS, "").split(os.pathsep) if path]
-    added = [str(absolute(path)) for path in paths]
     os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*known, *added)))
     plugged_models()
 

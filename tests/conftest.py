@@ -12,6 +12,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--campaign-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="do N times as many kills, races, fetches, damaged files and wrong options; 20: all there are",
+    )
+
+
 def pytest_configure() -> None:
     # A shell that starts the tests in the background has interrupts ignored; some tests are about them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "real_data" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def campaign_size(pytestconfig: pytest.Config) -> int:
+    """How many times as large as by default the campaigns are."""
+    size: int = pytestconfig.getoption("--campaign-size")
+    return size
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import processes
 from small_data import walks
 
 SUITE = """
@@ -64,27 +65,19 @@ class Desk:
         self.run("fetch", "walks", "--from", "walks.csv", "--columns", "user=user,item=item,time=time")
 
     def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
-        """Start a command.
+        """Start a command, which is killed if it takes too long.
 
         Args:
             arguments: of ``lrbench``.
             largest_file: bytes after which writing a file fails, as on a full disk.
         """
         limit = () if largest_file is None else ("-c", LIMITED, str(largest_file), sys.executable)
-        return subprocess.Popen(
-            [sys.executable, *limit, "-m", "lrbench", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        command = [sys.executable, *limit, "-m", "lrbench", *arguments]
+        return processes.start(command, self.folder, self.environment, longest=300)
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, messages = process.communicate(timeout=180)
-        assert process.returncode == code, messages
+        ended, out, messages = processes.ended(self.start(*arguments), 180)
+        assert ended == code, messages
         assert "Traceback" not in messages
         return subprocess.CompletedProcess(arguments, code, out, messages)
 

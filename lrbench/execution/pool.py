@@ -167,13 +167,13 @@ class _SlotRunner(threading.Thread):
         update = {"device": self.slot.device, "threads": self.slot.threads}
         try:
             last = self._serve(order.model_copy(update=update))
-        except Exception as error:  # the worker cannot be started, or what it sends is no event
+            if last is None:
+                if self.ending.is_set():  # the worker was made to end
+                    return
+                last = _completed(order, begun) or self._death(order)
+        except Exception as error:  # no worker can be started, or what it sends or leaves cannot be read
             self.broken = error
             last = record_failure(order.results, order.config.id, error)
-        if last is None:
-            if self.ending.is_set():  # the worker was made to end
-                return
-            last = _completed(order, begun) or self._death(order)
         if isinstance(last, TrialBusy):
             if self.waiting.put_back(order):
                 self.news.put(last)

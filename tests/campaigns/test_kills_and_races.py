@@ -1,17 +1,21 @@
 """Processes are killed, race each other and find the disk full; no number is lost or changed by it.
 
-Each campaign prints what it did and found; run them with ``pytest -m slow -s tests/campaigns``.
+Each campaign prints what it did and found. ``pytest -m slow -s tests/campaigns`` runs them in small;
+``--campaign-size 20`` does twenty times as much.
 """
 
 import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import processes
 import pytest
 from desk import Desk
 
@@ -25,17 +29,24 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc and limits the size of files"),
 ]
 
-KILLS = 12
-ROUNDS = 3
+KILLS = 2
+VICTIMS = ("worker", "scheduler", "worker")
+"""Whom the kills meet, in turn."""
+
+ROUNDS = 1
+TRIALS = 5
+SIZES = (50_000, 2_000, 10_000, 200_000)
+"""Bytes that a file may have where the disk is full."""
+
 SUITE = """
 name = "campaign"
 protocol = "loo-20"
 datasets = ["walks"]
-seeds = [1, 2, 3]
+seeds = [1, 2]
 
 [training]
-max_epochs = 6
-patience = 6
+max_epochs = 4
+patience = 4
 batch_size = 128
 
 [[models]]
@@ -62,7 +73,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 @pytest.fixture(scope="module")
 def undisturbed(desk: Desk) -> Results:
     """The results of the suite, run in peace."""
-    desk.run("run", desk.suite(SUITE), "--workers", "2", "--threads", "1", "--results", "undisturbed")
+    desk.run("run", desk.suite(SUITE), "--workers", "1", "--threads", "1", "--results", "undisturbed")
     return Results(desk.folder / "undisturbed")
 
 
@@ -98,78 +109,88 @@ def assert_same(results: Results, undisturbed: Results) -> None:
         assert read_history(here).select(kept).equals(read_history(there).select(kept))
 
 
-def test_kills_lose_and_change_nothing(desk: Desk, undisturbed: Results) -> None:
-    source, results = random.Random(0), Results(desk.folder / "killed")
-    schedulers = workers = starts = faults = 0
-    orphans: list[int] = []
-    arguments = ("run", desk.suite(SUITE), "--workers", "2", "--threads", "1", "--results", "killed")
-    while True:
-        process = desk.start(*arguments)
-        starts += 1
-        while schedulers + workers < KILLS and process.poll() is None:
-            time.sleep(source.uniform(1.0, 8.0))
-            own = children(process.pid)
-            if source.random() < 0.4:
-                process.kill()
-                process.wait()
-                schedulers += 1
-                orphans += gone_after(own, 30)
-            elif own:
-                os.kill(source.choice(own), signal.SIGKILL)
-                workers += 1
-            faults += sum(bool(stored_faults(folder)) for folder in results.trials())
-        _, messages = process.communicate(timeout=300)
-        assert "Traceback" not in messages
-        if process.returncode == 0:
-            break
-        assert starts < 3 * KILLS, messages
-    print(
-        f"\nkills: {schedulers} schedulers, {workers} workers, {starts} starts, {faults} faults, {orphans=}"
-    )
-    assert (faults, orphans) == (0, [])
-    assert_same(results, undisturbed)
-    left = [path for path in results.running("").iterdir() if path.suffix != ".lock"]
-    assert not left
-    assert not list(results.failed("").glob("*"))
+def test_kills_lose_and_change_nothing(desk: Desk, undisturbed: Results, campaign_size: int) -> None:
+    """A run is killed and begun again until it ends; then another one, until there were enough kills."""
+    chance = random.Random(0)
+    left = KILLS * campaign_size
+    killed, starts, rounds = Counter[str](), 0, 0
+    while left:
+        rounds += 1
+        results = Results(desk.folder / f"killed-{rounds}")
+        arguments = ("--workers", "2", "--threads", "1", "--results", results.root.name)
+        code = None
+        while code != 0:
+            process = desk.start("run", desk.suite(SUITE), *arguments)
+            starts += 1
+            while left and process.poll() is None:
+                time.sleep(chance.uniform(0.5, 4.0))
+                victim = VICTIMS[killed.total() % len(VICTIMS)]
+                if kill(process, victim, chance):
+                    killed[victim] += 1
+                    left -= 1
+                assert not [folder for folder in results.trials() if stored_faults(folder)]
+            code, _, messages = processes.ended(process, 200)
+            assert "Traceback" not in messages
+            assert starts <= KILLS * campaign_size + rounds, messages
+        assert_same(results, undisturbed)
+        assert not [path for path in results.running("").iterdir() if path.suffix != ".lock"]
+        assert not list(results.failed("").glob("*"))
+    print(f"\nkills: {dict(killed)}, {starts} starts, {rounds} runs, all as undisturbed, no orphan")
 
 
-def test_schedulers_of_other_seeds_keep_each_others_part(desk: Desk, undisturbed: Results) -> None:
+def kill(scheduler: "subprocess.Popen[str]", victim: str, chance: random.Random) -> bool:
+    """Kill a scheduler or one of its workers; return whether there was one."""
+    workers = children(scheduler.pid)
+    if victim == "scheduler" and scheduler.poll() is None:
+        scheduler.kill()
+        scheduler.wait(10)
+        assert not gone_after(workers, 30), "orphans"
+        return True
+    if victim == "worker" and workers:
+        os.kill(chance.choice(workers), signal.SIGKILL)
+        return True
+    return False
+
+
+def test_schedulers_of_other_seeds_keep_each_others_part(
+    desk: Desk, undisturbed: Results, campaign_size: int
+) -> None:
     lost = trained = found = 0
-    for number in range(ROUNDS):
+    rounds = ROUNDS * campaign_size
+    for number in range(rounds):
         name = f"race-{number}"
         options = ("--workers", "1", "--threads", "1", "--results", name)
         running = [
-            desk.start("run", desk.suite(SUITE), "--seeds", seeds, *options) for seeds in ("1", "2", "1,2,3")
+            desk.start("run", desk.suite(SUITE), "--seeds", seeds, *options) for seeds in ("1", "2", "1,2")
         ]
-        told = [process.communicate(timeout=500)[1] for process in running]
-        assert [process.returncode for process in running] == [0, 0, 0], told
+        codes, _, told = zip(*(processes.ended(process, 200) for process in running), strict=True)
+        assert codes == (0, 0, 0), told
         trained += sum(text.count("done in ") for text in told)
         found += sum(text.count("found complete") for text in told)
         results = Results(desk.folder / name)
         record = read_suite(results.suite("campaign"))
-        lost += {cell.seed for cell in record.trials if cell.label == "LARES"} != {1, 2, 3}
+        lost += {cell.seed for cell in record.trials if cell.label == "LARES"} != {1, 2}
         assert_same(results, undisturbed)
     print(
-        f"\n{ROUNDS} rounds of 3 schedulers: {trained} trained, {found} found complete, {lost} records lost"
+        f"\n{rounds} rounds of 3 schedulers: {trained} trained, {found} found complete, {lost} records lost"
     )
     assert lost == 0
-    assert trained == ROUNDS * len(undisturbed.trials())
+    assert trained == rounds * len(undisturbed.trials())
 
 
-def test_what_a_full_disk_stops_is_not_done(desk: Desk, undisturbed: Results) -> None:
+def test_what_a_full_disk_stops_is_not_done(desk: Desk, undisturbed: Results, campaign_size: int) -> None:
     lines = []
-    for size in (2_000, 10_000, 50_000, 200_000):
+    for size in SIZES[:campaign_size]:
         name = f"full-{size}"
-        arguments = ("run", desk.suite(SUITE), "--workers", "2", "--threads", "1", "--results", name)
-        process = desk.start(*arguments, largest_file=size)
-        _, messages = process.communicate(timeout=300)
+        arguments = ("run", desk.suite(SUITE), "--workers", "1", "--threads", "1", "--results", name)
+        code, _, messages = processes.ended(desk.start(*arguments, largest_file=size), 200)
         there = len(Results(desk.folder / name).trials())
-        said = re.findall(r"^(\d+) of 7 trials done", messages, flags=re.MULTILINE)
-        lines.append(f"{size} bytes: exit {process.returncode}, said {said}, {there} there")
+        said = re.findall(rf"^(\d+) of {TRIALS} trials done", messages, flags=re.MULTILINE)
+        lines.append(f"{size} bytes: exit {code}, said {said}, {there} there")
         assert "Traceback" not in messages
-        assert process.returncode == (0 if there == 7 else 1), messages
+        assert code == (0 if there == TRIALS else 1), messages
         assert said in ([str(there)], [])
-        if there < 7:
+        if there < TRIALS:
             assert "File too large" in messages
         desk.run(*arguments)
         assert_same(Results(desk.folder / name), undisturbed)

@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 from time import sleep
 
+import processes
 import pytest
 from file_server import FileServer, Served, running
-from hostile_server import STALLS, Behaviour, misbehaving
+from hostile_server import STALLS, Behaviour, Exchange, misbehaving
 
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import check_prepared
 from lrbench.data.obtain import open_library
 
 ROWS = ("user,item,time\n" + "".join(f"u{n % 997},i{n % 499},{n}\n" for n in range(30_000))).encode()
+
+KILLS = 3
 
 
 def catalogue(folder: Path, address: str) -> Path:
@@ -33,20 +37,17 @@ def catalogue(folder: Path, address: str) -> Path:
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     kept.pop("LRBENCH_MIRROR", None)
-    return subprocess.Popen(
+    return processes.start(
         [sys.executable, "-m", "lrbench", *arguments],
-        cwd=folder,
-        env={**kept, "LRBENCH_DATA": str(folder / "data"), "COLUMNS": "200"},
+        folder,
+        {**kept, "LRBENCH_DATA": str(folder / "data"), "COLUMNS": "200"},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
     )
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    _, said = process.communicate(timeout=120)
-    return process.returncode, said
+def ended(process: "subprocess.Popen[str]", seconds: float = 100) -> tuple[int, str]:
+    code, _, said = processes.ended(process, seconds)
+    return code, said
 
 
 def files(folder: Path) -> list[str]:
@@ -58,28 +59,27 @@ def files(folder: Path) -> list[str]:
 @pytest.mark.parametrize("behaviour", STALLS[:5], ids=lambda behaviour: behaviour.name)
 def test_ctrl_c_ends_a_stalled_fetch(behaviour: Behaviour, tmp_path: Path) -> None:
     """The server would keep the process for half a minute at least; the wait here is shorter."""
-    asked = []
+    asked = Event()
 
-    def answer(exchange: object) -> None:
-        asked.append(exchange)
+    def answer(exchange: Exchange) -> None:
+        asked.set()
         behaviour.answer(exchange)
 
     with misbehaving(answer) as address:
         catalogue(tmp_path, address)
         process = start(tmp_path, "fetch", "shop", "--catalog", "my.toml")
-        while not asked:
-            sleep(0.05)
+        assert asked.wait(60)
         sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
-    assert process.returncode == 130, said
+        code, said = ended(process, 10)
+    assert code == 130, said
     assert "Interrupted" in said
     assert "Traceback" not in said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4])
-def test_several_at_once_fetch_and_prepare_once(count: int, tmp_path: Path) -> None:
+def test_several_at_once_fetch_and_prepare_once(tmp_path: Path) -> None:
+    count = 3
     with running(FileServer()) as server:
         server.files["shop.csv"] = Served(ROWS, pace=0.1)
         catalogue(tmp_path, server.url("shop.csv"))
@@ -93,7 +93,7 @@ def test_several_at_once_fetch_and_prepare_once(count: int, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_killing_fetch_again_and_again_leaves_nothing_half_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, campaign_size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A fetch that is killed at a random moment; afterwards everything visible is whole."""
     source = random.Random(1)
@@ -102,7 +102,7 @@ def test_killing_fetch_again_and_again_leaves_nothing_half_written(
         server.files["shop.csv"] = Served(ROWS, pace=0.15)
         file = catalogue(tmp_path, server.url("shop.csv"))
         data = tmp_path / "data"
-        while kills < 20:
+        while kills < KILLS * campaign_size:
             process = start(tmp_path, "fetch", "shop", "--catalog", "my.toml")
             try:
                 process.wait(timeout=source.uniform(1.5, 6.0))
@@ -111,7 +111,7 @@ def test_killing_fetch_again_and_again_leaves_nothing_half_written(
             except subprocess.TimeoutExpired:
                 process.kill()
                 kills += 1
-            process.communicate()
+            ended(process)
             for record in data.rglob("[!.]*/dataset.json"):
                 if not any(part.startswith(".") for part in record.relative_to(data).parts):
                     check_prepared(record.parent)

@@ -88,7 +88,7 @@ def test_a_running_trial_is_followed_until_it_ends(results: Results, ends: str, 
             else:
                 write_text(results.error(RUNNING), "ValueError: loss is NaN\n")
 
-    trainer = threading.Thread(target=train)
+    trainer = threading.Thread(target=train, daemon=True)
     trainer.start()
     held.wait(60)
     command = [sys.executable, "-m", "lrbench", "logs", RUNNING, "-f"]
@@ -98,7 +98,7 @@ def test_a_running_trial_is_followed_until_it_ends(results: Results, ends: str, 
     time.sleep(0.3)
     still_running = follower.poll() is None
     closing.set()
-    trainer.join()
+    trainer.join(60)
     rest, messages = follower.communicate(timeout=60)
     assert still_running
     assert (first, rest, follower.returncode) == ("epoch 1\n", "epoch 2\nlast", code)

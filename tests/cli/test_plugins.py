@@ -12,7 +12,8 @@ from desk import SUITE, Desk
 
 from lrbench.cli.listing import Kind, listing
 from lrbench.config.controls import CONTROLS
-from lrbench.plugins import PLUGINS
+from lrbench.errors import RequestError
+from lrbench.plugins import PLUGINS, add_plugins
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 (EXAMPLE,) = (code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "MODELS = " in code)
@@ -229,6 +230,19 @@ def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
     finally:
         del desk.environment["PYTHONPATH"]
     assert sys.modules.get("fading_models") is None
+
+
+def test_a_path_that_the_environment_cannot_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the folder, not the name as given, has the separator in it."""
+    folder = tmp_path / f"a{os.pathsep}b"
+    folder.mkdir()
+    (folder / "plain.py").write_text("MODELS = {}")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(PLUGINS, "")
+    with pytest.raises(RequestError, match="Rename the file or its folder"):
+        add_plugins([Path("plain.py")])
 
 
 def test_loading_leaves_no_compiled_code_in_the_users_folder(tmp_path: Path) -> None:

@@ -242,18 +242,18 @@ def test_two_at_once_prepare_once(library: Library, monkeypatch: pytest.MonkeyPa
     calls = []
     prepare = kept.prepare
     monkeypatch.setattr(kept, "prepare", lambda *given: (calls.append(1), prepare(*given))[1])
-    start = Barrier(2)
+    start = Barrier(2, timeout=60)
     found = []
 
     def ask() -> None:
         start.wait()
         found.append(library.obtain_folder("shop", NO_FILTER))
 
-    threads = [Thread(target=ask) for _ in range(2)]
+    threads = [Thread(target=ask, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert found[0] == found[1]
     assert len(calls) == 1
 

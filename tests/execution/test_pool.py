@@ -156,6 +156,13 @@ def run(order):
     worker.perform(order, lambda event: None)  # the folder is in its place, and nobody hears of it
     sys.exit(9)
 """
+LEAVES_RUBBISH = """
+def run(order):
+    folder = order.results.trial(order.config.id)
+    folder.mkdir(parents=True)
+    (folder / "trial.json").write_text("{")
+    sys.exit(9)
+"""
 SAYS_NONSENSE = """
 def run(order):
     print("no event", flush=True)
@@ -171,6 +178,16 @@ def test_a_worker_that_dies_behind_a_complete_trial_has_done_it(
         run_pool([order(config, walks_folder, tmp_path, fresh=fresh)], [Slot("cpu", 1)], events.append)
     assert [type(event) for event in events] == [TrialDone, TrialDone]
     assert not Results(tmp_path).failed(config.id).exists()
+
+
+def test_a_worker_that_dies_and_leaves_a_record_that_cannot_be_read_fails_its_trial(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread may end without a word: trials that reuse its stages would wait for ever."""
+    use_worker(monkeypatch, LEAVES_RUBBISH)
+    config, events = trial_config("popularity", seed=0), list[Event]()
+    run_pool([order(config, walks_folder, tmp_path)], [Slot("cpu", 1)], events.append)
+    assert [(event.kind, event.trial) for event in events] == [("failed", config.id)]
 
 
 def test_what_no_slot_can_run_is_not_done(

@@ -28,11 +28,11 @@ def test_processes_that_add_to_a_suite_at_once_keep_each_others_seeds(
         whole.model_copy(update={"seeds": (cell.seed,), "trials": (cell,), "definition": "d"})
         for cell in whole.trials
     ]
-    threads = [threading.Thread(target=add_to_suite, args=(part, results)) for part in parts]
+    threads = [threading.Thread(target=add_to_suite, args=(part, results), daemon=True) for part in parts]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     record = read_suite(results.suite(whole.name))
     assert {cell.seed for cell in record.trials} == {1, 2, 3, 4, 5, 6}
     assert set(record.seeds) == {1, 2, 3, 4, 5, 6}

@@ -343,18 +343,18 @@ class TestOwnFile:
 class TestSeveralAtOnce:
     def test_two_that_want_the_same_file_fetch_it_once(self, folders: Folders, server: FileServer) -> None:
         server.files["data.csv"] = Served(ROWS)
-        start = Barrier(2)
+        start = Barrier(2, timeout=60)
         found = []
 
         def ask() -> None:
             start.wait()
             found.append(acquire("shop", [csv(server.url("data.csv"))], folders, Notes()))
 
-        threads = [Thread(target=ask) for _ in range(2)]
+        threads = [Thread(target=ask, daemon=True) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(60)
         assert found[0] == found[1]
         assert len(server.requests) == 1
 

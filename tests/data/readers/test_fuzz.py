@@ -167,8 +167,8 @@ def test_mutated_files(tmp_path: Path, reader: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", sorted(REFERENCES))
-def test_many_mutated_files(tmp_path: Path, reader: str) -> None:
-    check_mutations(reader, tmp_path, 2000, seed=3)
+def test_many_mutated_files(tmp_path: Path, reader: str, campaign_size: int) -> None:
+    check_mutations(reader, tmp_path, 100 * campaign_size, seed=3)
 
 
 def packed(kind: str, content: bytes) -> bytes:
@@ -215,8 +215,8 @@ def test_mutated_containers(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_mutated_containers(tmp_path: Path, kind: str) -> None:
-    check_containers(kind, tmp_path, 1000, seed=3)
+def test_many_mutated_containers(tmp_path: Path, kind: str, campaign_size: int) -> None:
+    check_containers(kind, tmp_path, 50 * campaign_size, seed=3)
 
 
 def check_parquet(folder: Path, number: int, seed: int) -> None:
@@ -236,8 +236,8 @@ def test_mutated_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_much_mutated_parquet(tmp_path: Path) -> None:
-    check_parquet(tmp_path, 3000, seed=3)
+def test_much_mutated_parquet(tmp_path: Path, campaign_size: int) -> None:
+    check_parquet(tmp_path, 150 * campaign_size, seed=3)
 
 
 REAL = [
@@ -259,10 +259,10 @@ REAL = [
 @pytest.mark.real_data
 @pytest.mark.parametrize(("reader", "file", "member"), REAL, ids=[file for _, file, _ in REAL])
 def test_mutated_heads_of_real_files(
-    tmp_path: Path, mirror: Path, reader: str, file: str, member: str
+    tmp_path: Path, mirror: Path, reader: str, file: str, member: str, campaign_size: int
 ) -> None:
     head = b"".join(islice(open_raw(mirror / file, member).lines(), 25))
     path = tmp_path / "head.txt"
     path.write_bytes(head)
     assert rows_of(reader, path) == expected(reader, head) != None  # noqa: E711
-    check_mutations(reader, tmp_path, 500, seed=4, sound=head)
+    check_mutations(reader, tmp_path, 25 * campaign_size, seed=4, sound=head)
