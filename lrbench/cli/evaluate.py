@@ -21,56 +21,61 @@ from lrbench.cli.options import (
 from lrbench.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from lrbench.cli.evaluated import Asked
     from lrbench.cli.evaluation_target import EvaluatedRow
     from lrbench.config.interventions import Intervention
+    from lrbench.data.obtain import Library
 
 __all__ = ["evaluate"]
 
 
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRIAL|SUITE",
+        help="A trial's folder, id, or the start of its id. Or a suite's name or file: all its seeds.",
+    ),
+]
+Only = Annotated[
+    str | None,
+    typer.Option("--only", metavar="A,B", help="With a suite: only these rows (labels, patterns)."),
+]
+Depth = Annotated[str, typer.Option(metavar="0-16", help="Numbers of reasoning steps to rank at.")]
+Draws = Annotated[int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")]
+Interventions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="Also rank the test targets with another latent: zero, noise, shuffle, matched, or all.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", callback=check_output, help="Also write the ranks to this Parquet file."),
+]
+
+
 def evaluate(
-    trial: Annotated[
-        str,
-        typer.Argument(
-            metavar="TRIAL|SUITE",
-            help="A trial's folder, id, or the start of its id. Or a suite's name or file: all its seeds.",
-        ),
-    ],
-    only: Annotated[
-        str | None,
-        typer.Option("--only", metavar="A,B", help="With a suite: only these rows (labels, patterns)."),
-    ] = None,
-    depth: Annotated[
-        str, typer.Option(metavar="0-16", help="Numbers of reasoning steps to rank at.")
-    ] = "0-8",
-    draws: Annotated[
-        int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")
-    ] = 1,
-    interventions: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="Also rank the test targets with another latent: zero, noise, shuffle, matched, or all.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", callback=check_output, help="Also write the ranks to this Parquet file."
-        ),
-    ] = None,
+    trial: Target,
+    only: Only = None,
+    depth: Depth = "0-8",
+    draws: Draws = 1,
+    interventions: Interventions = None,
+    output: Output = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
-    """Rank with the stored weights at other depths, without training; no trial's folder changes."""
-    import polars as pl
+    """Rank with the stored weights at other depths, without training.
 
-    from lrbench.cli.evaluated import Asked, changes_table, depths_table, evaluate_trial
+    Reports show what is ranked. Trials' folders do not change.
+    """
+    from lrbench.cli.evaluated import Asked
     from lrbench.cli.evaluation_target import find_rows
     from lrbench.data.obtain import open_library
-    from lrbench.files import write_bytes
     from lrbench.store.layout import Results
 
     depths = tuple(sorted(set(parse_numbers(depth, "--depth", MOST_STEPS))))
@@ -79,23 +84,43 @@ def evaluate(
         raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
     rows = find_rows(Results(results), trial, None if only is None else parse_list(only, "--only"))
     _check_reasoning(rows, asked)
-    library = open_library(data_dir, catalog)
-    frames = []
+    frames = _ranked(rows, asked, open_library(data_dir, catalog))
+    if output is not None:
+        _write(frames, output)
+    say(
+        message_console(),
+        "Choosing a depth by its test row is selection on the test set: choose by the valid row.",
+    )
+
+
+def _ranked(rows: "Sequence[EvaluatedRow]", asked: "Asked", library: "Library") -> "list[pl.DataFrame]":
+    """Rank every seed of the rows, print the means, and keep the ranks for reports."""
+    from lrbench.cli.evaluated import changes_table, depths_table, evaluate_trial, keep_for_reports
+
+    frames: list[pl.DataFrame] = []
+    not_kept: dict[str, None] = {}
     for row in rows:
         seeds = [evaluate_trial(folder, library, asked) for folder in row.folders]
         result_console().print(depths_table(row.title, seeds))
         if seeds[0].changes:
             result_console().print(changes_table(seeds))
-        if output is not None:
-            frames += [row.named(seed.ranks, seed.record.seed) for seed in seeds]
-    if output is not None:
-        packed = BytesIO()
-        pl.concat(frames).write_parquet(packed)
-        write_bytes(output, packed.getvalue())
-    say(
-        message_console(),
-        "Choosing a depth by its test row is selection on the test set: choose by the valid row.",
-    )
+        frames += [row.named(seed.ranks, seed.record.seed) for seed in seeds]
+        for folder, seed in zip(row.folders, seeds, strict=True):
+            if reason := keep_for_reports(folder, seed):
+                not_kept[reason] = None
+    for reason in not_kept:
+        say(message_console(), f"Note: reports will not show these ranks, since {reason}.")
+    return frames
+
+
+def _write(frames: "Sequence[pl.DataFrame]", output: Path) -> None:
+    import polars as pl
+
+    from lrbench.files import write_bytes
+
+    packed = BytesIO()
+    pl.concat(frames).write_parquet(packed)
+    write_bytes(output, packed.getvalue())
 
 
 def _check_reasoning(rows: "Sequence[EvaluatedRow]", asked: "Asked") -> None:

@@ -12,13 +12,16 @@ from rich.table import Table
 from lrbench.config.interventions import Intervention
 from lrbench.config.trial import EvaluationConfig
 from lrbench.execution.stored_trial import StoredTrial, load_trial
+from lrbench.store.evaluations import keep_evaluation
+from lrbench.store.layout import Results
 from lrbench.store.mean_metrics import mean_metrics
 from lrbench.store.trials import TrialRecord, read_ranks
+from lrbench.versions import versions
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
 
-__all__ = ["Asked", "Evaluated", "changes_table", "depths_table", "evaluate_trial"]
+__all__ = ["Asked", "Evaluated", "changes_table", "depths_table", "evaluate_trial", "keep_for_reports"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Evaluated:
     changes: Mapping[str, Change]
     """By intervention; ``none`` comes first. Empty where no intervention was asked for."""
 
+    divergence: Mapping[str, float]
+    """By intervention, the mean Kullback-Leibler divergence of the scores, in nats."""
+
+    device: str
+
 
 def evaluate_trial(folder: Path, library: "Library", asked: Asked) -> Evaluated:
     """Rank with a trial's stored weights; its folder does not change.
@@ -81,7 +89,32 @@ def evaluate_trial(folder: Path, library: "Library", asked: Asked) -> Evaluated:
         ranks=pl.concat((ranks, changed)),
         depths=mean_metrics(ranks, stored.record.protocol),
         changes=_changes(stored, changed, divergence) if divergence else {},
+        divergence=divergence,
+        device=stored.device.type,
     )
+
+
+def keep_for_reports(folder: Path, evaluated: Evaluated) -> str:
+    """Keep the ranks beside the trial's folder, where reports find them; return why that cannot be done.
+
+    Raises:
+        CheckError: what an earlier evaluation kept was changed.
+    """
+    place = folder.resolve()
+    if place.parent.name != "trials":
+        return f"{folder} is in no results folder"
+    try:
+        keep_evaluation(
+            Results(place.parents[1]),
+            evaluated.record,
+            evaluated.ranks,
+            evaluated.divergence,
+            evaluated.device,
+            versions(),
+        )
+    except OSError as error:
+        return f"{place.parents[1]} cannot be written ({error.strerror})"
+    return ""
 
 
 def _changes(

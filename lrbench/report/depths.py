@@ -24,6 +24,7 @@ def measure_depths(
             continue
         valid = _by_depth(entry, metric, masked, "valid")
         chosen = shallowest_depth(valid)
+        later = set[int]().union(*(trial.later_depths() for trial in entry.trials))
         points += [
             DepthPoint(
                 dataset=entry.dataset,
@@ -35,6 +36,7 @@ def measure_depths(
                 valid_mean=valid[depth].mean,
                 reported=depth == entry.depth,
                 chosen=depth == chosen,
+                evaluated_later=depth in later,
             )
             for depth, values in by_depth.items()
         ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from lrbench.arrays import Floats
 from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.report.findings import ALPHA, InterventionFinding, InterventionLoss
 from lrbench.report.label_metrics import Measured
@@ -20,7 +21,7 @@ def find_interventions(
 ) -> Iterator[InterventionFinding]:
     """Yield the findings of rows whose runs were all ranked with an intervention."""
     for entry in measured:
-        ranked = [set(trial.record.divergence) for trial in entry.trials]
+        ranked = [set(trial.divergence) for trial in entry.trials]
         kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
         if not kinds:
             continue
@@ -42,13 +43,20 @@ def _loss(entry: Measured, kind: Intervention, metric: str, masked: bool) -> Int
         UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)
         for ranks in (own, other)
     )
-    changes = np.concatenate([(other.ranks[key] - own.ranks[key]).ravel() for key in keys])
+    changes = np.concatenate([_changes(own.ranks[key], other.ranks[key]) for key in keys])
     return InterventionLoss(
         kind=kind,
         contrast=crossed(with_own, with_other, paired=True),
-        divergence=float(np.mean([trial.record.divergence[kind] for trial in entry.trials])),
+        divergence=float(np.mean([trial.divergence[kind] for trial in entry.trials])),
         rank_change=float(np.median(changes)),
     )
+
+
+def _changes(own: Floats, other: Floats) -> Floats:
+    """Differences of ranks, (targets, draws) each, over the draws that both have."""
+    draws = min(own.shape[1], other.shape[1])
+    changes: Floats = (other[:, :draws] - own[:, :draws]).ravel()
+    return changes
 
 
 def reading(contrasts: Mapping[Intervention, Contrast]) -> str:

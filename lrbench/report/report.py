@@ -147,6 +147,9 @@ class DepthPoint:
     chosen: bool
     """Whether validation would choose it: the shallowest within one standard error of its best."""
 
+    evaluated_later: bool = False
+    """Whether ``lrbench evaluate`` ranked it after the run."""
+
 
 @dataclass(frozen=True)
 class PublishedSource:
@@ -298,6 +301,11 @@ class Report:
         if not others:
             return label
         return f"{label} (= {' = '.join(self._described(other) for other in others)})"
+
+    def line_name(self, label: str) -> str:
+        """Return the name of a row in a legend of several datasets: with the labels it stands for on all."""
+        names = {self.row_name(row.dataset, label) for row in self.rows if row.label == label}
+        return names.pop() if len(names) == 1 else label
 
     def _described(self, label: str) -> str:
         """``LARES's parameter-matched control`` for a control, else the label."""

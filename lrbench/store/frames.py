@@ -16,6 +16,7 @@ import polars as pl
 from lrbench.arrays import Floats
 from lrbench.errors import CheckError
 from lrbench.metrics import metric_function
+from lrbench.store.evaluations import Evaluation, read_evaluation
 from lrbench.store.integrity import check_ranks
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.suites import Cell, SuiteRecord
@@ -40,6 +41,39 @@ class FinishedTrial:
     cell: Cell
     record: TrialRecord
     folder: Path
+    evaluation: Evaluation | None = None
+    """What ``lrbench evaluate`` ranked after the run; ``None``: nothing."""
+
+    @property
+    def divergence(self) -> dict[str, float]:
+        """Of each intervention, the mean KL of the scores, in nats; see :class:`TrialRecord`."""
+        later = {} if self.evaluation is None else self.evaluation.record.divergence
+        return {**later, **self.record.divergence}
+
+    def ranks(self, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
+        """Scan the trial's ranks, and those that were made after the run and that it lacks.
+
+        Args:
+            intervention: only rows with this one; ``None``: all rows.
+        """
+        own = read_ranks(self.folder, intervention)
+        if self.evaluation is None:
+            return own
+        depths = [int(depth) for depth in self.record.metrics["test"]]
+        unchanged = pl.col("intervention") == UNCHANGED
+        known = (unchanged & pl.col("depth").is_in(depths)) | pl.col("intervention").is_in(
+            list(self.record.divergence)
+        )
+        return pl.concat(
+            (own.select(*RANKS), self.evaluation.ranks(intervention).select(*RANKS).filter(~known))
+        )
+
+    def later_depths(self) -> set[int]:
+        """The depths that were ranked after the run alone."""
+        if self.evaluation is None:
+            return set()
+        depths = self.evaluation.ranks().select("depth").unique().collect()["depth"]
+        return set(depths) - {int(depth) for depth in self.record.metrics["test"]}
 
 
 @dataclass(frozen=True)
@@ -105,7 +139,8 @@ def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[Finished
             records[cell.trial] = record = read_record(folder)
             check_ranks(folder, record)
         _check_cell(cell, records[cell.trial], suite)
-        finished.append(FinishedTrial(cell, records[cell.trial], folder))
+        record = records[cell.trial]
+        finished.append(FinishedTrial(cell, record, folder, read_evaluation(results, record)))
     return finished, missing
 
 
@@ -124,7 +159,7 @@ def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
     if not trials:
         return pl.LazyFrame(schema={**cells, **RANKS})
     return pl.concat(
-        read_ranks(trial.folder, None).select(
+        trial.ranks(None).select(
             *(pl.lit(getattr(trial.cell, name), dtype).alias(name) for name, dtype in cells.items()),
             *RANKS,
         )
@@ -157,7 +192,7 @@ def aligned_ranks(
     ties: dict[tuple[str, int], Floats | None] = {}
     reference: pl.DataFrame | None = None
     for trial in {trial.record.id: trial for trial in trials}.values():
-        rows = read_ranks(trial.folder, intervention).filter(split=split)
+        rows = trial.ranks(intervention).filter(split=split)
         if not every_depth:
             rows = rows.filter(depth=trial.record.depth)
         rows = rows.select(

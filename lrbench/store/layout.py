@@ -47,6 +47,10 @@ class Results:
         """Return the folder of a complete trial: if it exists, the trial is whole."""
         return self.root / "trials" / trial_id
 
+    def evaluation(self, trial_id: str) -> Path:
+        """Return the folder of what was ranked after a trial."""
+        return self.root / "evaluations" / trial_id
+
     def running(self, trial_id: str) -> Path:
         """Return the folder of a trial under way: its checkpoint and its log."""
         return self.root / "running" / trial_id

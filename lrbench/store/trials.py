@@ -204,6 +204,7 @@ def write_trial(
         (folder / RECORD_FILE).write_text(sealed_json(record), encoding="utf-8")
     shutil.rmtree(results.running(record.id), ignore_errors=True)
     shutil.rmtree(results.failed(record.id), ignore_errors=True)
+    shutil.rmtree(results.evaluation(record.id), ignore_errors=True)  # with the weights of another run
     return record
 
 

@@ -1,5 +1,6 @@
 """``lrbench evaluate`` over all seeds of a suite's rows, on tiny trained models."""
 
+import json
 import re
 
 import polars as pl
@@ -98,3 +99,18 @@ def test_one_trial_is_evaluated_as_before(desk: Desk) -> None:
     done = desk.run("evaluate", "walks-loo-20-erl-s1", "--depth", "0-1")
     assert done.stdout.splitlines()[0].startswith("walks-loo-20-erl-s1")
     assert len(re.findall(r"^(?:valid|test) +[01] ", done.stdout, re.MULTILINE)) == 4
+
+
+def test_reports_show_what_was_evaluated(desk: Desk) -> None:
+    folder = desk.copy_of_results("deeper")
+    before = {path: path.read_bytes() for path in (folder / "trials").rglob("*.*")}
+    desk.run(
+        "evaluate", "tiny", "--only", "ERL", "--depth", "5", "--interventions", "zero", "--results", "deeper"
+    )
+    report = json.loads(desk.run("report", "tiny", "--format", "json", "--results", "deeper").stdout)
+    later = [point["depth"] for point in report["depths"] if point["evaluated_later"]]
+    assert later == [5]
+    assert [loss["kind"] for loss in report["interventions"][0]["losses"]] == ["zero"]
+    text = " ".join(desk.run("report", "tiny", "--full", "--results", "deeper").stdout.split())
+    assert "Depths that lrbench evaluate ranked after the runs: ERL on walks 5." in text
+    assert {path: path.read_bytes() for path in before} == before

@@ -25,6 +25,8 @@ MOST_TICKS = 12
 def draw(source: "PlotSource") -> Figure:
     """Draw the rows by mean rank; bars join those that are not separable.
 
+    Labels that are one set of ranks on every dataset count once.
+
     Raises:
         RequestError: fewer than six datasets or three rows have all their means, or rows are hidden: ranks
             are among all rows.
@@ -37,7 +39,12 @@ def draw(source: "PlotSource") -> Figure:
         )
     means = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == report.primary_metric}
     datasets = list(dict.fromkeys(dataset for dataset, _ in means))
-    labels = [label for label in report.labels if all((dataset, label) in means for dataset in datasets)]
+    labels = [
+        label
+        for label in report.labels
+        if all((dataset, label) in means for dataset in datasets)
+        and not all((dataset, label) in report.twins for dataset in datasets)
+    ]
     values = np.array([[means[dataset, label] for label in labels] for dataset in datasets])
     if len(datasets) < MIN_DATASETS or len(labels) < 3:
         raise RequestError(
@@ -46,7 +53,7 @@ def draw(source: "PlotSource") -> Figure:
             "Look at the datasets one by one: lrbench report, or lrbench plot forest.",
         )
     result = friedman(values)
-    figure = _diagram(result, labels, source.width or TEXT)
+    figure = _diagram(result, [report.line_name(label) for label in labels], source.width or TEXT)
     title = (
         f"Mean rank by {metric_title(report.primary_metric)} over {len(datasets)} datasets; "
         f"Friedman p {_equals(result.p)}"

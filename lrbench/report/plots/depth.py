@@ -6,7 +6,7 @@ from matplotlib.artist import Artist
 
 from lrbench.errors import RequestError
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, line_style, panels, safe
+from lrbench.report.plots.style import check_lines, label_left, legend_below, panels, row_style, safe
 from lrbench.report.report import Report, Row
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def draw(source: "PlotSource") -> "Figure":
 
     Bands are one standard deviation over seeds. A ring marks the depth that validation would choose; test
     means choose nothing. Level lines are the best row without depths and controls that do not reason.
+    Labels with one set of ranks are one line; controls have the colour of their model.
 
     Raises:
         RequestError: no row has more than one depth, or there are too many rows.
@@ -40,10 +41,11 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels(datasets, source.width)
     for panel, dataset in zip(axes, datasets, strict=True):
         for label in labels:
-            entries |= _line(panel, report, dataset, label)
+            if (dataset, label) not in report.twins:
+                entries |= _line(panel, report, dataset, label)
         for row in _level_rows(report, dataset, labels):
-            style = line_style(report.labels.index(row.label))
-            entries[row.label] = panel.axhline(
+            style = row_style(report, row.label)
+            entries[report.line_name(row.label)] = panel.axhline(
                 row.mean, color=style["color"], linestyle=style["linestyle"], linewidth=0.8
             )
         depths = sorted({point.depth for point in report.depths if point.dataset == dataset})
@@ -58,9 +60,9 @@ def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, 
     points = [point for point in report.depths if (point.dataset, point.label) == (dataset, label)]
     if not points:
         return {}
-    style = line_style(report.labels.index(label))
+    style = row_style(report, label)
     depths, means = [point.depth for point in points], [point.mean for point in points]
-    (line,) = panel.plot(depths, means, label=safe(label), **style)
+    (line,) = panel.plot(depths, means, label=safe(report.line_name(label)), **style)
     low, high = ([point.mean + sign * point.sd for point in points] for sign in (-1, 1))
     panel.fill_between(depths, low, high, color=style["color"], alpha=0.15, linewidth=0)
     chosen = [point for point in points if point.chosen]
@@ -71,7 +73,7 @@ def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, 
         facecolors="none",
         edgecolors=style["color"],
     )
-    return {label: line}
+    return {report.line_name(label): line}
 
 
 def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[Row]:
@@ -79,7 +81,9 @@ def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[Row]:
     rows = [
         row
         for row in report.rows
-        if (row.dataset, row.metric) == (dataset, report.primary_metric) and row.label not in labels
+        if (row.dataset, row.metric) == (dataset, report.primary_metric)
+        and row.label not in labels
+        and (dataset, row.label) not in report.twins
     ]
     best = max(rows, key=lambda row: row.mean, default=None)
     return [row for row in rows if row is best or row.label in report.controls][:8]

@@ -9,6 +9,7 @@ from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA, Comparison
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import panels, wrapped
+from lrbench.report.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +29,15 @@ LINE = 0.17
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset: differences of means with the 95 % interval of the crossed test.
 
-    Filled markers are differences that stay significant after Holm over the whole family.
+    Filled markers are differences that stay significant after Holm over the whole family. Systems come
+    first, then controls. A control that is a baseline has the baseline's line alone.
 
     Raises:
         RequestError: no comparison was declared or can be tested, or one dataset has too many.
     """
     report = source.report
-    testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
+    shown = [c for c in report.comparisons if not _has_a_line(report, c)]
+    testable = [comparison for comparison in shown if comparison.contrast.testable]
     if not testable:
         raise RequestError(
             f"Suite {report.suite} has no declared comparison that can be tested.",
@@ -51,7 +54,7 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most)
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [comparison for comparison in testable if comparison.dataset == dataset]
-        _panel(panel, here, one, figure.get_figwidth() / min(2, len(datasets)))
+        _panel(panel, here, _names(report, here, one), figure.get_figwidth() / min(2, len(datasets)))
         what = f"{here[0].proposed} minus the row" if one else "difference"
         panel.set_xlabel(
             wrapped(
@@ -62,7 +65,21 @@ def draw(source: "PlotSource") -> "Figure":
     return figure
 
 
-def _panel(panel: "Axes", comparisons: Sequence[Comparison], one: bool, inches: float) -> None:
+def _has_a_line(report: Report, comparison: Comparison) -> bool:
+    """Whether another comparison is of the same two sets of ranks."""
+    dataset, proposed = comparison.dataset, comparison.proposed
+    twin = report.twins.get((dataset, comparison.baseline))
+    return any((c.dataset, c.proposed, c.baseline) == (dataset, proposed, twin) for c in report.comparisons)
+
+
+def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list[str]:
+    rows = [report.row_name(comparison.dataset, comparison.baseline) for comparison in comparisons]
+    if one:
+        return rows
+    return [f"{c.proposed} − {row}" for c, row in zip(comparisons, rows, strict=True)]
+
+
+def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], inches: float) -> None:
     panel.grid(axis="y", visible=False)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
     panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
@@ -78,6 +95,5 @@ def _panel(panel: "Axes", comparisons: Sequence[Comparison], one: bool, inches: 
             color=colour,
             markerfacecolor=colour if significant else "white",
         )
-    names = [c.baseline if one else f"{c.proposed} − {c.baseline}" for c in comparisons]
     panel.set_yticks(range(len(names)), [wrapped(name, 0.4 * inches) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)

@@ -14,8 +14,8 @@ from lrbench.report.plots.style import (
     check_lines,
     label_left,
     legend_below,
-    line_style,
     panels,
+    row_style,
     safe,
     wrapped,
 )
@@ -42,7 +42,8 @@ def draw(source: "PlotSource") -> "Figure":
     """Draw the primary metric against cost, one panel per dataset.
 
     A row is a point (± one standard deviation over seeds). Where its cost is known at several depths, a
-    curve joins them. Controls are hollow points. The grey steps join the rows that none beats in both. A
+    curve joins them. Labels with one set of ranks are one point. Controls are hollow points in the colour of
+    their model. The grey steps join the rows that none beats in both. A
     row whose cost is not known has no place on the axis and is named below it.
 
     Raises:
@@ -50,7 +51,11 @@ def draw(source: "PlotSource") -> "Figure":
     """
     report = source.report
     costs = {(cost.dataset, cost.label): cost for cost in report.costs}
-    rows = [row for row in report.rows if row.metric == report.primary_metric]
+    rows = [
+        row
+        for row in report.rows
+        if row.metric == report.primary_metric and (row.dataset, row.label) not in report.twins
+    ]
     known = [row for row in rows if _cost(costs[row.dataset, row.label], source.cost) > 0]
     if not known:
         raise RequestError(
@@ -70,7 +75,8 @@ def draw(source: "PlotSource") -> "Figure":
         text = f"{AXES[source.cost]}{f' (not known: {listed(others)})' if others else ''}"
         panel.set_xlabel(wrapped(text, 0.9 * figure.get_figwidth() / min(3, len(axes))))
     label_left(axes, f"{metric_title(report.primary_metric)} (± 1 SD)")
-    legend_below(figure, {label: entries[label] for label in report.labels if label in entries})
+    shown = [label for label in report.labels if label in entries]
+    legend_below(figure, {report.line_name(label): entries[label] for label in shown})
     return figure
 
 
@@ -99,9 +105,7 @@ def _cost(cost: Cost, kind: "CostKind", depth: int | None = None) -> float:
 
 def _row(panel: "Axes", report: Report, row: Row, cost: Cost, kind: "CostKind") -> Artist:
     """Draw a row; return what stands for it in the legend."""
-    style = line_style(report.labels.index(row.label))
-    if row.label in report.controls:
-        style |= {"markerfacecolor": "white", "markersize": 3}
+    style = row_style(report, row.label)
     points = [p for p in report.depths if (p.dataset, p.label) == (row.dataset, row.label)]
     curve = [(_cost(cost, kind, p.depth), p.mean) for p in points if _cost(cost, kind, p.depth) > 0]
     if len(curve) > 1:
@@ -118,7 +122,7 @@ def _row(panel: "Axes", report: Report, row: Row, cost: Cost, kind: "CostKind") 
         [row.mean],
         [spread],
         capsize=2,
-        label=safe(row.label),
+        label=safe(report.line_name(row.label)),
         **(style | {"linestyle": "none"}),
     )[0]
     return point

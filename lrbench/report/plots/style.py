@@ -11,9 +11,19 @@ from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
 from lrbench.report.palette import COLOURS, DASHES, MARKERS, MOST_LINES
+from lrbench.report.report import Report
 from lrbench.text import one_line
 
-__all__ = ["check_lines", "label_left", "legend_below", "line_style", "panels", "safe", "wrapped"]
+__all__ = [
+    "check_lines",
+    "label_left",
+    "legend_below",
+    "line_style",
+    "panels",
+    "row_style",
+    "safe",
+    "wrapped",
+]
 
 COLUMN, TEXT = 3.33, 7.0
 """Inches of a column and of the text of two-column pages."""
@@ -40,6 +50,20 @@ def line_style(index: int) -> dict[str, Any]:
         "linestyle": DASHES[index % len(DASHES)],
         "markerfacecolor": colour if index < len(COLOURS) else "white",
     }
+
+
+def row_style(report: Report, label: str) -> dict[str, Any]:
+    """Return the style of a row, the same in every figure of a report.
+
+    A control has the colour of its model, and small hollow markers.
+    """
+    style = line_style(report.labels.index(label))
+    record = report.controls.get(label)
+    if record is None:
+        return style
+    if record.of in report.labels:
+        style["color"] = line_style(report.labels.index(record.of))["color"]
+    return style | {"markerfacecolor": "white", "markersize": 3}
 
 
 def check_lines(count: int) -> None:

@@ -1,10 +1,13 @@
 """The primary metric at every depth, and what more depth brings, one table per dataset."""
 
+from collections.abc import Iterator
+
 from lrbench.report.findings import DepthFinding
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.contrast import Contrast
+from lrbench.wording import listed
 
 __all__ = ["depth_contrast_section", "depth_section"]
 
@@ -29,7 +32,7 @@ def depth_section(report: Report) -> Section:
         Table(f"{metric} by depth on {dataset}", tuple(_rows(report, dataset, depths)))
         for dataset in dict.fromkeys(point.dataset for point in report.depths)
     )
-    return Section("Depth", columns, tuple(tables), NOTES, aligned="left")
+    return Section("Depth", columns, tuple(tables), (*NOTES, *_later(report)), aligned="left")
 
 
 def depth_contrast_section(report: Report) -> Section:
@@ -51,6 +54,19 @@ def depth_contrast_section(report: Report) -> Section:
         for dataset in dict.fromkeys(finding.dataset for finding in report.depth_findings)
     )
     return Section("Depth contrasts", tuple(columns), tables, CONTRASTS)
+
+
+def _later(report: Report) -> Iterator[str]:
+    """Say which depths were ranked after the runs."""
+    later: dict[tuple[str, str], list[str]] = {}
+    for point in report.depths:
+        if point.evaluated_later:
+            later.setdefault((point.label, point.dataset), []).append(str(point.depth))
+    if later:
+        which = listed(
+            [f"{label} on {dataset} {', '.join(found)}" for (label, dataset), found in later.items()]
+        )
+        yield f"Depths that lrbench evaluate ranked after the runs: {which}."
 
 
 def _rows(report: Report, dataset: str, depths: list[int]) -> list[tuple[Cell, ...]]:

@@ -16,12 +16,12 @@ from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
 from lrbench.report.plots.grid import grid_lines
 from lrbench.report.plots.pareto import front
-from lrbench.report.plots.style import check_lines, line_style
+from lrbench.report.plots.style import check_lines, line_style, row_style
 from lrbench.report.provenance import Recipe, StageRecipe
 from lrbench.report.report import DepthCost, Report
 from lrbench.stats.friedman import Friedman
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import ControlRecord, SuiteRecord
 from lrbench.text import one_line
 
 REPORTS: dict[tuple[Path, str], Report] = {}
@@ -76,6 +76,53 @@ def test_a_label_looks_the_same_in_every_plot(suite: SuiteRecord, root: Path) ->
     assert runs[0].get_color() == first
     only = Choices(only=("LARES*",))
     assert draw("depth", suite, root, choices=only).axes[0].lines[0].get_label() == "LARES"
+
+
+@pytest.fixture(scope="module")
+def controlled(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A baseline that is also LARES's parameter-matched control, and LARES's noise-only control."""
+    root = tmp_path_factory.mktemp("controlled")
+    lares = Made("LARES", 1.7, "lares", depth=1, depths=(0, 1))
+    noise = replace(lares, label="LARES: noise only")
+    suite = make_suite(root, [Made("SASRec", 1.0), lares, noise])
+    cells = [c.model_copy(update={"label": "matched"}) for c in suite.trials if c.label == "SASRec"]
+    controls = {
+        "matched": ControlRecord(of="LARES", control="parameter-matched"),
+        noise.label: ControlRecord(of="LARES", control="noise-only"),
+    }
+    labels = (*suite.labels, "matched")
+    changes = {"labels": labels, "trials": (*suite.trials, *cells), "controls": controls}
+    return build_report(suite.model_copy(update=changes), Results(root))
+
+
+MATCHED = "SASRec (= LARES's parameter-matched control)"
+
+
+def legend(figure: Figure) -> list[str]:
+    return [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("kind", ["depth", "pareto"])
+def test_one_set_of_ranks_is_drawn_once_under_both_names(controlled: Report, kind: str) -> None:
+    figure = PLOTS.load(kind)(PlotSource(controlled))
+    assert sorted(legend(figure)) == ["LARES", "LARES: noise only", MATCHED]
+
+
+def test_forest_has_one_line_for_a_baseline_that_is_a_control(controlled: Report) -> None:
+    ticks = PLOTS.load("forest")(PlotSource(controlled)).axes[0].get_yticklabels()
+    assert [" ".join(tick.get_text().split()) for tick in ticks] == [MATCHED, "LARES: noise only"]
+
+
+def test_controls_have_the_colour_of_their_model(controlled: Report) -> None:
+    model, control = (row_style(controlled, label) for label in ("LARES", "LARES: noise only"))
+    assert model["color"] == control["color"] == model["markerfacecolor"]
+    assert (control["markerfacecolor"], control["marker"] != model["marker"]) == ("white", True)
+
+
+def test_a_run_that_rows_share_is_drawn_once(controlled: Report) -> None:
+    figure = PLOTS.load("convergence")(PlotSource(controlled))
+    assert legend(figure) == ["SASRec (also matched)", "LARES (also LARES: noise only)"]
+    assert sum(len(line.get_xdata()) == 12 for line in figure.axes[0].lines) == 3  # three runs of SASRec
 
 
 def test_depth_needs_depths(tmp_path: Path) -> None:

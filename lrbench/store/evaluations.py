@@ -1,0 +1,130 @@
+"""Ranks that ``lrbench evaluate`` made after a run: at further depths, or with another latent.
+
+A trial's folder never changes, so these are kept beside it, in ``evaluations/<id>/``: ``evaluation.json``
+(:class:`EvaluationRecord`) and ``ranks.parquet`` with the columns of a trial's ranks. Reports add them to
+what the trial itself ranked, and never replace a rank of the trial.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from filelock import FileLock
+
+from lrbench.config.base import FrozenConfig
+from lrbench.errors import CheckError
+from lrbench.files import new_folder
+from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.seal import check_seal, file_digest, sealed_json
+from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks, readable
+
+__all__ = ["Evaluation", "EvaluationRecord", "keep_evaluation", "read_evaluation"]
+
+EVALUATION_FILE = "evaluation.json"
+
+
+class EvaluationRecord(FrozenConfig):
+    """The content of ``evaluation.json``."""
+
+    trial: str
+    trial_digest: str
+    """Digest of the trial's record; a trial that was run again has another one."""
+
+    divergence: dict[str, float]
+    """Of each intervention, the mean KL of the scores without and with it, in nats."""
+
+    device: str
+    versions: dict[str, str]
+    """Those of the last evaluation."""
+
+    evaluated: datetime
+    ranks_digest: str
+    digest: str = ""
+    """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was ranked after a trial."""
+
+    record: EvaluationRecord
+    folder: Path
+
+    def ranks(self, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
+        """Scan the ranks, see :func:`lrbench.store.trials.read_ranks`."""
+        return read_ranks(self.folder, intervention)
+
+
+def keep_evaluation(
+    results: Results,
+    trial: TrialRecord,
+    ranks: pl.DataFrame,
+    divergence: Mapping[str, float],
+    device: str,
+    versions: Mapping[str, str],
+) -> None:
+    """Keep ranks for reports, together with what earlier evaluations of the trial kept.
+
+    A depth or an intervention that was evaluated before is replaced.
+
+    Args:
+        results: the results folder of the trial.
+        trial: its record.
+        ranks: rows as :data:`lrbench.store.trials.RANKS`.
+        divergence: by intervention, see :class:`EvaluationRecord`.
+        device: the device that ranked.
+        versions: of Python, torch and lrbench.
+
+    Raises:
+        CheckError: what an earlier evaluation kept was changed.
+        OSError: the results folder cannot be written.
+    """
+    folder = results.evaluation(trial.id)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        known = read_evaluation(results, trial)
+        if known is not None:
+            key = ["depth", "intervention"]
+            older = known.ranks(None).collect().join(ranks.select(key).unique(), on=key, how="anti")
+            ranks = pl.concat((older.select(ranks.columns), ranks))
+            divergence = {**known.record.divergence, **divergence}
+        with new_folder(folder) as made:
+            ranks.write_parquet(made / RANKS_FILE, statistics=False)
+            record = EvaluationRecord(
+                trial=trial.id,
+                trial_digest=trial.digest,
+                divergence=dict(divergence),
+                device=device,
+                versions=dict(versions),
+                evaluated=datetime.now(UTC).replace(microsecond=0),
+                ranks_digest=file_digest(made / RANKS_FILE),
+            )
+            (made / EVALUATION_FILE).write_text(sealed_json(record), encoding="utf-8")
+
+
+def read_evaluation(results: Results, trial: TrialRecord) -> Evaluation | None:
+    """Return what was ranked after a trial; ``None``: nothing was.
+
+    Raises:
+        CheckError: it was changed, or belongs to another run of the trial.
+        LrbenchError: a file is missing or damaged.
+    """
+    folder = results.evaluation(trial.id)
+    if not folder.is_dir():
+        return None
+    remedy = "Move the folder away and evaluate again."
+    path = folder / EVALUATION_FILE
+    with readable(path):
+        text = path.read_text(encoding="utf-8")
+        record = EvaluationRecord.model_validate_json(text)
+    check_seal(json.loads(text), path, remedy)
+    if (record.trial, record.trial_digest) != (trial.id, trial.digest):
+        raise CheckError(f"{folder} was ranked with the weights of another run of the trial.", remedy)
+    with readable(folder / RANKS_FILE):
+        found = file_digest(folder / RANKS_FILE)
+    if found != record.ranks_digest:
+        raise CheckError(f"{folder / RANKS_FILE} was changed: its digest does not match.", remedy)
+    return Evaluation(record, folder)

@@ -1,0 +1,82 @@
+"""Ranks that were made after a run are kept beside the trial and read with its own."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from synthetic_results import Made, make_ranks, make_suite, rewrite_record
+
+from lrbench.errors import CheckError
+from lrbench.store.evaluations import keep_evaluation, read_evaluation
+from lrbench.store.frames import FinishedTrial, finished_trials
+from lrbench.store.layout import Results
+from lrbench.store.trials import TrialRecord, read_ranks, read_record
+
+SHALLOW = Made("A", 1.0, "lares", depth=1, depths=(0, 1))
+DEEP = Made("A", 1.5, "lares", depth=1, depths=(1, 2, 4), draws=2)
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> FinishedTrial:
+    """The trial of the only cell, before anything is evaluated."""
+    return again(tmp_path, make_suite(tmp_path, [SHALLOW], seeds=[1], proposed=[]).trials[0].trial)
+
+
+def again(root: Path, trial: str) -> FinishedTrial:
+    suite = make_suite(root, [SHALLOW], seeds=[1], proposed=[])
+    (found,) = finished_trials(suite, Results(root))[0]
+    assert found.record.id == trial
+    return found
+
+
+def keep(root: Path, record: TrialRecord, made: Made, intervention: str = "none") -> pl.DataFrame:
+    ranks = make_ranks(made, "sample", 1).with_columns(intervention=pl.lit(intervention))
+    divergence = {} if intervention == "none" else {intervention: 0.5}
+    keep_evaluation(Results(root), record, ranks, divergence, "cpu", {"torch": "2"})
+    return ranks
+
+
+def test_further_depths_are_added_and_own_ranks_stay(tmp_path: Path, trial: FinishedTrial) -> None:
+    assert trial.evaluation is None
+    later = keep(tmp_path, trial.record, DEEP)
+    found = again(tmp_path, trial.record.id)
+    ranks = found.ranks().collect()
+    assert ranks.filter(pl.col("depth") <= 1).equals(read_ranks(trial.folder).collect())
+    assert ranks.filter(pl.col("depth") > 1).equals(later.filter(pl.col("depth") > 1))
+    assert found.later_depths() == {2, 4}
+
+
+def test_evaluations_add_up_and_the_last_one_of_a_depth_counts(tmp_path: Path, trial: FinishedTrial) -> None:
+    keep(tmp_path, trial.record, DEEP)
+    last = keep(tmp_path, trial.record, Made("A", 0.2, "lares", depth=4, depths=(4, 8)))
+    ranks = again(tmp_path, trial.record.id).ranks().collect()
+    assert sorted(ranks["depth"].unique()) == [0, 1, 2, 4, 8]
+    assert ranks.filter(depth=4).equals(last.filter(depth=4))
+
+
+def test_interventions_come_with_their_divergence(tmp_path: Path, trial: FinishedTrial) -> None:
+    keep(tmp_path, trial.record, DEEP)
+    keep(tmp_path, trial.record, Made("A", depth=1, depths=(1,)), "zero")
+    found = again(tmp_path, trial.record.id)
+    assert found.divergence == {"zero": 0.5}
+    assert set(found.ranks("zero").collect()["depth"]) == {1}
+    assert found.later_depths() == {2, 4}
+
+
+def test_what_was_changed_or_belongs_to_another_run_is_refused(tmp_path: Path, trial: FinishedTrial) -> None:
+    results, record = Results(tmp_path), trial.record
+    keep(tmp_path, record, DEEP)
+    folder = results.evaluation(record.id)
+    text = (folder / "evaluation.json").read_text(encoding="utf-8")
+    (folder / "evaluation.json").write_text(text.replace('"cpu"', '"gpu"'), encoding="utf-8")
+    with pytest.raises(CheckError, match="its digest does not match"):
+        read_evaluation(results, record)
+    (folder / "evaluation.json").write_text(text, encoding="utf-8")
+    rewrite_record(tmp_path, record.id, train_seconds=7.0)
+    with pytest.raises(CheckError, match="another run of the trial"):
+        read_evaluation(results, read_record(trial.folder))
+    (folder / "ranks.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CheckError, match="was changed"):
+        read_evaluation(results, record)
+    assert json.loads(text)["trial"] == record.id
