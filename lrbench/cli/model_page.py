@@ -47,8 +47,11 @@ def model_page(name: str) -> str:
 
 def _about(model: type[Model]) -> list[str]:
     config = model.Config()
-    size = f"{count_parameters(model(config, _ITEMS, _LENGTH)):,} parameters by default"
-    lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
+    if model.reads_titles:
+        lines = ["Its size is that of its base model. It reads the titles of items, and needs lrbench[llm]."]
+    else:
+        size = f"{count_parameters(model(config, _ITEMS, _LENGTH)):,} parameters by default"
+        lines = [f"{size}, with {_ITEMS:,} items and histories of {_LENGTH}."]
     if issubclass(model, ReasoningModel):
         depth = model.configured_depth(config)
         lines.append(f"It takes {counted(depth, 'reasoning step')} by default. Its rows may have controls.")

@@ -163,6 +163,12 @@ class PreparedDataset:
     item_ids: pl.Series  # (items,)
     titles: pl.Series  # (items,) strings; null where the source has no title
 
+    @property
+    def names(self) -> list[str]:
+        """What to call each item, (items,): its title, or ``item ID`` where it has none."""
+        named = zip(self.titles, self.item_ids, strict=True)
+        return [f"item {item}" if title is None else str(title) for title, item in named]
+
 
 def write_prepared(dataset: PreparedDataset, folder: Path) -> None:
     """Write a prepared dataset into an existing empty folder (the caller renames it into place).

@@ -31,7 +31,7 @@ def seconds_per_epoch(
     first step is short. A stage that filters its rows is timed on all of them, which gives an upper bound.
     Stages that are fitted in one call take 0.
     """
-    model = build_model(config, dataset.sequences.n_items, device)
+    model = build_model(config, dataset, device)
     view = split(dataset.sequences, config.protocol).train
     return {
         stage.name: _stage_seconds(stage, model, view, config.seed, device) for stage in config.stages[skip:]

@@ -108,6 +108,13 @@ def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]
                 f"({dataset.record.source}).",
                 "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
             )
+        if row.model.reads_titles and dataset.titles.null_count() == len(dataset.titles):
+            raise RequestError(
+                f'"{row.label}" reads titles of items, and {dataset.record.name} has none '
+                f"({dataset.record.source}).",
+                "Put the list of titles that the catalogue names into the mirror folder and fetch the "
+                "dataset again, or choose a dataset with titles.",
+            )
     by_label = {row.label: row for row in rows}
     return tuple(_matched(row, by_label, dataset) for row in rows)
 

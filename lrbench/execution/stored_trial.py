@@ -68,7 +68,7 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     device = torch.device("cpu" if record.device == "cpu" or not torch.cuda.is_available() else "cuda")
     torch.set_num_threads(record.threads)
     make_deterministic()
-    model = build_model(record.config, dataset.sequences.n_items, device)
+    model = build_model(record.config, dataset, device)
     load_weights(folder, model)
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)

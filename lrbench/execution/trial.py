@@ -38,9 +38,6 @@ __all__ = ["TrialOrder", "build_model", "run_trial"]
 
 log = logging.getLogger(__name__)
 
-LATENCY_BATCHES = (1, 256)
-"""Users in a batch for which latency is measured: one request, and a full batch."""
-
 
 class TrialOrder(FrozenConfig):
     """What a worker is told to do."""
@@ -59,8 +56,8 @@ class TrialOrder(FrozenConfig):
         return Results(self.results_folder)
 
 
-def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Model:
-    """Return a freshly initialised model of the trial, from its seed.
+def build_model(config: TrialConfig, dataset: PreparedDataset, device: torch.device) -> Model:
+    """Return a freshly initialised model of the trial on its dataset, from its seed.
 
     Raises:
         LrbenchError: the plug-in file of the model is not the one of the trial.
@@ -72,7 +69,8 @@ def build_model(config: TrialConfig, n_items: int, device: torch.device) -> Mode
             "Restore the file, or run the suite again for trials of the file as it is now.",
         )
     seed_torch(config.seed)
-    return kind(kind.Config.model_validate(config.params), n_items, config.protocol.max_length).to(device)
+    options = kind.Config.model_validate(config.params)
+    return kind.on_catalogue(options, dataset.names, config.protocol.max_length).to(device)
 
 
 def run_trial(
@@ -156,7 +154,9 @@ def _record(
             each: flops_per_user(model, ranked.parts.test, each, device) for each in config.evaluation.depths
         },
         latency_by_depth={
-            each: {size: latency(model, ranked.parts.test, each, device, size) for size in LATENCY_BATCHES}
+            each: {
+                size: latency(model, ranked.parts.test, each, device, size) for size in model.latency_batches
+            }
             for each in config.evaluation.depths
         },
         train_seconds=sum(stage.seconds for stage in training.stages),
@@ -185,7 +185,7 @@ def _train(
     def new_model(threads: int) -> Model:
         torch.set_num_threads(threads)
         log.info("trial %s on %s with %d threads", config.id, device, threads)
-        return build_model(config, dataset.sequences.n_items, device)
+        return build_model(config, dataset, device)
 
     try:
         saved = load_checkpoint(checkpoint_file, config.id)

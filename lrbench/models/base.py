@@ -129,6 +129,12 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     deterministic: ClassVar[bool] = False
     """Whether training has no randomness, so that one seed is enough."""
 
+    reads_titles: ClassVar[bool] = False
+    """Whether it reads the titles of items, so that a dataset must have some."""
+
+    latency_batches: ClassVar[tuple[int, ...]] = (1, 256)
+    """Users in a batch for which latency is measured: one request, and a full batch where that is cheap."""
+
     score_dtype: torch.dtype | None = None
     """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
     sets it from the training setting ``precision``; losses pass it on."""
@@ -140,6 +146,17 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         self.config = config
         self.n_items = n_items
         self.max_length = max_length
+
+    @classmethod
+    def on_catalogue(cls, config: ConfigT, titles: Sequence[str], max_length: int) -> Self:
+        """Return a model for a catalogue of items. Only a model that reads titles looks at them.
+
+        Args:
+            config: its configuration.
+            titles: of all items; a name where an item has no title.
+            max_length: length of the longest history it will get.
+        """
+        return cls(config, len(titles), max_length)
 
     @classmethod
     def check_options(cls, config: ConfigT) -> None:

@@ -201,5 +201,5 @@ def complaints(name: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     kept = register_autocast()
-    names = sys.argv[1:] or MODELS.names()
+    names = sys.argv[1:] or [name for name in MODELS.names() if not MODELS.load(name).reads_titles]
     print(json.dumps({part: text for name in names for part, text in complaints(name).items()}))

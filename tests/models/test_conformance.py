@@ -344,7 +344,9 @@ TESTED = [
 
 
 def test_every_registered_model_is_tested_here() -> None:
-    assert {kind.model for kind in TESTED} == set(MODELS.names())
+    """Models that read titles have tests of their own: they are neither exact in float64 nor made of ids."""
+    on_ids = {name for name in MODELS.names() if not MODELS.load(name).reads_titles}
+    assert {kind.model for kind in TESTED} == on_ids
 
 
 @pytest.mark.parametrize("kind", TESTED)

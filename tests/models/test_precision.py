@@ -21,6 +21,7 @@ CPU = torch.device("cpu")
 STAGES = [
     (name, stage)
     for name in MODELS.names()
+    if not MODELS.load(name).reads_titles  # their logits are those of the base model
     for stage, kind in MODELS.load(name).stages.items()
     if issubclass(kind, GradientStage)
     and (name, stage) != ("diffureason", "grpo")  # it scores items for rewards alone, without gradients

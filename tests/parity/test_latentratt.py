@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lrbench.data.packing import Packed, pack
-from lrbench.models.latent.latent_rl.attention import LatentAttention, rotate
+from lrbench.models.layers.latent_attention import LatentAttention, rotate
 
 NAMES = {r"(\w+\.\w+)": r"\1"}
 

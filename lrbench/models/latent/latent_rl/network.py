@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.latent.latent_rl.attention import LatentAttention
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.latent_attention import LatentAttention
 from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.models.reasoning import ReasoningModel, Recipe

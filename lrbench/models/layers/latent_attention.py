@@ -76,6 +76,24 @@ class LatentAttention(nn.Module):
             return sequences.by_group(self._attend_everywhere, query, keys, values)
         return sequences.map_last(self._attend_at_last, query, keys, values)
 
+    def over_padded(
+        self, states: Tensor, real: Tensor, positions: Tensor, rows: Tensor, at: Tensor
+    ) -> Tensor:
+        """Latents of one query per sequence, for states with padding anywhere among them.
+
+        Args:
+            states: (sequences, length, width).
+            real: which of them are no padding, (sequences, length).
+            positions: of the states, (sequences, length).
+            rows: the state that asks, (sequences, width).
+            at: its position, (sequences,).
+
+        Returns:
+            (sequences, width).
+        """
+        keys, values = rotate(self.key(states), positions), self.value(states)
+        return self._attend_at_last(real, rotate(self.query(rows), at), keys, values)
+
     def _attend_everywhere(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         length = query.shape[1]
         seen = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()
@@ -85,8 +103,8 @@ class LatentAttention(nn.Module):
 
     def _attend_at_last(self, real: Tensor, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         if self.reach is not None:
-            place = torch.arange(real.shape[1], device=real.device)
-            real = real & (place >= real.sum(1, keepdim=True) - self.reach)
+            later = real.sum(1, keepdim=True) - real.cumsum(1)  # real states after each place
+            real = real & (later < self.reach)
         scores = (query.unsqueeze(1) @ keys.transpose(1, 2)) / math.sqrt(query.shape[-1])
         weights = scores.masked_fill(~real.unsqueeze(1), -torch.inf).softmax(-1)  # (sequences, 1, length)
         return (weights @ values).squeeze(1)

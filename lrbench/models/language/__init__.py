@@ -1,0 +1,1 @@
+"""Language models that recommend by the titles of items."""

@@ -1,0 +1,1 @@
+"""Recommenders on a language model with a model on item ids beside it."""

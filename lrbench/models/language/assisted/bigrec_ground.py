@@ -1,0 +1,174 @@
+"""BIGRec (arXiv 2308.08434): the language model writes freely; its answer is grounded in the catalogue.
+
+The vector of a text is the state of its last token in the base model without its adapters. Items are ranked
+by the distance of their titles from the best of what a free beam search wrote (SAI990323/BIGRec).
+
+Distances may be corrected: ``D̃ = D̂ · (1 + W)^(−γ)``, with ``D̂`` and ``W`` scaled to between 0 and 1. ``W``
+is the popularity of an item in training, or the score that SASRec gives it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.arrays import Int64s
+from lrbench.data.batches import TrainingData
+from lrbench.data.packing import Packed
+from lrbench.models.base import AuthorsTraining
+from lrbench.models.language.assisted.recommender import (
+    AssistantTraining,
+    AssistedConfig,
+    AssistedRecommender,
+    FineTuning,
+)
+from lrbench.models.language.continuation import padded
+from lrbench.models.language.recommender import cut_parts
+
+__all__ = ["BigRecGround", "BigRecGroundConfig"]
+
+_SFT = {
+    "learning_rate": 1e-4,
+    "optimiser": "adamw",
+    "gradient_clip": 1.0,
+    "batch_size": 128,
+    "max_epochs": 50,
+    "patience": 5,
+}
+
+
+class BigRecGroundConfig(AssistedConfig):
+    """Adapters, free generation and corrections."""
+
+    source = "BIGRec's code (SAI990323/BIGRec)"
+
+    lora_rank: int = Field(default=8, ge=1)
+    """Rank of low-rank adapters on queries and values (code: 8). The base model stays as it was, since it
+    also gives the vectors of titles."""
+
+    few_shot: int | None = Field(default=1024, ge=1)
+    """How many training rows are used, drawn by the seed (code: 1,024). Not set: all of them."""
+
+    beams: int = Field(default=4, ge=1)
+    """Beams of the free search (code: 4). The best of what they write is grounded."""
+
+    ranking: Literal["grounded"] = "grounded"  # type: ignore[assignment]
+    """How items are ranked: by the distance of their titles from what was written."""
+
+    correction: Literal["none", "popularity", "collaborative"] = "none"
+    """What distances are corrected by (code: chosen for each metric on validation)."""
+
+    correction_weight: float = Field(default=1.0, ge=0)
+    """γ of the correction (code: between 0.01 and 99, by validation)."""
+
+    @property
+    def assisted(self) -> bool:
+        """Whether SASRec corrects distances."""
+        return self.correction == "collaborative"
+
+
+class CountingFineTuning(FineTuning):
+    """Mean cross-entropy over the target tokens; the adapters are trained, and items are counted."""
+
+    model: "BigRecGround"
+
+    def begin(self, data: TrainingData, device: torch.device) -> Any:
+        """Count the items of the training part, freeze what is not trained, and draw the rows."""
+        items = data.view.items[data.view.interactions]
+        counts = np.bincount(items, minlength=self.model.n_items).astype(np.float32)
+        self.model.popularity.copy_(torch.from_numpy(counts))
+        return super().begin(data, device)
+
+
+class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
+    """A fine-tuned language model whose free answer is matched with the nearest titles."""
+
+    Config = BigRecGroundConfig
+    summary = "Language model whose free answer is grounded in the nearest titles (BIGRec, arXiv 2308.08434)."
+    authors_training = AuthorsTraining(
+        settings=_SFT,
+        note="These are of sft. The released command trains on the tokens of the prompt as well; here only "
+        "target tokens count. The learning rate falls after a warm-up of 20 steps; here it is constant.",
+    )
+    stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning}
+    default_stages = ("sft",)
+    stage_defaults: ClassVar = {"sft": _SFT}
+
+    def __init__(
+        self,
+        config: BigRecGroundConfig,
+        n_items: int,
+        max_length: int,
+        titles: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(config, n_items, max_length, titles)
+        self.register_buffer("popularity", torch.zeros(n_items))
+        self.popularity: Tensor
+        self._titles: Tensor | None = None  # (items, width) of the base model, which never changes
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Scores of all items, (1, sequences, items): the negative distances of their titles."""
+        if self.assistant_alone:
+            return super().encode(sequences, depths, noise)
+        if self._titles is None:
+            self._titles = self._vectors([np.array(title) for title in self.prompts.titles])
+        written = self.written(sequences)
+        asked = self._vectors([np.array(self.tokens.encode(f'"{text}"')) for text in written])
+        return -self._corrected(torch.cdist(asked, self._titles), sequences).unsqueeze(0)
+
+    def written(self, sequences: Packed) -> list[str]:
+        """What the language model writes after each history, without quotes, (sequences,)."""
+        rows, device = self.prompts.of(sequences), sequences.items.device
+        texts = [""] * len(rows)
+        for part in cut_parts(rows, self.config.part_tokens):
+            flipped, real = padded([rows[row][::-1].copy() for row in part], device)  # padding on the left
+            self.language.prompt_tokens += sum(len(rows[row]) for row in part)
+            done = self.language.network.generate(
+                input_ids=flipped.flip(1),
+                attention_mask=real.flip(1).long(),
+                num_beams=self.config.beams,
+                do_sample=False,
+                max_new_tokens=self.config.title_tokens + 2,
+                eos_token_id=self.tokens.end,
+                pad_token_id=self.tokens.end,
+            )
+            for row, answer in zip(part, done[:, flipped.shape[1] :].tolist(), strict=True):
+                end = answer.index(self.tokens.end) if self.tokens.end in answer else len(answer)
+                texts[row] = self.tokens.decode(answer[:end]).strip().strip('"')
+        return texts
+
+    def _vectors(self, rows: Sequence[Int64s]) -> Tensor:
+        """States of the last tokens in the base model without adapters, (rows, width)."""
+        from peft.tuners.tuners_utils import BaseTunerLayer  # noqa: PLC0415 - heavy, and an extra
+
+        device = self.popularity.device
+        adapters = [module for module in self.language.modules() if isinstance(module, BaseTunerLayer)]
+        vectors = torch.empty(len(rows), self.language.width, device=device)
+        for adapter in adapters:
+            adapter.enable_adapters(False)
+        try:
+            for part in cut_parts(rows, self.config.part_tokens):
+                read = self.language.read([rows[row] for row in part], device)
+                vectors[torch.from_numpy(part).to(device)] = read.end[:, 0]
+        finally:
+            for adapter in adapters:
+                adapter.enable_adapters(True)
+        return vectors
+
+    def _corrected(self, distances: Tensor, sequences: Packed) -> Tensor:
+        """Correct distances, (sequences, items)."""
+        config = self.config
+        if config.correction == "none":
+            return distances
+        collaborative = config.correction == "collaborative"
+        weights = self.assistant_scores(sequences) if collaborative else self.popularity.expand_as(distances)
+        return _scaled(distances) * (1 + _scaled(weights)) ** -config.correction_weight
+
+
+def _scaled(rows: Tensor) -> Tensor:
+    """Scale each row to between 0 and 1; a row of equal numbers becomes 0."""
+    lowest, highest = rows.amin(-1, keepdim=True), rows.amax(-1, keepdim=True)
+    return (rows - lowest) / (highest - lowest).clamp(min=1e-12)

@@ -1,0 +1,118 @@
+"""A language model with SASRec beside it, which is trained first, on the same split."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import TypeVar
+
+from lrbench.config.training import TrainingRows
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.packing import Packed
+from lrbench.models.base import GradientStage, Model, Terms
+from lrbench.models.language import fine_tuning
+from lrbench.models.language.config import LanguageConfig
+from lrbench.models.language.recommender import LanguageRecommender
+from lrbench.models.sequential.sasrec import SASRec
+from lrbench.models.supervised import Supervised
+
+__all__ = ["AssistantTraining", "AssistedConfig", "AssistedRecommender", "FineTuning"]
+
+
+class AssistedConfig(LanguageConfig):
+    """Options of the model on item ids."""
+
+    source = "lrbench's own choice"
+
+    assistant_width: int = Field(default=64, ge=2, multiple_of=2)
+    """Width of SASRec beside the language model; its other options are SASRec's defaults."""
+
+    @property
+    def assisted(self) -> bool:
+        """Whether the model on item ids has a part in ranking."""
+        return True
+
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse an assistant without its stage, the reverse, and ranking by the assistant alone.
+
+        Raises:
+            ValueError: which stages to run.
+        """
+        super().check_against_protocol(max_length, stages)
+        wanted = ["assistant", "sft"] if self.assisted else ["sft"]
+        if list(stages) != wanted:
+            raise ValueError(f"with these options its stages are {' and '.join(wanted)}; set stages to them")
+
+
+AssistedConfigT = TypeVar("AssistedConfigT", bound=AssistedConfig, default=Any)
+"""The configuration of a recommender that may have an assistant."""
+
+
+class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
+    """A language model and, if the options ask for it, SASRec."""
+
+    def __init__(
+        self, config: AssistedConfigT, n_items: int, max_length: int, titles: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(config, n_items, max_length, titles)
+        self.assistant: Model[Any] | None = None
+        if config.assisted:
+            sizes = SASRec.Config(width=config.assistant_width, inner_width=config.assistant_width)
+            self.assistant = SASRec(sizes, n_items, max_length)
+        self.assistant_alone = False
+        """Whether items are ranked by SASRec alone, as they are while it is trained."""
+
+    def assistant_scores(self, sequences: Packed) -> Tensor:
+        """SASRec's scores of all items, (sequences, items)."""
+        assert self.assistant is not None
+        return self.assistant.score(self.assistant.encode(sequences, (0,), None)[0])
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Scores of all items, (1, sequences, items)."""
+        if self.assistant_alone:
+            return self.assistant_scores(sequences).unsqueeze(0)
+        return super().encode(sequences, depths, noise)
+
+
+class AssistantTraining(GradientStage):
+    """Cross-entropy of SASRec; the language model waits."""
+
+    model: AssistedRecommender[Any]
+
+    @classmethod
+    def rows_for(cls, model: type[Model], config: Any) -> TrainingRows:
+        """SASRec is causal."""
+        return "positions"
+
+    def begin(self, data: TrainingData, device: torch.device) -> None:
+        """Freeze all but SASRec, and rank by it."""
+        assert self.model.assistant is not None
+        self.model.requires_grad_(False)
+        self.model.assistant.requires_grad_(True)
+        self.model.assistant_alone = True
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return the cross-entropy as ``loss``."""
+        assert self.model.assistant is not None
+        self.model.assistant.score_dtype = self.model.score_dtype
+        return Supervised(self.model.assistant).losses(batch)
+
+
+class FineTuning(fine_tuning.FineTuning):
+    """Mean cross-entropy over the target tokens of a batch; SASRec stays as it is."""
+
+    model: AssistedRecommender[Any]
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """An assistant must have been trained before."""
+        return bool(config.assisted)
+
+    def begin(self, data: TrainingData, device: torch.device) -> Any:
+        """Freeze SASRec, and draw the rows."""
+        if self.model.assistant is not None:
+            self.model.assistant.requires_grad_(False)
+        self.model.assistant_alone = False
+        return super().begin(data, device)

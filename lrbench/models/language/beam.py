@@ -1,0 +1,127 @@
+"""Beam search among the titles of a catalogue. The beams of a user are rows of one tree over one prompt.
+
+Scores of tokens are log-probabilities over the whole vocabulary, not over the allowed tokens, as in D3's
+code. Of the items outside the beam nothing is known but that they come after it. So they share a score below
+all others, and their ranks are tied.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrbench.models.language.continuation import Continuation
+from lrbench.models.language.scoring import Mix
+from lrbench.models.language.trie import Trie
+
+__all__ = ["BEYOND", "beam_scores"]
+
+BEYOND = 20.0
+"""By how much the score of all items outside the beam is below the lowest within it, in nats."""
+
+
+@dataclass(frozen=True)
+class _Beams:
+    """The unfinished answers of all rows."""
+
+    row: Tensor  # (beams,) ascending
+    slot: Tensor  # (beams,) place among the beams of its row
+    node: Tensor  # (beams,) of the trie
+    score: Tensor  # (beams,)
+    state: Tensor  # (beams, width) of its last token
+    seen: Tensor  # (beams, appended) appended tokens before and with it
+
+
+def beam_scores(
+    end: Continuation, trie: Trie, beams: int, length_penalty: float, mix: Mix | None = None
+) -> Tensor:
+    """Score the items that a beam search finds, and give all others one lower score, (rows, items).
+
+    Args:
+        end: prompts, perhaps with latents in one branch.
+        trie: of the answers.
+        beams: unfinished answers that are followed, and answers that are kept.
+        length_penalty: the score of an answer is divided by its number of tokens to this power.
+        mix: as for :func:`lrbench.models.language.scoring.answer_scores`.
+    """
+    rows, device = len(end.lengths), end.lengths.device
+    found = torch.full((rows, trie.n_nodes), -torch.inf, device=device)
+    live = _Beams(
+        row=torch.arange(rows, device=device),
+        slot=torch.zeros(rows, dtype=torch.long, device=device),
+        node=torch.zeros(rows, dtype=torch.long, device=device),
+        score=torch.zeros(rows, device=device),
+        state=end.end[:, 0],
+        seen=torch.ones(rows, len(end.branches), dtype=torch.bool, device=device),
+    )
+    longest = int(trie.depth.max())
+    while len(live.row):
+        row, parent, node, score = _extended(end, trie, live, mix)
+        best = _best(row, score, 2 * beams)
+        leaf = torch.from_numpy(trie.is_leaf).to(device)[node]
+        place = _place(row[best])
+        done = best[leaf[best] & (place < beams)]
+        length = torch.from_numpy(trie.depth).to(device)[node[done]]
+        found[row[done], node[done]] = score[done] / length**length_penalty
+        open_ = best[~leaf[best]]
+        open_ = open_[_place(row[open_]) < beams]
+        # A beam is given up when even the longest answer could not bring it among those that are kept.
+        kept = found.topk(min(beams, found.shape[1]), 1).values[:, -1]
+        open_ = open_[score[open_] / longest**length_penalty > kept[row[open_]]]
+        if not len(open_):
+            break
+        end, live = _read(end, trie, live, row[open_], parent[open_], node[open_], score[open_])
+    return _of_items(found, trie, beams)
+
+
+def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> tuple[Tensor, ...]:
+    """Row, beam, child node and score of every allowed next token, by row."""
+    device = live.row.device
+    children, of = trie.children_of(live.node.cpu().numpy())
+    parent = torch.from_numpy(of).to(device)
+    logs = end.network.logits(live.state).log_softmax(-1)  # (beams, vocabulary)
+    edge = logs[parent, torch.from_numpy(trie.token[children]).to(device)]
+    if mix is not None:
+        edge = mix(edge, live.row[parent], children)
+    return live.row[parent], parent, torch.from_numpy(children).to(device), live.score[parent] + edge
+
+
+def _best(row: Tensor, score: Tensor, count: int) -> Tensor:
+    """Return places of the ``count`` best scores of each row, by row and then from the best."""
+    by_score = score.argsort(descending=True, stable=True)
+    order = by_score[row[by_score].argsort(stable=True)]
+    return order[_place(row[order]) < count]
+
+
+def _place(row: Tensor) -> Tensor:
+    """Return the place of each entry among those of its row; rows are ascending."""
+    first = torch.searchsorted(row, row, side="left")
+    return torch.arange(len(row), device=row.device) - first
+
+
+def _read(
+    end: Continuation, trie: Trie, live: _Beams, row: Tensor, parent: Tensor, node: Tensor, score: Tensor
+) -> tuple[Continuation, _Beams]:
+    """Read the new tokens of the beams; a row with fewer beams than others is padded."""
+    rows, device, slot = len(end.lengths), row.device, _place(row)
+    width = int(slot.max()) + 1
+    tokens = torch.zeros(rows, width, dtype=torch.long, device=device)
+    tokens[row, slot] = torch.from_numpy(trie.token).to(device)[node]
+    depth = int(trie.depth[int(node[0])])
+    seen = torch.zeros(rows, width, live.seen.shape[1], dtype=torch.bool, device=device)
+    seen[row, slot] = live.seen[parent]
+    itself = torch.eye(width, dtype=torch.bool, device=device).expand(rows, -1, -1)
+    positions = (end.lengths + end.branch_length + depth - 1)[:, None].expand(-1, width)
+    states, cache = end.appended(end.network.embed(tokens), positions, torch.cat((seen, itself), 2))
+    with_itself = torch.cat((seen, itself), 2)[row, slot]
+    return replace(end, cache=cache), _Beams(row, slot, node, score, states[row, slot], with_itself)
+
+
+def _of_items(found: Tensor, trie: Trie, beams: int) -> Tensor:
+    """Give every item the score of its answer, or the one below all."""
+    best = found.topk(min(beams, found.shape[1]), 1)
+    kept = torch.full_like(found, -torch.inf).scatter(1, best.indices, best.values)
+    lowest = kept.masked_fill(kept.isinf(), torch.inf).amin(1, keepdim=True)
+    scores = kept[:, torch.from_numpy(np.ascontiguousarray(trie.leaf_of_item)).to(found.device)]
+    return torch.where(scores.isinf(), lowest - BEYOND, scores)

@@ -1,0 +1,111 @@
+"""The stages of LatentR³: fine-tuning of everything, and reinforcement of the latents alone (LR-GRPO).
+
+Reinforcement follows the released code. One of the G versions of a prompt's latent has no noise. The reward
+is −perplexity of the target title, ``s = −exp(−Σ log π / |y|)``. The baseline is the mean reward of the
+latents without noise of two prompts, and ``A = (s − baseline) / (‖s − baseline‖ + 1e-6)`` over all rewards of
+the two. ``loss = −mean(A · mean log π)``, with one update per batch, so that neither clipping nor a reference
+has an effect.
+
+The source reads each prompt twice for every version of its latent. Here it is read once: the language model
+is frozen, and all versions continue from its keys and values.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.base import GradientStage, Terms
+from lrbench.models.language import fine_tuning
+from lrbench.models.language.accumulation import accumulated
+
+if TYPE_CHECKING:
+    from lrbench.models.language.latentr3.model import LatentR3
+
+__all__ = ["FineTuning", "Reinforcement", "baseline_advantages", "group_advantages"]
+
+
+def baseline_advantages(rewards: Tensor) -> Tensor:
+    """Rewards minus the mean of those without noise, over the norm of all, (prompts, group).
+
+    Column 0 has no noise.
+    """
+    differences = rewards - rewards[:, 0].mean()
+    return differences / (differences.norm() + 1e-6)
+
+
+def group_advantages(rewards: Tensor) -> Tensor:
+    """Rewards minus their mean over each group, over its standard deviation, (prompts, group).
+
+    Source: GRPO (arXiv 2402.03300), as trl 0.16.1 computes it.
+    """
+    deviation = rewards.std(1, keepdim=True)
+    return (rewards - rewards.mean(1, keepdim=True)) / (deviation + 1e-4)
+
+
+class FineTuning(fine_tuning.FineTuning):
+    """Cross-entropy of the title after the latents; the language model and what makes latents are trained."""
+
+
+class Reinforcement(GradientStage):
+    """Policy gradient of perturbed latents; the language model is frozen."""
+
+    model: "LatentR3"
+
+    @classmethod
+    def refines(cls, config: Any) -> bool:
+        """The frozen language model must have been trained before."""
+        return True
+
+    def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
+        """Freeze the language model, and draw the rows."""
+        self.model.train_base(False)
+        return fine_tuning.few_rows(data, self.model.config.few_shot)
+
+    def losses(self, batch: TrainingBatch) -> Terms:
+        """Return ``loss``, and for the record the mean reward of the latents without noise."""
+        self.model.language.eval()  # each epoch sets all parts to training mode
+        clean: list[Tensor] = []
+        loss = accumulated(self._parts(batch, clean), list(self.model.parameters()))
+        return {"loss": loss, "reward": torch.cat(clean).mean()}
+
+    def _parts(self, batch: TrainingBatch, clean: list[Tensor]) -> Iterator[Callable[[], Tensor]]:
+        """Yield the share of each group of prompts with one baseline, in the order of the batch."""
+        model, config = self.model, self.model.config
+        rows, items = model.prompts.of(batch.sequences), batch.next_items.tolist()
+        for start in range(0, len(rows), config.baseline_prompts):
+            chosen = slice(start, start + config.baseline_prompts)
+
+            def share(chosen: slice = chosen) -> Tensor:
+                logs = self.group_logs(rows[chosen], items[chosen], batch.targets.device)
+                rewards = -(-logs.detach()).exp()
+                clean.append(rewards[:, 0])
+                baseline = config.advantage == "baseline"
+                advantages = baseline_advantages(rewards) if baseline else group_advantages(rewards)
+                return -(advantages * logs).sum() / (config.group * len(rows))
+
+            yield share
+
+    def group_logs(self, rows: list[NDArray[np.int64]], items: list[int], device: torch.device) -> Tensor:
+        """Mean log-probability of a target token with each version of each prompt's latents, (rows, group).
+
+        Args:
+            rows: token numbers of the prompts.
+            items: the target of each.
+            device: where the model is.
+        """
+        model, config = self.model, self.model.config
+        with torch.no_grad():  # what is frozen needs no gradient, and prompts depend on nothing else
+            end = model.language.read(rows, device)
+        for number in range(config.latents):
+            latent = model.latent(end)  # (rows, 1 or group, width)
+            if number == 0:
+                latent = latent.expand(-1, config.group, -1)
+            noise = torch.randn_like(latent) * config.noise
+            noise[:, 0] = 0
+            end, _ = end.grown((latent + noise).unsqueeze(2))
+        return model.answer_logs(end, items)

@@ -1,0 +1,78 @@
+"""Prompts and answers as token numbers: an instruction, the titles of the history, and the title to predict.
+
+Each piece of a prompt is tokenised by itself, so that every title is tokenised once. The form is that of
+LatentR³ and D3 (xuwenxinedu/R3 @c558b44): an instruction that names the kind of items, the latest titles in
+double quotes, a header of the response. The answer is the title in double quotes, a line feed and the end.
+The words are lrbench's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrbench.arrays import Int64s
+from lrbench.data.packing import Packed
+from lrbench.models.language.base_models import Tokens
+
+__all__ = ["Prompts", "make_prompts"]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The pieces of which prompts are made, and the answers."""
+
+    head: list[int]
+    tail: list[int]
+    separator: list[int]
+    titles: list[list[int]]  # (items,) of different lengths, each in double quotes
+    answers: list[list[int]]  # (items,) the same with a line feed and the end
+    most_tokens: int
+
+    def of(self, sequences: Packed) -> list[Int64s]:
+        """Return the prompt of each history, in the order given to ``pack``."""
+        host = sequences.host
+        return [
+            self.of_items(host.items[first : first + length].tolist())
+            for first, length in zip(host.first.tolist(), host.lengths.tolist(), strict=True)
+        ]
+
+    def of_items(self, items: Sequence[int]) -> Int64s:
+        """Return the prompt of a history. The oldest titles are left out where it would be too long."""
+        room = self.most_tokens - len(self.head) - len(self.tail)
+        pieces: list[list[int]] = []
+        for item in reversed(items):
+            piece = [*self.titles[item], *(self.separator if pieces else ())]
+            room -= len(piece)
+            if room < 0 and pieces:
+                break
+            pieces.append(piece)
+        middle = [token for piece in reversed(pieces) for token in piece]
+        return np.array([*self.head, *middle, *self.tail], dtype=np.int64)
+
+
+def make_prompts(
+    titles: Sequence[str], tokens: Tokens, kind: str, most_tokens: int, title_tokens: int
+) -> Prompts:
+    """Tokenise the titles of a catalogue.
+
+    Args:
+        titles: of all items.
+        tokens: the tokenizer.
+        kind: a word for the items, as "movies".
+        most_tokens: of a prompt.
+        title_tokens: of a title; what is longer is cut.
+    """
+    quoted = [tokens.encode(f'"{title}"')[:title_tokens] for title in titles]
+    end = [*tokens.encode("\n"), tokens.end]
+    return Prompts(
+        head=tokens.encode(
+            f"### Instruction:\nHere are the {kind} that a user chose, oldest first. Name the one that the "
+            f"user chooses next.\n\n### Input:\n"
+        ),
+        tail=tokens.encode("\n\n### Response:\n"),
+        separator=tokens.encode(", "),
+        titles=quoted,
+        answers=[[*title, *end] for title in quoted],
+        most_tokens=most_tokens,
+    )

@@ -1,0 +1,200 @@
+"""What all recommenders on a language model share: reading histories as prompts, and ranking items by title.
+
+``encode`` returns scores of all items and ``score`` returns them unchanged: there is no vector of a user with
+which items could be multiplied. Prompts are read in parts of similar lengths.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import TypeVar
+
+from lrbench.arrays import Int64s
+from lrbench.data.packing import Packed
+from lrbench.errors import RequestError
+from lrbench.models.base import Model
+from lrbench.models.language.base_models import load_base
+from lrbench.models.language.beam import beam_scores
+from lrbench.models.language.config import LanguageConfig
+from lrbench.models.language.continuation import Continuation, LanguageNetwork, padded
+from lrbench.models.language.prompts import make_prompts
+from lrbench.models.language.scoring import Mix, answer_scores
+from lrbench.models.language.trie import build_trie
+
+__all__ = ["LanguageConfigT", "LanguageRecommender", "Mixes", "cut_parts"]
+
+_LORA = "lora_"
+_HEAD = "language.network.lm_head.weight"
+
+LanguageConfigT = TypeVar("LanguageConfigT", bound=LanguageConfig, default=Any)
+"""The configuration of a recommender on a language model."""
+
+Mixes = Callable[[Tensor], Mix]
+"""From places of a part of the sequences, (rows,), to what changes the scores of the trie's edges for it."""
+
+
+def cut_parts(rows: Sequence[Int64s], most_tokens: int) -> Iterator[Int64s]:
+    """Cut rows into parts of similar lengths.
+
+    Args:
+        rows: token numbers of each.
+        most_tokens: of a part with its padding; a longer row is a part of its own.
+
+    Yields:
+        Places of the rows of each part, ascending in length.
+    """
+    lengths = np.array([len(row) for row in rows])
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    for stop in range(1, len(order) + 1):
+        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] > most_tokens:
+            yield order[start:stop]
+            start = stop
+
+
+class LanguageRecommender(Model[LanguageConfigT]):
+    """A language model that continues a prompt of titles by the title of the next item.
+
+    Args:
+        config: its configuration.
+        n_items: items of the catalogue.
+        max_length: the most titles of a prompt.
+        titles: of all items.
+    """
+
+    reads_titles: ClassVar[bool] = True
+    latency_batches: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(
+        self, config: LanguageConfigT, n_items: int, max_length: int, titles: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(config, n_items, max_length)
+        if titles is None:
+            raise RequestError(
+                "A language model needs the titles of the items.", "Use a dataset with titles."
+            )
+        base = load_base(config.base, titles, config.base_precision)
+        if config.lora_rank:
+            _add_adapters(base.network, config.lora_rank)
+        self.tokens = base.tokens
+        self.language = LanguageNetwork(base.network)
+        self.prompts = make_prompts(
+            titles, base.tokens, config.category, config.prompt_tokens, config.title_tokens
+        )
+        self.trie = build_trie(self.prompts.answers)
+
+    @classmethod
+    def on_catalogue(cls, config: LanguageConfigT, titles: Sequence[str], max_length: int) -> Self:
+        """Return a model for items with these titles."""
+        return cls(config, len(titles), max_length, titles)
+
+    @classmethod
+    def causal(cls, config: LanguageConfigT) -> bool:
+        """Each history is a prompt of its own, so prefixes are the training rows."""
+        return False
+
+    def train_base(self, trained: bool) -> None:
+        """Let gradients reach the base model, or its adapters where it has some, or freeze it."""
+        for name, parameter in self.language.named_parameters():
+            parameter.requires_grad_(trained and (_LORA in name or not self.config.lora_rank))
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        """Scores of all items, (depths, sequences, items)."""
+        rows = self.prompts.of(sequences)
+        device = sequences.items.device
+        scores = torch.empty(len(depths), len(rows), self.n_items, device=device)
+        mix = self.mixes(sequences)
+        for part in cut_parts(rows, self.config.part_tokens):
+            prompts = self.language.read([rows[row] for row in part], device)
+            places = torch.from_numpy(part).to(device)
+            for index, end in enumerate(self.ends(prompts, places, depths, noise)):
+                scores[index, places] = self._ranked(end, None if mix is None else mix(places))
+        return scores
+
+    def score(self, states: Tensor) -> Tensor:
+        """Return the scores that ``encode`` gave, (rows, items)."""
+        return states
+
+    def ends(
+        self, prompts: Continuation, places: Tensor, depths: Sequence[int], noise: torch.Generator | None
+    ) -> Iterator[Continuation]:
+        """Yield what comes before the answer at each depth: the prompts, or prompts with latents.
+
+        Args:
+            prompts: of a part of the sequences.
+            places: of the part among the sequences, (rows,).
+            depths: numbers of latents, ascending.
+            noise: source of noise, for latents that are replaced by it.
+        """
+        for _ in depths:
+            yield prompts
+
+    def mixes(self, sequences: Packed) -> Mixes | None:
+        """Return what changes the scores of the trie's edges; ``None``: nothing does."""
+        return None
+
+    def answer_logs(self, end: Continuation, items: Sequence[int]) -> Tensor:
+        """Mean log-probability of a token of each row's answer, in each branch, (rows, branches).
+
+        Args:
+            end: prompts, perhaps with latents in branches.
+            items: the item of each row, (rows,).
+        """
+        answers = [self.prompts.answers[item] for item in items]
+        logs, real = self._token_logs(end, answers)
+        return (logs * real[:, None]).sum(-1) / real.sum(-1)[:, None]
+
+    def answer_sums(self, end: Continuation, items: Sequence[int]) -> tuple[Tensor, int]:
+        """Sum of the log-probabilities of the first branch's target tokens, (), and their number."""
+        logs, real = self._token_logs(end, [self.prompts.answers[item] for item in items])
+        return (logs[:, 0] * real).sum(), int(real.sum())
+
+    def _token_logs(self, end: Continuation, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of target tokens, (rows, branches, length); which are real, (rows, length)."""
+        tokens, real = padded(answers, end.lengths.device)
+        branches = end.end.shape[1]
+        embedded = self.language.embed(tokens[:, :-1])[:, None].expand(-1, branches, -1, -1)
+        _, states = end.grown(embedded)
+        before = torch.cat((end.end[:, :, None], states), 2)  # (rows, branches, length, width)
+        logs = self.language.logits(before).log_softmax(-1)
+        index = tokens[:, None, :, None].expand(-1, branches, -1, 1)
+        return logs.gather(-1, index)[..., 0], real
+
+    def _ranked(self, end: Continuation, mix: Mix | None) -> Tensor:
+        config = self.config
+        if config.ranking == "catalogue":
+            return answer_scores(end, self.trie, config.length_penalty, mix)
+        return beam_scores(end, self.trie, config.beams, config.length_penalty, mix)
+
+    def state_dict(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Weights without those of a base model that is never trained, and each shared one once."""
+        weights: dict[str, Any] = super().state_dict(**options)
+        return {name: weight for name, weight in weights.items() if self._stored(name)}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights that :meth:`state_dict` gave; a base model that is never trained stays as it is.
+
+        Raises:
+            RuntimeError: with ``strict``, names are missing or unknown.
+        """
+        if strict and (others := state_dict.keys() ^ self.state_dict().keys()):
+            raise RuntimeError(f"missing or unknown weights: {', '.join(sorted(others))}")
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+    def _stored(self, name: str) -> bool:
+        if name == _HEAD and self.language.network.config.tie_word_embeddings:
+            return False  # it is the table of embeddings
+        return not self.config.lora_rank or _LORA in name or not name.startswith("language.")
+
+
+def _add_adapters(network: Any, rank: int) -> None:
+    """Add low-rank adapters to queries and values, with BIGRec's scale of 2 and dropout of 0.05."""
+    from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 - heavy, and an extra
+
+    adapters = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules=["q_proj", "v_proj"])
+    inject_adapter_in_model(adapters, network)

@@ -1,0 +1,86 @@
+"""Log-likelihoods of all titles at once: the tokens of the trie are read in chunks, from shared prompts.
+
+A token of the trie sees the prompt and the tokens above it. So every token of the catalogue is read once for
+each user, and shared beginnings of titles are not read again. The result is that of reading one title at a
+time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrbench.arrays import Int64s
+from lrbench.models.language.continuation import Continuation
+from lrbench.models.language.trie import Trie
+
+__all__ = ["Mix", "answer_scores"]
+
+_CHUNK = 384
+
+Mix = Callable[[Tensor, Tensor, Int64s], Tensor]
+"""From log-probabilities, (edges,), and the row, (edges,), and child node of each edge to their scores."""
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    nodes: Int64s  # (read,) nodes to read: first those above the chunk, then its own
+    children: Int64s  # (edges,) children of its own nodes
+    of: Int64s  # (edges,) place in `nodes` of the parent of each
+
+
+def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix | None = None) -> Tensor:
+    """Score every item by the log-likelihood of its answer, (rows, items).
+
+    Args:
+        end: prompts, perhaps with latents in one branch.
+        trie: of the answers.
+        length_penalty: the sum over tokens is divided by their number to this power.
+        mix: changes the score of each edge of the trie; ``None``: its log-probability.
+    """
+    rows, device = len(end.lengths), end.lengths.device
+    edges = torch.zeros(rows, trie.n_nodes, device=device)  # score of the edge that leads to each node
+    children, _ = trie.children_of(np.array([0]))
+    edges[:, children] = _edges(end, end.end, children, np.zeros(len(children), np.int64), trie, mix)
+    for chunk in _chunks(trie):
+        nodes = torch.from_numpy(chunk.nodes).to(device)
+        stops = torch.from_numpy(trie.stop[chunk.nodes]).to(device)
+        seen = (nodes <= nodes[:, None]) & (nodes[:, None] < stops)  # ancestors and itself
+        before = torch.ones(len(nodes), len(end.branches), dtype=torch.bool, device=device)
+        depth = torch.from_numpy(trie.depth[chunk.nodes]).to(device)
+        positions = end.lengths[:, None] + end.branch_length + depth - 1
+        tokens = torch.from_numpy(trie.token[chunk.nodes]).to(device)
+        embedded = end.network.embed(tokens).expand(rows, -1, -1)
+        states, _ = end.appended(embedded, positions, torch.cat((before, seen), 1))
+        edges[:, chunk.children] = _edges(end, states, chunk.children, chunk.of, trie, mix)
+    for level in range(2, int(trie.depth.max()) + 1):
+        nodes_there = np.flatnonzero(trie.depth == level)
+        edges[:, nodes_there] += edges[:, trie.parent[nodes_there]]
+    lengths = torch.from_numpy(trie.depth[trie.leaf_of_item]).to(device)
+    return edges[:, trie.leaf_of_item] / lengths**length_penalty
+
+
+def _edges(
+    end: Continuation, states: Tensor, children: Int64s, of: Int64s, trie: Trie, mix: Mix | None
+) -> Tensor:
+    """Score edges, (rows, edges), from the states of their parents, (rows, read, width)."""
+    logs = end.network.logits(states).log_softmax(-1)  # (rows, read, vocabulary)
+    found = logs[:, torch.from_numpy(of), torch.from_numpy(trie.token[children])]  # (rows, edges)
+    if mix is None:
+        return found
+    row = torch.arange(len(found), device=found.device).repeat_interleave(len(children))
+    return mix(found.flatten(), row, np.tile(children, len(found))).view_as(found)
+
+
+def _chunks(trie: Trie) -> list[_Chunk]:
+    """Cut the nodes that have children, without the root, into chunks with the nodes above each."""
+    inner = np.flatnonzero(~trie.is_leaf)[1:]
+    chunks = []
+    for start in range(0, len(inner), _CHUNK):
+        own = inner[start : start + _CHUNK]
+        above = np.array(trie.path(int(own[0])), dtype=np.int64)
+        children, of = trie.children_of(own)
+        chunks.append(_Chunk(np.concatenate([above, own]), children, of + len(above)))
+    return chunks

@@ -1,0 +1,113 @@
+"""D3's assistant and BIGRec's grounding, against sums by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from models.language.conftest import TITLES, Make
+
+from lrbench.data.batches import TrainingData
+from lrbench.models.language.assisted.bigrec_ground import BigRecGround, BigRecGroundConfig
+from lrbench.models.language.assisted.d3 import D3, D3Config
+from lrbench.models.language.assisted.recommender import AssistantTraining
+from lrbench.testing import MAX_LENGTH, N_ITEMS, pack_lists, random_histories, training_view
+
+CPU = torch.device("cpu")
+HISTORIES = random_histories(3)
+
+
+@torch.no_grad()
+def test_the_assistant_shares_each_token_by_the_items_below_it(make: Make) -> None:
+    """Over the path of an item, shares of shares multiply to the probability of its title."""
+    model = make("d3", language_weight=0.25, ranking="catalogue")
+    assert isinstance(model, D3)
+    packed = pack_lists(HISTORIES)
+    shares = model.assistant_scores(packed).softmax(-1)
+    titles = torch.zeros(len(HISTORIES), N_ITEMS)
+    for item, title in enumerate(TITLES):
+        titles[:, item] = shares[:, [other for other, name in enumerate(TITLES) if name == title]].sum(1)
+    scores = model.encode(packed, (0,), None)[0]
+    plain = make("d3", language_weight=1.0, ranking="catalogue")
+    plain.load_state_dict({n: w for n, w in model.state_dict().items() if not n.startswith("assistant")})
+    expected = 0.25 * plain.encode(packed, (0,), None)[0] + 0.75 * titles.log()
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_assistant_is_trained_alone_and_ranks_alone(make: Make) -> None:
+    model = make("d3")
+    stage = AssistantTraining(model)
+    data = TrainingData(training_view(HISTORIES), MAX_LENGTH, stage.training_rows())
+    stage.begin(data, CPU)
+    (batch,) = data.batches(100, CPU)
+    stage.losses(batch)["loss"].backward()
+    moved = {name.split(".")[0] for name, weight in model.named_parameters() if weight.grad is not None}
+    assert moved == {"assistant"}
+    packed = pack_lists(HISTORIES)
+    with torch.no_grad():
+        assert torch.equal(model.encode(packed, (0,), None)[0], model.assistant_scores(packed))
+
+
+@pytest.mark.parametrize(
+    ("config", "stages", "wanted"),
+    [
+        (D3Config(base="tiny"), ("sft",), "assistant and sft"),
+        (D3Config(base="tiny"), ("assistant",), "assistant and sft"),
+        (D3Config(base="tiny", language_weight=1), ("assistant", "sft"), "are sft"),
+        (BigRecGroundConfig(base="tiny", correction="collaborative"), ("sft",), "assistant and sft"),
+    ],
+)
+def test_stages_fit_the_options(config: Any, stages: tuple[str, ...], wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        config.check_against_protocol(10, stages)
+
+
+@torch.no_grad()
+def test_a_written_title_is_grounded_in_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make("bigrec-ground")
+    assert isinstance(model, BigRecGround)
+    monkeypatch.setattr(model, "written", lambda sequences: [TITLES[7], TITLES[0], "Heat Again and Again"])
+    scores = model.encode(pack_lists(HISTORIES), (0,), None)[0]
+    assert scores.argmax(1)[:2].tolist() == [7, 0]
+    assert scores[0, 7].abs() < 1e-2
+    assert scores.isfinite().all()
+
+
+def test_popular_items_come_nearer(make: Make) -> None:
+    model = make("bigrec-ground", correction="popularity", correction_weight=2.0)
+    assert isinstance(model, BigRecGround)
+    model.popularity[3] = 10.0
+    distances = torch.arange(1.0, N_ITEMS + 1)[None]
+    corrected = model._corrected(distances, pack_lists([[1]]))[0]
+    scaled = (distances[0] - 1) / (N_ITEMS - 1)
+    expected = scaled * torch.where(torch.arange(N_ITEMS) == 3, 0.25, 1.0)
+    torch.testing.assert_close(corrected, expected)
+
+
+@torch.no_grad()
+def test_what_it_writes_is_what_greedy_choice_writes(make: Make) -> None:
+    model = make("bigrec-ground", beams=1, title_tokens=8)
+    assert isinstance(model, BigRecGround)
+    written = model.written(pack_lists(HISTORIES))
+    for history, text in zip(HISTORIES, written, strict=True):
+        ids = model.prompts.of_items(history).tolist()
+        start = len(ids)
+        for _ in range(10):
+            ids.append(int(model.language.network(torch.tensor([ids])).logits[0, -1].argmax()))
+            if ids[-1] == model.tokens.end:
+                break
+        answer = [token for token in ids[start:] if token != model.tokens.end]
+        assert text == model.tokens.decode(answer).strip().strip('"')
+
+
+@torch.no_grad()
+def test_vectors_of_titles_are_of_the_base_without_adapters(make: Make) -> None:
+    model = make("bigrec-ground")
+    assert isinstance(model, BigRecGround)
+    rows = [np.array(title) for title in model.prompts.titles[:3]]
+    before = model._vectors(rows)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.add_(1.0)
+    assert torch.equal(model._vectors(rows), before)
+    assert not torch.allclose(model.language.read(rows, CPU).end[:, 0], before)

