@@ -8,10 +8,13 @@ allocations start no kernel. A fused operation counts once.
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from tabulate import tabulate
+from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "accelerator"))
@@ -36,7 +39,7 @@ takes about as long as its kernels take to start. No GPU was used.
 - Histories are about as long as Beauty's.
 - *Copies* move planned batches to the device. They do not wait for it.
 - LARES draws its number of steps. All counts use the seed 0.
-- Attention counts as separate products and a softmax. A GPU may have one kernel for all of it.
+- Attention counts as the kernels of CUDA: one, and one for its gradient. A mask costs those that make it.
 - Torch {torch}.
 
 {table}
@@ -44,6 +47,29 @@ takes about as long as its kernels take to start. No GPU was used.
 gru4rec is missing. Torch prepares its fused GRU by a call that the pretended device does not have. Models
 that are computed take no steps.
 """
+
+
+separate_attention = F.scaled_dot_product_attention
+
+
+def fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+) -> Tensor:
+    """Attention by the memory-efficient kernel, which CUDA takes for these types, masks and dropout.
+
+    As there, heads must have a dimension of their own.
+    """
+    if query.ndim != 4:
+        return separate_attention(query, key, value, attn_mask, dropout_p, is_causal)
+    if attn_mask is not None:
+        attn_mask = attn_mask.expand(*query.shape[:3], key.shape[2])
+    attend = torch.ops.aten._scaled_dot_product_efficient_attention
+    return attend(query, key, value, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal)[0]  # type: ignore[no-any-return]
 
 
 class Counting(Accelerator):
@@ -93,7 +119,7 @@ def main() -> None:
             if name == "gru4rec" or issubclass(stage_kind, FitStage):
                 continue
             torch.manual_seed(0)
-            with Counting() as device:
+            with patch.object(F, "scaled_dot_product_attention", fused_attention), Counting() as device:
                 step(device, kind, stage, view, MAX_LENGTH, training)
             rows.append((name, stage, device.kernels, device.copies))
             print(*rows[-1], file=sys.stderr)

@@ -1,15 +1,16 @@
 """Groups of sequences of similar length, and where to cut sorted lengths into groups."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from lrbench.data.transfer import on_device
 
 __all__ = ["Group", "cut_groups"]
 
@@ -82,30 +83,46 @@ def cut_groups(
     lengths: NDArray[np.int64],
     begins: NDArray[np.int64],
     positions: NDArray[np.int64],
-    tensor: Callable[[NDArray[np.integer]], Tensor],
+    device: torch.device,
 ) -> list[Group]:
-    """Cut sequences sorted by length into runs of similar length."""
+    """Cut sequences sorted by length into runs of similar length, each as cheap as the device makes it.
+
+    Args:
+        lengths: of the sequences, shortest first, (sequences,).
+        begins: first token of each sequence, (sequences,).
+        positions: of each token in its sequence, (tokens,).
+        device: where the groups' indices are put.
+    """
     groups = []
-    for low, high in pairwise(_bounds(lengths)):
+    for low, high in pairwise(_bounds(lengths, _CPU if device.type == "cpu" else _ACCELERATOR)):
         longest = int(lengths[high - 1])
         first_token, last_token = int(begins[low]), int(begins[high - 1]) + longest
         padded_from = tokens_at = None
         if lengths[low] != longest:
             places = np.minimum(np.arange(longest), lengths[low:high, None] - 1)  # (sequences, length)
-            padded_from = tensor((places + (begins[low:high, None] - first_token)).ravel())
+            padded_from = on_device((places + (begins[low:high, None] - first_token)).ravel(), device)
             row = np.repeat(np.arange(high - low) * longest, lengths[low:high])
-            tokens_at = tensor(row + positions[first_token:last_token])
+            tokens_at = on_device(row + positions[first_token:last_token], device)
         groups.append(Group(first_token, last_token, high - low, longest, padded_from, tokens_at))
     return groups
 
 
-# Cost of a group in attention, in microseconds, measured on two cores at width 64: fixed, for each padded
-# position, and for each pair of positions. Only speed depends on these numbers. With a quarter of the
-# first, LARES takes a tenth longer on two cores.
-_PER_GROUP, _PER_PLACE, _PER_PAIR = 800.0, 0.1, 0.05
+class _Costs(NamedTuple):
+    """Cost of a group in attention, in microseconds. Only speed depends on it."""
+
+    group: float  # fixed
+    place: float  # for each padded position
+    pair: float  # for each pair of padded positions
 
 
-def _bounds(lengths: NDArray[np.int64]) -> list[int]:
+# Measured on two CPU cores at width 64. With a quarter of the first, LARES takes a tenth longer there.
+_CPU = _Costs(group=800.0, place=0.1, pair=0.05)
+# Estimated for an accelerator: about 40 kernels start in 5 µs each, and memory gives about 1 TB/s. Sequences
+# of usual batches then share one group. Many long sequences are still cut, which also bounds the memory.
+_ACCELERATOR = _Costs(group=200.0, place=0.002, pair=0.0001)
+
+
+def _bounds(lengths: NDArray[np.int64], costs: _Costs) -> list[int]:
     """Cut sequences sorted by length where the groups between the cuts cost least in all.
 
     Few groups pad much; many groups cost a call each. Cuts are at rungs of the ladder. Dynamic programming
@@ -119,9 +136,9 @@ def _bounds(lengths: NDArray[np.int64]) -> list[int]:
     sequences_before = np.concatenate([[0], ends])
     for rung, length in enumerate(longest):
         sequences = ends[rung] - sequences_before[: rung + 1]
-        costs = cheapest[: rung + 1] + sequences * length * (_PER_PLACE + length * _PER_PAIR)
-        begins[rung + 1] = costs.argmin()
-        cheapest[rung + 1] = costs.min() + _PER_GROUP
+        each = cheapest[: rung + 1] + sequences * length * (costs.place + length * costs.pair)
+        begins[rung + 1] = each.argmin()
+        cheapest[rung + 1] = each.min() + costs.group
     bounds = [len(ends)]
     while bounds[-1]:
         bounds.append(int(begins[bounds[-1]]))

@@ -227,7 +227,7 @@ def pack(
         sequence_of=tensor(host.sequence_of),
         first=tensor(first),
         last=tensor(first + lengths - 1),
-        groups=tuple(cut_groups(sorted_lengths, begins, positions, tensor)),
+        groups=tuple(cut_groups(sorted_lengths, begins, positions, device)),
         host=host,
         times=None if times is None else tensor(times[source]),
         next_times=None if times is None else tensor(times[source + 1]),

@@ -17,9 +17,9 @@ sequence_lists = st.lists(
 )  # items of each sequence
 
 
-def packed(sequences: list[list[int]]) -> Packed:
+def packed(sequences: list[list[int]], device: torch.device = CPU) -> Packed:
     stops = np.cumsum([len(sequence) for sequence in sequences])
-    return pack(np.concatenate(sequences).astype(np.int32), np.concatenate([[0], stops[:-1]]), stops, CPU)
+    return pack(np.concatenate(sequences).astype(np.int32), np.concatenate([[0], stops[:-1]]), stops, device)
 
 
 def running_sum(padded: Tensor) -> Tensor:
@@ -80,6 +80,15 @@ def test_sequences_are_grouped_where_that_costs_least() -> None:
     assert [(group.sequences, group.length) for group in few.groups] == [(2, 5)]
     many = packed([[1] * 2] * 400 + [[1] * 50] * 40)
     assert [(group.sequences, group.length) for group in many.groups] == [(400, 2), (40, 50)]
+
+
+def test_an_accelerator_takes_a_usual_batch_as_one_group() -> None:
+    """Starting kernels costs more there than padding, until there is very much of it."""
+    elsewhere = torch.device("meta")
+    usual = packed([[1, 2]] * 400 + [[1] * 50] * 40, elsewhere)
+    assert [(group.sequences, group.length) for group in usual.groups] == [(440, 50)]
+    much = packed([[1, 2]] * 4000 + [[1] * 200] * 400, elsewhere)
+    assert [(group.sequences, group.length) for group in much.groups] == [(4000, 2), (400, 200)]
 
 
 def test_several_parts_are_padded_alike() -> None:
