@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def model(make: Make) -> LatentR3:
-    made = make("latentr3", ranking="catalogue", noise=0.1)
+    made = make("latentr3", ranking="catalogue")
     assert isinstance(made, LatentR3)
     return made
 
