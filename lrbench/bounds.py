@@ -8,6 +8,7 @@ __all__ = [
     "MOST_DRAWS",
     "MOST_EPOCHS",
     "MOST_ROWS",
+    "MOST_SEARCH_TRIALS",
     "MOST_SEEDS",
     "MOST_STEPS",
     "MOST_TRIALS",
@@ -32,6 +33,9 @@ MOST_ROWS = 5_000
 
 MOST_TRIALS = 10_000
 """Trials of one plan; planning takes about a millisecond each."""
+
+MOST_SEARCH_TRIALS = 1_000
+"""Settings that one search tries."""
 
 MOST_WORKERS = 1_024
 LARGEST_GPU = 1_023

@@ -70,6 +70,8 @@ class TrialConfig(FrozenConfig):
     stages: tuple[StageConfig, ...]
     evaluation: EvaluationConfig
     seed: int
+    search: str | None = None
+    """The search that chose the settings (``results/searches``); `None`: they were not tuned."""
 
     @property
     def training_ids(self) -> tuple[str, ...]:
@@ -92,6 +94,8 @@ class TrialConfig(FrozenConfig):
         values = self.model_dump(mode="json", exclude={"protocol"}) | {"protocol": self.protocol.identity}
         if not self.evaluation.interventions:  # as in trials of versions that knew none
             del values["evaluation"]["interventions"]
+        if self.search is None:  # as in trials of versions that did not tune
+            del values["search"]
         return values
 
     @property

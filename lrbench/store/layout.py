@@ -29,7 +29,7 @@ class Results:
 
     def folders(self) -> list[Path]:
         """Return the folders in which files are written during a run."""
-        return [self.root / name for name in ("trials", "running", "failed", "suites")]
+        return [self.root / name for name in ("trials", "searches", "running", "failed", "suites")]
 
     def trials(self) -> list[Path]:
         """Return the folders of all complete trials, by id."""
@@ -50,6 +50,10 @@ class Results:
     def evaluation(self, trial_id: str) -> Path:
         """Return the folder of what was ranked after a trial."""
         return self.root / "evaluations" / trial_id
+
+    def search(self, search_id: str) -> Path:
+        """Return the record of a complete search for settings."""
+        return self.root / "searches" / f"{search_id}.json"
 
     def running(self, trial_id: str) -> Path:
         """Return the folder of a trial under way: its checkpoint and its log."""

@@ -272,12 +272,12 @@ def read_history(folder: Path) -> pl.DataFrame:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Within, an error means that a trial's file is missing, damaged or of another version."""
+def readable(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Within, an error means that a stored file is missing, damaged or of another version."""
     try:
         yield
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
         raise LrbenchError(
             f"{path} is missing, damaged or of another version of lrbench.",
-            f"{REMEDY} ({' '.join(str(error).split())[:200]})",
+            f"{remedy} ({' '.join(str(error).split())[:200]})",
         ) from error

@@ -1,0 +1,131 @@
+"""Tuning: how settings are searched for on validation targets, with the same budget for every row.
+
+A space names options of a model, or training settings with the prefix ``training.``. A list holds values to
+choose from; a table with ``low`` and ``high`` is a range.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from lrbench.bounds import LARGEST_SEED, MOST_SEARCH_TRIALS
+from lrbench.config.base import FrozenConfig, parse_config
+from lrbench.config.trial import TrialConfig
+from lrbench.errors import RequestError
+
+__all__ = ["TRAINING", "Choice", "Range", "SearchConfig", "Space", "Tune", "parse_space"]
+
+TRAINING = "training."
+"""Before the name of a training setting in a space."""
+
+Sampler = Literal["random", "tpe"]
+Pruning = Literal["none", "median"]
+
+
+class Choice(FrozenConfig):
+    """A list of values, each as likely as the others at first."""
+
+    values: tuple[JsonValue, ...] = Field(min_length=1)
+
+
+class Range(FrozenConfig):
+    """All numbers between two ends, which belong to it."""
+
+    low: float
+    """The smallest value."""
+
+    high: float
+    """The largest value."""
+
+    log: bool = False
+    """Whether to draw on a logarithmic scale."""
+
+    whole: bool = False
+    """Whether only whole numbers are drawn; set by itself for options that take whole numbers."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Range":
+        if self.low >= self.high:
+            raise ValueError("low must be below high. Exchange them, or list the one value.")
+        if self.log and self.low <= 0:
+            raise ValueError("a logarithmic range begins above 0. Raise low, or leave log out.")
+        return self
+
+
+Space = dict[str, Choice | Range]
+"""Option → the values that are tried."""
+
+
+class Tune(FrozenConfig):
+    """``[tune]``."""
+
+    trials: int = Field(ge=1, le=MOST_SEARCH_TRIALS)
+    """Settings tried for every row on every dataset."""
+
+    sampler: Sampler = "tpe"
+    """``random``: independent draws. ``tpe``: tree-structured Parzen estimators (Bergstra et al. 2011)."""
+
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    """Seed of the search and of its trainings; it must not be among the suite's seeds."""
+
+    pruning: Pruning = "median"
+    """``median``: end a trial whose validation metric is below the median of earlier ones at its epoch."""
+
+    users: int | None = Field(default=None, ge=1)
+    """How many users are drawn to train and validate on while tuning. Not set: all."""
+
+    space: dict[str, JsonValue] = Field(default_factory=dict)
+    """Options that all rows search which have them."""
+
+
+class SearchConfig(TrialConfig):
+    """One search: everything that shapes the settings that it chooses.
+
+    The parent's fields are the row's own settings, which the space changes; ``seed`` is the tuning seed.
+    """
+
+    space: Space
+    trials: int
+    sampler: Sampler
+    pruning: Pruning
+    users: int | None
+
+    @property
+    def prefix(self) -> str:
+        """The readable beginning of the id."""
+        return f"search-{super().prefix}"
+
+
+def parse_space(table: Mapping[str, Any], where: str) -> Space:
+    """Read a search space as a suite file has it.
+
+    Args:
+        table: option → list or range; the table ``training`` holds training settings.
+        where: the place for messages.
+
+    Raises:
+        RequestError: an entry is neither a list with values nor a range.
+    """
+    space: Space = {}
+    for option, written in _flat(table):
+        place = f"{where}, {option}"
+        if isinstance(written, list):
+            space[option] = parse_config(Choice, {"values": written}, place)
+        elif isinstance(written, dict):
+            space[option] = parse_config(Range, written, place)
+        else:
+            raise RequestError(
+                f"{place}: neither a list of values nor a range.",
+                f"Write {option} = [0.1, 0.2] or {option} = {{ low = 0.1, high = 0.5 }}.",
+            )
+    return space
+
+
+def _flat(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the options with their values; those of the table ``training`` with their prefix."""
+    inner = table.get("training")
+    if not isinstance(inner, dict) or "low" in inner:
+        return list(table.items())
+    training = [(f"{TRAINING}{option}", value) for option, value in inner.items()]
+    return [(option, value) for option, value in table.items() if option != "training"] + training

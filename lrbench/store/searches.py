@@ -1,0 +1,145 @@
+"""``results/searches/<id>.json``: a complete search for settings, and what is kept of one under way.
+
+The file is written in one step when the last trial of the search has ended: if it exists, the search is
+whole. Until then each trial that ended is kept in ``running/<id>/search.json``, so that an interrupted search
+goes on after it.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from lrbench.config.base import FrozenConfig
+from lrbench.config.tuning import SearchConfig
+from lrbench.errors import CheckError
+from lrbench.files import write_text
+from lrbench.store.layout import Results
+from lrbench.store.seal import check_seal, sealed_json
+from lrbench.store.trials import readable
+
+__all__ = [
+    "SearchRecord",
+    "SearchTrial",
+    "read_ended",
+    "read_search",
+    "write_ended",
+    "write_search",
+]
+
+REMEDY = "Move the file away and run the suite again, which repeats the search."
+
+
+class SearchTrial(FrozenConfig):
+    """One set of settings, trained once with the tuning seed."""
+
+    number: int
+    """From 0, in the order in which they were tried."""
+
+    settings: dict[str, JsonValue]
+    """Option → value; training settings with the prefix ``training.``."""
+
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None
+    """The best selection metric on validation; of a pruned trial until then; ``None`` where it failed."""
+
+    curve: tuple[tuple[int, float], ...] = ()
+    """(epoch, best selection metric so far) for each validation; epochs count through all stages."""
+
+    epochs: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    """Why it failed."""
+
+
+class SearchRecord(FrozenConfig):
+    """A complete search. Test targets play no part in it."""
+
+    id: str
+    config: SearchConfig
+    """The space, the budget and the row's own settings; the id is its hash."""
+
+    metric: str
+    """The selection metric, e.g. ``ndcg@10``."""
+
+    trials: tuple[SearchTrial, ...] = Field(min_length=1)
+    """All that were tried, in their order."""
+
+    chosen: int
+    """Number of the best complete trial; the earliest of equal ones."""
+
+    users: int
+    """Users that it trained and validated on."""
+
+    seconds: float
+    device: str
+    threads: int
+    versions: dict[str, str]
+    started: datetime
+    ended: datetime
+    digest: str = ""
+    """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""
+
+    @property
+    def settings(self) -> dict[str, JsonValue]:
+        """The chosen settings."""
+        return self.trials[self.chosen].settings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if [trial.number for trial in self.trials] != list(range(self.config.trials)):
+            raise ValueError("it does not hold every trial of its budget once")
+        if not 0 <= self.chosen < len(self.trials) or self.trials[self.chosen].state != "complete":
+            raise ValueError("the trial that it chose is not complete")
+        return self
+
+
+class _Ended(FrozenConfig):
+    trials: tuple[SearchTrial, ...]
+
+
+def write_search(record: SearchRecord, results: Results) -> None:
+    """Write a complete search atomically, with its digest."""
+    write_text(results.search(record.id), sealed_json(record))
+
+
+def read_search(results: Results, search_id: str) -> SearchRecord:
+    """Read a complete search.
+
+    Raises:
+        CheckError: the record was changed, or is that of another search.
+        LrbenchError: the file is missing, or this version cannot understand it.
+    """
+    path = results.search(search_id)
+    with readable(path, REMEDY):
+        text = path.read_text(encoding="utf-8")
+        check_seal(json.loads(text), path, REMEDY)
+        record = SearchRecord.model_validate_json(text)
+    if record.id != search_id:
+        raise CheckError(f"{path} is the record of another search, {record.id}.", REMEDY)
+    return record
+
+
+def write_ended(results: Results, search_id: str, trials: Sequence[SearchTrial]) -> None:
+    """Keep the trials of a search under way that have ended."""
+    write_text(_ended_file(results, search_id), _Ended(trials=tuple(trials)).model_dump_json())
+
+
+def read_ended(results: Results, search_id: str) -> list[SearchTrial]:
+    """Read the trials that an interrupted search left; none where it left nothing.
+
+    Raises:
+        LrbenchError: the file is damaged.
+    """
+    path = _ended_file(results, search_id)
+    if not path.exists():
+        return []
+    with readable(path, "Remove the file and run the suite again, which repeats the search."):
+        return list(_Ended.model_validate_json(path.read_text(encoding="utf-8")).trials)
+
+
+def _ended_file(results: Results, search_id: str) -> Path:
+    return results.running(search_id) / "search.json"
