@@ -153,6 +153,7 @@ def _findings(result: "Audit", protocol: "Protocol") -> "Table":
             0.05,
             "their titles do not tell them apart",
         ),
+        ("items whose title is a scrap of a web page", guards.html_titles, 0, "their titles say nothing"),
         ("test targets whose item nobody has in training", result.unseen_targets, 0.1, _NOT_LEARNT),
         (
             "test targets before some training interaction of another user",

@@ -230,6 +230,24 @@ PROTOCOLS = {
             "(the SASRec and HSTU line on MovieLens)",
         ),
         Protocol(
+            name="loo-10",
+            filters=Filters(repeats="keep", k_core=5),
+            max_length=10,
+            mask_seen=False,
+            cutoffs=(1, 3, 5, 10),
+            summary="leave-one-out, 5-core, repeats kept, the latest 10 interactions, history not masked "
+            "(for language models, whose prompts list 10 titles)",
+        ),
+        Protocol(
+            name="rows-10",
+            filters=Filters(repeats="keep", k_core=0),
+            max_length=10,
+            mask_seen=False,
+            cutoffs=(1, 3, 5, 10),
+            summary="leave-one-out, no filter, repeats kept, the latest 10 interactions, history not masked "
+            "(for rows with titles, which their authors filtered)",
+        ),
+        Protocol(
             name="time-50",
             filters=Filters(repeats="first", k_core=5, keep_ratings=True),
             split="time",

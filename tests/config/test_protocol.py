@@ -21,6 +21,8 @@ def digest(protocol: Protocol) -> str:
         ("loo-50-masked-recall", "0f9aa26a3e09"),
         ("loo-20", "4dd146b712a9"),
         ("loo-200", "0492ab6471ee"),
+        ("loo-10", "f5e23416b1b4"),
+        ("rows-10", "f5a9da01dcfe"),
         ("time-50", "bf10deaa44de"),
         ("llm-time-10", "ab93d526af41"),
         ("shared-merge", "e720fabd2c7d"),

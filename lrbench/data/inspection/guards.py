@@ -12,13 +12,14 @@ from lrbench.arrays import Bools, Int64s, ranges
 from lrbench.config.base import FrozenConfig
 from lrbench.data.sequences import EvaluationView, Sequences, Split
 
-__all__ = ["Guards", "find_guards", "overlapping_rows"]
+__all__ = ["Guards", "find_guards", "html_share", "overlapping_rows"]
 
 ROWS = 2_000
 SEED = 2408_12008
 _SHORTEST = 5
 _GRAM = 3
 _MATCHES = 1_000
+_TAG = r"(?i)<(/?[a-z][a-z0-9]*)(\s+[a-z-]+=|\s*/?>)"
 
 
 def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_rows: bool = False) -> "Guards":
@@ -36,6 +37,7 @@ def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_ro
         target_time_tied=_target_time_tied(parts.test),
         overlapping_rows=None if shared_rows else overlapping_rows(parts),
         equal_titles=_equal_titles(titles),
+        html_titles=html_share(titles),
         copies=_copies(sequences),
     )
 
@@ -118,6 +120,12 @@ def _equal_titles(titles: pl.Series) -> float | None:
     return float(known.is_duplicated().mean()) if len(known) else None  # type: ignore[arg-type]
 
 
+def html_share(titles: pl.Series) -> float | None:
+    """Return the share of titles with an HTML tag in them, whole or cut off."""
+    known = titles.drop_nulls()
+    return float(known.str.contains(_TAG).mean()) if len(known) else None  # type: ignore[arg-type]
+
+
 def _copies(sequences: Sequences) -> float | None:
     if sequences.times is None:
         return None
@@ -143,6 +151,9 @@ class Guards(FrozenConfig):
 
     equal_titles: float | None
     """Items that share their title with another item, of those with a title."""
+
+    html_titles: float | None = None
+    """Items whose title is a scrap of a web page, of those with a title."""
 
     copies: float | None
     """Interactions with user, item and time of another one before, in the prepared sequences."""

@@ -31,6 +31,7 @@ READERS = {
     "lcrec-json": "sequence_files:LcRecJson",
     "account-rows": "sequence_files:AccountRows",
     "recbole-inter": "recbole:RecboleInter",
+    "titled-rows": "titled_rows:TitledRows",
     "csv": "tables:Csv",
     "parquet": "tables:Parquet",
 }

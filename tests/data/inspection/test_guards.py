@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import find_protocol
-from lrbench.data.inspection.guards import find_guards, overlapping_rows
+from lrbench.data.inspection.guards import find_guards, html_share, overlapping_rows
 from lrbench.data.sequences import Sequences
 from lrbench.data.splitting import split
 
@@ -74,3 +74,15 @@ def brute_force(rows: list[list[int]]) -> float | None:
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_overlap_equals_brute_force(rows: list[list[int]]) -> None:
     assert overlapping_rows(split(sequences(rows), PROTOCOL)) == brute_force(rows)
+
+
+@pytest.mark.parametrize(
+    ("titles", "share"),
+    [
+        (['<span class="a-size-medium a-color', "Heat", "I <3 NY", None], 1 / 3),
+        (["A < B > C", "x<br/>y"], 1 / 2),
+        ([None, None], None),
+    ],
+)
+def test_scraps_of_web_pages_among_titles(titles: list[str | None], share: float | None) -> None:
+    assert html_share(pl.Series(titles, dtype=pl.String)) == share

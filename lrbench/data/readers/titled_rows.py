@@ -1,0 +1,129 @@
+"""Rows of a history and its target with titles, as LatentR³, D3 and MiniOneRec ship their splits.
+
+One CSV row for each target: the user, up to ten items before it, and the item. Rows of a user follow each
+other, so a user's sequence is the history of the first row and then the target of every row.
+"""
+
+import ast
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import Field
+
+from lrbench.config.base import FrozenConfig
+from lrbench.data.readers.archive import RawFile, open_raw
+from lrbench.data.readers.raw import COLUMNS, RawInteractions
+from lrbench.data.readers.survey import survey
+from lrbench.errors import RequestError
+
+__all__ = ["TitledRows"]
+
+_WANTED = ("user_id", "history_item_id", "item_id", "history_item_title", "item_title")
+_OPTIONAL = (("history_rating", "rating"), ("history_timestamp", "timestamp"))
+
+Event = tuple[str, str, float | None, int | None]  # item, title, rating, time
+
+
+class TitledRows(FrozenConfig):
+    """``user_id``, ``history_item_id``, ``item_id`` and titles; ratings and seconds where there are such.
+
+    Lists are written as Python writes them.
+    """
+
+    users: int | None = Field(default=None, ge=1)
+    """Keep this many users, the first of the file. Not set: all."""
+
+    def read(self, path: Path) -> RawInteractions:
+        """Read the rows.
+
+        Raises:
+            RequestError: a column is missing, a row is malformed, or a row does not continue the one before.
+        """
+        file = open_raw(path, "")
+        events: dict[str, list[Event]] = {}
+        titles: dict[str, str] = {}
+        for line, user, history, target in _rows(file):
+            known = events.get(user)
+            if known is None and len(events) == self.users:
+                continue
+            if known is None:
+                known = events[user] = list(history)
+            elif [event[0] for event in known[-len(history) :]] != [event[0] for event in history]:
+                raise RequestError(
+                    f"{file.name}, line {line}: "
+                    f'the history of user "{user}" does not continue its row before.',
+                    "Use the file in its own order.",
+                )
+            known.append(target)
+            for item, title, *_ in (*history, target):
+                titles.setdefault(item, title)
+        if not events:
+            raise RequestError(f"{file.name} holds no rows.", "Check that it is the right file.")
+        flat = [(user, item, rating, time) for user, own in events.items() for item, _, rating, time in own]
+        return RawInteractions(
+            pl.LazyFrame(flat, schema=COLUMNS, orient="row"),
+            titles=pl.DataFrame({"item": list(titles), "title": list(titles.values())}),
+            file=file.name,
+            count=len(flat),
+        )
+
+
+def _rows(file: RawFile) -> Iterator[tuple[int, str, list[Event], Event]]:
+    """Yield the line, the user, the history and the target of every row."""
+    with survey(file).open() as stream:
+        reader = csv.DictReader(stream, strict=True)
+        try:
+            names = reader.fieldnames or ()
+            missing = [name for name in _WANTED if name not in names]
+            if missing:
+                raise RequestError(
+                    f'{file.name} has no column "{missing[0]}".', "Check that the reader fits the file."
+                )
+            for record in reader:
+                try:
+                    history, target = _events(record)
+                except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+                    raise RequestError(
+                        f"{file.name}, line {reader.line_num}: this is no history with its target ({error}).",
+                        "Correct the file, or check that the reader fits it.",
+                    ) from error
+                yield reader.line_num, str(record["user_id"]), history, target
+        except csv.Error as error:
+            raise RequestError(
+                f"{file.name}, line {reader.line_num}: {error}.", "Correct the file."
+            ) from error
+
+
+def _events(record: dict[str, str]) -> tuple[list[Event], Event]:
+    """Return the history and the target of a row.
+
+    Raises:
+        ValueError: lists of a row differ in length, or an id is empty.
+    """
+    lists = [_list(record["history_item_id"]), _list(record["history_item_title"])]
+    last: list[Any] = [record["item_id"], record["item_title"]]
+    for history, own in _OPTIONAL:
+        known = history in record and own in record
+        lists.append(_list(record[history]) if known else [None] * len(lists[0]))
+        last.append(ast.literal_eval(record[own]) if known else None)
+    if len(set(map(len, lists))) != 1:
+        raise ValueError("its lists differ in length")
+    *history_events, target = [_event(*values) for values in (*zip(*lists, strict=True), last)]
+    return history_events, target
+
+
+def _event(item: Any, title: Any, rating: Any, time: Any) -> Event:
+    if item in ("", None) or title is None:
+        raise ValueError("an id or a title is missing")
+    rated = None if rating is None else float(rating)
+    return str(item), str(title), rated, None if time is None else int(time)
+
+
+def _list(text: str) -> list[Any]:
+    values = ast.literal_eval(text)
+    if not isinstance(values, list):
+        raise ValueError("a history is no list")
+    return values
