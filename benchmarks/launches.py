@@ -32,7 +32,7 @@ ALLOCATIONS = ("aten::empty", "aten::new_empty", "aten::_unsafe_view", "aten::li
 PAGE = """# Operations that start a kernel
 
 `python benchmarks/launches.py` writes this page. It counts the operations of one training step: the losses,
-their gradients and Adam. On an accelerator each starts at least one kernel, and a step of so small a network
+their gradients and Adam. On an accelerator each starts at least one kernel. A step of so small a network
 takes about as long as its kernels take to start. No GPU was used.
 
 - Settings: default options, {items:,} items, {targets:,} targets, bfloat16 scores.

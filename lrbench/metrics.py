@@ -3,7 +3,7 @@
 With a single relevant item Recall@K equals the hit rate, the ideal DCG is 1 and NDCG@K = 1 / log2(rank + 1)
 inside the cut-off (Järvelin & Kekäläinen 2002). A stored rank is a mid-rank: 1 + greater + ties / 2. Where
 the ties are known, a metric is its expectation over a random order of the tied items (McSherry & Najork
-2008), so a constant scorer earns exactly chance level. Older trials did not store ties; their metrics are
+2008). So a constant scorer earns exactly chance level. Older trials did not store ties; their metrics are
 those of the mid-rank.
 
 Model selection and statistics use these same functions; they know numpy and nothing else.

@@ -1,8 +1,8 @@
 """Models from a file of one's own: ``--plugin my_model.py``, or ``LRBENCH_PLUGINS`` in the environment.
 
 The file holds a dictionary ``MODELS`` from names to model classes. The environment variable carries the
-files' paths to worker processes, and the fingerprint of a file is part of the identity of every trial of
-its models, so an edited file means other trials.
+files' paths to worker processes. The fingerprint of a file is part of the id of every trial of its models. So
+an edited file means other trials.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """From a name to a class, imported only when asked for; third parties add names by entry point.
 
-A built-in entry is ``"module:attribute"``; a package adds models of its own by declaring the
-entry-point group ``lrbench.models``, and a file of one's own adds some by ``--plugin``
-(``lrbench.plugins``). Listing names imports none but the latter.
+A built-in entry is ``"module:attribute"``. A package adds models by the entry-point group ``lrbench.models``.
+A single file adds models by ``--plugin`` (``lrbench.plugins``). Listing names imports none but the latter.
 """
 
 from collections.abc import Callable, Mapping

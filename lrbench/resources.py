@@ -1,6 +1,6 @@
 """Where the files that ship with lrbench lie: the catalogue of datasets and the suites.
 
-In a checkout they are at the top of the repository, where people look for them; in an installed wheel they
+In a checkout they are at the top of the repository, where people look for them. In an installed wheel they
 are inside the package, under ``bundled``.
 """
 

@@ -1,8 +1,8 @@
 """Time lrbench and a short Polars script in turn: from 18 million ratings to 5-core sequences.
 
 ``nox -s bench-preparation`` runs this file. It writes ``benchmarks/PREPARATION.md``. The script does this
-alone, in its fastest known form: ids as categories, the core found by counting, one sort of a packed key.
-lrbench also checks every line, keeps the ids and the counts of each step, and writes the result.
+alone, in its fastest known form. Ids are categories, counting finds the core, and a packed key is sorted
+once. lrbench also checks every line, keeps the ids and the counts of each step, and writes the result.
 """
 
 import argparse

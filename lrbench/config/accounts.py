@@ -24,7 +24,7 @@ class Accounts(FrozenConfig):
 
     align: Literal["none", "end"] = "none"
     """``end`` shifts the times of each member so that all last interactions of an account fall within one
-    week; otherwise members often do not overlap in time."""
+    week. Otherwise members often do not overlap in time."""
 
     scope: Literal["account", "member"] = "member"
     """Whose last two interactions are held out: the account's, or each member's. With ``member`` the users

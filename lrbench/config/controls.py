@@ -11,19 +11,19 @@ CONTROLS: dict[Control, str] = {
         "The same recipe at depth 0, the encoder alone: the difference is all that reasoning steps bring."
     ),
     "parameter-matched": (
-        "Blocks that run once, as many and as wide as to have as many parameters outside the item "
-        "embeddings (within 5 %), trained with the plain loss: the difference is not mere capacity."
+        "Blocks that run once, trained with the plain loss. They have as many parameters outside the item "
+        "embeddings (within 5 %). A difference from them is not mere capacity."
     ),
     "flops-matched": (
-        "Blocks that run once, as many and as wide as to cost as many operations to encode a user, measured "
-        "on the dataset (within 5 %), trained with the plain loss: the difference is not mere compute."
+        "Blocks that run once, trained with the plain loss. They cost as many operations to encode a user, "
+        "measured on the dataset (within 5 %). A difference from them is not mere compute."
     ),
     "loss-matched": (
         "The same auxiliary losses on a network that does not reason: the difference is not the losses'."
     ),
     "noise-only": (
-        "The trained model itself, whose steps at inference take over noise of the size of the state before "
-        "them: what remains of its quality does not come from what it thought."
+        "The trained model itself. At inference its steps take over noise of the size of the state before "
+        "them. The quality that remains does not come from what it thought."
     ),
 }
 """Each control with what it isolates."""

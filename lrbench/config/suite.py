@@ -1,8 +1,8 @@
 """Suite files: datasets × models (with variants and grids) × seeds under one protocol.
 
-Reading a suite resolves ``extends`` and ``grid`` into one entry per row. What a model's ``params`` mean is
-checked later, by the model's own configuration class, and only then that labels differ: a misspelt option
-of a grid leaves its rows alike.
+Reading a suite resolves ``extends`` and ``grid`` into one entry per row. The model's own configuration class
+checks ``params`` later. Only then are labels checked to differ, since a misspelt option of a grid leaves its
+rows alike.
 """
 
 import itertools

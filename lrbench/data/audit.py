@@ -131,9 +131,8 @@ class Quantiles(FrozenConfig):
 class Leakage(FrozenConfig):
     """Cross-user leakage: training interactions of other users that are later than a test target.
 
-    With leave-one-out a model is trained on what other users did after the moment that it predicts, which
-    no deployed model could be (Ji et al., ACM TOIS 2023). Later means a greater time; equal times do not
-    count.
+    With leave-one-out a model is trained on what other users did after the moment that it predicts. No
+    deployed model could be (Ji et al., ACM TOIS 2023). Later means a greater time; equal times do not count.
     """
 
     targets: float

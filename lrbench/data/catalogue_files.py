@@ -1,7 +1,7 @@
 """Catalogue files: the one that ships with lrbench, and those of users, read from TOML.
 
 ``datasets.toml`` documents its form at its top. A file of the user's own has the same form, with two
-differences: a source without addresses is a file beside the catalogue, and no dataset is ``generated``.
+differences. A source without addresses is a file beside the catalogue. No dataset is ``generated``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

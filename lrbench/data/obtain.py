@@ -70,8 +70,8 @@ class Library:
             given: what the person gives with ``--from`` instead of what is here; see ``acquire_given``.
 
         Raises:
-            RequestError: no such dataset, a file that cannot be read in its form, or a data folder that
-                cannot be written and lacks what is asked for.
+            RequestError: there is no such dataset, a file cannot be read in its form, or the data folder
+                lacks what is asked for and cannot be written.
             FilterError: the filters leave nothing, or need ratings that are not there.
             LrbenchError: no place gave the file.
             CheckError: the sizes are not those of the catalogue.

@@ -47,8 +47,8 @@ class Arrangement:
 def kinds_of_users(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
     """Return the kind of each user as a number, (users,).
 
-    A kind is a combination of three bins: history length by powers of two, own rank by powers of two, and the
-    quartile of the target's count in training.
+    A kind is a combination of three bins. History length and own rank are binned by powers of two, the
+    target's count in training by quartiles.
 
     Args:
         view: histories and targets.

@@ -90,8 +90,8 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
 def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dtype) -> Tensor:
     """Do as :func:`log_softmax_at` does, with no number that the host must know.
 
-    Where a probability is too small for its type, its logarithm is the distance of its score from the highest
-    score, plus the logarithm of the highest probability, which is never small.
+    A probability can be too small for its type. Its logarithm is then the distance of its score from the
+    highest score, plus the logarithm of the highest probability, which is never small.
 
     Args:
         scores: (rows, items); they become their softmax.

@@ -1,8 +1,8 @@
 """Scores of a few chosen items for each row, without scores of other items and without copies of vectors.
 
 The chosen items of all rows are the pattern of a sparse matrix, (rows, items). Scores are the product
-``states · item_vectorsᵀ`` at that pattern. Both gradients are products with it: by states it is read row by
-row; by items it is transposed first, so that each item's vector is summed once. Measured on one core for 768
+``states · item_vectorsᵀ`` at that pattern. Both gradients are products with it. By states it is read row by
+row. By items it is transposed first, so that each item's vector is summed once. Measured on one core for 768
 rows, 257 of 18,357 items and width 64:
 
   way                     scores  both gradients

@@ -1,7 +1,7 @@
 """Groups of users from a table of one's own: categories of users, or of the items that they are tested on.
 
-The table is a CSV or Parquet file with a column ``user`` or ``item``, which holds the raw ids of the data,
-and one column for each way to group.
+The table is a CSV or Parquet file. Its column ``user`` or ``item`` holds the raw ids of the data. Each other
+column is one way to group.
 """
 
 from dataclasses import dataclass

@@ -70,8 +70,8 @@ def find_pairs(measured: Sequence[Measured], firsts: Sequence[str], seconds: Seq
 def find_twins(measured: Sequence[Measured], controls: Sequence[str]) -> dict[tuple[str, str], str]:
     """Return, by dataset and label, the label whose row a label shares because their ranks are the same.
 
-    The row is that of the first of them that is no control, so that a control which turns out to be a
-    baseline is shown as that baseline.
+    The row is that of the first of them that is no control. So a control that is the same as a baseline is
+    shown as that baseline.
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in measured:

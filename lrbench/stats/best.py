@@ -18,10 +18,9 @@ def tied_with_best(
 ) -> list[bool | None]:
     """Say of each model whether it belongs to the set not separable from the best mean.
 
-    Each model is tested against the best. The best was chosen from the same data, so every one of the
-    k (k - 1) / 2 pairs could have been tested, and p-values are multiplied by their number (Bonferroni).
-    The best belongs to the set; a comparison that is not testable gives none, since nothing was shown
-    either way.
+    Each model is tested against the best. The best was chosen from the same data, so every one of the k (k -
+    1) / 2 pairs could have been tested. P-values are multiplied by their number (Bonferroni). The best
+    belongs to the set; a comparison that is not testable gives none, since nothing was shown either way.
 
     Args:
         models: k models that differ; the same model twice would count twice.

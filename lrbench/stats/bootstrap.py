@@ -21,9 +21,9 @@ def two_level_bootstrap(
 ) -> Floats:
     """Resampled differences first - second, (draws,).
 
-    A draw takes the same users for both models and runs of each independently. Users for whom every value
-    is zero (the target beyond the cut-off in every run) add nothing whichever way they are drawn, so only
-    the number of picks that fall on the others is drawn for them.
+    A draw takes the same users for both models and runs of each independently. The target of some users is
+    beyond the cut-off in every run, so all their values are zero. They add nothing, whichever way they are
+    drawn. So only the number of picks that fall on the other users is drawn.
     """
     live = (first.values != 0).any(axis=0) | (second.values != 0).any(axis=0)
     pair = [model.values[:, live] for model in (first, second)]  # (seeds, live) each

@@ -1,8 +1,8 @@
 """Does thinking longer help? Differences between depths of the same weights, and their shape in words.
 
-The depths of a run share its weights, so they are compared run by run. A slope over depth would mislead: a
-model trained at about one depth is often worse at depth 1 and flat from there on, and a straight line
-through that has a slope with a tiny p-value.
+The depths of a run share its weights, so they are compared run by run. A slope over depth would mislead. A
+model trained at about one depth is often worse at depth 1 and flat from there on. A straight line through
+that has a slope with a tiny p-value.
 """
 
 import math
@@ -24,8 +24,8 @@ def depth_contrast(by_depth: Mapping[int, UserMetrics], depth: int, reference: i
 def shallowest_depth(by_depth: Mapping[int, UserMetrics]) -> int:
     """Choose the shallowest depth within one standard error of the best.
 
-    Given validation metrics, this is the one-standard-error rule (Breiman et al. 1984), with the standard
-    error over users of the difference from the best depth: the choice is for these weights.
+    Given validation metrics, this is the one-standard-error rule (Breiman et al. 1984). The standard error is
+    over users, of the difference from the best depth: the choice is for these weights.
     """
     best = max(by_depth, key=lambda depth: by_depth[depth].mean)
     for depth in sorted(by_depth):

@@ -1,7 +1,7 @@
 """Does a change matter beyond training luck on this fixed set of users? Tests on the means of runs.
 
 Runs are not paired by seed. One seed gives models of one width the same first item table and the same order
-of rows, so their runs may be positively correlated; ignoring that costs power and no validity. Runs that
+of rows. So their runs may be positively correlated. Ignoring that costs power and no validity. Runs that
 share trained weights are compared as differences, see :func:`lrbench.stats.crossed.matched`.
 """
 

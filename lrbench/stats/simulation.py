@@ -1,9 +1,9 @@
 """Simulated models whose true difference is known, to count what each test calls significant.
 
-A target's rank is floor(exp(5.35 - b - c - g - e)) with b ~ N(0, 1.6) the taste of its user, c ~ N(0, 0.6)
-how a model suits the user, g the luck of the training run and e ~ N(0, 0.9) noise of the run. NDCG@10 is
-then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty, where the means of runs spread by
-2 to 5 % of the mean.
+A target's rank is floor(exp(5.35 - b - c - g - e)). b ~ N(0, 1.6) is the taste of its user, and c ~ N(0, 0.6)
+how a model suits the user. g is the luck of the training run, and e ~ N(0, 0.9) noise of the run. NDCG@10 is
+then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty. There the means of runs spread by 2
+to 5 % of the mean.
 """
 
 from collections.abc import Sequence
@@ -58,8 +58,8 @@ def simulate_models(
     Args:
         noise: how runs differ.
         users: number of users.
-        seeds: runs of each model; 0 for a deterministic one, whose users have the luck of a run each, so
-            that its true mean equals that of the others.
+        seeds: runs of each model; 0 for a deterministic one. Its users have the luck of a run each, so that
+            its true mean equals that of the others.
         generator: random numbers.
         shift: the first model's gain in the logarithm of ranks; 0: the true means are equal.
     """

@@ -1,7 +1,7 @@
 """A model's metric values on one dataset, the input of every test: training runs × users.
 
-Rows of two models that are compared may differ in number (seeds need not match); columns may not:
-column ``u`` is the same user with the same held-out item in both.
+Rows of two models that are compared may differ in number, as seeds need not match. Columns may not: column
+``u`` is the same user with the same held-out item in both.
 """
 
 from collections.abc import Sequence

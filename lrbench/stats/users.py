@@ -3,8 +3,8 @@
 Their p-values are conditional on these checkpoints and say nothing about another training run.
 Read as statements about algorithms, they find equal algorithms different in up to 40 % of cases.
 That figure is simulated: 22,363 users, one run each, seed means that vary by 5 %, at a level of 5 %.
-The paired t test and the sign-flip randomisation agree at recommender sizes (Smucker et al. 2007); there
-is no Wilcoxon or sign test, whose type-I error grows with the users (Ihemelandu & Ekstrand 2023).
+The paired t test and the sign-flip randomisation agree at recommender sizes (Smucker et al. 2007). There is
+no Wilcoxon or sign test: their type-I error grows with the users (Ihemelandu & Ekstrand 2023).
 """
 
 import math

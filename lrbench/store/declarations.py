@@ -1,9 +1,9 @@
 """What a suite set out to test, and what had been seen by then.
 
-A hypothesis counts as declared before the runs only if that is on record. Choosing the proposed label among
-eleven equal ones after the runs gives 12 % false positives at a level of 5 %; looking at 3, 4, … 10 seeds and
-stopping at p ≤ 0.05 gives 13 % (both simulated). So each declaration is kept with the number of trials that
-had finished, and each report with the seeds that it showed.
+A hypothesis counts as declared before the runs only if that is on record. Both habits were simulated at a
+level of 5 %. Choosing the proposed label among eleven equal ones after the runs gives 12 % false positives.
+Looking at 3, 4, … 10 seeds and stopping at p ≤ 0.05 gives 13 %. So each declaration is kept with the number
+of trials that had finished, and each report with the seeds that it showed.
 """
 
 import json

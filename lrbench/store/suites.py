@@ -158,8 +158,8 @@ def write_suite(record: SuiteRecord, path: Path) -> None:
 def add_to_suite(record: SuiteRecord, results: Results) -> None:
     """Add what ``record`` has to the stored record of the suite, see :func:`merged`.
 
-    Processes may run one suite at a time with other datasets or seeds: a lock keeps each of them from
-    writing over what another has just added.
+    Several processes may run one suite with other datasets or seeds. A lock keeps each of them from
+    overwriting what another has just added.
     """
     path, lock = results.suite(record.name), results.suite_lock(record.name)
     lock.parent.mkdir(parents=True, exist_ok=True)

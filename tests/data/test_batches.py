@@ -127,8 +127,8 @@ def test_prefixes_are_the_latest_items_before_a_target(lengths: list[int], max_l
 
 
 def test_windows_by_hand() -> None:
-    # Eleven inputs, at most four at a time: the first window predicts at all its places, each
-    # further one at its two later ones; the last is moved back so that its context stays long.
+    # Eleven inputs, at most four at a time. The first window predicts at all its places, each
+    # further one at its two later ones. The last is moved back so that its context stays long.
     data = TrainingData(view_of([12]), 4)
     assert data.starts.tolist() == [0, 2, 4, 6, 7]
     assert data.stops.tolist() == [4, 6, 8, 10, 11]

@@ -1,7 +1,7 @@
 """Load reference numbers and compare with them.
 
-Padding rows of the sources are ordinary items here, of which no history has any; where padding tokens take
-part, :class:`Renumbered` gives them the number that they have in our models.
+Padding rows of the sources are ordinary items here, and no history has one. Where padding tokens take part,
+:class:`Renumbered` gives them the number that they have in our models.
 """
 
 import json

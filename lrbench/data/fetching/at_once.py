@@ -1,6 +1,6 @@
 """Several jobs at once, which an interrupt ends within a second whatever they wait for.
 
-The threads are daemons. A thread that waits inside the system or a library cannot be ended from outside, so
+The threads are daemons. A thread that waits inside the system or a library cannot be ended from outside. So
 the program does not wait for it: it ends with the process.
 """
 

@@ -41,8 +41,8 @@ def usual_candidates(sources: Sequence[Source], mirror: str | None) -> list[Cand
 def given_candidates(name: str, sources: Sequence[Source], given: str) -> list[Candidate]:
     """Return what a person's ``--from`` may mean: one file in one form, or a mirror.
 
-    A file is taken for the form whose checksum it has (an address: the form that lists it), else for the form
-    of the same file name, else for the preferred form.
+    A file is taken for the form whose checksum it has, an address for the form that lists it. Otherwise the
+    form of the same file name is taken, and last the preferred form.
 
     Raises:
         RequestError: there is no such file, or this dataset takes no file.

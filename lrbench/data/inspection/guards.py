@@ -1,8 +1,8 @@
 """Guards: properties of a dataset and its split that have made published numbers mean something else.
 
-Targets that repeat the last input, rows of one person on both sides of a split, times that order nothing, and
-items that no text can tell apart were all found in released code and data. A recommender without any learning
-profits from each, so each is counted before anything is trained.
+Released code and data had four faults. Targets repeated the last input. Rows of one person were on both sides
+of a split. Times ordered nothing. No text told some items apart. A recommender without any learning profits
+from each, so each is counted before anything is trained.
 """
 
 import numpy as np
@@ -45,9 +45,9 @@ def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_ro
 def overlapping_rows(parts: Split) -> float | None:
     """Return the share of test rows of which half or more is one block in another training row.
 
-    A row is a history with its target; a row of fewer than five items is left out, since two items in a row
-    coincide by chance. At most ``ROWS`` rows are looked at, drawn with a fixed seed, and of a run of three
-    items at most 1,000 places, so for extreme repetitions the share is a lower bound.
+    A row is a history with its target. A row of fewer than five items is left out, since two items in a row
+    coincide by chance. At most ``ROWS`` rows are looked at, drawn with a fixed seed. Of a run of three items,
+    at most 1,000 places are looked at. So for extreme repetitions the share is a lower bound.
 
     Returns:
         ``None`` where no row is long enough.

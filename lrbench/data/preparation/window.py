@@ -1,7 +1,7 @@
 """A window of months, made longer into the past until enough items are left.
 
-LatentR³ and the systems before it (D3, BIGRec) prepare Amazon 2018 so: they begin with one year and move its
-start back by three months at a time until the k-core has 5,000 items.
+LatentR³, D3 and BIGRec prepare Amazon 2018 in this way. They begin with one year. They move its start back by
+three months at a time until the k-core has 5,000 items.
 """
 
 from datetime import UTC, datetime

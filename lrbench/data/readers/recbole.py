@@ -27,8 +27,8 @@ _HISTORY = "item_id_list"
 class RecboleInter(FrozenConfig):
     """Both forms, told apart by the header.
 
-    Of the sequence form, a user's longest row (the last of them) stands for the user: in a test split
-    that is the whole sequence, unless the writer cut histories at a maximum length.
+    Of the sequence form, a user's longest row (the last of them) is taken. In a test split that is the whole
+    sequence, unless the writer cut histories at a maximum length.
     """
 
     member: str = ""

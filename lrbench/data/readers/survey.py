@@ -1,7 +1,7 @@
 """Text is looked through once before it is parsed: its lines, which of them are blank, its encoding.
 
 Every reader of text compares the rows that it made with these lines, so that no row is lost without a word.
-What Polars cannot scan as it is (another encoding, a zip member, bzip2, xz) is decoded into memory; plain and
+What Polars cannot scan as it is (another encoding, a zip member, bzip2, xz) is decoded into memory. Plain and
 gzipped UTF-8 stays on disk and is scanned in pieces.
 """
 

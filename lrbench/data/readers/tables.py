@@ -1,7 +1,7 @@
 """Tables with a column for users and one for items: delimited text and Parquet.
 
-Every field that is asked for must be present and of its kind in every row. A row where one is not, or that
-has more or fewer fields than the table has columns, is malformed: its user is null (see ``raw.py``).
+Every field that is asked for must be present and of its kind in every row. A row where one is not is
+malformed, and so is one with more or fewer fields than columns. Its user is null (see ``raw.py``).
 """
 
 from collections.abc import Mapping, Sequence

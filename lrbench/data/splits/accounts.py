@@ -2,8 +2,8 @@
 
 Users are put into groups, and the interactions of a group become one sequence in the order of time. Nothing
 is added or lost. With targets by member, each member's own last two interactions are held out, as without
-accounts. Each is predicted from everything in the account before it. Training is on what is nobody's
-held-out interaction; one that lies earlier in time may be part of a history, and never is a training target.
+accounts. Each is predicted from everything in the account before it. Training uses interactions that nobody
+holds out. A held-out one that is earlier in time may be part of a history. It is never a training target.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
 """Parts that sequence encoders share: residual blocks and stacks of them.
 
 Everything works on packed tokens, (tokens, width). There is no padding, so nothing needs a mask. The blocks
-are those of the post-norm Transformer of SASRec in RecBole (RUCAIBox/RecBole 1.2.1, ``layers.py``): exact
-GELU, LayerNorm with epsilon 1e-12 after each residual sum, weights drawn from N(0, 0.02). A block is a mixer,
-which moves information between tokens, and a feed-forward part. Both include their residual, so that other
-mixers (filters, sums of mixers) can replace attention.
+are those of the post-norm Transformer of SASRec in RecBole (RUCAIBox/RecBole 1.2.1, ``layers.py``). They have
+exact GELU, LayerNorm with epsilon 1e-12 after each residual sum, and weights from N(0, 0.02). A block is a
+mixer, which moves information between tokens, and a feed-forward part. Both include their residual, so that
+other mixers (filters, sums of mixers) can replace attention.
 """
 
 from collections.abc import Callable

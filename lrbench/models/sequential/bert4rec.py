@@ -1,8 +1,9 @@
 """BERT4Rec: bidirectional attention trained to fill in hidden items (Sun et al., CIKM 2019).
 
-The network is that of RecBole 1.2.1: post-norm blocks, a head of linear layer, GELU and LayerNorm, dot
-products with the item table plus a bias per item, and full softmax cross-entropy. Each epoch draws again
-which items of whole training sequences a mask token hides. At inference a mask token follows the history.
+The network is that of RecBole 1.2.1. It has post-norm blocks and a head of linear layer, GELU and LayerNorm.
+Scores are dot products with the item table plus a bias per item. The loss is the full softmax cross-entropy.
+Each epoch draws again which items of whole training sequences a mask token hides. At inference a mask token
+follows the history.
 
 Two quirks of RecBole are not reproduced. Its loss ignores a hidden first item and hidden items beyond a
 limit. At inference it drops the first item of every history; here only items beyond the maximum length go

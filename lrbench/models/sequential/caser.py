@@ -6,9 +6,9 @@ two linear layers with ReLU and dot products with the item table follow. The los
 cross-entropy, plus a penalty on the norms of the weights (not squared).
 
 A filter here covers existing items only. The source fills short histories with an extra item, whose embedding
-its filters then see. Because of that, every position of a training sequence is a target in one pass: its
-filters are pooled and summed over the items up to it. There is no vector per user, since the protocols rank
-by histories alone. Windows cover a sequence longer than the maximum length, as in all models.
+its filters then see. So every position of a training sequence is a target in one pass. Its filters are pooled
+and summed over the items up to it. There is no vector per user, since the protocols rank by histories alone.
+Windows cover a sequence longer than the maximum length, as in all models.
 """
 
 from typing import Any, ClassVar

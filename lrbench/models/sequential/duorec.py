@@ -7,7 +7,7 @@ source's code, ``us_x``, contrasts one view with the other (Qiu et al., WSDM 202
 @4ebc30d). There is no padding item, so none takes part in the softmax.
 
 The source's batches are shuffled prefixes. Here every position of a training sequence is a target in one
-pass, and by default a user's other targets in the batch are no negatives. Recall@10 on Beauty:
+pass. By default a user's other targets in the batch are no negatives. Recall@10 on Beauty:
 
   batches                              runs  Recall@10
   lrbench's                            3     .080 to .082

@@ -1,6 +1,6 @@
 """FMLP-Rec: learnable filters in place of attention (Zhou et al., WWW 2022).
 
-The network is that of the authors' code (RUCAIBox/FMLP-Rec @f3c4285): two post-norm blocks, each of a
+The network is that of the authors' code (RUCAIBox/FMLP-Rec @f3c4285). It has two post-norm blocks. Each has a
 frequency filter over the whole window and a feed-forward part.
 
 Two defaults differ. The loss is full softmax cross-entropy; published rows use binary cross-entropy with one

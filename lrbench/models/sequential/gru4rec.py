@@ -1,10 +1,10 @@
 """GRU4Rec: a gated recurrent network over the history (Hidasi et al., ICLR 2016; Tan et al. 2016).
 
-The network is that of RecBole 1.2.1: dropout on the item embeddings, GRU layers without biases, a linear
-layer back to the embedding width, and full softmax cross-entropy. Initialisation is RecBole's too: Xavier's
-rule for the first GRU layer, PyTorch's own for further ones.
+The network is that of RecBole 1.2.1. It has dropout on the item embeddings, GRU layers without biases, and a
+linear layer back to the embedding width. The loss is the full softmax cross-entropy. Initialisation is
+RecBole's too: Xavier's rule for the first GRU layer, PyTorch's own for further ones.
 
-It differs in two points. Every position of a training sequence is a target in one pass; for a recurrent
+It differs in two points. Every position of a training sequence is a target in one pass. For a recurrent
 network this is the same loss as one row per prefix. There is no padding item, so none takes part in the
 softmax.
 """

@@ -8,7 +8,7 @@ L2-normalised; their products are divided by a temperature (meta-recsys/generati
 
 Defaults are those of the authors' ML-1M configuration, with two differences. Windows predict every position
 from the latest ``max_length`` interactions. The time bias is off, since not all data has times. With it, a
-position uses the time of the interaction to be predicted, which at inference is the time of the request; the
+position uses the time of the interaction to be predicted. At inference this is the time of the request. The
 source does the same. Without it, the bias by position stays; the source then adds no bias at all, which is a
 bias by position of 0. There is no padding item.
 """

@@ -2,7 +2,7 @@
 
 The network and its sizes are those of RecBole 1.2.1: post-norm blocks, GELU, learned positions, and full
 softmax cross-entropy over the catalogue. It differs in two points. Every position of a training sequence is a
-target in one pass; under causal attention this is the same loss as RecBole's one row per prefix. There is no
+target in one pass. Under causal attention this is the same loss as RecBole's one row per prefix. There is no
 padding item, so none takes part in the softmax.
 
 The loss is an option. The binary cross-entropy of the paper makes a weak baseline of the network, so it is

@@ -8,7 +8,7 @@ RecTools. The binary cross-entropy of the paper makes a weak baseline of the net
 default.
 
 The port and RecTools also keep padding in the softmax. An empty position is then a key and a value made of
-biases alone, and a short history spends most of its attention on empty positions. ``padding = "attended"``
+biases alone. A short history spends most of its attention on empty positions. ``padding = "attended"``
 reproduces this. It takes more time and makes scores depend on the maximum length. (Attention to empty
 positions is never dropped here; the source drops each of them by itself.) By default padding does not exist.
 

@@ -1,8 +1,8 @@
 """The report as tidy CSV: unrounded, empty where a value is not known.
 
 Without a choice there is one line per dataset, label and metric. A row's own numbers come first, then its
-cost, then what made it, and on the lines of the primary metric the comparison of each proposed label with
-it; the names of those columns end in ``:`` and the proposed label. ``--tables`` gives one table alone.
+cost, then what made it. Lines of the primary metric also have the comparison of each proposed label with the
+row. The names of those columns end in ``:`` and the proposed label. ``--tables`` gives one table alone.
 """
 
 import csv

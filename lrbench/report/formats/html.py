@@ -1,7 +1,7 @@
 """The report as one HTML file: tables, figures and folds, nothing loaded from elsewhere.
 
-It reads on a phone (wide tables scroll inside their frame), follows the light or dark scheme, prints whole
-on landscape pages, and has the headings, scopes and captions that screen readers go by. A few lines of
+It reads on a phone: wide tables scroll inside their frame. It follows the light or dark scheme, and prints
+whole on landscape pages. It has the headings, scopes and captions that screen readers use. A few lines of
 script sort tables; without script the page reads as well.
 """
 

@@ -66,8 +66,8 @@ def draw(source: "PlotSource") -> "Figure":
 def _distinct(report: Report) -> tuple[list[Curve], dict[str, str]]:
     """Return every training run once, and the names of the labels that are drawn.
 
-    Rows that share a training run would hide each other: noise-only controls have the weights of their
-    model, and a stage that is reused was trained under another label.
+    Rows that share a training run would hide each other. Noise-only controls have the weights of their model.
+    A stage that is reused was trained under another label.
     """
     first: dict[object, Curve] = {}
     for label in sorted(report.labels, key=lambda label: label in report.controls):  # models, then controls

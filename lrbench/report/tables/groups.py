@@ -11,7 +11,7 @@ COLUMNS = ("Users by", "group", "users", "Δ", "95 % interval", "p (BH)")
 NOTES = (
     "Exploratory: the groups were not declared. Intervals are those of the crossed test, each "
     "by itself; p is adjusted after Benjamini and Hochberg over the groups of a dataset.",
-    "The last row of a trait tests whether the difference is the same in all groups: the smallest p of one "
+    "The last row of a trait tests whether the difference is the same in all groups. Its p is the smallest of one "
     "group against the rest, times the number of groups.",
 )
 

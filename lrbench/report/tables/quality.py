@@ -1,7 +1,7 @@
 """Labels × metrics: one table per dataset, with daggers where the declared family shows a difference.
 
-A dagger stands on the row that is compared, not on the proposed one, so that each of several comparisons
-has a place of its own and a proposed model that loses shows it (‡).
+A dagger marks the row that is compared, not the proposed one. So each of several comparisons has a place of
+its own, and a proposed model that loses shows it (‡).
 """
 
 from lrbench.report.declared import LETTERS

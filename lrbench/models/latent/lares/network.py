@@ -88,8 +88,8 @@ class LARESConfig(BlockConfig):
     """Weight of step-level alignment in pre-training (run_sl.sh: 0.5; YAML: 0.1). 0 leaves the term out."""
 
     alignment_rows: AlignedRows = "target"
-    """Rows with alignment terms. ``target``: every target of the batch, as in the source; each target's
-    same-target history is encoded as a row of its own, about seven times the tokens on Beauty. ``sequence``:
+    """Rows with alignment terms. ``target``: every target of the batch, as in the source. Each target's
+    same-target history is encoded as a row of its own: about seven times the tokens on Beauty. ``sequence``:
     one target per sequence, drawn uniformly, which costs about as much as the batch itself."""
 
     same_sequence_negatives: bool = False

@@ -1,7 +1,7 @@
 """Fit grids into the width and height of a page, in a stated order; the type never shrinks.
 
-Too wide: long names and words are broken into lines; standard deviations move to a table of their own;
-the datasets go into several tables; at last the columns do. Too long: the blocks, then the rows go into
+Too wide: first, long names and words are broken into lines. Then standard deviations move to a table of their
+own, the datasets go into several tables, and last the columns do. Too long: the blocks, then the rows go into
 several tables. Nothing is left out.
 """
 
