@@ -11,8 +11,8 @@ COLUMNS = ("Users by", "group", "users", "Δ", "95 % interval", "p (BH)")
 NOTES = (
     "Exploratory: the groups were not declared. Intervals are those of the crossed test, each "
     "by itself; p is adjusted after Benjamini and Hochberg over the groups of a dataset.",
-    "The last row of a trait tests whether the difference is the same in all groups. Its p is the smallest of one "
-    "group against the rest, times the number of groups.",
+    "The last row of a trait tests whether the difference is the same in all groups. Its p is the smallest "
+    "of one group against the rest, times the number of groups.",
 )
 
 
