@@ -1,5 +1,6 @@
 """Trials take over the stages that another has trained, and end as if they had trained them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,37 @@ def trained_in(config: TrialConfig, results: Path) -> list[str | None]:
     return [stage.trained_in for stage in read_record(Results(results).trial(config.id)).stages]
 
 
-FIRST, BOTH = trial_config("lares", stages=("spt",), max_epochs=2), trial_config("lares", max_epochs=2)
+SMALL = {"max_epochs": 2, "batch_size": 512, "depths": (2,)}
+"""Two steps an epoch."""
+
+FIRST, BOTH = trial_config("lares", stages=("spt",), **SMALL), trial_config("lares", **SMALL)
 
 
-def test_the_first_stages_are_taken_over_and_nothing_differs(walks_folder: Path, tmp_path: Path) -> None:
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    assert epochs_run(BOTH, walks_folder, alone) == 4
-    assert epochs_run(FIRST, walks_folder, shared) == 2
+@pytest.fixture(scope="module")
+def alone(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results in which the trial with both stages was trained by itself; only to be read."""
+    folder = tmp_path_factory.mktemp("alone")
+    assert epochs_run(BOTH, walks_folder, folder) == 4
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_trained(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with the first stage alone; only to be copied."""
+    folder = tmp_path_factory.mktemp("first")
+    assert epochs_run(FIRST, walks_folder, folder) == 2
+    return folder
+
+
+@pytest.fixture
+def shared(first_trained: Path, tmp_path: Path) -> Path:
+    """Results of the test's own, in which the first stage is trained."""
+    return shutil.copytree(first_trained, tmp_path / "shared")
+
+
+def test_the_first_stages_are_taken_over_and_nothing_differs(
+    walks_folder: Path, alone: Path, shared: Path
+) -> None:
     assert epochs_run(BOTH, walks_folder, shared) == 2
     assert trained_in(BOTH, alone) == [None, None]
     assert trained_in(BOTH, shared) == [FIRST.id, None]
@@ -57,9 +82,9 @@ def test_the_first_stages_are_taken_over_and_nothing_differs(walks_folder: Path,
     assert both.train_seconds == sum(stage.seconds for stage in both.stages) > first.train_seconds
 
 
-def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tmp_path: Path) -> None:
-    epochs_run(BOTH, walks_folder, tmp_path / "alone")
-    epochs_run(FIRST, walks_folder, tmp_path)
+def test_an_interrupted_trial_remembers_what_it_took_over(
+    walks_folder: Path, alone: Path, shared: Path
+) -> None:
     seen: list[EpochDone] = []
 
     def interrupt(report: EpochDone) -> None:
@@ -68,20 +93,22 @@ def test_an_interrupted_trial_remembers_what_it_took_over(walks_folder: Path, tm
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trial(order(BOTH, walks_folder, tmp_path), interrupt)
-    assert epochs_run(BOTH, walks_folder, tmp_path) == 1  # the first was saved
-    assert trained_in(BOTH, tmp_path) == [FIRST.id, None]
-    assert history_of(BOTH, tmp_path).equals(history_of(BOTH, tmp_path / "alone"))
-    assert ranks_of(BOTH, tmp_path).equals(ranks_of(BOTH, tmp_path / "alone"))
+        run_trial(order(BOTH, walks_folder, shared), interrupt)
+    assert epochs_run(BOTH, walks_folder, shared) == 1  # the first was saved
+    assert trained_in(BOTH, shared) == [FIRST.id, None]
+    assert history_of(BOTH, shared).equals(history_of(BOTH, alone))
+    assert ranks_of(BOTH, shared).equals(ranks_of(BOTH, alone))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        trial_config("lares", stages=("spt",), max_epochs=2, seed=2),
-        trial_config("lares", stages=("spt",), max_epochs=2, learning_rate=0.01),
-        trial_config("lares", stages=("spt",), max_epochs=2, params=LARES | {"mean_depth": 3}),
-        trial_config("lares", stages=("rpt",), max_epochs=2),
+        trial_config("lares", stages=("spt",), **SMALL, seed=2),
+        trial_config("lares", stages=("spt",), **SMALL, learning_rate=0.01),
+        trial_config(
+            "lares", stages=("spt",), **SMALL | {"depths": (2, 3)}, params=LARES | {"mean_depth": 3}
+        ),
+        trial_config("lares", stages=("rpt",), **SMALL),
     ],
     ids=["seed", "training", "params", "stage"],
 )
@@ -91,24 +118,19 @@ def test_what_began_otherwise_is_left_alone(other: TrialConfig, walks_folder: Pa
     assert trained_in(BOTH, tmp_path) == [None, None]
 
 
-def test_training_anew_takes_nothing_over(walks_folder: Path, tmp_path: Path) -> None:
-    epochs_run(FIRST, walks_folder, tmp_path)
-    assert epochs_run(BOTH, walks_folder, tmp_path, fresh=True) == 4
+def test_training_from_the_start_takes_nothing_over(walks_folder: Path, shared: Path) -> None:
+    assert epochs_run(BOTH, walks_folder, shared, fresh=True) == 4
 
 
-def test_a_record_of_another_version_is_passed_over(walks_folder: Path, tmp_path: Path) -> None:
-    epochs_run(FIRST, walks_folder, tmp_path)
-    results = Results(tmp_path)
+def test_a_record_of_another_version_is_passed_over(walks_folder: Path, shared: Path) -> None:
+    results = Results(shared)
     record = results.trial(FIRST.id) / "trial.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"stages"', '"phases"'), encoding="utf-8")
-    assert epochs_run(BOTH, walks_folder, tmp_path) == 4
+    assert epochs_run(BOTH, walks_folder, shared) == 4
     assert "its digest does not match" in (results.trial(BOTH.id) / "log.txt").read_text(encoding="utf-8")
 
 
-def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: Path) -> None:
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    epochs_run(BOTH, walks_folder, alone)
-    epochs_run(FIRST, walks_folder, shared)
+def test_weights_with_other_names_are_passed_over(walks_folder: Path, alone: Path, shared: Path) -> None:
     path = Results(shared).trial(FIRST.id) / "weights.safetensors"
     (first, value), *others = load_file(path).items()
     save_file({f"old.{first}": value, **dict(others)}, path)
@@ -117,17 +139,16 @@ def test_weights_with_other_names_are_passed_over(walks_folder: Path, tmp_path: 
     assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
 
 
-def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, tmp_path: Path) -> None:
-    epochs_run(FIRST, walks_folder, tmp_path)
-    path = Results(tmp_path).trial(FIRST.id) / "trial.json"
+def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, shared: Path) -> None:
+    path = Results(shared).trial(FIRST.id) / "trial.json"
     record = read_record(path.parent).model_copy(update={"peak_memory_bytes": 1 << 50})
     path.write_text(sealed_json(record), encoding="utf-8")
-    epochs_run(BOTH, walks_folder, tmp_path)
-    assert read_record(Results(tmp_path).trial(BOTH.id)).peak_memory_bytes == 1 << 50
+    epochs_run(BOTH, walks_folder, shared)
+    assert read_record(Results(shared).trial(BOTH.id)).peak_memory_bytes == 1 << 50
 
 
 def test_noise_only_takes_all_weights_of_its_model(walks_folder: Path, tmp_path: Path) -> None:
-    own = trial_config("lares", params=LARES | {"start": "zero"}, max_epochs=2)
+    own = trial_config("lares", params=LARES | {"start": "zero"}, **SMALL | {"depths": (0, 1, 2, 3)})
     noisy = own.model_copy(update={"evaluation": own.evaluation.model_copy(update={"latents": "noise"})})
     assert epochs_run(own, walks_folder, tmp_path) == 4
     assert epochs_run(noisy, walks_folder, tmp_path) == 0
@@ -157,11 +178,15 @@ def test_a_trial_is_busy_while_another_process_trains_its_first_stage(
 
 
 def test_a_trial_goes_on_with_the_threads_of_the_stages_that_it_reuses(
-    walks_folder: Path, tmp_path: Path
+    walks_folder: Path, alone: Path, tmp_path: Path
 ) -> None:
-    epochs_run(FIRST, walks_folder, tmp_path, threads=2)
-    epochs_run(BOTH, walks_folder, tmp_path, threads=1)
-    assert read_record(Results(tmp_path).trial(BOTH.id)).threads == 2
+    results = Results(shutil.copytree(alone, tmp_path / "copy"))
+    path = results.trial(BOTH.id) / "trial.json"
+    record = read_record(path.parent).model_copy(update={"threads": 2})
+    path.write_text(sealed_json(record), encoding="utf-8")
+    noisy = BOTH.model_copy(update={"evaluation": BOTH.evaluation.model_copy(update={"latents": "noise"})})
+    assert epochs_run(noisy, walks_folder, results.root, threads=1) == 0
+    assert read_record(results.trial(noisy.id)).threads == 2
 
 
 def test_trials_that_take_over_stand_behind_those_that_train() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from small_data import order, small_dataset, trial_config
+from small_data import LARES, order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError
@@ -21,8 +21,25 @@ from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.news import EpochDone
 
 
+SMALL = {"params": LARES, "depths": (2,), "batch_size": 512, "patience": 2}
+"""A reasoning trial with two stages that takes two steps an epoch."""
+
+DETAILED = trial_config("lares", depths=(0, 1, 2), draws=2, batch_size=512)
+REASONED = trial_config("lares", **SMALL)
+PLAIN = trial_config(patience=2, batch_size=512)
+
+
 def ignore(report: EpochDone) -> None:
     pass
+
+
+@pytest.fixture(scope="module")
+def whole(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with trials that nothing disturbed; only to be read."""
+    folder = tmp_path_factory.mktemp("whole")
+    for config in (DETAILED, REASONED, PLAIN):
+        run_trial(order(config, walks_folder, folder), ignore)
+    return folder
 
 
 def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
@@ -43,10 +60,8 @@ def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Pat
         run_trial(order(config, walks_folder, results), interrupt)
 
 
-def test_the_folder_holds_what_the_contract_says(walks_folder: Path, tmp_path: Path) -> None:
-    config = trial_config("lares", depths=(0, 1, 2), draws=2)
-    run_trial(order(config, walks_folder, tmp_path), ignore)
-    folder = Results(tmp_path).trial(config.id)
+def test_the_folder_holds_what_the_contract_says(whole: Path) -> None:
+    folder = Results(whole).trial(DETAILED.id)
     assert {path.name for path in folder.iterdir()} == {
         "trial.json",
         "ranks.parquet",
@@ -85,10 +100,8 @@ def test_the_folder_holds_what_the_contract_says(walks_folder: Path, tmp_path: P
     assert {"loss", "learning_rate", "seconds", "tokens_per_second"} <= set(history.columns)
 
 
-def test_stored_metrics_follow_from_stored_ranks(walks_folder: Path, tmp_path: Path) -> None:
-    config = trial_config("lares", draws=2)
-    record = run_trial(order(config, walks_folder, tmp_path), ignore)
-    ranks = ranks_of(config, tmp_path)
+def test_stored_metrics_follow_from_stored_ranks(whole: Path) -> None:
+    record, ranks = read_record(Results(whole).trial(DETAILED.id)), ranks_of(DETAILED, whole)
     chosen = ranks.filter(pl.col("split") == "test", pl.col("depth") == record.depth)["rank"].to_numpy()
     assert record.metrics["test"][str(record.depth)]["recall@10"] == pytest.approx((chosen <= 10).mean())
 
@@ -100,39 +113,36 @@ def test_training_learns_the_walks(walks_folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(
-    walks_folder: Path, tmp_path: Path
+    whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
-    first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
-    config, changed = trial_config("lares"), trial_config("lares", seed=2)
-    run_trial(order(config, walks_folder, first), ignore)
-    run_trial(order(config, walks_folder, again), ignore)
-    run_trial(order(changed, walks_folder, other), ignore)
-    assert ranks_of(config, first).equals(ranks_of(config, again))
-    assert not ranks_of(config, first)["rank"].equals(ranks_of(changed, other)["rank"])
+    changed = trial_config("lares", seed=2, **SMALL)
+    for config in (REASONED, changed):
+        run_trial(order(config, walks_folder, tmp_path), ignore)
+    assert ranks_of(REASONED, whole).equals(ranks_of(REASONED, tmp_path))
+    assert not ranks_of(REASONED, whole)["rank"].equals(ranks_of(changed, tmp_path)["rank"])
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
 def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
-    epochs: int, walks_folder: Path, tmp_path: Path
+    epochs: int, whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
-    config = trial_config("lares", patience=2)
-    run_trial(order(config, walks_folder, tmp_path / "whole"), ignore)
-    run_until(epochs, config, walks_folder, tmp_path / "broken")
-    assert not Results(tmp_path / "broken").trial(config.id).exists()
-    assert trial_state(Results(tmp_path / "broken"), config.id) == "interrupted"
-    record = run_trial(order(config, walks_folder, tmp_path / "broken"), ignore)
+    config = REASONED
+    run_until(epochs, config, walks_folder, tmp_path)
+    assert not Results(tmp_path).trial(config.id).exists()
+    assert trial_state(Results(tmp_path), config.id) == "interrupted"
+    record = run_trial(order(config, walks_folder, tmp_path), ignore)
     assert record.resumed == 1
-    assert ranks_of(config, tmp_path / "whole").equals(ranks_of(config, tmp_path / "broken"))
+    assert ranks_of(config, whole).equals(ranks_of(config, tmp_path))
     histories = [
-        read_history(Results(tmp_path / name).trial(config.id)).select("stage", "epoch", "loss")
-        for name in ("whole", "broken")
+        read_history(Results(folder).trial(config.id)).select("stage", "epoch", "loss")
+        for folder in (whole, tmp_path)
     ]
     assert histories[0].equals(histories[1])
 
 
 def spoil_version(path: Path) -> None:
     """Give the weights other names, as another version might, with a digest that is right."""
-    checkpoint = load_checkpoint(path, trial_config(patience=2).id)
+    checkpoint = load_checkpoint(path, PLAIN.id)
     assert checkpoint is not None
     checkpoint.weights = {f"old.{name}": value for name, value in checkpoint.weights.items()}
     checkpoint.save(path)
@@ -166,10 +176,9 @@ def spoil_kind(path: Path) -> None:
     ids=["version", "flipped bit", "cut off", "empty", "pipe"],
 )
 def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_the_trial_starts_again(
-    spoil: Callable[[Path], None], why: str, walks_folder: Path, tmp_path: Path
+    spoil: Callable[[Path], None], why: str, whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
-    config = trial_config(patience=2)
-    run_trial(order(config, walks_folder, tmp_path / "whole"), ignore)
+    config = PLAIN
     run_until(2, config, walks_folder, tmp_path)
     path = Results(tmp_path).running(config.id) / CHECKPOINT_FILE
     spoil(path)
@@ -180,19 +189,18 @@ def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_the_trial_starts_agai
     assert "It is kept as checkpoint.unusable; the trial is trained from its start." in note
     assert "weights_only=False" not in note
     assert record.resumed == 0
-    assert ranks_of(config, tmp_path).equals(ranks_of(config, tmp_path / "whole"))
+    assert ranks_of(config, tmp_path).equals(ranks_of(config, whole))
 
 
-def test_the_checkpoint_of_another_trial_is_not_used(walks_folder: Path, tmp_path: Path) -> None:
-    first, second = trial_config(seed=1), trial_config(seed=2)
-    run_trial(order(first, walks_folder, tmp_path / "whole"), ignore)
+def test_the_checkpoint_of_another_trial_is_not_used(whole: Path, walks_folder: Path, tmp_path: Path) -> None:
+    first, second = PLAIN, trial_config(seed=2)
     run_until(2, second, walks_folder, tmp_path)
     results = Results(tmp_path)
     results.running(second.id).rename(results.running(first.id))
     notes: list[str] = []
     run_trial(order(first, walks_folder, tmp_path), ignore, notes.append)
     assert f"it is of the trial {second.id}" in notes[0]
-    assert ranks_of(first, tmp_path).equals(ranks_of(first, tmp_path / "whole"))
+    assert ranks_of(first, tmp_path).equals(ranks_of(first, whole))
 
 
 def test_an_interrupted_trial_keeps_its_number_of_threads(walks_folder: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from lrbench.training.trainer import train
 
 DATASET = small_dataset(users=400, items=100)
 SPLIT = leave_one_out(DATASET.sequences)
-LENGTH, EPOCHS, SEEDS, TARGETS, RATE = 20, 12, (1, 2, 3), 256, 5e-3
+LENGTH, EPOCHS, SEEDS, TARGETS, RATE = 20, 8, (1, 2, 3), 256, 5e-3
 SIZES = {"width": 32, "layers": 2, "heads": 2, "inner_width": 64}
 Curve = tuple[np.ndarray, np.ndarray]
 """Losses and validation NDCG@10, (epochs,) each."""
