@@ -20,7 +20,6 @@ from lrbench.store.trials import RANKS, read_history, read_ranks, read_record
 from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.news import EpochDone
 
-
 SMALL = {"params": LARES, "depths": (2,), "batch_size": 512, "patience": 2}
 """A reasoning trial with two stages that takes two steps an epoch."""
 
