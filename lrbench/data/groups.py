@@ -1,6 +1,6 @@
 """Groups of sequences of similar length, and where to cut sorted lengths into groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from lrbench.data.transfer import on_device
 
-__all__ = ["Group", "cut_groups"]
+__all__ = ["Group", "cut_groups", "repeated_indices"]
 
 # Groups end at one of these lengths. Each is at most 1.5 times the previous one.
 _LADDER = np.array([1, 2, 3, 4, 6, 9, 13, 20, 30, 45, 68, 100, 150, 225, 338, 507, 760, 1140, 1710, 2565])
@@ -28,6 +28,22 @@ class Group:
     length: int  # of the longest
     padded_from: Tensor | None  # (sequences * length,) token of each padded position; `None`: equal lengths
     tokens_at: Tensor | None  # (tokens,) padded position of each token
+
+    def moved(self, tokens: int) -> "Group":
+        """The same group ``tokens`` tokens later."""
+        return replace(self, first_token=self.first_token + tokens, last_token=self.last_token + tokens)
+
+    def repeated(self, count: int) -> "Group":
+        """The group and copies of it that follow each other, as one group."""
+        tokens, places = self.last_token - self.first_token, self.sequences * self.length
+        return Group(
+            self.first_token,
+            self.first_token + count * tokens,
+            count * self.sequences,
+            self.length,
+            None if self.padded_from is None else repeated_indices(self.padded_from, count, tokens),
+            None if self.tokens_at is None else repeated_indices(self.tokens_at, count, places),
+        )
 
     def pad(self, part: Tensor) -> Tensor:
         """Return this group's tokens, (tokens, …), as (sequences, length, …).
@@ -45,6 +61,12 @@ class Group:
         if self.tokens_at is None:
             return part
         return _Unpad.apply(part, self.tokens_at)  # type: ignore[no-untyped-call]
+
+
+def repeated_indices(indices: Tensor, count: int, size: int) -> Tensor:
+    """Indices into ``count`` copies of ``size`` things that follow each other, (n,) → (count · n,)."""
+    offsets = torch.arange(0, count * size, size, device=indices.device)
+    return (offsets.unsqueeze(1) + indices).flatten()
 
 
 class _Pad(torch.autograd.Function):

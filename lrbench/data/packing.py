@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.arrays import Int64s
-from lrbench.data.groups import Group, cut_groups
+from lrbench.data.groups import Group, cut_groups, repeated_indices
 from lrbench.data.transfer import on_device
 
 __all__ = ["HostTokens", "Packed", "pack"]
@@ -108,6 +108,35 @@ class Packed:
         source = np.arange(ends[-1]) + np.repeat(last + 1 - ends, counts)
         items[within] = self.host.items[source]
         return pack(items, stops - counts - 1, stops, self.items.device)
+
+    def repeated(self, count: int) -> "Packed":
+        """The sequences ``count`` times, all tokens of one copy before those of the next.
+
+        A single group stays a single one, which holds all copies.
+        """
+        host, tokens, sequences = self.host, self.n_tokens, self.n_sequences
+        copies = range(count)
+        if len(self.groups) == 1:
+            groups = [self.groups[0].repeated(count)]
+        else:
+            groups = [group.moved(copy * tokens) for copy in copies for group in self.groups]
+        return Packed(
+            items=self.items.repeat(count),
+            positions=self.positions.repeat(count),
+            sequence_of=repeated_indices(self.sequence_of, count, sequences),
+            first=repeated_indices(self.first, count, tokens),
+            last=repeated_indices(self.last, count, tokens),
+            groups=tuple(groups),
+            host=HostTokens(
+                items=np.tile(host.items, count),
+                positions=np.tile(host.positions, count),
+                sequence_of=np.concatenate([host.sequence_of + copy * sequences for copy in copies]),
+                first=np.concatenate([host.first + copy * tokens for copy in copies]),
+                lengths=np.tile(host.lengths, count),
+            ),
+            times=None if self.times is None else self.times.repeat(count),
+            next_times=None if self.next_times is None else self.next_times.repeat(count),
+        )
 
     def padded(self, length: int, item: int, left: bool) -> "Packed":
         """Lengthen every sequence to ``length`` tokens with an item that represents padding.

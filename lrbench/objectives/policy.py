@@ -89,7 +89,7 @@ def policy_loss(
     targets: Tensor,
     reference: Tensor,
     advantages: Tensor,
-    beta: float,
+    beta: float | Tensor,
     score_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Loss of one rollout of each row, averaged over its steps and the rows.
@@ -102,20 +102,22 @@ def policy_loss(
         item_vectors: (items, width).
         targets: (rows,) item numbers.
         reference: log-probabilities of the target under the frozen reference, (steps, rows).
-        advantages: (rows,).
-        beta: weight of the divergence.
+        advantages: (rows,), or (steps, rows) if the steps belong to several rollouts.
+        beta: weight of the divergence, a number or (steps, 1).
         score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:
         The loss, a scalar, and the policy's log-probabilities without gradients, (steps, rows).
     """
     steps = len(trajectory)
-    flat_reference, flat_advantages = reference.flatten(), advantages.repeat(steps)
+    flat_reference, flat_advantages = reference.flatten(), advantages.expand_as(reference).flatten()
+    betas = beta.expand_as(reference).flatten() if isinstance(beta, Tensor) else beta
 
     def row_loss(policy: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         ahead, advantage = flat_reference[rows] - policy, flat_advantages[rows]
-        values = beta * divergence(policy, flat_reference[rows]) - advantage
-        return values, beta * (1 - ahead.exp()) - advantage
+        weight = betas[rows] if isinstance(betas, Tensor) else betas
+        values = weight * divergence(policy, flat_reference[rows]) - advantage
+        return values, weight * (1 - ahead.exp()) - advantage
 
     states = trajectory.flatten(0, 1)
     loss, policy = mean_loss(states, item_vectors, targets.repeat(steps), row_loss, score_dtype)

@@ -159,3 +159,24 @@ def test_the_host_knows_what_is_on_the_device(sequences: list[list[int]], form: 
     assert host.sequence_of.tolist() == tokens.sequence_of.tolist()
     assert host.first.tolist() == tokens.first.tolist()
     assert host.lengths.tolist() == np.bincount(tokens.sequence_of, minlength=len(sequences)).tolist()
+
+
+@given(sequence_lists, st.sampled_from(["cpu", "one group"]))
+@settings(deadline=None)
+def test_repeated_sequences_are_those_packed_several_times(sequences: list[list[int]], cut: str) -> None:
+    tokens = packed(sequences)
+    if cut == "one group":
+        longest = max(len(sequence) for sequence in sequences)
+        tokens = packed([sequence[:1] * longest for sequence in sequences])
+    twice = tokens.repeated(2)
+    flat = torch.arange(2.0 * tokens.n_tokens).unsqueeze(1)
+    halves = [tokens.by_group(running_sum, half) for half in flat.chunk(2)]
+    assert torch.equal(twice.by_group(running_sum, flat), torch.cat(halves))
+    for number in range(2 * len(sequences)):
+        own = twice.sequence_of == number
+        first = tokens.sequence_of == number % len(sequences)
+        assert torch.equal(twice.items[own], tokens.items[first])
+        assert torch.equal(twice.positions[own], tokens.positions[first])
+        assert own.nonzero()[0] == twice.first[number] == twice.host.first[number]
+        assert own.nonzero()[-1] == twice.last[number]
+    assert np.array_equal(twice.host.sequence_of, twice.sequence_of.numpy())

@@ -56,6 +56,14 @@ def give_states(model: LARES, published: Published, states: Sequence[tuple[Tenso
     model.initial_state = initial_state  # type: ignore[method-assign]
 
 
+def give_rollout_states(model: LARES, published: Published, states: Sequence[tuple[Tensor, Packed]]) -> None:
+    """Let the model start rollouts from these states, all of them in one trajectory."""
+    together = torch.cat(
+        [published.at_tokens(state, model.arrange(sequences)) for state, sequences in states]
+    )
+    model.initial_state = lambda pre, noise=None: together  # type: ignore[method-assign]
+
+
 def give_steps(model: LARES, steps: Sequence[int]) -> None:
     """Let the model draw these numbers of steps."""
     left = list(steps)

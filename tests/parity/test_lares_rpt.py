@@ -4,14 +4,16 @@ The loss's value is that of the divergence alone, so only gradients and advantag
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
-from parity.lares_case import NAMES, give_states, give_steps, lares
+from parity.lares_case import NAMES, give_rollout_states, give_steps, lares
 from parity.published import Published, calls, last_target_batch, training_data
 from torch import Tensor
 
-from lrbench.models.latent.lares.reinforcement import Reinforcement, Rollout
+from lrbench.models.latent.lares.reinforcement import Reinforcement
 from lrbench.objectives import policy as objective
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import (
@@ -35,13 +37,27 @@ def data(published: Published):
     return training_data(published, ("in.item_seq", "in.item_len"))
 
 
+class Rollout(NamedTuple):
+    """One rollout of every row."""
+
+    trajectory: Tensor  # (steps, rows, width)
+    reference: Tensor  # (steps, rows)
+    above: Tensor  # (rows,)
+
+
+def deepest_first(published: Published) -> list[int]:
+    """The published rollouts in the order in which the stage holds them."""
+    return np.argsort([-steps for steps in published.config["steps_per_rollout"]], kind="stable").tolist()
+
+
 def reinforcement(published: Published, reward: str) -> Reinforcement:
     """The stage with published policy, reference and draws."""
     sequences, cases = published.sequences(), published.cases
     policy = lares(published, reward=reward).train()
     reference = lares(published, "weights_reference").eval()
-    give_states(policy, published, [(state, sequences) for state in cases["in.states_policy"]])
-    give_states(reference, published, [(state, sequences) for state in cases["in.states_reference"]])
+    order = deepest_first(published)
+    give_rollout_states(policy, published, [(cases["in.states_policy"][n], sequences) for n in order])
+    give_rollout_states(reference, published, [(cases["in.states_reference"][n], sequences) for n in order])
     give_steps(policy, published.config["steps_per_rollout"])
     stage = Reinforcement(policy)
     stage._reference = reference
@@ -57,13 +73,15 @@ def rollouts(published: Published, data) -> tuple[list[Rollout], Callable[..., t
     """The rollouts, and what their loss is of a rollout and its advantages."""
     stage = reinforcement(published, "recall")
     batch = last_target_batch(data, ROWS)
-    pre = stage._reference.prepare(batch.sequences)
     items = stage.model.embedding.items.weight
 
     def loss(rollout: Rollout, advantages: Tensor) -> tuple[Tensor, Tensor]:
         return policy_loss(rollout.trajectory, items, batch.targets, rollout.reference, advantages, beta=1.0)
 
-    return [stage._rollout(batch, pre) for _ in range(ROLLOUTS)], loss
+    steps, trajectory, reference, above = stage._rollouts(batch)
+    held = [steps.rollout_of == number for number in range(ROLLOUTS)]
+    done = [Rollout(trajectory[own], reference[own], above[number]) for number, own in enumerate(held)]
+    return [done[place] for place in np.argsort(deepest_first(published))], loss
 
 
 def test_scores_and_ranking_of_the_last_step(published: Published, data) -> None:

@@ -258,14 +258,19 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         if not steps:
             return [pre]
 
+        state, states = self.initial_state(pre), []
+        for _ in range(steps):
+            state = self.refined(state, pre, sequences, keep)
+            states.append(state)
+        return states
+
+    def refined(self, state: Tensor, pre: Tensor, sequences: Packed, keep: bool) -> Tensor:
+        """One step as :meth:`step`. If ``keep`` is false, the backward pass recomputes its activations."""
+
         def step(state: Tensor, pre: Tensor) -> Tensor:
             return self.step(state, pre, sequences)
 
-        state, states = self.initial_state(pre), []
-        for _ in range(steps):
-            state = step(state, pre) if keep else recomputed(step, self, state, pre)
-            states.append(state)
-        return states
+        return step(state, pre) if keep else recomputed(step, self, state, pre)
 
     def draw_steps(self) -> int:
         """Number of steps of one training pass."""

@@ -24,6 +24,7 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.latent.lares.network import LARESNetwork
+from lrbench.models.latent.lares.rollouts import RolloutSteps, roll_out
 from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import (
@@ -39,12 +40,13 @@ __all__ = ["Reinforcement"]
 _FILTER_BATCH = 4096  # targets; the authors' evaluation batch
 
 
-class Rollout(NamedTuple):
-    """One rollout of every row of a batch."""
+class Rollouts(NamedTuple):
+    """All rollouts of every row of a batch. Its steps are those of all rollouts together."""
 
+    steps: RolloutSteps
     trajectory: Tensor  # (steps, targets, width)
     reference: Tensor  # (steps, targets) log-probability of the target under the frozen copy
-    above: Tensor  # (targets,) items that the last step ranks above the target
+    above: Tensor  # (rollouts, targets) items that the last step ranks above the target
 
 
 class Reinforcement(GradientStage):
@@ -66,24 +68,25 @@ class Reinforcement(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss``, and for the record divergence, mean reward and share of mixed groups."""
-        config, items = self.model.config, self.model.embedding.items.weight
+        model, config = self.model, self.model.config
         batch = self._arranged(batch)
-        with torch.no_grad():
-            pre = self._reference.prepare(batch.sequences)
-        rollouts = [self._rollout(batch, pre) for _ in range(config.rollouts)]
-        above = torch.stack([rollout.above for rollout in rollouts])  # (rollouts, targets)
+        steps, trajectory, reference, above = self._rollouts(batch)
         rewards = ranking_reward(above, config.reward, config.reward_cutoff)
-        advantages = group_advantages(rewards).to(pre.dtype)
-        losses, estimates = [], []
-        for (trajectory, reference, _), advantage in zip(rollouts, advantages, strict=True):
-            loss, policy = policy_loss(
-                trajectory, items, batch.targets, reference, advantage, config.beta, self.model.score_dtype
-            )
-            losses.append(loss)
-            estimates.append(divergence(policy, reference).mean())
+        advantages = group_advantages(rewards).to(trajectory.dtype)
+        items = model.embedding.items.weight
+        weights = steps.weights.to(trajectory.dtype).unsqueeze(1)  # (steps, 1)
+        loss, policy = policy_loss(
+            trajectory,
+            items,
+            batch.targets,
+            reference,
+            advantages[steps.rollout_of] * weights,
+            config.beta * weights,
+            model.score_dtype,
+        )
         return {
-            "loss": torch.stack(losses).mean(),
-            "divergence": torch.stack(estimates).mean(),
+            "loss": loss,
+            "divergence": (divergence(policy, reference) * weights).mean(),
             "reward": rewards.mean(),
             "mixed_groups": (rewards != rewards[0]).any(0).to(rewards.dtype).mean(),
         }
@@ -92,18 +95,22 @@ class Reinforcement(GradientStage):
         rows = self.model.arranged_rows(batch.sequences, batch.rows)
         return replace(batch, sequences=self.model.arrange(batch.sequences), rows=rows)
 
-    def _rollout(self, batch: TrainingBatch, reference_pre: Tensor) -> Rollout:
-        model, frozen, steps = self.model, self._reference, self.model.draw_steps()
-        pre = model.prepare(batch.sequences)
+    def _rollouts(self, batch: TrainingBatch) -> Rollouts:
+        model, frozen, sequences = self.model, self._reference, batch.sequences
+        count = model.config.rollouts
+        depths = sorted((model.draw_steps() for _ in range(count)), reverse=True)
+        steps = RolloutSteps(depths, sequences)
+        pre = model.prepare(steps.copies[count])
         # Scoring takes most of the time, so recomputing is cheap; storing would hold all rollouts at once.
-        trajectory = _at_targets(model.unroll(pre, batch.sequences, steps, keep=False), batch)
+        trajectory = roll_out(model, pre, steps, batch.rows, keep=False)
         with torch.no_grad():
-            other = _at_targets(frozen.unroll(reference_pre, batch.sequences, steps), batch).flatten(0, 1)
-            targets = batch.targets.repeat(steps)
-            items = frozen.embedding.items.weight
-            reference = target_log_probabilities(other, items, targets, model.score_dtype)
-        above = items_above(trajectory[-1], model.embedding.items.weight, batch.targets)
-        return Rollout(trajectory, reference.view(steps, -1), above)
+            other = frozen.prepare(sequences).repeat(count, 1)
+            states = roll_out(frozen, other, steps, batch.rows)
+            targets, items = batch.targets.repeat(len(states)), frozen.embedding.items.weight
+            reference = target_log_probabilities(states.flatten(0, 1), items, targets, model.score_dtype)
+            last = trajectory[steps.last].flatten(0, 1)  # (rollouts · targets, width)
+            above = items_above(last, model.embedding.items.weight, batch.targets.repeat(count))
+        return Rollouts(steps, trajectory, reference.view(len(states), -1), above.view(count, -1))
 
     @torch.no_grad()
     def _reachable(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
@@ -118,8 +125,3 @@ class Reinforcement(GradientStage):
                 above = items_above(states, reference.item_vectors(), batch.targets)
                 keep[batch.target_ids] |= (above < config.filter_cutoff).cpu().numpy()
         return keep
-
-
-def _at_targets(states: list[Tensor], batch: TrainingBatch) -> Tensor:
-    """States of each step at the rows of the targets, (steps, targets, width)."""
-    return torch.stack([state.index_select(0, batch.rows) for state in states])

@@ -8,6 +8,7 @@ from torch import nn
 from lrbench.data.batches import TrainingData
 from lrbench.models.latent.lares.model import LARES, LARESConfig
 from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.rollouts import RolloutSteps, roll_out
 from lrbench.models.supervised import Supervised
 from lrbench.testing import random_histories, training_view
 
@@ -131,7 +132,39 @@ def test_only_kept_targets_are_rolled_out() -> None:
     stage.begin(data, CPU)
     keep = np.arange(data.n_targets) % 3 == 0
     (batch,) = data.batches(10_000, CPU, keep=keep)
-    rollout = stage._rollout(batch, stage._reference.prepare(batch.sequences))
-    assert rollout.trajectory.shape == (2, keep.sum(), 8)
-    assert rollout.reference.shape == (2, keep.sum())
-    assert rollout.above.shape == (keep.sum(),)
+    steps, trajectory, reference, above = stage._rollouts(batch)
+    assert len(steps.rollout_of) == 2 * model.config.rollouts
+    assert trajectory.shape == (len(steps.rollout_of), keep.sum(), 8)
+    assert reference.shape == trajectory.shape[:2]
+    assert above.shape == (model.config.rollouts, keep.sum())
+
+
+def test_rollouts_in_one_pass_are_those_of_one_pass_each() -> None:
+    """Values and gradients, for rollouts of different depths and histories in several groups."""
+    model, data = pretrained(start="zero")
+    model.eval()
+    (batch,) = data.batches(10_000, CPU)
+    depths = (3, 2, 2, 1)
+    steps = RolloutSteps(depths, batch.sequences)
+    pre = model.prepare(steps.copies[len(depths)])
+    together = roll_out(model, pre, steps, batch.rows, keep=False)
+    own = model.prepare(batch.sequences)
+    for rollout, depth in enumerate(depths):
+        alone = [state[batch.rows] for state in model.unroll(own, batch.sequences, depth)]
+        torch.testing.assert_close(together[steps.rollout_of == rollout], torch.stack(alone))
+        torch.testing.assert_close(together[steps.last[rollout]], alone[-1])
+        assert steps.weights[steps.rollout_of == rollout].sum() == pytest.approx(len(together) / len(depths))
+    weight = torch.randn(len(together), 1, 1)
+    parameters = list(model.core.parameters())
+    alone = model.unroll(own, batch.sequences, max(depths))
+    expected = sum(
+        (alone[step][batch.rows] * weight[n]).sum()
+        for rollout, depth in enumerate(depths)
+        for step, n in zip(range(depth), np.flatnonzero(steps.rollout_of == rollout), strict=True)
+    )
+    for actual, wanted in zip(
+        torch.autograd.grad((together * weight).sum(), parameters),
+        torch.autograd.grad(expected, parameters),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, wanted, rtol=1e-4, atol=1e-4)
