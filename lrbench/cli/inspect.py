@@ -132,68 +132,70 @@ def _predictors(accounts: "AccountOverlap") -> "Table":
 
 def _findings(result: "Audit", protocol: "Protocol") -> "Table":
     """Return shares and the order probe, with a remark below each that changes what a result means."""
-    leakage, order, guards = result.leakage, result.order, result.guards
     table = _table(f"{protocol.split}, {result.evaluated_users:,} test targets", "")
-    shares: tuple[tuple[str, float | None, float, str], ...] = (
-        ("users whose last two interactions have the same time", result.last_two_tied, 0.2, _FILE_ORDER),
-        ("test targets with the time of their last input", guards.target_time_tied, 0.2, _FILE_ORDER),
-        ("interactions with an item that the user had before", result.repeats, 0.5, _AGAIN),
-        ("test targets that are the last input again", guards.repeat_last, 0.2, _AGAIN),
-        ("test targets that are anywhere in their history", guards.target_in_history, 0.5, _AGAIN),
-        ("interactions that are exact copies of another", guards.copies, 0.05, "rows were written twice"),
-        (
-            "test rows half or more in another user's training row",
-            guards.overlapping_rows,
-            0.05,
-            _ON_BOTH_SIDES,
-        ),
-        (
-            "items with the title of another item",
-            guards.equal_titles,
-            0.05,
-            "their titles do not tell them apart",
-        ),
-        ("items whose title is a scrap of a web page", guards.html_titles, 0, "their titles say nothing"),
-        ("test targets whose item nobody has in training", result.unseen_targets, 0.1, _NOT_LEARNT),
-        (
-            "test targets before some training interaction of another user",
-            leakage.targets if leakage else None,
-            0.5,
-            _FUTURE,
-        ),
-        (
-            "test targets whose item another user has in training later",
-            leakage.same_item if leakage else None,
-            0.5,
-            _FUTURE,
-        ),
-        (
-            "training interactions of other users later than a target, mean",
-            leakage.training if leakage else None,
-            1,
-            "",
-        ),
-    )
-    for label, value, limit, remark in shares:
+    for label, value, limit, remark in (*_shares(result), *_leaks(result)):
         shown = "not known" if value is None else f"{value:.1%}"
         table.add_row(_remarked(label, remark if value is not None and value > limit else ""), shown)
     if result.switches is not None:
         label = "neighbouring interactions of an account that are of two members"
         apart = "members hardly overlap in time" if result.switches < _FEWEST_SWITCHES else ""
         table.add_row(_remarked(label, apart), f"{result.switches:.1%}")
-    ratio = order.ratio if order else None
-    for label, number in (
-        ("order probe: Recall@10 of a Markov chain, true order", order and order.recall_at_10),
-        ("order probe: interactions of equal time shuffled", order and order.ties_shuffled_recall_at_10),
-        ("order probe: whole sequences shuffled", order and order.shuffled_recall_at_10),
-    ):
-        table.add_row(label, "not known" if number is None else f"{number:.4f}")
-    nothing = "the order tells next to nothing" if ratio is not None and ratio < _LEAST_RATIO else ""
-    table.add_row(
-        _remarked("order probe: true over shuffled (1: order tells nothing)", nothing),
-        "not known" if ratio is None else f"{ratio:.4f}",
-    )
+    for label, number, remark in _order_probe(result):
+        table.add_row(_remarked(label, remark), "not known" if number is None else f"{number:.4f}")
     return table
+
+
+Share = tuple[str, float | None, float, str]
+"""What it is a share of, its value, the limit above which it is remarked on, and the remark."""
+
+
+def _shares(result: "Audit") -> tuple[Share, ...]:
+    """Shares of interactions, targets and items."""
+    guards = result.guards
+    twice, alike = "rows were written twice", "their titles do not tell them apart"
+    overlapping = "test rows half or more in another user's training row"
+    return (
+        ("users whose last two interactions have the same time", result.last_two_tied, 0.2, _FILE_ORDER),
+        ("test targets with the time of their last input", guards.target_time_tied, 0.2, _FILE_ORDER),
+        ("interactions with an item that the user had before", result.repeats, 0.5, _AGAIN),
+        ("test targets that are the last input again", guards.repeat_last, 0.2, _AGAIN),
+        ("test targets that are anywhere in their history", guards.target_in_history, 0.5, _AGAIN),
+        ("interactions that are exact copies of another", guards.copies, 0.05, twice),
+        (overlapping, guards.overlapping_rows, 0.05, _ON_BOTH_SIDES),
+        ("items with the title of another item", guards.equal_titles, 0.05, alike),
+        ("items whose title is a scrap of a web page", guards.html_titles, 0, "their titles say nothing"),
+        ("test targets whose item nobody has in training", result.unseen_targets, 0.1, _NOT_LEARNT),
+    )
+
+
+def _leaks(result: "Audit") -> tuple[Share, ...]:
+    """Shares of what training knows of the time after a target."""
+    leakage = result.leakage
+    targets, same_item, training = (
+        (None, None, None) if leakage is None else (leakage.targets, leakage.same_item, leakage.training)
+    )
+    return (
+        ("test targets before some training interaction of another user", targets, 0.5, _FUTURE),
+        ("test targets whose item another user has in training later", same_item, 0.5, _FUTURE),
+        ("training interactions of other users later than a target, mean", training, 1, ""),
+    )
+
+
+def _order_probe(result: "Audit") -> tuple[tuple[str, float | None, str], ...]:
+    """What the probe measured, and a remark where the order tells nothing."""
+    order = result.order
+    true, tied, whole, ratio = (
+        (None, None, None, None)
+        if order is None
+        else (order.recall_at_10, order.ties_shuffled_recall_at_10, order.shuffled_recall_at_10, order.ratio)
+    )
+    nothing = "the order tells next to nothing" if ratio is not None and ratio < _LEAST_RATIO else ""
+    return (
+        ("order probe: Recall@10 of a Markov chain, true order", true, ""),
+        ("order probe: interactions of equal time shuffled", tied, ""),
+        ("order probe: whole sequences shuffled", whole, ""),
+        ("order probe: true over shuffled (1: order tells nothing)", ratio, nothing),
+    )
 
 
 def _remarked(label: str, remark: str) -> str:

@@ -2,10 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
-
+from lrbench.cli import report_options as option
 from lrbench.cli.options import (
     Catalog,
     DataDir,
@@ -18,57 +17,25 @@ from lrbench.cli.options import (
     Rename,
     ResultsDir,
     Sort,
-    check_output,
     parse_choices,
     parse_width,
 )
 from lrbench.errors import RequestError
 from lrbench.paths import absolute
 
+if TYPE_CHECKING:
+    from lrbench.report.plots import PlotSource
+
 __all__ = ["plot"]
 
 
 def plot(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            metavar="KIND",
-            help="depth, pareto, forest, grid, convergence, groups or critical-difference.",
-        ),
-    ],
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[OPTION] [SUITE]",
-            help="OPTION: for grid alone, the option that rows differ in. "
-            "SUITE: a suite's name or file; without it the latest.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            callback=check_output,
-            help="A .pdf, .png or .svg. Without it: KIND.pdf. With -: SVG on standard output.",
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option("--metric", metavar="NAME", help="Draw this metric, not the primary one.")
-    ] = None,
-    cost: Annotated[
-        Literal["flops", "latency", "training"],
-        typer.Option("--cost", help="The cost on the axis of pareto."),
-    ] = "flops",
-    width: Annotated[
-        str | None,
-        typer.Option(
-            "--width",
-            metavar="WIDTH",
-            help="column (3.33 in), text (7 in) or a number of inches; text keeps its size.",
-        ),
-    ] = None,
+    kind: option.Kind,
+    words: option.OptionAndSuite = None,
+    output: option.Figure = None,
+    metric: option.Metric = None,
+    cost: option.CostAxis = "flops",
+    width: option.FigureWidth = None,
     datasets: Datasets = None,
     only: Only = None,
     hide: Hide = None,
@@ -82,38 +49,44 @@ def plot(
     plugins: Plugins = None,
 ) -> None:
     """Draw a figure at the size at which it is printed: PDF for papers, PNG, SVG."""
-    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import find_prepared, recorded_suite
-    from lrbench.files import write_bytes
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.group_table import read_group_table
     from lrbench.report.layout import WIDTHS
     from lrbench.report.plots import PLOTS, PlotSource
-    from lrbench.report.plots import plot as draw
     from lrbench.store.layout import Results
 
     if kind not in PLOTS.names():
         PLOTS.load(kind)  # says which plots there are
-    option, suite = _option_and_suite(kind, words or [])
+    name, suite = _option_and_suite(kind, words or [])
     if groups is not None and kind != "groups":
         raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")
-    own = None if groups is None else read_group_table(absolute(groups))
-    choices = parse_choices(datasets, only, hide, sort, rename)
     layout = Results(results)
     record = recorded_suite(layout, suite)
+    options = ReportOptions(
+        metrics=(metric,) if metric else (record.primary_metric, *([sort] if sort else [])),
+        masked=masked,
+        choices=parse_choices(datasets, only, hide, sort, rename),
+        groups=None if groups is None else read_group_table(absolute(groups)),
+    )
     inches = None if width is None else parse_width(width)
-    metrics = (metric,) if metric else (record.primary_metric, *([sort] if sort else []))
+    drawn = record if metric is None else record.model_copy(update={"primary_metric": metric})
+    prepared = find_prepared(record, data_dir, catalog) if kind == "groups" else None
     source = PlotSource(
-        report=build_report(
-            record if metric is None else record.model_copy(update={"primary_metric": metric}),
-            layout,
-            ReportOptions(metrics=metrics, masked=masked, choices=choices, groups=own),
-            find_prepared(record, data_dir, catalog) if kind == "groups" else None,
-        ),
+        report=build_report(drawn, layout, options, prepared),
         width=WIDTHS[inches] if isinstance(inches, str) else inches,
         cost=cost,
-        option=option,
+        option=name,
     )
+    _write(kind, source, output)
+
+
+def _write(kind: str, source: "PlotSource", output: Path | None) -> None:
+    """Draw the figure into a file, or as SVG to standard output."""
+    from lrbench.cli.console import message_console, say
+    from lrbench.files import write_bytes
+    from lrbench.report.plots import plot as draw
+
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(draw(kind, source, "svg"))
         return

@@ -15,9 +15,11 @@ from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, find_references
+from lrbench.report.findings import Comparison
 from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
+from lrbench.report.numbers import MetricStyle
 from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
 from lrbench.report.published import (
@@ -32,9 +34,9 @@ from lrbench.report.report import DatasetNote, Report
 from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command, command_to_run
 from lrbench.store.declarations import read_looks
-from lrbench.store.frames import finished_trials
+from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import Cell, SuiteRecord
 from lrbench.store.trials import DatasetSummary
 
 __all__ = ["ReportOptions", "build_report"]
@@ -53,8 +55,8 @@ class ReportOptions:
     masked: bool | None = None
     """Leave items of the user's history out of the ranks; none: as the protocol says."""
 
-    digits: int = 4
-    """Decimals of metrics in tables."""
+    style: MetricStyle = field(default_factory=MetricStyle)
+    """How metrics are written in tables."""
 
     choices: Choices = field(default_factory=Choices)
     """Which rows and datasets to show, in which order, under which names."""
@@ -91,69 +93,18 @@ def build_report(
     choices = options.choices
     labels = shown_names(suite.labels, choices.only, choices.hide, "row")
     suite = rename_rows(suite, choices.rename)
-    baseline = None if options.baseline is None else choices.rename.get(options.baseline, options.baseline)
+    baseline = _baseline(suite, options)
     metrics = _metrics(suite, options.metrics)
-    if baseline is not None and baseline not in suite.labels:
-        raise RequestError(
-            f'The suite {suite.name} has no label "{baseline}".', did_you_mean(baseline, suite.labels)
-        )
-    finished, missing = finished_trials(suite, results)
-    if not finished:
-        raise RequestError(
-            f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
-            f"Run it: {command_to_run(suite.name, results)}\n"
-            f"  Or see how far it is: {command('status', suite.name, results)}",
-        )
+    finished, missing = _finished(suite, results)
     masked = suite.protocol.mask_seen if options.masked is None else options.masked
     computed = tuple(dict.fromkeys((*metrics, suite.primary_metric)))
     measured = measure(finished, suite.datasets, suite.labels, computed, masked)
-    rows = make_rows(measured, metrics, find_twins(measured, list(suite.controls)))
+    asked = _Asked(suite, options, baseline, metrics, masked)
     declared = declared_comparisons(measured, suite)
-    depths, findings = measure_depths(measured, suite.primary_metric, masked)
-    references = find_references(measured, suite, baseline)
-    groups, lacking = find_user_groups(
-        measured, references, suite.primary_metric, masked, prepared or (lambda _: None), options.groups
-    )
-    numbers = options.published or shipped_numbers()
-    published = tuple(published_values(measured, numbers.value))
-    report = Report(
-        suite=suite.name,
-        protocol=suite.protocol,
-        masked=masked,
-        primary_metric=suite.primary_metric,
-        metrics=metrics,
-        datasets=tuple(_datasets(measured, suite.primary_metric)),
-        labels=suite.labels,
-        proposed=suite.proposed,
-        baseline=baseline,
-        rows=tuple(rows),
-        comparisons=tuple(declared),
-        descriptive=tuple(descriptive_comparisons(measured, suite, baseline, metrics)),
-        families=tuple(declared_families(suite, declared)),
-        across=tuple(combine_datasets(declared)),
-        margin=suite.margin,
-        interim=bool(missing) or lacks_seeds(suite),
-        declarations=suite.declarations,
-        against=suite.against,
-        looks=tuple(read_looks(results.looks(suite.name))),
-        references=tuple(references),
-        groups=tuple(groups),
-        groups_lacking=lacking,
-        costs=tuple(make_costs(measured)),
-        depths=tuple(depths),
-        depth_findings=tuple(findings),
-        interventions=tuple(find_interventions(measured, suite.primary_metric, masked)),
-        recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
-        published=published,
-        published_sources=tuple(published_sources(published, numbers.sources)),
-        controls=suite.controls,
-        matches=suite.matches,
-        digits=options.digits,
-        provenance=make_provenance(finished, suite.text, options.command),
-        curves=tuple(make_curves(finished)),
-        rows_of_suite=len(suite.labels),
-        warnings=tuple(find_warnings(suite, results, measured, missing, rows, declared, findings)),
-    )
+    report = _measured_report(asked, measured, declared, finished)
+    report = _with_groups(_with_declaration(report, asked, results, bool(missing)), asked, measured, prepared)
+    found = find_warnings(suite, results, measured, missing, report.rows, declared, report.depth_findings)
+    report = replace(report, warnings=tuple(found))
     report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
     datasets = [note.summary.name for note in report.datasets]
     return choose(
@@ -162,6 +113,113 @@ def build_report(
         datasets=shown_names(datasets, choices.datasets, (), "dataset"),
         sort=choices.sort,
     )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the report is about, as the person and the suite say."""
+
+    suite: SuiteRecord
+    options: ReportOptions
+    baseline: str | None
+    metrics: tuple[str, ...]
+    masked: bool
+
+
+def _measured_report(
+    asked: _Asked,
+    measured: Sequence[Measured],
+    declared: Sequence[Comparison],
+    finished: Sequence[FinishedTrial],
+) -> Report:
+    """Fill in all that follows from the ranks and records of the trials."""
+    suite, options = asked.suite, asked.options
+    depths, findings = measure_depths(measured, suite.primary_metric, asked.masked)
+    numbers = options.published or shipped_numbers()
+    published = tuple(published_values(measured, numbers.value))
+    return Report(
+        suite=suite.name,
+        protocol=suite.protocol,
+        masked=asked.masked,
+        primary_metric=suite.primary_metric,
+        metrics=asked.metrics,
+        datasets=tuple(_datasets(measured, suite.primary_metric)),
+        labels=suite.labels,
+        proposed=suite.proposed,
+        baseline=asked.baseline,
+        rows=tuple(make_rows(measured, asked.metrics, find_twins(measured, list(suite.controls)))),
+        comparisons=tuple(declared),
+        descriptive=tuple(descriptive_comparisons(measured, suite, asked.baseline, asked.metrics)),
+        costs=tuple(make_costs(measured)),
+        depths=tuple(depths),
+        depth_findings=tuple(findings),
+        interventions=tuple(find_interventions(measured, suite.primary_metric, asked.masked)),
+        recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
+        published=published,
+        published_sources=tuple(published_sources(published, numbers.sources)),
+        provenance=make_provenance(finished, suite.text, options.command),
+        warnings=(),
+        curves=tuple(make_curves(finished)),
+        rows_of_suite=len(suite.labels),
+        style=options.style,
+    )
+
+
+def _with_declaration(report: Report, asked: _Asked, results: Results, missing: bool) -> Report:
+    """Add what was declared, how it went with it, and what had been seen by then."""
+    suite = asked.suite
+    return replace(
+        report,
+        families=tuple(declared_families(suite, report.comparisons)),
+        across=tuple(combine_datasets(report.comparisons)),
+        margin=suite.margin,
+        interim=missing or lacks_seeds(suite),
+        declarations=suite.declarations,
+        against=suite.against,
+        looks=tuple(read_looks(results.looks(suite.name))),
+        controls=suite.controls,
+        matches=suite.matches,
+    )
+
+
+def _with_groups(
+    report: Report, asked: _Asked, measured: Sequence[Measured], prepared: FindPrepared | None
+) -> Report:
+    """Add whom the proposed labels are compared with in words, and that comparison within groups of users."""
+    references = find_references(measured, asked.suite, asked.baseline)
+    groups, lacking = find_user_groups(
+        measured,
+        references,
+        asked.suite.primary_metric,
+        asked.masked,
+        prepared or (lambda _: None),
+        asked.options.groups,
+    )
+    return replace(report, references=tuple(references), groups=tuple(groups), groups_lacking=lacking)
+
+
+def _baseline(suite: SuiteRecord, options: ReportOptions) -> str | None:
+    """Return the label that percentages are shown against, by the name under which it is printed."""
+    if options.baseline is None:
+        return None
+    baseline = options.choices.rename.get(options.baseline, options.baseline)
+    if baseline not in suite.labels:
+        raise RequestError(
+            f'The suite {suite.name} has no label "{baseline}".', did_you_mean(baseline, suite.labels)
+        )
+    return baseline
+
+
+def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[Cell]]:
+    """Return the finished trials, at least one, and the cells without."""
+    finished, missing = finished_trials(suite, results)
+    if not finished:
+        raise RequestError(
+            f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
+            f"Run it: {command_to_run(suite.name, results)}\n"
+            f"  Or see how far it is: {command('status', suite.name, results)}",
+        )
+    return finished, missing
 
 
 def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from lrbench.config.controls import CONTROLS
 from lrbench.report.declared import family_sentences, provenance_sentences
-from lrbench.report.numbers import plain
 from lrbench.report.report import DatasetNote, Report
 
 __all__ = ["caption_sentences"]
@@ -14,8 +13,9 @@ def caption_sentences(report: Report) -> tuple[str, ...]:
     """Return the sentences of a report's caption, in reading order."""
     return (
         _protocol(report),
-        *(_dataset(note) for note in report.datasets),
+        *(_dataset(report, note) for note in report.datasets),
         _means(report),
+        *(["Metrics and their differences are in percent."] if report.style.percent else []),
         *family_sentences(report),
         *provenance_sentences(report),
         *_ties(report),
@@ -34,7 +34,7 @@ def _protocol(report: Report) -> str:
     return f"{sentence} Shown here, unlike the headline of the protocol: ranks {what}."
 
 
-def _dataset(note: DatasetNote) -> str:
+def _dataset(report: Report, note: DatasetNote) -> str:
     summary = note.summary
     label = "SYNTHETIC data, no evidence about real users; " if summary.synthetic else ""
     sentence = (
@@ -42,7 +42,9 @@ def _dataset(note: DatasetNote) -> str:
         f"{summary.counts.items:,} items."
     )
     if summary.best_recall_at_10 is not None:
-        sentence += f" The best achievable Recall@10 there is {plain(summary.best_recall_at_10)}."
+        sentence += (
+            f" The best achievable Recall@10 there is {report.style.plain(summary.best_recall_at_10)}."
+        )
     if summary.notes:
         notes = "; ".join(note[:1].lower() + note[1:].rstrip(".") for note in summary.notes)
         sentence += f" Its source: {notes}."

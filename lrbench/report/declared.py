@@ -5,7 +5,7 @@ from string import ascii_letters
 
 from lrbench.report.families import REASONING, SYSTEMS
 from lrbench.report.findings import Comparison, Family
-from lrbench.report.numbers import metric_title, plain
+from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 from lrbench.stats.crossed import PAIRED
 from lrbench.store.declarations import Declaration
@@ -133,7 +133,7 @@ def _power(report: Report) -> str:
     """The smallest differences that could have been found, per dataset."""
     testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
     parts = [
-        f"{_span([c for c in testable if c.dataset == dataset])} on {dataset}"
+        f"{_span(report, [c for c in testable if c.dataset == dataset])} on {dataset}"
         for dataset in dict.fromkeys(comparison.dataset for comparison in testable)
     ]
     return (
@@ -142,7 +142,7 @@ def _power(report: Report) -> str:
     )
 
 
-def _span(comparisons: Sequence[Comparison]) -> str:
+def _span(report: Report, comparisons: Sequence[Comparison]) -> str:
     values = sorted(comparison.minimum_detectable for comparison in comparisons)
-    low, high = plain(values[0]), plain(values[-1])
+    low, high = report.style.plain(values[0]), report.style.plain(values[-1])
     return low if low == high else f"{low} to {high}"

@@ -18,16 +18,18 @@ from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
 from lrbench.report.comparisons import compare_labels
 from lrbench.report.formats import FORMATS, usual_metrics
-from lrbench.report.formats.fields import comparison_fields
+from lrbench.report.formats.fields import comparison_fields, group_fields
+from lrbench.report.group_table import GroupTable, read_group_table
 from lrbench.report.label_metrics import measure
 from lrbench.report.layout import WIDTHS, Layout
+from lrbench.report.numbers import MetricStyle
 from lrbench.report.plots import CostKind, PlotSource, plot
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
 from lrbench.store.trials import read_history
 
-__all__ = ["LoadedSuite", "Picture", "load", "select_labels"]
+__all__ = ["Choices", "Layout", "LoadedSuite", "MetricStyle", "Picture", "load", "select_labels"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class LoadedSuite:
 
     suite: SuiteRecord
     results: Results
+    own_groups: GroupTable | None = None
+    """Groups of users from a table of the user's own."""
 
     @cached_property
     def _finished(self) -> list[FinishedTrial]:
@@ -148,6 +152,27 @@ class LoadedSuite:
             lines.append({name: value for name, value in fields.items() if not isinstance(value, dict)})
         return pl.DataFrame(lines, infer_schema_length=None)
 
+    @cached_property
+    def groups(self) -> pl.DataFrame:
+        """Each proposed row against its reference within the groups that were given to :func:`load`.
+
+        One line per dataset, proposed row, way to group and group; the columns are the fields of ``groups``
+        in the JSON report. All of this is exploratory.
+
+        Raises:
+            RequestError: no groups were given, or the table knows nobody of the suite.
+        """
+        if self.own_groups is None:
+            raise RequestError("No groups of users were given.", 'lrbench.load(..., groups="users.csv")')
+        options = ReportOptions(metrics=(self.suite.primary_metric,), groups=self.own_groups)
+        findings = build_report(self.suite, self.results, options).groups
+        lines = []
+        for finding in findings:
+            fields = group_fields(finding)
+            shared = {name: value for name, value in fields.items() if name != "groups"}
+            lines += [{**shared, **group} for group in fields["groups"]]
+        return pl.DataFrame(lines, infer_schema_length=None)
+
     def report(
         self,
         format: str = "terminal",
@@ -155,11 +180,20 @@ class LoadedSuite:
         metrics: Sequence[str] = (),
         baseline: str | None = None,
         masked: bool | None = None,
-        digits: int = 4,
+        style: MetricStyle | None = None,
         choices: Choices | None = None,
         layout: Layout | None = None,
     ) -> str:
         """Return the report as text, as ``lrbench report`` writes it.
+
+        Args:
+            format: a name of a format, such as ``"latex"``.
+            metrics: columns; none: those of the protocol, in LaTeX two.
+            baseline: show percentages against this row.
+            masked: leave items of the user's history out of the ranks; `None`: as the protocol says.
+            style: decimals of metrics, and whether they are in percent; `None`: four decimals.
+            choices: which rows and datasets to show.
+            layout: which tables, and how wide.
 
         Raises:
             RequestError: there is no such format, metric or label, or no trial is finished.
@@ -169,8 +203,9 @@ class LoadedSuite:
             metrics=tuple(metrics) or usual_metrics(format, self.suite),
             baseline=baseline,
             masked=masked,
-            digits=digits,
+            style=style or MetricStyle(),
             choices=choices or Choices(),
+            groups=self.own_groups,
         )
         return FORMATS.load(format)().render(build_report(self.suite, self.results, options), layout)
 
@@ -190,7 +225,7 @@ class LoadedSuite:
         Raises:
             RequestError: there is no such plot, nothing to draw in it, or matplotlib is not installed.
         """
-        options = ReportOptions(masked=masked, choices=choices or Choices())
+        options = ReportOptions(masked=masked, choices=choices or Choices(), groups=self.own_groups)
         source = PlotSource(
             report=build_report(self.suite, self.results, options),
             width=WIDTHS[width] if isinstance(width, str) else width,
@@ -223,18 +258,23 @@ FACTS = (
 """Fields of ``trial.json`` that the frame of trials shows."""
 
 
-def load(results: str | Path = "results", suite: str | None = None) -> LoadedSuite:
+def load(
+    results: str | Path = "results", suite: str | None = None, groups: str | Path | None = None
+) -> LoadedSuite:
     """Open a suite's results.
 
     Args:
         results: the results folder.
         suite: the suite's name or file; `None`: the one that ran last.
+        groups: a CSV or Parquet file with a column ``user`` or ``item`` and columns of categories, see
+            :attr:`LoadedSuite.groups`.
 
     Raises:
-        RequestError: there is no such suite.
+        RequestError: there is no such suite, or the file of groups cannot be used.
     """
     layout = Results(Path(results))
-    return LoadedSuite(find_suite_record(layout, suite), layout)
+    own = None if groups is None else read_group_table(Path(groups))
+    return LoadedSuite(find_suite_record(layout, suite), layout, own)
 
 
 def select_labels(suite: SuiteRecord, names: Sequence[str]) -> list[str]:

@@ -1,9 +1,11 @@
 """How numbers and names are written for people; the machine-readable formats keep them unrounded."""
 
 import math
+from dataclasses import dataclass
 
 __all__ = [
     "UNKNOWN",
+    "MetricStyle",
     "amount",
     "interval",
     "metric_title",
@@ -37,6 +39,41 @@ def percent(value: float) -> str:
 def interval(low: float, high: float, digits: int = 4) -> str:
     """``[−0.0011, +0.0034]``, or nothing where there is none."""
     return "" if math.isnan(low) else f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
+@dataclass(frozen=True)
+class MetricStyle:
+    """How one report writes metrics and their differences."""
+
+    digits: int = 4
+    """Decimals."""
+
+    percent: bool = False
+    """Whether 0.0921 is written as 9.21."""
+
+    @property
+    def unit(self) -> str:
+        """What follows a number in a sentence."""
+        return " %" if self.percent else ""
+
+    def title(self, metric: str) -> str:
+        """``NDCG@10``, or ``NDCG@10 (%)``."""
+        return f"{metric_title(metric)}{' (%)' if self.percent else ''}"
+
+    def plain(self, value: float) -> str:
+        """``0.0921``."""
+        return plain(self._scaled(value), self.digits)
+
+    def signed(self, value: float) -> str:
+        """``+0.0012``."""
+        return signed(self._scaled(value), self.digits)
+
+    def interval(self, low: float, high: float) -> str:
+        """``[−0.0011, +0.0034]``, or nothing where there is none."""
+        return interval(self._scaled(low), self._scaled(high), self.digits)
+
+    def _scaled(self, value: float) -> float:
+        return 100 * value if self.percent else value
 
 
 def p_value(value: float) -> str:

@@ -20,6 +20,7 @@ from lrbench.report.findings import (
     RecoveryFinding,
     Reference,
 )
+from lrbench.report.numbers import MetricStyle
 from lrbench.report.provenance import Provenance
 from lrbench.report.warnings import ReportWarning
 from lrbench.stats.prediction import prediction_interval
@@ -273,8 +274,8 @@ class Report:
     caption: tuple[str, ...] = ()
     """Sentences."""
 
-    digits: int = 4
-    """Decimals of metrics in tables; machine-readable formats never round."""
+    style: MetricStyle = field(default_factory=MetricStyle)
+    """How metrics are written in tables; machine-readable formats never round."""
 
     curves: tuple[Curve, ...] = ()
     """Validation metrics over epochs, of every run and stage."""

@@ -110,7 +110,7 @@ def test_reports_show_what_was_evaluated(desk: Desk) -> None:
     report = json.loads(desk.run("report", "tiny", "--format", "json", "--results", "deeper").stdout)
     later = [point["depth"] for point in report["depths"] if point["evaluated_later"]]
     assert later == [5]
-    assert [loss["kind"] for loss in report["interventions"][0]["losses"]] == ["zero"]
+    assert [loss["intervention"] for loss in report["interventions"][0]["losses"]] == ["zero"]
     text = " ".join(desk.run("report", "tiny", "--full", "--results", "deeper").stdout.split())
     assert "Depths that lrbench evaluate ranked after the runs: ERL on walks 5." in text
     assert {path: path.read_bytes() for path in before} == before

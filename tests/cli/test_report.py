@@ -239,6 +239,18 @@ def test_chosen_tables_and_decimals(root: Path) -> None:
     assert not re.search(r"0\.\d{4}", text.split("Slope")[0].split("slope")[0])
 
 
+def test_percent_has_two_decimals_and_leaves_machines_alone(root: Path) -> None:
+    text = run("report", "--percent", "--tables", "quality", "--results", str(root)).stdout
+    assert "NDCG@10 (%)" in text
+    assert re.search(r" \d?\d\.\d\d ", text)
+    assert not re.search(r"\d\.\d{3}", text.split("Protocol")[0])
+    plain, percent = (
+        json.loads(run("report", "--format", "json", "--results", str(root), *option).stdout)["rows"]
+        for option in ([], ["--percent"])
+    )
+    assert plain == percent
+
+
 @pytest.mark.parametrize("table", ["quality", "comparison", "cost", "depth"])
 def test_one_tidy_table(root: Path, table: str) -> None:
     lines = run("report", "--format", "csv", "--tables", table, "--results", str(root)).stdout.splitlines()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from synthetic_results import USERS
 
 import lrbench
 from lrbench.errors import RequestError
 from lrbench.report.choices import Choices
 from lrbench.report.loaded import LoadedSuite
+from lrbench.report.numbers import MetricStyle
 from lrbench.report.report import Report
 from lrbench.store.suites import SuiteRecord
 
@@ -106,3 +108,26 @@ def test_a_session_needs_no_torch(root: Path) -> None:
         "sys.exit('torch' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_groups_of_ones_own(loaded: LoadedSuite, root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "users.csv"
+    rows = "".join(f"u{user},{'phone' if user % 3 else 'desk'}\n" for user in range(USERS))
+    table.write_text(f"user,device\n{rows}", encoding="utf-8")
+    found = lrbench.load(root, "demo", groups=table).groups
+    sizes = {(line["group"], line["n_users"]) for line in found.iter_rows(named=True)}
+    assert sizes == {("phone", USERS - (USERS + 2) // 3), ("desk", (USERS + 2) // 3)}
+    assert set(found["trait"]) == {"device"}
+    first = found.filter(group="phone").row(0, named=True)
+    assert first["ci_low"] < first["difference"] < first["ci_high"]
+    with pytest.raises(RequestError, match="No groups of users were given"):
+        _ = loaded.groups
+
+
+def test_metrics_in_percent(loaded: LoadedSuite) -> None:
+    text = loaded.report("markdown", metrics=["ndcg@10"], style=MetricStyle(2, percent=True))
+    assert "NDCG@10 (%)" in text
+    assert "Metrics and their differences are in percent." in text
+    means = loaded.metrics("ndcg@10").group_by("dataset", "label").agg(pl.col("value").mean())
+    for mean in means["value"]:
+        assert f"{100 * mean:.2f}" in text

@@ -3,7 +3,7 @@
 from lrbench.report.answers.wording import common_verdict, difference, p_text, per_dataset
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import Answer, Comparison, Verdict
-from lrbench.report.numbers import metric_title, plain
+from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 
 __all__ = ["is_it_better"]
@@ -39,10 +39,10 @@ def is_it_better(report: Report, label: str) -> Answer:
 
 def _sentence(report: Report, comparison: Comparison) -> str:
     dataset, metric = comparison.dataset, metric_title(comparison.metric)
-    ours, theirs = (
-        plain(mean, report.digits) for mean in (comparison.proposed_mean, comparison.baseline_mean)
+    ours, theirs = (report.style.plain(mean) for mean in (comparison.proposed_mean, comparison.baseline_mean))
+    scores = (
+        f"{comparison.proposed} scores {ours}{report.style.unit} {metric}, {comparison.baseline} {theirs}"
     )
-    scores = f"{comparison.proposed} scores {ours} {metric}, {comparison.baseline} {theirs}"
     lead = LEADS[comparison.verdict]
     if comparison.verdict is Verdict.NOT_TESTABLE:
         return f"{lead} {scores}: {comparison.contrast.reason}.{_synthetic(report, dataset)}"

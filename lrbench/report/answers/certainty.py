@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import WORTH_FINDING, Answer, Comparison, Verdict
-from lrbench.report.numbers import plain, signed
 from lrbench.report.report import Report
 from lrbench.report.warnings import WarningKind
 from lrbench.wording import counted
@@ -35,8 +34,9 @@ def _power(report: Report, label: str) -> Iterator[str]:
         yield f"{counted(seeds, 'seed')}: nothing can be said about training luck. Run at least 3, better 5."
         return
     values = sorted(comparison.minimum_detectable for comparison in comparisons)
-    span = plain(values[0]) if len(values) == 1 else f"{plain(values[0])} to {plain(values[-1])}"
-    yield f"{counted(seeds, 'seed')}: true differences below about {span} would usually be missed."
+    span = " to ".join(map(report.style.plain, dict.fromkeys((values[0], values[-1]))))
+    missed = f"true differences below about {span}{report.style.unit} would usually be missed"
+    yield f"{counted(seeds, 'seed')}: {missed}."
     yield from _without_one_run(report, comparisons)
     plans = [comparison.variance.seeds_to_find for comparison in comparisons if comparison.variance]
     worth = f"{100 * WORTH_FINDING:g} %"
@@ -54,7 +54,7 @@ def _without_one_run(report: Report, comparisons: list[Comparison]) -> Iterator[
         if not decided or comparison.variance is None or math.isnan(comparison.variance.without_one_run.low):
             continue
         without = comparison.variance.without_one_run
-        low, high = signed(without.low, report.digits), signed(without.high, report.digits)
+        low, high = report.style.signed(without.low), report.style.signed(without.high)
         where = f" on {comparison.dataset}" if len(report.datasets) > 1 else ""
         yield f"Without any one run the difference{where} is {low} to {high}."
 

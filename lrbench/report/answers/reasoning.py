@@ -3,7 +3,6 @@
 from lrbench.report.answers.wording import common_verdict, p_text, per_dataset
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Answer, Comparison, Verdict
-from lrbench.report.numbers import signed
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
@@ -37,7 +36,7 @@ def _sentence(report: Report, comparisons: list[Comparison]) -> str:
     parts = []
     for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):
         named = [
-            f"{_kind(report, c)} ({signed(c.contrast.difference, report.digits)}, {p_text(c.p_adjusted)})"
+            f"{_kind(report, c)} ({report.style.signed(c.contrast.difference)}, {p_text(c.p_adjusted)})"
             if c.contrast.testable
             else _kind(report, c)
             for c in comparisons

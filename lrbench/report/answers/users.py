@@ -2,7 +2,6 @@
 
 from lrbench.report.answers.wording import common_verdict, found, per_dataset
 from lrbench.report.findings import Answer, GroupDifference, GroupFinding
-from lrbench.report.numbers import signed
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
@@ -68,7 +67,7 @@ def _named(report: Report, groups: list[GroupDifference], count: int) -> str:
         return f"in every {part}"
     if len(groups) > count / 2:
         return f"in {len(groups)} of {count} {part}s"
-    spans = [f"{group.group} ({signed(group.contrast.difference, report.digits)})" for group in groups]
+    spans = [f"{group.group} ({report.style.signed(group.contrast.difference)})" for group in groups]
     return f"for {listed(spans)}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lrbench.report.numbers import interval, p_value, signed
+from lrbench.report.numbers import p_value
 from lrbench.report.report import Report
 from lrbench.stats.contrast import Contrast
 
@@ -16,8 +16,8 @@ def capitalised(text: str) -> str:
 
 def difference(report: Report, contrast: Contrast) -> str:
     """``−0.0350 [−0.0437, −0.0263]``."""
-    low_high = interval(*contrast.interval(), report.digits)
-    return f"{signed(contrast.difference, report.digits)} {low_high}".rstrip()
+    low_high = report.style.interval(*contrast.interval())
+    return f"{report.style.signed(contrast.difference)} {low_high}".rstrip()
 
 
 def p_text(p: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import ALPHA, Comparison, Verdict
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent, plain, signed
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.wording import listed
@@ -89,13 +89,13 @@ def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
         report.row_name(comparison.dataset, comparison.baseline),
         verdict_text(comparison.verdict),
         p_value(comparison.p_adjusted),
-        signed(contrast.difference, report.digits),
-        interval(*contrast.interval(), report.digits) or UNKNOWN,
+        report.style.signed(contrast.difference),
+        report.style.interval(*contrast.interval()) or UNKNOWN,
         percent(relative.value),
         interval(100 * relative.low, 100 * relative.high, 1) or UNKNOWN,
         signed(comparison.effect_size, 2),
         f"{users.wins}/{users.ties}/{users.losses}",
-        plain(comparison.minimum_detectable, report.digits),
+        report.style.plain(comparison.minimum_detectable),
         _equal_within(comparison, report.margin),
     )
     return tuple(Cell(text) for text in texts)

@@ -2,7 +2,7 @@
 
 import math
 
-from lrbench.report.numbers import amount, metric_title, plain
+from lrbench.report.numbers import amount, metric_title
 from lrbench.report.report import Cost, Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.wording import duration
@@ -28,7 +28,7 @@ def cost_section(report: Report) -> Section:
         Table(
             f"Cost on {note.summary.name}",
             tuple(
-                (*_costs(cost), Cell(plain(quality[cost.dataset, cost.label], report.digits)))
+                (*_costs(cost), Cell(report.style.plain(quality[cost.dataset, cost.label])))
                 for cost in report.costs
                 if cost.dataset == note.summary.name
             ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lrbench.report.findings import DepthFinding
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
+from lrbench.report.numbers import UNKNOWN, metric_title, p_value
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.contrast import Contrast
@@ -78,7 +78,7 @@ def _rows(report: Report, dataset: str, depths: list[int]) -> list[tuple[Cell, .
         for depth in depths:
             point = points.get((label, depth))
             marks = "" if point is None else "*" * point.reported + "v" * point.chosen
-            cells.append(Cell(UNKNOWN if point is None else plain(point.mean, report.digits), marks=marks))
+            cells.append(Cell(UNKNOWN if point is None else report.style.plain(point.mean), marks=marks))
         rows.append((*cells, Cell(shapes[label] or UNKNOWN)))
     return rows
 
@@ -99,5 +99,5 @@ def _contrast_row(report: Report, finding: DepthFinding) -> tuple[Cell, ...]:
 def _contrast_cells(report: Report, contrast: Contrast | None) -> tuple[Cell, Cell, Cell]:
     if contrast is None:
         return Cell(UNKNOWN), Cell(UNKNOWN), Cell(UNKNOWN)
-    low_high = interval(*contrast.interval(), report.digits) or UNKNOWN
-    return Cell(signed(contrast.difference, report.digits)), Cell(low_high), Cell(p_value(contrast.p))
+    low_high = report.style.interval(*contrast.interval()) or UNKNOWN
+    return Cell(report.style.signed(contrast.difference)), Cell(low_high), Cell(p_value(contrast.p))

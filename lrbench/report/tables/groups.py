@@ -1,7 +1,7 @@
 """For whom: the difference from the reference within groups of users, one table per dataset and label."""
 
 from lrbench.report.findings import GroupDifference, GroupFinding
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, signed
+from lrbench.report.numbers import UNKNOWN, metric_title, p_value
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 
@@ -43,8 +43,8 @@ def _row(report: Report, trait: str, group: GroupDifference) -> tuple[Cell, ...]
         trait,
         group.group,
         f"{group.n_users:,}",
-        signed(group.contrast.difference, report.digits),
-        interval(*group.contrast.interval(), report.digits) or UNKNOWN,
+        report.style.signed(group.contrast.difference),
+        report.style.interval(*group.contrast.interval()) or UNKNOWN,
         p_value(group.p_adjusted),
     )
     return tuple(Cell(text) for text in texts)

@@ -2,7 +2,7 @@
 
 from lrbench.config.interventions import INTERVENTIONS
 from lrbench.report.findings import InterventionFinding, InterventionLoss
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
+from lrbench.report.numbers import UNKNOWN, metric_title, p_value, plain
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 
@@ -47,10 +47,10 @@ def _rows(report: Report, finding: InterventionFinding) -> list[tuple[Cell, ...]
 
 
 def _cells(report: Report, loss: InterventionLoss) -> tuple[Cell, ...]:
-    low_high = interval(*loss.contrast.interval(), report.digits) or UNKNOWN
+    low_high = report.style.interval(*loss.contrast.interval()) or UNKNOWN
     texts = (
         loss.kind,
-        signed(loss.contrast.difference, report.digits),
+        report.style.signed(loss.contrast.difference),
         low_high,
         p_value(loss.contrast.p),
         plain(loss.divergence, 4),

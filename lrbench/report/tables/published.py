@@ -1,6 +1,6 @@
 """Published numbers beside reproduced ones, one table per dataset."""
 
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, percent, plain
+from lrbench.report.numbers import UNKNOWN, metric_title, percent
 from lrbench.report.report import PublishedValue, Report
 from lrbench.report.tables.table import Cell, Section, Table
 
@@ -28,7 +28,7 @@ def published_section(report: Report) -> Section:
     tables = tuple(
         Table(
             f"Published and here on {name}",
-            tuple(_cells(value) for value in report.published if value.dataset == name),
+            tuple(_cells(report, value) for value in report.published if value.dataset == name),
         )
         for name in dict.fromkeys(value.dataset for value in report.published)
     )
@@ -37,15 +37,15 @@ def published_section(report: Report) -> Section:
     )
 
 
-def _cells(value: PublishedValue) -> tuple[Cell, ...]:
-    spread = "" if value.n_seeds < 2 else plain(value.sd)
+def _cells(report: Report, value: PublishedValue) -> tuple[Cell, ...]:
+    spread = "" if value.n_seeds < 2 else report.style.plain(value.sd)
     return (
         Cell(value.label),
         Cell(metric_title(value.metric)),
         Cell("left out" if value.masked else "kept"),
-        Cell(plain(value.published)),
-        Cell(plain(value.mean), spread=spread),
-        Cell(interval(*value.predicted).replace("+", "") or UNKNOWN),
+        Cell(report.style.plain(value.published)),
+        Cell(report.style.plain(value.mean), spread=spread),
+        Cell(report.style.interval(*value.predicted).replace("+", "") or UNKNOWN),
         Cell(percent(value.relative)),
         Cell("yes" if value.reproduced else "higher" if value.relative > 0 else "lower"),
         Cell(value.source),

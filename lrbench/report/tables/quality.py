@@ -6,7 +6,7 @@ its own, and a proposed model that loses shows it (‡).
 
 from lrbench.report.declared import LETTERS
 from lrbench.report.findings import Verdict
-from lrbench.report.numbers import UNKNOWN, metric_title, percent, plain
+from lrbench.report.numbers import UNKNOWN, percent
 from lrbench.report.report import Report, Row
 from lrbench.report.tables.table import INDENT, Cell, Emphasis, Section, Table
 
@@ -17,7 +17,7 @@ def quality_section(report: Report) -> Section:
     """Make one table per dataset; with a baseline a column of percentages stands behind each metric."""
     columns = ["Model"]
     for metric in report.metrics:
-        columns.append(metric_title(metric))
+        columns.append(report.style.title(metric))
         if report.baseline is not None:
             columns.append(f"Δ % {report.baseline}")
     tables = [
@@ -46,8 +46,8 @@ def _value(report: Report, row: Row) -> Cell:
     emphasis: Emphasis = "best" if row.best else "second" if row.second else "none"
     daggers = _daggers(report, row) if row.metric == report.primary_metric else ""
     tie = "?" if row.ties_with_best is None else "≈" if row.ties_with_best and not row.best else ""
-    spread = plain(row.sd, report.digits) if row.n_seeds > 1 else ""
-    return Cell(plain(row.mean, report.digits), spread, emphasis, daggers + tie)
+    spread = report.style.plain(row.sd) if row.n_seeds > 1 else ""
+    return Cell(report.style.plain(row.mean), spread, emphasis, daggers + tie)
 
 
 def _daggers(report: Report, row: Row) -> str:

@@ -3,7 +3,7 @@
 from lrbench.config.controls import Control
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Comparison
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, plain, signed
+from lrbench.report.numbers import UNKNOWN, metric_title, p_value
 from lrbench.report.report import Report
 from lrbench.report.tables.comparison import shown_comparisons, verdict_text
 from lrbench.report.tables.table import INDENT, Cell, Section, Table
@@ -43,7 +43,7 @@ def reasoning_section(report: Report) -> Section:
 
 
 def _own(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
-    value = plain(comparison.proposed_mean, report.digits)
+    value = report.style.plain(comparison.proposed_mean)
     return (Cell(comparison.proposed), Cell(""), Cell(value), *[Cell("")] * 5)
 
 
@@ -52,9 +52,9 @@ def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
     texts = (
         f"{INDENT}{record.control.replace('-', ' ')}",
         REMOVES[record.control],
-        plain(comparison.baseline_mean, report.digits),
-        signed(contrast.difference, report.digits),
-        interval(*contrast.interval(), report.digits) or UNKNOWN,
+        report.style.plain(comparison.baseline_mean),
+        report.style.signed(contrast.difference),
+        report.style.interval(*contrast.interval()) or UNKNOWN,
         p_value(comparison.p_adjusted),
         verdict_text(comparison.verdict),
         comparison.verdict.gain,

@@ -3,7 +3,7 @@
 import math
 
 from lrbench.report.findings import RecoveryFinding
-from lrbench.report.numbers import UNKNOWN, interval, metric_title, plain, signed
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.recovery import NO_COST
@@ -40,14 +40,14 @@ def recovery_section(report: Report) -> Section:
 
 
 def _row(report: Report, finding: RecoveryFinding) -> tuple[Cell, ...]:
-    found, digits = finding.recovery, report.digits
+    found = finding.recovery
     unknown = math.isnan(found.share) or found.reason == NO_COST  # a part of nothing
     means = (finding.mean, finding.merged_mean, finding.unmerged_mean)
     texts = (
         finding.label,
         finding.merged,
         finding.size.removeprefix("fixed-"),
-        *(plain(mean, digits) for mean in means),
+        *map(report.style.plain, means),
         UNKNOWN if unknown else signed(found.share, 2),
         UNKNOWN if found.reason else interval(found.low, found.high, 2),
     )

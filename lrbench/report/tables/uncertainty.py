@@ -3,7 +3,7 @@
 import math
 
 from lrbench.report.findings import WORTH_FINDING, Comparison, Variance
-from lrbench.report.numbers import UNKNOWN, interval, p_value, plain
+from lrbench.report.numbers import UNKNOWN, interval, p_value
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.crossed import PAIRED
@@ -53,7 +53,7 @@ def _row(report: Report, comparison: Comparison, variance: Variance) -> tuple[Ce
     texts = (
         report.row_name(comparison.dataset, comparison.baseline),
         "paired" if comparison.contrast.test == PAIRED else "independent",
-        plain(variance.standard_deviation),
+        report.style.plain(variance.standard_deviation),
         *(_share(part) for part in (shares.users, shares.runs, shares.users_runs)),
         "more users" if variance.seeds_to_find is None else str(variance.seeds_to_find),
         interval(without.low, without.high) or UNKNOWN,

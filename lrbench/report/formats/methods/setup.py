@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lrbench.report.numbers import metric_title, plain
+from lrbench.report.numbers import metric_title
 from lrbench.report.provenance import Recipe
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.tables import Paragraph, common_training, written_options
@@ -79,7 +79,8 @@ def _statistics(report: Report) -> Iterator[str]:
             f"{size}."
         )
     worst = max(comparison.minimum_detectable for comparison in testable)
-    yield f"True differences below about {plain(worst)} would usually be missed (80 % power)."
+    size = f"{report.style.plain(worst)}{report.style.unit}"
+    yield f"True differences below about {size} would usually be missed (80 % power)."
 
 
 def _environment(report: Report) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from lrbench.report.findings import Comparison
-from lrbench.report.numbers import interval, metric_title, p_value, percent, plain, signed
+from lrbench.report.numbers import interval, p_value, percent, signed
 from lrbench.report.report import Report
 
 __all__ = ["comparison_folds"]
@@ -20,7 +20,9 @@ def comparison_folds(report: Report) -> str:
 def _fold(report: Report, comparison: Comparison) -> str:
     alike = [c for c in report.comparisons if c.dataset == comparison.dataset and c.contrast.testable]
     line = _line(comparison, alike) if comparison.contrast.testable else ""
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(comparison))
+    facts = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(report, comparison)
+    )
     return (
         f"<details><summary>{escape(_sentence(comparison))}</summary>"
         f'<div class="fold">{line}<dl>{facts}</dl></div></details>'
@@ -34,10 +36,13 @@ def _sentence(comparison: Comparison) -> str:
     return f"{who}: {comparison.verdict}."
 
 
-def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    contrast, checks = comparison.contrast, comparison.checks
-    metric = metric_title(comparison.metric)
-    yield f"Difference in {metric}", f"{signed(contrast.difference)} {interval(*contrast.interval())}".strip()
+def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
+    contrast, checks, style = comparison.contrast, comparison.checks, report.style
+    low_high = style.interval(*contrast.interval())
+    yield (
+        f"Difference in {style.title(comparison.metric)}",
+        f"{style.signed(contrast.difference)} {low_high}".strip(),
+    )
     yield "Relative", f"{percent(comparison.relative.value)} %"
     if not contrast.testable:
         return
@@ -46,14 +51,14 @@ def _facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
         f"t = {contrast.t:.2f}, {contrast.df:.1f} degrees of freedom, p = {p_value(contrast.p)}; after "
         f"correction over {comparison.family_size}: {p_value(comparison.p_adjusted)}",
     )
-    yield "Would usually be missed below", plain(comparison.minimum_detectable)
+    yield "Would usually be missed below", style.plain(comparison.minimum_detectable)
     if checks is None:
         return
     yield "Users alone (these weights)", f"t test p = {p_value(checks.p_users)}"
     yield "Users alone, signs flipped", f"p = {p_value(checks.p_users_randomised)}"
     yield "Seeds alone (these users)", f"Welch's t test p = {p_value(checks.p_seeds)}"
     yield "Seeds alone, permuted", f"p = {p_value(checks.p_seeds_exact)}"
-    yield "Bootstrap, 95 %", interval(checks.bootstrap_low, checks.bootstrap_high)
+    yield "Bootstrap, 95 %", style.interval(checks.bootstrap_low, checks.bootstrap_high)
 
 
 def _line(comparison: Comparison, alike: list[Comparison]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lrbench.report.formats.tex.text import escape
-from lrbench.report.numbers import p_value, percent, plain, signed
+from lrbench.report.numbers import p_value, percent
 from lrbench.report.report import Report
 
 __all__ = ["number_commands"]
@@ -32,10 +32,10 @@ def number_commands(report: Report) -> list[str]:
 def _numbers(report: Report) -> Iterator[tuple[tuple[str, ...], str]]:
     for row in report.rows:
         if row.metric == report.primary_metric:
-            yield (row.label, row.dataset, row.metric), plain(row.mean, report.digits)
+            yield (row.label, row.dataset, row.metric), report.style.plain(row.mean)
     for comparison in report.comparisons:
         place = (comparison.proposed, "vs", comparison.baseline, comparison.dataset)
-        yield (*place, "difference"), signed(comparison.contrast.difference, report.digits)
+        yield (*place, "difference"), report.style.signed(comparison.contrast.difference)
         yield (*place, "percent"), percent(comparison.relative.value)
         yield (*place, "p"), p_value(comparison.p_adjusted)
 
