@@ -105,19 +105,17 @@ def _show(content: "Report", layout: "Layout", format_name: str, file: Path | No
     from lrbench.cli.console import message_console, say
     from lrbench.files import write_text
     from lrbench.report.formats import FORMATS
-    from lrbench.report.formats.terminal import Terminal
     from lrbench.report.warnings import summarised
 
-    renderer = FORMATS.load(format_name)()
+    kind, terminal = FORMATS.load(format_name), FORMATS.load("terminal")
     messages = message_console()
-    if file is not None or not isinstance(renderer, Terminal):
+    if file is not None or kind is not terminal:
         for line in summarised(content.warnings):
             say(messages, f"Warning: {line}")
     if file is None:
-        typer.echo(renderer.render(content, layout), nl=False)
+        typer.echo(kind().render(content, layout), nl=False)
         return
-    if isinstance(renderer, Terminal):
-        renderer = Terminal(FILE_WIDTH, styled=False)
+    renderer = terminal(FILE_WIDTH, styled=False) if kind is terminal else kind()  # type: ignore[call-arg]
     write_text(file, renderer.render(content, layout))
     say(messages, f"Wrote {file}.")
 
