@@ -174,11 +174,11 @@ class ModelConformance:
         assert unchanged == first.deterministic
 
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
-        """It reaches a Recall@1 of 1 on the last items of 32 sequences."""
-        histories = [[first, *tail] for first, tail in enumerate(random_histories(23, shortest=3))]
-        histories += [[*history[:2], *reversed(history)][:MAX_LENGTH] for history in histories[:9]]
+        """It reaches a Recall@1 of 1 on the last items of 14 sequences. Four of them begin like others."""
+        histories = [[first, *tail] for first, tail in enumerate(random_histories(10, shortest=3))]
+        histories += [[*history[:2], *reversed(history)][:MAX_LENGTH] for history in histories[:4]]
         known = {tuple(history[:-1]): history for history in histories}
-        assert len(known) == 32
+        assert len(known) == 14
         model = self.build(quiet=True, dtype=torch.float32)
         lesson = self._lesson(model, training_view(histories))
         optimiser = torch.optim.Adam(model.parameters(), self.learning_rate)
@@ -186,7 +186,7 @@ class ModelConformance:
         depth = model.configured_depth(model.config)
         for number in range(_OVERFIT_STEPS):
             lesson.step(optimiser)
-            if number % 10 == 9:
+            if number % 5 == 4:
                 (states,) = self._encode(model, list(known), (depth,))
                 if torch.equal(model.score(states).argmax(1), targets):
                     return
@@ -213,10 +213,10 @@ class ModelConformance:
         return torch.stack([model.score(state) for state in states])
 
     def _trained(self, seed: int) -> Model:
-        """Two steps of each default stage."""
+        """One step of each default stage."""
         model = self.build(seed, dtype=torch.float32)
         for name in model.default_stages:
-            self._taught(model, name, training_view(random_histories(10, shortest=2)), steps=2)
+            self._taught(model, name, training_view(random_histories(4, shortest=2)), steps=1)
         return model
 
     def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
