@@ -1,8 +1,11 @@
 """What this machine offers."""
 
 import os
+import re
+from contextlib import suppress
+from pathlib import Path
 
-__all__ = ["available_cores"]
+__all__ = ["available_cores", "kills_for_memory"]
 
 
 def available_cores() -> int:
@@ -10,3 +13,16 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux alone has it
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def kills_for_memory() -> int:
+    """Return how many processes the system has killed for want of memory, where it counts them (Linux).
+
+    A container counts its own; otherwise the count is that of the machine.
+    """
+    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+        with suppress(OSError):
+            found = re.search(r"^oom_kill (\d+)$", Path(path).read_text(encoding="ascii"), re.MULTILINE)
+            if found is not None:
+                return int(found[1])
+    return 0

@@ -74,7 +74,7 @@ def print_plan(request: RunRequest) -> None:
     """Print one row per dataset and label, and how many trials would run. Nothing is fetched or written."""
     suite, results = request.suite, request.results
     rows = resolve_rows(suite)
-    request.slots(trials=1)  # refuses what cannot be
+    request.place.check()
     names = request.dataset_names
     title = f"Suite {suite.name}, {suite.protocol.name}" + (f", {names[0]}" if len(names) == 1 else "")
     table = Table(title=title, title_justify="left", highlight=False, box=SIMPLE, pad_edge=False)
@@ -120,15 +120,14 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     if totals.cells > totals.trials:
         say(console, f"Rows that ask for the same run share its trial: {totals.cells:,} rows × seeds.")
     if totals.to_run > totals.unknown:
-        slots = request.slots(trials=totals.to_run)
-        kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
+        place = request.place
         most = "about" if totals.measured else "at most about"
         aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
-        on_cpu = "" if totals.measured or slots[0].device == "cpu" else " if a CPU trained them"
+        on_cpu = "" if totals.measured or place.device == "cpu" else " if a CPU trained them"
         say(
             console,
             f"Training takes {most} {duration(totals.seconds)} in all{on_cpu}{aside}; "
-            f"{counted(len(slots), kind)} would share it.",
+            f"{place.describe(totals.to_run)} would share it.",
         )
     if totals.unprepared:
         fetch = shlex.join(

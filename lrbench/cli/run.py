@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+class Where(StrEnum):
+    """What runs the trials."""
+
+    local = "local"
+    ray = "ray"
+    slurm = "slurm"
+
+
 class Device(StrEnum):
     """Where to train."""
 
@@ -55,6 +63,34 @@ def run(
     device: Annotated[
         Device | None, typer.Option(help="Where to train. The default is the CPU, or the GPUs of --gpus.")
     ] = None,
+    trials_per_gpu: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|N",
+            help="Trials that share a GPU: N, or auto: as many as its free memory holds, by the peaks of "
+            "finished trials.",
+        ),
+    ] = None,
+    executor: Annotated[
+        Where, typer.Option(help="What runs the trials: this machine, a Ray cluster, or Slurm.")
+    ] = Where.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Of the Ray cluster. The default, auto, is that of this machine."
+        ),
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of Slurm. The default is Slurm's own.")
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Time limit of a Slurm job: minutes, H:MM:SS or D-HH:MM:SS; 60 by default. "
+            "A trial that takes longer goes on in another job.",
+        ),
+    ] = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
@@ -81,6 +117,7 @@ def run(
     If a trial fails, the failure is recorded and the others go on; the exit code is then 1.
     """
     from lrbench.cli.dry_run import print_plan
+    from lrbench.cli.place_options import PlaceOptions, make_place
     from lrbench.cli.run_request import RunRequest
     from lrbench.cli.run_suite import run_suite
     from lrbench.config.suite import read_suite_file
@@ -94,10 +131,19 @@ def run(
         results=Results(results),
         only=only,
         rerun=rerun,
-        gpus=parse_numbers(gpus, "--gpus", LARGEST_GPU),
-        device=device.value if device else None,
-        workers=workers,
-        threads=threads,
+        place=make_place(
+            PlaceOptions(
+                executor=executor.value,
+                gpus=tuple(parse_numbers(gpus, "--gpus", LARGEST_GPU)),
+                device=device.value if device else None,
+                workers=workers,
+                threads=threads,
+                trials_per_gpu=trials_per_gpu,
+                address=address,
+                partition=partition,
+                time=time,
+            )
+        ),
     )
     if dry_run:
         print_plan(request)

@@ -1,20 +1,23 @@
 """What ``lrbench run`` does once its options are read: obtain data, plan, train, say what came of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from lrbench.cli.console import say
 from lrbench.cli.fetch_progress import listener_for
+from lrbench.cli.interrupts import stop_asked
 from lrbench.cli.run_progress import make_view
 from lrbench.cli.run_request import RunRequest
 from lrbench.config.rerun import Rerun
 from lrbench.data.dataset import DatasetRecord, load_prepared
 from lrbench.errors import LrbenchError
+from lrbench.execution.learned import Learned
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.pool import Slot, run_pool
 from lrbench.execution.rows import match_rows, resolve_rows
+from lrbench.execution.schedule import run_orders
 from lrbench.execution.selection import select_trials
 from lrbench.execution.trial import TrialOrder
 from lrbench.store.commands import command
@@ -22,7 +25,7 @@ from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import add_to_suite
 from lrbench.store.tidy import tidy
-from lrbench.wording import counted
+from lrbench.store.trials import read_record
 
 __all__ = ["run_suite"]
 
@@ -41,17 +44,21 @@ def run_suite(request: RunRequest, console: Console) -> bool:
     tidy(results)
     chosen = select_trials(plan, results, request.only, request.rerun)
     add_to_suite(plan.record, results)
-    slots = request.slots(trials=len(chosen))
-    _say_plan(plan, chosen, slots, console)
+    _say_plan(plan, chosen, request, console)
     if not chosen:
         _say_end("Nothing to do.", plan, results, console)
         return True
-    orders = [_order(trial, folders, request, slots[0]) for trial in chosen]
+    orders = [_order(trial, folders, request) for trial in chosen]
     titles = {trial.config.id: _title(trial, folders) for trial in chosen}
     broken: LrbenchError | None = None
-    with make_view(console, titles, plan.suite.protocol.selection_metric) as view:
+    learned = _learned(plan, results)
+    executor = request.place.open(results, len(orders), learned)
+    with (
+        make_view(console, titles, plan.suite.protocol.selection_metric) as view,
+        stop_asked(console) as stop,
+    ):
         try:
-            run_pool(orders, slots, view.show)
+            run_orders(orders, executor, view.show, learned, stop)
         except LrbenchError as error:
             broken = error  # what was done until then is told first
     for failure in view.failed:
@@ -71,7 +78,7 @@ def _prepare(request: RunRequest, console: Console) -> tuple[Plan, dict[str, Pat
         if library.catalogue.find(name).name != name:
             say(console, library.catalogue.describe(name))
     names = request.dataset_names
-    request.slots(trials=1)  # this and the next refuse what cannot be before anything is fetched
+    request.place.check()  # this and the next refuse what cannot be before anything is fetched
     empty_plan = make_plan(suite, rows, dict.fromkeys(names, ""))
     select_trials(empty_plan, request.results, request.only, request.rerun)
     with listener_for(console) as listener:
@@ -94,15 +101,26 @@ def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
     return folders
 
 
-def _order(trial: PlannedTrial, folders: Mapping[str, Path], request: RunRequest, slot: Slot) -> TrialOrder:
+def _order(trial: PlannedTrial, folders: Mapping[str, Path], request: RunRequest) -> TrialOrder:
     return TrialOrder(
         config=trial.config,
         dataset_folder=folders[trial.config.dataset],
         results_folder=request.results.root.resolve(),
-        device=slot.device,
-        threads=slot.threads,
+        device=request.place.device,
+        threads=request.place.threads or 1,
         fresh=request.rerun is Rerun.all,
     )
+
+
+def _learned(plan: Plan, results: Results) -> Learned:
+    """What the suite's finished trials tell about those to come; a damaged one tells nothing."""
+    learned = Learned()
+    for trial in plan.trials:
+        folder = results.trial(trial.config.id)
+        if folder.is_dir():
+            with suppress(LrbenchError):
+                learned.add(read_record(folder))
+    return learned
 
 
 def _title(trial: PlannedTrial, datasets: Mapping[str, Path]) -> str:
@@ -126,14 +144,11 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
     say(console, f"{what} {hint} {more}.")
 
 
-def _say_plan(plan: Plan, chosen: Sequence[PlannedTrial], slots: Sequence[Slot], console: Console) -> None:
+def _say_plan(plan: Plan, chosen: Sequence[PlannedTrial], request: RunRequest, console: Console) -> None:
     rules = plan.suite.protocol
     done = len(plan.trials) - len(chosen)
-    kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
-    each = " each" if len(slots) > 1 else ""
     say(
         console,
         f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
-        f"trials to run ({done} done or left out), {counted(len(slots), kind)} with "
-        f"{counted(slots[0].threads, 'thread')}{each}.",
+        f"trials to run ({done} done or left out), {request.place.describe(len(chosen))}.",
     )

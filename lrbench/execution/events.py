@@ -9,12 +9,15 @@ from lrbench.store.trials import TrialRecord
 from lrbench.training.news import EpochDone
 
 __all__ = [
+    "LAST_EVENTS",
     "Event",
     "TrialBusy",
+    "TrialDied",
     "TrialDone",
     "TrialFailed",
     "TrialNote",
     "TrialStarted",
+    "TrialStopped",
     "parse_event",
     "trial_done",
 ]
@@ -71,7 +74,33 @@ class TrialNote(FrozenConfig):
     text: str
 
 
-Event = TrialStarted | EpochDone | TrialDone | TrialFailed | TrialBusy | TrialNote
+class TrialDied(FrozenConfig):
+    """The process that worked on the trial ended without a result; the checkpoint stays."""
+
+    raw_text = frozenset({"reason", "details"})
+
+    kind: Literal["died"] = "died"
+    trial: str
+    reason: str
+    details: str = ""
+    """What the process said last."""
+
+    out_of_memory: bool = False
+    final: bool = False
+    """Whether it is of no use to try again."""
+
+
+class TrialStopped(FrozenConfig):
+    """The trial was asked to stop, and did so after a checkpoint."""
+
+    kind: Literal["stopped"] = "stopped"
+    trial: str
+
+
+Event = TrialStarted | EpochDone | TrialDone | TrialFailed | TrialBusy | TrialNote | TrialDied | TrialStopped
+LAST_EVENTS = TrialDone | TrialFailed | TrialBusy | TrialDied | TrialStopped
+"""Events after which nobody works on the order any more."""
+
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

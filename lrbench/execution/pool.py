@@ -1,28 +1,23 @@
-"""Worker processes on this machine: one per slot, a slot being a share of a GPU or of the cores."""
+"""Run trials on this machine: one worker process per slot, a slot being a share of a GPU or of the cores."""
 
 import os
 import queue
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle, islice
-from typing import IO
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, parse_event, trial_done
+from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialDone, TrialFailed, trial_done
 from lrbench.execution.failures import record_failure
 from lrbench.execution.trial import TrialOrder
-from lrbench.execution.workers.waiting import WaitingOrders
-from lrbench.machine import available_cores
+from lrbench.execution.workers.process import News, WorkerProcess
+from lrbench.execution.workers.sharing import Sharing
+from lrbench.machine import available_cores, kills_for_memory
 from lrbench.store.trials import read_record
-from lrbench.wording import counted
 
-__all__ = ["Slot", "choose_slots", "run_pool"]
+__all__ = ["LocalExecutor", "Slot", "choose_slots"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,8 @@ class Slot:
     device: str  # "cpu", or "cuda": the worker then sees only one GPU
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
+    name: str = "cpu"
+    """The device's name on this machine: slots with one name share its memory."""
 
 
 def choose_slots(
@@ -40,6 +37,8 @@ def choose_slots(
     workers: int | None,
     trials: int,
     threads: int | None = None,
+    trials_per_gpu: int | None = None,
+    pack: bool = False,
 ) -> list[Slot]:
     """Decide where trials run.
 
@@ -50,63 +49,184 @@ def choose_slots(
             or core, but not more than there are trials.
         trials: how many trials there are.
         threads: CPU threads of each worker; ``None``: its share of the cores.
+        trials_per_gpu: workers of each GPU; ``None``: one.
+        pack: give each GPU as many workers as there are cores for it, as its memory limits them.
 
     Raises:
         RequestError: there is no such GPU, or the options contradict each other.
     """
     cores = available_cores()
+    if (pack or trials_per_gpu) and not gpus and device != "cuda":
+        raise RequestError("--trials-per-gpu needs GPUs.", "Give --gpus or --device cuda too.")
+    if (pack or trials_per_gpu) and workers:
+        raise RequestError("--workers and --trials-per-gpu contradict each other.", "Leave one of them out.")
     if device == "cpu" and gpus:
         raise RequestError("--device cpu and --gpus contradict each other.", "Leave one of them out.")
     if gpus or device == "cuda":
         wanted = list(dict.fromkeys(gpus)) or [0]
         _check_gpus(wanted)
-        count = workers or len(wanted)
+        each = max(1, cores // len(wanted)) if pack else trials_per_gpu or 1
+        count = workers or each * len(wanted)
         threads, numbers = threads or max(1, cores // count), islice(cycle(wanted), count)
-        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": _device_name(number)}) for number in numbers]
+        names = [_device_name(number) for number in numbers]
+        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": name}, name) for name in names]
     count = workers or min(cores, max(trials, 1))
     threads = threads or max(1, cores // count)
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
 
 
-def run_pool(orders: Sequence[TrialOrder], slots: Sequence[Slot], watch: Callable[[Event], None]) -> None:
-    """Run all orders, each in the next free slot, and pass on what the workers report.
+class LocalExecutor:
+    """The workers of this machine; see :class:`lrbench.execution.executor.Executor`.
 
-    A worker that dies counts as a failure of its trial; the others go on. On an interrupt all
-    workers are ended, which is no failure of their trials; their checkpoints stay.
+    A worker serves many orders one after the other, so its start is paid once. After a failure it ends, and
+    the slot's next order gets a fresh one. A worker ends at once when this process does, however that ends.
 
-    Raises:
-        LrbenchError: no worker can be kept running, so that some trials have not begun.
+    Args:
+        slots: where workers run.
+        sharing: which trials may share a device.
     """
-    waiting = WaitingOrders(orders)
-    news: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-    ending = threading.Event()
-    runners = [_SlotRunner(slot, waiting, news, ending) for slot in slots[: len(orders)]]
-    for runner in runners:
-        runner.start()
-    try:
-        for _ in runners:
-            while (event := _next(news)) is not None:
-                watch(event)
-        if len(waiting):
-            reasons = [str(runner.broken) for runner in runners if runner.broken is not None]
-            raise LrbenchError(
-                f"{counted(len(waiting), 'trial')} did not begin, as no worker can be kept running: "
-                f"{reasons[-1]}.",
-                "Remove the cause and run the same command again.",
-            )
-    finally:
-        waiting.close()
-        ending.set()
-        for runner in runners:
-            runner.end()
-            runner.join()
 
+    def __init__(self, slots: Sequence[Slot], sharing: Sharing | None = None) -> None:
+        self._sharing = sharing or Sharing()
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._places = [_Place(slot) for slot in slots]
+        self._failed_to_start: list[Event] = []
 
-def _next(news: "queue.SimpleQueue[Event | None]") -> Event | None:
-    """Wait for news in short naps: with Polars' interrupt handler a longer wait cannot be interrupted."""
-    while True:
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken."""
+        return all(place.order is not None or place.broken for place in self._places)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last slot broke, once all have."""
+        reasons = [place.broken for place in self._places]
+        return reasons[-1] if all(reasons) else None
+
+    def submit(self, order: TrialOrder) -> bool:
+        """Give an order to a free slot whose device has room for it."""
+        free = (place for place in self._places if place.order is None and not place.broken)
+        place = next((each for each in free if self._sharing.admits(order, each.slot.name)), None)
+        if place is None:
+            return False
+        slot = place.slot
+        place.order = order.model_copy(update={"device": slot.device, "threads": slot.threads})
+        place.begun, place.memory_kills = datetime.now(UTC), kills_for_memory()
+        self._sharing.begin(order, slot.name)
+        try:
+            place.worker = place.worker or WorkerProcess(slot.environment, self._news)
+        except OSError as error:
+            self._failed_to_start.append(self._broken(place, error))
+        else:
+            place.worker.give(place.order)
+        return True
+
+    def poll(self) -> list[Event]:
+        """Return what the workers report.
+
+        It waits in one short nap: with Polars' interrupt handler a longer wait cannot be interrupted.
+        """
+        events, self._failed_to_start = self._failed_to_start, []
         with suppress(queue.Empty):
-            return news.get(timeout=0.2)
+            news = self._news.get(timeout=0 if events else 0.2)
+            while True:
+                if (event := self._event(news)) is not None:
+                    events.append(event)
+                news = self._news.get_nowait()
+        return events
+
+    def stop(self) -> None:
+        """Ask the workers that train to end after their next checkpoints."""
+        for place in self._places:
+            if place.worker is not None and place.order is not None:
+                place.worker.stop()
+
+    def close(self) -> None:
+        """End all workers; their checkpoints stay."""
+        for place in self._places:
+            if place.worker is not None:
+                place.worker.end()
+                place.worker = None
+
+    def _event(self, news: News) -> Event | None:
+        """Return the event in what a worker reported, and free its slot if that was the last one."""
+        place = next((place for place in self._places if place.worker is news.worker), None)
+        if place is None or place.worker is None:  # a worker that this process has ended
+            return None
+        match news.event:
+            case None:
+                return self._death(place, place.worker)
+            case Exception():
+                place.worker.end()
+                return self._broken(place, news.event) if place.order is not None else None
+            case TrialDied() as died:
+                return self._relieved(died, place)
+            case event:
+                if isinstance(event, LAST_EVENTS):
+                    self._free(place)
+                    if isinstance(event, TrialFailed):
+                        place.end_worker()
+                return event
+
+    def _death(self, place: "_Place", worker: WorkerProcess) -> Event | None:
+        """What the end of a worker means for the trial that it worked on, if any."""
+        order, begun, killed = place.order, place.begun, kills_for_memory() > place.memory_kills
+        code = place.end_worker()
+        if order is None or begun is None:
+            return None
+        try:
+            done = _completed(order, begun)
+        except LrbenchError as error:  # it died and left what cannot be read
+            self._free(place)
+            return record_failure(order.results, order.config.id, error)
+        if done is not None:
+            self._free(place)
+            return done
+        why = " as the system ran out of memory" if killed else ""
+        died = TrialDied(
+            trial=order.config.id,
+            reason=f"the worker process ended with code {code}{why}",
+            details=worker.last_words(),
+            out_of_memory=killed,
+        )
+        return self._relieved(died, place)
+
+    def _relieved(self, died: TrialDied, place: "_Place") -> TrialDied:
+        """Free the slot of a dead worker; its trial gets fewer beside it if memory ran out."""
+        final = died.out_of_memory and not self._sharing.relieve(died.trial, place.slot.name)
+        place.end_worker()
+        self._free(place)
+        return died.model_copy(update={"final": final})
+
+    def _broken(self, place: "_Place", error: Exception) -> TrialFailed:
+        """Give up a slot in which no worker can run, or whose worker sends what is no event."""
+        order = place.order
+        assert order is not None
+        place.broken, place.worker = str(error), None
+        self._free(place)
+        return record_failure(order.results, order.config.id, error)
+
+    def _free(self, place: "_Place") -> None:
+        assert place.order is not None
+        self._sharing.end(place.order.config.id, place.slot.name)
+        place.order = None
+
+
+@dataclass
+class _Place:
+    """A slot, the worker in it, and the order that it works on."""
+
+    slot: Slot
+    worker: WorkerProcess | None = None
+    order: TrialOrder | None = None
+    begun: datetime | None = None
+    memory_kills: int = 0  # of this machine, when the order was given
+    broken: str = ""
+
+    def end_worker(self) -> int:
+        """End the worker if there is one, and return its exit code."""
+        worker, self.worker = self.worker, None
+        return 0 if worker is None else worker.end()
 
 
 def _check_gpus(wanted: Sequence[int]) -> None:
@@ -125,104 +245,6 @@ def _device_name(number: int) -> str:
     """Return the physical id of a GPU. If CUDA_VISIBLE_DEVICES is set, numbers index its list."""
     lent = os.environ.get("CUDA_VISIBLE_DEVICES")
     return lent.split(",")[number].strip() if lent else str(number)
-
-
-class _SlotRunner(threading.Thread):
-    """Feeds the worker process of one slot with orders, and starts a new one after a failure."""
-
-    def __init__(
-        self,
-        slot: Slot,
-        waiting: WaitingOrders,
-        news: "queue.SimpleQueue[Event | None]",
-        ending: threading.Event,
-    ) -> None:
-        super().__init__(daemon=True)
-        self.slot = slot
-        self.waiting = waiting
-        self.news = news
-        self.ending = ending
-        self.process: subprocess.Popen[str] | None = None
-        self.messages: IO[bytes] | None = None
-        self.broken: Exception | None = None
-
-    def run(self) -> None:
-        """Run orders until none is left, or until this process itself cannot go on."""
-        try:
-            while self.broken is None and (order := self.waiting.take()) is not None:
-                self._run_order(order)
-        finally:
-            self.news.put(None)
-
-    def end(self) -> None:
-        """End the worker, if there is one."""
-        process, self.process = self.process, None
-        if process is not None:
-            process.terminate()
-            process.wait()
-
-    def _run_order(self, order: TrialOrder) -> None:
-        """Have an order run, and pass on how it ended: nothing is done that was not reported done."""
-        begun = datetime.now(UTC)
-        update = {"device": self.slot.device, "threads": self.slot.threads}
-        try:
-            last = self._serve(order.model_copy(update=update))
-            if last is None:
-                if self.ending.is_set():  # the worker was made to end
-                    return
-                last = _completed(order, begun) or self._death(order)
-        except Exception as error:  # no worker can be started, or what it sends or leaves cannot be read
-            self.broken = error
-            last = record_failure(order.results, order.config.id, error)
-        if isinstance(last, TrialBusy):
-            if self.waiting.put_back(order):
-                self.news.put(last)
-            return
-        self.news.put(last)
-        self.waiting.finish(order)
-        if isinstance(last, TrialFailed):
-            self.end()
-
-    def _serve(self, order: TrialOrder) -> TrialDone | TrialFailed | TrialBusy | None:
-        """Give an order to the worker and return its last event; ``None`` if the worker ended without one."""
-        process = self.process or self._start()
-        if self.ending.is_set():  # whoever set it may have looked before this worker was there
-            self.end()
-            return None
-        assert process.stdin is not None and process.stdout is not None
-        with suppress(BrokenPipeError):  # it died before it could listen; the end of stdout below says so
-            process.stdin.write(order.model_dump_json() + "\n")
-            process.stdin.flush()
-        for line in process.stdout:
-            event = parse_event(line)
-            if isinstance(event, TrialDone | TrialFailed | TrialBusy):
-                return event
-            self.news.put(event)
-        return None
-
-    def _death(self, order: TrialOrder) -> TrialFailed:
-        process, self.process = self.process, None
-        code = process.wait() if process is not None else None
-        reason = f"the worker process ended with code {code}"
-        return record_failure(order.results, order.config.id, reason, self._last_words())
-
-    def _start(self) -> subprocess.Popen[str]:
-        self.messages = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        self.process = process = subprocess.Popen(
-            [sys.executable, "-m", "lrbench.execution.workers.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.messages,
-            text=True,
-            env=os.environ | self.slot.environment,
-            start_new_session=True,  # an interrupt at the terminal reaches this process alone
-        )
-        return process
-
-    def _last_words(self) -> str:
-        assert self.messages is not None
-        self.messages.seek(0)
-        return self.messages.read().decode(errors="replace")[-4000:]
 
 
 def _completed(order: TrialOrder, begun: datetime) -> TrialDone | None:

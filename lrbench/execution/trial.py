@@ -83,7 +83,7 @@ def run_trial(
 
     Args:
         order: the trial, its data, and where it runs.
-        watch: called after every epoch.
+        watch: called after every epoch, once its checkpoint is written.
         note: called with a sentence that a person should read.
     """
     config, started = order.config, datetime.now(UTC)

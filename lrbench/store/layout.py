@@ -71,6 +71,14 @@ class Results:
         """Return the lock file that the one process holds which works on the trial."""
         return self.root / "running" / f"{trial_id}.lock"
 
+    def events(self, trial_id: str) -> Path:
+        """Return the file of a trial under way in which every event is a line of JSON."""
+        return self.root / "running" / f"{trial_id}.jsonl"
+
+    def job(self, trial_id: str) -> Path:
+        """Return the file that names the job of a cluster's queue that runs the trial."""
+        return self.root / "running" / f"{trial_id}.job"
+
     def training_lock(self, training_id: str) -> Path:
         """Return the lock file of whoever trains what trials of this training id share."""
         return self.root / "running" / f"training-{training_id}.lock"

@@ -31,11 +31,21 @@ def tidy(results: Results) -> None:
             with FileLock(lock, timeout=0):
                 tidy_folder(results.trial(trial_id))
                 if results.trial(trial_id).is_dir():
-                    for left in (results.running(trial_id), results.failed(trial_id)):
-                        shutil.rmtree(left, ignore_errors=True)
+                    for left in _leftovers(results, trial_id):
+                        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except Timeout:
             continue
 
 
 def _has_leftovers(results: Results, trial: Path) -> bool:
-    return results.running(trial.name).exists() or results.failed(trial.name).exists()
+    return any(path.exists() for path in _leftovers(results, trial.name))
+
+
+def _leftovers(results: Results, trial_id: str) -> tuple[Path, ...]:
+    """Return what a trial has on disk only while it is not complete."""
+    return (
+        results.running(trial_id),
+        results.failed(trial_id),
+        results.events(trial_id),
+        results.job(trial_id),
+    )

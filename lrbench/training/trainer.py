@@ -156,8 +156,9 @@ class _GradientTraining:
         progress.stopped = reason_to_stop(progress, training)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
-        self._note(result, metric, seconds)
+        news = self._note(result, metric, seconds)
         self._save()
+        self.trial.watch(news)  # after the checkpoint: whoever watches may end the trial here
 
     def _validate(self, where: str) -> float | None:
         """Return the selection metric, or ``None`` in an epoch without validation.
@@ -180,8 +181,8 @@ class _GradientTraining:
                 error.remedy,
             ) from error
 
-    def _note(self, result: EpochResult, metric: float | None, seconds: float) -> None:
-        """Add the epoch to the history and report it to whoever watches."""
+    def _note(self, result: EpochResult, metric: float | None, seconds: float) -> EpochDone:
+        """Add the epoch to the history and to the log, and return the news of it."""
         progress, training = self.progress, self.training
         self.trial.done.history.append(
             {
@@ -208,7 +209,7 @@ class _GradientTraining:
             seconds=seconds,
         )
         log.info("%s", news)
-        self.trial.watch(news)
+        return news
 
     def _save(self) -> None:
         trial = self.trial
@@ -245,7 +246,7 @@ def train(
         split: what to train and select on.
         device: where the model is.
         checkpoint_file: read if it exists, replaced after every epoch.
-        watch: called after every epoch.
+        watch: called after every epoch, once its checkpoint is written.
         begun: the first stages, if they were run elsewhere. A checkpoint has its own.
     """
     done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)

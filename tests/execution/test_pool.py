@@ -1,11 +1,10 @@
-"""Where trials run, and what an interrupt leaves. Running them is tested with the command."""
+"""Where trials run, and what the workers of this machine do. Running suites is tested with the command."""
 
 import errno
 import os
 import subprocess
 import sys
-import tempfile
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,14 @@ import torch
 from filelock import FileLock
 from small_data import order, trial_config
 
+from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.execution import pool
-from lrbench.execution.events import Event, TrialDone, TrialFailed
+from lrbench.execution.events import Event, TrialDone, TrialFailed, TrialNote
 from lrbench.execution.failures import record_failure
-from lrbench.execution.pool import Slot, choose_slots, run_pool
+from lrbench.execution.pool import LocalExecutor, Slot, choose_slots
+from lrbench.execution.schedule import run_orders
 from lrbench.execution.workers import waiting
+from lrbench.execution.workers.process import WorkerProcess
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.training.news import EpochDone
@@ -75,107 +76,129 @@ def test_wishes_that_cannot_be(wishes: tuple[object, ...], message: str) -> None
         choose_slots(*wishes, trials=1)  # type: ignore[arg-type]
 
 
-def test_an_interrupt_is_no_failure(
-    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = trial_config(max_epochs=1000, patience=1000)
-    recorded: list[object] = []
+def run_here(
+    configs: list[TrialConfig],
+    data: Path,
+    results: Path,
+    watch: Callable[[Event], None],
+    slots: int = 1,
+    **changes: object,
+) -> LocalExecutor:
+    executor = LocalExecutor([Slot("cpu", 1)] * slots)
+    run_orders([order(config, data, results, **changes) for config in configs], executor, watch)
+    return executor
 
-    def record(*failure: object) -> Path:
-        recorded.append(failure)
-        return tmp_path
+
+def test_an_interrupt_is_no_failure(walks_folder: Path, tmp_path: Path) -> None:
+    config = trial_config(max_epochs=1000, patience=1000)
+    executor = LocalExecutor([Slot("cpu", 1)])
+    workers = []
 
     def interrupt(event: Event) -> None:
         if isinstance(event, EpochDone):
+            workers.extend(place.worker for place in executor._places)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(pool, "record_failure", record)
     with pytest.raises(KeyboardInterrupt):
-        run_pool([order(config, walks_folder, tmp_path)], [Slot("cpu", 1)], interrupt)
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, pool._SlotRunner)]
-    assert not recorded
+        run_orders([order(config, walks_folder, tmp_path)], executor, interrupt)
+    assert [worker.process.poll() is not None for worker in workers if worker is not None] == [True]
+    assert not Results(tmp_path).failed(config.id).exists()
     assert trial_state(Results(tmp_path), config.id) == "interrupted"
 
 
-def test_a_worker_that_starts_during_the_interrupt_is_ended(
-    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The interrupt comes between the moment an order is taken and the one its worker is there."""
-    looked, started = threading.Event(), []
-    start = pool._SlotRunner._start
-
-    def late_start(server: pool._SlotRunner) -> object:
-        looked.wait(10)
-        started.append(start(server))
-        return started[-1]
-
-    def interrupt(_: object) -> None:
-        threading.Timer(0.2, looked.set).start()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pool._SlotRunner, "_start", late_start)
-    monkeypatch.setattr(pool, "_next", interrupt)
+def test_a_run_that_is_asked_to_stop_ends_after_a_checkpoint(walks_folder: Path, tmp_path: Path) -> None:
+    configs = [trial_config(max_epochs=1000, patience=1000, seed=seed) for seed in (1, 2)]
+    events = list[Event]()
     with pytest.raises(KeyboardInterrupt):
-        run_pool([order(trial_config(), walks_folder, tmp_path)], [Slot("cpu", 1)], lambda event: None)
-    (worker,) = started
-    assert worker.poll() is not None
+        run_orders(
+            [order(config, walks_folder, tmp_path) for config in configs],
+            LocalExecutor([Slot("cpu", 1)]),
+            events.append,
+            stop_asked=lambda: any(isinstance(event, EpochDone) for event in events),
+        )
+    states = [trial_state(Results(tmp_path), config.id) for config in configs]
+    assert states == ["interrupted", "to do"]
+    assert {type(event) for event in events[1:]} == {EpochDone}
 
 
 WORKER = """
 import sys
-from lrbench.execution.trial import TrialOrder
-from lrbench.execution.workers import worker
 
 {run}
 
 for line in sys.stdin:
-    order = TrialOrder.model_validate_json(line)
-    run(order)
+    run(line)
 """
 
 
 def use_worker(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
     """Let slots start a worker that does with each order what the text of ``run`` says."""
 
-    def start(runner: pool._SlotRunner) -> subprocess.Popen[str]:
-        runner.messages = tempfile.TemporaryFile()  # noqa: SIM115 - as the runner does
-        runner.process = subprocess.Popen(
+    def start(worker: WorkerProcess, environment: dict[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-c", WORKER.format(run=run)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=runner.messages,
+            stderr=worker._messages,
             text=True,
         )
-        return runner.process
 
-    monkeypatch.setattr(pool._SlotRunner, "_start", start)
+    monkeypatch.setattr(WorkerProcess, "_start", start)
 
 
-DIES_AT_THE_END = """
-def run(order):
-    worker.perform(order, lambda event: None)  # the folder is in its place, and nobody hears of it
+PERFORMS = """
+from lrbench.execution.perform import perform
+from lrbench.execution.trial import TrialOrder
+"""
+DIES_AT_THE_END = (
+    PERFORMS
+    + """
+def run(line):
+    order = TrialOrder.model_validate_json(line)
+    perform(order, lambda event: None)  # the folder is in its place, and nobody hears of it
     sys.exit(9)
 """
-LEAVES_RUBBISH = """
-def run(order):
+)
+LEAVES_RUBBISH = (
+    PERFORMS
+    + """
+def run(line):
+    order = TrialOrder.model_validate_json(line)
     folder = order.results.trial(order.config.id)
     folder.mkdir(parents=True)
     (folder / "trial.json").write_text("{")
     sys.exit(9)
 """
+)
 SAYS_NONSENSE = """
-def run(order):
+def run(line):
     print("no event", flush=True)
 """
+DIES = """
+def run(line):
+    sys.exit("no luck")
+"""
+DIES_ONCE = (
+    PERFORMS
+    + """
+def run(line):
+    order = TrialOrder.model_validate_json(line)
+    tried = order.results_folder / "tried"
+    if not tried.exists():
+        tried.touch()
+        sys.exit("no luck")
+    perform(order, lambda event: print(event.model_dump_json(), flush=True))
+"""
+)
 
 
-def test_a_worker_that_dies_behind_a_complete_trial_has_done_it(
+def test_a_worker_that_dies_after_its_trial_was_complete_has_done_it(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_worker(monkeypatch, DIES_AT_THE_END)
     config, events = trial_config("popularity", seed=0), list[Event]()
     for fresh in (False, True):
-        run_pool([order(config, walks_folder, tmp_path, fresh=fresh)], [Slot("cpu", 1)], events.append)
+        run_here([config], walks_folder, tmp_path, events.append, fresh=fresh)
     assert [type(event) for event in events] == [TrialDone, TrialDone]
     assert not Results(tmp_path).failed(config.id).exists()
 
@@ -183,24 +206,46 @@ def test_a_worker_that_dies_behind_a_complete_trial_has_done_it(
 def test_a_worker_that_dies_and_leaves_a_record_that_cannot_be_read_fails_its_trial(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No thread may end without a word: trials that reuse its stages would wait for ever."""
     use_worker(monkeypatch, LEAVES_RUBBISH)
     config, events = trial_config("popularity", seed=0), list[Event]()
-    run_pool([order(config, walks_folder, tmp_path)], [Slot("cpu", 1)], events.append)
+    run_here([config], walks_folder, tmp_path, events.append)
     assert [(event.kind, event.trial) for event in events] == [("failed", config.id)]
+
+
+def test_a_worker_that_dies_is_replaced_and_the_trial_goes_on(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_worker(monkeypatch, DIES_ONCE)
+    config, events = trial_config("popularity", seed=0), list[Event]()
+    run_here([config], walks_folder, tmp_path, events.append)
+    assert [event.kind for event in events] == ["note", "started", "done"]
+    assert isinstance(events[0], TrialNote)
+    assert events[0].text == "the worker process ended with code 1; it goes on from its checkpoint"
+
+
+def test_a_trial_whose_workers_always_die_fails(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_worker(monkeypatch, DIES)
+    config, events = trial_config("popularity", seed=0), list[Event]()
+    run_here([config], walks_folder, tmp_path, events.append)
+    assert [event.kind for event in events] == ["note", "note", "failed"]
+    error = Results(tmp_path).error(config.id).read_text(encoding="utf-8")
+    assert "ended with code 1; 3 workers died without finishing an epoch" in error
+    assert "no luck" in error
 
 
 def test_what_no_slot_can_run_is_not_done(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(runner: pool._SlotRunner) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(pool._SlotRunner, "_start", refuse)
+    monkeypatch.setattr(WorkerProcess, "_start", refuse)
     configs = [trial_config("popularity", seed=seed) for seed in range(5)]
-    orders, events = [order(config, walks_folder, tmp_path) for config in configs], list[Event]()
+    events = list[Event]()
     with pytest.raises(LrbenchError, match=r"3 trials did not begin.*Too many open files"):
-        run_pool(orders, [Slot("cpu", 1), Slot("cpu", 1)], events.append)
+        run_here(configs, walks_folder, tmp_path, events.append, slots=2)
     assert sorted(event.trial for event in events) == sorted(config.id for config in configs[:2])
     assert all(isinstance(event, TrialFailed) for event in events)
 
@@ -212,9 +257,7 @@ def test_a_worker_that_says_nonsense_fails_its_trial(
     configs = [trial_config("popularity", seed=seed) for seed in range(2)]
     events = list[Event]()
     with pytest.raises(LrbenchError, match="1 trial did not begin"):
-        run_pool(
-            [order(config, walks_folder, tmp_path) for config in configs], [Slot("cpu", 1)], events.append
-        )
+        run_here(configs, walks_folder, tmp_path, events.append)
     assert [(event.kind, event.trial) for event in events] == [("failed", configs[0].id)]
 
 
@@ -231,18 +274,18 @@ def test_a_trial_of_another_process_is_told_once_and_free_ones_come_first(
 ) -> None:
     monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.1)
     busy, free = (trial_config(model, seed=0) for model in ("popularity", "markov"))
-    lock = FileLock(Results(tmp_path).lock(busy.id), thread_local=False)
+    lock = FileLock(Results(tmp_path).lock(busy.id))
     events = list[Event]()
 
     def watch(event: Event) -> None:
         events.append(event)
-        if isinstance(event, TrialDone | TrialFailed) and event.trial == free.id:
-            threading.Timer(0.5, lambda: lock.release(force=True)).start()
+        if event.kind in ("done", "failed"):
+            lock.release(force=True)
 
     Path(lock.lock_file).parent.mkdir(parents=True)
     lock.acquire()
-    run_pool([order(config, walks_folder, tmp_path) for config in (busy, free)], [Slot("cpu", 1)], watch)
-    assert [(event.kind, event.trial) for event in events if event.kind != "started"] == [
+    run_here([busy, free], walks_folder, tmp_path, watch)
+    assert [(event.kind, event.trial) for event in events if event.kind in ("busy", "done", "failed")] == [
         ("busy", busy.id),
         ("done", free.id),
         ("done", busy.id),

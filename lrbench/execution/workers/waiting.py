@@ -1,8 +1,8 @@
-"""Orders that wait for a free slot, and which of them may begin."""
+"""Orders that wait to begin, and which of them may begin now."""
 
-import threading
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lrbench.execution.trial import TrialOrder
 
@@ -13,18 +13,24 @@ RETRY_SECONDS = 1.0
 
 
 class WaitingOrders:
-    """A queue that several threads share.
+    """The orders of a run that have not begun.
 
     An order is held back while an earlier one is unfinished that trains stages which it will reuse. An
-    order that another process works on is put back, and those that are free come first.
+    order that another process works on is put back for a moment. Of those that may begin, the longest
+    comes first, so that no long trial begins when all others are done.
 
     Args:
-        orders: in the order in which they begin if all are free.
+        orders: in the order in which they begin if nothing is known about their costs.
+        seconds: how long an order is expected to take; ``None``: unknown, which counts as the longest.
     """
 
-    def __init__(self, orders: Sequence[TrialOrder]) -> None:
-        self._changed = threading.Condition()
+    def __init__(
+        self,
+        orders: Sequence[TrialOrder],
+        seconds: Callable[[TrialOrder], float | None] = lambda order: None,
+    ) -> None:
         self._orders = list(orders)
+        self._seconds = seconds
         self._position = {order.config.id: position for position, order in enumerate(orders)}
         self._training = [order.config.training_ids for order in orders]
         self._waiting = list(range(len(orders)))  # positions in the list of orders
@@ -38,46 +44,44 @@ class WaitingOrders:
         """Return how many orders have not begun."""
         return len(self._waiting)
 
-    def take(self) -> TrialOrder | None:
-        """Wait for an order that may begin, and return it; ``None`` if no order is left."""
-        with self._changed:
-            while self._waiting:
-                now = time.monotonic()
-                position = min(
-                    (position for position in self._waiting if self._free(position)),
-                    key=lambda position: (self._retry_at.get(position, 0.0) > now, position),
-                    default=None,
-                )
-                if position is None:
-                    self._changed.wait()
-                elif (wait := self._retry_at.get(position, 0.0) - now) > 0:
-                    self._changed.wait(wait)
-                else:
-                    self._waiting.remove(position)
-                    return self._orders[position]
-            return None
+    def free(self) -> list[TrialOrder]:
+        """Return the orders that may begin now, the longest first."""
+        now = time.monotonic()
+        free = [
+            place for place in self._waiting if self._retry_at.get(place, 0.0) <= now and self._free(place)
+        ]
+        return [
+            self._orders[place] for place in sorted(free, key=lambda place: (self._shortness(place), place))
+        ]
 
-    def put_back(self, order: TrialOrder) -> bool:
-        """Let an order on which another process works wait; return whether this is the first time."""
-        with self._changed:
-            position = self._position[order.config.id]
-            first = position not in self._retry_at
-            self._retry_at[position] = time.monotonic() + RETRY_SECONDS
-            self._waiting.append(position)
-            self._changed.notify_all()
-            return first
+    def begin(self, order: TrialOrder) -> None:
+        """Say that an order has begun."""
+        self._waiting.remove(self._position[order.config.id])
+
+    def put_back(self, order: TrialOrder, wait: bool) -> bool:
+        """Let an order begin again later; return whether it is put back for the first time.
+
+        Args:
+            order: one that has begun.
+            wait: leave it alone for a moment, as another process works on it.
+        """
+        position = self._position[order.config.id]
+        first = position not in self._retry_at
+        self._retry_at[position] = time.monotonic() + RETRY_SECONDS * wait
+        self._waiting.append(position)
+        return first
 
     def finish(self, order: TrialOrder) -> None:
         """Say that an order is done or has failed, so that those that wait for it may begin."""
-        with self._changed:
-            self._unfinished.discard(self._position[order.config.id])
-            self._changed.notify_all()
+        self._unfinished.discard(self._position[order.config.id])
 
     def close(self) -> None:
         """Drop all orders that wait."""
-        with self._changed:
-            self._waiting.clear()
-            self._changed.notify_all()
+        self._waiting.clear()
+
+    def _shortness(self, position: int) -> float:
+        seconds = self._seconds(self._orders[position])
+        return -math.inf if seconds is None else -seconds
 
     def _free(self, position: int) -> bool:
         """Whether no earlier order is unfinished that trains a stage of this one."""

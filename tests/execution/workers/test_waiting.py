@@ -1,6 +1,5 @@
 """Which order begins next."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,51 +21,62 @@ def orders(*configs: object) -> list[TrialOrder]:
 def test_orders_begin_as_given_and_each_once() -> None:
     given = orders(OTHER, FIRST)
     queue = WaitingOrders(given)
-    assert [queue.take(), queue.take(), queue.take()] == [*given, None]
+    assert queue.free() == given
+    queue.begin(given[0])
+    assert (queue.free(), len(queue)) == (given[1:], 1)
+
+
+def test_the_longest_begins_first_and_the_unknown_before_it() -> None:
+    given = orders(OTHER, FIRST, trial_config("sasrec", seed=2))
+    seconds = dict(zip([order.config.id for order in given], (1.0, 5.0, None), strict=True))
+    queue = WaitingOrders(given, lambda order: seconds[order.config.id])
+    assert queue.free() == [given[2], given[1], given[0]]
 
 
 def test_an_order_waits_for_the_one_that_trains_its_first_stage() -> None:
     first, both, other = orders(FIRST, BOTH, OTHER)
     queue = WaitingOrders([first, both, other])
-    assert [queue.take(), queue.take()] == [first, other]
-    taken: list[TrialOrder | None] = []
-    slot = threading.Thread(target=lambda: taken.append(queue.take()))
-    slot.start()
-    slot.join(0.1)
-    assert not taken
+    assert queue.free() == [first, other]
+    queue.begin(first)
+    assert queue.free() == [other]
     queue.finish(first)
-    slot.join(5)
-    assert taken == [both]
+    assert queue.free() == [both, other]
 
 
 def test_of_two_that_train_the_same_the_second_waits_for_the_first() -> None:
     noisy = BOTH.model_copy(update={"evaluation": BOTH.evaluation.model_copy(update={"latents": "noise"})})
     own, noise = orders(BOTH, noisy)
     queue = WaitingOrders([own, noise])
-    assert queue.take() == own
+    queue.begin(own)
+    assert not queue.free()
     queue.finish(own)
-    assert queue.take() == noise
+    assert queue.free() == [noise]
 
 
-def test_free_orders_come_before_those_of_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.05)
+def test_what_another_process_works_on_is_left_alone_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
     busy, free = orders(OTHER, FIRST)
     queue = WaitingOrders([busy, free])
-    assert queue.take() == busy
-    assert queue.put_back(busy)  # it is said once
-    assert queue.take() == free
-    assert queue.take() == busy  # after a while it is tried again
-    assert not queue.put_back(busy)
-    assert len(queue) == 1
+    queue.begin(busy)
+    assert queue.put_back(busy, wait=True)  # it is said once
+    assert queue.free() == [free]
+    now[0] += waiting.RETRY_SECONDS
+    assert queue.free() == [busy, free]
+    queue.begin(busy)
+    assert not queue.put_back(busy, wait=True)
+    assert len(queue) == 2
 
 
-def test_what_is_closed_ends_those_that_wait() -> None:
-    first, both = orders(FIRST, BOTH)
-    queue = WaitingOrders([first, both])
-    queue.take()
-    taken: list[TrialOrder | None] = []
-    slot = threading.Thread(target=lambda: taken.append(queue.take()))
-    slot.start()
+def test_what_is_put_back_without_waiting_may_begin_at_once() -> None:
+    (only,) = orders(OTHER)
+    queue = WaitingOrders([only])
+    queue.begin(only)
+    queue.put_back(only, wait=False)
+    assert queue.free() == [only]
+
+
+def test_what_is_closed_holds_nothing() -> None:
+    queue = WaitingOrders(orders(FIRST, BOTH))
     queue.close()
-    slot.join(5)
-    assert taken == [None]
+    assert (queue.free(), len(queue)) == ([], 0)

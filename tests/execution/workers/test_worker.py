@@ -10,7 +10,7 @@ PROBE = """
 import torch
 from lrbench.execution.workers import worker
 
-def perform(order, send):
+def perform(order, send, stop_asked):
     torch.set_num_threads(2)
     tiny = torch.full((1 << 22,), 1e-30)  # enough for both threads to work on
     print(int((tiny * 1e-10).count_nonzero()), int((tiny * 1e-5).count_nonzero()), flush=True)

@@ -1,0 +1,53 @@
+"""What finished trials tell about those to come: how long they take, and how much memory they need."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lrbench.config.trial import TrialConfig
+from lrbench.store.trials import TrialRecord
+
+__all__ = ["Learned"]
+
+
+class _Need(NamedTuple):
+    seconds: float
+    peak_bytes: int
+
+
+class Learned:
+    """The largest needs seen so far, by configuration without the seed, and by dataset and model.
+
+    Args:
+        records: trials that are finished already.
+    """
+
+    def __init__(self, records: Iterable[TrialRecord] = ()) -> None:
+        self._needs: dict[tuple[str, ...], _Need] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: TrialRecord) -> None:
+        """Learn from a finished trial."""
+        need = _Need(record.train_seconds + record.evaluate_seconds, record.peak_memory_bytes)
+        for key in _keys(record.config):
+            known = self._needs.get(key, need)
+            self._needs[key] = _Need(max(need.seconds, known.seconds), max(need.peak_bytes, known.peak_bytes))
+
+    def seconds(self, config: TrialConfig) -> float | None:
+        """Return how long such a trial took; ``None`` if none like it is finished."""
+        need = self._nearest(config)
+        return None if need is None else need.seconds
+
+    def peak_bytes(self, config: TrialConfig) -> int | None:
+        """Return the peak memory of trials with exactly this configuration but for the seed, in bytes."""
+        need = self._needs.get(_keys(config)[0])
+        return None if need is None else need.peak_bytes
+
+    def _nearest(self, config: TrialConfig) -> _Need | None:
+        return next((need for key in _keys(config) if (need := self._needs.get(key)) is not None), None)
+
+
+def _keys(config: TrialConfig) -> tuple[tuple[str, ...], ...]:
+    """Names of the groups of trials that a trial belongs to, the narrowest first."""
+    own = config.model_copy(update={"seed": 0}).id
+    return ("configuration", own), ("model", config.fingerprint, config.model)

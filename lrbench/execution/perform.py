@@ -1,0 +1,126 @@
+"""Perform one order in this process: claim the trial, run it, and report what happens."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from lrbench.execution.events import (
+    Event,
+    TrialBusy,
+    TrialDied,
+    TrialNote,
+    TrialStarted,
+    TrialStopped,
+    trial_done,
+)
+from lrbench.execution.failures import record_failure
+from lrbench.execution.trial import TrialOrder, run_trial
+from lrbench.store.trials import read_record
+from lrbench.training.news import EpochDone
+
+__all__ = ["perform", "prepare_process"]
+
+Send = Callable[[Event], None]
+
+
+class _StoppedError(Exception):
+    """The trial was asked to stop, and its checkpoint is written."""
+
+
+def prepare_process() -> None:
+    """Set what all trials of a process share. Call it before torch starts threads, which inherit it.
+
+    Numbers below 1e-38 become 0. Gradients of a contrast that is nearly won are so small, and they double
+    the time of PLR's step on MovieLens-1M.
+    """
+    torch.set_flush_denormal(True)
+
+
+def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lambda: False) -> bool:
+    """Run one trial, or find it complete or busy; return whether this process can go on.
+
+    Only one process works on a trial. If another one does, the event says so, and nothing else happens.
+
+    Args:
+        order: the trial.
+        send: is told what happens; the last event is one of ``LAST_EVENTS``.
+        stop_asked: whether to end after the next checkpoint.
+    """
+    trial_id, folder = order.config.id, order.results.trial(order.config.id)
+
+    def tell(event: Event) -> None:
+        _append(event, order.results.events(trial_id))
+        send(event)
+
+    def watch(news: EpochDone) -> None:
+        tell(news)
+        if stop_asked():
+            raise _StoppedError
+
+    try:
+        with _claimed(order) as reason:
+            if reason:
+                send(TrialBusy(trial=trial_id, reason=reason))
+                return True
+            started = time.perf_counter()
+            if folder.exists() and not order.fresh:
+                send(trial_done(read_record(folder), 0.0, found=True))
+                return True
+            tell(TrialStarted(trial=trial_id, device=order.device))
+            record = run_trial(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
+            order.results.events(trial_id).unlink(missing_ok=True)
+            send(trial_done(record, time.perf_counter() - started))
+            return True
+    except _StoppedError:
+        send(TrialStopped(trial=trial_id))
+    except Exception as error:
+        if _out_of_memory(error):
+            words = "".join(traceback.format_exception(error))
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            send(TrialDied(trial=trial_id, reason=reason, details=words, out_of_memory=True))
+        else:
+            send(record_failure(order.results, trial_id, error))
+    return False
+
+
+def _append(event: Event, path: Path) -> None:
+    """Add an event to the trial's file; it is opened each time, so that other machines see the line at once.
+
+    A disk that is full is found by what the trial itself writes.
+    """
+    with suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(event.model_dump_json() + "\n")
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch's allocator for the CPU raises a plain RuntimeError."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+@contextmanager
+def _claimed(order: TrialOrder) -> Iterator[str]:
+    """Hold the locks of a trial within a block; yield why that is impossible, or an empty string."""
+    results, config = order.results, order.config
+    *begun, trained = (results.training_lock(training_id) for training_id in config.training_ids)
+    trained.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(results.lock(config.id), timeout=0))
+        except Timeout:
+            yield "another process works on it"
+            return
+        try:
+            for lock in begun:  # whoever trains the first stages has to end, see `reuse_stages`
+                with FileLock(lock, timeout=0):
+                    pass
+            held.enter_context(FileLock(trained, timeout=0))
+        except Timeout:
+            held.close()
+            yield "another process trains stages that it reuses"
+            return
+        yield ""

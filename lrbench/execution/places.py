@@ -1,0 +1,188 @@
+"""Where a run's trials go: this machine, a Ray cluster, or Slurm.
+
+Each place is checked before anything is written.
+"""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lrbench.errors import RequestError
+from lrbench.execution.executor import Executor
+from lrbench.execution.learned import Learned
+from lrbench.execution.pool import LocalExecutor, Slot, choose_slots
+from lrbench.execution.workers.sharing import Sharing
+from lrbench.store.layout import Results
+from lrbench.wording import counted
+
+__all__ = ["LocalPlace", "Place", "RayPlace", "SlurmPlace", "parse_minutes"]
+
+
+class Place(Protocol):
+    """A place where trials run."""
+
+    @property
+    def device(self) -> str:
+        """The device of its trials: ``cpu`` or ``cuda``."""
+
+    @property
+    def threads(self) -> int | None:
+        """CPU threads of each trial; ``None``: the executor decides."""
+
+    def check(self) -> None:
+        """Refuse what the place does not have.
+
+        Raises:
+            RequestError: a GPU, a partition, a cluster or a library is missing.
+        """
+
+    def describe(self, trials: int) -> str:
+        """Say what would train so many trials."""
+
+    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+        """Return an executor for so many trials, which the caller closes."""
+
+
+@dataclass(frozen=True)
+class LocalPlace:
+    """This machine; the fields are as in :func:`lrbench.execution.pool.choose_slots`."""
+
+    gpus: Sequence[int] = ()
+    wanted_device: str | None = None
+    workers: int | None = None
+    threads: int | None = None
+    trials_per_gpu: int | None = None
+    pack: bool = False
+    """Let as many trials share a GPU as its free memory holds."""
+
+    @property
+    def device(self) -> str:
+        """The device of its trials."""
+        return self.slots(trials=1)[0].device
+
+    def slots(self, trials: int) -> list[Slot]:
+        """Return where so many trials run.
+
+        Raises:
+            RequestError: there is no such GPU, or the options contradict each other.
+        """
+        return choose_slots(
+            self.gpus, self.wanted_device, self.workers, trials, self.threads, self.trials_per_gpu, self.pack
+        )
+
+    def check(self) -> None:
+        """Refuse GPUs that are not there."""
+        self.slots(trials=1)
+
+    def describe(self, trials: int) -> str:
+        """Say how many workers there are."""
+        slots = self.slots(trials)
+        kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
+        each = " each" if len(slots) > 1 else ""
+        return f"{counted(len(slots), kind)} with {counted(slots[0].threads, 'thread')}{each}"
+
+    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+        """Return the workers; none has started."""
+        slots = self.slots(trials)
+        if not self.pack:
+            return LocalExecutor(slots[:trials])
+        free = {name: _free_bytes(name) for name in {slot.name for slot in slots}}
+        return LocalExecutor(slots, Sharing(free, lambda order: learned.peak_bytes(order.config)))
+
+
+@dataclass(frozen=True)
+class RayPlace:
+    """A Ray cluster whose nodes see the folders of results and data."""
+
+    address: str
+    device: str
+    threads: int
+    gpus: float
+    """GPUs of each trial; a fraction lets trials share one."""
+
+    workers: int | None
+    """How many trials are submitted at the same time; ``None``: all."""
+
+    def check(self) -> None:
+        """Connect, and leave again."""
+        from lrbench.execution.remote.ray_tasks import check_cluster  # noqa: PLC0415
+
+        check_cluster(self.address, self.threads, self.gpus)
+
+    def describe(self, trials: int) -> str:
+        """Name the cluster and what a trial asks of it."""
+        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        return f"the Ray cluster at {self.address} with {counted(self.threads, 'CPU')}{gpus} for each"
+
+    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+        """Connect to the cluster."""
+        from lrbench.execution.remote.ray_tasks import RayExecutor  # noqa: PLC0415
+
+        return RayExecutor(results, self.address, self.threads, self.gpus, self.workers)
+
+
+@dataclass(frozen=True)
+class SlurmPlace:
+    """A Slurm cluster whose nodes see the folders of results and data."""
+
+    partition: str | None
+    minutes: int
+    device: str
+    threads: int
+    gpus: int
+    workers: int | None
+    """How many jobs of an array run at the same time; ``None``: as many as Slurm lets."""
+
+    def check(self) -> None:
+        """Ask Slurm for the partition and its GPUs."""
+        from lrbench.execution.remote.slurm_jobs import check_partition  # noqa: PLC0415
+
+        check_partition(self.partition, self.gpus)
+
+    def describe(self, trials: int) -> str:
+        """Name the partition and what a trial asks of it."""
+        where = "Slurm" if self.partition is None else f"Slurm's partition {self.partition}"
+        gpus = f" and {counted(self.gpus, 'GPU')}" if self.gpus else ""
+        return f"{where} with {counted(self.threads, 'CPU')}{gpus} for each"
+
+    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+        """Return an executor; nothing is submitted yet."""
+        from lrbench.execution.remote.slurm_jobs import SlurmExecutor  # noqa: PLC0415
+
+        return SlurmExecutor(results, self.partition, self.minutes, self.threads, self.gpus, self.workers)
+
+
+def parse_minutes(text: str) -> int:
+    """Read a time as Slurm writes it: ``90``, ``1:30:00``, ``2-12`` or ``2-12:00:00``; round up to minutes.
+
+    Raises:
+        RequestError: it is no such time, or none at all.
+    """
+    found = re.fullmatch(r"(?:(\d{1,3})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?", text, re.ASCII)
+    if found is None:
+        raise RequestError(f'--time: "{text}" is no time.', "Write minutes, H:MM:SS or D-HH:MM:SS.")
+    days, first, second, third = (int(part or 0) for part in found.groups())
+    if found[1] is not None:  # D-HH, D-HH:MM or D-HH:MM:SS
+        seconds = ((days * 24 + first) * 60 + second) * 60 + third
+    elif found[4] is not None:  # H:MM:SS
+        seconds = (first * 60 + second) * 60 + third
+    else:  # minutes, or minutes:seconds
+        seconds = first * 60 + second
+    if seconds == 0:
+        raise RequestError("--time is zero.", "Give a job some minutes.")
+    return -(-seconds // 60)
+
+
+def _free_bytes(gpu: str) -> int:
+    """Return the free memory of a GPU. Asking torch would take some of it for this process."""
+    query = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, check=True, capture_output=True, text=True, timeout=60).stdout
+        return int(answer.strip()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        raise RequestError(
+            f"The free memory of GPU {gpu} is not known: nvidia-smi does not tell.",
+            "Give --trials-per-gpu a number.",
+        ) from None

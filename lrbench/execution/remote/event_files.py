@@ -1,0 +1,47 @@
+"""What trials on other machines report: lines of JSON beside their checkpoints, read as they grow."""
+
+from collections.abc import Iterable
+
+from lrbench.execution.events import LAST_EVENTS, Event, parse_event
+from lrbench.store.layout import Results
+
+__all__ = ["EventFiles"]
+
+
+class EventFiles:
+    """Reads the events of several trials of one folder of results.
+
+    Args:
+        results: the folder, which the other machines see too.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._read: dict[str, int] = {}  # trial → bytes read
+
+    def begin(self, trial: str) -> None:
+        """Leave out what an earlier run reported of a trial."""
+        try:
+            self._read[trial] = self._results.events(trial).stat().st_size
+        except FileNotFoundError:
+            self._read[trial] = 0
+
+    def new(self, trials: Iterable[str]) -> list[Event]:
+        """Return what the trials have reported since the last call, but for how they ended.
+
+        How a trial ended is known from its executor alone, which knows also of those that died.
+        """
+        return [event for trial in trials for event in self._new(trial)]
+
+    def _new(self, trial: str) -> list[Event]:
+        try:
+            with self._results.events(trial).open("rb") as file:
+                file.seek(self._read.get(trial, 0))
+                new = file.read()
+        except FileNotFoundError:  # not yet there, or complete
+            self._read[trial] = 0
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read[trial] = self._read.get(trial, 0) + len(whole)
+        events = [parse_event(line) for line in whole.splitlines()]
+        return [event for event in events if not isinstance(event, LAST_EVENTS)]

@@ -1,0 +1,151 @@
+"""The scheduler: it decides which trial begins next, and what follows when one ends or its worker dies."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from lrbench.errors import LrbenchError
+from lrbench.execution.events import (
+    Event,
+    TrialBusy,
+    TrialDied,
+    TrialDone,
+    TrialFailed,
+    TrialNote,
+    TrialStopped,
+)
+from lrbench.execution.executor import Executor
+from lrbench.execution.failures import record_failure
+from lrbench.execution.learned import Learned
+from lrbench.execution.trial import TrialOrder
+from lrbench.execution.workers.waiting import WaitingOrders
+from lrbench.store.trials import read_record
+from lrbench.training.news import EpochDone
+from lrbench.wording import counted
+
+__all__ = ["MOST_DEATHS", "run_orders"]
+
+MOST_DEATHS = 3
+"""A trial whose worker dies so often without finishing an epoch in between has failed."""
+
+
+def run_orders(
+    orders: Sequence[TrialOrder],
+    executor: Executor,
+    watch: Callable[[Event], None],
+    learned: Learned | None = None,
+    stop_asked: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run all orders, and pass on what happens.
+
+    A trial whose worker dies goes on from its checkpoint. It fails once it has died
+    :data:`MOST_DEATHS` times without finishing an epoch in between; the others go on.
+
+    Args:
+        orders: in the order in which they begin if nothing is known about their costs.
+        executor: where they run. It is closed in any case.
+        watch: is told every event that a person may want to see.
+        learned: what finished trials cost; it learns from those that finish now.
+        stop_asked: whether to stop after the next checkpoints.
+
+    Raises:
+        LrbenchError: the executor cannot go on, so that some trials have not begun.
+        KeyboardInterrupt: it was asked to stop, and all trials have.
+    """
+    try:
+        _Run(orders, executor, watch, learned or Learned(), stop_asked).run()
+    finally:
+        executor.close()
+
+
+class _Run:
+    """The state of one run; see :func:`run_orders`."""
+
+    def __init__(
+        self,
+        orders: Sequence[TrialOrder],
+        executor: Executor,
+        watch: Callable[[Event], None],
+        learned: Learned,
+        stop_asked: Callable[[], bool],
+    ) -> None:
+        self.waiting = WaitingOrders(orders, lambda order: learned.seconds(order.config))
+        self.executor = executor
+        self.watch = watch
+        self.learned = learned
+        self.stop_asked = stop_asked
+        self.stopping = False
+        self.running: dict[str, TrialOrder] = {}
+        self.deaths: Counter[str] = Counter()
+
+    def run(self) -> None:
+        while self.waiting or self.running:
+            if self.stop_asked() and not self.stopping:
+                self.stopping = True
+                self.waiting.close()
+                self.executor.stop()
+            self._begin()
+            for event in self.executor.poll():
+                self._heed(event)
+        if self.stopping:
+            raise KeyboardInterrupt
+
+    def _begin(self) -> None:
+        """Submit what may begin, as far as there is room.
+
+        Raises:
+            LrbenchError: nothing runs, and nothing can ever be submitted.
+        """
+        if self.waiting and not self.running and self.executor.fault is not None:
+            raise LrbenchError(
+                f"{counted(len(self.waiting), 'trial')} did not begin, as no worker can be kept running: "
+                f"{self.executor.fault}.",
+                "Remove the cause and run the same command again.",
+            )
+        if not self.waiting or self.executor.full:
+            return
+        for order in self.waiting.free():
+            if self.executor.submit(order):
+                self.waiting.begin(order)
+                self.running[order.config.id] = order
+            if self.executor.full:
+                return
+
+    def _heed(self, event: Event) -> None:
+        match event:
+            case TrialBusy():
+                if self.waiting.put_back(self.running.pop(event.trial), wait=True):
+                    self.watch(event)
+            case TrialDied():
+                self._died(event)
+            case TrialStopped():
+                self.running.pop(event.trial)
+            case TrialDone() | TrialFailed():
+                self._ended(event)
+            case EpochDone():
+                self.deaths[event.trial] = 0
+                self.watch(event)
+            case _:
+                self.watch(event)
+
+    def _ended(self, event: TrialDone | TrialFailed) -> None:
+        order = self.running.pop(event.trial)
+        self.waiting.finish(order)
+        if isinstance(event, TrialDone):
+            with suppress(LrbenchError):  # a record that cannot be read teaches nothing; reports name it
+                self.learned.add(read_record(order.results.trial(event.trial)))
+        self.watch(event)
+
+    def _died(self, event: TrialDied) -> None:
+        """Let the trial go on from its checkpoint, or fail where that is of no use."""
+        order = self.running[event.trial]
+        self.deaths[event.trial] += 1
+        deaths = self.deaths[event.trial]
+        if event.final or deaths >= MOST_DEATHS:
+            often = f"; {counted(deaths, 'worker')} died without finishing an epoch" if deaths > 1 else ""
+            self._ended(record_failure(order.results, event.trial, event.reason + often, event.details))
+            return
+        del self.running[event.trial]
+        if not self.stopping:
+            self.waiting.put_back(order, wait=False)
+            self.watch(TrialNote(trial=event.trial, text=f"{event.reason}; it goes on from its checkpoint"))

@@ -1,0 +1,94 @@
+"""Trials on a real Ray cluster of two nodes on this machine, one of which is killed."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from small_data import order, trial_config
+
+from lrbench.errors import RequestError
+from lrbench.execution.events import Event, TrialDone, TrialNote
+from lrbench.execution.perform import perform
+from lrbench.execution.places import RayPlace
+from lrbench.execution.remote.ray_tasks import RayExecutor, check_cluster
+from lrbench.execution.schedule import run_orders
+from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.training.news import EpochDone
+
+CONFIGS = [trial_config(seed=seed, max_epochs=12, patience=12) for seed in (1, 2)]
+FAKE_GPUS = 2
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A head with one CPU and declared GPUs that are not there, and a second node with one CPU."""
+    ray = pytest.importorskip("ray")
+    if sys.platform != "linux":
+        pytest.skip("Ray's test cluster needs Linux")
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_TMPDIR"] = str(tmp_path_factory.mktemp("r"))
+    sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": FAKE_GPUS, **sizes})
+    cluster.second = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        del os.environ["RAY_TMPDIR"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_node_that_dies_costs_no_trial(cluster: Any, walks_folder: Path, tmp_path: Path) -> None:
+    orders = [order(config, walks_folder, tmp_path / "ray") for config in CONFIGS]
+    (tmp_path / "ray").mkdir()
+    events = list[Event]()
+
+    def watch(event: Event) -> None:
+        events.append(event)
+        training = {event.trial for event in events if isinstance(event, EpochDone)}
+        if len(training) == 2 and cluster.second is not None:
+            node, cluster.second = cluster.second, None
+            cluster.remove_node(node, allow_graceful=False)
+
+    run_orders(orders, RayExecutor(Results(tmp_path / "ray"), cluster.address, 1, 0.0, None), watch)
+    notes = [event.text for event in events if isinstance(event, TrialNote)]
+    assert len(notes) == 1
+    assert notes[0].endswith("it goes on from its checkpoint")
+    assert {event.trial for event in events if isinstance(event, TrialDone)} == {c.id for c in CONFIGS}
+    for config in CONFIGS:
+        perform(order(config, walks_folder, tmp_path / "alone"), lambda event: None)
+        ranks = [
+            pl.read_parquet(Results(tmp_path / name).trial(config.id) / RANKS_FILE)
+            for name in ("ray", "alone")
+        ]
+        assert ranks[0].equals(ranks[1])
+    assert not list(Results(tmp_path / "ray").running("").glob("*.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_gpus_are_counted_and_a_machine_that_does_not_see_the_data_says_so(
+    cluster: Any, walks_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match=r"and 3 GPUs for a trial\. The largest have 1 CPUs and 2 GPUs\."):
+        check_cluster(cluster.address, 1, FAKE_GPUS + 1)
+    events = list[Event]()
+    hidden = order(trial_config("popularity", seed=0), tmp_path / "elsewhere", tmp_path)
+    run_orders([hidden], RayExecutor(Results(tmp_path), cluster.address, 1, 1.0, None), events.append)
+    assert [event.kind for event in events] == ["failed"]
+    error = Results(tmp_path).error(hidden.config.id).read_text(encoding="utf-8")
+    assert "does not see the folder" in error
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense", "127.0.0.1:99999"])
+def test_an_address_at_which_nothing_answers_is_refused(address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(RequestError, match=r"No Ray cluster answers|is no address"):
+        RayPlace(address, "cpu", 1, 0.0, None).check()

@@ -1,0 +1,23 @@
+"""What finished trials tell about those to come."""
+
+from pathlib import Path
+
+from small_data import order, trial_config
+
+from lrbench.execution.learned import Learned
+from lrbench.execution.trial import run_trial
+
+
+def test_another_seed_teaches_more_than_another_configuration(walks_folder: Path, tmp_path: Path) -> None:
+    record = run_trial(order(trial_config(max_epochs=1), walks_folder, tmp_path), lambda news: None)
+    longer = record.model_copy(
+        update={"config": trial_config(max_epochs=9), "train_seconds": 100.0, "evaluate_seconds": 1.0}
+    )
+    learned = Learned([record, longer])
+    own = record.train_seconds + record.evaluate_seconds
+    assert learned.seconds(trial_config(seed=7, max_epochs=1)) == own
+    assert learned.seconds(trial_config(seed=7, max_epochs=9)) == 101.0
+    assert learned.seconds(trial_config(seed=7, max_epochs=5)) == 101.0  # the longest of this model here
+    assert learned.seconds(trial_config("lares")) is None
+    assert learned.peak_bytes(trial_config(seed=7, max_epochs=1)) == record.peak_memory_bytes
+    assert learned.peak_bytes(trial_config(seed=7, max_epochs=5)) is None

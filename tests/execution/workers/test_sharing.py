@@ -1,0 +1,52 @@
+"""Which trials share a device."""
+
+from pathlib import Path
+
+from small_data import order, trial_config
+
+from lrbench.execution.workers.sharing import CONTEXT_BYTES, Sharing
+
+ONE, TWO, THREE = (order(trial_config(seed=seed), Path("data"), Path("results")) for seed in (1, 2, 3))
+GPU = "0"
+
+
+def test_a_device_that_is_not_watched_takes_what_its_slots_take() -> None:
+    sharing = Sharing()
+    sharing.begin(ONE, GPU)
+    assert sharing.admits(TWO, GPU)
+
+
+def test_an_unmeasured_trial_runs_alone() -> None:
+    sharing = Sharing({GPU: 2**40}, lambda order: None)
+    assert sharing.admits(ONE, GPU)
+    sharing.begin(ONE, GPU)
+    assert not sharing.admits(TWO, GPU)
+    assert sharing.admits(TWO, "1")
+    sharing.end(ONE.config.id, GPU)
+    assert sharing.admits(TWO, GPU)
+
+
+def test_measured_trials_share_what_memory_there_is() -> None:
+    peak = 10**9
+    each = int(peak * 1.2) + CONTEXT_BYTES
+    sharing = Sharing({GPU: 2 * each}, lambda order: peak)
+    sharing.begin(ONE, GPU)
+    assert sharing.admits(TWO, GPU)
+    sharing.begin(TWO, GPU)
+    assert not sharing.admits(THREE, GPU)
+
+
+def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
+    sharing = Sharing()
+    for each in (ONE, TWO, THREE):
+        sharing.begin(each, GPU)
+    assert sharing.relieve(ONE.config.id, GPU)
+    sharing.end(ONE.config.id, GPU)
+    assert not sharing.admits(ONE, GPU)  # two are there, one may be
+    sharing.end(TWO.config.id, GPU)
+    assert sharing.admits(ONE, GPU)
+    sharing.begin(ONE, GPU)
+    assert not sharing.admits(TWO, GPU)  # it would be the second beside ONE
+    assert sharing.relieve(ONE.config.id, GPU)
+    sharing.end(THREE.config.id, GPU)
+    assert not sharing.relieve(ONE.config.id, GPU)  # alone, and still out of memory
