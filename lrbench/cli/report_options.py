@@ -106,7 +106,8 @@ Published = Annotated[
 Kind = Annotated[
     str,
     typer.Argument(
-        metavar="KIND", help="depth, pareto, forest, grid, convergence, groups or critical-difference."
+        metavar="KIND",
+        help="depth, pareto, forest, grid, convergence, tuning, groups or critical-difference.",
     ),
 ]
 OptionAndSuite = Annotated[

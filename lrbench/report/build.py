@@ -7,6 +7,7 @@ from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 from lrbench.report.across import combine_datasets
 from lrbench.report.answers import make_answers
+from lrbench.report.budgets import make_budgets
 from lrbench.report.captions import caption_sentences
 from lrbench.report.checks import find_warnings, lacks_seeds
 from lrbench.report.choices import Choices, choose, rename_rows, shown_names
@@ -102,7 +103,8 @@ def build_report(
     asked = _Asked(suite, options, baseline, metrics, masked)
     declared = declared_comparisons(measured, suite)
     report = _measured_report(asked, measured, declared, finished)
-    report = _with_groups(_with_declaration(report, asked, results, bool(missing)), asked, measured, prepared)
+    report = _with_history(report, suite, results, finished, bool(missing))
+    report = _with_groups(report, asked, measured, prepared)
     found = find_warnings(suite, results, measured, missing, report.rows, declared, report.depth_findings)
     report = replace(report, warnings=tuple(found))
     report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
@@ -165,9 +167,10 @@ def _measured_report(
     )
 
 
-def _with_declaration(report: Report, asked: _Asked, results: Results, missing: bool) -> Report:
-    """Add what was declared, how it went with it, and what had been seen by then."""
-    suite = asked.suite
+def _with_history(
+    report: Report, suite: SuiteRecord, results: Results, finished: Sequence[FinishedTrial], missing: bool
+) -> Report:
+    """Add what was declared and tuned, and what had been seen by then."""
     return replace(
         report,
         families=tuple(declared_families(suite, report.comparisons)),
@@ -177,6 +180,7 @@ def _with_declaration(report: Report, asked: _Asked, results: Results, missing: 
         declarations=suite.declarations,
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
+        budgets=tuple(make_budgets(finished, results)),
         controls=suite.controls,
         matches=suite.matches,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lrbench.config.protocol import Protocol
+from lrbench.report.budgets import Budget
 from lrbench.report.curves import Curve
 from lrbench.report.findings import (
     AcrossDatasets,
@@ -279,6 +280,9 @@ class Report:
 
     curves: tuple[Curve, ...] = ()
     """Validation metrics over epochs, of every run and stage."""
+
+    budgets: tuple[Budget, ...] = ()
+    """What tuning with fewer trials would have found, of rows that were tuned."""
 
     rows_of_suite: int = 0
     """How many rows the suite has; more than ``labels`` where some are not shown."""

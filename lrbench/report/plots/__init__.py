@@ -62,6 +62,7 @@ PLOTS: "Registry[Callable[[PlotSource], Figure]]" = Registry(
         "forest": "lrbench.report.plots.forest:draw",
         "grid": "lrbench.report.plots.grid:draw",
         "convergence": "lrbench.report.plots.convergence:draw",
+        "tuning": "lrbench.report.plots.tuning:draw",
         "groups": "lrbench.report.plots.groups:draw",
         "critical-difference": "lrbench.report.plots.critical_difference:draw",
     },

@@ -17,7 +17,10 @@ TITLES = {
     "forest": "Declared comparisons: {metric} with 95 % intervals",
     "depth": "{metric} by depth of inference",
     "pareto": "{metric} against cost",
+    "groups": "Differences in {metric} by groups of users, each with its 95 % interval",
     "convergence": "Training: validation metric by epoch",
+    "tuning": "Tuning: best validation metric by number of trials",
+    "critical-difference": "Mean ranks by {metric} over datasets",
 }
 ONE_PANEL, SEVERAL = 5.0, 9.0
 """Inches at which figures are drawn; a narrow page scales them down."""
@@ -54,7 +57,7 @@ def figures(report: Report) -> Iterator[str]:
 
 
 def _width(report: Report, kind: str) -> float:
-    several = len(report.datasets) > 1 or kind == "convergence"
+    several = len(report.datasets) > 1 or kind in ("convergence", "groups")
     return SEVERAL if several else ONE_PANEL
 
 

@@ -1,0 +1,60 @@
+"""What tuning with fewer trials would have found: the budget behind each row that was tuned."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lrbench.stats.tuning import expected_best
+from lrbench.store.frames import FinishedTrial
+from lrbench.store.layout import Results
+from lrbench.store.searches import SearchRecord, read_search
+
+__all__ = ["Budget", "make_budgets"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The best validation score of a row after 1, 2, … tuning trials."""
+
+    dataset: str
+    label: str
+    metric: str
+    """The selection metric, on validation targets."""
+
+    best: tuple[float, ...]
+    """Of random search the expected best, of another sampler the best so far, by number of trials."""
+
+    low: tuple[float, ...]
+    """The expected best less a standard deviation; empty where trials depend on earlier ones."""
+
+    high: tuple[float, ...]
+    failed: int
+    """Trials without a score, which are left out."""
+
+
+def make_budgets(trials: Sequence[FinishedTrial], results: Results) -> Iterator[Budget]:
+    """Yield the budget of every row and dataset whose settings were searched for and whose search is here.
+
+    Raises:
+        LrbenchError: the record of a search is damaged or was changed.
+    """
+    searches = {
+        (trial.cell.dataset, trial.cell.label): trial.record.config.search
+        for trial in trials
+        if trial.record.config.search is not None
+    }
+    for (dataset, label), search in searches.items():
+        if search is not None and results.search(search).is_file():
+            yield _budget(dataset, label, read_search(results, search))
+
+
+def _budget(dataset: str, label: str, record: SearchRecord) -> Budget:
+    values = np.array([trial.value for trial in record.trials if trial.value is not None])  # (trials,)
+    failed = len(record.trials) - len(values)
+    if record.config.sampler != "random":
+        so_far = tuple(np.maximum.accumulate(values).tolist())
+        return Budget(dataset, label, record.metric, so_far, (), (), failed)
+    found = expected_best(values)
+    mean, low, high = (tuple(part.tolist()) for part in (found.mean, found.low, found.high))
+    return Budget(dataset, label, record.metric, mean, low, high, failed)

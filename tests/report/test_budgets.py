@@ -1,0 +1,92 @@
+"""What tuning with fewer trials would have found, from the records of searches."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from synthetic_results import Made, make_suite
+
+from lrbench.config.tuning import Choice, SearchConfig
+from lrbench.errors import RequestError
+from lrbench.report.budgets import Budget, make_budgets
+from lrbench.report.plots import PLOTS, PlotSource
+from lrbench.report.report import Report
+from lrbench.store.frames import FinishedTrial, finished_trials
+from lrbench.store.layout import Results
+from lrbench.store.searches import SearchRecord, SearchTrial, write_search
+
+VALUES = (0.1, 0.3, None, 0.2)
+
+
+def tuned(root: Path, sampler: Literal["random", "tpe"]) -> list[FinishedTrial]:
+    """A row whose settings were searched for with four trials, one of which failed, and one that was not."""
+    suite = make_suite(root, [Made("A", 1.0), Made("B", 0.5)], seeds=[1, 2], proposed=[])
+    finished, _ = finished_trials(suite, Results(root))
+    config = SearchConfig(
+        **finished[0].record.config.model_dump(),
+        space={"dropout": Choice(values=(0.1,))},
+        trials=len(VALUES),
+        sampler=sampler,
+        pruning="none",
+        users=None,
+    )
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    record = SearchRecord(
+        id=config.id,
+        config=config,
+        metric="ndcg@10",
+        trials=tuple(
+            SearchTrial(number=n, settings={}, state="failed" if v is None else "complete", value=v)
+            for n, v in enumerate(VALUES)
+        ),
+        chosen=1,
+        users=9,
+        seconds=1.0,
+        device="cpu",
+        threads=1,
+        versions={},
+        started=moment,
+        ended=moment,
+    )
+    write_search(record, Results(root))
+    return [_searched(trial, record.id) if trial.cell.label == "A" else trial for trial in finished]
+
+
+def _searched(trial: FinishedTrial, search: str) -> FinishedTrial:
+    config = trial.record.config.model_copy(update={"search": search})
+    return replace(trial, record=trial.record.model_copy(update={"config": config}))
+
+
+def test_random_search_has_an_expected_best_with_a_band(tmp_path: Path) -> None:
+    (budget,) = make_budgets(tuned(tmp_path, "random"), Results(tmp_path))
+    assert (budget.dataset, budget.label, budget.metric, budget.failed) == ("sample", "A", "ndcg@10", 1)
+    # Of 0.1, 0.2, 0.3: one draw has their mean; the best of two is 0.1, 0.2, 0.3 with chances 1/9, 3/9, 5/9.
+    assert budget.best[:2] == pytest.approx((0.2, (0.1 + 3 * 0.2 + 5 * 0.3) / 9))
+    assert all(np.array(budget.low) <= budget.best)
+    assert all(np.array(budget.high) >= budget.best)
+
+
+def test_another_sampler_has_the_best_so_far_and_no_band(tmp_path: Path) -> None:
+    (budget,) = make_budgets(tuned(tmp_path, "tpe"), Results(tmp_path))
+    assert (budget.best, budget.low, budget.high) == ((0.1, 0.3, 0.3), (), ())
+
+
+def test_a_search_that_is_elsewhere_has_no_budget(tmp_path: Path) -> None:
+    trials = tuned(tmp_path, "random")
+    assert list(make_budgets(trials, Results(tmp_path / "elsewhere"))) == []
+
+
+def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Report) -> None:
+    with pytest.raises(RequestError, match="No row of suite demo was tuned"):
+        PLOTS.load("tuning")(PlotSource(report))
+    budgets = (
+        Budget("sample", "SASRec", "ndcg@10", (0.1, 0.2), (0.05, 0.15), (0.15, 0.25), 0),
+        Budget("sample", "LARES", "ndcg@10", (0.1, 0.3), (), (), 0),
+    )
+    (panel,) = PLOTS.load("tuning")(PlotSource(replace(report, budgets=budgets))).axes
+    assert [list(line.get_ydata()) for line in panel.lines] == [[0.1, 0.2], [0.1, 0.3]]
+    assert len(panel.collections) == 1
+    assert panel.get_ylabel() == "best NDCG@10\non validation"
