@@ -12,6 +12,7 @@ __all__ = [
     "p_value",
     "percent",
     "plain",
+    "share",
     "signed",
 ]
 
@@ -74,6 +75,11 @@ class MetricStyle:
 
     def _scaled(self, value: float) -> float:
         return 100 * value if self.percent else value
+
+
+def share(value: float) -> str:
+    """``63 %`` for 0.63."""
+    return UNKNOWN if math.isnan(value) else f"{100 * value:.0f} %".replace("-", "−")
 
 
 def p_value(value: float) -> str:

@@ -86,6 +86,22 @@ def test_comparison_rows_show_the_numbers_of_the_test(report: Report) -> None:
     assert row["users +/=/−"].text == f"{users.wins}/{users.ties}/{users.losses}"
 
 
+def test_a_row_that_cannot_be_tested_is_marked_so(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 1.0), Made("B", 0.5)], seeds=[1, 2], proposed=["A"])
+    report = build_report(suite, Results(tmp_path))
+    quality = section_of(report, "quality")
+    assert cells(quality, "B")["NDCG@10"].marks == "?"
+    assert "?: whether it is separable from the best cannot be tested." in quality.notes
+
+
+def test_notes_say_what_intervals_and_effect_sizes_do_not(report: Report) -> None:
+    notes = " ".join(section_of(report, "comparison").notes)
+    assert "Each interval is a 95 % interval by itself, while p is adjusted for the family" in notes
+    assert "Both depend on the number of seeds" in notes
+    quality = " ".join(section_of(report, "quality").notes)
+    assert "The deviation holds the luck of training and how differently each run suits users." in quality
+
+
 def test_depths_mark_the_reported_and_the_chosen_one(report: Report) -> None:
     depth = section_of(report, "depth")
     assert depth.columns[:6] == ("Model", "depth 0", "depth 1", "depth 2", "depth 4", "depth 8")

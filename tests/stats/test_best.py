@@ -46,3 +46,8 @@ def test_pairs_may_be_tested_in_a_way_of_their_own() -> None:
     assert tied_with_best([first, second]) == [True, True]
     pairs = [first, second]
     assert tied_with_best(pairs, test=lambda a, b: crossed(pairs[a], pairs[b], paired=True)) == [True, False]
+
+
+def test_one_user_separates_nothing() -> None:
+    one = UserMetrics(np.array([[0.1], [0.2], [0.3]]))
+    assert tied_with_best([one, one.scaled(2)]) == [None, True]

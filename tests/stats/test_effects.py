@@ -81,3 +81,10 @@ def test_effects_change_sign_with_the_order(pair: tuple[UserMetrics, UserMetrics
     assert paired_effect(*pair) == pytest.approx(-paired_effect(*reversed(pair)))
     total = probability_of_superiority(*pair) + probability_of_superiority(*reversed(pair))
     assert total == pytest.approx(1)
+
+
+def test_one_user_has_a_ratio_without_an_interval() -> None:
+    one = UserMetrics(np.array([[0.1], [0.2], [0.3]]))
+    found = relative_difference(one.scaled(2), one)
+    assert found.value == pytest.approx(1)
+    assert np.isnan([found.low, found.high]).all()

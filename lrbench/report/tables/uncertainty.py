@@ -1,9 +1,7 @@
 """Where the uncertainty of each declared comparison comes from, and what would make it smaller."""
 
-import math
-
 from lrbench.report.findings import WORTH_FINDING, Comparison, Variance
-from lrbench.report.numbers import UNKNOWN, interval, p_value
+from lrbench.report.numbers import UNKNOWN, p_value, share
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.crossed import PAIRED
@@ -54,13 +52,9 @@ def _row(report: Report, comparison: Comparison, variance: Variance) -> tuple[Ce
         report.row_name(comparison.dataset, comparison.baseline),
         "paired" if comparison.contrast.test == PAIRED else "independent",
         report.style.plain(variance.standard_deviation),
-        *(_share(part) for part in (shares.users, shares.runs, shares.users_runs)),
+        *(share(part) for part in (shares.users, shares.runs, shares.users_runs)),
         "more users" if variance.seeds_to_find is None else str(variance.seeds_to_find),
-        interval(without.low, without.high) or UNKNOWN,
+        report.style.interval(without.low, without.high) or UNKNOWN,
         p_value(without.largest_p),
     )
     return tuple(Cell(text) for text in texts)
-
-
-def _share(part: float) -> str:
-    return UNKNOWN if math.isnan(part) else f"{100 * part:.0f} %".replace("-", "−")

@@ -103,6 +103,7 @@ def test_a_fold_per_comparison_has_the_other_tests(report: Report, html_page: st
         who = f"{comparison.proposed} against {comparison.baseline} on {comparison.dataset}"
         assert f"<summary>{escape(who)}: {comparison.verdict}.</summary>" in html_page
     assert html_page.count("Seeds alone, permuted") == len(report.comparisons)
+    assert html_page.count("<dt>Variance</dt><dd>users × models ") == len(report.comparisons)
 
 
 def test_marks_are_explained_where_they_stand(html_page: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from html import escape
 
-from lrbench.report.findings import Comparison
-from lrbench.report.numbers import interval, p_value, percent, signed
+from lrbench.report.findings import Comparison, Variance
+from lrbench.report.numbers import interval, p_value, percent, share, signed
 from lrbench.report.report import Report
 
 __all__ = ["comparison_folds"]
@@ -52,6 +52,8 @@ def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
         f"correction over {comparison.family_size}: {p_value(comparison.p_adjusted)}",
     )
     yield "Would usually be missed below", style.plain(comparison.minimum_detectable)
+    if comparison.variance is not None:
+        yield from _variance(report, comparison.variance)
     if checks is None:
         return
     yield "Users alone (these weights)", f"t test p = {p_value(checks.p_users)}"
@@ -59,6 +61,15 @@ def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "Seeds alone (these users)", f"Welch's t test p = {p_value(checks.p_seeds)}"
     yield "Seeds alone, permuted", f"p = {p_value(checks.p_seeds_exact)}"
     yield "Bootstrap, 95 %", style.interval(checks.bootstrap_low, checks.bootstrap_high)
+
+
+def _variance(report: Report, variance: Variance) -> Iterator[tuple[str, str]]:
+    """Where the uncertainty comes from, and what one run decides."""
+    shares, without = variance.shares, variance.without_one_run
+    users, runs, both = map(share, (shares.users, shares.runs, shares.users_runs))
+    yield "Variance", f"users × models {users}, luck of runs {runs}, users × runs {both}"
+    if low_high := report.style.interval(without.low, without.high):
+        yield "Without any one run", low_high
 
 
 def _line(comparison: Comparison, alike: list[Comparison]) -> str:
