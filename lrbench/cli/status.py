@@ -29,6 +29,8 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     console = result_console()
     console.print(_table(record, states))
     for trial, state in states.items():
+        if state == "running":
+            say(console, f"{trial} runs: {_where(layout, trial)}")
         if state == "failed":
             say(console, f"{trial} failed: {_reason(layout, trial)}")
             say(console, f"  {layout.error(trial)}")
@@ -53,6 +55,14 @@ def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
     table.add_section()
     table.add_row("trials", "", *(str(total[state]) for state in STATES))
     return table
+
+
+def _where(layout: "Results", trial: str) -> str:
+    """Who works on a trial, and since when; any machine that sees the folder can tell."""
+    from lrbench.store.claims import holder_of
+
+    holder = holder_of(layout.lock(trial))
+    return "by another process" if holder is None else f"{holder}, since {holder.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _reason(layout: "Results", trial: str) -> str:

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from lrbench.execution.events import (
     Event,
@@ -20,12 +19,17 @@ from lrbench.execution.events import (
 )
 from lrbench.execution.failures import record_failure
 from lrbench.execution.trial import TrialOrder, run_trial
+from lrbench.store.claims import Claim, ClaimedError, claimed
 from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone
 
 __all__ = ["perform", "prepare_process"]
 
 Send = Callable[[Event], None]
+
+
+class _BusyError(Exception):
+    """The text says who works on what."""
 
 
 class _StoppedError(Exception):
@@ -58,24 +62,27 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
         send(event)
 
     def watch(news: EpochDone) -> None:
+        claim.check()
         tell(news)
         if stop_asked():
             raise _StoppedError
 
     try:
-        with _claimed(order) as reason:
-            if reason:
-                send(TrialBusy(trial=trial_id, reason=reason))
-                return True
+        with _claimed(order) as claim:
             started = time.perf_counter()
             if folder.exists() and not order.fresh:
                 send(trial_done(read_record(folder), 0.0, found=True))
                 return True
             tell(TrialStarted(trial=trial_id, device=order.device))
             record = run_trial(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
-            order.results.events(trial_id).unlink(missing_ok=True)
             send(trial_done(record, time.perf_counter() - started))
             return True
+    except _BusyError as busy:
+        send(TrialBusy(trial=trial_id, reason=str(busy)))
+        return True
+    except ClaimedError as holder:  # lost in the middle, as after this process was suspended
+        send(TrialBusy(trial=trial_id, reason=f"{holder} has taken it over"))
+        return True
     except _StoppedError:
         send(TrialStopped(trial=trial_id))
     except Exception as error:
@@ -103,24 +110,25 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 @contextmanager
-def _claimed(order: TrialOrder) -> Iterator[str]:
-    """Hold the locks of a trial within a block; yield why that is impossible, or an empty string."""
+def _claimed(order: TrialOrder) -> Iterator[Claim]:
+    """Hold the locks of a trial within a block.
+
+    Raises:
+        _BusyError: another process works on the trial, or trains stages that it reuses.
+    """
     results, config = order.results, order.config
     *begun, trained = (results.training_lock(training_id) for training_id in config.training_ids)
     trained.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
-            held.enter_context(FileLock(results.lock(config.id), timeout=0))
-        except Timeout:
-            yield "another process works on it"
-            return
+            claim = held.enter_context(claimed(results.lock(config.id)))
+        except ClaimedError as holder:
+            raise _BusyError(f"another process works on it: {holder}") from None
         try:
             for lock in begun:  # whoever trains the first stages has to end, see `reuse_stages`
-                with FileLock(lock, timeout=0):
+                with claimed(lock):
                     pass
-            held.enter_context(FileLock(trained, timeout=0))
-        except Timeout:
-            held.close()
-            yield "another process trains stages that it reuses"
-            return
-        yield ""
+            held.enter_context(claimed(trained))
+        except ClaimedError as holder:
+            raise _BusyError(f"another process trains stages that it reuses: {holder}") from None
+        yield claim

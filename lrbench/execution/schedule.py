@@ -132,6 +132,7 @@ class _Run:
         order = self.running.pop(event.trial)
         self.waiting.finish(order)
         if isinstance(event, TrialDone):
+            order.results.events(event.trial).unlink(missing_ok=True)
             with suppress(LrbenchError):  # a record that cannot be read teaches nothing; reports name it
                 self.learned.add(read_record(order.results.trial(event.trial)))
         self.watch(event)

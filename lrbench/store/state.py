@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal, get_args
 
+from lrbench.store.claims import holder_elsewhere
 from lrbench.store.layout import Results
 
 if sys.platform == "win32":
@@ -20,11 +21,13 @@ STATES: tuple[State, ...] = get_args(State)
 def trial_state(results: Results, trial_id: str) -> State:
     """Return the state of a trial.
 
-    ``running``: a process holds its lock. ``interrupted``: it has a checkpoint and nobody works on it.
+    ``running``: a process on this machine or another one holds its lock.
+    ``interrupted``: it has a checkpoint and nobody works on it.
     """
     if results.trial(trial_id).exists():
         return "done"
-    if _locked(results.lock(trial_id)):
+    lock = results.lock(trial_id)
+    if _locked(lock) or holder_elsewhere(lock) is not None:
         return "running"
     if results.error(trial_id).exists():
         return "failed"

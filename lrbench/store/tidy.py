@@ -4,9 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from lrbench.files import tidy_folder
+from lrbench.store.claims import ClaimedError, claimed
 from lrbench.store.layout import Results
 
 __all__ = ["tidy"]
@@ -28,12 +27,12 @@ def tidy(results: Results) -> None:
         lock = results.lock(trial_id)
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(lock, timeout=0):
+            with claimed(lock):
                 tidy_folder(results.trial(trial_id))
                 if results.trial(trial_id).is_dir():
                     for left in _leftovers(results, trial_id):
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-        except Timeout:
+        except ClaimedError:
             continue
 
 

@@ -1,0 +1,214 @@
+"""Who works on what: a lock for one machine, and a lease with a heartbeat between machines.
+
+A lock is exact and ends with its process, but on a network file system it may not hold between machines. So
+whoever has the lock also writes a lease beside it: a file that names the holder, whose time of change is
+renewed every few seconds. On another machine a lease counts until it was not renewed for
+:data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks nobody.
+"""
+
+import os
+import platform
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lrbench.config.base import FrozenConfig
+
+__all__ = [
+    "BEAT_SECONDS",
+    "STALE_SECONDS",
+    "Claim",
+    "ClaimedError",
+    "Holder",
+    "claimed",
+    "holder_elsewhere",
+    "holder_of",
+]
+
+BEAT_SECONDS = 10.0
+STALE_SECONDS = 60.0
+
+
+class Holder(FrozenConfig):
+    """The content of a lease."""
+
+    token: str
+    """Drawn for this lease alone."""
+
+    machine: str
+    """Tells machines apart, and a machine from itself before it was started again."""
+
+    host: str
+    process: int
+    job: str = ""
+    """The job of a cluster's queue, as a person may look it up."""
+
+    since: datetime
+
+    def __str__(self) -> str:
+        """``node7, process 4711 (Slurm job 12_3)``."""
+        return f"{self.host}, process {self.process}" + (f" ({self.job})" if self.job else "")
+
+
+class ClaimedError(Exception):
+    """Somebody else works on it; the text says who, as far as that is known."""
+
+
+class Claim:
+    """The lease of this process on something.
+
+    Args:
+        lease: its file.
+        holder: what the file says.
+    """
+
+    def __init__(self, lease: Path, holder: Holder) -> None:
+        self._lease, self._holder = lease, holder
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
+
+    def check(self) -> None:
+        """Refuse to go on without the lease, as after this process was suspended and another one took over.
+
+        Raises:
+            ClaimedError: another process has taken over.
+        """
+        found = _read(self._lease)
+        if found is None or found.token != self._holder.token:
+            raise ClaimedError(str(found or "another process"))
+
+    def end(self) -> None:
+        """Give the lease back."""
+        self._ended.set()
+        self._heart.join()
+        with suppress(ClaimedError):
+            self.check()
+            self._lease.unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            with suppress(OSError, ClaimedError):  # whoever works finds a lost lease by `check`
+                self.check()
+                os.utime(self._lease)
+
+
+@contextmanager
+def claimed(lock: Path) -> Iterator[Claim]:
+    """Hold a lock and its lease within the block.
+
+    Args:
+        lock: the file of the lock; its folder exists.
+
+    Raises:
+        ClaimedError: somebody else holds it.
+    """
+    lease = _lease_of(lock)
+    try:
+        with FileLock(lock, timeout=0):
+            claim = Claim(lease, _taken(lock, lease))
+            try:
+                yield claim
+            finally:
+                claim.end()
+    except Timeout:
+        raise ClaimedError(str(_read(lease) or "another process")) from None
+
+
+def holder_elsewhere(lock: Path) -> Holder | None:
+    """Return who holds a lock on another machine, read without writing; ``None`` if nobody does.
+
+    Clocks of machines may differ by a few seconds; by a minute they must not.
+    """
+    lease = _lease_of(lock)
+    holder = _read(lease)
+    if holder is None or holder.machine == _this_machine():
+        return None
+    return None if time.time() - _changed(lease) > STALE_SECONDS else holder
+
+
+def holder_of(lock: Path) -> Holder | None:
+    """Return what the lease of a lock says, whether it still counts or not."""
+    return _read(_lease_of(lock))
+
+
+def _lease_of(lock: Path) -> Path:
+    return lock.with_suffix(".lease")
+
+
+def _taken(lock: Path, lease: Path) -> Holder:
+    """Make the lease this process's own; the lock is held.
+
+    Raises:
+        ClaimedError: another machine holds it.
+    """
+    before = _read(lease)
+    if before is not None:
+        os.utime(lock)  # the file server's own clock is compared with itself
+        if before.machine != _this_machine() and _changed(lock) - _changed(lease) <= STALE_SECONDS:
+            raise ClaimedError(str(before))
+        _remove(lease, before)
+    job = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    holder = Holder(
+        token=secrets.token_hex(8),
+        machine=_this_machine(),
+        host=platform.node() or "unknown",
+        process=os.getpid(),
+        job=f"Slurm job {job[0]}_{job[1]}" if all(job) else "",
+        since=datetime.now(UTC).replace(microsecond=0),
+    )
+    temporary = lease.with_name(f".{lease.name}.{holder.token}")
+    temporary.write_text(holder.model_dump_json(), encoding="utf-8")
+    try:
+        os.link(temporary, lease)  # fails if it is there, on a network file system too
+    except FileExistsError:
+        raise ClaimedError(str(_read(lease) or "another process")) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return holder
+
+
+def _remove(lease: Path, expected: Holder) -> None:
+    """Remove a lease that no longer counts, and no other.
+
+    Raises:
+        ClaimedError: another process has just taken it over.
+    """
+    aside = lease.with_name(f".{lease.name}.{secrets.token_hex(8)}")
+    with suppress(FileNotFoundError):
+        lease.rename(aside)
+        found = _read(aside)
+        if found is not None and found.token != expected.token:
+            with suppress(FileExistsError):
+                os.link(aside, lease)
+            aside.unlink()
+            raise ClaimedError(str(found))
+        aside.unlink()
+
+
+def _read(lease: Path) -> Holder | None:
+    try:
+        return Holder.model_validate_json(lease.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _this_machine() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return f"{platform.node()}-{uuid.getnode():x}"

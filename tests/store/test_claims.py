@@ -1,0 +1,123 @@
+"""Locks that hold between machines, which tests tell apart by another name of the machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lrbench.store import claims
+from lrbench.store.claims import STALE_SECONDS, ClaimedError, claimed, holder_elsewhere, holder_of
+from lrbench.store.layout import Results
+from lrbench.store.state import trial_state
+
+ELSEWHERE = """
+import sys, time
+from contextlib import nullcontext
+from pathlib import Path
+from lrbench.store import claims
+
+claims._this_machine = lambda: "elsewhere"
+claims.FileLock = lambda *_, **__: nullcontext()  # a file system whose locks do not reach other machines
+claims.BEAT_SECONDS = 0.05
+with claims.claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "trial.lock"
+
+
+def hold_elsewhere(lock: Path) -> subprocess.Popen[str]:
+    """Let another process hold the lock as if on another machine, where locks are not seen."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, str(lock)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def make_stale(lease: Path) -> None:
+    past = time.time() - STALE_SECONDS - 5
+    os.utime(lease, (past, past))
+
+
+def test_a_claim_names_its_holder_and_leaves_no_lease(lock: Path) -> None:
+    with claimed(lock):
+        holder = holder_of(lock)
+        assert holder is not None
+        assert holder.process == os.getpid()
+        assert holder_elsewhere(lock) is None  # this machine's lock says enough
+        with pytest.raises(ClaimedError, match=f"process {os.getpid()}"), claimed(lock):
+            pass
+    assert [path.name for path in lock.parent.iterdir()] == ["trial.lock"]
+
+
+def test_a_holder_on_another_machine_is_respected_while_it_lives(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    lock = results.lock("a")
+    lock.parent.mkdir()
+    other = hold_elsewhere(lock)
+    try:
+        make_stale(lock.with_suffix(".lease"))  # its next beat comes at once
+        deadline = time.monotonic() + 10
+        while holder_elsewhere(lock) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert trial_state(results, "a") == "running"
+        with pytest.raises(ClaimedError, match=f"process {other.pid}"), claimed(lock):
+            pass
+    finally:
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    with pytest.raises(ClaimedError), claimed(lock):  # nobody knows yet that it is dead
+        pass
+    make_stale(lock.with_suffix(".lease"))
+    assert trial_state(results, "a") == "to do"
+    with claimed(lock):
+        assert holder_of(lock).process == os.getpid()  # type: ignore[union-attr]
+
+
+def test_a_holder_that_died_on_this_machine_blocks_nobody(lock: Path) -> None:
+    code = "import os, sys; from pathlib import Path; from lrbench.store.claims import claimed\n"
+    code += "with claimed(Path(sys.argv[1])):\n    os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, str(lock)], check=True)
+    assert holder_of(lock) is not None
+    with claimed(lock):
+        pass
+
+
+def test_who_was_suspended_too_long_learns_that_another_took_over(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with claimed(lock) as mine:
+        mine.check()
+        make_stale(lock.with_suffix(".lease"))
+        with monkeypatch.context() as patch:
+            patch.setattr(claims, "_this_machine", lambda: "elsewhere")
+            theirs = claims.Claim(lock.with_suffix(".lease"), claims._taken(lock, lock.with_suffix(".lease")))
+        with pytest.raises(ClaimedError):
+            mine.check()
+    theirs.check()  # what ended was mine: the lease of the other is left alone
+    theirs.end()
+
+
+def test_of_two_that_find_a_stale_lease_one_gets_it(lock: Path) -> None:
+    lease = lock.with_suffix(".lease")
+    lock.touch()
+    stale = claims._taken(lock, lease)
+    make_stale(lease)
+    lease.unlink()
+    winner = claims._taken(lock, lease)  # the other was faster
+    with pytest.raises(ClaimedError):
+        claims._remove(lease, stale)
+    assert holder_of(lock) == winner
