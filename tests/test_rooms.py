@@ -177,6 +177,14 @@ def test_what_needs_no_torch_loads_none(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_models_load_no_language_model_before_one_is_built() -> None:
+    code = (
+        "import sys; from lrbench.registry import MODELS; [MODELS.load(name) for name in MODELS.names()]; "
+        "sys.exit(any(m in sys.modules for m in ('transformers', 'peft', 'tokenizers', 'accelerate')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, lrbench.cli.app; sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'scipy')))"
