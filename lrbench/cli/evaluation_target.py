@@ -72,7 +72,7 @@ def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[
         return _rows(recorded_suite(results, given, "status"), results, only or [])
     if only is not None:
         raise RequestError(f"--only chooses rows of a suite, and {given} is a trial.", "Leave --only out.")
-    if not any(name.startswith(given) for name in trials) and suites:
+    if not is_trial and not any(name.startswith(given) for name in trials) and suites:
         near = did_you_mean(given, [*trials, *suites])
         raise RequestError(f'There is no trial and no suite "{given}" in {results.root}.', near)
     folder = find_trial(results, given)

@@ -71,6 +71,19 @@ class EvaluationView:
     def __len__(self) -> int:
         return len(self.users)
 
+    def repeating(self) -> Bools:
+        """Tell which targets are the last item of their history again, (evaluated,)."""
+        return np.asarray(self.items[self.stops - 1] == self.targets)
+
+    def undated(self) -> Bools | None:
+        """Tell which targets have the time of their last input, (evaluated,); ``None`` without times.
+
+        The order of the two is that of the file.
+        """
+        return (
+            None if self.times is None else np.asarray(self.times[self.stops] == self.times[self.stops - 1])
+        )
+
     def reordered(self, order: Int64s) -> "EvaluationView":
         """Return the same targets in another order, (evaluated,) places in this one."""
         starts, stops = self.starts[order], self.stops[order]

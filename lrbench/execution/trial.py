@@ -132,7 +132,7 @@ def _record(
 ) -> TrialRecord:
     """Make the content of ``trial.json``, and measure what inference costs."""
     config, device, model, training = order.config, torch.device(order.device), trained.model, trained.stages
-    depth = model.configured_depth(model.config)
+    depth, undated = model.configured_depth(model.config), ranked.parts.test.undated()
     return TrialRecord(
         id=config.id,
         dataset=ranked.dataset.record.summary,
@@ -147,6 +147,8 @@ def _record(
         draws=config.evaluation.draws,
         metrics=mean_metrics(ranked.ranks, config.protocol),
         tie_share=ranked.tied[depth],
+        repeating_targets=float(ranked.parts.test.repeating().mean()),
+        undated_targets=None if undated is None else float(undated.mean()),
         divergence=ranked.divergence,
         parameters=count_parameters(model),
         flops_per_user=flops_per_user(model, ranked.parts.test, depth, device),

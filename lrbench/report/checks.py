@@ -22,6 +22,15 @@ __all__ = ["find_warnings", "lacks_seeds"]
 TIE_SHARE = 0.01
 """Share of targets with an equal score above which ranks are coarse."""
 
+ALL_TIED = 0.99
+"""Share of targets with an equal score from which on metrics tell nothing about any model."""
+
+MOST_REPEATING = 0.5
+"""Share of targets that repeat the last input above which copying that input beats learning."""
+
+MOST_UNDATED = 0.9
+"""Share of targets with the time of the last input above which their order is the file's."""
+
 BY_REASON = {SAME_RANKS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
 """Why labels cannot be tested, beside too few seeds."""
 
@@ -39,6 +48,7 @@ def find_warnings(
     run_anew = command_to_run(suite.name, results, "all")
     return [
         *_rows_on_both_sides(suite),
+        *_targets_that_tell_nothing(measured),
         *_missing_trials(missing, rows, command_to_run(suite.name, results)),
         *_fewer_seeds(suite),
         *_above_achievable(measured),
@@ -68,6 +78,24 @@ def _rows_on_both_sides(suite: SuiteRecord) -> Iterator[ReportWarning]:
             f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what needs no learning."
         )
         yield ReportWarning(WarningKind.SHARED_ROWS, cause, dataset=dataset)
+
+
+def _targets_that_tell_nothing(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    """Datasets on which no metric measures a recommender, whatever the model."""
+    records = {entry.dataset: entry.trials[0].record for entry in measured}
+    for dataset, record in records.items():
+        look = f"lrbench inspect {dataset} --protocol {record.protocol.name} shows what needs no learning"
+        if (share := record.repeating_targets or 0.0) > MOST_REPEATING:
+            cause = (
+                f"On {dataset}, {share:.0%} of the test targets repeat the last item of the history; {look}."
+            )
+            yield ReportWarning(WarningKind.REPEATING_TARGETS, cause, dataset=dataset)
+        if (share := record.undated_targets or 0.0) > MOST_UNDATED:
+            cause = (
+                f"On {dataset}, {share:.0%} of the test targets have the time of their last input, so their "
+                f"order is that of the file; {look}."
+            )
+            yield ReportWarning(WarningKind.UNDATED_TARGETS, cause, dataset=dataset)
 
 
 def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) -> Iterator[ReportWarning]:
@@ -192,6 +220,8 @@ def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]
         cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
         if not entry.ties_known:
             yield ReportWarning(WarningKind.TIES_UNKNOWN, cause, command, entry.label, entry.dataset)
+        elif share > ALL_TIED:
+            yield ReportWarning(WarningKind.ALL_TIED, cause, label=entry.label, dataset=entry.dataset)
         elif not entry.deterministic:
             yield ReportWarning(WarningKind.TIES, cause, label=entry.label, dataset=entry.dataset)
 

@@ -20,6 +20,9 @@ class WarningKind(StrEnum):
 
     ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers"
     SHARED_ROWS = "Read them as parity with published ones alone; compare models under shared-rows-disjoint"
+    REPEATING_TARGETS = "Remove copies of rows from the source, or choose a protocol that drops repeats"
+    UNDATED_TARGETS = "What comes last is chance or the file's habit: take a source with finer times"
+    ALL_TIED = "Its metrics are those of an order by chance: do not compare with it"
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"

@@ -119,6 +119,12 @@ class TrialRecord(FrozenConfig):
     tie_share: float = Field(ge=0, le=1)
     """Share of test targets with another item at exactly their score (at the reported depth)."""
 
+    repeating_targets: float | None = Field(default=None, ge=0, le=1)
+    """Share of test targets that are the last item of their history again; ``None``: not counted."""
+
+    undated_targets: float | None = Field(default=None, ge=0, le=1)
+    """Share of test targets with the time of their last input; ``None``: no times, or not counted."""
+
     divergence: dict[str, float] = Field(default_factory=dict)
     """Of each intervention, the mean KL of the scores without and with it, in nats (test, reported depth)."""
 

@@ -1,14 +1,61 @@
-"""Files and folders of any name, in every verb and option that takes one; none is ever a pattern."""
+"""Files and folders of any name, in every verb and option that takes one; none is ever a pattern.
 
+All files lie in a folder of an odd name and have odd names themselves. Beside them lie decoys: what the names
+would mean as a pattern or an address. A decoy cannot be read, so a request that takes it fails.
+"""
+
+import inspect
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+import lrbench as package
 from lrbench.cli.app import app
+from lrbench.plugins import PLUGINS
 
-ODD = ["a[1]", "b* c?", "~d %41", "'e' \"f\" 😀"]
-DECOYS = {"a[1]": "a1", "b* c?": "bb cc", "~d %41": "~d A", "'e' \"f\" 😀": "e f"}
+PACKAGE = Path(package.__file__).parent
+ODD = "~o[d] *? %41 'q' \"r\" 😀"
+DECOYS = ("~od xy %41 'q' \"r\" 😀", "~o[d] *? A 'q' \"r\" 😀", "~od xy A 'q' \"r\" 😀", "~o[d] *")
+"""The odd name as a pattern, as an address, as both, and cut where a shell would cut it."""
+
+RESULTS = "--results {results}"
+DATA = "--data-dir {data}"
+PLUGGED = "--plugin {plugin}"
+ALL = f"{RESULTS} {DATA} --catalog {{catalog}} {PLUGGED}"
+REQUESTS = (
+    "fetch own --from {csv} --columns user=user,item=item,time=time --data-dir {new}",
+    "fetch shop --catalog {catalog} --data-dir {new}",
+    "fetch mirrored --catalog {catalog} --from {mirror} --data-dir {newer}",
+    "LRBENCH_MIRROR={mirror} fetch mirrored --catalog {catalog} --data-dir {newest}",
+    "LRBENCH_DATA={data} inspect shop --catalog {catalog}",
+    f"inspect shop --catalog {{catalog}} {DATA}",
+    f"list datasets --catalog {{catalog}} {DATA}",
+    f"list models {PLUGGED}",
+    f"LRBENCH_PLUGINS={{plugin}} list models odd-one {RESULTS}",
+    f"run {{suite}} {ALL} --dry-run",
+    f"run {{suite}} {ALL}",
+    f"status {{suite}} {RESULTS} {PLUGGED}",
+    f"list trials {{suite}} {RESULTS}",
+    f"report {{suite}} {ALL} --groups {{groups}} --published {{published}} --output {{report}}.md",
+    f"report {{suite}} {RESULTS} --format json --output {{report}}.json",
+    f"compare {{suite}} Popularity Markov {RESULTS}",
+    f"plot groups {{suite}} {ALL} --groups {{groups}} --output {{figure}}.svg",
+    f"evaluate {{trial}} {ALL} --output {{ranks}}.parquet",
+    f"evaluate {{suite}} {ALL}",
+    f"verify {{trial}} {ALL}",
+    f"verify {RESULTS} {DATA}",
+    f"logs {{trial}} {RESULTS}",
+    f"export {{suite}} {RESULTS} --archive {{archive}}.zip",
+    f"export {{suite}} {RESULTS} --to tensorboard --output {{board}}",
+    "import {archive}.zip --results {copy}",
+    f"doctor {DATA} {RESULTS}",
+)
+"""Requests in the order in which they are made, as a shell reads them; ``{…}`` are the paths."""
+
 SUITE = """
 name = "odd"
 protocol = "loo-50"
@@ -17,6 +64,40 @@ seeds = [1]
 [[models]]
 label = "Popularity"
 model = "popularity"
+[[models]]
+label = "Markov"
+model = "markov"
+[comparison]
+proposed = ["Markov"]
+"""
+CATALOGUE = """
+[dataset.shop]
+edition = "x"
+reader = "csv"
+options = { time = "time" }
+path = "FILE"
+
+[dataset.mirrored]
+edition = "x"
+reader = "csv"
+options = { time = "time" }
+path = "shop/FILE"
+urls = ["http://127.0.0.1:9/nothing"]
+"""
+PUBLISHED = """
+[sources."Own 2026"]
+title = "A paper"
+year = 2026
+link = "https://example.org"
+
+[[value]]
+dataset = "shop"
+protocol = "loo-50"
+masked = false
+models = ["popularity"]
+metrics = { "ndcg@10" = 0.5 }
+source = "Own 2026"
+differs = "nothing"
 """
 
 
@@ -25,68 +106,120 @@ def table(users: int) -> str:
     return "user,item,time\n" + "".join(rows)
 
 
-@pytest.fixture(params=[(name, absolute) for name in ODD for absolute in (False, True)], ids=str)
-def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of an odd name with files of odd names, beside what a pattern would find."""
+def contents() -> dict[str, str]:
+    """What the files of a name hold: by the placeholder, with the ending of the file."""
+    quoted = f"{ODD}.csv".replace("'", "\\u0027").replace('"', '\\"')
+    return {
+        "csv .csv": table(7),
+        "catalog .toml": CATALOGUE.replace("FILE", quoted),
+        "suite  suite.toml": SUITE,
+        "plugin .py": "from lrbench.models.classical.popularity import Popularity\n"
+        'MODELS = {"odd-one": Popularity}\n',
+        "groups  groups.csv": "user,country\n" + "".join(f"u{user},{'xy'[user % 2]}\n" for user in range(7)),
+        "published  published.toml": PUBLISHED,
+    }
+
+
+@pytest.fixture(params=["absolute", "relative"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Placeholders and the paths that they stand for, below a folder of an odd name, beside decoys."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LRBENCH_MIRROR", raising=False)
-    name, absolute = request.param
-    for folder in (name, DECOYS[name]):
-        (tmp_path / folder).mkdir()
-        for stem in (name, DECOYS[name]):
-            users = 7 if folder == stem == name else 9
-            (tmp_path / folder / f"{stem}.csv").write_text(table(users), encoding="utf-8")
-    folder = Path(name).absolute() if absolute else Path(name)
-    (folder / f"{name}.toml").write_text(SUITE, encoding="utf-8")
-    return folder
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("LRBENCH_MIRROR", "LRBENCH_DATA", PLUGINS):
+        monkeypatch.delenv(name, raising=False)
+    odd = Path(ODD).absolute() if request.param == "absolute" else Path(ODD)
+    paths = {}
+    for folder in (ODD, *DECOYS):
+        for name in (ODD, *DECOYS):
+            right = folder == name == ODD
+            for kind, text in contents().items():
+                key, _, ending = kind.partition(" ")
+                file = Path(folder) / f"{name}{ending}"
+                for path in (file, Path(folder) / name / "shop" / file.name):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text if right else "\0 no such thing", encoding="utf-8")
+                paths.setdefault(key, str(odd / file.name))
+    folders = ("data", "results", "new", "newer", "newest", "copy", "board")
+    outputs = ("report", "figure", "ranks", "archive")
+    paths |= {name: str(odd / f"{ODD} {name}") for name in (*folders, *outputs)}
+    return {**paths, "mirror": str(odd / ODD)}
 
 
-def lrbench(*arguments: str | Path) -> str:
-    outcome = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert outcome.exit_code == 0, outcome.output
+def words_of(request: str) -> tuple[dict[str, str], list[str]]:
+    """The variables before a request, and its words."""
+    words = request.split()
+    variables = dict(word.split("=", 1) for word in words if word.startswith("LRBENCH_"))
+    return variables, words[len(variables) :]
+
+
+def test_every_path_that_a_verb_takes_is_tried() -> None:
+    """Which there are is read from the application: by the type of a parameter, or by what stands for it."""
+    verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    functions = [command.callback for command in app.registered_commands]
+    taken, tried = set(), set()
+    for (name, verb), function in zip(verbs.items(), functions, strict=True):
+        annotations = {
+            word: str(given.annotation) for word, given in inspect.signature(function).parameters.items()
+        }
+        taken |= {
+            (name, parameter.name)
+            for parameter in verb.params
+            if "pathlib.Path" in annotations.get(parameter.name, "")
+            or re.search("FILE|DIR|PATH|SUITE|TRIAL", parameter.metavar or "")
+        }
+    for request in REQUESTS:
+        verb, *words = words_of(request)[1]
+        given, _, _ = verbs[verb].make_parser(verbs[verb].context_class(verbs[verb])).parse_args(words)
+        tried |= {(verb, name) for name, value in given.items() if "{" in str(value)}
+    assert len(taken) > 40
+    assert taken - tried == set()
+
+
+def test_every_path_of_the_environment_is_tried() -> None:
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    variables = {name for text in sources for name in re.findall(r"LRBENCH_[A-Z]+", text)}
+    assert variables == {name for request in REQUESTS for name in words_of(request)[0]}
+
+
+def lrbench(request: str, paths: dict[str, str]) -> str:
+    variables, words = words_of(request)
+    environment = {name: text.format(**paths) for name, text in {PLUGINS: "", **variables}.items()}
+    outcome = CliRunner().invoke(
+        app, [word.format(**paths) for word in words], env=environment, catch_exceptions=False
+    )
+    assert outcome.exit_code == 0, f"{request}: {outcome.output}"
     return outcome.output
 
 
-def fetch(place: Path) -> str:
-    columns = ("--columns", "user=user,item=item,time=time")
-    file = place / f"{place.name}.csv"
-    return lrbench("fetch", "shop", "--from", file, *columns, "--data-dir", place / "data")
+def tree(folder: Path) -> dict[Path, bytes]:
+    """All files outside the folder of the odd name."""
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.relative_to(folder).parts[0] != ODD
+    }
 
 
-def test_looking_at_data(place: Path) -> None:
-    assert "7 users, 6 items, 42 interactions" in fetch(place)
-    assert "42" in lrbench("inspect", "shop", "--data-dir", place / "data")
-    catalogue = place / f"{place.name} catalogue.toml"
-    file = f"{place.name}.csv".replace("'", "\\u0027").replace('"', '\\"')
-    catalogue.write_text(
-        f'[dataset.mine]\nedition = "x"\nreader = "csv"\npath = "{file}"\n', encoding="utf-8"
-    )
-    options = ("--catalog", catalogue, "--data-dir", place / "data")
-    assert "7 users, 6 items, 42 interactions" in lrbench("fetch", "mine", *options)
-    assert "mine" in lrbench("list", "datasets", *options)
-    assert "1 trial, 1 to run" in lrbench(
-        "run",
-        place / f"{place.name}.toml",
-        "--results",
-        place / "r",
-        "--data-dir",
-        place / "data",
-        "--dry-run",
-    )
+def test_looking_at_data(place: dict[str, str], tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    for request in REQUESTS:
+        verb = words_of(request)[1][0]
+        if verb == "fetch":
+            assert "7 users, 6 items, 42 interactions" in lrbench(request, place)
+    place["data"] = place["new"]
+    assert "42" in lrbench("LRBENCH_DATA={data} inspect shop --catalog {catalog}", place)
+    assert "mirrored" in lrbench("list datasets --catalog {catalog} --data-dir {data}", place)
+    assert "2 trials, 2 to run" in lrbench(f"run {{suite}} {ALL} --dry-run", place)
+    assert tree(tmp_path) == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [("a[1]", True), ("b* c?", False)], indirect=True)
-def test_from_training_to_the_report(place: Path) -> None:
-    fetch(place)
-    results = ("--results", place / "r")
-    data = ("--data-dir", place / "data")
-    lrbench("run", place / f"{place.name}.toml", *results, *data, "--workers", "1")
-    assert "1" in lrbench("status", "odd", *results)
-    for form in ("markdown", "json", "html", "latex", "csv"):
-        file = place / f"{place.name} report.{form}"
-        lrbench("report", "odd", *results, "--format", form, "--output", file)
-        assert "Popularity" in file.read_text(encoding="utf-8")
-    trial = next((place / "r" / "trials").iterdir()).name
-    assert lrbench("verify", trial, *results, *data)
-    assert lrbench("evaluate", trial, *results, *data)
+def test_every_verb(place: dict[str, str], tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    lrbench("fetch shop --catalog {catalog} --data-dir {data}", place)
+    for request in REQUESTS:
+        if "{trial}" in request:
+            place["trial"] = str(next(Path(place["results"], "trials").iterdir()))
+        lrbench(request, place)
+    assert tree(tmp_path) == before
+    assert {path.name for path in tmp_path.iterdir()} == {ODD, *DECOYS}

@@ -80,6 +80,7 @@ def test_the_folder_holds_what_the_contract_says(whole: Path) -> None:
     assert test["target"].to_list() == [f"i{item}" for item in last]
     record = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
     assert record["depth"] == 2
+    assert record["repeating_targets"] == 0.0
     assert record["protocol"]["max_length"] == 20
     assert [stage["name"] for stage in record["stages"]] == ["spt", "rpt"]
     assert all(stage["stopped"] == "epoch-cap" for stage in record["stages"])

@@ -69,6 +69,11 @@ def test_nothing_to_say(tmp_path: Path) -> None:
             "B on sample gives 3% of the targets another item's score.",
         ),
         (
+            Made("B", deterministic=True, record=different(tie_share=1.0)),
+            WarningKind.ALL_TIED,
+            "B on sample gives 100% of the targets another item's score.",
+        ),
+        (
             Made("B", record=different(device="NVIDIA H100")),
             WarningKind.DIFFERENT_DEVICES,
             "Trials ran on different devices: NVIDIA H100 and cpu.",
@@ -95,6 +100,28 @@ def test_records_that_need_a_word(tmp_path: Path, made: Made, kind: WarningKind,
     (warning,) = warnings_of(tmp_path, Made("A", 2.0), made)
     assert (warning.kind, warning.cause) == (kind, cause)
     assert str(warning) == f"{cause} {kind.value}{f': {warning.command}' if warning.command else '.'}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kinds"),
+    [
+        ({"repeating_targets": 1.0}, [WarningKind.REPEATING_TARGETS]),
+        ({"undated_targets": 1.0}, [WarningKind.UNDATED_TARGETS]),
+        (
+            {"repeating_targets": 0.51, "undated_targets": 0.91},
+            [WarningKind.REPEATING_TARGETS, WarningKind.UNDATED_TARGETS],
+        ),
+        ({"repeating_targets": 0.5, "undated_targets": 0.9}, []),
+    ],
+)
+def test_targets_that_tell_nothing(
+    tmp_path: Path, fields: dict[str, float], kinds: list[WarningKind]
+) -> None:
+    """Once for a dataset, not for each of its rows."""
+    made = [Made("A", 2.0, record=different(**fields)), Made("B", 0.0, record=different(**fields))]
+    found = warnings_of(tmp_path, *made)
+    assert [warning.kind for warning in found] == kinds
+    assert all(warning.cause.startswith("On sample, ") for warning in found)
 
 
 def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_ro
         shared_rows: whether several users share a training row, so that no row belongs to another user.
     """
     return Guards(
-        repeat_last=_share(parts.test.items[parts.test.stops - 1] == parts.test.targets),
+        repeat_last=_share(parts.test.repeating()),
         target_in_history=_share(_in_history(parts.test)),
-        target_time_tied=_target_time_tied(parts.test),
+        target_time_tied=_share(parts.test.undated()),
         overlapping_rows=None if shared_rows else overlapping_rows(parts),
         equal_titles=_equal_titles(titles),
         html_titles=html_share(titles),
@@ -97,8 +97,8 @@ def _longest_runs(rows: Int64s, shifts: Int64s, at: Int64s, n_rows: int) -> Int6
     return longest
 
 
-def _share(flags: Bools) -> float | None:
-    return float(flags.mean()) if len(flags) else None
+def _share(flags: Bools | None) -> float | None:
+    return None if flags is None or not len(flags) else float(flags.mean())
 
 
 def _in_history(view: EvaluationView) -> Bools:
@@ -107,12 +107,6 @@ def _in_history(view: EvaluationView) -> Bools:
     row = np.repeat(np.arange(len(view)), lengths)
     same = view.items[ranges(view.starts, lengths)] == view.targets[row]
     return np.bincount(row[same], minlength=len(view)) > 0
-
-
-def _target_time_tied(view: EvaluationView) -> float | None:
-    if view.times is None:
-        return None
-    return _share(view.times[view.stops] == view.times[view.stops - 1])
 
 
 def _equal_titles(titles: pl.Series) -> float | None:
