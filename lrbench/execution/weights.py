@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lrbench.errors import CheckError
+from lrbench.models.base import Model
 from lrbench.store.layout import WEIGHTS_FILE
 
 __all__ = ["load_weights", "save_weights"]
@@ -37,7 +38,8 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             f"{folder / WEIGHTS_FILE} is missing or damaged: {error}.",
             "Move the folder away and run the trial again.",
         ) from error
-    if _shapes(weights) != _shapes(model.state_dict()):
+    sized_by_data = model.sized_by_data if isinstance(model, Model) else frozenset()
+    if _shapes(weights, sized_by_data) != _shapes(model.state_dict(), sized_by_data):
         raise CheckError(
             f"The weights of {folder.name} do not fit the model as this version has it.",
             "Use the version that trained it, which its trial.json names.",
@@ -45,5 +47,6 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     model.load_state_dict(weights)
 
 
-def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: weight.shape for name, weight in weights.items()}
+def _shapes(weights: dict[str, Tensor], any_size: frozenset[str]) -> dict[str, torch.Size | None]:
+    """Return the shape of each weight; ``None`` where the training part decides it."""
+    return {name: None if name in any_size else weight.shape for name, weight in weights.items()}

@@ -129,6 +129,9 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     deterministic: ClassVar[bool] = False
     """Whether training has no randomness, so that one seed is enough."""
 
+    sized_by_data: ClassVar[frozenset[str]] = frozenset()
+    """Names of buffers whose sizes the training part decides. Loading gives them the size that is stored."""
+
     reads_titles: ClassVar[bool] = False
     """Whether it reads the titles of items, so that a dataset must have some."""
 
@@ -157,6 +160,14 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
             max_length: length of the longest history it will get.
         """
         return cls(config, len(titles), max_length)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights, and buffers of any size that the training part decides."""
+        for name in self.sized_by_data & state_dict.keys():
+            setattr(self, name, getattr(self, name).new_empty(state_dict[name].shape))
+        return super().load_state_dict(state_dict, strict, assign)
 
     @classmethod
     def check_options(cls, config: ConfigT) -> None:

@@ -34,7 +34,7 @@ def test_gaps_by_hand(wanted: float, gap: float) -> None:
 
 def test_gaps_are_those_of_the_users_that_are_asked_for() -> None:
     dataset = small_dataset()
-    model = build_model(trial_config("lares"), dataset.sequences.n_items, CPU)
+    model = build_model(trial_config("lares"), dataset, CPU)
     view = leave_one_out(dataset.sequences).test
     ranks = rank_targets(model, view, (0, 2), 7, CPU).rank  # (depths, users)
     wanted = np.full(ranks.shape, np.nan)

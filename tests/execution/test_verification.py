@@ -15,6 +15,8 @@ from lrbench.execution.stored_trial import StoredTrial
 from lrbench.execution.trial import build_model, run_trial
 from lrbench.execution.verification import rank_again
 from lrbench.execution.weights import load_weights
+from lrbench.models.base import FitStage
+from lrbench.registry import MODELS
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.trials import read_record
 
@@ -22,9 +24,14 @@ from lrbench.store.trials import read_record
 def stored(config: TrialConfig, walks_folder: Path, results: Path) -> StoredTrial:
     run_trial(order(config, walks_folder, results), lambda news: None)
     folder, dataset, device = Results(results).trial(config.id), small_dataset(), torch.device("cpu")
-    model = build_model(config, dataset.sequences.n_items, device)
+    model = build_model(config, dataset, device)
     load_weights(folder, model)
     return StoredTrial(folder, read_record(folder), model, dataset, leave_one_out(dataset.sequences), device)
+
+
+def is_fitted(name: str) -> bool:
+    model = MODELS.load(name)
+    return all(issubclass(model.stages[stage], FitStage) for stage in model.default_stages)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,12 @@ def changed(trial: StoredTrial, folder: Path, change: Callable[[pl.DataFrame], p
 def test_what_was_stored_is_ranked_again(trial: StoredTrial) -> None:
     comparison = rank_again(trial)
     assert (comparison.ranks, comparison.differing, comparison.sentence) == (120 * 2 * 4 * 2, 0, "")
+
+
+@pytest.mark.parametrize("model", sorted(name for name in MODELS.names() if is_fitted(name)))
+def test_what_a_fitted_model_stored_is_ranked_again(model: str, walks_folder: Path, tmp_path: Path) -> None:
+    """The sizes of its buffers may depend on the training part."""
+    assert rank_again(stored(trial_config(model, seed=0), walks_folder, tmp_path)).differing == 0
 
 
 def test_a_changed_rank_is_no_rounding(trial: StoredTrial, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ ONE_STEP = 10_000  # targets of a batch, more than there are
 def failure(folder: Path, **settings: Any) -> str:
     """What a trial says whose first step ruins the weights."""
     dataset, config = small_dataset(), trial_config(learning_rate=1e30, **settings)
-    model, split = build_model(config, dataset.sequences.n_items, CPU), leave_one_out(dataset.sequences)
+    model, split = build_model(config, dataset, CPU), leave_one_out(dataset.sequences)
     with pytest.raises(LrbenchError) as caught:
         train(model, config, split, CPU, folder / "checkpoint.pt", lambda report: None)
     return str(caught.value)

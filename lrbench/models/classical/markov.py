@@ -5,8 +5,7 @@ s)``. Here n_ab counts b right after a, and p_b is b's share of the training par
 per item. An item that nothing followed gives popularity alone.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -36,6 +35,7 @@ class Markov(ClosedForm[MarkovConfig]):
     Config = MarkovConfig
     summary = "First-order Markov chain: what followed the last item, smoothed towards popularity."
     history: ClassVar = 1
+    sized_by_data = frozenset({"followers", "counts"})
 
     popularity: Tensor
     offsets: Tensor
@@ -62,14 +62,6 @@ class Markov(ClosedForm[MarkovConfig]):
         self.offsets = torch.from_numpy(matrix.indptr.astype(np.int64)).to(place)
         self.followers = torch.from_numpy(matrix.indices.astype(np.int64)).to(place)
         self.counts = torch.from_numpy(matrix.data).to(self.popularity)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
-        """Load counts of any number of transitions."""
-        self.followers = self.followers.new_empty(state_dict["followers"].shape)
-        self.counts = self.counts.new_empty(state_dict["counts"].shape)
-        return super().load_state_dict(state_dict, strict, assign)
 
     def score(self, states: Tensor) -> Tensor:
         """Log-probabilities of what comes next, (rows, items)."""
