@@ -1,4 +1,4 @@
-"""``lrbench export``: a suite's finished trials as one file, or its curves for TensorBoard."""
+"""``lrbench export``: a suite's finished trials as one file, or its curves for another program."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,8 @@ class Tracker(StrEnum):
     """A program that shows curves of training."""
 
     tensorboard = "tensorboard"
+    mlflow = "mlflow"
+    wandb = "wandb"
 
 
 def _file(path: Path | None) -> Path | None:
@@ -63,13 +65,13 @@ def export(
 ) -> None:
     """Write a suite's record and its finished trials into one file. Another machine imports it and reports.
 
-    The archive holds ranks, records, histories and logs. With --to tensorboard: event files instead.
+    The archive holds ranks, records, histories and logs. With --to: the curves for another program.
     """
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
 
     if (archive is None) == (to is None):
-        raise RequestError("What to write is not clear.", "Give --archive FILE or --to tensorboard.")
+        raise RequestError("What to write is not clear.", "Give --archive FILE, or --to PROGRAM.")
     if (to is None) != (output is None) or (weights and to is not None):
         raise RequestError(
             "--to goes with --output DIR, and --archive with --weights.", "See lrbench export --help."
@@ -78,8 +80,8 @@ def export(
     record = recorded_suite(layout, suite, "status")
     if archive is not None:
         _archive(record, layout, archive, weights)
-    elif output is not None:
-        _curves(record, layout, output)
+    elif output is not None and to is not None:
+        _curves(record, layout, output, to)
 
 
 def _archive(record: "SuiteRecord", layout: "Results", path: Path, weights: bool) -> None:
@@ -94,13 +96,22 @@ def _archive(record: "SuiteRecord", layout: "Results", path: Path, weights: bool
     say(console, f"Wrote {path}: {counted(exported.trials, 'trial')} of suite {record.name}.")
 
 
-def _curves(record: "SuiteRecord", layout: "Results", folder: Path) -> None:
+def _curves(record: "SuiteRecord", layout: "Results", folder: Path, tracker: Tracker) -> None:
     import shlex
 
     from lrbench.cli.console import message_console, say
+    from lrbench.store.export_mlflow import export_mlflow
     from lrbench.store.export_tensorboard import export_tensorboard
+    from lrbench.store.export_wandb import export_wandb
     from lrbench.wording import counted
 
-    runs, console = export_tensorboard(record, layout, folder), message_console()
+    match tracker:
+        case Tracker.tensorboard:
+            write, words = export_tensorboard, ["tensorboard", "--logdir", str(folder)]
+        case Tracker.mlflow:
+            write, words = export_mlflow, ["mlflow", "server", "--backend-store-uri", str(folder)]
+        case Tracker.wandb:
+            write, words = export_wandb, ["wandb", "sync", "--sync-all", str(folder / "wandb")]
+    runs, console = write(record, layout, folder), message_console()
     say(console, f"Wrote {counted(runs, 'run')} of suite {record.name}.")
-    say(console, f"See them: {shlex.join(['tensorboard', '--logdir', str(folder)])}")
+    say(console, f"{'Send' if tracker is Tracker.wandb else 'See'} them: {shlex.join(words)}")

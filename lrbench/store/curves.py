@@ -1,0 +1,78 @@
+"""The stored curves of a suite's trials, as programs that show training want them.
+
+Each trial becomes a run ``dataset/label/trial id``. Every numeric column of its history is a scalar
+``stage/column`` over epochs. Every metric is a scalar ``split by depth/metric`` over reasoning steps.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+
+from lrbench.errors import RequestError
+from lrbench.store.commands import command_to_run
+from lrbench.store.frames import FinishedTrial, finished_trials
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
+from lrbench.store.trials import TrialRecord, read_history
+
+__all__ = ["Scalar", "runs_of", "scalars"]
+
+_NO_SCALARS = ("stage", "epoch")
+
+
+class Scalar(NamedTuple):
+    """A point of a curve."""
+
+    tag: str
+    step: int
+    """The epoch, or the number of reasoning steps."""
+
+    value: float
+    time: float
+    """Seconds since 1970."""
+
+
+def runs_of(suite: SuiteRecord, results: Results) -> dict[str, FinishedTrial]:
+    """Return the suite's finished trials by the names of their runs.
+
+    Raises:
+        RequestError: no trial is finished.
+    """
+    finished, _ = finished_trials(suite, results)
+    if not finished:
+        raise RequestError(
+            f"None of the trials of suite {suite.name} is finished in {results.root}.",
+            f"Run it: {command_to_run(suite.name, results)}",
+        )
+    return {_run_name(trial): trial for trial in finished}
+
+
+def scalars(trial: FinishedTrial) -> Iterator[Scalar]:
+    """Yield the points of all curves of a trial, each curve in order."""
+    yield from _curves(read_history(trial.folder), trial.record.started.timestamp())
+    yield from _metrics(trial.record)
+
+
+def _run_name(trial: FinishedTrial) -> str:
+    """Return the run's path; a label may hold characters that no folder may."""
+    label = re.sub(r"[^\w .+=-]", "_", trial.cell.label).strip(" .") or "_"
+    return f"{trial.cell.dataset}/{label}/{trial.record.id}"
+
+
+def _curves(history: pl.DataFrame, started: float) -> Iterator[Scalar]:
+    """Yield every number of the history; its time is that of the end of its epoch."""
+    time = started
+    for row in history.iter_rows(named=True):
+        time += row.get("seconds") or 0.0
+        for column, value in row.items():
+            if column not in _NO_SCALARS and isinstance(value, int | float):
+                yield Scalar(f"{row['stage']}/{column}", row["epoch"], float(value), time)
+
+
+def _metrics(record: TrialRecord) -> Iterator[Scalar]:
+    for split, depths in record.metrics.items():
+        for depth, metrics in sorted(depths.items(), key=lambda item: int(item[0])):
+            for name, value in metrics.items():
+                yield Scalar(f"{split} by depth/{name}", int(depth), value, record.ended.timestamp())

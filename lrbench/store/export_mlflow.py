@@ -1,0 +1,63 @@
+"""Write the stored curves of a suite's trials as a folder of MLflow: one experiment, a run for each trial."""
+
+import os
+from pathlib import Path
+
+from lrbench.errors import RequestError
+from lrbench.files import new_folder
+from lrbench.paths import absolute
+from lrbench.store.curves import runs_of, scalars
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
+
+__all__ = ["export_mlflow"]
+
+_LARGEST_BATCH = 1000
+"""Metrics that MLflow takes in one call."""
+
+
+def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
+    """Write a folder that ``mlflow server --backend-store-uri`` shows, in one step.
+
+    MLflow allows no ``@`` in names, so ``ndcg@10`` becomes ``ndcg_at_10``.
+
+    Args:
+        suite: the suite's record.
+        results: where its trials are.
+        folder: a new folder.
+
+    Returns:
+        The number of runs.
+
+    Raises:
+        RequestError: MLflow is not installed, or no trial is finished.
+    """
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases want to be asked for folders
+    try:
+        from mlflow.entities import Metric, Param  # noqa: PLC0415 - slow to import, and an extra
+        from mlflow.tracking import MlflowClient  # noqa: PLC0415
+    except ImportError:
+        raise RequestError(
+            "This needs MLflow, which is not installed.", "pip install 'lrbench[mlflow]'"
+        ) from None
+    runs = runs_of(suite, results)
+    with new_folder(folder) as temporary:
+        client = MlflowClient(tracking_uri=temporary.resolve().as_uri())
+        place = (absolute(folder) / "artifacts").as_uri()  # where it will be once the folder has its name
+        experiment = client.create_experiment(suite.name, artifact_location=place)
+        for name, trial in runs.items():
+            record = trial.record
+            run = client.create_run(
+                experiment, start_time=int(record.started.timestamp() * 1000), run_name=name
+            ).info.run_id
+            settings = {"dataset": trial.cell.dataset, "label": trial.cell.label, "seed": record.seed}
+            params = {**settings, "model": record.model, **record.params}
+            client.log_batch(run, params=[Param(key, str(value)) for key, value in params.items()])
+            points = [
+                Metric(point.tag.replace("@", "_at_"), point.value, int(point.time * 1000), point.step)
+                for point in scalars(trial)
+            ]
+            for first in range(0, len(points), _LARGEST_BATCH):
+                client.log_batch(run, metrics=points[first : first + _LARGEST_BATCH])
+            client.set_terminated(run, end_time=int(record.ended.timestamp() * 1000))
+    return len(runs)

@@ -1,0 +1,123 @@
+"""MLflow and Weights & Biases read back what was stored."""
+
+import json
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from synthetic_results import make_suite
+
+from lrbench.cli.app import run
+from lrbench.errors import RequestError
+from lrbench.store.layout import Results
+from lrbench.store.trials import read_history, read_record
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    root = tmp_path_factory.mktemp("results")
+    make_suite(root, seeds=[1])
+    return Results(root)
+
+
+def export(results: Results, program: str, folder: Path) -> None:
+    arguments = ["export", "demo", "--to", program, "--output", str(folder), "--results", str(results.root)]
+    assert run(arguments) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_mlflow_reads_every_curve_and_metric(results: Results, tmp_path: Path) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    folder = tmp_path / "runs"
+    export(results, "mlflow", folder)
+    client = tracking.MlflowClient(tracking_uri=folder.as_uri())
+    experiment = client.get_experiment_by_name("demo")
+    runs = {
+        run.info.run_name.rpartition("/")[2]: run for run in client.search_runs([experiment.experiment_id])
+    }
+    assert runs.keys() == {trial.name for trial in results.trials()}
+    for trial in results.trials():
+        made, history, record = runs[trial.name], read_history(trial), read_record(trial)
+        assert made.data.params["seed"] == str(record.seed)
+        assert made.info.artifact_uri.startswith(folder.as_uri())
+        for stage in history["stage"].unique():
+            rows = history.filter(stage=stage)
+            curve = client.get_metric_history(made.info.run_id, f"{stage}/loss")
+            assert [(point.step, point.value) for point in curve] == list(
+                zip(rows["epoch"].to_list(), rows["loss"].to_list(), strict=True)
+            )
+        points = client.get_metric_history(made.info.run_id, "test by depth/ndcg_at_10")
+        assert {str(point.step): point.value for point in points} == {
+            depth: values["ndcg@10"] for depth, values in record.metrics["test"].items()
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_offline_runs_of_wandb_hold_every_curve(results: Results, tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    folder = tmp_path / "runs"
+    export(results, "wandb", folder)
+    names = set()
+    for path in folder.rglob("*.wandb"):
+        rows = list[dict[str, float]]()
+        for content in logged(path.read_bytes()):
+            record = Record()
+            record.ParseFromString(content)
+            if record.run.display_name:
+                name = record.run.display_name.rpartition("/")[2]
+            items = {(item.key or item.nested_key[0]): item.value_json for item in record.history.item}
+            rows.append({key: json.loads(value) for key, value in items.items()})
+        names.add(name)
+        history = read_history(results.trial(name))
+        for stage, epoch, loss in history.select("stage", "epoch", "loss").iter_rows():
+            assert any(
+                row.get(f"{stage}/epoch") == epoch and row[f"{stage}/loss"] == pytest.approx(loss)
+                for row in rows
+            )
+        depths = read_record(results.trial(name)).metrics["test"]
+        assert {row["test by depth/depth"] for row in rows if "test by depth/depth" in row} == set(
+            map(int, depths)
+        )
+    assert names == {trial.name for trial in results.trials()}
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+BLOCK = 32768
+FILE_HEAD, PART_HEAD = 7, 7  # bytes
+
+
+def logged(content: bytes) -> Iterator[bytes]:
+    """Read the records of a file in the form of LevelDB's log, in which wandb writes.
+
+    Every part has a checksum of 4 bytes, its length in 2, and its kind in 1: whole, first, middle, last.
+    """
+    place, parts = FILE_HEAD, b""
+    while place + PART_HEAD <= len(content):
+        if BLOCK - place % BLOCK < PART_HEAD:  # no part begins so near to the end of a block
+            place += BLOCK - place % BLOCK
+            continue
+        length, kind = struct.unpack_from("<HB", content, place + 4)
+        parts += content[place + PART_HEAD : place + PART_HEAD + length]
+        place += PART_HEAD + length
+        if kind in (1, 4):
+            yield parts
+            parts = b""
+
+
+@pytest.mark.parametrize(("program", "extra"), [("mlflow", "mlflow"), ("wandb", "wandb")])
+def test_without_the_program(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, extra: str
+) -> None:
+    for module in [name for name in sys.modules if name.split(".")[0] == program]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, program, None)
+    with pytest.raises(RequestError) as refused:
+        export(results, program, tmp_path / "x")
+    assert refused.value.remedy == f"pip install 'lrbench[{extra}]'"
+    assert not (tmp_path / "x").exists()
