@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk = Desk(tmp_path_factory.mktemp("desk"))
-    desk.run("run", desk.suite(SUITE), "--workers", "1")
+    desk.run("run", desk.suite(SUITE), "--workers", "2")
     return desk
 
 

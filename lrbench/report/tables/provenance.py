@@ -37,7 +37,8 @@ def made_by(origin: Provenance) -> str:
         f"{name} {listed([version[:12] if name == 'commit' else version for version in found])}"
         for name, found in origin.versions.items()
     )
-    threads = f" with {listed([str(count) for count in origin.threads])} threads" if origin.threads else ""
+    counts = listed([str(count) for count in origin.threads])
+    threads = f" with {counts} {'thread' if origin.threads == (1,) else 'threads'}" if counts else ""
     first, last = origin.started.date().isoformat(), origin.ended.date().isoformat()
     dates = f"on {first}" if first == last else f"from {first} to {last}"
     return (

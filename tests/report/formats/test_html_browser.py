@@ -20,6 +20,7 @@ PROBE = """<script>
 const table = document.querySelector("#quality table"), head = table.tHead.rows[0].cells;
 const column = () => [...table.tBodies[0].rows].map((row) => row.cells[5].dataset.value).join(" ");
 head[5].querySelector("button").click();
+const shown = (place) => getComputedStyle(document.querySelector(place));
 const falling = column(), state = head[5].getAttribute("aria-sort");
 head[5].querySelector("button").click();
 document.documentElement.dataset.probe = JSON.stringify({
@@ -27,6 +28,7 @@ document.documentElement.dataset.probe = JSON.stringify({
   frames: [...document.querySelectorAll(".scroll")].every((frame) => frame.clientWidth <= window.innerWidth),
   paper: getComputedStyle(document.body).backgroundColor,
   line: getComputedStyle(document.documentElement).getPropertyValue("--line-0").trim(),
+  filled: shown("figure svg use").fill === shown("body").color,
   falling, state, rising: column(),
 });
 </script>"""
@@ -77,6 +79,7 @@ def test_no_page_is_wider_than_its_window(probes: dict[str, str], window: str) -
 def test_light_and_dark(probes: dict[str, str]) -> None:
     assert '"paper":"rgb(255, 255, 255)","line":"#0072B2"' in probes["desk"]
     assert '"paper":"rgb(21, 24, 28)","line":"#62B5E8"' in probes["tablet"]
+    assert '"filled":true' in probes["tablet"]  # what is drawn in black on paper is light here
 
 
 def test_a_click_on_a_head_sorts(report: Report, probes: dict[str, str]) -> None:

@@ -31,7 +31,8 @@ class Methods:
             text = breakable(paragraph.text, LONGEST_WORD).replace(
                 r"Table\textasciitilde{}settings", rf"Table~\ref{{{label}}}"
             )
-            parts.append(rf"\paragraph{{{escape(paragraph.title)}}} {text}")
+            # Names of options and fingerprints have no hyphens: lines may be loose, so that none is too long.
+            parts.append(rf"\paragraph{{{escape(paragraph.title)}}} {{\sloppy {text}\par}}")
         if references:
             keys = ",".join(reference.key for reference in references)
             parts.append(rf"Models and data: \cite{{{keys}}}.")
