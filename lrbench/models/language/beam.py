@@ -55,20 +55,24 @@ def beam_scores(
         state=end.end[:, 0],
         seen=torch.ones(rows, len(end.branches), dtype=torch.bool, device=device),
     )
+    kept = found.new_full((rows, beams), -torch.inf)  # the best answers that have ended
     longest = int(trie.depth.max())
     while len(live.row):
         row, parent, node, score = _extended(end, trie, live, mix)
         best = _best(row, score, 2 * beams)
         leaf = torch.from_numpy(trie.is_leaf).to(device)[node]
         place = _place(row[best])
-        done = best[leaf[best] & (place < beams)]
+        ends = leaf[best] & (place < beams)
+        done = best[ends]
         length = torch.from_numpy(trie.depth).to(device)[node[done]]
-        found[row[done], node[done]] = score[done] / length**length_penalty
+        ended = score[done] / length**length_penalty
+        found[row[done], node[done]] = ended
+        new = torch.full_like(kept, -torch.inf).index_put_((row[done], place[ends]), ended)
+        kept = torch.cat((kept, new), 1).topk(beams, 1).values
         open_ = best[~leaf[best]]
         open_ = open_[_place(row[open_]) < beams]
         # A beam is given up when even the longest answer could not bring it among those that are kept.
-        kept = found.topk(min(beams, found.shape[1]), 1).values[:, -1]
-        open_ = open_[score[open_] / longest**length_penalty > kept[row[open_]]]
+        open_ = open_[score[open_] / longest**length_penalty > kept[row[open_], -1]]
         if not len(open_):
             break
         end, live = _read(end, trie, live, row[open_], parent[open_], node[open_], score[open_])
