@@ -67,12 +67,16 @@ class Desk:
     def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
         """Start a command, which is killed if it takes too long.
 
+        Trials train on one thread each: on cores that tests share, threads of one trial wait for each other
+        many times longer than they compute.
+
         Args:
             arguments: of ``lrbench``.
             largest_file: bytes after which writing a file fails, as on a full disk.
         """
         limit = () if largest_file is None else ("-c", LIMITED, str(largest_file), sys.executable)
-        command = [sys.executable, *limit, "-m", "lrbench", *arguments]
+        threads = ("--threads", "1") if arguments[0] == "run" and "--threads" not in arguments else ()
+        command = [sys.executable, *limit, "-m", "lrbench", *arguments, *threads]
         return processes.start(command, self.folder, self.environment, longest=300)
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ REQUESTS = (
     f"list models {PLUGGED}",
     f"LRBENCH_PLUGINS={{plugin}} list models odd-one {RESULTS}",
     f"run {{suite}} {ALL} --dry-run",
-    f"run {{suite}} {ALL}",
+    f"run {{suite}} {ALL} --workers 1 --threads 1",
     f"status {{suite}} {RESULTS} {PLUGGED}",
     f"list trials {{suite}} {RESULTS}",
     f"report {{suite}} {ALL} --groups {{groups}} --published {{published}} --output {{report}}.md",
