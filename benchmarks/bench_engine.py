@@ -38,6 +38,7 @@ from lrbench.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
 N_ITEMS = 12_101
+STEPS = 3  # latent steps of the systems that are compared by them
 ONE_TARGET = {"alignment_rows": "sequence"}
 AS_SASREC = {"width": 64, "inner_width": 256, "input_dropout": 0.5, "temperature": 1.0}
 TRAINED: dict[str, dict[str, Any]] = {
@@ -58,6 +59,10 @@ TRAINED: dict[str, dict[str, Any]] = {
     "plr": {},
     "latent-rl": {},
     "lares": ONE_TARGET,
+    "diffureason": {"steps": STEPS},
+    "disenreason": {"users": STEPS},
+    "mancar": {"width": 64, "inner_width": 256, "steps": STEPS},
+    "diffurec": {"width": 64},
 }
 
 

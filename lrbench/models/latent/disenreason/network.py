@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
 from lrbench.models.latent.disenreason.extraction import Extraction, Residual, alive
-from lrbench.models.latent.disenreason.pivot import Pivot, PivotForm, Pooling
+from lrbench.models.latent.disenreason.pivot import Pivot, PivotForm, Pooling, band_bins
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
@@ -77,6 +77,20 @@ class DisenReasonConfig(TransformerSizes):
 
     temperature: float = Field(default=1.0, gt=0)
     """It divides all scores in training and in ranking."""
+
+    def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
+        """Refuse more bands than the spectrum can be cut into.
+
+        Raises:
+            ValueError: the bands that are asked for, and those that can be made.
+        """
+        super().check_against_protocol(max_length, stages)
+        made = len(band_bins(max_length, self.bands))
+        if self.users and self.pivot in ("bands", "shuffled-bands") and made < self.bands:
+            raise ValueError(
+                f"bands = {self.bands} cannot be made from the {max_length // 2 + 1} frequencies of "
+                f"{max_length} items, because equally wide bands are at most {made}; set bands = {made}"
+            )
 
 
 class DisenReasonNetwork(ReasoningModel):

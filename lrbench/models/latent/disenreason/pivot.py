@@ -13,12 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrbench.arrays import Int64s
 from lrbench.data.packing import Packed
 
-__all__ = ["Pivot", "PivotForm", "Pooling", "band_filters"]
+__all__ = ["Pivot", "PivotForm", "Pooling", "band_bins", "band_filters"]
 
 PivotForm = Literal["bands", "shuffled-bands", "whole", "last"]
 Pooling = Literal["attention", "mean", "rms"]
+
+
+def band_bins(length: int, bands: int, shuffled: bool = False) -> list[Int64s]:
+    """Return the bins of each band. All bands but the last are equally wide, so there can be fewer than asked.
+
+    Args:
+        length: L, of the window.
+        bands: number of bands.
+        shuffled: a control. Each band gets random bins, the same ones in every model.
+    """
+    bins = np.arange(length // 2 + 1)
+    width = -(-len(bins) // bands)
+    if shuffled:
+        bins = np.random.default_rng(0).permutation(bins)
+    return [bins[start : start + width] for start in range(0, len(bins), width)]
 
 
 def band_filters(length: int, bands: int, shuffled: bool = False) -> Tensor:
@@ -26,17 +42,12 @@ def band_filters(length: int, bands: int, shuffled: bool = False) -> Tensor:
 
     Args:
         length: L, of the window.
-        bands: number of bands. The last may be narrower. Bands beyond the spectrum are left out.
-        shuffled: a control. Each band gets random bins, the same ones in every model.
+        bands: number of bands, as in :func:`band_bins`.
+        shuffled: as there.
     """
-    bins = np.arange(length // 2 + 1)
-    width = -(-len(bins) // bands)
-    if shuffled:
-        bins = np.random.default_rng(0).permutation(bins)
     spectrum = np.fft.rfft(np.eye(length), axis=0)  # (bins, length)
-    parts = [bins[start : start + width] for start in range(0, len(bins), width)]
     filters = []
-    for part in parts:
+    for part in band_bins(length, bands, shuffled):
         kept = np.zeros_like(spectrum)
         kept[part] = spectrum[part]
         filters.append(np.fft.irfft(kept, length, axis=0))

@@ -129,3 +129,13 @@ def test_random_numbers_of_users_follow_those_of_training() -> None:
     model.seen_counts.copy_(torch.tensor([0.0, 1.0, 0.0]))
     users = torch.randn(3, 5, 8, dtype=torch.float64)
     assert model.counted(users).sum(0).tolist() == [2] * 5
+
+
+@pytest.mark.parametrize("pivot", ["bands", "shuffled-bands"])
+def test_bands_that_cannot_be_made_are_refused(pivot: str) -> None:
+    """Fifty items have 26 frequencies. Twenty bands of two frequencies each would need 40."""
+    config = DisenReasonConfig.model_validate({"bands": 20, "pivot": pivot})
+    with pytest.raises(ValueError, match=r"bands = 20 .* the 26 frequencies of 50 items.* set bands = 13"):
+        config.check_against_protocol(50, ["supervised"])
+    config.model_copy(update={"bands": 13}).check_against_protocol(50, ["supervised"])
+    config.model_copy(update={"pivot": "last"}).check_against_protocol(50, ["supervised"])
