@@ -23,7 +23,7 @@ Pooling = Literal["attention", "mean", "rms"]
 
 
 def band_bins(length: int, bands: int, shuffled: bool = False) -> list[Int64s]:
-    """Return the bins of each band. All bands but the last are equally wide, so there can be fewer than asked.
+    """Return the bins of each band. All but the last are equally wide, so there can be fewer than asked.
 
     Args:
         length: L, of the window.
