@@ -21,6 +21,7 @@ from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
 from lrbench.report.numbers import MetricStyle
+from lrbench.report.oracles import find_oracles
 from lrbench.report.pairs import find_twins
 from lrbench.report.provenance import make_provenance
 from lrbench.report.published import (
@@ -156,6 +157,7 @@ def _measured_report(
         depths=tuple(depths),
         depth_findings=tuple(findings),
         interventions=tuple(find_interventions(measured, suite.primary_metric, asked.masked)),
+        oracles=tuple(find_oracles(measured, suite, asked.masked)),
         recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
         published=published,
         published_sources=tuple(published_sources(published, numbers.sources)),

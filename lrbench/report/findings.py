@@ -28,6 +28,7 @@ __all__ = [
     "GroupFinding",
     "InterventionFinding",
     "InterventionLoss",
+    "OracleFinding",
     "RecoveryFinding",
     "Reference",
     "Variance",
@@ -274,6 +275,25 @@ class DepthFinding:
     def deeper(self) -> DepthContrast | None:
         """Return the deepest depth against the reported one, where there is a deeper one."""
         return next((found for found in self.contrasts if found.reference == self.reported), None)
+
+
+@dataclass(frozen=True)
+class OracleFinding:
+    """What a row would gain from the best depth of each user, chosen after the fact."""
+
+    dataset: str
+    label: str
+    depths: tuple[int, ...]
+    mean: float
+    """At the depth of reports."""
+
+    oracle: float
+    noise_oracle: float | None
+    """The oracle of the row's noise-only control over the same depths; `None` where there is none."""
+
+    draws: int
+    split_oracle: float | None
+    """One draw chooses, the others score; `None` with one draw."""
 
 
 @dataclass(frozen=True)

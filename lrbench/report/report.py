@@ -18,6 +18,7 @@ from lrbench.report.findings import (
     Family,
     GroupFinding,
     InterventionFinding,
+    OracleFinding,
     RecoveryFinding,
     Reference,
 )
@@ -280,6 +281,9 @@ class Report:
 
     curves: tuple[Curve, ...] = ()
     """Validation metrics over epochs, of every run and stage."""
+
+    oracles: tuple[OracleFinding, ...] = ()
+    """The best depth per user after the fact, of rows with a noise-only control or several draws."""
 
     budgets: tuple[Budget, ...] = ()
     """What tuning with fewer trials would have found, of rows that were tuned."""

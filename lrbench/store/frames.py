@@ -102,6 +102,11 @@ class AlignedRanks:
         sums = np.stack([np.bincount(number, weights=row, minlength=users) for row in values])
         return np.asarray(sums * (users / len(self.targets)), dtype=np.float64)
 
+    def by_draw(self, trial: str, depth: int, name: str) -> Floats:
+        """Values of a metric of one trial at one depth, (targets, draws)."""
+        key = trial, depth
+        return metric_function(name)(self.ranks[key], self.ties[key])
+
     @property
     def users(self) -> pl.Series:
         """The raw ids of the users, each once, in the order of ``metric``."""

@@ -105,12 +105,12 @@ def test_reports_show_what_was_evaluated(desk: Desk) -> None:
     folder = desk.copy_of_results("deeper")
     before = {path: path.read_bytes() for path in (folder / "trials").rglob("*.*")}
     desk.run(
-        "evaluate", "tiny", "--only", "ERL", "--depth", "5", "--interventions", "zero", "--results", "deeper"
+        "evaluate", "tiny", "--only", "ERL", "--depth", "9", "--interventions", "zero", "--results", "deeper"
     )
     report = json.loads(desk.run("report", "tiny", "--format", "json", "--results", "deeper").stdout)
     later = [point["depth"] for point in report["depths"] if point["evaluated_later"]]
-    assert later == [5]
+    assert later == [9]
     assert [loss["intervention"] for loss in report["interventions"][0]["losses"]] == ["zero"]
     text = " ".join(desk.run("report", "tiny", "--full", "--results", "deeper").stdout.split())
-    assert "Depths that lrbench evaluate ranked after the runs: ERL on walks 5." in text
+    assert "Depths that lrbench evaluate ranked after the runs: ERL on walks 9." in text
     assert {path: path.read_bytes() for path in before} == before

@@ -52,6 +52,7 @@ class Json:
             "depths": [asdict(point) for point in report.depths],
             "depth_findings": [depth_fields(finding) for finding in report.depth_findings],
             "interventions": [intervention_fields(finding) for finding in report.interventions],
+            "oracle": [asdict(finding) for finding in report.oracles],
             "recovery": [asdict(finding) for finding in report.recoveries],
             "families": [asdict(family) for family in report.families],
             "variance": [

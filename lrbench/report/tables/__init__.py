@@ -13,6 +13,7 @@ from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_contrast_section, depth_section
 from lrbench.report.tables.groups import groups_section
 from lrbench.report.tables.interventions import interventions_section
+from lrbench.report.tables.oracle import oracle_section
 from lrbench.report.tables.provenance import common_training, made_by, provenance_section, written_options
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "cost": cost_section,
     "depth": depth_section,
     "depth-contrasts": depth_contrast_section,
+    "oracle": oracle_section,
     "interventions": interventions_section,
     "recovery": recovery_section,
     "provenance": provenance_section,
@@ -53,7 +55,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
 """Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""
 
 BRIEF = ("answer", "quality")
-FULL_ONLY = ("uncertainty",)
+FULL_ONLY = ("uncertainty", "oracle")
 """Sections that only ``--full`` or their name shows."""
 
 

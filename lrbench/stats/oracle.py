@@ -1,0 +1,44 @@
+"""The best depth of each user, chosen after the fact: how much could a perfect choice of depth gain?
+
+Taking the best of several ranks rewards variance: noise in place of thoughts has a higher oracle than the
+model. So an oracle alone says nothing. It is read beside that of a noise control, or with one draw of the
+noise choosing the depth and the others scoring it.
+"""
+
+import numpy as np
+
+from lrbench.arrays import Floats
+
+__all__ = ["oracle", "split_oracle"]
+
+
+def oracle(values: Floats) -> float:
+    """Mean over users and runs of the best depth's metric.
+
+    Args:
+        values: (depths, runs, targets, draws); the metric of a target at a depth is its mean over draws.
+    """
+    return float(values.mean(axis=3).max(axis=0).mean())
+
+
+def split_oracle(values: Floats) -> float:
+    """Choose each target's depth by one draw and score it by the others; mean over the draws that choose.
+
+    Where a draw finds several depths equally good, the score is their mean.
+
+    Args:
+        values: (depths, runs, targets, draws).
+
+    Raises:
+        ValueError: there are fewer than two draws.
+    """
+    draws = values.shape[3]
+    if draws < 2:
+        raise ValueError(f"a split over draws needs two, got {draws}")
+    scores = []
+    for draw in range(draws):
+        chooses = values[..., draw]  # (depths, runs, targets)
+        best = (chooses == chooses.max(axis=0)).astype(np.float64)
+        others = (values.sum(axis=3) - chooses) / (draws - 1)
+        scores.append(((best * others).sum(axis=0) / best.sum(axis=0)).mean())
+    return float(np.mean(scores))
