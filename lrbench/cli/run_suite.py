@@ -61,6 +61,7 @@ def run_suite(request: RunRequest, console: Console) -> bool:
             run_orders(orders, executor, view.show, learned, stop)
         except LrbenchError as error:
             broken = error  # what was done until then is told first
+    tidy(results)  # again: a worker may have been killed after its trial was complete
     for failure in view.failed:
         say(console, f"Failed: {titles[failure.trial]}: {failure.reason}")
     _say_end(f"{view.done} of {len(chosen)} trials done.", plan, results, console)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from lrbench.files import tidy_folder
@@ -14,7 +15,7 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 
 
 def tidy(results: Results) -> None:
-    """Remove unfinished trial folders, and checkpoints and errors of trials that are complete.
+    """Remove unfinished trial folders, what complete trials had beside them, and leases of dead processes.
 
     Trials on which a process works are left alone.
     """
@@ -34,6 +35,9 @@ def tidy(results: Results) -> None:
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except ClaimedError:
             continue
+    for lease in results.running("").glob("*.lease"):  # of processes that were killed: to hold it frees it
+        with suppress(ClaimedError), claimed(lease.with_suffix(".lock")):
+            pass
 
 
 def _has_leftovers(results: Results, trial: Path) -> bool:

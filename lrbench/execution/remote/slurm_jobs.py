@@ -3,6 +3,7 @@
 import getpass
 import subprocess
 import time
+from contextlib import suppress
 from typing import Any
 
 from lrbench.errors import LrbenchError, RequestError
@@ -101,7 +102,9 @@ class SlurmExecutor:
         raise KeyboardInterrupt
 
     def close(self) -> None:
-        """Leave the jobs in Slurm's hands."""
+        """Leave the jobs in Slurm's hands, and remove the folder of their files if it is empty."""
+        with suppress(OSError):
+            self._folder.rmdir()
 
     def _begin(self, orders: list[TrialOrder]) -> None:
         """Submit orders as one array, but for those whose jobs are in the queue already."""
@@ -123,6 +126,8 @@ class SlurmExecutor:
             jobs = executor.map_array(_Job(carried_environment()), texts)
         except self._submitit.helpers.FailedJobError as error:
             raise LrbenchError(f"Slurm refused the jobs: {_last_line(str(error))}.") from error
+        for script in self._folder.glob("*.sh"):  # Slurm keeps a copy
+            script.unlink(missing_ok=True)
         for order, job in zip(submitted, jobs, strict=True):
             self._jobs[order.config.id] = job
             write_text(self._results.job(order.config.id), f"{job.job_id}\n")

@@ -1,0 +1,72 @@
+"""What scheduling costs: a suite of short trials on several workers, against the sum of its trials.
+
+``python benchmarks/scheduling.py --trials 60 --workers 4`` runs the suite in a folder of its own and prints
+one row of a table. The time between trials is what a worker does besides trials once the first one has begun:
+it starts if another worker was faster, takes the next order, and waits for others at the end.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lrbench.store.layout import Results
+from lrbench.store.trials import read_record
+
+SUITE = """
+name = "scheduling"
+protocol = "loo-20"
+datasets = ["sample"]
+seeds = [{seeds}]
+
+[training]
+max_epochs = {epochs}
+patience = {epochs}
+
+[[models]]
+label = "SASRec"
+model = "sasrec"
+params = {{ width = 16, layers = 1, inner_width = 32 }}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        suite = folder / "suite.toml"
+        seeds = ", ".join(map(str, range(1, options.trials + 1)))
+        suite.write_text(SUITE.format(seeds=seeds, epochs=options.epochs), encoding="utf-8")
+        lrbench(folder, "fetch", "sample", "--protocol", "loo-20")
+        began, clock = datetime.now(UTC), time.perf_counter()
+        lrbench(folder, "run", "suite.toml", "--workers", str(options.workers), "--threads", "1")
+        wall = time.perf_counter() - clock
+        records = [read_record(path) for path in Results(folder / "results").trials()]
+    busy = sum((record.ended - record.started).total_seconds() for record in records)
+    first = min(record.started for record in records)
+    span = (max(record.ended for record in records) - first).total_seconds()
+    between = (span * options.workers - busy) / len(records)
+    print("| trials | workers | command, s | start, s | trials / workers, s | between, ms | above it |")
+    print("|--:|--:|--:|--:|--:|--:|--:|")
+    print(
+        f"| {len(records)} | {options.workers} | {wall:.1f} | {(first - began).total_seconds():.1f} "
+        f"| {busy / options.workers:.1f} | {1000 * between:.0f} | {span * options.workers / busy - 1:.1%} |"
+    )
+
+
+def lrbench(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "lrbench", *arguments, "--data-dir", str(folder / "data")]
+    subprocess.run(command, cwd=folder, check=True, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
