@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -36,6 +38,7 @@ pytestmark = pytest.mark.slow
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk = Desk(tmp_path_factory.mktemp("desk"))
     desk.run("run", desk.suite(SUITE), "--workers", "2")
+    desk.copy_of_results("untouched")
     return desk
 
 
@@ -102,7 +105,7 @@ def test_one_trial_is_evaluated_as_before(desk: Desk) -> None:
 
 
 def test_reports_show_what_was_evaluated(desk: Desk) -> None:
-    folder = desk.copy_of_results("deeper")
+    folder = Path(shutil.copytree(desk.folder / "untouched", desk.folder / "deeper"))
     before = {path: path.read_bytes() for path in (folder / "trials").rglob("*.*")}
     desk.run(
         "evaluate", "tiny", "--only", "ERL", "--depth", "9", "--interventions", "zero", "--results", "deeper"

@@ -38,6 +38,10 @@ BROKEN = (
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+_TAR = slice(257, 262), b"ustar"
+"""Where a tar archive, compressed or not, says that it is one."""
+
 PARQUET_MAGIC = b"PAR1"
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     GZIP_MAGIC: gzip.open,
@@ -77,12 +81,16 @@ def open_raw(path: Path, member: str) -> "RawFile":
     kind = next((kind for magic, kind in _UNREADABLE.items() if head.startswith(magic)), None)
     if kind is not None:
         raise RequestError(f"{path.name} {kind}.", "Save it as plain text, CSV or Parquet.")
-    if not head.startswith(ZIP_MAGIC):
+    if file.holds_tar():
+        raise RequestError(f"{path.name} is a tar archive.", "Unpack it, and give the file of the table.")
+    if not head.startswith((ZIP_MAGIC, _EMPTY_ZIP)):
         return file
     with reporting_damage(path.name), zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not _is_litter(name)]
     if "xl/workbook.xml" in names:
         raise RequestError(f"{path.name} is an Excel workbook.", "Save its sheet as CSV.")
+    if not names:
+        raise RequestError(f"{path.name} is an archive without files.", "Check that it is the right file.")
     return RawFile(path, _find_member(path.name, names, member))
 
 
@@ -157,6 +165,12 @@ class RawFile:
         with reporting_damage(self.name), ExitStack() as stack:
             start: bytes = self._stored(stack).read(32)
             return start
+
+    def holds_tar(self) -> bool:
+        """Tell whether the content is a tar archive."""
+        place, magic = _TAR
+        with reporting_damage(self.name), ExitStack() as stack:
+            return self.open(stack).read(place.stop)[place] == magic
 
     def is_plain(self) -> bool:
         """Tell whether the file is its own content."""

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -84,6 +85,19 @@ class TestCompression:
     def test_forms_that_no_reader_knows_are_named(self, tmp_path: Path, head: bytes, told: str) -> None:
         with pytest.raises(RequestError, match=told):
             taken(written(tmp_path / "t.csv", head + b"x" * 99))
+
+    @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+    def test_a_tar_archive_is_named(self, tmp_path: Path, mode: str) -> None:
+        table = written(tmp_path / "table.csv", TABLE.encode())
+        with tarfile.open(tmp_path / "t.csv", mode) as archive:
+            archive.add(table, "table.csv")
+        with pytest.raises(RequestError, match=r"is a tar archive\. Unpack it"):
+            taken(tmp_path / "t.csv")
+
+    @pytest.mark.parametrize("members", [{}, {"folder/": b""}, {"__MACOSX/._x.csv": b"x"}])
+    def test_an_archive_without_files_is_named(self, tmp_path: Path, members: dict[str, bytes]) -> None:
+        with pytest.raises(RequestError, match="is an archive without files"):
+            taken(zipped(tmp_path / "t.zip", members))
 
     def test_a_workbook_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="Excel"):
