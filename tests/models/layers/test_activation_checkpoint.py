@@ -1,8 +1,10 @@
 """The recomputation equals the first computation, with the same draws."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from lrbench.models.latent.lares import network
 from lrbench.models.latent.lares.model import LARES, LARESConfig
 from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.models.layers.dropout import Dropout
@@ -53,14 +55,18 @@ def test_states_gradients_and_draws_are_those_of_plain_application() -> None:
     assert torch.Size((7, 5)) not in kept
 
 
-def test_steps_that_are_not_kept_reason_alike() -> None:
+def test_steps_that_are_not_kept_reason_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(2)
     model = LARES(LARESConfig(width=8, heads=2, inner_width=16, mean_depth=3), n_items=20, max_length=6)
     sequences = pack_lists([[1, 2, 3], [4, 5]])
     outcomes = []
-    for keep in (True, False):
+    calls = []
+    monkeypatch.setattr(network, "recomputed", lambda *given: calls.append(given) or recomputed(*given))
+    for stored in (1 << 29, 0):
+        monkeypatch.setattr(network, "_STORED_BYTES", stored)
         torch.manual_seed(3)
-        states = torch.stack(model.unroll(model.prepare(sequences), sequences, 3, keep))
+        states = torch.stack(model.unroll(model.prepare(sequences), sequences, 3))
+        assert len(calls) == (0 if stored else 3)
         model.zero_grad()
         states.square().sum().backward()
         gradients = [each.grad for each in model.parameters() if each.grad is not None]
