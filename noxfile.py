@@ -102,3 +102,15 @@ def bench_preparation(session: nox.Session) -> None:
     session.install(".")
     scratch = str(Path(session.create_tmp()).resolve())
     session.run("python", "benchmarks/peers/preparation.py", "--scratch", scratch, *session.posargs)
+
+
+@nox.session(name="bench-gpu")
+def bench_gpu(session: nox.Session) -> None:
+    """Measure lrbench on one GPU in eight minutes, and write benchmarks/RESULTS-GPU.md.
+
+    It fetches amazon-beauty first. Give ``--recbole PYTHON`` to time RecBole's SASRec on the same device.
+    """
+    session.install(".")
+    data = str(Path(session.create_tmp()).resolve() / "data")
+    session.run("lrbench", "fetch", "amazon-beauty", "--protocol", "loo-50", "--data-dir", data)
+    session.run("python", "benchmarks/gpu.py", "--data-dir", data, *session.posargs)

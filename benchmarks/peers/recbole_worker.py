@@ -80,18 +80,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True, help="training steps to time")
     parser.add_argument("--epochs", type=int, default=0, help="train whole epochs and report the curve")
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
     known = "SASRec" if arguments.model in REBUILT else arguments.model
     settings = SETTINGS | SIZES[known] | BATCHES.get(arguments.model, {}) | {"data_path": str(arguments.data)}
+    settings |= {"device": arguments.device, "use_gpu": arguments.device != "cpu"}
     config = Config(model=known, dataset="beauty", config_dict=settings)
     init_seed(config["seed"], config["reproducibility"])
     started = time.perf_counter()
     dataset = create_dataset(config)
     train, valid, test = data_preparation(config, dataset)
     prepared = time.perf_counter() - started
-    model = (REBUILT.get(arguments.model) or get_model(known))(config, train.dataset)
+    model = (REBUILT.get(arguments.model) or get_model(known))(config, train.dataset).to(config["device"])
     trainer = Trainer(config, model)
     result = {"prepare": prepared}
     if arguments.epochs:
@@ -113,8 +115,10 @@ def seconds_per_epoch(trainer: Trainer, model: torch.nn.Module, train: object, s
     for batch in islice(train, steps + 3):
         started = time.perf_counter()
         trainer.optimizer.zero_grad()
-        model.calculate_loss(batch).backward()
+        model.calculate_loss(batch.to(trainer.device)).backward()
         trainer.optimizer.step()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - started)
     return statistics.median(times[3:]) * len(train)
 

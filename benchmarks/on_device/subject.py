@@ -1,0 +1,84 @@
+"""One stage of one model on a device, with the data it trains on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice, repeat
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from lrbench.config.training import TrainingConfig
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.sequences import TrainingView
+from lrbench.models.base import GradientStage, Model
+from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.registry import MODELS
+from lrbench.training.epoch import EpochResult, run_epoch
+from lrbench.training.optimiser import Optimiser
+
+__all__ = ["Subject", "quiet", "wait"]
+
+_QUIET = {"start": "zero", "step_sampler": "constant"}
+
+
+def quiet(name: str) -> dict[str, Any]:
+    """Options with which a model draws nothing on the device: no dropout, and no noise at the start."""
+    fields = MODELS.load(name).Config.model_fields
+    return {each: 0.0 for each in fields if "dropout" in each} | {
+        each: value for each, value in _QUIET.items() if each in fields
+    }
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _every_target(_: Reinforcement, data: TrainingData, __: torch.device) -> Any:
+    return np.ones(data.n_targets, dtype=np.bool_)
+
+
+@dataclass
+class Subject:
+    """A model's stage, its batches and its optimiser. Each starts from the same seed.
+
+    Reinforcement takes every target, since an untrained network would leave few.
+    """
+
+    name: str
+    stage_name: str
+    view: TrainingView
+    max_length: int
+    device: torch.device
+    training: TrainingConfig
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Build the model and begin the stage."""
+        torch.manual_seed(1)
+        kind = MODELS.load(self.name)
+        config = kind.Config(**self.options)
+        self.model: Model[Any] = kind(config, self.view.n_items, self.max_length).to(self.device)
+        stage = kind.stages[self.stage_name](self.model)
+        assert isinstance(stage, GradientStage)
+        self.stage = stage
+        self.data = TrainingData(self.view, self.max_length, stage.training_rows())
+        with patch.object(Reinforcement, "_reachable", _every_target):
+            self._keep = stage.begin(self.data, self.device)
+        stage.begin_epoch(1)
+        self._optimiser = Optimiser(self.model.parameters(), self.training)
+        self._source = np.random.default_rng(1)
+        self._left = chain.from_iterable(self._epoch() for _ in repeat(None))
+
+    def _epoch(self) -> Iterator[TrainingBatch]:
+        return self.data.batches(self.training.batch_size, self.device, self._source, self._keep)
+
+    def train(self, steps: int) -> EpochResult:
+        """Take steps as an epoch of training does. The losses are read at the end."""
+        batches = islice(self._left, steps)
+        result = run_epoch(self.stage, self._optimiser, batches, self.training, self.device, "the benchmark")
+        wait(self.device)
+        return result
