@@ -122,11 +122,14 @@ def _weights(folder: Path) -> list[Path]:
 def _pretrained(folder: Path, precision: str) -> Base:
     import torch  # noqa: PLC0415 - with transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - heavy, and an extra
+    from transformers.utils import logging  # noqa: PLC0415
 
     options: dict[str, Any] = {"local_files_only": True}
     first = _weights(folder)[0]
     if first.suffix == ".gguf":
         options["gguf_file"] = first.name
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a worker's messages are lrbench's
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         network = AutoModelForCausalLM.from_pretrained(
@@ -138,9 +141,12 @@ def _pretrained(folder: Path, precision: str) -> Base:
         )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise RequestError(
-            f"The base model in {folder} cannot be read: {str(error).splitlines()[0]}",
+            f"The base model in {folder} cannot be read: {(str(error).splitlines() or [repr(error)])[0]}",
             "Put a tokenizer and weights in safetensors or GGUF there.",
         ) from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     return Base(
         network,
         Tokens(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lrbench.errors import RequestError
 from lrbench.models.language.base_models import find_base, load_base
 
 
@@ -27,7 +28,14 @@ def test_pickled_weights_are_no_base(tmp_path: Path) -> None:
         find_base(str(tmp_path))
 
 
-def test_a_folder_of_safetensors_is_a_base(tmp_path: Path) -> None:
+def test_a_damaged_base_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(RequestError, match="cannot be read: ") as refused:
+        load_base(str(tmp_path), [])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_of_safetensors_is_a_base(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from transformers import PreTrainedTokenizerFast
 
     from lrbench.models.language.tiny import tiny_network, tiny_tokenizer
@@ -36,7 +44,9 @@ def test_a_folder_of_safetensors_is_a_base(tmp_path: Path) -> None:
     network = tiny_network(tokenizer.get_vocab_size())
     network.save_pretrained(tmp_path)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(tmp_path)
+    capfd.readouterr()
     base = load_base(str(tmp_path), [])
+    assert capfd.readouterr() == ("", "")
     assert base.tokens.encode("Toy Story") == tokenizer.encode("Toy Story").ids
     assert base.tokens.decode(base.tokens.encode("Toy Story")) == "Toy Story"
     assert base.tokens.end == 0
