@@ -178,7 +178,9 @@ def test_rows_have_the_accounts_of_the_suite_and_their_own() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["quickstart", "ablation", "main", "published-lares", "published-mancar"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", "ablation", "ablation-small", "main", "published-lares", "published-mancar"]
+)
 def test_the_suites_that_ship_resolve(name: str) -> None:
     from lrbench.execution.rows import resolve_rows
     from lrbench.resources import find_suite
