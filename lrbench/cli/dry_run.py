@@ -13,7 +13,13 @@ from lrbench.cli.run_request import RunRequest
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import match_rows, resolve_rows
+from lrbench.execution.rows import resolve_rows
+from lrbench.execution.searches import (
+    check_optuna,
+    plan_searches,
+    rows_with_settings,
+    select_searches,
+)
 from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
@@ -50,6 +56,8 @@ class _Totals:
     """How many trials to run have no known training time."""
 
     measured: bool = True
+    searches: int = 0
+    searches_to_run: int = 0
     unprepared: list[str] = field(default_factory=list)
 
     def add(self, plan: Plan, waiting: Mapping[str, PlannedTrial], costs: Mapping[str, _Cost]) -> None:
@@ -74,6 +82,8 @@ def print_plan(request: RunRequest) -> None:
     """Print one row per dataset and label, and how many trials would run. Nothing is fetched or written."""
     suite, results = request.suite, request.results
     rows = resolve_rows(suite)
+    if suite.tune is not None:
+        check_optuna()
     request.place.check()
     names = request.dataset_names
     title = f"Suite {suite.name}, {suite.protocol.name}" + (f", {names[0]}" if len(names) == 1 else "")
@@ -87,9 +97,12 @@ def print_plan(request: RunRequest) -> None:
         if folder is None:
             totals.unprepared.append(name)
         dataset = load_prepared(folder) if folder else None
-        matched = {name: match_rows(rows, dataset)} if dataset else {}
         fingerprint = dataset.record.fingerprint if dataset else "not prepared"
-        plan = make_plan(suite, rows, {name: fingerprint}, matched)
+        searches = plan_searches(suite, rows, {name: fingerprint})
+        totals.searches += len(searches)
+        totals.searches_to_run += len(select_searches(searches, rows, results, request.only, request.rerun))
+        fitted, _ = rows_with_settings(suite, rows, searches, results, name, dataset)
+        plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
         chosen = select_trials(plan, results, request.only, request.rerun)
         waiting = {trial.config.id: trial for trial in chosen}
         planned = {trial.config.id: trial for trial in plan.trials}
@@ -115,7 +128,13 @@ def _by_label(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 def _print_totals(totals: _Totals, request: RunRequest) -> None:
     """Say how many trials there are, how long their training takes, and how to learn what is unknown."""
-    console = result_console()
+    console, tune = result_console(), request.suite.tune
+    if tune is not None:
+        say(
+            console,
+            f"Tuning comes first: {totals.searches_to_run} of {totals.searches} searches to run, "
+            f"{counted(tune.trials, 'trial')} each. Their time is not in the sum below.",
+        )
     say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
     if totals.cells > totals.trials:
         say(console, f"Rows that ask for the same run share its trial: {totals.cells:,} rows × seeds.")

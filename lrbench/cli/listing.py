@@ -85,7 +85,7 @@ def listing(
 
 
 def _print_trials(suite: str | None, folder: Path) -> None:
-    """One line per cell of a suite, in columns: trial, state, dataset, seed, label."""
+    """One line per search and per cell of a suite, in columns: id, state, dataset, seed, label."""
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state
@@ -93,7 +93,12 @@ def _print_trials(suite: str | None, folder: Path) -> None:
 
     results = Results(folder)
     record = recorded_suite(results, suite, "status")
+    seed = str(record.tune.seed) if record.tune is not None else ""
     rows = [
+        (row.search, trial_state(results, row.search), row.dataset, seed, f"search for {one_line(row.label)}")
+        for row in record.searches
+    ]
+    rows += [
         (cell.trial, trial_state(results, cell.trial), cell.dataset, str(cell.seed), one_line(cell.label))
         for cell in record.trials
     ]

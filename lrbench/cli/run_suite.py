@@ -2,22 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from lrbench.cli.console import say
 from lrbench.cli.fetch_progress import listener_for
-from lrbench.cli.interrupts import stop_asked
-from lrbench.cli.run_progress import make_view
+from lrbench.cli.run_orders import run_and_show
 from lrbench.cli.run_request import RunRequest
 from lrbench.config.rerun import Rerun
-from lrbench.data.dataset import DatasetRecord, load_prepared
+from lrbench.config.trial import TrialConfig
+from lrbench.config.tuning import SearchConfig
+from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.learned import Learned
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import match_rows, resolve_rows
-from lrbench.execution.schedule import run_orders
+from lrbench.execution.rows import Row, resolve_rows
+from lrbench.execution.searches import (
+    PlannedSearch,
+    check_optuna,
+    plan_searches,
+    rows_with_settings,
+    select_searches,
+    without,
+)
 from lrbench.execution.selection import select_trials
 from lrbench.execution.trial import TrialOrder
 from lrbench.store.commands import command
@@ -26,6 +35,7 @@ from lrbench.store.state import trial_state
 from lrbench.store.suites import add_to_suite
 from lrbench.store.tidy import tidy
 from lrbench.store.trials import read_record
+from lrbench.wording import counted
 
 __all__ = ["run_suite"]
 
@@ -33,48 +43,56 @@ __all__ = ["run_suite"]
 def run_suite(request: RunRequest, console: Console) -> bool:
     """Run what is not done, and say what came of it.
 
+    Rows that are tuned are searched first; their trials follow with the settings that were chosen.
+
     Returns:
-        Whether every trial that was chosen is done.
+        Whether every search and trial that was chosen is done.
 
     Raises:
         LrbenchError: data cannot be obtained, or no worker can be kept running.
     """
     results = request.results
-    plan, folders = _prepare(request, console)
+    ready = _prepare(request, console)
     tidy(results)
+    tuned = _tune(ready, request, console)
+    plan = _plan(ready, request)
     chosen = select_trials(plan, results, request.only, request.rerun)
     add_to_suite(plan.record, results)
     _say_plan(plan, chosen, request, console)
     if not chosen:
-        _say_end("Nothing to do.", plan, results, console)
-        return True
-    orders = [_order(trial, folders, request) for trial in chosen]
-    titles = {trial.config.id: _title(trial, folders) for trial in chosen}
-    broken: LrbenchError | None = None
-    learned = _learned(plan, results)
-    executor = request.place.open(results, len(orders), learned)
-    with (
-        make_view(console, titles, plan.suite.protocol.selection_metric) as view,
-        stop_asked(console) as stop,
-    ):
-        try:
-            run_orders(orders, executor, view.show, learned, stop)
-        except LrbenchError as error:
-            broken = error  # what was done until then is told first
+        _say_end("Nothing to do." if tuned else "No trial can run.", plan, results, console)
+        return tuned
+    orders = [_order(trial.config, ready.folders, request) for trial in chosen]
+    titles = {trial.config.id: _title(trial, ready.folders) for trial in chosen}
+    view, broken = run_and_show(orders, titles, request, _learned(plan, results), console)
     tidy(results)  # again: a worker may have been killed after its trial was complete
-    for failure in view.failed:
-        say(console, f"Failed: {titles[failure.trial]}: {failure.reason}")
     _say_end(f"{view.done} of {len(chosen)} trials done.", plan, results, console)
     if broken is not None:
         raise broken
     add_to_suite(plan.record, results)  # again: another run may have replaced the record meanwhile
-    return view.done == len(chosen)
+    return tuned and view.done == len(chosen)
 
 
-def _prepare(request: RunRequest, console: Console) -> tuple[Plan, dict[str, Path]]:
-    """Check the request, obtain the data and plan the trials; return the plan and the data's folders."""
+@dataclass(frozen=True)
+class _Ready:
+    """A suite whose data is there, by true dataset name."""
+
+    rows: tuple[Row, ...]
+    folders: dict[str, Path]
+    prepared: dict[str, PreparedDataset]
+    searches: tuple[PlannedSearch, ...]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return {name: dataset.record.fingerprint for name, dataset in self.prepared.items()}
+
+
+def _prepare(request: RunRequest, console: Console) -> _Ready:
+    """Check the request and obtain the data."""
     suite, library = request.suite, request.library
     rows = resolve_rows(suite)
+    if suite.tune is not None:
+        check_optuna()
     for name in suite.datasets:
         if library.catalogue.find(name).name != name:
             say(console, library.catalogue.describe(name))
@@ -87,9 +105,44 @@ def _prepare(request: RunRequest, console: Console) -> tuple[Plan, dict[str, Pat
     prepared = {name: load_prepared(folder) for name, folder in folders.items()}
     for dataset in prepared.values():
         _say_dataset(dataset.record, console)
-    matched = {name: match_rows(rows, dataset) for name, dataset in prepared.items()}
     fingerprints = {name: dataset.record.fingerprint for name, dataset in prepared.items()}
-    return make_plan(suite, rows, fingerprints, matched), folders
+    return _Ready(rows, folders, prepared, plan_searches(suite, rows, fingerprints))
+
+
+def _tune(ready: _Ready, request: RunRequest, console: Console) -> bool:
+    """Run the searches that are missing; return whether all that were chosen are complete.
+
+    Raises:
+        LrbenchError: no worker can be kept running.
+    """
+    results, suite = request.results, request.suite
+    chosen = select_searches(ready.searches, ready.rows, results, request.only, request.rerun)
+    if not chosen or suite.tune is None:
+        return True
+    add_to_suite(_plan(ready, request).record, results)  # so that `status` knows the searches
+    say(
+        console,
+        f"Tuning on validation: {len(chosen)} of {len(ready.searches)} searches to run, "
+        f"{counted(suite.tune.trials, 'trial')} each.",
+    )
+    orders = [_order(search.config, ready.folders, request) for search in chosen]
+    titles = {search.config.id: _search_title(search, ready.folders) for search in chosen}
+    view, broken = run_and_show(orders, titles, request, Learned(), console)
+    if broken is not None:
+        raise broken
+    return view.done == len(chosen)
+
+
+def _plan(ready: _Ready, request: RunRequest) -> Plan:
+    """Plan the trials of all rows that keep their settings or whose search is complete."""
+    by_dataset = {}
+    for name, dataset in ready.prepared.items():
+        rows, waiting = rows_with_settings(
+            request.suite, ready.rows, ready.searches, request.results, name, dataset
+        )
+        by_dataset[name] = without(rows, waiting)
+    tuned = tuple(row for search in ready.searches for row in search.rows)
+    return make_plan(request.suite, ready.rows, ready.fingerprints, by_dataset, tuned)
 
 
 def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
@@ -102,10 +155,12 @@ def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
     return folders
 
 
-def _order(trial: PlannedTrial, folders: Mapping[str, Path], request: RunRequest) -> TrialOrder:
+def _order(
+    config: SearchConfig | TrialConfig, folders: Mapping[str, Path], request: RunRequest
+) -> TrialOrder:
     return TrialOrder(
-        config=trial.config,
-        dataset_folder=folders[trial.config.dataset],
+        config=config,
+        dataset_folder=folders[config.dataset],
         results_folder=request.results.root.resolve(),
         device=request.place.device,
         threads=request.place.threads or 1,
@@ -127,6 +182,11 @@ def _learned(plan: Plan, results: Results) -> Learned:
 def _title(trial: PlannedTrial, datasets: Mapping[str, Path]) -> str:
     where = f"{trial.config.dataset} " if len(datasets) > 1 else ""
     return f"{where}{' = '.join(trial.labels)}, seed {trial.config.seed}"
+
+
+def _search_title(search: PlannedSearch, datasets: Mapping[str, Path]) -> str:
+    where = f"{search.config.dataset} " if len(datasets) > 1 else ""
+    return f"{where}search for {' = '.join(search.labels)}"
 
 
 def _say_dataset(record: DatasetRecord, console: Console) -> None:

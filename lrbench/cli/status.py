@@ -25,10 +25,13 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
 
     layout = Results(results)
     record = recorded_suite(layout, suite, "status")
+    searches = {row.search: trial_state(layout, row.search) for row in record.searches}
     states = {cell.trial: trial_state(layout, cell.trial) for cell in record.trials}
     console = result_console()
+    if searches:
+        console.print(_search_table(record, searches))
     console.print(_table(record, states))
-    for trial, state in states.items():
+    for trial, state in (searches | states).items():
         if state == "running":
             say(console, f"{trial} runs: {_where(layout, trial)}")
         if state == "failed":
@@ -63,6 +66,18 @@ def _where(layout: "Results", trial: str) -> str:
 
     holder = holder_of(layout.lock(trial))
     return "by another process" if holder is None else f"{holder}, since {holder.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
+    """The searches for settings; the trials of a row are known once its search is done."""
+    from rich.table import Table
+
+    table = Table(title=f"Tuning of {record.name}", title_justify="left")
+    for heading in ("dataset", "label", "search"):
+        table.add_column(heading)
+    for row in record.searches:
+        table.add_row(row.dataset, row.label, states[row.search])
+    return table
 
 
 def _reason(layout: "Results", trial: str) -> str:

@@ -20,6 +20,7 @@ from lrbench.config.base import FrozenConfig, Label, Name, parse_config
 from lrbench.config.controls import CONTROLS, Control
 from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.config.protocol import Protocol, find_protocol
+from lrbench.config.tuning import Tune, parse_space
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 from lrbench.names import label_fault
@@ -62,6 +63,12 @@ class Entry(FrozenConfig):
 
     controls: tuple[Control, ...] = ()
     """Controls that isolate what reasoning brings, or "all"; each becomes a row of its own behind this."""
+
+    search: Table = Field(default_factory=dict)
+    """Options that are tuned in this row, over those of ``[tune.space]``."""
+
+    tune: bool = True
+    """Whether the row is tuned where the suite tunes; with ``false`` it keeps its settings."""
 
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options with a list of values each: one row per combination; ``training.NAME``: a training setting."""
@@ -130,6 +137,9 @@ class SuiteFile(FrozenConfig):
     accounts: Accounts | None = None
     """How accounts are made under the protocol ``shared-merge``; `None`: as the protocol has it."""
 
+    tune: Tune | None = None
+    """How settings are searched for; `None`: every row keeps its own."""
+
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -161,6 +171,7 @@ class Suite(FrozenConfig):
     evaluation: Evaluation
     models: tuple[Entry, ...]
     comparison: Comparison
+    tune: Tune | None = None
     text: str = ""
     """The file as written."""
 
@@ -183,11 +194,14 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
     resolved: dict[str, Entry] = {}
     for entry in file.models:
         expanded = _expand(_inherit(entry, resolved, where), where)
+        _check_search(entry, file.tune, where)
         rows += expanded
         if len(rows) > MOST_ROWS:
             raise RequestError(f"{where} has more than {MOST_ROWS:,} rows.", "Make several suites of it.")
         resolved |= {row.label: row for row in expanded}
     _check_comparison(file.comparison, resolved, where)
+    if file.tune is not None:
+        parse_space(file.tune.space, f"{where}, tune.space")
     protocol = find_protocol(file.protocol)
     return Suite(
         name=file.name,
@@ -199,7 +213,24 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         evaluation=file.evaluation,
         models=tuple(rows),
         comparison=file.comparison,
+        tune=file.tune,
     )
+
+
+def _check_search(entry: Entry, tune: Tune | None, where: str) -> None:
+    if not entry.search:
+        return
+    if tune is None:
+        raise RequestError(
+            f'{where}: the row "{entry.label}" has a search, and the suite has no budget for it.',
+            "Add a table [tune] with trials = 20, or leave the search out.",
+        )
+    if not entry.tune:
+        raise RequestError(
+            f'{where}: the row "{entry.label}" has a search and says tune = false.',
+            "Leave one of the two out.",
+        )
+    parse_space(entry.search, f'{where}, search of "{entry.label}"')
 
 
 def _check_comparison(comparison: Comparison, labels: Mapping[str, Entry], where: str) -> None:
@@ -239,6 +270,8 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
         stages=parent.stages if entry.stages is None else entry.stages,
         training=merge_tables(parent.training, entry.training),
         accounts={**parent.accounts, **entry.accounts},
+        search=merge_tables(parent.search, entry.search) if entry.tune else {},
+        tune=entry.tune,
         controls=entry.controls,
         grid=entry.grid,
     )
@@ -271,6 +304,8 @@ def _expand(entry: Entry, where: str) -> list[Entry]:
                     "params": params,
                     "training": training,
                     "accounts": accounts,
+                    "search": entry.search
+                    | {key: [value] for key, value in chosen.items()},  # no more to search
                     "grid": {},
                 }
             )

@@ -26,7 +26,8 @@ Pruning = Literal["none", "median"]
 class Choice(FrozenConfig):
     """A list of values, each as likely as the others at first."""
 
-    values: tuple[JsonValue, ...] = Field(min_length=1)
+    values: tuple[JsonValue, ...] = Field(min_length=2)
+    """Values to choose from. Put a single one into ``params`` or ``training``."""
 
 
 class Range(FrozenConfig):

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from lrbench.config.base import FrozenConfig
-from lrbench.store.trials import TrialRecord
 from lrbench.training.news import EpochDone
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "TrialStarted",
     "TrialStopped",
     "parse_event",
-    "trial_done",
 ]
 
 
@@ -102,12 +100,6 @@ LAST_EVENTS = TrialDone | TrialFailed | TrialBusy | TrialDied | TrialStopped
 """Events after which nobody works on the order any more."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
-
-
-def trial_done(record: TrialRecord, seconds: float, found: bool = False) -> TrialDone:
-    """Return the event that reports a complete trial."""
-    metrics = record.metrics["valid"][str(record.depth)]
-    return TrialDone(trial=record.id, seconds=seconds, metrics=metrics, found=found)
 
 
 def parse_event(line: str | bytes) -> Event:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from lrbench.config.tuning import SearchConfig
 from lrbench.execution.events import (
     Event,
     TrialBusy,
@@ -15,12 +16,12 @@ from lrbench.execution.events import (
     TrialNote,
     TrialStarted,
     TrialStopped,
-    trial_done,
 )
 from lrbench.execution.failures import record_failure
+from lrbench.execution.finished import done_event, finished_record
 from lrbench.execution.trial import TrialOrder, run_trial
+from lrbench.execution.tuning.search import run_search
 from lrbench.store.claims import Claim, ClaimedError, claimed
-from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone
 
 __all__ = ["perform", "prepare_process"]
@@ -46,7 +47,7 @@ def prepare_process() -> None:
 
 
 def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lambda: False) -> bool:
-    """Run one trial, or find it complete or busy; return whether this process can go on.
+    """Run one trial or search, or find it complete or busy; return whether this process can go on.
 
     Only one process works on a trial. If another one does, the event says so, and nothing else happens.
 
@@ -55,7 +56,7 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
         send: is told what happens; the last event is one of ``LAST_EVENTS``.
         stop_asked: whether to end after the next checkpoint.
     """
-    trial_id, folder = order.config.id, order.results.trial(order.config.id)
+    trial_id = order.config.id
 
     def tell(event: Event) -> None:
         _append(event, order.results.events(trial_id))
@@ -67,15 +68,16 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
         if stop_asked():
             raise _StoppedError
 
+    run = run_search if isinstance(order.config, SearchConfig) else run_trial
     try:
         with _claimed(order) as claim:
             started = time.perf_counter()
-            if folder.exists() and not order.fresh:
-                send(trial_done(read_record(folder), 0.0, found=True))
+            if not order.fresh and (found := finished_record(order)) is not None:
+                send(done_event(found, 0.0, found=True))
                 return True
             tell(TrialStarted(trial=trial_id, device=order.device))
-            record = run_trial(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
-            send(trial_done(record, time.perf_counter() - started))
+            record = run(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
+            send(done_event(record, time.perf_counter() - started))
             return True
     except _BusyError as busy:
         send(TrialBusy(trial=trial_id, reason=str(busy)))

@@ -9,7 +9,7 @@ from lrbench.config.suite import Suite
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import RequestError
 from lrbench.execution.rows import Row
-from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.suites import Cell, SuiteRecord, TunedRow
 
 __all__ = ["Plan", "PlannedTrial", "make_plan"]
 
@@ -44,6 +44,7 @@ def make_plan(
     rows: Sequence[Row],
     datasets: Mapping[str, str],
     matched: Mapping[str, Sequence[Row]] | None = None,
+    searches: Sequence[TunedRow] = (),
 ) -> Plan:
     """Make the trials of a suite.
 
@@ -53,6 +54,7 @@ def make_plan(
         datasets: true dataset name → fingerprint of its prepared form.
         matched: dataset name → rows from :func:`match_rows`. Without them the networks of matched controls
             have the sizes of their recipes.
+        searches: which rows are tuned, by dataset. Those whose search is not complete are not in ``matched``.
     """
     matched = matched or {}
     if (count := len(datasets) * len(suite.seeds) * len(rows)) > MOST_TRIALS:
@@ -87,7 +89,9 @@ def make_plan(
         margin=suite.comparison.margin,
         controls={row.label: row.control for row in rows if row.control is not None},
         matches=tuple(row.match for fitted in matched.values() for row in fitted if row.match is not None),
-        definition=_definition(rows),
+        tune=suite.tune,
+        searches=tuple(searches),
+        definition=_definition(suite, rows),
         text=suite.text,
         trials=tuple(cells),
     )
@@ -117,7 +121,9 @@ def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]
     return tuple(trials)
 
 
-def _definition(rows: Sequence[Row]) -> str:
+def _definition(suite: Suite, rows: Sequence[Row]) -> str:
     """Hash of what the rows mean, so that results of an edited suite are not mixed with older ones."""
     parts = [row.trial("", "", 0).id + row.label for row in rows]
+    if suite.tune is not None:
+        parts += [row.searching("", "", suite.tune).id for row in rows if row.space]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

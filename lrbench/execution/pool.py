@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from itertools import cycle, islice
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialDone, TrialFailed, trial_done
+from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialDone, TrialFailed
 from lrbench.execution.failures import record_failure
+from lrbench.execution.finished import done_event, finished_record
 from lrbench.execution.trial import TrialOrder
 from lrbench.execution.workers.process import News, WorkerProcess
 from lrbench.execution.workers.sharing import Sharing
 from lrbench.machine import available_cores, kills_for_memory
-from lrbench.store.trials import read_record
 
 __all__ = ["LocalExecutor", "Slot", "choose_slots"]
 
@@ -249,10 +249,7 @@ def _device_name(number: int) -> str:
 
 def _completed(order: TrialOrder, begun: datetime) -> TrialDone | None:
     """Return the trial's end if its worker died only after it had put the trial's folder into place."""
-    folder = order.results.trial(order.config.id)
-    if not folder.is_dir():
+    record = finished_record(order)
+    if record is None or record.started < begun:  # it was there before, and the order was to do it again
         return None
-    record = read_record(folder)
-    if record.started < begun:  # the folder was there before, and the order was to train it again
-        return None
-    return trial_done(record, (record.ended - record.started).total_seconds())
+    return done_event(record, (record.ended - record.started).total_seconds())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import JsonValue
@@ -14,17 +14,19 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
+from lrbench.config.tuning import SearchConfig, Space, Tune
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
+from lrbench.execution.planning.spaces import check_tuning, ends_of, find_space, with_settings
 from lrbench.models.base import GradientStage, Model, ModelConfig
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import ControlRecord, Match
 
-__all__ = ["REASONING_DEPTHS", "Row", "match_rows", "resolve_rows"]
+__all__ = ["REASONING_DEPTHS", "Row", "match_rows", "resolve_rows", "tuned_rows"]
 
 REASONING_DEPTHS = tuple(range(9))
 """Depths at which reasoning models are ranked unless a suite says otherwise: 0 to 8."""
@@ -50,6 +52,12 @@ class Row:
     match: Match | None = None
     """How well it matches its model, once that is known."""
 
+    space: Space = field(default_factory=dict)
+    """What is tuned; empty: nothing."""
+
+    search: str | None = None
+    """The search that chose its settings, once it is complete."""
+
     @property
     def depth(self) -> int:
         """The depth that reports use."""
@@ -67,6 +75,20 @@ class Row:
             stages=self.stages,
             evaluation=self.evaluation,
             seed=seed,
+            search=self.search,
+        )
+
+    def searching(self, dataset: str, fingerprint: str, tune: Tune) -> SearchConfig:
+        """The search for this row's settings on one dataset."""
+        config = self.trial(dataset, fingerprint, tune.seed)
+        own = {name: getattr(config, name) for name in TrialConfig.model_fields}
+        return SearchConfig(
+            **own | {"evaluation": EvaluationConfig(), "search": None},
+            space=self.space,
+            trials=tune.trials,
+            sampler=tune.sampler,
+            pruning=tune.pruning,
+            users=tune.users,
         )
 
 
@@ -78,7 +100,7 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     for entry in suite.models:
-        rows.append(_row(entry, suite))
+        rows.append(_with_space(_row(entry, suite), entry, suite))
         for control in entry.controls:
             derived = _row(control_entry(entry, control), suite)
             rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
@@ -89,7 +111,27 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
             f'Labels name rows; with a grid, put each option into the label: "{repeated[0]} {{option}}".',
         )
     _check_same_targets(rows)
+    check_tuning(suite, {row.label: row.space for row in rows})
     return tuple(rows)
+
+
+def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonValue]]]) -> tuple[Row, ...]:
+    """Return the rows of a suite with the settings that searches chose; controls inherit their model's.
+
+    Args:
+        suite: the resolved suite.
+        chosen: label → the search's id and its settings; other rows keep their own.
+    """
+    entries = tuple(
+        with_settings(entry, chosen[entry.label][1] if entry.label in chosen else {})
+        for entry in suite.models
+    )
+    rows = resolve_rows(suite.model_copy(update={"models": entries, "tune": None}))
+    owners = {row.label: row.control.of if row.control else row.label for row in rows}
+    return tuple(
+        replace(row, search=chosen[owners[row.label]][0]) if owners[row.label] in chosen else row
+        for row in rows
+    )
 
 
 def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]:
@@ -180,6 +222,17 @@ def _row(entry: Entry, suite: Suite) -> Row:
         evaluation=parse_config(EvaluationConfig, evaluation, "evaluation"),
         protocol=protocol,
     )
+
+
+def _with_space(row: Row, entry: Entry, suite: Suite) -> Row:
+    """Add what is tuned, after each value was tried in the row by itself."""
+    if suite.tune is None or not entry.tune:
+        return row
+    space = find_space(entry, row.model, [stage.name for stage in row.stages], suite)
+    for option, values in space.items():
+        for value in ends_of(values):
+            _row(with_settings(entry, {option: value}), suite)
+    return replace(row, space=space)
 
 
 def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:

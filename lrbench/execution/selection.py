@@ -30,7 +30,7 @@ def select_trials(plan: Plan, results: Results, only: str | None, rerun: Rerun) 
         for trial in plan.trials
         if only is None or any(label_matches(label, only) for label in trial.labels)
     ]
-    if not chosen:
+    if only is not None and not any(label_matches(row.label, only) for row in plan.rows):
         labels = some_of([row.label for row in plan.rows])
         raise RequestError(f'--only "{only}" matches no label.', f"Labels: {labels}.")
     if rerun is Rerun.all:

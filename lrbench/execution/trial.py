@@ -14,6 +14,7 @@ import torch
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
+from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
@@ -42,7 +43,9 @@ log = logging.getLogger(__name__)
 class TrialOrder(FrozenConfig):
     """What a worker is told to do."""
 
-    config: TrialConfig
+    config: SearchConfig | TrialConfig
+    """A search is a trial's configuration with a space of settings."""
+
     dataset_folder: Path
     results_folder: Path
     device: str

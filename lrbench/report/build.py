@@ -33,6 +33,7 @@ from lrbench.report.published import (
 from lrbench.report.quality_rows import make_rows
 from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
+from lrbench.report.tuning import find_tuning, tuning_sentences
 from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command, command_to_run
 from lrbench.store.declarations import read_looks
@@ -183,6 +184,8 @@ def _with_history(
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
         budgets=tuple(make_budgets(finished, results)),
+        tuning=tuple(find_tuning(suite, results)),
+        tuning_notes=tuple(tuning_sentences(suite)),
         controls=suite.controls,
         matches=suite.matches,
     )

@@ -18,6 +18,7 @@ def caption_sentences(report: Report) -> tuple[str, ...]:
         *(["Metrics and their differences are in percent."] if report.style.percent else []),
         *family_sentences(report),
         *provenance_sentences(report),
+        *report.tuning_notes,
         *_ties(report),
         *_controls(report),
     )

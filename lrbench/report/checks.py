@@ -9,6 +9,7 @@ from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Row
+from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.contrast import NO_VARIATION
 from lrbench.stats.runs import collapsed_runs
@@ -53,6 +54,7 @@ def find_warnings(
         *_fewer_seeds(suite),
         *_above_achievable(measured),
         *_not_testable(comparisons),
+        *unequal_tuning(suite, comparisons),
         *_collapsed(measured, suite.primary_metric),
         *_dependent(comparisons),
         *_depths(depths),

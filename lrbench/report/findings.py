@@ -3,8 +3,11 @@
 Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-value that cannot be had).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pydantic import JsonValue
 
 from lrbench.config.interventions import Intervention
 from lrbench.stats.contrast import Contrast
@@ -31,6 +34,7 @@ __all__ = [
     "OracleFinding",
     "RecoveryFinding",
     "Reference",
+    "TuningFinding",
     "Variance",
     "Verdict",
 ]
@@ -294,6 +298,35 @@ class OracleFinding:
     draws: int
     split_oracle: float | None
     """One draw chooses, the others score; `None` with one draw."""
+
+
+@dataclass(frozen=True)
+class TuningFinding:
+    """What a search for a row's settings found on a dataset; its curve is the row's budget in the report."""
+
+    dataset: str
+    label: str
+    search: str
+    """Its id, the name of its file below ``results/searches``."""
+
+    metric: str
+    sampler: str
+    pruning: str
+    seed: int
+    users: int
+    """Users that it trained and validated on."""
+
+    space: str
+    """In words."""
+
+    trials: int
+    pruned: int
+    failed: int
+    best: float
+    """The metric of the chosen settings on validation."""
+
+    settings: Mapping[str, JsonValue]
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from lrbench.report.findings import (
     OracleFinding,
     RecoveryFinding,
     Reference,
+    TuningFinding,
 )
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.provenance import Provenance
@@ -263,6 +264,12 @@ class Report:
     """The sources that ``published`` names."""
 
     groups: tuple[GroupFinding, ...] = ()
+    tuning: tuple[TuningFinding, ...] = ()
+    """What searches for settings found; empty where no row is tuned."""
+
+    tuning_notes: tuple[str, ...] = ()
+    """Sentences for the caption: which rows were tuned and how."""
+
     groups_lacking: Mapping[str, str] = field(default_factory=dict)
     """By dataset, why there are no groups of users: ``absent`` or ``different``, the prepared data."""
 

@@ -26,6 +26,7 @@ class WarningKind(StrEnum):
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
+    UNEQUAL_TUNING = "A gain of the tuned row may be the search's: tune both with one budget, or neither"
     NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at its log: one bad run widens every interval of its row"
@@ -86,6 +87,7 @@ class WarningGroup:
 SUMMARIES = {
     WarningKind.ABOVE_ACHIEVABLE: "{rows} exceed the best achievable Recall@10{places}.",
     WarningKind.MISSING_TRIALS: "{rows} lack trials{places}.",
+    WarningKind.UNEQUAL_TUNING: "{rows} were not tuned and are compared with rows that were{places}.",
     WarningKind.TIES: "{rows} give many targets another item's score{places}.",
     WarningKind.COLLAPSED_RUN: "{rows} have a run that collapsed{places}.",
     WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",

@@ -88,6 +88,13 @@ class SearchRecord(FrozenConfig):
         """The chosen settings."""
         return self.trials[self.chosen].settings
 
+    @property
+    def best(self) -> float:
+        """The selection metric of the chosen settings."""
+        value = self.trials[self.chosen].value
+        assert value is not None  # it is complete
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if [trial.number for trial in self.trials] != list(range(self.config.trials)):

@@ -19,12 +19,12 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 def trial_state(results: Results, trial_id: str) -> State:
-    """Return the state of a trial.
+    """Return the state of a trial or of a search for settings.
 
     ``running``: a process on this machine or another one holds its lock.
     ``interrupted``: it has a checkpoint and nobody works on it.
     """
-    if results.trial(trial_id).exists():
+    if results.trial(trial_id).exists() or results.search(trial_id).exists():
         return "done"
     lock = results.lock(trial_id)
     if _locked(lock) or holder_elsewhere(lock) is not None:

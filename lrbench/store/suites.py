@@ -11,6 +11,7 @@ from pydantic import Field
 from lrbench.config.base import FrozenConfig
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
+from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
 from lrbench.files import write_text
 from lrbench.resources import suite_names
@@ -26,6 +27,7 @@ __all__ = [
     "ControlRecord",
     "Match",
     "SuiteRecord",
+    "TunedRow",
     "add_to_suite",
     "declared",
     "find_suite_record",
@@ -63,6 +65,14 @@ class Match(FrozenConfig):
     reached: float
 
 
+class TunedRow(FrozenConfig):
+    """The search that chooses the settings of a row, and of its controls, on a dataset."""
+
+    label: str
+    dataset: str
+    search: str
+
+
 class SuiteRecord(FrozenConfig):
     """A resolved suite."""
 
@@ -96,6 +106,12 @@ class SuiteRecord(FrozenConfig):
     matches: tuple[Match, ...] = ()
     """How well the networks of matched controls match, per dataset."""
 
+    tune: Tune | None = None
+    """How settings are searched for; `None`: no row is tuned."""
+
+    searches: tuple[TunedRow, ...] = ()
+    """Which rows are tuned; searches may be under way."""
+
     definition: str = ""
     """Hash of what the rows mean; records with different definitions are never merged."""
 
@@ -123,6 +139,7 @@ def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
             "datasets": tuple(dict.fromkeys((*old.datasets, *new.datasets))),
             "seeds": tuple(dict.fromkeys((*old.seeds, *new.seeds))),
             "matches": tuple(dict.fromkeys((*old.matches, *new.matches))),
+            "searches": tuple(dict.fromkeys((*old.searches, *new.searches))),
             "trials": tuple(cells.values()),
         }
     )

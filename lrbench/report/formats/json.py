@@ -61,6 +61,7 @@ class Json:
                 if comparison.variance is not None
             ],
             "answer": [asdict(answer) for answer in report.answers],
+            "tuning": [asdict(finding) for finding in report.tuning],
             "groups": [group_fields(finding) for finding in report.groups],
             "across": [asdict(found) for found in report.across],
             "margin": report.margin,

@@ -20,6 +20,7 @@ from lrbench.report.tables.quality import quality_section
 from lrbench.report.tables.reasoning import reasoning_section
 from lrbench.report.tables.recovery import recovery_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.report.tables.tuning import tuning_section
 from lrbench.report.tables.uncertainty import uncertainty_section
 
 __all__ = [
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "oracle": oracle_section,
     "interventions": interventions_section,
     "recovery": recovery_section,
+    "tuning": tuning_section,
     "provenance": provenance_section,
 }
 """Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""

@@ -1,0 +1,137 @@
+"""The searches of a suite: which there are, which are complete, and the rows with what they chose."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lrbench.config.rerun import Rerun
+from lrbench.config.suite import Suite
+from lrbench.config.tuning import SearchConfig
+from lrbench.data.dataset import PreparedDataset
+from lrbench.execution.rows import Row, match_rows, tuned_rows
+from lrbench.execution.tuning.proposals import check_optuna
+from lrbench.names import label_matches
+from lrbench.store.layout import Results
+from lrbench.store.searches import read_search
+from lrbench.store.state import trial_state
+from lrbench.store.suites import TunedRow
+
+__all__ = [
+    "PlannedSearch",
+    "check_optuna",
+    "plan_searches",
+    "rows_with_settings",
+    "select_searches",
+    "without",
+]
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """A search and the labels that share it on a dataset."""
+
+    config: SearchConfig
+    labels: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[TunedRow, ...]:
+        """One entry per label, for the suite's record."""
+        return tuple(
+            TunedRow(label=label, dataset=self.config.dataset, search=self.config.id) for label in self.labels
+        )
+
+
+def plan_searches(
+    suite: Suite, rows: Sequence[Row], fingerprints: Mapping[str, str]
+) -> tuple[PlannedSearch, ...]:
+    """Return the searches of a suite, by dataset and row.
+
+    Args:
+        suite: the resolved suite.
+        rows: from :func:`lrbench.execution.rows.resolve_rows`.
+        fingerprints: true dataset name → fingerprint of its prepared form.
+    """
+    if suite.tune is None:
+        return ()
+    configs: dict[str, SearchConfig] = {}
+    labels: dict[str, list[str]] = {}
+    for name, fingerprint in fingerprints.items():
+        for row in rows:
+            if row.space:
+                config = row.searching(name, fingerprint, suite.tune)
+                configs.setdefault(config.id, config)
+                labels.setdefault(config.id, []).append(row.label)
+    return tuple(PlannedSearch(config, tuple(labels[name])) for name, config in configs.items())
+
+
+def select_searches(
+    searches: Sequence[PlannedSearch],
+    rows: Sequence[Row],
+    results: Results,
+    only: str | None,
+    rerun: Rerun,
+) -> list[PlannedSearch]:
+    """Choose searches to run: those that chosen rows, or chosen controls of theirs, wait for.
+
+    Args:
+        searches: all of the suite.
+        rows: its rows.
+        results: where complete and failed searches are.
+        only: a pattern of labels; ``None``: all labels.
+        rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
+    """
+    owners = {
+        row.control.of if row.control else row.label
+        for row in rows
+        if only is None or label_matches(row.label, only)
+    }
+    chosen = [search for search in searches if owners & set(search.labels)]
+    if rerun is Rerun.all:
+        return chosen
+    states = ("failed",) if rerun is Rerun.failed else ("failed", "interrupted", "running", "to do")
+    return [search for search in chosen if trial_state(results, search.config.id) in states]
+
+
+def rows_with_settings(
+    suite: Suite,
+    rows: Sequence[Row],
+    searches: Sequence[PlannedSearch],
+    results: Results,
+    dataset: str,
+    prepared: PreparedDataset | None,
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Return the rows on a dataset with the settings that complete searches chose.
+
+    Args:
+        suite: the resolved suite.
+        rows: its rows without what was searched.
+        searches: all of the suite.
+        results: where complete searches are.
+        dataset: its true name.
+        prepared: the dataset, to which matched controls are fitted; ``None``: they are not.
+
+    Returns:
+        The rows, and the labels among them whose search is not complete: those, and their controls, have the
+        search's id and their own settings, with which nothing may be trained.
+    """
+    chosen, waiting = {}, {}
+    for search in searches:
+        if search.config.dataset != dataset:
+            continue
+        done = results.search(search.config.id).exists()
+        for label in search.labels:
+            if done:
+                chosen[label] = (search.config.id, read_search(results, search.config.id).settings)
+            else:
+                waiting[label] = search.config.id
+    made = tuned_rows(suite, chosen) if chosen else tuple(rows)
+    made = match_rows(made, prepared) if prepared is not None else made
+    owner = {row.label: row.control.of if row.control else row.label for row in made}
+    made = tuple(
+        replace(row, search=waiting[owner[row.label]]) if owner[row.label] in waiting else row for row in made
+    )
+    return made, tuple(label for label in owner if owner[label] in waiting)
+
+
+def without(rows: Sequence[Row], labels: Collection[str]) -> tuple[Row, ...]:
+    """Leave out rows."""
+    return tuple(row for row in rows if row.label not in labels)

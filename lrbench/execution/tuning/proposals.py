@@ -1,0 +1,135 @@
+"""Which settings a search tries next, and which trials it ends early: Optuna's samplers and pruners.
+
+A proposal depends on the search and on the trials before it alone, so an interrupted search goes on as if
+nothing had happened.
+"""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import JsonValue
+
+from lrbench.config.tuning import Choice, Range, SearchConfig, Space
+from lrbench.errors import RequestError
+from lrbench.store.searches import SearchTrial
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Proposal", "check_optuna", "propose"]
+
+MOST_RANDOM = 10
+"""Trials that TPE draws at random before it learns; half of the trials where there are fewer than 20."""
+
+PRUNED_AFTER = 4
+"""Complete trials before the first one can be pruned."""
+
+
+class Proposal:
+    """Settings to try, and whether going on with them is worth it."""
+
+    def __init__(self, trial: "optuna.Trial", settings: dict[str, JsonValue]) -> None:
+        self._trial = trial
+        self.settings = settings
+
+    def hopeless(self, epoch: int, best: float) -> bool:
+        """Whether the best validation metric up to an epoch is below the median of earlier trials there."""
+        self._trial.report(best, epoch)
+        return self._trial.should_prune()
+
+
+def check_optuna() -> None:
+    """Refuse to tune without Optuna.
+
+    Raises:
+        RequestError: it is not installed.
+    """
+    if find_spec("optuna") is None:
+        raise RequestError("Tuning needs Optuna, which is not installed.", "pip install 'lrbench[tune]'")
+
+
+def propose(config: SearchConfig, ended: Sequence[SearchTrial]) -> Proposal:
+    """Return the settings of the next trial.
+
+    Args:
+        config: the search.
+        ended: its trials so far, in their order.
+    """
+    import optuna  # noqa: PLC0415 - an extra
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    source = np.random.SeedSequence(entropy=config.seed, spawn_key=(len(ended),))
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=_sampler(config, int(source.generate_state(1)[0])),
+        pruner=_pruner(config),
+    )
+    distributions = {option: _distribution(values) for option, values in config.space.items()}
+    for trial in ended:
+        study.add_trial(_frozen(trial, config.space, distributions))
+    asked = study.ask(distributions)
+    return Proposal(
+        asked, {option: _value(config.space[option], drawn) for option, drawn in asked.params.items()}
+    )
+
+
+def _sampler(config: SearchConfig, seed: int) -> "optuna.samplers.BaseSampler":
+    import optuna  # noqa: PLC0415
+
+    if config.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=min(MOST_RANDOM, max(1, config.trials // 2))
+    )
+
+
+def _pruner(config: SearchConfig) -> "optuna.pruners.BasePruner":
+    import optuna  # noqa: PLC0415
+
+    if config.pruning == "none":
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.MedianPruner(n_startup_trials=PRUNED_AFTER)
+
+
+def _distribution(values: Choice | Range) -> "optuna.distributions.BaseDistribution":
+    import optuna  # noqa: PLC0415
+
+    if isinstance(values, Choice):  # by place in the list: values may be of any kind
+        return optuna.distributions.CategoricalDistribution(range(len(values.values)))
+    if values.whole:
+        return optuna.distributions.IntDistribution(int(values.low), int(values.high), log=values.log)
+    return optuna.distributions.FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _value(values: Choice | Range, drawn: Any) -> JsonValue:
+    """Return the setting that was drawn."""
+    value: JsonValue = values.values[drawn] if isinstance(values, Choice) else drawn
+    return value
+
+
+def _frozen(
+    trial: SearchTrial, space: Space, distributions: "dict[str, optuna.distributions.BaseDistribution]"
+) -> "optuna.trial.FrozenTrial":
+    """Return a trial that has ended as Optuna knows it."""
+    import optuna  # noqa: PLC0415
+
+    states = {
+        "complete": optuna.trial.TrialState.COMPLETE,
+        "pruned": optuna.trial.TrialState.PRUNED,
+        "failed": optuna.trial.TrialState.FAIL,
+    }
+    drawn = {
+        option: values.values.index(trial.settings[option])
+        if isinstance(values := space[option], Choice)
+        else trial.settings[option]
+        for option in space
+    }
+    return optuna.trial.create_trial(
+        state=states[trial.state],
+        value=trial.value if trial.state == "complete" else None,
+        params=drawn,
+        distributions=distributions,
+        intermediate_values=dict(trial.curve),
+    )

@@ -1,0 +1,73 @@
+"""What tuning had as budget, what it searched, and what more trials brought."""
+
+import math
+
+from lrbench.report.findings import TuningFinding
+from lrbench.report.numbers import UNKNOWN
+from lrbench.report.report import Report
+from lrbench.report.tables.provenance import written_options
+from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.wording import counted, duration
+
+__all__ = ["tuning_section"]
+
+
+def tuning_section(report: Report) -> Section:
+    """Tabulate the expected best validation score against the number of trials, and what was chosen."""
+    found = report.tuning
+    budget = max((finding.trials for finding in found), default=1)
+    counts = sorted({1, math.ceil(budget / 2), budget})
+    columns = ("Model", *(f"best of {count}" for count in counts), "pruned", "failed", "time", "chosen")
+    tables = tuple(
+        Table(
+            f"Best {report.style.title(found[0].metric)} on validation, {dataset}",
+            tuple(_row(report, each, counts) for each in found if each.dataset == dataset),
+        )
+        for dataset in dict.fromkeys(finding.dataset for finding in found)
+    )
+    notes = (
+        "best of n: of random search the expected best of n trials, with a band of one standard deviation "
+        "(Dodge et al. 2019); of TPE, whose trials depend on earlier ones, the best of the first n.",
+        "A pruned trial counts with its best value until then; a failed one is left out.",
+        "The runs of the other tables were trained again with other seeds and on all users.",
+    )
+    return Section("Tuning", columns, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report)))
+
+
+def _paragraphs(report: Report) -> list[Paragraph]:
+    spaces: dict[str, list[str]] = {}
+    for finding in report.tuning:
+        labels = spaces.setdefault(f"{counted(finding.trials, 'trial')}: {finding.space}.", [])
+        if finding.label not in labels:
+            labels.append(finding.label)
+    return [Paragraph(f"Searched for {', '.join(labels)}", text) for text, labels in spaces.items()]
+
+
+def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cell, ...]:
+    texts = (
+        finding.label,
+        *_bests(report, finding, counts),
+        str(finding.pruned),
+        str(finding.failed),
+        duration(finding.seconds),
+        written_options({name: _rounded(value) for name, value in finding.settings.items()}),
+    )
+    return tuple(Cell(text) for text in texts)
+
+
+def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[str]:
+    """Return the best of so many trials, with its band where it has one."""
+    place = (finding.dataset, finding.label)
+    budget = next((each for each in report.budgets if (each.dataset, each.label) == place), None)
+    if budget is None:  # none of its final trials is finished
+        return [UNKNOWN] * len(counts)
+    texts = []
+    for count in counts:
+        at = min(count, len(budget.best)) - 1
+        band = [report.style.plain(line[at]) for line in (budget.low, budget.high) if line]
+        texts.append(report.style.plain(budget.best[at]) + (f" [{', '.join(band)}]" if band else ""))
+    return texts
+
+
+def _rounded(value: object) -> object:
+    return f"{value:.3g}" if isinstance(value, float) else value

@@ -1,0 +1,107 @@
+"""What searches for settings found, and which rows were tuned."""
+
+from collections.abc import Iterator, Sequence
+
+from lrbench.config.tuning import Choice, Range, Space
+from lrbench.report.findings import Comparison, TuningFinding
+from lrbench.report.warnings import ReportWarning, WarningKind
+from lrbench.store.layout import Results
+from lrbench.store.searches import SearchRecord, read_search
+from lrbench.store.suites import SuiteRecord
+from lrbench.wording import counted, listed
+
+__all__ = ["find_tuning", "tuned_labels", "tuning_sentences", "unequal_tuning", "written_space"]
+
+SAMPLERS = {
+    "random": "random search",
+    "tpe": "tree-structured Parzen estimators",
+}
+
+
+def find_tuning(suite: SuiteRecord, results: Results) -> Iterator[TuningFinding]:
+    """Return what each complete search of a suite found.
+
+    Raises:
+        LrbenchError: a search cannot be read, or was changed.
+    """
+    for row in suite.searches:
+        if results.search(row.search).exists():
+            yield _finding(row.label, row.dataset, read_search(results, row.search))
+
+
+def tuned_labels(suite: SuiteRecord, dataset: str) -> set[str]:
+    """Return the rows on a dataset whose settings a search chose, controls of tuned rows included."""
+    own = {row.label for row in suite.searches if row.dataset == dataset}
+    return own | {label for label, record in suite.controls.items() if record.of in own}
+
+
+def unequal_tuning(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
+    """Warn of declared comparisons of a tuned row with one that kept its settings."""
+    for comparison in comparisons:
+        tuned = tuned_labels(suite, comparison.dataset)
+        pair = (comparison.proposed, comparison.baseline)
+        without = [label for label in pair if label not in tuned]
+        if len(without) == 1:
+            (with_search,) = set(pair) - set(without)
+            yield ReportWarning(
+                WarningKind.UNEQUAL_TUNING,
+                f"On {comparison.dataset}, {with_search} was tuned and is compared with {without[0]}, which "
+                "was not.",
+                label=without[0],
+                dataset=comparison.dataset,
+            )
+
+
+def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
+    """Say in the caption which rows were tuned, how, and which were not."""
+    tune = suite.tune
+    if tune is None or not suite.searches:
+        return
+    tuned = dict.fromkeys(row.label for row in suite.searches)
+    users = f" of {tune.users:,} users" if tune.users else ""
+    pruned = " with median pruning" if tune.pruning == "median" else " without pruning"
+    yield (
+        f"Tuned on validation targets{users}: {listed(list(tuned))}. Each had "
+        f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
+        f"seed {tune.seed}; the reported runs have other seeds."
+    )
+    inherited = [label for label, record in suite.controls.items() if record.of in tuned]
+    if inherited:
+        yield "Controls have the settings that were chosen for their model, and no search of their own."
+    kept = [label for label in suite.labels if label not in tuned and label not in inherited]
+    if kept:
+        yield (
+            f"Not tuned: {listed(kept)}. A comparison of a tuned row with one of them favours the tuned row."
+        )
+
+
+def written_space(space: Space) -> str:
+    """``dropout of 0.1, 0.3; mean_depth from 1 to 8``."""
+    return "; ".join(f"{option} {_written(values)}" for option, values in space.items())
+
+
+def _written(values: Choice | Range) -> str:
+    if isinstance(values, Choice):
+        return f"of {', '.join(str(value) for value in values.values)}"
+    return f"from {values.low:g} to {values.high:g}{' (logarithmic)' if values.log else ''}"
+
+
+def _finding(label: str, dataset: str, record: SearchRecord) -> TuningFinding:
+    states = [trial.state for trial in record.trials]
+    return TuningFinding(
+        dataset=dataset,
+        label=label,
+        search=record.id,
+        metric=record.metric,
+        sampler=record.config.sampler,
+        pruning=record.config.pruning,
+        seed=record.config.seed,
+        users=record.users,
+        space=written_space(record.config.space),
+        trials=len(record.trials),
+        pruned=states.count("pruned"),
+        failed=states.count("failed"),
+        best=record.best,
+        settings=dict(record.settings),
+        seconds=record.seconds,
+    )

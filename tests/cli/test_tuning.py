@@ -1,0 +1,90 @@
+"""A tuned suite from start to table, as a person runs it."""
+
+import json
+import subprocess
+
+import pytest
+from desk import SUITE, Desk
+
+TUNED = (
+    SUITE.replace('"small"', '"tuned"').replace("[1, 2, 3]", "[1, 2]")
+    + """
+[tune]
+trials = 2
+sampler = "random"
+seed = 9
+
+[tune.space]
+dropout = [0.0, 0.5]
+
+[[models]]
+label = "Diverges"
+model = "sasrec"
+search = { training.learning_rate = [1e30, 1e31] }
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(tmp_path_factory.mktemp("tuning"))
+
+
+@pytest.fixture(scope="module")
+def finished(desk: Desk) -> subprocess.CompletedProcess[str]:
+    return desk.run("run", desk.suite(TUNED), "--workers", "1", code=1)
+
+
+@pytest.mark.slow
+def test_one_command_tunes_and_then_trains_the_final_seeds(
+    desk: Desk, finished: subprocess.CompletedProcess[str]
+) -> None:
+    assert "Tuning on validation: 2 of 2 searches to run, 2 trials each." in finished.stderr
+    assert "All 2 trials of the search failed" in finished.stderr
+    (file,) = (desk.folder / "results" / "searches").glob("*.json")
+    search = json.loads(file.read_text(encoding="utf-8"))
+    trials = [
+        json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+        for folder in (desk.folder / "results" / "trials").iterdir()
+    ]
+    tuned = [trial for trial in trials if trial["model"] == "sasrec"]
+    assert sorted(trial["seed"] for trial in tuned) == [1, 2]  # not the tuning seed, and no row that failed
+    chosen = search["trials"][search["chosen"]]["settings"]["dropout"]
+    assert {trial["params"]["dropout"] for trial in tuned} == {chosen}
+    assert {trial["config"]["search"] for trial in tuned} == {file.stem}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("finished")
+def test_the_report_says_what_was_tuned_and_how(desk: Desk) -> None:
+    report = json.loads(desk.run("report", desk.suite(TUNED), "--format", "json").stdout)
+    (finding,) = report["tuning"]
+    assert (finding["label"], finding["trials"], finding["space"]) == ("SASRec", 2, "dropout of 0.0, 0.5")
+    caption = " ".join(report["caption"])
+    assert "Tuned on validation targets: SASRec and Diverges. Each had 2 trials of random search" in caption
+    assert "Not tuned: Popularity." in caption
+    kinds = {warning["kind"]: warning for warning in report["warnings"]}
+    assert "SASRec was tuned and is compared with Popularity" in kinds["unequal_tuning"]["cause"]
+    table = desk.run("report", "tuned", "--tables", "tuning").stdout
+    assert "best of 2" in table
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("finished")
+def test_status_lists_and_dry_runs_know_the_searches(desk: Desk) -> None:
+    status = desk.run("status", "tuned").stdout
+    assert "Tuning of tuned" in status
+    assert "All 2 trials of the search failed" in status
+    lines = desk.run("list", "trials", "tuned").stdout.splitlines()
+    states = [line.split()[1] for line in lines if line.startswith("search-")]
+    assert states == ["done", "failed"]
+    dry = " ".join(desk.run("run", desk.suite(TUNED), "--dry-run").stdout.split())
+    assert "Tuning comes first: 1 of 2 searches to run, 2 trials each." in dry
+
+
+@pytest.mark.slow
+def test_a_wrong_space_ends_with_2_and_writes_nothing(desk: Desk) -> None:
+    wrong = TUNED.replace('"tuned"', '"wrong"').replace("dropout = [0.0, 0.5]", "dropuot = [0.0, 0.5]")
+    ended = desk.run("run", desk.suite(wrong), "--results", "elsewhere", code=2)
+    assert "no row that is tuned has an option dropuot" in ended.stderr
+    assert not (desk.folder / "elsewhere").exists()

@@ -1,0 +1,128 @@
+"""What rows search, and which requests are refused before anything runs."""
+
+from typing import Any
+
+import pytest
+from execution.test_plan import plan, suite
+
+from lrbench.config.tuning import Choice, Range
+from lrbench.errors import RequestError
+from lrbench.execution.plan import make_plan
+from lrbench.execution.rows import Row, resolve_rows, tuned_rows
+from lrbench.execution.searches import plan_searches
+
+SASREC = {"label": "SASRec", "model": "sasrec"}
+LARES = {"label": "LARES", "model": "lares", "search": {"mean_depth": {"low": 1, "high": 4}}}
+COUNTS = {"label": "counts", "model": "popularity"}
+TUNE = {
+    "trials": 5,
+    "seed": 9,
+    "space": {
+        "dropout": [0.1, 0.3],
+        "training": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
+    },
+}
+
+
+def rows(*models: dict[str, Any], **tune: Any) -> dict[str, Row]:
+    return {row.label: row for row in resolve_rows(suite(*models, tune=TUNE | tune))}
+
+
+def test_shared_options_are_searched_by_the_rows_that_have_them() -> None:
+    found = rows(SASREC, LARES, COUNTS)
+    rate = Range(low=1e-4, high=1e-2, log=True)
+    shared = {"dropout": Choice(values=(0.1, 0.3)), "training.learning_rate": rate}
+    assert found["SASRec"].space == shared
+    assert found["LARES"].space == shared | {"mean_depth": Range(low=1, high=4, whole=True)}
+    assert found["counts"].space == {}
+
+
+def test_a_row_keeps_its_settings_where_it_says_so_or_its_grid_sets_them() -> None:
+    as_published = SASREC | {"label": "as published", "tune": False}
+    grid = {"label": "dropout {dropout}", "extends": "SASRec", "grid": {"dropout": [0.0, 0.2]}}
+    found = rows(SASREC, as_published, grid)
+    assert found["as published"].space == {}
+    assert list(found["dropout 0.2"].space) == ["training.learning_rate"]
+
+
+def test_controls_inherit_what_was_chosen_for_their_model() -> None:
+    made = suite(SASREC, LARES | {"controls": ["no-reasoning", "noise-only"]}, tune=TUNE)
+    chosen = {"LARES": ("search-x", {"mean_depth": 2, "dropout": 0.3, "training.learning_rate": 5e-3})}
+    found = {row.label: row for row in tuned_rows(made, chosen)}
+    for label in ("LARES", "LARES: no reasoning", "LARES: noise only"):
+        assert found[label].search == "search-x"
+        assert found[label].params["dropout"] == 0.3
+        assert {stage.training.learning_rate for stage in found[label].stages} == {5e-3}
+    assert found["LARES"].depth == 2
+    assert found["SASRec"].search is None
+
+
+def test_a_tuned_trial_is_another_one_and_the_search_is_shared() -> None:
+    twin = SASREC | {"label": "the same"}
+    made = suite(SASREC, twin, COUNTS, tune=TUNE)
+    (search,) = plan_searches(made, resolve_rows(made), {"a": "print"})
+    assert search.labels == ("SASRec", "the same")
+    tuned = tuned_rows(made, {"SASRec": (search.config.id, {"dropout": 0.1})})
+    trial, untuned = (row.trial("a", "print", 1) for row in tuned[:2])
+    assert trial.search == search.config.id
+    assert trial.id != untuned.model_copy(update={"params": trial.params}).id
+
+
+@pytest.mark.parametrize(
+    "change", [{"trials": 6}, {"users": 10}, {"sampler": "random"}, {"space": {"dropout": [0, 0.1]}}]
+)
+def test_another_budget_or_space_is_another_search_and_another_suite(change: dict[str, Any]) -> None:
+    made = [suite(SASREC, tune=TUNE | more) for more in ({}, change)]
+    ids = [plan_searches(each, resolve_rows(each), {"a": "print"})[0].config.id for each in made]
+    assert ids[0] != ids[1]
+    definitions = [make_plan(each, resolve_rows(each), {}).record.definition for each in made]
+    assert definitions[0] != definitions[1]
+
+
+def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
+    assert plan(SASREC).record.searches == ()
+    assert "search" not in plan(SASREC).trials[0].config._identity()
+
+
+@pytest.mark.parametrize(
+    ("models", "tune", "message"),
+    [
+        ([SASREC], {"trials": 0}, "trials = 0, but it must be at least 1"),
+        ([SASREC], {"trials": 1001}, "at most 1,000"),
+        ([SASREC], {"seed": 2}, "The seed 2 tunes and is among the final seeds"),
+        ([SASREC], {"space": {}}, "no row has anything to search"),
+        ([COUNTS], {"space": {"dropout": [0.1, 0.2]}}, "no row that is tuned has an option dropout"),
+        ([SASREC], {"space": {"dropuot": [0.1, 0.2]}}, "no row that is tuned has an option dropuot"),
+        ([SASREC], {"space": {"dropout": []}}, "at least 2 values"),
+        ([SASREC], {"space": {"dropout": 0.1}}, "neither a list of values nor a range"),
+        ([SASREC], {"space": {"dropout": {"low": 0.5, "high": 0.1}}}, "low must be below high"),
+        ([SASREC], {"space": {"dropout": {"low": 0, "high": 0.5, "log": True}}}, "begins above 0"),
+        ([SASREC], {"space": {"dropout": {"low": 0.1}}}, '"high" is missing'),
+        ([SASREC], {"space": {"dropout": {"low": 0.1, "high": 7.0}}}, "dropout = 7"),
+        ([SASREC], {"space": {"layers": {"low": 1.5, "high": 3}}}, "it takes whole numbers"),
+        ([SASREC], {"space": {"dropout": ["much", "little"]}}, "it must be a number"),
+        ([SASREC | {"search": {"depth": [1, 2]}}], {}, "sasrec has no option depth"),
+        ([SASREC | {"search": {"dropout": [0, 1]}, "tune": False}], {}, "says tune = false"),
+        (
+            [SASREC | {"training": {"stages": {"supervised": {"learning_rate": 0.1}}}}],
+            {},
+            "training.stages.supervised sets it",
+        ),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(
+    models: list[dict[str, Any]], tune: dict[str, Any], message: str
+) -> None:
+    from lrbench.config.base import parse_config
+    from lrbench.config.suite import SuiteFile, resolve_suite
+
+    values = {"name": "s", "protocol": "loo-20", "datasets": ["a"], "seeds": [1, 2], "models": models}
+    with pytest.raises(RequestError) as caught:
+        resolve_rows(resolve_suite(parse_config(SuiteFile, values | {"tune": TUNE | tune}, "file"), "file"))
+    assert message in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_search_without_a_budget_is_refused() -> None:
+    with pytest.raises(RequestError, match="no budget"):
+        suite(LARES)

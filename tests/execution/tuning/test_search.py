@@ -1,0 +1,155 @@
+"""A search is whole, repeatable, goes on after a kill, and looks at validation alone."""
+
+from pathlib import Path
+
+import pytest
+from small_data import order, trial_config
+
+from lrbench.config.tuning import Choice, Range, SearchConfig
+from lrbench.errors import LrbenchError, RequestError
+from lrbench.evaluation import rank_everything
+from lrbench.execution.tuning import proposals
+from lrbench.execution.tuning.proposals import check_optuna, propose
+from lrbench.execution.tuning.search import run_search
+from lrbench.store.layout import Results
+from lrbench.store.searches import SearchTrial, read_search
+from lrbench.training.news import EpochDone
+
+SPACE = {"dropout": Choice(values=(0.0, 0.5)), "training.learning_rate": Range(low=1e-4, high=3e-2, log=True)}
+
+
+def search(**changes: object) -> SearchConfig:
+    base = trial_config(seed=7, batch_size=512).model_dump()
+    plan = {"space": SPACE, "trials": 3, "sampler": "random", "pruning": "none", "users": None}
+    return SearchConfig.model_validate(base | plan | changes)
+
+
+def ignore(news: EpochDone) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def whole(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with an undisturbed search; only to be read."""
+    folder = tmp_path_factory.mktemp("search")
+    run_search(order(search(), walks_folder, folder), ignore)
+    return folder
+
+
+def outcomes(trials: tuple[SearchTrial, ...]) -> list[SearchTrial]:
+    return [trial.model_copy(update={"seconds": 0.0}) for trial in trials]
+
+
+def test_a_search_tries_its_budget_and_chooses_the_best(whole: Path) -> None:
+    record = read_search(Results(whole), search().id)
+    assert [trial.number for trial in record.trials] == [0, 1, 2]
+    assert len({str(trial.settings) for trial in record.trials}) == 3
+    for trial in record.trials:
+        assert trial.settings["dropout"] in (0.0, 0.5)
+        assert 1e-4 <= float(str(trial.settings["training.learning_rate"])) <= 3e-2
+        assert trial.value == pytest.approx(trial.curve[-1][1])
+        assert trial.epochs == len(trial.curve) == 3
+    assert record.best == max(trial.value or 0.0 for trial in record.trials)
+    assert record.users == 120
+    assert not Results(whole).trials()
+    assert not Results(whole).running(record.id).exists()
+
+
+@pytest.mark.parametrize("epochs", [1, 4, 8])
+def test_a_search_that_was_broken_off_ends_as_an_undisturbed_one(
+    epochs: int, whole: Path, walks_folder: Path, tmp_path: Path
+) -> None:
+    seen: list[EpochDone] = []
+
+    def interrupt(news: EpochDone) -> None:
+        seen.append(news)
+        if len(seen) == epochs:
+            raise KeyboardInterrupt
+
+    told = order(search(), walks_folder, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_search(told, interrupt)
+    assert not told.results.search(search().id).exists()
+    later: list[EpochDone] = []
+    record = run_search(told, later.append)
+    assert len(later) == 9 - epochs  # no epoch is trained twice
+    assert outcomes(record.trials) == outcomes(read_search(Results(whole), search().id).trials)
+
+
+def test_test_targets_are_never_ranked(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lrbench.execution.tuning import search as module
+
+    real, sizes = module.selection_metric, []
+
+    def watched(model: object, view: object, *rest: object) -> float:
+        sizes.append(view)
+        return real(model, view, *rest)  # type: ignore[arg-type]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a search ranked everything")
+
+    monkeypatch.setattr(module, "selection_metric", watched)
+    monkeypatch.setattr(rank_everything, "rank_everything", refuse)
+    record = run_search(order(search(trials=1, users=30), walks_folder, tmp_path), ignore)
+    assert record.users == 30
+    (view,) = sizes
+    assert len(view) == 30
+    assert (view.targets == view.items[view.stops]).all()
+
+
+def test_settings_that_fail_are_an_outcome_and_all_failing_is_an_error(
+    walks_folder: Path, tmp_path: Path
+) -> None:
+    wrong = {"heads": Choice(values=(3, 5))}  # the width of 16 has no such parts
+    config = search(space=wrong, trials=2)
+    with pytest.raises(LrbenchError, match="All 2 trials of the search failed"):
+        run_search(order(config, walks_folder, tmp_path), ignore)
+    assert not Results(tmp_path).search(config.id).exists()
+    config = search(space={"heads": Choice(values=(2, 3))}, trials=2, seed=1)
+    states = {
+        str(trial.settings["heads"]): trial.state
+        for trial in run_search(order(config, walks_folder, tmp_path), ignore).trials
+    }
+    assert states == {"2": "complete", "3": "failed"}
+
+
+def ended(number: int, value: float, dropout: float = 0.0) -> SearchTrial:
+    settings = {"dropout": dropout, "training.learning_rate": 1e-3}
+    return SearchTrial(number=number, settings=settings, state="complete", value=value, curve=((1, value),))
+
+
+def test_the_median_of_earlier_trials_prunes() -> None:
+    before = [ended(number, value) for number, value in enumerate((0.1, 0.2, 0.3, 0.4))]
+    assert propose(search(pruning="median"), before).hopeless(1, 0.24)
+    assert not propose(search(pruning="median"), before).hopeless(1, 0.26)
+    assert not propose(search(pruning="median"), before[:3]).hopeless(1, 0.05)
+    assert not propose(search(pruning="none"), before).hopeless(1, 0.05)
+
+
+def test_tpe_turns_to_what_was_good() -> None:
+    before = [ended(number, 0.1 + 0.4 * (number % 2), 0.5 * (number % 2)) for number in range(16)]
+    chosen = [
+        propose(search(sampler="tpe", trials=40, seed=seed), before).settings["dropout"] for seed in range(10)
+    ]
+    assert chosen.count(0.5) >= 7
+
+
+def test_a_pruned_trial_is_kept_with_its_best(walks_folder: Path, tmp_path: Path) -> None:
+    space = {"training.learning_rate": Choice(values=(1e-2, 1e-7))}
+    config = search(space=space, pruning="median", trials=6, seed=1)
+    record = run_search(order(config, walks_folder, tmp_path), ignore)
+    assert [trial.state for trial in record.trials] == ["complete"] * 5 + ["pruned"]
+    last = record.trials[-1]
+    assert last.epochs < 3
+    assert last.value == last.curve[-1][1]
+    assert record.trials[record.chosen].state == "complete"
+
+
+def test_without_optuna_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_optuna()
+    monkeypatch.setattr(proposals, "find_spec", lambda name: None)
+    with pytest.raises(RequestError, match="Tuning needs Optuna") as caught:
+        check_optuna()
+    assert caught.value.remedy == "pip install 'lrbench[tune]'"
