@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from lrbench.arrays import Int32s
+from lrbench.arrays import Int64s
 from lrbench.data.preparation.interactions import CodedInteractions
 from lrbench.wording import counted
 
-__all__ = ["OWN_CLOCKS", "copies_note", "missing_id_notes", "tied_notes"]
+__all__ = ["OWN_CLOCKS", "TimeTies", "copies_note", "count_copies", "missing_id_notes"]
 
 OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
 
@@ -17,43 +17,65 @@ _MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "undefined")
 _MANY_COPIES = 0.05
 
 
-def copies_note(table: pl.DataFrame) -> tuple[str, ...]:
-    """Say how many rows are exact copies of an earlier one, where there are times and copies are many.
+def count_copies(rows: CodedInteractions) -> int:
+    """Return how many rows are exact copies of an earlier one; none where there are no times.
+
+    Without times a repeated row may be a repeated deed.
 
     Args:
-        table: as ``RawInteractions.collect`` gives it. Without times a repeated row may be a repeated deed.
+        rows: in the order of users and times, with all ratings; NaN where there is none.
     """
-    if table["time"].null_count():
-        return ()
-    copies = len(table) - table.n_unique()
-    if copies < _MANY_COPIES * len(table):
+    if rows.times is None:
+        return 0
+    same = (rows.users[1:] == rows.users[:-1]) & (rows.times[1:] == rows.times[:-1])
+    tied = np.append(same, False) | np.append(False, same)[: len(rows.users)]  # only these can be copies
+    table = pl.DataFrame({"user": rows.users[tied], "item": rows.items[tied], "time": rows.times[tied]})
+    if rows.ratings is not None:
+        table = table.with_columns(rating=rows.ratings[tied])
+    return len(table) - table.n_unique()
+
+
+def copies_note(copies: int, rows: int) -> tuple[str, ...]:
+    """Say how many of the source's rows are exact copies of an earlier one, where they are many."""
+    if not copies or copies < _MANY_COPIES * rows:
         return ()
     return (
-        f"{copies:,} of {counted(len(table), 'row')} of the source ({copies / len(table):.0%}) are exact "
+        f"{copies:,} of {counted(rows, 'row')} of the source ({copies / rows:.0%}) are exact "
         "copies of an earlier row; where repeats are kept, a target may be a copy of its last input.",
     )
 
 
-def missing_id_notes(role: str, numbers: Int32s, ids: pl.Series) -> Iterator[str]:
+def missing_id_notes(role: str, rows_of_ids: Int64s, ids: pl.Series) -> Iterator[str]:
     """Yield what there is to say of ids that other programs write for "missing".
 
     Args:
         role: ``user`` or ``item``.
-        numbers: each row's number of the id, (rows,).
-        ids: the id behind each number, (ids,).
+        rows_of_ids: how many rows each id has, (ids,).
+        ids: the ids as text, (ids,).
     """
     for number in ids.str.to_lowercase().is_in(_MISSING).arg_true():
-        rows = int(np.count_nonzero(numbers == number))
+        rows = int(rows_of_ids[number])
         have = "has" if rows == 1 else "have"
         meaning = f"which may mean that the {role} is not known"
         yield f'{counted(rows, "row")} {have} the {role} "{ids[number]}", {meaning}.'
 
 
-def tied_notes(rows: CodedInteractions) -> tuple[str, ...]:
-    """Say so where times order nothing; ``rows`` are in the order of users and times."""
-    if rows.times is None:
-        return ()
-    same_user = rows.users[1:] == rows.users[:-1]
-    if not same_user.any() or (rows.times[1:] != rows.times[:-1])[same_user].any():
-        return ()
-    return ("All interactions of a user have the same time, so their order is that of the file.",)
+class TimeTies:
+    """Finds out whether the times of users order anything."""
+
+    def __init__(self) -> None:
+        self._has_pairs = self._has_order = False
+
+    def look_at(self, rows: CodedInteractions) -> None:
+        """Look at the rows of whole users, in the order of users and times."""
+        if rows.times is None:
+            return
+        same_user = rows.users[1:] == rows.users[:-1]
+        self._has_pairs |= bool(same_user.any())
+        self._has_order |= bool((rows.times[1:] != rows.times[:-1])[same_user].any())
+
+    def notes(self) -> tuple[str, ...]:
+        """Say so where times order nothing."""
+        if not self._has_pairs or self._has_order:
+            return ()
+        return ("All interactions of a user have the same time, so their order is that of the file.",)

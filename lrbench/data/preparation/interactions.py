@@ -1,7 +1,7 @@
 """Interactions as integer codes, and what preparation does to them: order and repeats.
 
-Everything here is numpy on flat arrays. Ten million rows of integers fit in memory several times. Sorting one
-packed 64-bit key is several times faster than sorting by two columns.
+Everything here is numpy on flat arrays. Sorting one packed 64-bit key is several times faster than
+sorting by two columns.
 """
 
 from dataclasses import dataclass
@@ -10,40 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lrbench.arrays import Floats, Int32s, Int64s
+from lrbench.arrays import Bools, Floats, Int32s, Int64s
+from lrbench.data.preparation.in_pieces import compact
 
-__all__ = ["CodedInteractions", "encode", "first_of_pairs", "time_order"]
-
-
-def encode(
-    table: pl.DataFrame, keep_ratings: bool = False
-) -> tuple["CodedInteractions", pl.Series, pl.Series]:
-    """Number users and items by first appearance; return the rows, and the id of each number.
-
-    Args:
-        table: as ``RawInteractions.collect`` gives it, ``user`` and ``item`` as categories.
-        keep_ratings: whether the rows keep their ratings, where the source has them.
-    """
-    users, user_ids = _numbered(table["user"])
-    items, item_ids = _numbered(table["item"])
-    timeless = table["time"].null_count() > 0
-    rated = keep_ratings and table["rating"].null_count() == 0
-    rows = CodedInteractions(
-        users,
-        items,
-        None if timeless else table["time"].to_numpy(),
-        table["rating"].to_numpy() if rated else None,
-    )
-    return rows, user_ids, item_ids
-
-
-def _numbered(column: pl.Series) -> tuple[Int32s, pl.Series]:
-    """Return every row's number, (rows,), and the distinct ids in order of first appearance."""
-    distinct = column.unique(maintain_order=True)
-    codes = distinct.to_physical().to_numpy()  # arbitrary; other columns may use codes in between
-    numbers = np.empty(int(codes.max(initial=0)) + 1, dtype=np.int32)
-    numbers[codes] = np.arange(len(codes), dtype=np.int32)
-    return numbers[column.to_physical().to_numpy()], distinct.cast(pl.String)
+__all__ = ["CodedInteractions", "first_of_pairs", "time_order"]
 
 
 def time_order(users: Int32s, times: Int64s | None) -> Int64s:
@@ -88,3 +58,9 @@ class CodedInteractions:
         times = None if self.times is None else self.times[rows]
         ratings = None if self.ratings is None else self.ratings[rows]
         return CodedInteractions(self.users[rows], self.items[rows], times, ratings)
+
+    def compacted(self, kept: Bools) -> "CodedInteractions":
+        """Return the kept rows, (rows,), in the memory of these, which are lost."""
+        times = None if self.times is None else compact(self.times, kept)
+        ratings = None if self.ratings is None else compact(self.ratings, kept)
+        return CodedInteractions(compact(self.users, kept), compact(self.items, kept), times, ratings)

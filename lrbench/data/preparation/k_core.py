@@ -2,24 +2,36 @@
 
 import numpy as np
 
-from lrbench.arrays import Int32s, Int64s
+from lrbench.arrays import Bools, Int32s, Int64s
+from lrbench.data.preparation.in_pieces import count_codes, pieces
 
-__all__ = ["k_core"]
+__all__ = ["in_k_core", "k_core"]
 
 
 def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
-    """Return, in ascending order, the rows of the k-core.
+    """Return, in ascending order, the rows of the k-core; see :func:`in_k_core`."""
+    return np.flatnonzero(in_k_core(users, items, k))
+
+
+def in_k_core(users: Int32s, items: Int32s, k: int) -> Bools:
+    """Tell of every row, (rows,), whether it belongs to the k-core.
 
     It is the largest set of rows in which every user and every item that occurs has at least ``k`` rows. All
     rows that fall short are taken away at once, again and again. Any other order ends in the same set, since
     no row that was rightly taken away belongs to it.
     """
-    kept = np.arange(len(users))
-    of_users, of_items = np.bincount(users), np.bincount(items)
+    kept = np.ones(len(users), dtype=np.bool_)
+    of_users, of_items = count_codes(users), count_codes(items)
     while True:
-        enough = (of_users >= k)[users] & (of_items >= k)[items]
-        if enough.all():
+        enough_users, enough_items = of_users >= k, of_items >= k
+        removed = 0
+        for piece in pieces(len(users)):
+            enough = enough_users[users[piece]] & enough_items[items[piece]]
+            short = np.flatnonzero(kept[piece] & ~enough)
+            if len(short):
+                kept[piece] &= enough
+                of_users -= np.bincount(users[piece][short], minlength=len(of_users))
+                of_items -= np.bincount(items[piece][short], minlength=len(of_items))
+                removed += len(short)
+        if not removed:
             return kept
-        of_users -= np.bincount(users[~enough], minlength=len(of_users))
-        of_items -= np.bincount(items[~enough], minlength=len(of_items))
-        kept, users, items = kept[enough], users[enough], items[enough]

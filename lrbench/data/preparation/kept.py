@@ -143,7 +143,9 @@ class Preparation(KeptDataset):
             update={"verified": file.record.verified, "notes": notes}
         )
         try:
-            prepared = prepare(read(self.source.reader, file.path, self._options), origin, self.filters)
+            prepared = prepare(
+                read(self.source.reader, file.path, self._options), origin, self.filters, self.folder.parent
+            )
             self._check_sizes("raw", prepared.record.counts[0], self.source.raw)
             if self.filters == self.dataset.filters:
                 self._check_sizes("prepared", prepared.record.final, self.source.prepared)

@@ -9,7 +9,9 @@ their first appearance in the file.
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,9 +19,12 @@ from numpy.typing import NDArray
 
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import DatasetRecord, Origin, PreparedDataset, StepCounts
-from lrbench.data.preparation.findings import OWN_CLOCKS, copies_note, missing_id_notes, tied_notes
-from lrbench.data.preparation.interactions import CodedInteractions, encode, first_of_pairs, time_order
-from lrbench.data.preparation.k_core import k_core
+from lrbench.data.preparation.findings import OWN_CLOCKS, copies_note, missing_id_notes
+from lrbench.data.preparation.in_pieces import count_codes, replace_codes
+from lrbench.data.preparation.interactions import CodedInteractions
+from lrbench.data.preparation.k_core import in_k_core
+from lrbench.data.preparation.selection import select_rows
+from lrbench.data.preparation.spool import Spool
 from lrbench.data.preparation.window import window_rows
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
@@ -56,37 +61,41 @@ def fingerprint(origin: Origin, filters: Filters) -> str:
     return hashlib.sha256(packed.encode()).hexdigest()[:16]
 
 
-def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedDataset:
+def prepare(
+    raw: RawInteractions, origin: Origin, filters: Filters, scratch: Path | None = None
+) -> PreparedDataset:
     """Filter, number and order the interactions of a source.
+
+    Args:
+        raw: the source's rows.
+        origin: where they come from.
+        filters: what to leave out.
+        scratch: a folder for 48 bytes a row while this runs; ``None``: the system's for temporary files.
 
     Raises:
         RequestError: a malformed file.
         FilterError: a rating threshold where there are no ratings, a window where there are no dates, or
             nothing left.
+        OSError: the scratch folder cannot be written, or is full.
     """
-    table = raw.collect()
-    rows, user_ids, item_ids = encode(table, filters.keep_ratings)
+    with ExitStack() as files:
+        spool = raw.read_into(lambda: Spool(files, scratch))
+        selected = select_rows(spool, filters, origin.name)
+    user_ids, item_ids = spool.user_ids(), spool.item_ids()
+    rows, counts = selected.rows, selected.counts
     notes = [
         *([OWN_CLOCKS] if raw.own_clocks else []),
-        *copies_note(table),
-        *missing_id_notes("user", rows.users, user_ids),
-        *missing_id_notes("item", rows.items, item_ids),
+        *copies_note(selected.copies, spool.count),
+        *missing_id_notes("user", spool.rows_of_users, user_ids),
+        *missing_id_notes("item", spool.rows_of_items, item_ids),
+        *selected.ties.notes(),
     ]
-    counts = [_count("source", rows)]
-    if filters.min_rating is not None:
-        rows = rows.take(_at_least(table["rating"], filters.min_rating, origin.name))
-        counts.append(_count(f"rating at least {filters.min_rating:g}", rows))
-    rows = rows.take(time_order(rows.users, rows.times))
-    notes += tied_notes(rows)
-    if filters.repeats == "first":
-        rows = rows.take(first_of_pairs(rows.users, rows.items))
-        counts.append(_count("earliest row of each user and item", rows))
     if filters.window is not None:
         kept, months = window_rows(rows, filters.window, filters, raw.own_clocks, origin.name)
         rows = rows.take(kept)
         counts.append(_count(months, rows))
     if filters.k_core:
-        rows = rows.take(k_core(rows.users, rows.items, filters.k_core))
+        rows = rows.compacted(in_k_core(rows.users, rows.items, filters.k_core))
         counts.append(_count(f"{filters.k_core}-core", rows))
     if not len(rows.users):
         raise _nothing_left(origin.name, counts)
@@ -110,15 +119,8 @@ def prepare(raw: RawInteractions, origin: Origin, filters: Filters) -> PreparedD
     )
 
 
-def _at_least(ratings: pl.Series, threshold: float, name: str) -> NDArray[np.bool_]:
-    """Return which rows reach the threshold."""
-    if ratings.null_count():
-        raise FilterError(f'The source of "{name}" has no ratings to filter by.', "Leave min_rating out.")
-    return (ratings >= threshold).to_numpy()
-
-
 def _count(step: str, rows: CodedInteractions) -> StepCounts:
-    users, items = (int(np.count_nonzero(np.bincount(codes))) for codes in (rows.users, rows.items))
+    users, items = (int(np.count_nonzero(count_codes(codes))) for codes in (rows.users, rows.items))
     return StepCounts(step=step, users=users, items=items, interactions=len(rows.users))
 
 
@@ -137,14 +139,15 @@ def _nothing_left(name: str, counts: Sequence[StepCounts]) -> FilterError:
 def _dense(
     rows: CodedInteractions, own_clocks: bool
 ) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
-    """Renumber ordered rows without gaps; return the users' and the items' former numbers too."""
-    per_user, per_item = np.bincount(rows.users), np.bincount(rows.items)
+    """Renumber the items of ordered rows in place; return the users' and the items' former numbers too."""
+    per_user, per_item = count_codes(rows.users), count_codes(rows.items)
     users, items = np.flatnonzero(per_user), np.flatnonzero(per_item)
     numbers = np.empty(len(per_item), dtype=np.int32)
     numbers[items] = np.arange(len(items), dtype=np.int32)
     offsets = np.concatenate([[0], np.cumsum(per_user[users])])
+    replace_codes(rows.items, numbers)
     sequences = Sequences(
-        numbers[rows.items], offsets, rows.times, len(items), ratings=rows.ratings, own_clocks=own_clocks
+        rows.items, offsets, rows.times, len(items), ratings=rows.ratings, own_clocks=own_clocks
     )
     return sequences, users, items
 

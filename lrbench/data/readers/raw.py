@@ -1,12 +1,13 @@
 """What every reader hands to preparation: one lazy table of interactions, in file order, and the titles.
 
-Readers mark a malformed row by a null user. It is found when the table is collected, so that reading stays
-lazy and one pass over the file both parses and checks it. The number of rows is compared with the number of
+Readers mark a malformed row by a null user. It is found when the rows are read, so that reading stays lazy
+and one pass over the file both parses and checks it. The number of rows is compared with the number of
 lines that were counted beforehand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import polars as pl
 
@@ -15,9 +16,33 @@ from lrbench.errors import RequestError
 from lrbench.polars_files import REFUSALS
 from lrbench.wording import counted
 
-__all__ = ["COLUMNS", "RawInteractions"]
+__all__ = ["COLUMNS", "RawInteractions", "Receiver"]
 
 COLUMNS = pl.Schema({"user": pl.String, "item": pl.String, "rating": pl.Float64, "time": pl.Int64})
+
+
+class Receiver(Protocol):
+    """What takes the rows of a source, table after table."""
+
+    def take(self, table: pl.DataFrame) -> None:
+        """Take the next rows; the columns are ``COLUMNS``, with ids as categories."""
+
+
+ReceiverT = TypeVar("ReceiverT", bound=Receiver)
+
+
+class _Tables:
+    """Receives tables and keeps them."""
+
+    def __init__(self) -> None:
+        self.tables: list[pl.DataFrame] = []
+
+    def take(self, table: pl.DataFrame) -> None:
+        self.tables.append(table)
+
+
+class _UnreadableError(Exception):
+    """Polars refuses a file; the message is its reason."""
 
 
 @dataclass(frozen=True)
@@ -62,34 +87,67 @@ class RawInteractions:
         return replace(self, titles=titles.table, notes=(*self.notes, *titles.notes))
 
     def collect(self) -> pl.DataFrame:
-        """Read the whole file; ids come as categories, which takes half of the memory that strings take.
+        """Read the whole file into memory; see :meth:`read_into`."""
+        return pl.concat(self.read_into(_Tables).tables)
+
+    def read_into(self, begin: Callable[[], ReceiverT]) -> ReceiverT:
+        """Read the whole file, one table of ``COLUMNS`` after the other, in file order.
+
+        Ids come as categories, which take half of the memory of strings. A category has the same code in all
+        tables.
+
+        Args:
+            begin: makes what receives the tables. It is called again where another parser starts over.
+
+        Returns:
+            The receiver that has all rows.
 
         Raises:
             RequestError: the file cannot be read, it is empty, rows were lost, or a line is malformed.
         """
+        receiver = begin()
+        count = malformed = first = 0
         try:
-            ids = pl.col("user", "item").cast(pl.Categorical)
-            table = self.frame.with_columns(ids).collect(engine="streaming")
-        except REFUSALS as error:
+            for table in self._tables():
+                wrong = table.select((pl.col("user").is_null() | pl.col("item").is_null()).arg_true())
+                places = wrong.to_series()
+                if len(places) and not malformed:
+                    first = count + int(places[0])
+                malformed += len(places)
+                count += len(table)
+                if malformed and self.reread is not None:
+                    return self.reread().read_into(begin)
+                if not malformed:
+                    receiver.take(table)
+        except _UnreadableError as error:
             if self.reread is not None:
-                return self.reread().collect()
+                return self.reread().read_into(begin)
             raise RequestError(
-                f"{self.file} cannot be read: {str(error).splitlines()[0]}.",
+                f"{self.file} cannot be read: {error}.",
                 "Correct the file, or check that the reader fits it.",
             ) from error
-        malformed = table.select((pl.col("user").is_null() | pl.col("item").is_null()).arg_true()).to_series()
-        if len(malformed) and self.reread is not None:
-            return self.reread().collect()
-        if len(malformed):
-            raise self._malformed(int(malformed[0]), len(malformed), len(table))
-        if self.count is not None and len(table) != self.count:
+        if malformed:
+            raise self._malformed(first, malformed, count)
+        if self.count is not None and count != self.count:
             raise RequestError(
-                f"{self.file} was not read completely: {self.count:,} rows became {len(table):,}.",
+                f"{self.file} was not read completely: {self.count:,} rows became {count:,}.",
                 "Check that the reader and its options fit the file.",
             )
-        if not len(table):
+        if not count:
             raise RequestError(f"{self.file} holds no interactions.", "Check that it is the right file.")
-        return table
+        return receiver
+
+    def _tables(self) -> Iterator[pl.DataFrame]:
+        """Yield the tables, ids as categories.
+
+        Raises:
+            _UnreadableError: Polars refuses the file.
+        """
+        try:
+            ids = pl.col("user", "item").cast(pl.Categorical)
+            yield from self.frame.with_columns(ids).collect_batches(engine="streaming")
+        except REFUSALS as error:
+            raise _UnreadableError(str(error).splitlines()[0]) from error
 
     def _malformed(self, row: int, malformed: int, rows: int) -> RequestError:
         """Return what is wrong with the first of the malformed rows."""

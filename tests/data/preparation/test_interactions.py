@@ -3,12 +3,11 @@
 from collections import Counter
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrbench.data.preparation.interactions import encode, first_of_pairs, time_order
+from lrbench.data.preparation.interactions import first_of_pairs, time_order
 from lrbench.data.preparation.k_core import k_core
 
 codes = st.integers(0, 7)
@@ -92,17 +91,3 @@ def test_first_of_pairs(rows):
     seen: set[tuple[int, int]] = set()
     expected = [index for index, row in enumerate(rows) if not (row in seen or seen.add(row))]
     assert first_of_pairs(*arrays(rows)).tolist() == expected
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)), max_size=40))
-def test_numbers_follow_first_appearance(rows):
-    table = pl.DataFrame(rows, schema={"user": pl.String, "item": pl.String}, orient="row").with_columns(
-        pl.col("user", "item").cast(pl.Categorical), time=pl.lit(None, pl.Int64)
-    )
-    coded, users, items = encode(table)
-    assert users.to_list() == list(dict.fromkeys(user for user, _ in rows))
-    assert items.to_list() == list(dict.fromkeys(item for _, item in rows))
-    assert users.gather(coded.users).to_list() == [user for user, _ in rows]
-    assert items.gather(coded.items).to_list() == [item for _, item in rows]
-    assert coded.times is None or not rows
