@@ -93,7 +93,9 @@ def test_what_is_done_is_not_done_again(desk: Desk) -> None:
     assert "Training takes" not in dry
     anew = " ".join(desk.run("run", desk.suite(SUITE), "--dry-run", "--rerun", "all").stdout.split())
     assert re.search(
-        r"4 trials, 4 to run\. Training takes about [^;]+ in all; \d+ CPU workers? would share", anew
+        r"4 trials, 4 to run\. Training takes about [^;]+ in all; "
+        r"\d+ CPU workers? with \d+ threads?( each)? would share",
+        anew,
     )
 
 
