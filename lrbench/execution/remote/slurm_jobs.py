@@ -29,7 +29,7 @@ _SIGNAL_SECONDS = 30
 class SlurmExecutor:
     """The jobs of one run; see :class:`lrbench.execution.executor.Executor`.
 
-    A job that is pre-empted, requeued or out of time goes on from the trial's checkpoint. Jobs go on when
+    A job that is preempted, requeued or out of time goes on from the trial's checkpoint. Jobs go on when
     this process ends; a later run on the same folder takes them up by the files that name them.
 
     Args:
