@@ -1,12 +1,12 @@
 """``lrbench run``: fetch what is missing, train what is not done, say what came of it."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from lrbench.bounds import LARGEST_GPU, LARGEST_SEED, MOST_SEEDS, MOST_WORKERS
+from lrbench.bounds import LARGEST_GPU, LARGEST_SEED, MOST_SEEDS
+from lrbench.cli import run_options as option
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_numbers
 from lrbench.config.rerun import Rerun
@@ -19,97 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-class Where(StrEnum):
-    """What runs the trials."""
-
-    local = "local"
-    ray = "ray"
-    slurm = "slurm"
-
-
-class Device(StrEnum):
-    """Where to train."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 def run(
-    suite: Annotated[
-        str,
-        typer.Argument(
-            metavar="SUITE.toml", help="A suite file, or the name of a suite that ships with lrbench."
-        ),
-    ],
-    gpus: Annotated[
-        str | None, typer.Option(metavar="0,1", help="Numbers of the GPUs to train on, e.g. 0,1 or 0-3.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, max=MOST_WORKERS, help="Worker processes that train at the same time."
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=MOST_WORKERS,
-            help="CPU threads of each worker; by default its share of the cores. "
-            "Another number can change the last bits of the results.",
-        ),
-    ] = None,
-    device: Annotated[
-        Device | None, typer.Option(help="Where to train. The default is the CPU, or the GPUs of --gpus.")
-    ] = None,
-    trials_per_gpu: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|N",
-            help="Trials that share a GPU: N, or auto: as many as its free memory holds, by the peaks of "
-            "finished trials.",
-        ),
-    ] = None,
-    executor: Annotated[
-        Where, typer.Option(help="What runs the trials: this machine, a Ray cluster, or Slurm.")
-    ] = Where.local,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Of the Ray cluster. The default, auto, is that of this machine."
-        ),
-    ] = None,
-    partition: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of Slurm. The default is Slurm's own.")
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Time limit of a Slurm job: minutes, H:MM:SS or D-HH:MM:SS; 60 by default. "
-            "A trial that takes longer goes on in another job.",
-        ),
-    ] = None,
+    suite: option.SuiteFile,
+    gpus: option.Gpus = None,
+    workers: option.Workers = None,
+    threads: option.Threads = None,
+    device: option.DeviceKind = None,
+    trials_per_gpu: option.TrialsPerGpu = None,
+    executor: option.Executor = option.Where.local,
+    address: option.Address = None,
+    partition: option.Partition = None,
+    time: option.TimeLimit = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
     plugins: Plugins = None,
-    datasets: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Datasets to run instead of those in the suite.")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="1,2,3", help="Seeds to run instead of those in the suite.")
-    ] = None,
-    only: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Run only labels like this, e.g. 'LARES*'.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the trials and what they will cost; train nothing.")
-    ] = False,
-    rerun: Annotated[
-        Rerun, typer.Option(help="Run what is missing, what failed, or everything again.")
-    ] = Rerun.missing,
+    datasets: option.Datasets = None,
+    seeds: option.Seeds = None,
+    only: option.Only = None,
+    dry_run: option.DryRun = False,
+    rerun: option.WhatToRun = Rerun.missing,
 ) -> None:
     """Train and evaluate the trials of a suite that are not done yet.
 

@@ -1,0 +1,121 @@
+"""Options of ``lrbench run`` that no other verb has."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from lrbench.bounds import MOST_WORKERS
+from lrbench.config.rerun import Rerun
+
+__all__ = [
+    "Address",
+    "Datasets",
+    "Device",
+    "DeviceKind",
+    "DryRun",
+    "Executor",
+    "Gpus",
+    "Only",
+    "Partition",
+    "Seeds",
+    "SuiteFile",
+    "Threads",
+    "TimeLimit",
+    "TrialsPerGpu",
+    "WhatToRun",
+    "Where",
+    "Workers",
+]
+
+
+class Where(StrEnum):
+    """What runs the trials."""
+
+    local = "local"
+    ray = "ray"
+    slurm = "slurm"
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+SuiteFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="SUITE.toml", help="A suite file, or the name of a suite that ships with lrbench."
+    ),
+]
+
+Gpus = Annotated[
+    str | None, typer.Option(metavar="0,1", help="Numbers of the GPUs to train on, e.g. 0,1 or 0-3.")
+]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Worker processes that train at the same time."),
+]
+
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MOST_WORKERS,
+        help="CPU threads of each worker; by default its share of the cores. "
+        "Another number can change the last bits of the results.",
+    ),
+]
+
+DeviceKind = Annotated[
+    Device | None, typer.Option(help="Where to train. The default is the CPU, or the GPUs of --gpus.")
+]
+
+TrialsPerGpu = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|N",
+        help="Trials that share a GPU: N, or auto: as many as its free memory holds, by the peaks of "
+        "finished trials.",
+    ),
+]
+
+Executor = Annotated[Where, typer.Option(help="What runs the trials: this machine, a Ray cluster, or Slurm.")]
+
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of the Ray cluster. The default, auto, is that of this machine."),
+]
+
+Partition = Annotated[str | None, typer.Option(metavar="NAME", help="Of Slurm. The default is Slurm's own.")]
+
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Time limit of a Slurm job: minutes, H:MM:SS or D-HH:MM:SS; 60 by default. "
+        "A trial that takes longer goes on in another job.",
+    ),
+]
+
+Datasets = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Datasets to run instead of those in the suite.")
+]
+
+Seeds = Annotated[
+    str | None, typer.Option(metavar="1,2,3", help="Seeds to run instead of those in the suite.")
+]
+
+Only = Annotated[
+    str | None, typer.Option(metavar="PATTERN", help="Run only labels like this, e.g. 'LARES*'.")
+]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the trials and what they will cost; train nothing.")
+]
+
+WhatToRun = Annotated[Rerun, typer.Option(help="Run what is missing, what failed, or everything again.")]
