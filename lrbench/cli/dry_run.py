@@ -148,6 +148,8 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
             f"Training takes {most} {duration(totals.seconds)} in all{on_cpu}{aside}; "
             f"{place.describe(totals.to_run)} would share it.",
         )
+        if not totals.measured:
+            say(console, "This is what the caps of epochs allow. Patience usually ends training far earlier.")
     if totals.unprepared:
         fetch = shlex.join(
             ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]

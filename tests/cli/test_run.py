@@ -320,6 +320,7 @@ def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     plan = desk.run("run", desk.suite(CONTROLS), "--dry-run").stdout
     assert plan.count("s an epoch, at most 1") == 5
     assert re.search(r"18 trials, 18 to run\.\s+Training takes at most about [^;]+ in all;", plan)
+    assert "Patience usually ends training far earlier." in " ".join(plan.split())
     assert plan.count("supervised: by ERL") == 1  # noise only trains nothing
     done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
     assert "18 of 18 trials done" in done.stderr
