@@ -12,7 +12,7 @@ from lrbench.errors import RequestError, did_you_mean
 from lrbench.text import shortened
 from lrbench.wording import counted
 
-__all__ = ["explained", "written"]
+__all__ = ["cause_and_remedy", "explained", "written"]
 
 _RULES = {
     "int_type": "a whole number",
@@ -64,12 +64,17 @@ def explained(
     value = f"{name} = {written(first['input'])}" if name else ""
     if first["type"] in ("value_error", "assertion_error"):
         reason = str(first.get("ctx", {}).get("error", first["msg"]))
-        cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])", reason, maxsplit=1)
-        stop = "" if cause.endswith((".", "?", "!")) else "."
-        remedy = rest[0] if rest else _usual(kind, first["loc"]) or "Change it there."
-        return RequestError(f"{where}: {value}{': ' if value else ''}{cause}{stop}", remedy)
+        cause, remedy = cause_and_remedy(reason)
+        remedy = remedy or _usual(kind, first["loc"]) or "Change it there."
+        return RequestError(f"{where}: {value}{': ' if value else ''}{cause}", remedy)
     remedy = _near(first, name) or _usual(kind, first["loc"])
     return RequestError(f"{where}: {value}, but {_rule(first)}.", remedy)
+
+
+def cause_and_remedy(reason: str) -> tuple[str, str]:
+    """Split a reason into its first sentence, with a stop, and the rest, which may be empty."""
+    cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])", reason, maxsplit=1)
+    return cause if cause.endswith((".", "?", "!")) else f"{cause}.", rest[0] if rest else ""
 
 
 def written(value: Any) -> str:

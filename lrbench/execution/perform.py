@@ -125,12 +125,12 @@ def _claimed(order: TrialOrder) -> Iterator[Claim]:
         try:
             claim = held.enter_context(claimed(results.lock(config.id)))
         except ClaimedError as holder:
-            raise _BusyError(f"another process works on it: {holder}") from None
+            raise _BusyError(f"{holder} works on it") from None
         try:
             for lock in begun:  # whoever trains the first stages has to end, see `reuse_stages`
                 with claimed(lock):
                     pass
             held.enter_context(claimed(trained))
         except ClaimedError as holder:
-            raise _BusyError(f"another process trains stages that it reuses: {holder}") from None
+            raise _BusyError(f"{holder} trains stages that it reuses") from None
         yield claim

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from lrbench.config.accounts import Accounts
 from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
+from lrbench.config.messages import cause_and_remedy
 from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Entry, Suite, merge_tables
 from lrbench.config.training import TrainingConfig
@@ -202,7 +203,8 @@ def _row(entry: Entry, suite: Suite) -> Row:
         model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
     except ValueError as error:
-        raise RequestError(f"{where}: {error}.") from None
+        cause, remedy = cause_and_remedy(str(error))
+        raise RequestError(f"{where}: {cause}", remedy) from None
     depth = model.configured_depth(config)
     depths: tuple[int, ...] = (0,)
     if depth:

@@ -10,8 +10,8 @@ from lrbench.models.language.base_models import find_base, load_base
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("qwen2.5-1.5b", "download the files of Qwen/Qwen2.5-1.5B on Hugging Face into the folder Qwen2.5"),
-        ("nothing", 'there is no base model "nothing": name one of tiny, qwen2.5-1.5b, smollm2-135m, or a'),
+        ("qwen2.5-1.5b", "Download the files of Qwen/Qwen2.5-1.5B on Hugging Face into the folder Qwen2.5"),
+        ("nothing", r'there is no base model "nothing"\. Name one of tiny, qwen2.5-1.5b, smollm2-135m, or a'),
     ],
 )
 def test_a_missing_base_is_one_sentence(

@@ -34,7 +34,7 @@ def test_a_suite_without_its_base_model_is_refused_before_it_runs(
 ) -> None:
     suite = read_suite_file(find_suite("published-latentr3"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RequestError, match=r'"BIGRec": the base model qwen2\.5-1\.5b is missing: download'):
+    with pytest.raises(RequestError, match=r'"BIGRec": the base model qwen2\.5-1\.5b is missing\. Download'):
         resolve_rows(suite)
 
 
