@@ -27,7 +27,7 @@ def tuned(root: Path, sampler: Literal["random", "tpe"]) -> list[FinishedTrial]:
     finished, _ = finished_trials(suite, Results(root))
     config = SearchConfig(
         **finished[0].record.config.model_dump(),
-        space={"dropout": Choice(values=(0.1,))},
+        space={"dropout": Choice(values=(0.1, 0.3))},
         trials=len(VALUES),
         sampler=sampler,
         pruning="none",

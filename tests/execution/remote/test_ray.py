@@ -1,7 +1,9 @@
 """Trials on a real Ray cluster of two nodes on this machine, one of which is killed."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,19 +21,23 @@ from lrbench.execution.schedule import run_orders
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.training.news import EpochDone
 
-CONFIGS = [trial_config(seed=seed, max_epochs=12, patience=12) for seed in (1, 2)]
+EPOCHS = 300  # enough for a trial to be under way when its node dies, also on a fast machine
+CONFIGS = [trial_config(seed=seed, max_epochs=EPOCHS, patience=EPOCHS) for seed in (1, 2)]
 FAKE_GPUS = 2
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def cluster() -> Iterator[Any]:
     """A head with one CPU and declared GPUs that are not there, and a second node with one CPU."""
     ray = pytest.importorskip("ray")
     if sys.platform != "linux":
         pytest.skip("Ray's test cluster needs Linux")
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_TMPDIR"] = str(tmp_path_factory.mktemp("r"))
+    folder = tempfile.mkdtemp(
+        prefix="r"
+    )  # names of sockets have at most 107 bytes: pytest's folder is too deep
+    os.environ["RAY_TMPDIR"] = folder
     sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": FAKE_GPUS, **sizes})
     cluster.second = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
@@ -41,6 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         ray.shutdown()
         cluster.shutdown()
         del os.environ["RAY_TMPDIR"]
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone
 
-CONFIGS = [trial_config(seed=seed, max_epochs=25, patience=25) for seed in (1, 2)]
+EPOCHS = 400  # enough for a trial to be under way when its job is requeued, also on a fast machine
+CONFIGS = [trial_config(seed=seed, max_epochs=EPOCHS, patience=EPOCHS) for seed in (1, 2)]
 
 REQUEUE = ["scontrol", "requeue"]  # as an administrator does: the job is killed
 PREEMPT = ["scancel", "--signal=USR2"]  # the job is warned, and queues itself again
