@@ -44,6 +44,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "sinfo", "su")
 STARTS_WITHIN = 30.0  # seconds
+ENDS_WITHIN = 10.0
 
 
 @contextmanager
@@ -70,11 +71,34 @@ def slurm(folder: Path) -> Iterator[None]:
         wait_for_node()
         yield
     finally:
-        subprocess.run(["scancel", "--user=root"], check=False, timeout=STARTS_WITHIN)
+        cancel_jobs()
         for name in ("slurmd.pid", "slurmctld.pid"):
             with suppress(OSError, ValueError):
-                os.kill(int((folder / name).read_text(encoding="ascii")), signal.SIGTERM)
+                end(int((folder / name).read_text(encoding="ascii")))
         del os.environ["SLURM_CONF"]
+
+
+def cancel_jobs() -> None:
+    """End all jobs: a daemon that is told to stop would wait for those that run."""
+    subprocess.run(["scancel", "--user=root", "--signal=KILL", "--full"], check=False, timeout=ENDS_WITHIN)
+    subprocess.run(["scancel", "--user=root"], check=False, timeout=ENDS_WITHIN)
+    deadline = time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < deadline:
+        said = subprocess.run(["squeue", "--noheader"], check=False, capture_output=True, text=True)
+        if not said.stdout.strip():
+            return
+        time.sleep(0.2)
+
+
+def end(process: int) -> None:
+    """Stop a daemon, by force if it does not stop by itself."""
+    os.kill(process, signal.SIGTERM)
+    deadline = time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < deadline:
+        if not Path(f"/proc/{process}").exists():
+            return
+        time.sleep(0.1)
+    os.kill(process, signal.SIGKILL)
 
 
 def free_port() -> int:
