@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 PROBE = """
 import importlib, pkgutil, sys
 import filelock, httpx, matplotlib.pyplot, polars, pydantic, rich.live, scipy.stats, torch, typer
@@ -19,6 +21,7 @@ print("all imported")
 """
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_on_windows() -> None:
     told = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
     assert told.stdout.strip() == "all imported", told.stderr

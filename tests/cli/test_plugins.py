@@ -124,6 +124,7 @@ def test_the_example_is_short() -> None:
     assert len(EXAMPLE.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_runs(desk: Desk) -> None:
     own = ("--results", "readme")  # other tests of this folder train some of the same trials
     done = desk.run("run", desk.suite(PLUGGED), "--plugin", "fading.py", "--workers", "2", *own)
@@ -156,6 +157,7 @@ def test_the_page_names_no_source_where_a_configuration_names_none(
     assert "Training settings: the defaults." in page
 
 
+@pytest.mark.slow
 def test_a_model_that_reasons_gets_its_controls(desk: Desk) -> None:
     (desk.folder / "pondering.py").write_text(PONDERING, encoding="utf-8")
     desk.run("run", desk.suite(PONDERED), "--plugin", "pondering.py", "--workers", "2")
@@ -171,6 +173,7 @@ def test_a_model_that_reasons_gets_its_controls(desk: Desk) -> None:
     assert {match["label"] for match in report["matches"]} == matched
 
 
+@pytest.mark.slow
 def test_an_edited_file_means_other_trials(desk: Desk) -> None:
     desk.run("run", desk.suite(PLUGGED), "--plugin", "fading.py", "--seeds", "1")
     (trial,) = (path for path in (desk.folder / "results/trials").iterdir() if "fading-s1" in path.name)
@@ -215,6 +218,7 @@ def test_an_option_that_the_model_has_no_part_for_is_refused_before_anything_tra
     assert "item_dropout needs Fading.item_table, which it does not have" in " ".join(wrong.split())
 
 
+@pytest.mark.slow
 def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
     site = desk.folder / "site"
     information = site / "fading_models-1.0.dist-info"

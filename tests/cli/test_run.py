@@ -14,6 +14,8 @@ import pytest
 from desk import SUITE, Desk
 from safetensors.torch import load_file, save_file
 
+pytestmark = pytest.mark.slow  # each test starts whole commands
+
 LONG = """
 name = "long"
 protocol = "loo-20"
@@ -242,7 +244,6 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return children
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the worker in /proc")
 def test_a_killed_run_goes_on_and_ends_with_the_same_ranks(desk: Desk) -> None:
     suite = desk.suite(LONG)
@@ -264,7 +265,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_ranks(desk: Desk) -> None:
     assert pl.read_parquet(whole / "ranks.parquet").equals(pl.read_parquet(killed / "ranks.parquet"))
 
 
-@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
     process = desk.start("run", desk.suite(LONG), "--results", "stopped", "--workers", "4")
     wait_for_checkpoints(desk.folder / "stopped", process)

@@ -192,6 +192,7 @@ def run(line):
 )
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_after_its_trial_was_complete_has_done_it(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_worker_that_dies_and_leaves_a_record_that_cannot_be_read_fails_its_tr
     assert [(event.kind, event.trial) for event in events] == [("failed", config.id)]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_the_trial_goes_on(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,8 @@ from lrbench.store.seal import sealed_json
 from lrbench.store.trials import read_history, read_ranks, read_record
 from lrbench.training.news import EpochDone
 
+pytestmark = pytest.mark.slow  # each test trains trials
+
 
 def epochs_run(config: TrialConfig, walks_folder: Path, results: Path, **changes: Any) -> int:
     """Perform a trial and count the epochs that it trained."""

@@ -23,6 +23,7 @@ def test_no_tests_no_values() -> None:
     assert len(holm([])) == len(benjamini_hochberg([])) == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)  # the reference takes a tenth of a second per call
 @given(p_values)
 def test_holm_equal_to_statsmodels(p: list[float]) -> None:

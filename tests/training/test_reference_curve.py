@@ -24,6 +24,8 @@ from lrbench.testing import pack_lists
 from lrbench.training.news import EpochDone
 from lrbench.training.trainer import train
 
+pytestmark = pytest.mark.slow  # it trains to a known curve
+
 DATASET = small_dataset(users=400, items=100)
 SPLIT = leave_one_out(DATASET.sequences)
 LENGTH, EPOCHS, SEEDS, TARGETS, RATE = 20, 8, (1, 2, 3), 256, 5e-3
