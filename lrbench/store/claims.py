@@ -6,6 +6,7 @@ renewed every few seconds. On another machine a lease counts until it was not re
 :data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks nobody.
 """
 
+import hashlib
 import os
 import platform
 import secrets
@@ -149,6 +150,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
     Raises:
         ClaimedError: another machine holds it.
     """
+    _clear_beside(lease)
     before = _read(lease)
     if before is not None:
         os.utime(lock)  # the file server's own clock is compared with itself
@@ -164,7 +166,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
         job=f"Slurm job {job[0]}_{job[1]}" if all(job) else "",
         since=datetime.now(UTC).replace(microsecond=0),
     )
-    temporary = lease.with_name(f".{lease.name}.{holder.token}")
+    temporary = _beside(lease)
     temporary.write_text(holder.model_dump_json(), encoding="utf-8")
     try:
         os.link(temporary, lease)  # fails if it is there, on a network file system too
@@ -181,7 +183,7 @@ def _remove(lease: Path, expected: Holder) -> None:
     Raises:
         ClaimedError: another process has just taken it over.
     """
-    aside = lease.with_name(f".{lease.name}.{secrets.token_hex(8)}")
+    aside = _beside(lease)
     with suppress(FileNotFoundError):
         lease.rename(aside)
         found = _read(aside)
@@ -191,6 +193,27 @@ def _remove(lease: Path, expected: Holder) -> None:
             aside.unlink()
             raise ClaimedError(str(found))
         aside.unlink()
+
+
+def _beside(lease: Path) -> Path:
+    """Return a new name beside a lease, which tells this machine's files from those of others."""
+    return lease.with_name(f".{lease.name}.{_mark()}.{secrets.token_hex(4)}")
+
+
+def _clear_beside(lease: Path) -> None:
+    """Remove what killed processes left beside a lease.
+
+    The lock is held, so no process of this machine is writing there. A file of another machine is left
+    alone until it is old.
+    """
+    for path in lease.parent.glob(f".{lease.name}.*"):
+        own = path.name.split(".")[-2] == _mark()
+        if own or time.time() - _changed(path) > STALE_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _mark() -> str:
+    return hashlib.sha256(_this_machine().encode()).hexdigest()[:8]
 
 
 def _read(lease: Path) -> Holder | None:

@@ -11,6 +11,7 @@ from lrbench.store.layout import Results
 
 __all__ = ["tidy"]
 
+_LEASE = re.compile(r"\.?([^.].*\.lease)(?:\.[0-9a-f]{8}\.[0-9a-f]{8})?")
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 
 
@@ -35,9 +36,15 @@ def tidy(results: Results) -> None:
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except ClaimedError:
             continue
-    for lease in results.running("").glob("*.lease"):  # of processes that were killed: to hold it frees it
-        with suppress(ClaimedError), claimed(lease.with_suffix(".lock")):
+    for name in _leases(results.running("")):  # of processes that were killed: to hold one frees it
+        with suppress(ClaimedError), claimed((results.running("") / name).with_suffix(".lock")):
             pass
+
+
+def _leases(folder: Path) -> list[str]:
+    """Return the names of leases that are there, or of which a part is."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted({found[1] for name in names if (found := _LEASE.fullmatch(name))})
 
 
 def _has_leftovers(results: Results, trial: Path) -> bool:

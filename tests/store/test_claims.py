@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from lrbench.store import claims
-from lrbench.store.claims import STALE_SECONDS, ClaimedError, claimed, holder_elsewhere, holder_of
+from lrbench.store.claims import (
+    STALE_SECONDS,
+    ClaimedError,
+    _mark,
+    claimed,
+    holder_elsewhere,
+    holder_of,
+)
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 
@@ -121,3 +128,15 @@ def test_of_two_that_find_a_stale_lease_one_gets_it(lock: Path) -> None:
     with pytest.raises(ClaimedError):
         claims._remove(lease, stale)
     assert holder_of(lock) == winner
+
+
+def test_what_a_killed_process_left_beside_a_lease_is_removed(tmp_path: Path) -> None:
+    lock = tmp_path / "trial.lock"
+    own, fresh, old = (tmp_path / f".trial.lease.{mark}.0123abcd" for mark in (_mark(), "0" * 8, "1" * 8))
+    for path in (own, fresh, old):
+        path.touch()
+    os.utime(old, (0, 0))
+    with claimed(lock):
+        assert not own.exists()
+        assert not old.exists()
+        assert fresh.exists()  # another machine may be writing it
