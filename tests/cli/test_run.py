@@ -171,7 +171,8 @@ def test_stored_ranks_verify_and_a_changed_one_does_not(desk: Desk) -> None:
 @pytest.mark.usefixtures("finished")
 def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
     results = desk.copy_of_results("checked")
-    assert desk.run("verify", "--results", "checked").stderr.count("are as stored") == 4
+    stored = len(list((results / "trials").iterdir()))  # other tests of this module add some
+    assert desk.run("verify", "--results", "checked").stderr.count("are as stored") == stored >= 4
     first, second = sorted((results / "trials").glob("*sasrec-s[12]*"))
     for old, new in ((first, "aside"), (second, first.name), (results / "trials/aside", second.name)):
         old.rename(results / "trials" / new)
