@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from lrbench.text import one_line, printable, shortened
 from lrbench.wording import some_of
 
-__all__ = ["CheckError", "FilterError", "InterruptError", "LrbenchError", "RequestError", "did_you_mean"]
+__all__ = [
+    "CheckError",
+    "FilterError",
+    "InterruptError",
+    "LrbenchError",
+    "RequestError",
+    "did_you_mean",
+    "not_installed",
+]
 
 
 _LONG_WORD = re.compile(r"(\S{100})\S{800,}(\S{100})")
@@ -71,3 +79,14 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     if near:
         return f'Did you mean "{one_line(near[0])}"?'
     return f"Known: {some_of([shortened(name) for name in known])}." if known else ""
+
+
+def not_installed(who: str, package: str, extra: str) -> RequestError:
+    """Return the refusal of a request that needs an extra.
+
+    Args:
+        who: who needs it, with the verb: ``"Plots need"``.
+        package: what is missing.
+        extra: the extra of lrbench that brings it.
+    """
+    return RequestError(f"{who} {package}, which is not installed.", f"pip install 'lrbench[{extra}]'")

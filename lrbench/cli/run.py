@@ -13,6 +13,7 @@ from lrbench.config.rerun import Rerun
 from lrbench.errors import InterruptError, RequestError
 
 if TYPE_CHECKING:
+    from lrbench.cli.run_request import RunRequest
     from lrbench.config.suite import Suite
     from lrbench.store.layout import Results
 
@@ -48,7 +49,6 @@ def run(
     from lrbench.cli.dry_run import print_plan
     from lrbench.cli.place_options import PlaceOptions, make_place
     from lrbench.cli.run_request import RunRequest
-    from lrbench.cli.run_suite import run_suite
     from lrbench.config.suite import read_suite_file
     from lrbench.data.obtain import open_library
     from lrbench.resources import find_suite
@@ -78,9 +78,15 @@ def run(
         print_plan(request)
         return
     _check_writable(request.results)
-    console = message_console()
+    _train(request)
+
+
+def _train(request: "RunRequest") -> None:
+    """Run the trials; a failure of one ends the command with 1."""
+    from lrbench.cli.run_suite import run_suite
+
     try:
-        all_done = run_suite(request, console)
+        all_done = run_suite(request, message_console())
     except KeyboardInterrupt:
         raise InterruptError("Run the same command again to go on from the last epoch.") from None
     if not all_done:

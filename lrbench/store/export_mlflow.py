@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lrbench.errors import RequestError
+from lrbench.errors import not_installed
 from lrbench.files import new_folder
 from lrbench.paths import absolute
 from lrbench.store.curves import runs_of, scalars
@@ -37,9 +37,7 @@ def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
         from mlflow.entities import Metric, Param  # noqa: PLC0415 - slow to import, and an extra
         from mlflow.tracking import MlflowClient  # noqa: PLC0415
     except ImportError:
-        raise RequestError(
-            "This needs MLflow, which is not installed.", "pip install 'lrbench[mlflow]'"
-        ) from None
+        raise not_installed("This needs", "MLflow", "mlflow") from None
     runs = runs_of(suite, results)
     with new_folder(folder) as temporary:
         client = MlflowClient(tracking_uri=temporary.resolve().as_uri())

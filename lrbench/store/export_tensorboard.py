@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lrbench.errors import RequestError
+from lrbench.errors import not_installed
 from lrbench.files import new_folder
 from lrbench.store.curves import runs_of, scalars
 from lrbench.store.frames import FinishedTrial
@@ -32,9 +32,7 @@ def export_tensorboard(suite: SuiteRecord, results: Results, folder: Path) -> in
     try:
         import tensorboard.summary.writer.record_writer  # noqa: F401, PLC0415
     except ImportError:
-        raise RequestError(
-            "This needs TensorBoard, which is not installed.", "pip install 'lrbench[tensorboard]'"
-        ) from None
+        raise not_installed("This needs", "TensorBoard", "tensorboard") from None
     runs = runs_of(suite, results)
     with new_folder(folder) as temporary:
         for name, trial in runs.items():

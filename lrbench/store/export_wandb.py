@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from lrbench.errors import RequestError
+from lrbench.errors import not_installed
 from lrbench.files import new_folder
 from lrbench.store.curves import Scalar, runs_of, scalars
 from lrbench.store.layout import Results
@@ -30,9 +30,7 @@ def export_wandb(suite: SuiteRecord, results: Results, folder: Path) -> int:
     try:
         import wandb  # noqa: PLC0415 - slow to import, and an extra
     except ImportError:
-        raise RequestError(
-            "This needs wandb, which is not installed.", "pip install 'lrbench[wandb]'"
-        ) from None
+        raise not_installed("This needs", "wandb", "wandb") from None
     runs = runs_of(suite, results)
     quiet = wandb.Settings(
         silent=True,

@@ -5,7 +5,7 @@ import secrets
 import socket
 from typing import Any
 
-from lrbench.errors import RequestError
+from lrbench.errors import RequestError, not_installed
 from lrbench.execution.events import Event, TrialDied
 from lrbench.execution.remote.event_files import EventFiles
 from lrbench.execution.remote.task import carried_environment, last_event, perform_order
@@ -119,7 +119,7 @@ def _connected(address: str) -> Any:
     try:
         import ray  # noqa: PLC0415 - slow to import, and an extra
     except ImportError:
-        raise RequestError("This needs Ray, which is not installed.", "pip install 'lrbench[ray]'") from None
+        raise not_installed("This needs", "Ray", "ray") from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError):

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from lrbench.errors import LrbenchError, RequestError
+from lrbench.errors import LrbenchError, RequestError, not_installed
 from lrbench.execution.events import Event, TrialDied
 from lrbench.execution.remote.event_files import EventFiles
 from lrbench.execution.remote.task import carried_environment, last_event, perform_order
@@ -233,9 +233,7 @@ def _submitit() -> Any:
     try:
         import submitit  # noqa: PLC0415 - an extra
     except ImportError:
-        raise RequestError(
-            "This needs submitit, which is not installed.", "pip install 'lrbench[slurm]'"
-        ) from None
+        raise not_installed("This needs", "submitit", "slurm") from None
     return submitit
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from lrbench.config.tuning import Choice, Range, SearchConfig, Space
-from lrbench.errors import RequestError
+from lrbench.errors import not_installed
 from lrbench.store.searches import SearchTrial
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check_optuna() -> None:
         RequestError: it is not installed.
     """
     if find_spec("optuna") is None:
-        raise RequestError("Tuning needs Optuna, which is not installed.", "pip install 'lrbench[tune]'")
+        raise not_installed("Tuning needs", "Optuna", "tune")
 
 
 def propose(config: SearchConfig, ended: Sequence[SearchTrial]) -> Proposal:

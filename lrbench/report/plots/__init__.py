@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from lrbench.errors import RequestError
+from lrbench.errors import RequestError, not_installed
 from lrbench.registry import Registry
 from lrbench.report.report import Report
 
@@ -86,7 +86,7 @@ def plot(kind: str, source: PlotSource, picture: str) -> bytes:
     if picture not in FORMATS:
         raise RequestError(f'"{picture}" is no format of a picture.', f"Choose from {', '.join(FORMATS)}.")
     if find_spec("matplotlib") is None:
-        raise RequestError("Plots need matplotlib, which is not installed.", "pip install 'lrbench[plots]'")
+        raise not_installed("Plots need", "matplotlib", "plots")
     from matplotlib import rc_context  # noqa: PLC0415 (an extra, which only plots need)
 
     draw = PLOTS.load(kind)
