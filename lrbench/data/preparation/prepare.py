@@ -25,7 +25,7 @@ from lrbench.data.preparation.interactions import CodedInteractions
 from lrbench.data.preparation.k_core import in_k_core
 from lrbench.data.preparation.selection import select_rows
 from lrbench.data.preparation.spool import Spool
-from lrbench.data.preparation.window import window_rows
+from lrbench.data.preparation.window_of_months import window_rows
 from lrbench.data.readers import RawInteractions
 from lrbench.data.sequences import Sequences
 from lrbench.errors import FilterError
