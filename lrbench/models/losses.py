@@ -7,8 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.models.base import ModelConfig
+from lrbench.objectives.binary_cross_entropy import positive_power
 from lrbench.objectives.cross_entropy import cross_entropy
-from lrbench.objectives.sampled import SampledLoss, draw_negatives, positive_power, sampled_loss
+from lrbench.objectives.sampled import SampledLoss, draw_negatives, sampled_loss
 
 __all__ = ["LossName", "NextItemLoss", "next_item_loss"]
 

@@ -1,15 +1,8 @@
 """Losses of a target against sampled items, for catalogues too wide for the full softmax or papers that
 sample.
 
-p is the score of a target. n₁ … n_K are the scores of its negatives, drawn uniformly from the catalogue:
-
-* sampled softmax: ``−log(exp(p) / (exp(p) + Σ exp(n_k)))``;
-* generalised binary cross-entropy (gSASRec; Petrov & Macdonald, RecSys 2023): ``−(β·log σ(p) + Σ log(1 −
-  σ(n_k))) / (K + 1)`` with the calibration of :func:`positive_power`;
-* binary cross-entropy (SASRec; Kang & McAuley, ICDM 2018): ``−log σ(p) − Σ log(1 − σ(n_k))``;
-* Bayesian personalised ranking: ``−log σ(p − n)``, mean over negatives.
-
-All return the mean over targets. No targets × items matrix exists here.
+Here negatives are drawn and scored. What is made of the scores is in ``sampled_softmax.py``,
+``binary_cross_entropy.py`` (``bce`` and ``gbce``) and ``bpr.py``. No targets × items matrix exists here.
 """
 
 from typing import Literal
@@ -18,9 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrbench.objectives.binary_cross_entropy import binary_cross_entropy, generalised_binary_cross_entropy
+from lrbench.objectives.bpr import bpr
+from lrbench.objectives.sampled_softmax import sampled_softmax
 from lrbench.objectives.sparse_scores import chosen_scores
 
-__all__ = ["SampledLoss", "draw_negatives", "positive_power", "sampled_loss"]
+__all__ = ["SampledLoss", "draw_negatives", "sampled_loss"]
 
 SampledLoss = Literal["sampled_softmax", "gbce", "bce", "bpr"]
 
@@ -41,16 +37,6 @@ def draw_negatives(targets: Tensor, n_items: int, number: int, shared: bool) -> 
     return torch.randint(n_items, shape, device=targets.device)
 
 
-def positive_power(number: int, n_items: int, calibration: float) -> float:
-    """Power β of the target's probability in gBCE: ``α·((1 − 1/α)·t + 1/α)``.
-
-    With t = 0 it is 1 (plain binary cross-entropy). With t = 1 it is the sampling rate α = K / (items − 1),
-    which undoes the overconfidence that sampling causes.
-    """
-    rate = number / (n_items - 1)
-    return rate * ((1 - 1 / rate) * calibration + 1 / rate)
-
-
 def sampled_loss(
     loss: SampledLoss,
     states: Tensor,
@@ -68,7 +54,7 @@ def sampled_loss(
         targets: (targets,) item numbers.
         negatives: (targets, K), or (K,) for all targets. One that equals the target is no negative in the
             sampled softmax, and an ordinary one in the other losses, as in their authors' code.
-        power: β of gBCE.
+        power: β of ``gbce``.
     """
     positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)  # (targets, 1)
     if negatives.ndim == 1:
@@ -77,12 +63,12 @@ def sampled_loss(
         negative = chosen_scores(states, item_vectors, negatives)
     match loss:
         case "sampled_softmax":
-            negative = negative.masked_fill(negatives == targets.unsqueeze(1), -torch.inf)
-            return (torch.cat((positive, negative), 1).logsumexp(1) - positive.squeeze(1)).mean()
+            return sampled_softmax(
+                positive, negative.masked_fill(negatives == targets.unsqueeze(1), -torch.inf)
+            )
         case "gbce":
-            total = power * F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)
-            return -total.mean() / (negative.shape[1] + 1)
+            return generalised_binary_cross_entropy(positive, negative, power)
         case "bce":
-            return -(F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)).mean()
+            return binary_cross_entropy(positive, negative)
         case "bpr":
-            return -F.logsigmoid(positive - negative).mean()
+            return bpr(positive, negative)

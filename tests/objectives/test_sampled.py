@@ -6,8 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from lrbench.objectives.binary_cross_entropy import positive_power
 from lrbench.objectives.cross_entropy import cross_entropy
-from lrbench.objectives.sampled import draw_negatives, positive_power, sampled_loss
+from lrbench.objectives.sampled import draw_negatives, sampled_loss
 from lrbench.objectives.sparse_scores import chosen_scores, gathered_scores
 
 # One state of width 1, so that scores are the item vectors themselves.

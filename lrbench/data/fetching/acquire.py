@@ -16,10 +16,11 @@ from pathlib import Path
 
 from lrbench.data.addresses import is_address
 from lrbench.data.catalogue import Source
-from lrbench.data.fetching.candidates import Candidate, given_candidates, usual_candidates
+from lrbench.data.fetching.candidates import Candidate, usual_candidates
 from lrbench.data.fetching.checksums import verify
 from lrbench.data.fetching.download import download, remove_part
 from lrbench.data.fetching.failures import TransferError, UnfitError
+from lrbench.data.fetching.from_option import given_candidates
 from lrbench.data.fetching.locks import locked
 from lrbench.data.fetching.raw_files import (
     AcquiredFile,

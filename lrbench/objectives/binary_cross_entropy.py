@@ -1,0 +1,50 @@
+"""Binary cross-entropy: every target is a "yes", every negative a "no". Plain, and generalised (gBCE).
+
+p is the score of a target. n₁ … n_K are the scores of its negatives.
+
+* SASRec (Kang & McAuley, ICDM 2018): ``−log σ(p) − Σ log(1 − σ(n_k))``;
+* gSASRec (Petrov & Macdonald, RecSys 2023): ``−(β·log σ(p) + Σ log(1 − σ(n_k))) / (K + 1)`` with the
+  calibration of :func:`positive_power`.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["binary_cross_entropy", "generalised_binary_cross_entropy", "positive_power"]
+
+
+def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
+    """Mean over targets of SASRec's loss.
+
+    Args:
+        positive: (targets, 1) scores of the targets.
+        negative: (targets, K) scores of their negatives.
+    """
+    return -(F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)).mean()
+
+
+def generalised_binary_cross_entropy(positive: Tensor, negative: Tensor, power: float) -> Tensor:
+    """Mean over targets of gSASRec's loss.
+
+    Args:
+        positive: (targets, 1) scores of the targets.
+        negative: (targets, K) scores of their negatives.
+        power: β; see :func:`positive_power`.
+    """
+    total = power * F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)
+    return -total.mean() / (negative.shape[1] + 1)
+
+
+def positive_power(number: int, n_items: int, calibration: float) -> float:
+    """Power β of the target's probability in gBCE: ``α·((1 − 1/α)·t + 1/α)``.
+
+    With t = 0 it is 1 (plain binary cross-entropy). With t = 1 it is the sampling rate α = K / (items − 1),
+    which undoes the overconfidence that sampling causes.
+
+    Args:
+        number: negatives of each target, K.
+        n_items: items of the catalogue.
+        calibration: t.
+    """
+    rate = number / (n_items - 1)
+    return rate * ((1 - 1 / rate) * calibration + 1 / rate)
