@@ -70,6 +70,9 @@ class Entry(FrozenConfig):
     tune: bool = True
     """Whether the row is tuned where the suite tunes; with ``false`` it keeps its settings."""
 
+    settings_of: str | None = None
+    """The label of a tuned row above, whose chosen settings this row takes instead of a search of its own."""
+
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options with a list of values each: one row per combination; ``training.NAME``: a training setting."""
 
@@ -195,6 +198,7 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
     for entry in file.models:
         expanded = _expand(_inherit(entry, resolved, where), where)
         _check_search(entry, file.tune, where)
+        _check_settings_of(expanded[0], resolved, file.tune, where)
         rows += expanded
         if len(rows) > MOST_ROWS:
             raise RequestError(f"{where} has more than {MOST_ROWS:,} rows.", "Make several suites of it.")
@@ -233,6 +237,27 @@ def _check_search(entry: Entry, tune: Tune | None, where: str) -> None:
     parse_space(entry.search, f'{where}, search of "{entry.label}"')
 
 
+def _check_settings_of(entry: Entry, above: Mapping[str, Entry], tune: Tune | None, where: str) -> None:
+    """Refuse settings of a row that no search chooses."""
+    if entry.settings_of is None:
+        return
+    place = f'{where}: the row "{entry.label}" has settings_of'
+    if tune is None:
+        raise RequestError(f"{place}, and the suite does not tune.", "Add a table [tune], or leave it out.")
+    if not entry.tune:
+        raise RequestError(f"{place} and says tune = false.", "Leave one of the two out.")
+    if entry.settings_of not in above:
+        raise RequestError(
+            f'{place} = "{entry.settings_of}", which is no label above it.',
+            did_you_mean(entry.settings_of, above),
+        )
+    source = above[entry.settings_of]
+    if not source.tune or source.settings_of is not None:
+        raise RequestError(
+            f'{place} = "{entry.settings_of}", which has no search of its own.', "Name a row that is tuned."
+        )
+
+
 def _check_comparison(comparison: Comparison, labels: Mapping[str, Entry], where: str) -> None:
     for option, names in (("proposed", comparison.proposed), ("against", comparison.against)):
         for name in names:
@@ -251,6 +276,10 @@ def _check_comparison(comparison: Comparison, labels: Mapping[str, Entry], where
 
 def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
     """Start from the entry that this one extends, which must stand before it."""
+    if entry.settings_of is not None and entry.search:
+        raise RequestError(
+            f'{where}: the row "{entry.label}" has a search and settings_of.', "Leave one of the two out."
+        )
     if entry.extends is None:
         if entry.model is None:
             raise RequestError(
@@ -263,6 +292,11 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
             did_you_mean(entry.extends, resolved) or 'Write "model" for the first row.',
         )
     parent = resolved[entry.extends]
+    settings_of = entry.settings_of or parent.settings_of
+    if settings_of is not None:
+        search = {**(parent.search if parent.settings_of else {}), **_kept(entry)}
+    else:
+        search = merge_tables(parent.search, entry.search) if entry.tune else {}
     return Entry(
         label=entry.label,
         model=entry.model or parent.model,
@@ -270,11 +304,18 @@ def _inherit(entry: Entry, resolved: Mapping[str, Entry], where: str) -> Entry:
         stages=parent.stages if entry.stages is None else entry.stages,
         training=merge_tables(parent.training, entry.training),
         accounts={**parent.accounts, **entry.accounts},
-        search=merge_tables(parent.search, entry.search) if entry.tune else {},
+        search=search,
         tune=entry.tune,
+        settings_of=settings_of,
         controls=entry.controls,
         grid=entry.grid,
     )
+
+
+def _kept(entry: Entry) -> Table:
+    """Return the options that a row sets itself, in the form of a search that has one value each."""
+    training = {f"training.{name}": value for name, value in entry.training.items() if name != "stages"}
+    return {option: [value] for option, value in {**entry.params, **training}.items()}
 
 
 def _expand(entry: Entry, where: str) -> list[Entry]:

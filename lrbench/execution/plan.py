@@ -126,4 +126,5 @@ def _definition(suite: Suite, rows: Sequence[Row]) -> str:
     parts = [row.trial("", "", 0).id + row.label for row in rows]
     if suite.tune is not None:
         parts += [row.searching("", "", suite.tune).id for row in rows if row.space]
+        parts += [f"{row.label} has the settings of {row.settings_of}" for row in rows if row.settings_of]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

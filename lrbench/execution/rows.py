@@ -56,6 +56,9 @@ class Row:
     space: Space = field(default_factory=dict)
     """What is tuned; empty: nothing."""
 
+    settings_of: str | None = None
+    """The label of the row whose search chooses its settings too; `None`: its own search, or none."""
+
     search: str | None = None
     """The search that chose its settings, once it is complete."""
 
@@ -101,7 +104,7 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     for entry in suite.models:
-        rows.append(_with_space(_row(entry, suite), entry, suite))
+        rows.append(_with_space(_row(entry, suite), entry, suite, rows))
         for control in entry.controls:
             derived = _row(control_entry(entry, control), suite)
             rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
@@ -226,15 +229,24 @@ def _row(entry: Entry, suite: Suite) -> Row:
     )
 
 
-def _with_space(row: Row, entry: Entry, suite: Suite) -> Row:
+def _with_space(row: Row, entry: Entry, suite: Suite, rows: Sequence[Row]) -> Row:
     """Add what is tuned, after each value was tried in the row by itself."""
     if suite.tune is None or not entry.tune:
         return row
+    if entry.settings_of is not None:
+        source = next(other for other in rows if other.label == entry.settings_of)
+        _try_values(source.space, entry, suite)
+        return replace(row, settings_of=source.label)
     space = find_space(entry, row.model, [stage.name for stage in row.stages], suite)
+    _try_values(space, entry, suite)
+    return replace(row, space=space)
+
+
+def _try_values(space: Space, entry: Entry, suite: Suite) -> None:
+    """Refuse a space with a value that the row's model does not take."""
     for option, values in space.items():
         for value in ends_of(values):
             _row(with_settings(entry, {option: value}), suite)
-    return replace(row, space=space)
 
 
 def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:

@@ -59,7 +59,8 @@ def plan_searches(
             if row.space:
                 config = row.searching(name, fingerprint, suite.tune)
                 configs.setdefault(config.id, config)
-                labels.setdefault(config.id, []).append(row.label)
+                takers = [other.label for other in rows if other.settings_of == row.label]
+                labels.setdefault(config.id, []).extend([row.label, *takers])
     return tuple(PlannedSearch(config, tuple(labels[name])) for name, config in configs.items())
 
 

@@ -69,7 +69,9 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
             f"Choose another one: seed = {max(suite.seeds) + 1} under [tune].",
         )
     searched = {option for space in spaces.values() for option in space}
-    known = {option for entry in suite.models for option in entry.search}  # a grid may set it in all rows
+    known = {
+        option for entry in suite.models if not entry.settings_of for option in entry.search
+    }  # a grid may set it in all rows
     for option in parse_space(tune.space, "tune.space"):
         if option not in searched | known:
             raise RequestError(
@@ -92,7 +94,12 @@ def ends_of(values: Choice | Range) -> Sequence[JsonValue]:
 
 
 def with_settings(entry: Entry, settings: Mapping[str, JsonValue]) -> Entry:
-    """Return a row with chosen settings in place of its own, and nothing left to search."""
+    """Return a row with chosen settings in place of its own, and nothing left to search.
+
+    A row with ``settings_of`` keeps the options that it sets itself.
+    """
+    if entry.settings_of is not None:
+        settings = {option: value for option, value in settings.items() if option not in entry.search}
     training = {name.removeprefix(TRAINING): v for name, v in settings.items() if name.startswith(TRAINING)}
     params = {name: value for name, value in settings.items() if not name.startswith(TRAINING)}
     return entry.model_copy(

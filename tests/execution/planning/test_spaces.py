@@ -57,6 +57,30 @@ def test_controls_inherit_what_was_chosen_for_their_model() -> None:
     assert found["SASRec"].search is None
 
 
+def test_a_row_takes_the_settings_of_another_but_for_what_it_sets_itself() -> None:
+    both = {
+        "label": "LARES both",
+        "extends": "LARES",
+        "settings_of": "LARES",
+        "stages": ["spt", "rpt"],
+        "params": {"dropout": 0.2},
+        "training": {"stages": {"rpt": {"learning_rate": 1e-4}}},
+    }
+    depths = {"label": "depth {mean_depth}", "extends": "LARES both", "grid": {"mean_depth": [1, 3]}}
+    made = suite(LARES | {"stages": ["spt"]}, both, depths, tune=TUNE)
+    planned = resolve_rows(made)
+    assert [bool(row.space) for row in planned] == [True, False, False, False]
+    (search,) = plan_searches(made, planned, {"a": "print"})
+    assert search.labels == ("LARES", "LARES both", "depth 1", "depth 3")
+    settings = {"mean_depth": 2, "dropout": 0.3, "training.learning_rate": 5e-3}
+    chosen = dict.fromkeys(search.labels, (search.config.id, settings))
+    found = {row.label: row for row in tuned_rows(made, chosen)}
+    assert {row.search for row in found.values()} == {search.config.id}
+    assert [row.depth for row in found.values()] == [2, 2, 1, 3]
+    assert [row.params["dropout"] for row in found.values()] == [0.3, 0.2, 0.2, 0.2]
+    assert [stage.training.learning_rate for stage in found["depth 3"].stages] == [5e-3, 1e-4]
+
+
 def test_a_tuned_trial_is_another_one_and_the_search_is_shared() -> None:
     twin = SASREC | {"label": "the same"}
     made = suite(SASREC, twin, COUNTS, tune=TUNE)
@@ -103,6 +127,19 @@ def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
         ([SASREC], {"space": {"dropout": ["much", "little"]}}, "it must be a number"),
         ([SASREC | {"search": {"depth": [1, 2]}}], {}, "sasrec has no option depth"),
         ([SASREC | {"search": {"dropout": [0, 1]}, "tune": False}], {}, "says tune = false"),
+        ([SASREC, SASREC | {"label": "b", "settings_of": "SASRce"}], {}, "which is no label above it"),
+        ([SASREC, SASREC | {"label": "b", "settings_of": "SASRec", "tune": False}], {}, "tune = false"),
+        (
+            [SASREC | {"tune": False}, SASREC | {"label": "b", "settings_of": "SASRec"}],
+            {},
+            "no search of its own",
+        ),
+        (
+            [SASREC, SASREC | {"label": "b", "settings_of": "SASRec", "search": {"dropout": [0, 1]}}],
+            {},
+            "a search and settings_of",
+        ),
+        ([SASREC, COUNTS | {"settings_of": "SASRec"}], {}, "dropout"),
         (
             [SASREC | {"training": {"stages": {"supervised": {"learning_rate": 0.1}}}}],
             {},
@@ -121,6 +158,11 @@ def test_what_cannot_be_tuned_is_refused(
         resolve_rows(resolve_suite(parse_config(SuiteFile, values | {"tune": TUNE | tune}, "file"), "file"))
     assert message in str(caught.value)
     assert caught.value.remedy
+
+
+def test_settings_of_a_row_need_a_suite_that_tunes() -> None:
+    with pytest.raises(RequestError, match="does not tune"):
+        suite(SASREC, SASREC | {"label": "b", "settings_of": "SASRec"})
 
 
 def test_a_search_without_a_budget_is_refused() -> None:
