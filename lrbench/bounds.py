@@ -12,6 +12,7 @@ __all__ = [
     "MOST_SEEDS",
     "MOST_STEPS",
     "MOST_TRIALS",
+    "MOST_WARMUP_STEPS",
     "MOST_WORKERS",
 ]
 
@@ -27,6 +28,7 @@ MOST_STEPS = 1_000
 
 MOST_DRAWS = 10_000
 MOST_EPOCHS = 1_000_000
+MOST_WARMUP_STEPS = 100_000_000
 MOST_BATCH_TARGETS = 100_000_000
 MOST_ROWS = 5_000
 """Rows of a suite, grids spelled out."""

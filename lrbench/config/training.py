@@ -1,10 +1,10 @@
 """How models are trained. The defaults are the same for all, so that no row wins by its budget."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from lrbench.bounds import MOST_BATCH_TARGETS, MOST_EPOCHS
+from lrbench.bounds import MOST_BATCH_TARGETS, MOST_EPOCHS, MOST_WARMUP_STEPS
 from lrbench.config.base import FrozenConfig
 
 __all__ = ["LongSequences", "TrainingConfig", "TrainingRows"]
@@ -30,7 +30,14 @@ class TrainingConfig(FrozenConfig):
     """Targets (predicted positions) of one optimiser step."""
 
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Step size of the optimiser."""
+    """Step size of the optimiser; the largest one where it changes."""
+
+    warmup_steps: int = Field(default=0, ge=0, le=MOST_WARMUP_STEPS)
+    """Steps in which the learning rate rises from 0, linearly."""
+
+    decay: Literal["none", "linear", "cosine"] = "none"
+    """How the learning rate falls after the warm-up: not at all, linearly, or along half a cosine. It reaches
+    0 after ``max_epochs``, also if the stage ends earlier."""
 
     optimiser: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019)."""
@@ -60,3 +67,10 @@ class TrainingConfig(FrozenConfig):
     target is predicted once from at least half the maximum length. ``exact``: one window per target beyond
     the maximum. ``latest``: only the latest interactions, as in much published code; other targets are left
     out."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What shapes results. An option that came later is left out at its default, so that ids stay."""
+        later = {"warmup_steps": 0, "decay": "none"}
+        unused = {name for name, usual in later.items() if getattr(self, name) == usual}
+        return self.model_dump(mode="json", exclude=unused)

@@ -47,6 +47,11 @@ class StageConfig(FrozenConfig):
     name: str
     training: TrainingConfig
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What shapes results."""
+        return {"name": self.name, "training": self.training.identity}
+
 
 class TrialConfig(FrozenConfig):
     """Everything that shapes a trial's result."""
@@ -91,7 +96,8 @@ class TrialConfig(FrozenConfig):
 
     def _identity(self) -> dict[str, Any]:
         """Everything that decides what is trained and ranked."""
-        values = self.model_dump(mode="json", exclude={"protocol"}) | {"protocol": self.protocol.identity}
+        values = self.model_dump(mode="json", exclude={"protocol", "stages"})
+        values |= {"protocol": self.protocol.identity, "stages": [stage.identity for stage in self.stages]}
         if not self.evaluation.interventions:  # as in trials of versions that knew none
             del values["evaluation"]["interventions"]
         if self.search is None:  # as in trials of versions that did not tune

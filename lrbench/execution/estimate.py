@@ -51,7 +51,7 @@ def _stage_seconds(
     data = TrainingData(some, model.max_length, rows, config.training.long_sequences)
     stage.begin(data, device)
     stage.begin_epoch(1)
-    optimiser = Optimiser(model.parameters(), config.training)
+    optimiser = Optimiser(model.parameters(), config.training, stage_steps=1 + _STEPS)
     batches = data.batches(config.training.batch_size, device, shuffle_source(seed, 0, 1))
     first, timed = (
         run_epoch(stage, optimiser, islice(batches, steps), config.training, device, "the estimate")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from lrbench.config.training import TrainingConfig
+from lrbench.training.schedule import learning_rate
 
 __all__ = ["Optimiser"]
 
@@ -22,10 +23,28 @@ __all__ = ["Optimiser"]
 class Optimiser:
     """Steps of Adam (Kingma & Ba 2015), or of AdamW (Loshchilov & Hutter 2019), along the gradients."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], training: TrainingConfig) -> None:
-        """Take the parameters to train. A step does not change those without a gradient."""
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], training: TrainingConfig, stage_steps: int | None = None
+    ) -> None:
+        """Take the parameters to train. A step does not change those without a gradient.
+
+        Args:
+            parameters: the trained ones and others.
+            training: settings.
+            stage_steps: steps after which a learning rate that falls is 0; ``None``: it does not fall.
+
+        Raises:
+            ValueError: the learning rate falls, and nobody says when it is 0.
+        """
+        if training.decay != "none" and stage_steps is None:
+            raise ValueError("a learning rate that falls needs the steps of the stage")
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.training = training
+        self.stage_steps = stage_steps or 0
+        self.taken = 0
+        """Steps taken in the stage."""
+        self.learning_rate = training.learning_rate
+        """Of the latest step."""
         self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
@@ -38,6 +57,8 @@ class Optimiser:
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        self.learning_rate = learning_rate(self.training, self.taken, self.stage_steps)
+        self.taken += 1
         moved = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
         adam(
             [self.parameters[index] for index in moved],
@@ -51,7 +72,7 @@ class Optimiser:
             amsgrad=False,
             beta1=0.9,
             beta2=self.training.beta2,
-            lr=self.training.learning_rate,
+            lr=self.learning_rate,
             weight_decay=self.training.weight_decay,
             eps=1e-8,
             maximize=False,
@@ -66,3 +87,4 @@ class Optimiser:
         for name, tensors in self.state_dict().items():
             for tensor, kept in zip(tensors, state[name], strict=True):
                 tensor.copy_(kept)
+        self.taken = int(max(self._steps, default=torch.zeros(())))

@@ -5,6 +5,7 @@ holds the rest. A trial that was killed therefore ends with the same numbers as 
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -118,7 +119,11 @@ class _GradientTraining:
                 f'Stage "{self.name}" has nothing to train on.',
                 "Use a larger dataset, or a less strict filter of training rows.",
             )
-        self.optimiser = Optimiser(self.model.parameters(), self.training)
+        targets = self.data.n_targets if self.keep is None else int(self.keep.sum())
+        epoch_steps = math.ceil(targets / self.training.batch_size)
+        self.optimiser = Optimiser(
+            self.model.parameters(), self.training, self.training.max_epochs * epoch_steps
+        )
         self.progress, self.best_weights = StageProgress(), self.begin_weights
         if saved is not None:
             self._restore(saved)
@@ -188,7 +193,7 @@ class _GradientTraining:
             {
                 "stage": self.name,
                 "epoch": progress.epoch,
-                "learning_rate": training.learning_rate,
+                "learning_rate": self.optimiser.learning_rate,  # of its last step
                 "validation_metric": metric,
                 "seconds": seconds,
                 "train_seconds": result.seconds,

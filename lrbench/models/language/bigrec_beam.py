@@ -14,6 +14,8 @@ __all__ = ["SFT_DEFAULTS", "BigRecBeam"]
 
 SFT_DEFAULTS = {
     "learning_rate": 3e-4,
+    "warmup_steps": 20,
+    "decay": "linear",
     "optimiser": "adamw",
     "gradient_clip": 1.0,
     "batch_size": 128,
@@ -30,8 +32,7 @@ class BigRecBeam(LanguageRecommender[LanguageConfig]):
     summary = "Language model fine-tuned on titles, beam search among them (BIGRec as in arXiv 2505.19092)."
     authors_training = AuthorsTraining(
         settings=SFT_DEFAULTS,
-        note="The learning rate falls linearly after a warm-up of 20 steps; here it is constant. The authors "
-        "choose the epoch by the validation loss, lrbench by the protocol's metric.",
+        note="The authors choose the epoch by the validation loss, lrbench by the protocol's metric.",
     )
     stages: ClassVar = {"sft": FineTuning}
     default_stages = ("sft",)

@@ -32,6 +32,8 @@ __all__ = ["BigRecGround", "BigRecGroundConfig"]
 
 _SFT = {
     "learning_rate": 1e-4,
+    "warmup_steps": 20,
+    "decay": "linear",
     "optimiser": "adamw",
     "gradient_clip": 1.0,
     "batch_size": 128,
@@ -91,7 +93,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
     authors_training = AuthorsTraining(
         settings=_SFT,
         note="These are of sft. The released command trains on the tokens of the prompt as well; here only "
-        "target tokens count. The learning rate falls after a warm-up of 20 steps; here it is constant.",
+        "target tokens count.",
     )
     stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning}
     default_stages = ("sft",)

@@ -57,8 +57,8 @@ class D3(AssistedRecommender[D3Config]):
     summary = "Language model fine-tuned on titles, with SASRec in its beam search (D3, arXiv 2406.14900)."
     authors_training = AuthorsTraining(
         settings=SFT_DEFAULTS,
-        note="These are of sft. The learning rate falls linearly after a warm-up of 20 steps; here it is "
-        "constant. The authors choose the epoch by the validation loss, lrbench by the protocol's metric.",
+        note="These are of sft. The authors choose the epoch by the validation loss, lrbench by the "
+        "protocol's metric.",
     )
     stages: ClassVar = {"assistant": AssistantTraining, "sft": FineTuning}
     default_stages = ("assistant", "sft")

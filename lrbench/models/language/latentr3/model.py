@@ -32,9 +32,8 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
     summary = "Language model that answers after reinforced latent tokens (LatentR³, arXiv 2505.19092)."
     authors_training = AuthorsTraining(
         settings=SFT_DEFAULTS,
-        note="In sft the learning rate falls linearly after a warm-up of 20 steps; in grpo it falls as a "
-        "cosine after 200, from a rate between 0.00001 and 0.0005 that the authors choose on the test file. "
-        "Here rates are constant; choose the rate of grpo on validation.",
+        note="These are of sft. The authors choose the learning rate of grpo on the test file, between "
+        "0.00001 and 0.0005; choose it on validation.",
     )
     stages: ClassVar = {"sft": FineTuning, "grpo": Reinforcement}
     default_stages = ("sft", "grpo")
@@ -43,6 +42,8 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
         "grpo": {
             **SFT_DEFAULTS,
             "learning_rate": 1e-4,
+            "warmup_steps": 200,
+            "decay": "cosine",
             "batch_size": 32,
             "max_epochs": 1,
         },
