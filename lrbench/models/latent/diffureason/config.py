@@ -72,6 +72,11 @@ class DiffuReasonConfig(ReaRecConfig):
     hypothesis_weight: float = Field(default=1.0, ge=0)
     """λ_c, weight of the cross-entropy of the hypothesis."""
 
+    cross_entropy_from: Literal["start", "random"] = "start"
+    """What the denoiser reads when the cross-entropy of x̂_0 is taken. ``start``: what inference starts from.
+    ``random``: the target's embedding at a random noise level. Its low levels show the target. The denoiser
+    then learns to copy, and item embeddings and ranking get worse with each epoch."""
+
     denoising_weight: float = Field(default=0.1, ge=0)
     """λ_d, weight of the squared distance between x̂_0 and x_0."""
 

@@ -6,8 +6,10 @@ trains all parts at once. The paper's abstract, results and claims are known. It
 not known. There is no public code. This is lrbench's reading, with each open choice as an option.
 
 The main open choices are these. ``start``: where the reverse chain starts. ``policy``: what the policy
-gradient acts on. ``denoiser``: how the denoiser reads the hypothesis. Training is joint by default (stage
-``joint``). The staged form runs ``supervised``. Then ``grpo`` trains thinking embeddings and denoiser alone.
+gradient acts on. ``denoiser``: how the denoiser reads the hypothesis. ``cross_entropy_from``: where the
+cross-entropy of x̂_0 acts. The squared error acts at random noise levels in any case. Training is joint by
+default (stage ``joint``). The staged form runs ``supervised``. Then ``grpo`` trains thinking embeddings and
+denoiser alone.
 
 A depth counts thinking tokens and then calls of the denoiser. Only ``policy_targets`` targets of a batch get
 rollouts. Rollouts of all targets would cost several times the rest of a step.
@@ -48,11 +50,13 @@ class Supervised(GradientStage):
         terms = {"hypothesis": cross_entropy(model.hypothesis(states), items, targets, model.score_dtype)}
         if not config.sampler_steps:
             return {"loss": terms["hypothesis"], **terms}
-        intent = model.repeated(states) if config.refinement == "deterministic" else None
-        clean = model.clean(targets)
-        if intent is None:
-            intent = self._denoised(states, clean)
-            terms["denoising"] = (intent - clean.detach()).square().mean()
+        if config.refinement == "deterministic":
+            intent = model.repeated(states)
+        else:
+            clean = model.clean(targets)
+            denoised = self._denoised(states, clean)
+            terms["denoising"] = (denoised - clean.detach()).square().mean()
+            intent = denoised if config.cross_entropy_from == "random" else self._first_prediction(states)
         terms["cross_entropy"] = cross_entropy(intent, items, targets, model.score_dtype)
         loss = terms["cross_entropy"] + config.hypothesis_weight * terms["hypothesis"]
         if "denoising" in terms:
@@ -61,15 +65,26 @@ class Supervised(GradientStage):
 
     def _denoised(self, states: Tensor, clean: Tensor) -> Tensor:
         """Return x̂_0 from the target's embedding at a random noise level, (targets, width)."""
-        model, config = self.model, self.model.config
-        level = torch.randint(1, config.noise_levels + 1, (len(clean),), device=clean.device)
+        model = self.model
+        level = torch.randint(1, model.config.noise_levels + 1, (len(clean),), device=clean.device)
         state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
+        return model.denoiser(state, level, self._condition(states))
+
+    def _first_prediction(self, states: Tensor) -> Tensor:
+        """Return x̂_0 from what inference starts from, which does not show the target, (targets, width)."""
+        model = self.model
+        state = model.starting_state(model.hypothesis(states), torch.randn_like)
+        level = torch.full((), model.levels()[0], device=state.device)
+        return model.denoiser(state, level, self._condition(states))
+
+    def _condition(self, states: Tensor) -> Tensor:
+        """Return what the denoiser reads of the hypothesis. Some rows get the null vector in its place."""
+        model, rate = self.model, self.model.config.guidance_dropout
         condition = model.condition(states)
-        if config.guidance_dropout:
-            dropped = torch.rand(len(clean), device=clean.device) < config.guidance_dropout
-            dropped = dropped.view(-1, *[1] * (condition.ndim - 1))
-            condition = torch.where(dropped, model.denoiser.null, condition)
-        return model.denoiser(state, level, condition)
+        if not rate:
+            return condition
+        dropped = torch.rand(len(condition), device=condition.device) < rate
+        return torch.where(dropped.view(-1, *[1] * (condition.ndim - 1)), model.denoiser.null, condition)
 
 
 class Joint(Supervised):

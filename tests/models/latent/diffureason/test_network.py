@@ -1,5 +1,7 @@
 """Thinking, denoising and ranking together."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.model import DiffuReason
 from lrbench.models.latent.diffureason.network import unit_rms
 from lrbench.models.latent.rearec.recurrence import Recurrence, RecurrenceConfig
+from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.testing import pack_lists, training_view
 
 SIZES = {"width": 8, "heads": 2, "inner_width": 16}
@@ -112,6 +115,28 @@ def test_without_tokens_denoiser_and_policy_it_is_the_plain_encoder_bit_for_bit(
         gradients.append(model.embedding.items.weight.grad)
     assert torch.equal(*losses)
     assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(("source", "shown"), [("start", False), ("random", True)])
+@pytest.mark.parametrize("start", ["noise", "hypothesis", "zero"])
+def test_the_cross_entropy_is_of_an_intent_that_was_not_shown_the_target(
+    source: str, shown: bool, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same noise, other targets change the denoised intent only if it is made from them."""
+    scored: list[Tensor] = []
+
+    def watched(states: Tensor, items: Tensor, targets: Tensor, dtype: torch.dtype | None) -> Tensor:
+        scored.append(states)
+        return cross_entropy(states, items, targets, dtype)
+
+    monkeypatch.setattr("lrbench.models.latent.diffureason.model.cross_entropy", watched)
+    model = network(cross_entropy_from=source, start=start)
+    (batch,) = TrainingData(training_view(HISTORIES, 12), 6).batches(100, torch.device("cpu"))
+    for targets in (batch.targets, batch.targets.flip(0)):
+        torch.manual_seed(5)
+        model.stages["supervised"](model).losses(replace(batch, targets=targets))
+    (_, first), (_, second) = scored[:2], scored[2:]
+    assert torch.equal(first, second) is not shown
 
 
 @pytest.mark.parametrize(
