@@ -1,7 +1,7 @@
 """Small results folders for tests: real trial files with ranks drawn from a seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 from lrbench.config.protocol import Filters, find_protocol
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
+from lrbench.config.tuning import Choice, SearchConfig
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts
 from lrbench.data.sequences import Sequences
 from lrbench.files import new_folder, write_text
@@ -19,11 +20,14 @@ from lrbench.metrics import metric_function
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Section, make_sections
+from lrbench.store.evaluations import keep_evaluation
 from lrbench.store.layout import Results
 from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.searches import SearchRecord, SearchTrial, write_search
 from lrbench.store.suites import Cell, SuiteRecord, write_suite
-from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord
+from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord, read_record
 
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 USERS = 400
 ITEMS = 500
 
@@ -109,6 +113,47 @@ def sealed_trial(root: Path, trial: str) -> None:
     folder = Results(root).trial(trial)
     files = [path for path in folder.iterdir() if path.name != "trial.json"]
     rewrite_record(root, trial, digests={path.name: file_digest(path) for path in files})
+
+
+def evaluated_later(root: Path, made: Made, dataset: str, seed: int, trial: str) -> None:
+    """Keep further ranks of a trial, as ``lrbench evaluate --interventions zero`` does."""
+    record = read_record(Results(root).trial(trial))
+    ranks = make_ranks(made, dataset, seed)
+    zero = make_ranks(replace(made, skill=0.2, depths=(record.depth,)), dataset, seed)
+    changed = zero.filter(split="test").with_columns(intervention=pl.lit("zero"))
+    keep_evaluation(Results(root), record, pl.concat((ranks, changed)), {"zero": 0.5}, "cpu", {"torch": "2"})
+
+
+def make_search(root: Path, config: TrialConfig, trials: int = 3) -> str:
+    """Write a complete search of settings for the model of a trial, and return its id."""
+    searched = SearchConfig(
+        **config.model_dump(),
+        space={"dropout": Choice(values=(0.1, 0.3))},
+        trials=trials,
+        sampler="random",
+        pruning="none",
+        users=None,
+    )
+    tried = (
+        SearchTrial(number=n, settings={"dropout": 0.1}, state="complete", value=0.1 + n / 100)
+        for n in range(trials)
+    )
+    record = SearchRecord(
+        id=searched.id,
+        config=searched,
+        metric="ndcg@10",
+        trials=tuple(tried),
+        chosen=trials - 1,
+        users=9,
+        seconds=1.0,
+        device="cpu",
+        threads=1,
+        versions={},
+        started=MOMENT,
+        ended=MOMENT,
+    )
+    write_search(record, Results(root))
+    return record.id
 
 
 def rewrite_record(root: Path, trial: str, **fields: Any) -> None:

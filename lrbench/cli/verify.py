@@ -11,7 +11,9 @@ from lrbench.errors import CheckError, LrbenchError, RequestError
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
+    from lrbench.store.evaluations import Evaluation
     from lrbench.store.layout import Results
+    from lrbench.store.trials import TrialRecord
 
 __all__ = ["verify"]
 
@@ -70,23 +72,40 @@ def verify(
 def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
     """Return how many ranks were compared, and a sentence for everything that is wrong.
 
+    What ``lrbench evaluate`` ranked after the trial is compared too.
+
     Raises:
         RequestError: the trial's model or dataset is not known here.
     """
     from lrbench.execution.stored_trial import load_trial
-    from lrbench.execution.verification import rank_again
+    from lrbench.execution.verification import rank_again, rank_evaluation_again
     from lrbench.store.integrity import stored_faults
 
-    faults = stored_faults(folder)
+    faults, compared = stored_faults(folder), 0
     try:
-        comparison = rank_again(load_trial(folder, library))
+        stored = load_trial(folder, library)
+        comparison = rank_again(stored)
+        compared += comparison.ranks
+        faults += [comparison.sentence] if comparison.differing else []
+        evaluation = _evaluation(folder, stored.record)
+        if evaluation is not None:
+            comparison = rank_evaluation_again(stored, evaluation)
+            compared += comparison.ranks
+            faults += [f"Evaluated later: {comparison.sentence}"] if comparison.differing else []
     except RequestError:
         raise
     except LrbenchError as error:
         return 0, list(dict.fromkeys([*faults, error.cause]))
-    if comparison.differing:
-        faults.append(comparison.sentence)
-    return comparison.ranks, faults
+    return compared, faults
+
+
+def _evaluation(folder: Path, record: "TrialRecord") -> "Evaluation | None":
+    """Return what was ranked after a trial, if its folder is in a results folder."""
+    from lrbench.store.evaluations import read_evaluation
+    from lrbench.store.layout import Results
+
+    place = folder.resolve()
+    return read_evaluation(Results(place.parents[1]), record) if place.parent.name == "trials" else None
 
 
 def _check_suites(results: "Results") -> list[str]:

@@ -1,19 +1,24 @@
 """Ranks of stored weights, compared with the stored ranks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from lrbench.arrays import Floats
+from lrbench.config.interventions import INTERVENTIONS
+from lrbench.config.trial import EvaluationConfig
 from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.score_gaps import score_gaps
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.seeds import noise_seed
+from lrbench.store.evaluations import Evaluation
 from lrbench.store.layout import RANKS_FILE
-from lrbench.store.trials import read_ranks
+from lrbench.store.trials import UNCHANGED, read_ranks
 
-__all__ = ["Comparison", "rank_again"]
+__all__ = ["Comparison", "rank_again", "rank_evaluation_again"]
 
 ROUNDING = 1e-4
 """Largest score gap, as a share of the largest score, that rounding is taken to bring.
@@ -48,20 +53,67 @@ def rank_again(stored: StoredTrial) -> Comparison:
     changed, _ = stored.ranked_with_interventions(evaluation)
     ranks = pl.concat((stored.ranked(evaluation), changed))
     if not kept.select(_KEYS).equals(ranks.select(_KEYS)):
-        return Comparison(ranks.height, ranks.height, _other_rows(kept, ranks, stored))
+        return Comparison(ranks.height, ranks.height, _other_rows(kept, ranks, stored.folder / RANKS_FILE))
+    return _compared(stored, evaluation, kept, ranks)
+
+
+def rank_evaluation_again(stored: StoredTrial, evaluation: Evaluation) -> Comparison:
+    """Rank again what ``lrbench evaluate`` ranked after the trial, and compare.
+
+    Its depths and interventions may come from several calls, each with a number of draws of its own.
+
+    Raises:
+        LrbenchError: the ranks cannot be read.
+    """
+    kept = evaluation.ranks(None).collect()
+    file = evaluation.folder / RANKS_FILE
+    total, differing, sentences = 0, 0, []
+    for part, asked in _parts(stored, kept):
+        ranks = stored.ranked_with_interventions(asked)[0] if asked.interventions else stored.ranked(asked)
+        aligned = ranks.select(_KEYS).join(part, on=_KEYS, how="left", maintain_order="left")
+        if part.height != ranks.height or aligned["rank"].null_count():
+            found = Comparison(ranks.height, ranks.height, _other_rows(part, ranks, file))
+        else:
+            found = _compared(stored, asked, aligned, ranks)
+        total, differing = total + found.ranks, differing + found.differing
+        sentences += [found.sentence] if found.sentence else []
+    return Comparison(total, differing, " ".join(sentences))
+
+
+def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, EvaluationConfig]]:
+    """Split ranks by their number of draws, and those under interventions from the others."""
+    latents = stored.record.config.evaluation.latents
+    unchanged = pl.col("intervention") == UNCHANGED
+    by_depth = kept.filter(unchanged).with_columns(draws=pl.col("draw").max().over("depth") + 1)
+    for (draws,), part in by_depth.group_by("draws"):
+        yield part, EvaluationConfig(depths=tuple(part["depth"].unique()), draws=draws, latents=latents)
+    by_kind = kept.filter(~unchanged).with_columns(draws=pl.col("draw").max().over("intervention") + 1)
+    for (draws,), part in by_kind.group_by("draws"):
+        named = tuple(kind for kind in INTERVENTIONS if kind in set(part["intervention"]))
+        yield part, EvaluationConfig(draws=draws, latents=latents, interventions=named)
+
+
+def _compared(
+    stored: StoredTrial, evaluation: EvaluationConfig, kept: pl.DataFrame, ranks: pl.DataFrame
+) -> Comparison:
+    """Compare stored ranks with new ones of the same rows."""
     known = [name for name in kept.columns if name in ranks.columns and not kept[name].null_count()]
     differing = ~kept.select(known).hash_rows().eq(ranks.select(known).hash_rows())
     count = int(differing.sum())
     if not count:
         return Comparison(ranks.height, 0, "")
-    return Comparison(ranks.height, count, _difference(stored, kept, ranks, count))
+    return Comparison(ranks.height, count, _difference(stored, evaluation, kept, ranks, count))
 
 
-def _difference(stored: StoredTrial, kept: pl.DataFrame, ranks: pl.DataFrame, count: int) -> str:
+def _difference(
+    stored: StoredTrial, evaluation: EvaluationConfig, kept: pl.DataFrame, ranks: pl.DataFrame, count: int
+) -> str:
     """Say how many ranks differ, how far, and whether rounding can explain it."""
     furthest = max(_largest((kept[name] - ranks[name]).abs()) for name in ("rank", "rank_masked"))
     said = f"{count:,} of {ranks.height:,} ranks differ from those stored, the furthest by {furthest:,g}."
-    gaps = _gaps(stored, kept["rank"].to_numpy(), ranks["rank"].to_numpy())
+    unchanged = kept.filter(intervention=UNCHANGED).height
+    values = kept["rank"].to_numpy(), ranks["rank"].to_numpy()
+    gaps = _gaps(stored, evaluation, *values) if unchanged else np.empty(0)
     if not len(gaps):
         return f"{said} They differ in their ties, without the seen items, or under an intervention alone."
     largest = float(gaps.max())
@@ -74,12 +126,12 @@ def _difference(stored: StoredTrial, kept: pl.DataFrame, ranks: pl.DataFrame, co
     )
 
 
-def _gaps(stored: StoredTrial, kept: Floats, ranks: Floats) -> Floats:
+def _gaps(stored: StoredTrial, evaluation: EvaluationConfig, kept: Floats, ranks: Floats) -> Floats:
     """Return the score gaps of ranks that differ, of at most ``_MOST_MEASURED`` of them, (ranks,).
 
     Ranks under an intervention are left out; they come after all others.
     """
-    evaluation, seed, measured = stored.record.config.evaluation, stored.record.seed, []
+    seed, measured = stored.record.seed, []
     wanted = np.where(kept == ranks, np.nan, kept)
     differing = np.flatnonzero(~np.isnan(wanted))
     wanted[differing[_MOST_MEASURED:]] = np.nan
@@ -101,9 +153,8 @@ def _largest(values: pl.Series) -> float:
     return float(values.to_numpy().max())
 
 
-def _other_rows(kept: pl.DataFrame, ranks: pl.DataFrame, stored: StoredTrial) -> str:
-    """Say how the rows of the file differ from those that the trial writes."""
-    file = stored.folder / RANKS_FILE
+def _other_rows(kept: pl.DataFrame, ranks: pl.DataFrame, file: Path) -> str:
+    """Say how the rows of a file differ from those that the ranking gives."""
     if kept.height != ranks.height:
         return f"{file} has {kept.height:,} ranks, and {ranks.height:,} were expected."
     same = np.ones(kept.height, dtype=bool)

@@ -1,4 +1,6 @@
-"""The form of an archive: a suite's record with its finished trials in one zip file.
+"""The form of an archive: a suite's record with all that its report needs, in one zip file.
+
+That is its finished trials, what was ranked after them, and the searches for its settings.
 
 The entries are stored, not compressed: Parquet and weights are compressed already. An archive then never
 holds more than its own size, and its bytes depend on nothing but the content.
@@ -6,32 +8,48 @@ holds more than its own size, and its bytes depend on nothing but the content.
 
 import re
 import zipfile
+from pathlib import Path
 from typing import Literal
 
 from lrbench.bounds import MOST_TRIALS
 from lrbench.config.base import FrozenConfig, Name
-from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE
+from lrbench.store.layout import (
+    EVALUATION_FILE,
+    HISTORY_FILE,
+    LOG_FILE,
+    RANKS_FILE,
+    RECORD_FILE,
+    WEIGHTS_FILE,
+    Results,
+)
 
 __all__ = [
     "CHUNK",
+    "EVALUATION_FILES",
     "LARGEST_TEXT",
     "LIST_FILE",
     "MOST_ENTRIES",
     "TRIAL_FILES",
     "FileList",
+    "belongs",
     "entry",
     "trial_of",
 ]
 
 LIST_FILE = "archive.json"
 TRIAL_FILES = (RECORD_FILE, RANKS_FILE, HISTORY_FILE, LOG_FILE, WEIGHTS_FILE)
+EVALUATION_FILES = (EVALUATION_FILE, RANKS_FILE)
 CHUNK = 1 << 20  # bytes read at once
 LARGEST_TEXT = 64 << 20
 """Bytes of a file that is read into memory whole; a trial's record has about 10,000."""
 
-MOST_ENTRIES = len(TRIAL_FILES) * MOST_TRIALS + 3
+MOST_ENTRIES = (len(TRIAL_FILES) + len(EVALUATION_FILES) + 1) * MOST_TRIALS + 3
+"""A search serves at least one trial."""
 
-_TRIAL = re.compile(r"trials/([A-Za-z0-9][A-Za-z0-9._-]{0,199})/([a-z.]+)", re.ASCII)
+_ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
+_TRIAL = re.compile(rf"trials/({_ID})/([a-z.]+)", re.ASCII)
+_EVALUATION = re.compile(rf"evaluations/{_ID}/([a-z.]+)", re.ASCII)
+_SEARCH = re.compile(rf"searches/{_ID}\.json", re.ASCII)
 
 
 class FileList(FrozenConfig):
@@ -59,3 +77,14 @@ def trial_of(name: str) -> str | None:
     """Return the id of the trial whose file an entry is; ``None`` if it is no trial's file."""
     found = _TRIAL.fullmatch(name)
     return found[1] if found and found[2] in TRIAL_FILES else None
+
+
+def belongs(name: str, suite: str) -> bool:
+    """Whether an entry is a file that an archive of the suite may hold."""
+    below = Results(Path())
+    if name in (below.suite(suite).as_posix(), below.looks(suite).as_posix()):
+        return True
+    evaluation = _EVALUATION.fullmatch(name)
+    if evaluation is not None:
+        return evaluation[1] in EVALUATION_FILES
+    return trial_of(name) is not None or _SEARCH.fullmatch(name) is not None

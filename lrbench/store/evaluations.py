@@ -17,13 +17,11 @@ from filelock import FileLock
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError
 from lrbench.files import new_folder
-from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
 from lrbench.store.seal import check_seal, file_digest, sealed_json
 from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks, readable
 
 __all__ = ["Evaluation", "EvaluationRecord", "keep_evaluation", "read_evaluation"]
-
-EVALUATION_FILE = "evaluation.json"
 
 
 class EvaluationRecord(FrozenConfig):
@@ -82,9 +80,9 @@ def keep_evaluation(
         CheckError: what an earlier evaluation kept was changed.
         OSError: the results folder cannot be written.
     """
-    folder = results.evaluation(trial.id)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
+    folder, lock = results.evaluation(trial.id), results.evaluation_lock(trial.id)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
         known = read_evaluation(results, trial)
         if known is not None:
             key = ["depth", "intervention"]

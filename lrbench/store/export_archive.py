@@ -1,4 +1,4 @@
-"""Write a suite's finished trials into one file that another machine can report on."""
+"""Write all that a suite's report needs into one file, from which another machine makes the same report."""
 
 import shutil
 import zipfile
@@ -7,12 +7,13 @@ from pathlib import Path
 
 from lrbench.errors import RequestError
 from lrbench.files import new_file
-from lrbench.store.archive_form import CHUNK, LIST_FILE, TRIAL_FILES, FileList, entry
+from lrbench.store.archive_form import CHUNK, EVALUATION_FILES, LIST_FILE, TRIAL_FILES, FileList, entry
 from lrbench.store.commands import command_to_run
 from lrbench.store.frames import finished_trials
 from lrbench.store.integrity import check_file
 from lrbench.store.layout import WEIGHTS_FILE, Results
 from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.searches import read_search
 from lrbench.store.suites import SuiteRecord
 
 __all__ = ["Exported", "export_archive"]
@@ -38,7 +39,7 @@ def export_archive(suite: SuiteRecord, results: Results, path: Path, weights: bo
 
     Raises:
         RequestError: no trial is finished, a trial lacks its weights, or ``path`` is a device or a pipe.
-        CheckError: a file of a trial was changed after the trial wrote it.
+        CheckError: a file of a trial, of what was ranked after it, or of a search was changed.
     """
     if path.exists() and not path.is_file():
         raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")
@@ -58,9 +59,18 @@ def export_archive(suite: SuiteRecord, results: Results, path: Path, weights: bo
         for file in present:
             check_file(file, trial.record)
         files += present
+        if trial.evaluation is not None:
+            files += [trial.evaluation.folder / name for name in EVALUATION_FILES]
+    files += _searches(suite, results)
     contents = {file.relative_to(results.root).as_posix(): file for file in files if file.is_file()}
     _write(suite.name, dict(sorted(contents.items())), path.resolve())
     return Exported(len(trials), len({cell.trial for cell in missing}))
+
+
+def _searches(suite: SuiteRecord, results: Results) -> list[Path]:
+    """Return the records of the suite's complete searches, each checked."""
+    ids = dict.fromkeys(row.search for row in suite.searches if results.search(row.search).exists())
+    return [results.search(read_search(results, search).id) for search in ids]
 
 
 def _write(suite: str, contents: dict[str, Path], path: Path) -> None:

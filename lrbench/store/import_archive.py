@@ -1,4 +1,4 @@
-"""Take the trials of an archive into a results folder: all of them or, after an error, none."""
+"""Take all that an archive holds into a results folder or, after an error, nothing."""
 
 import os
 import secrets
@@ -16,6 +16,12 @@ from lrbench.files import write_bytes, write_text
 from lrbench.polars_files import REFUSALS, scan_parquet
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
+from lrbench.store.import_evaluations import (
+    check_evaluations,
+    check_searches,
+    move_evaluations,
+    move_searches,
+)
 from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, WEIGHTS_FILE, Results
 from lrbench.store.read_archive import REMEDY, unpack_archive
@@ -63,6 +69,8 @@ def import_archive(path: Path, results: Results) -> Imported:
             _move_trials(new, staged, results, undo)
             for trial in set(trials) - set(new):
                 _add_missing_files(staged.trial(trial), results.trial(trial), undo)
+            move_evaluations(staged, results, undo)
+            move_searches(staged, results, undo)
             _add_looks(suite.name, staged, results)
             if not keep:
                 write_bytes(results.suite(suite.name), staged.suite(suite.name).read_bytes())
@@ -105,11 +113,14 @@ def _checked(path: Path, staged: Results, name: str) -> SuiteRecord:
         suite = read_suite(staged.suite(name))
         if suite.name != name:
             raise RequestError(f"The record of suite {name} is that of {suite.name}.")
-        for folder in staged.trials():
+        for folder in (*staged.trials(), *staged.evaluations()):
             for file in (RANKS_FILE, HISTORY_FILE):
                 _check_size(folder / file)
+        for folder in staged.trials():
             for fault in stored_faults(folder, left_out=[WEIGHTS_FILE]):
                 raise RequestError(fault)
+        check_evaluations(staged)
+        check_searches(staged, suite)
         finished, _ = finished_trials(suite, staged)
     except LrbenchError as error:
         cause = error.cause.replace(f"{staged.root}{os.sep}", "")

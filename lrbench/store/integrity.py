@@ -16,7 +16,7 @@ from lrbench.store.mean_metrics import mean_metrics
 from lrbench.store.seal import file_digest
 from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record, readable
 
-__all__ = ["check_file", "check_ranks", "stored_faults"]
+__all__ = ["check_file", "check_rank_values", "check_ranks", "stored_faults"]
 
 _MEANS_AGREE = 1e-9  # relative; the same ranks summed in another order
 
@@ -84,8 +84,13 @@ def stored_faults(folder: Path, left_out: Collection[str] = ()) -> list[str]:
     return faults
 
 
-def _check_content(ranks: pl.LazyFrame, record: TrialRecord, path: Path) -> None:
-    """Refuse ranks that no ranking gives, or whose means are not the metrics of ``trial.json``."""
+def check_rank_values(ranks: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    """Read the ranks of a file, and refuse those that no ranking gives.
+
+    Raises:
+        CheckError: a rank is missing, not finite or below 1.
+        LrbenchError: the file is damaged.
+    """
     with readable(path):
         table = ranks.collect()
     columns = pl.col("rank", "rank_masked")
@@ -93,6 +98,12 @@ def _check_content(ranks: pl.LazyFrame, record: TrialRecord, path: Path) -> None
     count = int(sum(wrong.row(0)))
     if count:
         raise CheckError(f"{path} holds {count:,} ranks that are missing, not finite or below 1.", REMEDY)
+    return table
+
+
+def _check_content(ranks: pl.LazyFrame, record: TrialRecord, path: Path) -> None:
+    """Refuse ranks that no ranking gives, or whose means are not the metrics of ``trial.json``."""
+    table = check_rank_values(ranks, path)
     found = mean_metrics(table, record.protocol)
     for split, depths in record.metrics.items():
         for depth, metrics in depths.items():

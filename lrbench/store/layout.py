@@ -5,6 +5,7 @@ from pathlib import Path
 
 __all__ = [
     "CHECKPOINT_FILE",
+    "EVALUATION_FILE",
     "HISTORY_FILE",
     "LOG_FILE",
     "RANKS_FILE",
@@ -15,6 +16,7 @@ __all__ = [
 
 RECORD_FILE = "trial.json"
 RANKS_FILE = "ranks.parquet"
+EVALUATION_FILE = "evaluation.json"
 HISTORY_FILE = "history.parquet"
 WEIGHTS_FILE = "weights.safetensors"
 LOG_FILE = "log.txt"
@@ -51,9 +53,25 @@ class Results:
         """Return the folder of what was ranked after a trial."""
         return self.root / "evaluations" / trial_id
 
+    def evaluations(self) -> list[Path]:
+        """Return the folders of all that was ranked after trials, by the trials' ids."""
+        folder = self.root / "evaluations"
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def evaluation_lock(self, trial_id: str) -> Path:
+        """Return the lock file of whoever changes what was ranked after a trial."""
+        return self.root / "running" / f"evaluation-{trial_id}.lock"
+
     def search(self, search_id: str) -> Path:
         """Return the record of a complete search for settings."""
         return self.root / "searches" / f"{search_id}.json"
+
+    def searches(self) -> list[Path]:
+        """Return the records of all complete searches, by id."""
+        folder = self.root / "searches"
+        return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
     def running(self, trial_id: str) -> Path:
         """Return the folder of a trial under way: its checkpoint and its log."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.store.archive_form import CHUNK, LARGEST_TEXT, LIST_FILE, MOST_ENTRIES, FileList, trial_of
+from lrbench.store.archive_form import CHUNK, LARGEST_TEXT, LIST_FILE, MOST_ENTRIES, FileList, belongs
 from lrbench.store.layout import Results
 from lrbench.store.seal import check_seal
 from lrbench.text import shortened
@@ -97,12 +97,10 @@ def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.
         raise RequestError(error.cause, REMEDY) from None
     if listed.files.keys() != entries.keys() - {LIST_FILE}:
         raise _refused(path, f"its entries are not those that its {LIST_FILE} names")
-    below = Results(Path())
-    of_suite = {below.suite(listed.suite).as_posix(), below.looks(listed.suite).as_posix()}
     for name in sorted(listed.files):
-        if name not in of_suite and trial_of(name) is None:
+        if not belongs(name, listed.suite):
             raise _refused(path, f'its entry "{shortened(name)}" is no file of a suite or a trial')
-    if below.suite(listed.suite).as_posix() not in listed.files:
+    if Results(Path()).suite(listed.suite).as_posix() not in listed.files:
         raise _refused(path, f"it has no record of the suite {listed.suite}")
     return listed
 

@@ -1,30 +1,45 @@
 """``lrbench export --archive`` on one machine and ``lrbench import`` on another."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_results import make_suite, sealed_trial
+from synthetic_results import QUICKSTART, evaluated_later, make_search, make_suite, sealed_trial
 
 from lrbench.cli.app import run
+from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, RequestError
 from lrbench.files import write_text
 from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import LOG_FILE, WEIGHTS_FILE, Results
+from lrbench.store.suites import TunedRow, write_suite
+from lrbench.store.trials import read_record
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of a suite, of which one trial is not finished."""
+    """A folder with the results of a suite, of which one trial is not finished.
+
+    One row was tuned, and one was evaluated later.
+    """
     folder = tmp_path_factory.mktemp("origin")
     results = Results(folder / "results")
-    make_suite(results.root)
+    suite = make_suite(results.root)
     *trials, unfinished = results.trials()
+    search = make_search(results.root, read_record(trials[0]).config)
+    tuned = TunedRow(label="SASRec", dataset="sample", search=search)
+    suite = suite.model_copy(update={"tune": Tune(trials=3), "searches": (tuned,)})
+    write_suite(suite, results.suite(suite.name))
     shutil.rmtree(unfinished)
     for trial in trials:
         write_text(trial / LOG_FILE, "epoch 1\n")
         (trial / WEIGHTS_FILE).write_bytes(trial.name.encode())
         sealed_trial(results.root, trial.name)
+    for cell in suite.trials:
+        if cell.label == "LARES":
+            evaluated_later(results.root, DEEPER, "sample", cell.seed, cell.trial)
     return folder
 
 
@@ -41,6 +56,9 @@ def there(tmp_path: Path) -> Path:
     return folder
 
 
+DEEPER = replace(QUICKSTART[2], depths=(4, 16))
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -49,7 +67,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("form", ["json", "markdown"])
+@pytest.mark.parametrize("form", ["json", "markdown", "html", "latex", "methods"])
 def test_the_report_elsewhere_is_the_same(
     here: Path,
     there: Path,
@@ -57,6 +75,7 @@ def test_the_report_elsewhere_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """With what was evaluated and tuned."""
     monkeypatch.setenv("LRBENCH_DATA", str(there / "data"))
     monkeypatch.chdir(here)
     assert run(["report", "demo", "--format", form]) == 0  # is on record as seen, also elsewhere
@@ -64,6 +83,10 @@ def test_the_report_elsewhere_is_the_same(
     assert "not in the archive: 1 of 10 trials." in capsys.readouterr().err
     assert run(["report", "demo", "--format", form]) == 0
     expected = capsys.readouterr().out
+    if form == "json":
+        content = json.loads(expected)
+        assert content["interventions"] and content["tuning"]
+        assert 16 in {point["depth"] for point in content["depths"]}
     monkeypatch.chdir(there)
     assert run(["import", "demo.zip"]) == 0
     assert capsys.readouterr().err.splitlines() == [
@@ -191,3 +214,38 @@ def test_weights_that_are_not_there_cannot_be_exported(here: Path, monkeypatch: 
     with pytest.raises(RequestError, match="has no weights here"):
         run(["export", "demo", "--archive", "demo.zip", "--weights"])
     assert not Path("demo.zip").exists()
+
+
+def evaluated(folder: Path) -> Path:
+    return Results(folder / "results").evaluations()[0]
+
+
+def test_the_evaluation_that_holds_the_other_one_stays(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "early.zip"), "--weights"])
+    trial = read_record(Results(here / "results").trial(evaluated(here).name))
+    evaluated_later(here / "results", replace(DEEPER, depths=(32,)), "sample", trial.seed, trial.id)
+    run(["export", "demo", "--archive", str(there / "late.zip"), "--weights"])
+    monkeypatch.chdir(there)
+    run(["import", "early.zip"])
+    assert files(there / "results") != files(here / "results")
+    for archive in ("late.zip", "early.zip"):
+        run(["import", archive])
+        assert files(there / "results") == files(here / "results")
+
+
+def test_another_evaluation_of_a_trial_is_refused(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+    run(["import", "demo.zip"])
+    trial = read_record(Results(there / "results").trial(evaluated(there).name))
+    evaluated_later(there / "results", replace(DEEPER, skill=0.0), "sample", trial.seed, trial.id)
+    before = files(there)
+    with pytest.raises(RequestError, match="has other ranks than the archive has"):
+        run(["import", "demo.zip"])
+    assert files(there) == before

@@ -9,14 +9,15 @@ import pytest
 import torch
 from small_data import leave_one_out, order, small_dataset, trial_config
 
-from lrbench.config.trial import TrialConfig
+from lrbench.config.trial import EvaluationConfig, TrialConfig
 from lrbench.execution import verification
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.execution.trial import build_model, run_trial
-from lrbench.execution.verification import rank_again
+from lrbench.execution.verification import Comparison, rank_again, rank_evaluation_again
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import FitStage
 from lrbench.registry import MODELS
+from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.trials import read_record
 
@@ -104,3 +105,50 @@ def test_ranks_under_an_intervention_are_verified(walks_folder: Path, tmp_path: 
     comparison = rank_again(changed(whole, changed_folder, lambda ranks: ranks.with_columns(rank=moved)))
     assert comparison.differing == 1
     assert "under an intervention alone" in comparison.sentence
+
+
+def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Results:
+    """Keep what calls of ``lrbench evaluate`` would have ranked, in a results folder of its own."""
+    results = Results(folder)
+    for call in calls:
+        asked = call.model_copy(update={"latents": "noise"})
+        changed, divergence = trial.ranked_with_interventions(asked)
+        ranks = pl.concat((trial.ranked(asked), changed))
+        keep_evaluation(results, trial.record, ranks, divergence, "cpu", {})
+    return results
+
+
+def compared(trial: StoredTrial, results: Results) -> Comparison:
+    evaluation = read_evaluation(results, trial.record)
+    assert evaluation is not None
+    return rank_evaluation_again(trial, evaluation)
+
+
+def test_what_was_ranked_after_a_trial_is_ranked_again(trial: StoredTrial, tmp_path: Path) -> None:
+    """The second call replaces a depth with more draws; depths of one number of draws are ranked together."""
+    first = EvaluationConfig(depths=(0, 5), draws=1, interventions=("zero", "shuffle"))
+    results = evaluated(trial, tmp_path, first, EvaluationConfig(depths=(5, 6), draws=2))
+    ranks = 120 * 2 * (1 + 2 * 2) + 120 * 2
+    assert compared(trial, results) == Comparison(ranks, 0, "")
+
+
+@pytest.mark.parametrize("kind", ["none", "zero"])
+def test_a_changed_rank_of_a_later_evaluation_is_found(trial: StoredTrial, tmp_path: Path, kind: str) -> None:
+    results = evaluated(trial, tmp_path, EvaluationConfig(depths=(5,), interventions=("zero",)))
+    evaluation = read_evaluation(results, trial.record)
+    assert evaluation is not None
+    here = pl.col("intervention").eq(kind) & pl.col("user").eq("u5") & pl.col("split").eq("test")
+    moved = pl.when(here).then(41 - pl.col("rank")).otherwise("rank")
+    ranks = evaluation.ranks(None).collect().with_columns(rank=moved)
+    keep_evaluation(results, trial.record, ranks, {}, "cpu", {})
+    found = compared(trial, results)
+    assert found.differing == 1
+    assert "1 of " in found.sentence
+
+
+def test_ranks_of_fewer_users_after_a_trial_are_found(trial: StoredTrial, tmp_path: Path) -> None:
+    results = evaluated(trial, tmp_path, EvaluationConfig(depths=(5,)))
+    evaluation = read_evaluation(results, trial.record)
+    assert evaluation is not None
+    keep_evaluation(results, trial.record, evaluation.ranks(None).collect().head(200), {}, "cpu", {})
+    assert "has 200 ranks, and 240 were expected" in compared(trial, results).sentence

@@ -11,10 +11,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 from filelock import FileLock
-from synthetic_results import make_suite, rewrite_record, sealed_trial
+from synthetic_results import (
+    Made,
+    evaluated_later,
+    make_ranks,
+    make_search,
+    make_suite,
+    rewrite_record,
+    sealed_trial,
+)
 
 from lrbench.errors import RequestError
 from lrbench.store.archive_form import LIST_FILE, FileList, entry, trial_of
+from lrbench.store.evaluations import keep_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE, Results
@@ -110,6 +119,13 @@ def test_every_kind_of_single_damage_is_refused(archive: Path, tmp_path: Path) -
         "C:/x",
         "suites/other.json",
         "suites/demo.lock",
+        "evaluations/../evaluation.json",
+        "evaluations/a/b/evaluation.json",
+        "evaluations/a/weights.safetensors",
+        "searches/../x.json",
+        "searches/.x.json",
+        "searches/a/b.json",
+        "searches/a.lock",
         "running/a/checkpoint.pt",
         "trials/" + "a" * 201 + "/trial.json",
     ],
@@ -219,6 +235,36 @@ def test_a_file_that_is_missing(archive: Path, tmp_path: Path, file: str) -> Non
     contents = contents_of(archive)
     contents.pop(next(name for name in contents if name.endswith(file)))
     refusal(written(contents, tmp_path / "x.zip"))
+
+
+def test_evaluations_and_searches_of_others(archive: Path, tmp_path: Path) -> None:
+    """Each file is one that lrbench wrote."""
+    other = Results(tmp_path / "other")
+    suite = make_suite(other.root, seeds=[9])
+    cell = suite.trials[-1]
+    evaluated_later(other.root, Made(cell.label, depth=4, depths=(16,)), "sample", 9, cell.trial)
+    make_search(other.root, read_record(other.trial(cell.trial)).config)
+    for folder, cause in (
+        ("evaluations", "is of a trial that is not in it"),
+        ("searches", "is no search of its suite demo"),
+    ):
+        files = {
+            path.relative_to(other.root).as_posix(): path.read_bytes()
+            for path in (other.root / folder).rglob("*.*")
+            if path.is_file()
+        }
+        assert cause in refusal(written({**contents_of(archive), **files}, tmp_path / "x.zip"))
+
+
+def test_an_evaluation_whose_ranks_are_none(origin: Results, archive: Path, tmp_path: Path) -> None:
+    """It has right digests."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
+    impossible = make_ranks(Made("LARES", depths=(16,)), "sample", 1).with_columns(rank=pl.lit(0.5))
+    keep_evaluation(copy, read_record(copy.trial(cell.trial)), impossible, {}, "cpu", {})
+    folder = copy.evaluation(cell.trial)
+    files = {f"evaluations/{cell.trial}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    assert "not finite or below 1" in refusal(written({**contents_of(archive), **files}, tmp_path / "x.zip"))
 
 
 def test_a_trial_that_is_not_of_the_suite(archive: Path, tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ def test_interventions_come_with_their_divergence(tmp_path: Path, trial: Finishe
     assert found.later_depths() == {2, 4}
 
 
+def test_only_evaluations_are_in_their_folder(tmp_path: Path, trial: FinishedTrial) -> None:
+    """Locks are where those of trials are."""
+    keep(tmp_path, trial.record, DEEP)
+    assert [path.name for path in (tmp_path / "evaluations").iterdir()] == [trial.record.id]
+
+
 def test_what_was_changed_or_belongs_to_another_run_is_refused(tmp_path: Path, trial: FinishedTrial) -> None:
     results, record = Results(tmp_path), trial.record
     keep(tmp_path, record, DEEP)

@@ -22,6 +22,10 @@ class Reference(FrozenConfig):
     year: int
     booktitle: str = ""
     journal: str = ""
+    volume: str = ""
+    number: str = ""
+    pages: str = ""
+    doi: str = ""
     eprint: str = ""
     """An arXiv number."""
 
@@ -35,7 +39,15 @@ class Reference(FrozenConfig):
         """Return the entry."""
         archive = {"eprint": self.eprint, "archiveprefix": "arXiv"} if self.eprint else {}
         venue = {"booktitle": self.booktitle, "journal": self.journal}
-        fields = {"author": self.author, "title": f"{{{self.title}}}", **venue, "year": self.year, **archive}
+        place = {"volume": self.volume, "number": self.number, "pages": self.pages, "doi": self.doi}
+        fields = {
+            "author": self.author,
+            "title": f"{{{self.title}}}",
+            **venue,
+            "year": self.year,
+            **place,
+            **archive,
+        }
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
         return "\n".join([f"@{self.type}{{{self.key},", *lines, "}"])
 
