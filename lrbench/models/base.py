@@ -244,19 +244,19 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         """Score all items for user states, (rows, width) → (rows, items)."""
 
 
-class Stage:
-    """A training phase of a model."""
+class Stage(Generic[ConfigT]):
+    """A training phase of a model with this configuration."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: ConfigT) -> bool:
         """Whether it needs a network that another stage has trained, so that it cannot be the first."""
         return False
 
 
-class FitStage(Stage, ABC):
+class FitStage(Stage[ConfigT], ABC):
     """A stage that ends after one call: counting or a closed form."""
 
     @abstractmethod
@@ -264,11 +264,11 @@ class FitStage(Stage, ABC):
         """Set the model's buffers from the training part."""
 
 
-class GradientStage(Stage, ABC):
+class GradientStage(Stage[ConfigT], ABC):
     """A stage of epochs of gradient steps with early stopping."""
 
     @classmethod
-    def rows_for(cls, model: type[Model], config: Any) -> TrainingRows:
+    def rows_for(cls, model: type[Model[ConfigT]], config: ConfigT) -> TrainingRows:
         """Which rows it trains a model on, asked before there is one.
 
         They are all positions at once where the network is causal, else each prefix. A stage that hides

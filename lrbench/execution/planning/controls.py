@@ -166,7 +166,9 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
     return build(layers, min(tried, key=lambda inner: abs(tried[inner] - wanted)))
 
 
-def _recipe(kind: type[ReasoningModel], config: Any, params: Mapping[str, Any], control: Control) -> Recipe:
+def _recipe(
+    kind: type[ReasoningModel], config: ModelConfig, params: Mapping[str, Any], control: Control
+) -> Recipe:
     match control:
         case "no-reasoning":
             return kind.without_reasoning(config)

@@ -11,7 +11,7 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.language.accumulation import accumulated
-from lrbench.models.language.recommender import LanguageRecommender, cut_parts
+from lrbench.models.language.recommender import LanguageConfigT, LanguageRecommender, cut_parts
 
 __all__ = ["FineTuning", "few_rows"]
 
@@ -25,7 +25,7 @@ def few_rows(data: TrainingData, count: int | None) -> NDArray[np.bool_] | None:
     return keep
 
 
-class FineTuning(GradientStage):
+class FineTuning(GradientStage[LanguageConfigT]):
     """Mean cross-entropy over the target tokens of a batch; the whole model is trained."""
 
     model: LanguageRecommender[Any]

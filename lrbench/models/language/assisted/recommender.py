@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 from typing_extensions import TypeVar
@@ -76,13 +78,13 @@ class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
         return super().encode(sequences, depths, noise)
 
 
-class AssistantTraining(GradientStage):
+class AssistantTraining(GradientStage[AssistedConfig]):
     """Cross-entropy of SASRec; the language model waits."""
 
     model: AssistedRecommender[Any]
 
     @classmethod
-    def rows_for(cls, model: type[Model], config: Any) -> TrainingRows:
+    def rows_for(cls, model: type[Model[AssistedConfig]], config: AssistedConfig) -> TrainingRows:
         """SASRec is causal."""
         return "positions"
 
@@ -100,17 +102,17 @@ class AssistantTraining(GradientStage):
         return Supervised(self.model.assistant).losses(batch)
 
 
-class FineTuning(fine_tuning.FineTuning):
+class FineTuning(fine_tuning.FineTuning[AssistedConfig]):
     """Mean cross-entropy over the target tokens of a batch; SASRec stays as it is."""
 
     model: AssistedRecommender[Any]
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: AssistedConfig) -> bool:
         """An assistant must have been trained before."""
-        return bool(config.assisted)
+        return config.assisted
 
-    def begin(self, data: TrainingData, device: torch.device) -> Any:
+    def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
         """Freeze SASRec, and draw the rows."""
         if self.model.assistant is not None:
             self.model.assistant.requires_grad_(False)

@@ -11,7 +11,7 @@ is frozen, and all versions continue from its keys and values.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
 from lrbench.models.language import fine_tuning
 from lrbench.models.language.accumulation import accumulated
+from lrbench.models.language.latentr3.config import LatentR3Config
 
 if TYPE_CHECKING:
     from lrbench.models.language.latentr3.model import LatentR3
@@ -47,17 +48,17 @@ def group_advantages(rewards: Tensor) -> Tensor:
     return (rewards - rewards.mean(1, keepdim=True)) / (deviation + 1e-4)
 
 
-class FineTuning(fine_tuning.FineTuning):
+class FineTuning(fine_tuning.FineTuning[LatentR3Config]):
     """Cross-entropy of the title after the latents; the language model and what makes latents are trained."""
 
 
-class Reinforcement(GradientStage):
+class Reinforcement(GradientStage[LatentR3Config]):
     """Policy gradient of perturbed latents; the language model is frozen."""
 
     model: "LatentR3"
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: LatentR3Config) -> bool:
         """The frozen language model must have been trained before."""
         return True
 

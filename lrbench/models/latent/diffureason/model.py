@@ -15,13 +15,14 @@ A depth counts thinking tokens and then calls of the denoiser. Only ``policy_tar
 rollouts. Rollouts of all targets would cost several times the rest of a step.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.latent.diffureason.rollouts import policy_terms
 from lrbench.models.layers.diffusion import noised
@@ -101,13 +102,13 @@ class Joint(Supervised):
         return {**terms, "loss": terms["loss"] + config.policy_weight * terms["policy"]}
 
 
-class PolicyGradient(GradientStage):
+class PolicyGradient(GradientStage[DiffuReasonConfig]):
     """The policy gradient alone. It trains thinking embeddings and denoiser; encoder and items are frozen."""
 
     model: DiffuReasonNetwork
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: DiffuReasonConfig) -> bool:
         """Return that the frozen encoder must have been trained before."""
         return True
 

@@ -5,7 +5,7 @@ latent users that are extracted. Depth 0 ranks by the encoder's last state.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -93,11 +93,10 @@ class DisenReasonConfig(TransformerSizes):
             )
 
 
-class DisenReasonNetwork(ReasoningModel):
+class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
     """Encoder, pivot, latent users and their fusion."""
 
     Config = DisenReasonConfig
-    config: DisenReasonConfig
     seen_counts: Tensor
 
     def __init__(self, config: DisenReasonConfig, n_items: int, max_length: int) -> None:
@@ -119,33 +118,33 @@ class DisenReasonNetwork(ReasoningModel):
             self.learned_queries = nn.Parameter(torch.randn(config.users, width) * 0.02)
 
     @classmethod
-    def causal(cls, config: Any) -> bool:
+    def causal(cls, config: DisenReasonConfig) -> bool:
         """Whether there are no latent users. Otherwise the spectrum is that of a whole prefix."""
-        return bool(config.users == 0)
+        return config.users == 0
 
     @classmethod
-    def configured_depth(cls, config: Any) -> int:
+    def configured_depth(cls, config: DisenReasonConfig) -> int:
         """Return the most latent users."""
-        return int(config.users)
+        return config.users
 
     @classmethod
-    def noisy(cls, config: Any) -> bool:
+    def noisy(cls, config: DisenReasonConfig) -> bool:
         """Whether the number of latent users is drawn at random."""
         return bool(config.users and config.count == "random")
 
     @classmethod
-    def without_reasoning(cls, config: Any) -> Recipe:
+    def without_reasoning(cls, config: DisenReasonConfig) -> Recipe:
         """Use no latent users: the encoder with its cross-entropy."""
         return Recipe({**config.model_dump(), "users": 0})
 
     @classmethod
-    def without_recurrence(cls, config: Any) -> Recipe:
+    def without_recurrence(cls, config: DisenReasonConfig) -> Recipe:
         """Use SASRec with the same sizes and temperature."""
         fields = {"layers", "heads", "width", "inner_width", "dropout", "attention_dropout", "temperature"}
         return Recipe(config.model_dump(include=fields), model="sasrec")
 
     @classmethod
-    def same_losses(cls, config: Any) -> Recipe:
+    def same_losses(cls, config: DisenReasonConfig) -> Recipe:
         """Use the encoder alone, as there are no auxiliary losses."""
         return cls.without_reasoning(config)
 

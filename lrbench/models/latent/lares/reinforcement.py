@@ -14,7 +14,7 @@ source, rewards and log-probabilities use the plain dot product, whatever the si
 
 import copy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
-from lrbench.models.latent.lares.network import LARESNetwork
+from lrbench.models.latent.lares.network import LARESConfig, LARESNetwork
 from lrbench.models.latent.lares.rollouts import RolloutSteps, roll_out
 from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.log_probability import target_log_probabilities
@@ -49,14 +49,14 @@ class Rollouts(NamedTuple):
     above: Tensor  # (rollouts, targets) items that the last step ranks above the target
 
 
-class Reinforcement(GradientStage):
+class Reinforcement(GradientStage[LARESConfig]):
     """Group-relative policy optimisation against a frozen copy of the pre-trained network."""
 
     model: LARESNetwork
     _reference: LARESNetwork
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: LARESConfig) -> bool:
         """The policy, its reference and the choice of targets all come from the pre-trained network."""
         return True
 

@@ -6,14 +6,12 @@ the Euclidean norm of all of them. ``loss = −mean(advantage · log p(target))`
 batch, so neither clipping nor a reference has an effect.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
-from lrbench.models.latent.latent_rl.network import LatentRLNetwork
+from lrbench.models.latent.latent_rl.network import LatentRLConfig, LatentRLNetwork
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.log_probability import target_log_probabilities
 
@@ -48,15 +46,15 @@ class Backbone(GradientStage):
         return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
-class FineTuning(GradientStage):
+class FineTuning(GradientStage[LatentRLConfig]):
     """Cross-entropy at the last latent."""
 
     model: LatentRLNetwork
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: LatentRLConfig) -> bool:
         """A frozen SASRec must have been trained before. One that is trained here need not."""
-        return bool(config.freeze_backbone)
+        return config.freeze_backbone
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
         """Freeze SASRec, unless it is trained as well."""
@@ -70,13 +68,13 @@ class FineTuning(GradientStage):
         return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
-class Reinforcement(GradientStage):
+class Reinforcement(GradientStage[LatentRLConfig]):
     """Policy gradient of perturbed latents; SASRec is frozen."""
 
     model: LatentRLNetwork
 
     @classmethod
-    def refines(cls, config: Any) -> bool:
+    def refines(cls, config: LatentRLConfig) -> bool:
         """The frozen SASRec must have been trained before."""
         return True
 
