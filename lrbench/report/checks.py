@@ -4,14 +4,12 @@ import math
 import shlex
 from collections.abc import Iterator, Sequence
 
-from lrbench.report.comparisons import SAME_RANKS
 from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Row
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
-from lrbench.stats.contrast import NO_VARIATION
 from lrbench.stats.runs import collapsed_runs
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
@@ -31,9 +29,6 @@ MOST_REPEATING = 0.5
 
 MOST_UNDATED = 0.9
 """Share of targets with the time of the last input above which their order is the file's."""
-
-BY_REASON = {SAME_RANKS: WarningKind.SAME_TRIALS, NO_VARIATION: WarningKind.NO_VARIATION}
-"""Why labels cannot be tested, beside too few seeds."""
 
 
 def find_warnings(
@@ -142,16 +137,22 @@ def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 
 
 def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
-    untestable: dict[str, list[Comparison]] = {}
+    untestable: dict[tuple[WarningKind, str], list[Comparison]] = {}
     for comparison in comparisons:
         if not comparison.contrast.testable:
-            untestable.setdefault(comparison.contrast.reason, []).append(comparison)
-    for reason, those in untestable.items():
-        kind = BY_REASON.get(reason, WarningKind.NOT_TESTABLE)
+            alike = _kind_of_untestable(comparison), comparison.contrast.reason
+            untestable.setdefault(alike, []).append(comparison)
+    for (kind, reason), those in untestable.items():
         pairs = dict.fromkeys(f"{comparison.proposed} against {comparison.baseline}" for comparison in those)
         which = "" if kind is WarningKind.NOT_TESTABLE else f" ({listed(list(pairs))})"
         count = f"{len(those)} of {len(comparisons)} comparisons are not testable"
         yield ReportWarning(kind, f"{count}{which}: {reason}.")
+
+
+def _kind_of_untestable(comparison: Comparison) -> WarningKind:
+    if comparison.same_ranks:
+        return WarningKind.SAME_TRIALS
+    return WarningKind.NO_VARIATION if comparison.contrast.constant else WarningKind.NOT_TESTABLE
 
 
 def _collapsed(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarning]:

@@ -91,7 +91,7 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
     ours, theirs = pair.sides(metric)
     contrast, relative = pair.contrast(metric), relative_difference(ours, theirs, pair.paired)
     if pair.same_ranks:
-        contrast = Contrast(contrast.test, contrast.difference, reason=SAME_RANKS)
+        contrast = Contrast(contrast.test, contrast.difference, reason=SAME_RANKS, paired=pair.paired)
     if not contrast.testable:
         relative = replace(relative, low=math.nan, high=math.nan, log_error=math.nan)
     return Comparison(
@@ -114,6 +114,7 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
         verdict=Verdict.NOT_TESTABLE,
         variance=None,
         checks=None,
+        same_ranks=pair.same_ranks,
     )
 
 

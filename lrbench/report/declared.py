@@ -121,7 +121,7 @@ def _pairing(report: Report) -> Iterator[str]:
     together = dict.fromkeys(
         f"{comparison.proposed} with {comparison.baseline}"
         for comparison in report.comparisons
-        if comparison.contrast.test == PAIRED
+        if comparison.contrast.paired
     )
     if together:
         yield (

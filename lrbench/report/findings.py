@@ -135,6 +135,9 @@ class Comparison:
     checks: CrossChecks | None
     """For declared comparisons of labels with different ranks."""
 
+    same_ranks: bool
+    """Whether both labels have the same ranks: they are one model under two names."""
+
     @property
     def confirmatory(self) -> bool:
         """Whether it belongs to a declared family."""

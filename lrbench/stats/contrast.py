@@ -43,6 +43,12 @@ class Contrast:
     reason: str = ""
     """Why the difference is not testable; empty where it is."""
 
+    constant: bool = False
+    """Whether it is not testable because it is the same for every user and training run."""
+
+    paired: bool = False
+    """Whether runs were compared one by one, because they share something."""
+
     @property
     def testable(self) -> bool:
         """Whether there is a p-value at all."""

@@ -64,8 +64,8 @@ def crossed(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Co
     name, difference = PAIRED if paired else CROSSED, first.mean - second.mean
     left, right = matched(first, second, paired)
     if reason := seeds_missing(left, right) or (ONE_USER if first.users < 2 else ""):
-        return Contrast(name, difference, reason=reason)
+        return Contrast(name, difference, reason=reason, paired=paired)
     sources = sources_of(left, right)
     if math.sqrt(sources.variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
-        return Contrast(name, difference, reason=NO_VARIATION)
-    return Contrast(name, difference, math.sqrt(sources.variance), sources.df)
+        return Contrast(name, difference, reason=NO_VARIATION, constant=True, paired=paired)
+    return Contrast(name, difference, math.sqrt(sources.variance), sources.df, paired=paired)

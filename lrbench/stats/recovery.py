@@ -41,6 +41,9 @@ class Recovery:
     reason: str = ""
     """Why there is no interval; empty where there is one."""
 
+    costs_nothing: bool = False
+    """Whether there is no interval because sharing costs nothing that the test can tell from nothing."""
+
 
 def recovery(
     method: UserMetrics, merged: UserMetrics, unmerged: UserMetrics, confidence: float = 0.95
@@ -61,7 +64,7 @@ def recovery(
     if reason := seeds_missing(method, merged, unmerged) or cost.reason:
         return Recovery(share, reason=reason)
     if cost.difference <= 0 or cost.p > 1 - confidence:
-        return Recovery(share, reason=NO_COST)
+        return Recovery(share, reason=NO_COST, costs_nothing=True)
 
     def excess(value: float) -> float:
         """Positive where the test rejects this share."""
@@ -71,7 +74,7 @@ def recovery(
 
     low, high = (_end(excess, share, direction) for direction in (-1, 1))
     if math.isnan(low + high):
-        return Recovery(share, reason=NO_COST)
+        return Recovery(share, reason=NO_COST, costs_nothing=True)
     return Recovery(share, low, high)
 
 

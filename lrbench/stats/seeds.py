@@ -48,7 +48,7 @@ def welch_seeds(first: UserMetrics, second: UserMetrics) -> Contrast:
     parts = [(model.seed_sd**2 / model.seeds, model.seeds - 1) for model in random]
     variance = sum(part for part, _ in parts)
     if math.sqrt(variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
-        return Contrast("Welch seeds", difference, reason=NO_VARIATION)
+        return Contrast("Welch seeds", difference, reason=NO_VARIATION, constant=True)
     df = variance**2 / sum(part**2 / freedom for part, freedom in parts)
     return Contrast("Welch seeds", difference, math.sqrt(variance), df)
 

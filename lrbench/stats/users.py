@@ -25,9 +25,8 @@ def paired_users(first: UserMetrics, second: UserMetrics) -> Contrast:
     if first.users < 2:
         return Contrast("paired users", first.mean - second.mean, reason=ONE_USER)
     error = float(differences.std(ddof=1)) / math.sqrt(first.users)
-    reason = "" if error > 1e-12 * float(np.abs(differences).max()) else NO_VARIATION
-    if reason:
-        return Contrast("paired users", first.mean - second.mean, reason=reason)
+    if error <= 1e-12 * float(np.abs(differences).max()):
+        return Contrast("paired users", first.mean - second.mean, reason=NO_VARIATION, constant=True)
     return Contrast("paired users", first.mean - second.mean, error, first.users - 1.0)
 
 

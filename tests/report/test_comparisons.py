@@ -79,6 +79,7 @@ def test_two_labels_of_the_same_trials_are_no_comparison(tmp_path: Path) -> None
     assert (twin.contrast.reason, twin.verdict) == (SAME_RANKS, "not testable")
     assert (twin.relative.value, twin.checks) == (0.0, None)
     assert np.isnan([twin.relative.low, twin.relative.high, *twin.contrast.interval()]).all()
+    assert (twin.same_ranks, other.same_ranks) == (True, False)
     assert twin.family_size == other.family_size == 1
     assert other.p_adjusted == other.contrast.p
 

@@ -114,7 +114,8 @@ def test_order_of_users_and_seeds_does_not_matter(
 
 def test_one_user_is_data() -> None:
     one = UserMetrics(np.array([[0.1], [0.2], [0.3]]))
-    assert crossed(one, one.scaled(2)).reason == "1 of the at least 2 users that a test needs"
+    result = crossed(one, one.scaled(2))
+    assert (result.reason, result.constant) == ("1 of the at least 2 users that a test needs", False)
 
 
 def test_paired_runs_are_a_test_of_their_differences() -> None:
@@ -122,6 +123,7 @@ def test_paired_runs_are_a_test_of_their_differences() -> None:
     result = crossed(first, second, paired=True)
     against_zero = crossed(UserMetrics(first.values - second.values), UserMetrics.zero(first.users))
     assert (result.test, against_zero.test) == (PAIRED, CROSSED)
+    assert (result.paired, against_zero.paired) == (True, False)
     assert (result.difference, result.standard_error, result.df) == pytest.approx(
         (against_zero.difference, against_zero.standard_error, against_zero.df)
     )

@@ -68,6 +68,7 @@ def test_there_is_an_interval_where_the_test_finds_a_cost_and_nowhere_else() -> 
         method, merged, unmerged = draw(random, 0.1, cost)
         found, test = recovery(method, merged, unmerged), crossed(unmerged, merged)
         assert found.reason == ("" if test.difference > 0 and test.p <= 0.05 else NO_COST)
+        assert found.costs_nothing == (found.reason == NO_COST)
         assert math.isnan(found.low) == math.isnan(found.high) == bool(found.reason)
         if not found.reason:
             assert found.low < found.share < found.high

@@ -35,7 +35,8 @@ def test_welch_says_why_it_cannot() -> None:
     fixed = UserMetrics(np.ones((1, 4)), deterministic=True)
     assert welch_seeds(fixed, fixed).reason == "neither model depends on the seed"
     assert "2 of the at least 3" in welch_seeds(runs(1, 2), runs(1, 2, 3)).reason
-    assert "no variation" in welch_seeds(runs(1, 1, 1), runs(2, 2, 2)).reason
+    result = welch_seeds(runs(1, 1, 1), runs(2, 2, 2))
+    assert (result.constant, "no variation" in result.reason) == (True, True)
 
 
 @pytest.mark.parametrize(("seeds", "floor"), [(3, 0.1), (4, 2 / 70), (5, 2 / 252)])

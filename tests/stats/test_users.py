@@ -24,7 +24,8 @@ def test_paired_t_equals_scipy_on_means_over_runs() -> None:
 
 
 def test_equal_models_are_not_testable() -> None:
-    assert not paired_users(single(0.1, 0.2), single(0.1, 0.2)).testable
+    result = paired_users(single(0.1, 0.2), single(0.1, 0.2))
+    assert (result.testable, result.constant) == (False, True)
 
 
 def test_sign_flip_close_to_the_exact_permutation() -> None:

@@ -6,7 +6,6 @@ from lrbench.report.findings import RecoveryFinding
 from lrbench.report.numbers import UNKNOWN, interval, metric_title, signed
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
-from lrbench.stats.recovery import NO_COST
 
 __all__ = ["recovery_section"]
 
@@ -41,7 +40,7 @@ def recovery_section(report: Report) -> Section:
 
 def _row(report: Report, finding: RecoveryFinding) -> tuple[Cell, ...]:
     found = finding.recovery
-    unknown = math.isnan(found.share) or found.reason == NO_COST  # a part of nothing
+    unknown = math.isnan(found.share) or found.costs_nothing  # a part of nothing
     means = (finding.mean, finding.merged_mean, finding.unmerged_mean)
     texts = (
         finding.label,

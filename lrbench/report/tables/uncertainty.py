@@ -4,7 +4,6 @@ from lrbench.report.findings import WORTH_FINDING, Comparison, Variance
 from lrbench.report.numbers import UNKNOWN, p_value, share
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Section, Table
-from lrbench.stats.crossed import PAIRED
 
 __all__ = ["uncertainty_section"]
 
@@ -50,7 +49,7 @@ def _row(report: Report, comparison: Comparison, variance: Variance) -> tuple[Ce
     shares, without = variance.shares, variance.without_one_run
     texts = (
         report.row_name(comparison.dataset, comparison.baseline),
-        "paired" if comparison.contrast.test == PAIRED else "independent",
+        "paired" if comparison.contrast.paired else "independent",
         report.style.plain(variance.standard_deviation),
         *(share(part) for part in (shares.users, shares.runs, shares.users_runs)),
         "more users" if variance.seeds_to_find is None else str(variance.seeds_to_find),
