@@ -210,6 +210,7 @@ def _say_plan(plan: Plan, chosen: Sequence[PlannedTrial], request: RunRequest, c
     done = len(plan.trials) - len(chosen)
     say(
         console,
-        f"Suite {plan.suite.name} under {rules.name} ({rules.summary}): {len(chosen)} of {len(plan.trials)} "
-        f"trials to run ({done} done or left out), {request.place.describe(len(chosen))}.",
+        f"Suite {plan.suite.name}: {len(chosen)} of {len(plan.trials)} trials to run "
+        f"({done} done or left out), {request.place.describe(len(chosen))}. "
+        f"Protocol {rules.name}: {rules.summary}.",
     )

@@ -142,7 +142,7 @@ class Protocol(FrozenConfig):
     """The K of Recall@K and NDCG@K."""
 
     summary: str
-    """One sentence for listings and captions. It is no part of a trial's id."""
+    """What is said of it in listings and captions. It is no part of a trial's id."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -263,10 +263,10 @@ PROTOCOLS = {
             mask_seen=False,
             selection_metric="ndcg@20",
             cutoffs=(10, 20),
-            summary="global split at two points in time (Amazon 2023: the official ones; others: after 80 % "
-            "and 90 % of all interactions), targets rated above 3 after at least 5 interactions (CDs: 10), "
-            "items unseen in training dropped, the earliest row of a user-item pair, 5-core, the latest 50 "
-            "interactions, history not masked (as ReaRec)",
+            summary="global split at two points in time, the earliest row of a user-item pair, 5-core, the "
+            "latest 50 interactions, history not masked (as ReaRec). The two points are the official ones of "
+            "Amazon 2023, and 80 % and 90 % of all interactions elsewhere. Targets are rated above 3 and "
+            "follow at least 5 interactions (CDs: 10); items unseen in training are dropped",
         ),
         Protocol(
             name="llm-time-10",
@@ -278,9 +278,10 @@ PROTOCOLS = {
             max_length=10,
             mask_seen=False,
             cutoffs=(1, 3, 5, 10),
-            summary="October 2017 to October 2018, and three months earlier at a time until the 5-core has "
-            "5,000 items; a global split at two points in time, after 80 % and 90 % of all interactions, the "
-            "latest 10 interactions, history not masked (as LatentR3, which also leaves out long titles)",
+            summary="global split after 80 % and 90 % of all interactions, 5-core, the latest 10 "
+            "interactions, history not masked (as LatentR3, which also leaves out long titles). The data is "
+            "from October 2017 to October 2018. It begins three months earlier at a time until the 5-core "
+            "has 5,000 items",
         ),
         Protocol(
             name="shared-merge",
@@ -289,9 +290,9 @@ PROTOCOLS = {
             accounts=Accounts(),
             max_length=100,
             mask_seen=False,
-            summary="users merged into accounts as [accounts] of the suite says (two members at random "
-            "unless it says otherwise), the last two interactions of each member or account held out, "
-            "5-core, repeats kept, the latest 50 interactions per member, history not masked",
+            summary="users merged into accounts, 5-core, repeats kept, the latest 50 interactions per "
+            "member, history not masked. An account has two members at random, unless [accounts] of the "
+            "suite says otherwise. The last two interactions of each member or account are held out",
         ),
         Protocol(
             name="shared-rows",
@@ -300,9 +301,9 @@ PROTOCOLS = {
             account_rows=AccountRows(disjoint=False),
             max_length=50,
             mask_seen=False,
-            summary="rows of accounts as published: a random 20 % of the rows for test, of the others those "
-            "of 10 % of the accounts for validation; the last item of a row is its target and no part of the "
-            "input, history not masked. Rows of one account are on both sides: for parity only",
+            summary="rows of accounts as published, history not masked. Test has a random 20 % of the rows; "
+            "validation has the other rows of 10 % of the accounts. The last item of a row is its target and "
+            "no part of the input. Rows of one account are on both sides: for parity only",
         ),
         Protocol(
             name="shared-rows-disjoint",
@@ -311,9 +312,9 @@ PROTOCOLS = {
             account_rows=AccountRows(disjoint=True, test_share=0.1),
             max_length=50,
             mask_seen=False,
-            summary="rows of accounts, with all rows of an account on one side: 80 %, 10 % and 10 % of the "
-            "accounts, one row (the longest) of each in validation and test; the last item of a row is its "
-            "target and no part of the input, history not masked",
+            summary="rows of accounts, with all rows of an account on one side, history not masked. 80 % of "
+            "the accounts train, 10 % validate and 10 % test. Validation and test have the longest row of "
+            "each account. The last item of a row is its target and no part of the input",
         ),
     )
 }

@@ -70,7 +70,7 @@ class Library:
             given: what the person gives with ``--from`` instead of what is here; see ``acquire_given``.
 
         Raises:
-            RequestError: there is no such dataset, a file cannot be read in its form, or the data folder
+            RequestError: there is no such dataset, or a file cannot be read in its form. Or the data folder
                 lacks what is asked for and cannot be written.
             FilterError: the filters leave nothing, or need ratings that are not there.
             LrbenchError: no place gave the file.

@@ -5,10 +5,9 @@ rows and ordered pairs s ≠ t. In it p_t is constant: the gradient reaches p_s 
 reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward it.
 
 y_s are the scores of state s, and ``d_s = S·y_s − Σ_t y_t``. Then ``Σ_t KL(p_s ‖ p_t)`` equals ``Σ_v
-p_s·d_s`` plus logarithms of the softmaxes' sums. These logarithms cancel over the states of a row. d_s are
-also the scores of the state ``S·h_s − Σ_t h_t``, so one product replaces passes over all states' scores. The
-gradient by the scores, ``p_s·(d_s − Σ_v p_s·d_s)``, is computed in the forward pass, chunk of rows by chunk
-of rows.
+p_s·d_s`` plus logarithms of the softmaxes' sums, which cancel over the states of a row. d_s are also the
+scores of the state ``S·h_s − Σ_t h_t``. So one product replaces passes over all states' scores. The gradient
+by the scores, ``p_s·(d_s − Σ_v p_s·d_s)``, is computed in the forward pass, chunk of rows by chunk of rows.
 
 Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
 """

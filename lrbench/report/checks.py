@@ -70,8 +70,8 @@ def _rows_on_both_sides(suite: SuiteRecord) -> Iterator[ReportWarning]:
         return
     for dataset in suite.datasets:
         cause = (
-            f"On {dataset}, rows of one account are both in training and in test, and they overlap: "
-            "a table of what followed what in the account's other rows answers many of them. "
+            f"On {dataset}, rows of one account are both in training and in test, and they overlap. "
+            "A table of what followed what in the account's other rows answers many of them. "
             f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what needs no learning."
         )
         yield ReportWarning(WarningKind.SHARED_ROWS, cause, dataset=dataset)

@@ -39,8 +39,8 @@ def family_sentences(report: Report) -> Iterator[str]:
         yield _family(report, family)
     if testable:
         yield (
-            "The crossed test is a t test of the difference of means in which users and "
-            "training runs are both random, two-sided, with Satterthwaite's degrees of freedom. "
+            "The crossed test is a two-sided t test of the difference of means, in which users and "
+            "training runs are both random. Its degrees of freedom are Satterthwaite's. "
             "It speaks of users like these under this split."
         )
         yield from _pairing(report)

@@ -4,7 +4,7 @@ The numbers are in ``published.toml`` and in a file of the user's own in the sam
 every row of its dataset, protocol and model whose options include those it names. Whether seen items are left
 out follows the publication, whatever the headline of the suite. Protocols that differ in that alone share
 their entries. A difference of at most 3 % counts as reproduced. A publication is one number without a spread,
-so there is no test; the interval in which one more run would fall is printed beside it.
+so there is no test. The interval in which one more run would fall is printed beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,8 @@
 """The crossed test: is one algorithm better than the other for users like these, training luck included?
 
-Users and training runs are both random (Clark 1973; Judd, Westfall & Kenny 2012). With y the metric of
-(seed s, user u), D the difference of the grand means of models A and B, S their numbers of seeds and U the
-number of users:
+Users and training runs are both random (Clark 1973; Judd, Westfall & Kenny 2012). Let y be the metric of
+(seed s, user u), and D the difference of the grand means of models A and B. S are their numbers of seeds, U
+is the number of users.
 
     v_A = var_s(mean_u y_A) / S_A                       luck of the training runs, and users × runs
     v_B = the same for B
@@ -11,9 +11,9 @@ number of users:
     v   = max(v_A + v_B + v_U - v_R, v_A + v_B, v_U)
     t   = D / sqrt(v),  df = v² / (v_A² / (S_A - 1) + v_B² / (S_B - 1) + v_U² / (U - 1))
 
-df after Satterthwaite (1946). A deterministic model has one run: its seed and residual terms are zero and
-leave v and df. Where users do not vary this is Welch's test on seed means, where runs do not vary it is
-the paired t test over users.
+df is that of Satterthwaite (1946). A deterministic model has one run: its seed and residual terms are zero
+and drop out of v and df. Where users do not vary, this is Welch's test on seed means. Where runs do not vary,
+it is the paired t test over users.
 
 Runs of two labels that share trained weights are no independent samples: their common luck cancels in the
 difference. They are paired run by run, which is the same test of y_A - y_B against zero.

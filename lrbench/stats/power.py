@@ -2,8 +2,8 @@
 
 Let e be the standard error and df the degrees of freedom. A two-sided t test at level α finds a true
 difference δ with probability P(T > t(1 - α/2, df)). T is noncentral t with noncentrality δ / e. (The other
-tail adds less than 10⁻⁶ at a power of 80 %.) The level is that of the family: α over its number of tests,
-which is Holm's first step. Both answers are estimates, since e itself is estimated from few runs.
+tail adds less than 10⁻⁶ at a power of 80 %.) The level is that of the family: α divided by its number of
+tests. This is Holm's first step. Both answers are estimates, since e itself is estimated from few runs.
 """
 
 import math

@@ -1,12 +1,15 @@
 """How much of what sharing costs does a method win back?
 
-With P the metric of a method on shared accounts, M that of the plain model there, and U that of the plain
-model on users by themselves, all for the same users and targets:
+Three metrics of the same users and targets are compared:
+
+    P   the method on shared accounts
+    M   the plain model on shared accounts
+    U   the plain model on users by themselves
 
     recovery = (P - M) / (U - M)
 
-0 is no better than the plain model, 1 as if nobody shared. The interval follows Fieller (1954): a value r is
-inside if the crossed test does not reject P - M - r (U - M) = 0, with users and training runs random (see
+0 is no better than the plain model. 1 is as if nobody shared. The interval follows Fieller (1954): a value r
+is inside if the crossed test does not reject P - M - r (U - M) = 0. Users and training runs are random (see
 ``crossed``). It is bounded only where sharing costs something that the test can tell from nothing.
 """
 

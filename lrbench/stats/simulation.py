@@ -1,9 +1,14 @@
 """Simulated models whose true difference is known, to count what each test calls significant.
 
-A target's rank is floor(exp(5.35 - b - c - g - e)). b ~ N(0, 1.6) is the taste of its user, and c ~ N(0, 0.6)
-how a model suits the user. g is the luck of the training run, and e ~ N(0, 0.9) noise of the run. NDCG@10 is
-then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty. There the means of runs spread by 2
-to 5 % of the mean.
+A target's rank is floor(exp(5.35 - b - c - g - e)):
+
+    b ~ N(0, 1.6)   the taste of its user
+    c ~ N(0, 0.6)   how a model suits the user
+    g               the luck of the training run
+    e ~ N(0, 0.9)   noise of the run
+
+NDCG@10 is then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty. There the means of runs
+spread by 2 to 5 % of the mean.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Who works on what: a lock for one machine, and a lease with a heartbeat between machines.
 
 A lock is exact and ends with its process, but on a network file system it may not hold between machines. So
-whoever has the lock also writes a lease beside it: a file that names the holder, whose time of change is
-renewed every few seconds. On another machine a lease counts until it was not renewed for
+whoever has the lock also writes a lease beside it. The lease is a file that names the holder. Its time of
+change is renewed every few seconds. On another machine a lease counts until it was not renewed for
 :data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks nobody.
 """
 

@@ -136,8 +136,8 @@ class TrialRecord(FrozenConfig):
     """The same at every stored depth; empty in trials of versions that did not count it."""
 
     latency_by_depth: dict[int, dict[int, float]] = Field(default_factory=dict)
-    """Depth → users in a batch → seconds per 1,000 users to encode and score them on the trial's device;
-    empty in trials of versions that did not measure it."""
+    """Depth → users in a batch → seconds per 1,000 users to encode and score them on the trial's device.
+    Trials of versions that did not measure it have none."""
 
     train_seconds: float = Field(ge=0, allow_inf_nan=False)
     evaluate_seconds: float = Field(ge=0, allow_inf_nan=False)

@@ -1,8 +1,16 @@
 """Amazon reviews: editions of 2014 (McAuley et al. 2015), 2018 (Ni et al. 2019), 2023 (Hou et al. 2024).
 
-The rating-only files differ where it is easily missed. 2014 has the user first, 2018 the **item**, both
-without a header. 2023 has a header and times in milliseconds. ``parent_asin`` is the item of 2023. Titles are
-in metadata files of their own (option ``titles``).
+The rating-only files differ in ways that are easily missed:
+
+=======  ==========  ======  ============
+edition  first       header  times
+=======  ==========  ======  ============
+2014     user        no      seconds
+2018     **item**    no      seconds
+2023     user        yes     milliseconds
+=======  ==========  ======  ============
+
+``parent_asin`` is the item of 2023. Titles are in metadata files of their own (option ``titles``).
 """
 
 from pathlib import Path

@@ -54,8 +54,8 @@ def _by_likeness(sequences: Sequences, users: Int64s, sizes: Int64s, similar: bo
 def _vectors(sequences: Sequences) -> NDArray[np.float32]:
     """Describe users by what goes with their training items, (users, items).
 
-    The vector of an item is its row of the co-occurrence counts, scaled to length 1: in how many training
-    parts it occurs together with each other item. That of a user is the sum over the items, likewise scaled.
+    A co-occurrence count says in how many training parts two items occur together. The vector of an item is
+    its row of these counts, scaled to length 1. That of a user is the sum over the items, likewise scaled.
     """
     counts = np.where(sequences.lengths >= 3, sequences.lengths - 2, sequences.lengths)
     items = sequences.items[ranges(sequences.offsets[:-1], counts)]

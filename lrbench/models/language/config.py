@@ -41,9 +41,9 @@ class LanguageConfig(ModelConfig):
     """How many training rows are used, drawn by the seed (BIGRec: 1,024). Not set: all of them (code)."""
 
     ranking: Literal["beam", "catalogue"] = "beam"
-    """How items are ranked. ``beam``: by a beam search among the titles (code); all items that it does not
-    find are tied after those that it finds. ``catalogue``: by the log-likelihood of every title, which gives
-    every item a rank of its own and costs as much as reading all titles for each user."""
+    """How items are ranked. ``beam``: by a beam search among the titles (code). All items that it does not
+    find are tied after those that it finds. ``catalogue``: by the log-likelihood of every title. It gives
+    every item a rank of its own, and costs as much as reading all titles for each user."""
 
     beams: int = Field(default=10, ge=1)
     """Beams of the search (code: 10)."""

@@ -1,8 +1,8 @@
 """Prompts that were read once, and tokens that continue them from the keys and values of the prompts.
 
-A token sees only what is before it. So the keys and values of a prompt serve every continuation: a latent,
-the answer after it, several latents of one prompt, the beams of a search, and the trie of all titles. This is
-exact, and gradients flow through.
+A token sees only what is before it, so the keys and values of a prompt serve every continuation. A
+continuation is a latent and the answer after it, one of several latents, a beam of a search, or the trie of
+all titles. This is exact, and gradients flow through.
 """
 
 import copy

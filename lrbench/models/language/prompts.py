@@ -1,9 +1,9 @@
 """Prompts and answers as token numbers: an instruction, the titles of the history, and the title to predict.
 
 Each piece of a prompt is tokenised by itself, so that every title is tokenised once. The form is that of
-LatentR³ and D3 (xuwenxinedu/R3 @c558b44): an instruction that names the kind of items, the latest titles in
-double quotes, a header of the response. The answer is the title in double quotes, a line feed and the end.
-The words are lrbench's own.
+LatentR³ and D3 (xuwenxinedu/R3 @c558b44). A prompt is an instruction that names the kind of items, the latest
+titles in double quotes, and a header of the response. The answer is the title in double quotes, a line feed
+and the end. The words are lrbench's own.
 """
 
 from collections.abc import Sequence

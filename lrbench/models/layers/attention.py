@@ -1,7 +1,7 @@
 """Multi-head self-attention over packed tokens, trained by one operation with a hand-written gradient.
 
-On the CPU ``dropout(softmax(q kᵀ/√d + a)) v`` is computed head by head on strided views, without copies of
-queries, keys and values per head. In training, one autograd function saves the weights and the dropout mask
+On the CPU ``dropout(softmax(q kᵀ/√d + a)) v`` is computed head by head on strided views. Queries, keys and
+values are not copied per head. In training, one autograd function saves the weights and the dropout mask
 for its gradient. Elsewhere torch's own operation is used. Time on the CPU:
 
   pass               compared with            share of its time

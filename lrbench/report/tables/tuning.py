@@ -27,8 +27,8 @@ def tuning_section(report: Report) -> Section:
     )
     notes = (
         "best of n: of random search the expected best of n trials, with a band of one standard deviation "
-        "(Dodge et al. 2019); of TPE, whose trials depend on earlier ones, the best of the first n.",
-        "A pruned trial counts with its best value until then; a failed one is left out.",
+        "(Dodge et al. 2019). Trials of TPE depend on earlier ones, so it is the best of the first n.",
+        "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
     )
     return Section("Tuning", columns, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report)))

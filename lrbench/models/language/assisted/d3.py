@@ -1,8 +1,8 @@
 """D3 (arXiv 2406.14900): no length normalisation, and a text-free assistant for each token of the answer.
 
 A next token ``a`` after the tokens ``π`` of an answer has the score
-``g · log p_LM(a|π) + (1 − g) · log p_CF(a|π)``. ``p_CF(a|π)`` is the probability of the items below ``πa``
-as a share of those below ``π``, in the softmax of SASRec's scores, with 1e-20 added to each.
+``g · log p_LM(a|π) + (1 − g) · log p_CF(a|π)``. The softmax of SASRec's scores gives every item a
+probability. ``p_CF(a|π)`` is the sum below ``πa`` divided by the sum below ``π``, with 1e-20 added to each.
 
 The released script leaves ``g`` at 1, which switches the assistant off. Here ``language_weight`` is ``g`` and
 its default is below 1. Choose it on validation.

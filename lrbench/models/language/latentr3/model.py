@@ -1,7 +1,7 @@
 """LatentR³: a language model writes latent tokens after the prompt, before it answers with a title.
 
 A latent is made by one attention (LatentRATT) from all states before it, and takes the place of a token's
-embedding. The source reads the prompt a second time to answer; here the answer continues from the keys and
+embedding. The source reads the prompt a second time to answer. Here the answer continues from the keys and
 values of the first pass, which are the same. Inference is deterministic.
 """
 

@@ -1,10 +1,10 @@
 """The stages of LatentR³: fine-tuning of everything, and reinforcement of the latents alone (LR-GRPO).
 
 Reinforcement follows the released code. One of the G versions of a prompt's latent has no noise. The reward
-is −perplexity of the target title, ``s = −exp(−Σ log π / |y|)``. The baseline is the mean reward of the
-latents without noise of two prompts, and ``A = (s − baseline) / (‖s − baseline‖ + 1e-6)`` over all rewards of
-the two. ``loss = −mean(A · mean log π)``, with one update per batch, so that neither clipping nor a reference
-has an effect.
+is −perplexity of the target title, ``s = −exp(−Σ log π / |y|)``. Two prompts share a baseline: the mean
+reward of their latents without noise. Over all rewards of the two, ``A = (s − baseline) / (‖s − baseline‖ +
+1e-6)``. The loss is ``−mean(A · mean log π)``. There is one update per batch, so neither clipping nor a
+reference has an effect.
 
 The source reads each prompt twice for every version of its latent. Here it is read once: the language model
 is frozen, and all versions continue from its keys and values.

@@ -20,8 +20,9 @@ __all__ = ["RolloutSteps", "roll_out"]
 
 
 class RolloutSteps:
-    """The steps of all rollouts in the order in which they are computed: the first step of each, then the
-    second of those that have one.
+    """The steps of all rollouts in the order in which they are computed.
+
+    First comes the first step of each, then the second step of those that have one, and so on.
 
     Args:
         depths: steps of each rollout, at least 1, the deepest first.

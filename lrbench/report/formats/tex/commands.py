@@ -15,8 +15,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def number_commands(report: Report) -> list[str]:
     """Return one definition a line: means by the primary metric, then differences, Δ % and p.
 
-    A name is ``\\lrbench``, then row, dataset and metric (or the other row, and what it is) without what
-    is no letter; digits are spelled out. Names that would be alike end in A, B, ….
+    A name is ``\\lrbench``, then row, dataset and metric. A comparison has the other row and its kind instead
+    of the metric. Only letters are kept; digits are spelled out. Names that would be alike end in A, B, ….
     """
     taken: dict[str, int] = {}
     lines = []
