@@ -79,7 +79,7 @@ TrialsPerGpu = Annotated[
     str | None,
     typer.Option(
         metavar="auto|N",
-        help="Trials that share a GPU: N, or auto: as many as its free memory holds, by the peaks of "
+        help="How many trials share a GPU. With auto: as many as its free memory holds, by the peaks of "
         "finished trials.",
     ),
 ]
@@ -88,10 +88,15 @@ Executor = Annotated[Where, typer.Option(help="What runs the trials: this machin
 
 Address = Annotated[
     str | None,
-    typer.Option(metavar="HOST:PORT", help="Of the Ray cluster. The default, auto, is that of this machine."),
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Address of the Ray cluster. The default, auto, is the cluster of this machine.",
+    ),
 ]
 
-Partition = Annotated[str | None, typer.Option(metavar="NAME", help="Of Slurm. The default is Slurm's own.")]
+Partition = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Partition of Slurm. The default is Slurm's own.")
+]
 
 TimeLimit = Annotated[
     str | None,

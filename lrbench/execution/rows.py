@@ -287,8 +287,8 @@ def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageC
 def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:
     """Return the settings of each stage.
 
-    They come from four places, of which a later one overrides an earlier one: the suite, the model's authors
-    (for the stage), the row, and ``training.stages.NAME`` in the suite or in the row.
+    They come from four places; a later one overrides an earlier one. The places are the suite, the model's
+    authors (for the stage), the row, and ``training.stages.NAME`` in the suite or in the row.
     """
     names = model.default_stages if entry.stages is None else entry.stages
     if not names:

@@ -111,8 +111,8 @@ def rows_with_settings(
         prepared: the dataset, to which matched controls are fitted; ``None``: they are not.
 
     Returns:
-        The rows, and the labels among them whose search is not complete: those, and their controls, have the
-        search's id and their own settings, with which nothing may be trained.
+        The rows, and the labels among them whose search is not complete. These labels and their controls have
+        the search's id and settings of their own. Nothing may be trained with them.
     """
     chosen, waiting = {}, {}
     for search in searches:

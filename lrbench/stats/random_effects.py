@@ -1,8 +1,8 @@
 """One difference over several datasets, which may truly differ between them.
 
 Each dataset brings an effect y with its standard error s. Its weight is 1 / (s² + τ²), where τ² is the
-variance of true effects. τ² is that of Paule & Mandel (1982): with it, the weighted squares around the mean
-add up to their number minus 1. The interval is that of Hartung & Knapp (2001), which holds its level with few
+variance of true effects (Paule & Mandel 1982). With it, the weighted squares around the mean add up to their
+number minus 1. The interval is that of Hartung & Knapp (2001), which holds its level with few
 datasets.
 """
 

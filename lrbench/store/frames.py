@@ -189,7 +189,7 @@ def aligned_ranks(
         intervention: take the ranks with this change of the latent.
 
     Raises:
-        CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is
+        CheckError: a trial lacks draws of a user, or two trials did not rank the same targets. Or a rank is
             not a number from 1 to the number of items.
     """
     suffix = "_masked" if masked else ""
