@@ -33,7 +33,7 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
     authors_training = AuthorsTraining(
         settings=SFT_DEFAULTS,
         note="These are of sft. The authors choose the learning rate of grpo on the test file, between "
-        "0.00001 and 0.0005; choose it on validation.",
+        "0.00001 and 0.0005. Choose it on validation.",
     )
     stages: ClassVar = {"sft": FineTuning, "grpo": Reinforcement}
     default_stages = ("sft", "grpo")
