@@ -13,6 +13,7 @@ import polars as pl
 import torch
 
 from lrbench.config.base import FrozenConfig
+from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset, load_prepared
@@ -28,7 +29,7 @@ from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic, seed_torch
 from lrbench.store.layout import CHECKPOINT_FILE, LOG_FILE, Results
-from lrbench.store.mean_metrics import mean_metrics
+from lrbench.store.mean_metrics import mean_metrics, title_metrics
 from lrbench.store.trials import TrialRecord, write_trial
 from lrbench.training.checkpoint import UnusableCheckpointError, load_checkpoint, set_aside
 from lrbench.training.news import EpochDone
@@ -150,6 +151,7 @@ def _record(
         draws=config.evaluation.draws,
         metrics=mean_metrics(ranked.ranks, config.protocol),
         tie_share=ranked.tied[depth],
+        title_metrics=_title_metrics(model, ranked, config.protocol, depth),
         repeating_targets=float(ranked.parts.test.repeating().mean()),
         undated_targets=None if undated is None else float(undated.mean()),
         divergence=ranked.divergence,
@@ -174,6 +176,13 @@ def _record(
         ended=datetime.now(UTC),
         resumed=training.resumed,
     )
+
+
+def _title_metrics(model: Model, ranked: _Ranked, protocol: Protocol, depth: int) -> dict[str, float]:
+    if not model.reads_titles:
+        return {}
+    data = ranked.dataset
+    return title_metrics(ranked.ranks, data.item_ids, data.titles, protocol, depth)
 
 
 def _train(

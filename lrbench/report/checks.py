@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
@@ -56,6 +57,7 @@ def find_warnings(
         *_within_seed_spread(rows),
         *_epoch_cap(measured),
         *_ties(measured, run_anew),
+        *_equal_titles(measured, suite.primary_metric),
         *_unequal_draws(measured),
         *_unverified(measured),
         *_unlike_runs(measured),
@@ -227,6 +229,22 @@ def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]
             yield ReportWarning(WarningKind.ALL_TIED, cause, label=entry.label, dataset=entry.dataset)
         elif not entry.deterministic:
             yield ReportWarning(WarningKind.TIES, cause, label=entry.label, dataset=entry.dataset)
+
+
+def _equal_titles(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarning]:
+    """What it costs a model that reads titles that a hit needs the item."""
+    for entry in measured:
+        records = [trial.record for trial in entry.trials if metric in trial.record.title_metrics]
+        if not records:
+            continue
+        item = fmean(record.metrics["test"][str(record.depth)][metric] for record in records)
+        title = fmean(record.title_metrics[metric] for record in records)
+        if title > item:
+            cause = (
+                f"{entry.label} on {entry.dataset}: {metric_title(metric)} is {item:.4f}; it would be "
+                f"{title:.4f} if a hit on any item with the target's title counted."
+            )
+            yield ReportWarning(WarningKind.EQUAL_TITLES, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _unequal_draws(measured: Sequence[Measured]) -> Iterator[ReportWarning]:

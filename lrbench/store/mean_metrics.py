@@ -5,7 +5,7 @@ import polars as pl
 from lrbench.config.protocol import Protocol
 from lrbench.metrics import metric_function
 
-__all__ = ["mean_metrics"]
+__all__ = ["mean_metrics", "title_metrics"]
 
 
 def mean_metrics(ranks: pl.DataFrame, protocol: Protocol) -> dict[str, dict[str, dict[str, float]]]:
@@ -26,3 +26,40 @@ def mean_metrics(ranks: pl.DataFrame, protocol: Protocol) -> dict[str, dict[str,
             for metric in (*protocol.metrics, "mrr")
         }
     return means
+
+
+def title_metrics(
+    ranks: pl.DataFrame, items: pl.Series, titles: pl.Series, protocol: Protocol, depth: int
+) -> dict[str, float]:
+    """Return test metrics at a depth if any item with the target's title counted as the target.
+
+    Published results of language models are of this kind. The target's rank is then the best one among the
+    items with its title. Items that tie with a target are taken as such items if there are no more of them
+    than items with its title.
+
+    Args:
+        ranks: rows as :data:`lrbench.store.trials.RANKS`, with ties.
+        items: raw ids of all items, (items,).
+        titles: their titles; null where the source has none, (items,).
+        protocol: says which ranks are headline and which metrics are computed.
+        depth: number of latent reasoning steps.
+
+    Returns:
+        Metric → value; empty if no two items have one title.
+    """
+    named = pl.DataFrame({"target": items, "title": titles})
+    alike = named.drop_nulls().with_columns(others=pl.len().over("title") - 1).filter(pl.col("others") > 0)
+    if alike.is_empty():
+        return {}
+    suffix = "_masked" if protocol.mask_seen else ""
+    rank, ties = pl.col(f"rank{suffix}"), pl.col(f"ties{suffix}")
+    shared = ties <= pl.col("others").fill_null(0)
+    merged = (
+        ranks.filter(pl.col("split") == "test", pl.col("depth") == depth)
+        .join(alike, on="target", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(shared).then(rank - ties / 2).otherwise(rank).alias(f"rank{suffix}"),
+            pl.when(shared).then(0).otherwise(ties).alias(f"ties{suffix}"),
+        )
+    )
+    return mean_metrics(merged, protocol)["test"][str(depth)]

@@ -119,6 +119,10 @@ class TrialRecord(FrozenConfig):
     tie_share: float = Field(ge=0, le=1)
     """Share of test targets with another item at exactly their score (at the reported depth)."""
 
+    title_metrics: dict[str, float] = Field(default_factory=dict)
+    """Test metrics at the reported depth if any item with the target's title counted as the target. Empty for
+    models that do not read titles, where no two titles are equal, and in trials of earlier versions."""
+
     repeating_targets: float | None = Field(default=None, ge=0, le=1)
     """Share of test targets that are the last item of their history again; ``None``: not counted."""
 

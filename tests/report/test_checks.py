@@ -124,6 +124,19 @@ def test_targets_that_tell_nothing(
     assert all(warning.cause.startswith("On sample, ") for warning in found)
 
 
+def test_what_equal_titles_cost_is_said(tmp_path: Path) -> None:
+    made = Made("B", record=different(title_metrics={"ndcg@10": 0.9}))
+    (warning,) = warnings_of(tmp_path, Made("A", 2.0), made)
+    assert warning.kind is WarningKind.EQUAL_TITLES
+    assert warning.cause.startswith("B on sample: NDCG@10 is 0.")
+    assert warning.cause.endswith("it would be 0.9000 if a hit on any item with the target's title counted.")
+
+
+def test_equal_titles_that_cost_nothing_are_not_said(tmp_path: Path) -> None:
+    made = Made("B", record=different(title_metrics={"ndcg@10": 0.0}))
+    assert warnings_of(tmp_path, Made("A", 2.0), made) == []
+
+
 def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:
     on_gpu = (different(device="NVIDIA H100", threads=count) for count in (2, 8))
     first, second = on_gpu
