@@ -198,8 +198,14 @@ class LanguageRecommender(Model[LanguageConfigT]):
 
 
 def _add_adapters(network: Any, rank: int) -> None:
-    """Add low-rank adapters to queries and values, with BIGRec's scale of 2 and dropout of 0.05."""
+    """Add low-rank adapters to queries and values, with BIGRec's scale of 2 and dropout of 0.05.
+
+    They are float32 whatever the type of the base model's weights, in which Adam's small steps could be lost.
+    """
     from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 - heavy, and an extra
 
     adapters = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules=["q_proj", "v_proj"])
     inject_adapter_in_model(adapters, network)
+    for name, parameter in network.named_parameters():
+        if _LORA in name:
+            parameter.data = parameter.data.float()

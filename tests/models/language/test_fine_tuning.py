@@ -96,9 +96,12 @@ def test_weights_are_stored_once_and_come_back(make: Make, tmp_path: Any) -> Non
         other.load_state_dict({n: w for n, w in model.state_dict().items() if n != "attention.key.bias"})
 
 
-def test_coarse_weights_train_and_rank(make: Make) -> None:
-    """The path of a GPU: weights in bfloat16, sums of losses and scores in float32."""
-    exact, coarse = (make("latentr3", base_precision=kind) for kind in ("float32", "bfloat16"))
+@pytest.mark.parametrize("rank", [0, 2])
+def test_coarse_weights_train_and_rank(make: Make, rank: int) -> None:
+    """The path of a GPU: weights in bfloat16; adapters, sums of losses and scores in float32."""
+    exact, coarse = (
+        make("latentr3", base_precision=kind, lora_rank=rank) for kind in ("float32", "bfloat16")
+    )
     losses = []
     for model in (exact, coarse):
         stage, batch = lesson(model)
@@ -106,7 +109,10 @@ def test_coarse_weights_train_and_rank(make: Make) -> None:
         losses[-1].backward()
     assert losses[1].dtype == torch.float32
     assert losses[1].item() == pytest.approx(losses[0].item(), rel=0.02)
-    assert all(weight.grad is not None for name, weight in coarse.named_parameters() if "layers" in name)
+    moved = {name: weight for name, weight in coarse.language.named_parameters() if weight.grad is not None}
+    assert moved
+    assert {weight.dtype for weight in moved.values()} == {torch.float32 if rank else torch.bfloat16}
+    assert all("lora_" in name for name in moved) == bool(rank)
     packed = pack_lists(random_histories(4))
     with torch.no_grad():
         found, expected = (model.encode(packed, (0, 1), None) for model in (coarse, exact))
