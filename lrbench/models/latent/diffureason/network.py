@@ -21,7 +21,14 @@ from lrbench.data.packing import Packed
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.denoiser import Denoiser
 from lrbench.models.latent.rearec.network import ReaRecNetwork
-from lrbench.models.layers.diffusion import drawn, noised, reverse_step, sampler_levels, signal_rates
+from lrbench.models.layers.diffusion import (
+    ReverseStep,
+    drawn,
+    noised,
+    reverse_step,
+    sampler_levels,
+    signal_rates,
+)
 from lrbench.models.next_item import over
 from lrbench.models.reasoning import Recipe
 
@@ -143,6 +150,21 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         free = self.denoiser(state, at, null)
         return (1 + self.config.guidance) * clean - self.config.guidance * free
 
+    def reverse(self, state: Tensor, clean: Tensor, level: int, after: int, eta: float) -> ReverseStep:
+        """Return the distribution of x at the next level.
+
+        The prediction is first scaled to a root mean square of 1, as clean variables are. Cross-entropy
+        leaves its length free, and the denoiser learns lower levels from clean variables alone.
+
+        Args:
+            state: x at the present level, (…, width).
+            clean: x̂_0 predicted from it, (…, width).
+            level: present level.
+            after: next level.
+            eta: η, share of new noise.
+        """
+        return reverse_step(state, unit_rms(clean), self.rates[level], self.rates[after], eta)
+
     def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
         """Return the predictions of the first calls, each the mean over the ensemble, (sequences, width)."""
         config = self.config
@@ -163,7 +185,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
             clean = self.predicted(state, level, condition)
             predictions.append(clean.mean(0))
             after = after if call < config.sampler_steps - 1 else level
-            state = reverse_step(state, clean, self.rates[level], self.rates[after], eta=0.0).mean
+            state = self.reverse(state, clean, level, after, eta=0.0).mean
         return predictions
 
     def _repeated(

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.layers.activation_checkpoint import recomputed
-from lrbench.models.layers.diffusion import reverse_step
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import group_advantages, items_above, ranking_reward
 
@@ -63,7 +62,7 @@ def _rolled_out(model: DiffuReasonNetwork, states: Tensor) -> tuple[list[Tensor]
     trajectory = [state]
     for place, (level, after) in enumerate(pairwise(levels)):
         clean = model.denoiser(state, _level(model, place, state), condition)
-        mean, deviation = reverse_step(state, clean, model.rates[level], model.rates[after], eta=1.0)
+        mean, deviation = model.reverse(state, clean, level, after, eta=1.0)
         state = mean + deviation * torch.randn_like(mean)
         if after:
             trajectory.append(state)
@@ -79,14 +78,13 @@ def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], conditio
     levels = model.levels()
     logs = []
     for place, (state, action) in enumerate(pairwise(trajectory)):
-        rate, next_rate = model.rates[levels[place]], model.rates[levels[place + 1]]
         at = _level(model, place, state)
 
         def clean(state: Tensor, condition: Tensor, at: Tensor = at) -> Tensor:
             return model.denoiser(state, at, condition)
 
         predicted = recomputed(clean, model.denoiser, state, condition)
-        mean, deviation = reverse_step(state, predicted, rate, next_rate, eta=1.0)
+        mean, deviation = model.reverse(state, predicted, levels[place], levels[place + 1], eta=1.0)
         logs.append(-(action - mean).square().mean(-1) / (2 * deviation.square()))
     return torch.stack(logs)
 

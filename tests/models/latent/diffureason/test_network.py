@@ -72,14 +72,23 @@ def test_without_noise_at_the_start_nothing_is_random() -> None:
 
 
 def test_an_ensemble_is_the_mean_of_its_chains() -> None:
-    """With a linear denoiser, the mean of many chains comes near the chain from zeros."""
-    model, still = network(ensemble=4000, sampler_steps=2), network(start="zero", sampler_steps=2)
+    """With a linear denoiser, the mean of many predictions comes near the prediction from zeros."""
+    model, still = network(ensemble=4000, sampler_steps=1), network(start="zero", sampler_steps=1)
     for each in (model, still):
         for block in each.denoiser.blocks:
             block.weight.data.zero_()
             block.bias.data.zero_()
     still.load_state_dict(model.state_dict())
-    torch.testing.assert_close(encoded(model, (4,)), encoded(still, (4,)), rtol=0, atol=0.05)
+    torch.testing.assert_close(encoded(model, (3,)), encoded(still, (3,)), rtol=0, atol=0.05)
+
+
+def test_the_length_of_a_prediction_does_not_move_the_chain() -> None:
+    """The last layer of the denoiser times 10 gives every prediction times 10."""
+    model = network(start="hypothesis")
+    before = encoded(model, (3, 4, 5, 6, 7))
+    model.denoiser.leave.weight.data.mul_(10)
+    model.denoiser.leave.bias.data.mul_(10)
+    torch.testing.assert_close(encoded(model, (3, 4, 5, 6, 7)), 10 * before)
 
 
 def test_guidance_goes_away_from_the_null_vector() -> None:

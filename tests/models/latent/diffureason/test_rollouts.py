@@ -85,7 +85,7 @@ def test_log_densities_are_those_of_a_normal_distribution() -> None:
     levels, (state, action) = model.levels(), trajectory[:2]
     with torch.no_grad():
         clean = model.denoiser(state, torch.tensor(levels[0]), states[-1])
-    mean, deviation = rollouts.reverse_step(state, clean, model.rates[levels[0]], model.rates[levels[1]], 1.0)
+    mean, deviation = model.reverse(state, clean, levels[0], levels[1], eta=1.0)
     normal = torch.distributions.Normal(mean, deviation)
     constant = torch.distributions.Normal(mean, deviation).log_prob(mean)
     torch.testing.assert_close(logs[0], (normal.log_prob(action) - constant).mean(-1))
