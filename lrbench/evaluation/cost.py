@@ -42,30 +42,29 @@ def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch
     length. A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
     products. Element-wise work is not counted. Attention runs in its plain form while it is counted.
     """
-    return sum(_flops(model, view, depth, device))
+    return _flops(model, view, depth, device, score=True)
 
 
 def encoder_flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
     """The same for encoding alone, without scoring items."""
-    return _flops(model, view, depth, device)[0]
+    return _flops(model, view, depth, device, score=False)
 
 
-def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> tuple[float, float]:
-    """Operations per user to encode and to score, from one user of every length."""
+def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device, *, score: bool) -> float:
+    """Operations per user, from one user of every length."""
     model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
     _, users, shares = np.unique(lengths, return_index=True, return_counts=True)
-    encoded = scored = 0
+    total = 0
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         batches = evaluation_batches(view.reordered(users), model.max_length, 1, device)
         for share, (_, sequences) in zip(shares.tolist(), batches, strict=True):
-            with _Operations() as encoding:
+            with _Operations() as counted:
                 states = model.encode(sequences, (depth,), torch.Generator(device).manual_seed(0))
-            with _Operations() as scoring:
-                model.score(states[0])
-            encoded += share * encoding.total
-            scored += share * scoring.total
-    return encoded / len(view), scored / len(view)
+                if score:
+                    model.score(states[0])
+            total += share * counted.total
+    return total / len(view)
 
 
 def latency(model: Model, view: EvaluationView, depth: int, device: torch.device, batch_size: int) -> float:

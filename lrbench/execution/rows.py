@@ -27,7 +27,7 @@ from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import ControlRecord, Match
 
-__all__ = ["REASONING_DEPTHS", "Row", "match_rows", "resolve_rows", "tuned_rows"]
+__all__ = ["REASONING_DEPTHS", "Row", "check_rows", "match_rows", "resolve_rows", "tuned_rows"]
 
 REASONING_DEPTHS = tuple(range(9))
 """Depths at which reasoning models are ranked unless a suite says otherwise: 0 to 8."""
@@ -138,12 +138,11 @@ def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonVa
     )
 
 
-def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]:
-    """Check rows against a dataset, and fit the networks of matched controls to it.
+def check_rows(rows: Sequence[Row], dataset: PreparedDataset) -> None:
+    """Check rows against a dataset.
 
     Raises:
-        RequestError: the protocol cannot split the dataset, a row needs what it lacks, or a control cannot
-            be matched.
+        RequestError: the protocol cannot split the dataset, or a row needs what it lacks.
     """
     protocols = {row.protocol.model_dump_json(): row.protocol for row in rows}
     timed = {key: _split(dataset, protocol).train.times is not None for key, protocol in protocols.items()}
@@ -161,6 +160,15 @@ def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]
                 "Put the list of titles that the catalogue names into the mirror folder and fetch the "
                 "dataset again, or choose a dataset with titles.",
             )
+
+
+def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]:
+    """Check rows against a dataset, and fit the networks of matched controls to it.
+
+    Raises:
+        RequestError: as in :func:`check_rows`, or a control cannot be matched.
+    """
+    check_rows(rows, dataset)
     by_label = {row.label: row for row in rows}
     return tuple(_matched(row, by_label, dataset) for row in rows)
 

@@ -7,7 +7,7 @@ from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite
 from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset
-from lrbench.execution.rows import Row, match_rows, tuned_rows
+from lrbench.execution.rows import Row, check_rows, match_rows, tuned_rows
 from lrbench.execution.tuning.proposals import check_optuna
 from lrbench.names import label_matches
 from lrbench.store.layout import Results
@@ -108,7 +108,8 @@ def rows_with_settings(
         searches: all of the suite.
         results: where complete searches are.
         dataset: its true name.
-        prepared: the dataset, to which matched controls are fitted; ``None``: they are not.
+        prepared: the dataset, to which matched controls are fitted; ``None``: they are not. Controls that
+            wait for a search are not fitted: their model has no settings yet.
 
     Returns:
         The rows, and the labels among them whose search is not complete. These labels and their controls have
@@ -125,11 +126,13 @@ def rows_with_settings(
             else:
                 waiting[label] = search.config.id
     made = tuned_rows(suite, chosen) if chosen else tuple(rows)
-    made = match_rows(made, prepared) if prepared is not None else made
     owner = {row.label: row.control.of if row.control else row.label for row in made}
-    made = tuple(
-        replace(row, search=waiting[owner[row.label]]) if owner[row.label] in waiting else row for row in made
-    )
+    ready = [row for row in made if owner[row.label] not in waiting]
+    if prepared is not None:
+        check_rows(made, prepared)
+        ready = list(match_rows(ready, prepared))
+    fitted = {row.label: row for row in ready}
+    made = tuple(fitted.get(row.label) or replace(row, search=waiting[owner[row.label]]) for row in made)
     return made, tuple(label for label in owner if owner[label] in waiting)
 
 
