@@ -13,7 +13,7 @@ from lrbench.cli.run_request import RunRequest
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import resolve_rows
+from lrbench.execution.rows import check_graph_device, resolve_rows
 from lrbench.execution.searches import (
     check_optuna,
     plan_searches,
@@ -85,6 +85,7 @@ def print_plan(request: RunRequest) -> None:
     if suite.tune is not None:
         check_optuna()
     request.place.check()
+    check_graph_device(rows, request.place.device)
     names = request.dataset_names
     title = f"Suite {suite.name}, {suite.protocol.name}" + (f", {names[0]}" if len(names) == 1 else "")
     table = Table(title=title, title_justify="left", highlight=False, box=SIMPLE, pad_edge=False)

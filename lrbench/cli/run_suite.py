@@ -18,7 +18,7 @@ from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.learned import Learned
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import Row, resolve_rows
+from lrbench.execution.rows import Row, check_graph_device, resolve_rows
 from lrbench.execution.searches import (
     PlannedSearch,
     check_optuna,
@@ -97,7 +97,8 @@ def _prepare(request: RunRequest, console: Console) -> _Ready:
         if library.catalogue.find(name).name != name:
             say(console, library.catalogue.describe(name))
     names = request.dataset_names
-    request.place.check()  # this and the next refuse what cannot be before anything is fetched
+    request.place.check()  # this and the next two refuse what cannot be before anything is fetched
+    check_graph_device(rows, request.place.device)
     empty_plan = make_plan(suite, rows, dict.fromkeys(names, ""))
     select_trials(empty_plan, request.results, request.only, request.rerun)
     with listener_for(console) as listener:

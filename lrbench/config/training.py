@@ -57,6 +57,11 @@ class TrainingConfig(FrozenConfig):
     have that type, which takes less than half the time on CPUs with instructions for it. On accelerators the
     network's own products have it too (autocast). Weights, sums and ranking stay float32."""
 
+    graph: bool = False
+    """Whether steps are recorded as CUDA graphs and replayed, which takes the host's time out of them. That
+    needs a GPU and a stage that can be recorded. Batches are then filled up to a few shapes. The filling has
+    no weight in any loss."""
+
     rows: TrainingRows | None = None
     """Training rows: ``positions`` trains on every position of a sequence in one pass, ``prefixes`` on each
     prefix by itself. Not set: positions if the network is causal. Prefixes cost many times as much and give a
@@ -71,6 +76,6 @@ class TrainingConfig(FrozenConfig):
     @property
     def identity(self) -> dict[str, Any]:
         """What shapes results. An option that came later is left out at its default, so that ids stay."""
-        later = {"warmup_steps": 0, "decay": "none"}
+        later = {"warmup_steps": 0, "decay": "none", "graph": False}
         unused = {name for name, usual in later.items() if getattr(self, name) == usual}
         return self.model_dump(mode="json", exclude=unused)

@@ -17,6 +17,7 @@ from torch import Tensor
 from lrbench.arrays import Int64s, ranges
 from lrbench.config.training import LongSequences, TrainingRows
 from lrbench.data.packing import Packed, pack
+from lrbench.data.rungs import filling, length_rung, rung
 from lrbench.data.sequences import EvaluationView, TrainingView
 from lrbench.data.transfer import on_device
 from lrbench.data.windows import cut_windows, first_items
@@ -35,9 +36,30 @@ class TrainingBatch:
 
     sequence_of: Int64s  # (targets,) number of the sequence of each target, known without the device
     next_items: Int64s  # (sequences,) the item after each sequence, its last target, likewise
+    users: Tensor  # (targets,) number of each target's user; −1: it only fills the batch up
     ends_sequences: bool
     """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
     the batch is planned, so that no step waits for the device to learn it."""
+
+    weights: Tensor | None = None
+    """(targets,): what the loss of each target counts; they add up to 1. ``None``: all count the same.
+    Targets that only fill the batch up count 0. They come last and have no ``target_ids``."""
+
+    def no_negatives(self, same_user: bool) -> Tensor | None:
+        """Mask of pairs of different targets that are no negatives of each other, (targets, targets).
+
+        Args:
+            same_user: whether pairs of one user are among them.
+
+        Returns:
+            The mask, or ``None`` if there are no such pairs.
+        """
+        mask = self.users[:, None] == self.users if same_user else None
+        if self.weights is not None:
+            filling = self.users < 0
+            pairs = filling[:, None] | filling
+            mask = pairs if mask is None else mask | pairs
+        return None if mask is None else mask.fill_diagonal_(False)
 
 
 class TrainingData:
@@ -95,6 +117,7 @@ class TrainingData:
         device: torch.device,
         shuffle: np.random.Generator | None = None,
         keep: NDArray[np.bool_] | None = None,
+        filled: bool = False,
     ) -> Iterator[TrainingBatch]:
         """Yield batches of about ``batch_size`` targets, window by window.
 
@@ -104,6 +127,7 @@ class TrainingData:
             shuffle: draws the order of the windows; ``None``: their own order.
             keep: targets to train on, (targets,); ``None``: all. A window then ends where its last kept
                 target is predicted.
+            filled: fill every batch up to one of a few shapes; see :mod:`lrbench.data.rungs`.
         """
         windows = np.arange(len(self.starts))
         counts = self.counts
@@ -116,7 +140,7 @@ class TrainingData:
         number = (total - counts[windows]) // batch_size  # non-decreasing batch number of each window
         for chosen in np.split(windows, np.flatnonzero(np.diff(number)) + 1):
             if len(chosen):
-                yield self._batch(chosen, device, keep)
+                yield self._batch(chosen, device, keep, filled)
 
     def prefixes(self, target_ids: Int64s, device: torch.device) -> Packed:
         """Pack the history before each given target, at most ``max_length`` items, in the given order."""
@@ -129,7 +153,9 @@ class TrainingData:
         user = on_device(self.target_starts[target_ids], device)
         return (user[:, None] == user).fill_diagonal_(False)
 
-    def _batch(self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None) -> TrainingBatch:
+    def _batch(
+        self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None, filled: bool
+    ) -> TrainingBatch:
         starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
         target_ids = ranges(self.first_target[windows], counts)
         window = np.repeat(np.arange(len(windows)), counts)
@@ -141,15 +167,35 @@ class TrainingData:
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
             stops = starts + within[last] + 1  # no earlier state depends on later inputs
         ends_sequences = bool((within == (stops - starts - 1)[window]).all())
-        sequences = pack(self.view.items, starts, stops, device, self.view.times)
+        padded_length = None
+        if filled:
+            lengths = stops - starts
+            longest, added = int(lengths.argmax()), filling(lengths)
+            padded_length = length_rung(int(lengths[longest]), self.max_length)
+            starts = np.append(starts, np.full(len(added), starts[longest]))
+            stops = np.append(stops, starts[longest] + added)
+        sequences = pack(self.view.items, starts, stops, device, self.view.times, padded_length)
+        rows = sequences.host.first[window] + within
+        targets = self.view.items[self.target_at[target_ids]].astype(np.int64)
+        users, weights = self.target_starts[target_ids], None
+        if filled:
+            real, missing = len(rows), rung(len(rows)) - len(rows)
+            last = sequences.host.first[-1] + sequences.host.lengths[-1] - 1  # of a sequence that fills
+            rows, targets, users = (
+                np.append(values, np.full(missing, value, dtype=np.int64))
+                for values, value in ((rows, last), (targets, 0), (users, -1))
+            )
+            weights = on_device(np.append(np.full(real, 1 / real), np.zeros(missing)), device)
         return TrainingBatch(
             sequences=sequences,
-            rows=on_device(sequences.host.first[window] + within, device),
-            targets=on_device(self.view.items[self.target_at[target_ids]].astype(np.int64), device),
+            rows=on_device(rows, device),
+            targets=on_device(targets, device),
             target_ids=target_ids,
             sequence_of=window,
             next_items=self.view.items[stops].astype(np.int64),
+            users=on_device(users, device),
             ends_sequences=ends_sequences,
+            weights=weights,
         )
 
 

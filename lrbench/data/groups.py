@@ -106,6 +106,7 @@ def cut_groups(
     begins: NDArray[np.int64],
     positions: NDArray[np.int64],
     device: torch.device,
+    padded_length: int | None = None,
 ) -> list[Group]:
     """Cut sequences sorted by length into runs of similar length, each as cheap as the device makes it.
 
@@ -114,13 +115,16 @@ def cut_groups(
         begins: first token of each sequence, (sequences,).
         positions: of each token in its sequence, (tokens,).
         device: where the groups' indices are put.
+        padded_length: if given, all sequences form one group of this length.
     """
     groups = []
-    for low, high in pairwise(_bounds(lengths, _CPU if device.type == "cpu" else _ACCELERATOR)):
-        longest = int(lengths[high - 1])
-        first_token, last_token = int(begins[low]), int(begins[high - 1]) + longest
+    costs = _CPU if device.type == "cpu" else _ACCELERATOR
+    bounds = _bounds(lengths, costs) if padded_length is None else [0, len(lengths)]
+    for low, high in pairwise(bounds):
+        longest = padded_length or int(lengths[high - 1])
+        first_token, last_token = int(begins[low]), int(begins[high - 1] + lengths[high - 1])
         padded_from = tokens_at = None
-        if lengths[low] != longest:
+        if lengths[low] != longest or padded_length is not None:
             places = np.minimum(np.arange(longest), lengths[low:high, None] - 1)  # (sequences, length)
             padded_from = on_device((places + (begins[low:high, None] - first_token)).ravel(), device)
             row = np.repeat(np.arange(high - low) * longest, lengths[low:high])

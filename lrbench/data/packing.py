@@ -214,6 +214,7 @@ def pack(
     stops: NDArray[np.int64],
     device: torch.device,
     times: NDArray[np.int64] | None = None,
+    padded_length: int | None = None,
 ) -> Packed:
     """Store the ranges ``items[start:stop]`` end to end.
 
@@ -224,6 +225,7 @@ def pack(
         device: where to put the tensors.
         times: of all interactions, (interactions,), if they are known. After each range there must be one
             more, that of the interaction to be predicted.
+        padded_length: if given, all sequences form one group, padded to this length.
 
     Raises:
         ValueError: a range is empty.
@@ -256,7 +258,7 @@ def pack(
         sequence_of=tensor(host.sequence_of),
         first=tensor(first),
         last=tensor(first + lengths - 1),
-        groups=tuple(cut_groups(sorted_lengths, begins, positions, device)),
+        groups=tuple(cut_groups(sorted_lengths, begins, positions, device, padded_length)),
         host=host,
         times=None if times is None else tensor(times[source]),
         next_times=None if times is None else tensor(times[source + 1]),

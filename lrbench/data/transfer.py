@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrbench.arrays import Bools, Int64s
+from lrbench.arrays import Bools, Floats, Int64s
 
 __all__ = ["on_device"]
 
 
-def on_device(values: Int64s | Bools, device: torch.device) -> Tensor:
+def on_device(values: Int64s | Bools | Floats, device: torch.device) -> Tensor:
     """Copy an array to the device, without waiting until the device has taken it.
 
     On the CPU the tensor shares the array's memory. On a CUDA device the copy starts from pinned memory. A

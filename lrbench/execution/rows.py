@@ -27,7 +27,15 @@ from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import ControlRecord, Match
 
-__all__ = ["REASONING_DEPTHS", "Row", "check_rows", "match_rows", "resolve_rows", "tuned_rows"]
+__all__ = [
+    "REASONING_DEPTHS",
+    "Row",
+    "check_graph_device",
+    "check_rows",
+    "match_rows",
+    "resolve_rows",
+    "tuned_rows",
+]
 
 REASONING_DEPTHS = tuple(range(9))
 """Depths at which reasoning models are ranked unless a suite says otherwise: 0 to 8."""
@@ -213,6 +221,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
         model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
         _check_rows(model, config, stages)
+        _check_graph(model, config, stages)
     except ValueError as error:
         cause, remedy = cause_and_remedy(str(error))
         raise RequestError(f"{where}: {cause}", remedy) from None
@@ -289,6 +298,31 @@ def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageC
             raise ValueError(
                 f'rows = "positions" in stage {stage.name} would let states see the items that they '
                 'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
+            )
+
+
+def _check_graph(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
+    """Refuse to record the steps of a stage that cannot be replayed."""
+    for stage in stages:
+        kind = model.stages[stage.name]
+        if stage.training.graph and issubclass(kind, GradientStage) and not kind.replayable(model, config):
+            raise ValueError(
+                f"graph = true cannot record stage {stage.name}, whose steps read numbers on the host; "
+                "say graph = false in the row's training"
+            )
+
+
+def check_graph_device(rows: Sequence[Row], device: str) -> None:
+    """Refuse ``graph = true`` where trials run on the CPU, before anything is fetched.
+
+    Raises:
+        RequestError: names the first such row.
+    """
+    for row in rows if device == "cpu" else ():
+        if any(stage.training.graph for stage in row.stages):
+            raise RequestError(
+                f'"{row.label}" has graph = true, which records steps on a GPU, and trials run on the CPU.',
+                "Leave graph out, or run with --gpus 0.",
             )
 
 

@@ -6,7 +6,7 @@ file with a :class:`ModelConfig` and a :class:`Model`, plus a line in the regist
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -275,6 +275,20 @@ class GradientStage(Stage[ConfigT], ABC):
         future items by itself (a cloze task) may take positions nevertheless.
         """
         return "positions" if model.causal(config) else "prefixes"
+
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Whether a step can be recorded on a device and replayed with other batches (``graph = true``).
+
+        Then :meth:`losses` uses only tensors of the batch and of the model. It reads no number of the host
+        that differs between batches of one shape, except by :meth:`phase`, and no loss depends on targets of
+        weight 0.
+        """
+        return False
+
+    def phase(self) -> Hashable:
+        """What the losses do differently at this time. A recorded step is replayed in its own phase alone."""
+        return None
 
     def training_rows(self) -> TrainingRows:
         """Which rows it trains its model on; see :meth:`rows_for`."""

@@ -53,6 +53,7 @@ def next_item_loss(
     item_vectors: Tensor,
     targets: Tensor,
     score_dtype: torch.dtype | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean loss of the targets. The item vectors already include the temperature.
 
@@ -63,11 +64,12 @@ def next_item_loss(
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items, which only ``cross_entropy`` has; ``None``: the type of
             the states.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
     if options.loss == "cross_entropy":
-        return cross_entropy(states, item_vectors, targets, score_dtype)
+        return cross_entropy(states, item_vectors, targets, score_dtype, weights)
     usual = _FULL if options.loss in ("sampled_softmax", "gbce") else 1
     number, n_items = options.negatives or usual, len(item_vectors)
     negatives = draw_negatives(targets, n_items, number, options.shared_negatives)
     power = positive_power(number, n_items, options.calibration) if options.loss == "gbce" else 1.0
-    return sampled_loss(options.loss, states, item_vectors, targets, negatives, power)
+    return sampled_loss(options.loss, states, item_vectors, targets, negatives, power, weights)

@@ -48,7 +48,7 @@ class NextItemModel(Model[ConfigT]):
     def item_vectors(self) -> Tensor:
         """All items as they are multiplied with states, the temperature included, (items, width)."""
 
-    def target_loss(self, states: Tensor, targets: Tensor) -> Tensor:
+    def target_loss(self, states: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean loss of the targets, given the states that predict them.
 
         It is the loss that the configuration names, or full softmax cross-entropy if it names none.
@@ -56,10 +56,16 @@ class NextItemModel(Model[ConfigT]):
         Args:
             states: (targets, width).
             targets: (targets,) item numbers.
+            weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
         """
         if not isinstance(self.config, NextItemLoss):
-            return cross_entropy(states, self.item_vectors(), targets, self.score_dtype)
-        return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype)
+            return cross_entropy(states, self.item_vectors(), targets, self.score_dtype, weights)
+        return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype, weights)
+
+    @classmethod
+    def network_replayable(cls, config: ConfigT) -> bool:
+        """Whether states use only tensors of the batch; see ``GradientStage.replayable``."""
+        return False
 
     @classmethod
     def check_options(cls, config: ConfigT) -> None:

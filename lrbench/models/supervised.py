@@ -1,7 +1,9 @@
 """The training stage that most models share: the loss of the next item at every target."""
 
+from typing import Any
+
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Terms
+from lrbench.models.base import GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
 
 __all__ = ["Supervised"]
@@ -12,7 +14,12 @@ class Supervised(GradientStage):
 
     model: NextItemModel
 
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes, if the model's network is."""
+        return issubclass(model, NextItemModel) and model.network_replayable(config)
+
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the loss as ``loss``."""
         states = self.model.target_states(batch)  # (targets, width)
-        return {"loss": self.model.target_loss(states, batch.targets)}
+        return {"loss": self.model.target_loss(states, batch.targets, batch.weights)}

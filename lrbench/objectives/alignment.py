@@ -11,14 +11,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrbench.objectives.means import mean_over_rows
+
 __all__ = ["Similarity", "info_nce", "nt_xent", "symmetric_info_nce"]
 
 Similarity = Literal["dot", "cos"]
 
 
-def info_nce(similarities: Tensor) -> Tensor:
-    """InfoNCE of similarities divided by the temperature, (rows, rows), with positives on the diagonal."""
-    return F.cross_entropy(similarities, torch.arange(len(similarities), device=similarities.device))
+def info_nce(similarities: Tensor, weights: Tensor | None = None) -> Tensor:
+    """InfoNCE of similarities divided by the temperature, with positives on the diagonal.
+
+    Args:
+        similarities: (rows, rows).
+        weights: (rows,) what the loss of each row counts; they add up to 1. ``None``: all the same.
+    """
+    positives = torch.arange(len(similarities), device=similarities.device)
+    if weights is None:
+        return F.cross_entropy(similarities, positives)
+    return mean_over_rows(F.cross_entropy(similarities, positives, reduction="none"), weights)
 
 
 def symmetric_info_nce(
@@ -27,6 +37,7 @@ def symmetric_info_nce(
     similarity: Similarity,
     temperature: float,
     excluded: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean of InfoNCE from the first view to the second and back.
 
@@ -37,6 +48,7 @@ def symmetric_info_nce(
         temperature: divides the similarities.
         excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the diagonal
             must be False.
+        weights: (rows,) what the loss of each row counts; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar; 0 if no row has a negative.
@@ -46,7 +58,7 @@ def symmetric_info_nce(
     similarities = (first / temperature) @ second.T  # (rows, rows)
     if excluded is not None:
         similarities.masked_fill_(excluded, -torch.inf)
-    return (info_nce(similarities) + info_nce(similarities.T)) / 2
+    return (info_nce(similarities, weights) + info_nce(similarities.T, weights)) / 2
 
 
 def nt_xent(

@@ -10,29 +10,36 @@ p is the score of a target. n₁ … n_K are the scores of its negatives.
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrbench.objectives.means import mean_over_rows
+
 __all__ = ["binary_cross_entropy", "generalised_binary_cross_entropy", "positive_power"]
 
 
-def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
+def binary_cross_entropy(positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean over targets of SASRec's loss.
 
     Args:
         positive: (targets, 1) scores of the targets.
         negative: (targets, K) scores of their negatives.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
-    return -(F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)).mean()
+    logs = F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)  # (targets,)
+    return -mean_over_rows(logs, weights)
 
 
-def generalised_binary_cross_entropy(positive: Tensor, negative: Tensor, power: float) -> Tensor:
+def generalised_binary_cross_entropy(
+    positive: Tensor, negative: Tensor, power: float, weights: Tensor | None = None
+) -> Tensor:
     """Mean over targets of gSASRec's loss.
 
     Args:
         positive: (targets, 1) scores of the targets.
         negative: (targets, K) scores of their negatives.
         power: β; see :func:`positive_power`.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
     total = power * F.logsigmoid(positive).squeeze(1) + F.logsigmoid(-negative).sum(1)
-    return -total.mean() / (negative.shape[1] + 1)
+    return -mean_over_rows(total, weights) / (negative.shape[1] + 1)
 
 
 def positive_power(number: int, n_items: int, calibration: float) -> float:

@@ -6,14 +6,18 @@ Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedbac
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrbench.objectives.means import mean_over_rows
+
 __all__ = ["bpr"]
 
 
-def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+def bpr(positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean of ``−log σ(p − n)`` over targets and negatives.
 
     Args:
         positive: (targets, 1) scores p of the targets.
         negative: (targets, K) scores n of their negatives.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
-    return -F.logsigmoid(positive - negative).mean()
+    logs = F.logsigmoid(positive - negative)  # (targets, K)
+    return -(logs.mean() if weights is None else mean_over_rows(logs.mean(1), weights))

@@ -9,7 +9,11 @@ __all__ = ["cross_entropy"]
 
 
 def cross_entropy(
-    states: Tensor, item_vectors: Tensor, targets: Tensor, score_dtype: torch.dtype | None = None
+    states: Tensor,
+    item_vectors: Tensor,
+    targets: Tensor,
+    score_dtype: torch.dtype | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean negative log-probability of the targets under the softmax over all items.
 
@@ -18,11 +22,12 @@ def cross_entropy(
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar, equal to ``F.cross_entropy(states @ item_vectors.T, targets)``.
     """
-    return mean_loss(states, item_vectors, targets, _negative, score_dtype)[0]
+    return mean_loss(states, item_vectors, targets, _negative, score_dtype, weights)[0]
 
 
 def _negative(logs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:

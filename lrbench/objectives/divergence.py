@@ -24,7 +24,10 @@ __all__ = ["pairwise_divergence"]
 
 
 def pairwise_divergence(
-    states: Tensor, item_vectors: Tensor, score_dtype: torch.dtype | None = None
+    states: Tensor,
+    item_vectors: Tensor,
+    score_dtype: torch.dtype | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean over rows and ordered pairs of states of ``KL(p_s ‖ constant p_t)``.
 
@@ -32,6 +35,7 @@ def pairwise_divergence(
         states: (states, rows, width); divide them (or the item vectors) by a temperature first.
         item_vectors: (items, width).
         score_dtype: type of the scores of all items; ``None``: the type of the states.
+        weights: (rows,) what each row counts; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar; 0 if there is only one state.
@@ -39,18 +43,24 @@ def pairwise_divergence(
     if states.shape[0] < 2:
         return states.new_zeros(())
     with score_type(states, score_dtype) as product:
-        value: Tensor = _PairwiseDivergence.apply(states.to(item_vectors.dtype), item_vectors, product)  # type: ignore[no-untyped-call]
+        value: Tensor = _PairwiseDivergence.apply(  # type: ignore[no-untyped-call]
+            states.to(item_vectors.dtype), item_vectors, product, weights
+        )
     return value
 
 
 class _PairwiseDivergence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, item_vectors: Tensor, product: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, item_vectors: Tensor, product: torch.dtype, weights: Tensor | None
+    ) -> Tensor:
         n_states, n_rows, width = states.shape
         items, flat = item_vectors.to(product), states.reshape(-1, width)
         differences = (n_states * states - states.sum(0)).reshape(-1, width)
         # Rows of padding have equal scores and no differences, so they add nothing.
         rounded, excesses = (padded(part.to(product), product) for part in (flat, differences))
+        counts = None if weights is None else weights.to(states.dtype).repeat(n_states).unsqueeze(1)
+        counts = None if counts is None else padded(counts, product)  # (rows of all states, 1)
         states_gradient = states.new_empty(rounded.shape)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
@@ -59,17 +69,22 @@ class _PairwiseDivergence(torch.autograd.Function):
             weighted = excess.mul_(probabilities)
             # Summed in float32 and rounded once. Asking for a wider sum would widen the whole chunk first.
             mean = weighted.sum(1, keepdim=True)  # (chunk, 1)
-            total += mean.sum(dtype=states.dtype)
             by_score = weighted.addcmul_(probabilities, mean, value=-1)
-            states_gradient[rows] = by_score @ items
-            add_product(items_gradient, by_score, rounded[rows])
+            if counts is None:
+                total += mean.sum(dtype=states.dtype)
+                states_gradient[rows] = by_score @ items
+                add_product(items_gradient, by_score, rounded[rows])
+            else:  # the narrow factors are weighted, not the scores of all items
+                total += (mean * counts[rows]).sum()
+                states_gradient[rows] = (by_score @ items) * counts[rows]
+                add_product(items_gradient, by_score, (rounded[rows] * counts[rows]).to(product))
         ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
-        ctx.terms = n_rows * n_states * (n_states - 1)
+        ctx.terms = (n_rows if weights is None else 1) * n_states * (n_states - 1)
         return total / ctx.terms
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states_gradient, items_gradient = ctx.saved_tensors
         scale = gradient / ctx.terms
-        return scale * states_gradient, scale * items_gradient, None
+        return scale * states_gradient, scale * items_gradient, None, None

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lrbench.objectives.means import mean_over_rows
 from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded, score_chunks, score_type
 
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
@@ -33,6 +35,7 @@ def mean_loss(
     targets: Tensor,
     row_loss: RowLoss,
     score_dtype: torch.dtype | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean over rows of a function of the target's log-probability.
 
@@ -42,10 +45,12 @@ def mean_loss(
         targets: (targets,) item numbers.
         row_loss: the function, with its derivative.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
 
     Returns:
         The mean, a scalar, and the log-probabilities, (targets,), which pass no gradient.
     """
+    weights = None if weights is None else weights.to(item_vectors.dtype)
     with score_type(states, score_dtype) as product:
         loss, logs = _MeanLoss.apply(  # type: ignore[no-untyped-call]
             padded(states.to(item_vectors.dtype), product),
@@ -54,6 +59,7 @@ def mean_loss(
             product,
             row_loss,
             torch.is_grad_enabled(),
+            weights,
         )
     return loss, logs
 
@@ -102,7 +108,7 @@ class _Gradients:
 
 class _MeanLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 - autograd takes tensors one by one
         ctx: Any,
         states: Tensor,
         item_vectors: Tensor,
@@ -110,32 +116,40 @@ class _MeanLoss(torch.autograd.Function):
         product: torch.dtype,
         row_loss: RowLoss,
         differentiate: bool,
+        weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         count, targets = len(targets), padded(targets, product)
         needed = differentiate and any(ctx.needs_input_grad)
         gradients = _Gradients(states, item_vectors, targets) if needed else None
-        logs, losses, slopes = (states.new_zeros(len(states)) for _ in range(3))
+        chunks = []  # log-probabilities of the real rows, their losses, and the slopes of all rows
         items = item_vectors.to(product)
         for rows, scores in score_chunks(items, states.to(product)):
-            logs[rows] = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
-            real = slice(rows.start, min(rows.stop, count))  # the others are padding
-            losses[real], slopes[real] = row_loss(logs[real], real)
+            real = slice(min(rows.start, count), min(rows.stop, count))  # the others are padding
+            logs = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
+            logs = logs[: real.stop - real.start]
+            losses, slopes = row_loss(logs, real)
+            if weights is not None:
+                slopes = slopes * weights[real]
+            if real != rows:
+                slopes = F.pad(slopes, (0, rows.stop - rows.start - len(slopes)))
             if gradients is not None:
-                gradients.add(rows, scores, items, slopes[rows])  # the scores have become the softmax
+                gradients.add(rows, scores, items, slopes)  # the scores have become the softmax
+            chunks.append((logs, losses, slopes))
+        logs, losses, slopes = chunks[0] if len(chunks) == 1 else map(torch.cat, zip(*chunks, strict=True))
         if gradients is not None:
             gradients.finish(slopes)
             ctx.save_for_backward(gradients.states, gradients.items)
-        ctx.count = count
-        logs = logs[:count]
+        ctx.count = count if weights is None else 1
         ctx.mark_non_differentiable(logs)
-        return losses[:count].mean(), logs
+        ctx.set_materialize_grads(False)  # the logarithms have none
+        return mean_over_rows(losses, weights), logs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        scale = gradient / ctx.count
-        states_gradient, items_gradient = ctx.saved_tensors
-        return scale * states_gradient, scale * items_gradient, *(None,) * 4
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        if gradient is None:
+            return (None,) * 7
+        return *torch._foreach_mul(ctx.saved_tensors, gradient / ctx.count), *(None,) * 5
 
 
 class _TargetLogProbabilities(torch.autograd.Function):

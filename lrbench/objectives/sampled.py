@@ -44,6 +44,7 @@ def sampled_loss(
     targets: Tensor,
     negatives: Tensor,
     power: float = 1.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean loss of targets against given negatives.
 
@@ -55,6 +56,7 @@ def sampled_loss(
         negatives: (targets, K), or (K,) for all targets. One that equals the target is no negative in the
             sampled softmax, and an ordinary one in the other losses, as in their authors' code.
         power: β of ``gbce``.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
     positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)  # (targets, 1)
     if negatives.ndim == 1:
@@ -64,11 +66,11 @@ def sampled_loss(
     match loss:
         case "sampled_softmax":
             return sampled_softmax(
-                positive, negative.masked_fill(negatives == targets.unsqueeze(1), -torch.inf)
+                positive, negative.masked_fill(negatives == targets.unsqueeze(1), -torch.inf), weights
             )
         case "gbce":
-            return generalised_binary_cross_entropy(positive, negative, power)
+            return generalised_binary_cross_entropy(positive, negative, power, weights)
         case "bce":
-            return binary_cross_entropy(positive, negative)
+            return binary_cross_entropy(positive, negative, weights)
         case "bpr":
-            return bpr(positive, negative)
+            return bpr(positive, negative, weights)

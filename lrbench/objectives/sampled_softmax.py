@@ -3,14 +3,18 @@
 import torch
 from torch import Tensor
 
+from lrbench.objectives.means import mean_over_rows
+
 __all__ = ["sampled_softmax"]
 
 
-def sampled_softmax(positive: Tensor, negative: Tensor) -> Tensor:
+def sampled_softmax(positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean over targets of ``−log(exp(p) / (exp(p) + Σ exp(n_k)))``.
 
     Args:
         positive: (targets, 1) scores p of the targets.
         negative: (targets, K) scores n of their negatives; −∞ where a negative is the target itself.
+        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
     """
-    return (torch.cat((positive, negative), 1).logsumexp(1) - positive.squeeze(1)).mean()
+    losses = torch.cat((positive, negative), 1).logsumexp(1) - positive.squeeze(1)  # (targets,)
+    return mean_over_rows(losses, weights)

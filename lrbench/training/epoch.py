@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
 from lrbench.models.base import GradientStage, Model
 from lrbench.training.loss_record import LossRecord
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.recorded_steps import RecordedSteps
+from lrbench.training.step import GradientStep
 
 __all__ = ["STEPS_PER_READ", "EpochResult", "run_epoch"]
 
@@ -31,7 +32,7 @@ class EpochResult:
     seconds: float
 
 
-def run_epoch(
+def run_epoch(  # noqa: PLR0913 - what a step needs, and what the epoch's record needs
     stage: GradientStage,
     optimiser: Optimiser,
     batches: Iterable[TrainingBatch],
@@ -39,6 +40,8 @@ def run_epoch(
     device: torch.device,
     where: str,
     last: Mapping[str, float] = {},
+    *,
+    recorded: RecordedSteps | None = None,
 ) -> EpochResult:
     """Take one step per batch.
 
@@ -50,6 +53,7 @@ def run_epoch(
         device: where the model is.
         where: names stage and epoch in messages.
         last: loss terms of the step before the first of these; empty if there is none.
+        recorded: takes the steps, if they are recorded and replayed.
 
     Raises:
         LrbenchError: a loss became NaN or infinite. The message names the step and the last finite values.
@@ -57,38 +61,24 @@ def run_epoch(
     """
     model: Model = stage.model
     model.train()
-    coarse = torch.bfloat16 if training.precision == "bfloat16" else None
-    model.score_dtype = coarse
+    model.score_dtype = torch.bfloat16 if training.precision == "bfloat16" else None
     started = time.perf_counter()
     record = LossRecord(where, last)
     read_every = STEPS_PER_READ if device.type != "cpu" else 1
     targets = tokens = 0
+    step = GradientStep(stage, optimiser, training, device)
     for batch in batches:
-        with _network_products(coarse, device), model.one_step():
-            terms = stage.losses(batch)
+        optimiser.advance()
+        terms = step.losses(batch) if recorded is None else recorded.take(batch)
         count = len(batch.target_ids)
         record.add(terms, count)
         if record.steps % read_every == 0:
             record.read()
-        _step(terms["loss"], optimiser, model, training.gradient_clip)
+        if recorded is None:
+            step.follow(terms)
         del terms  # otherwise their graph stays in memory throughout the next step
         targets += count
         tokens += batch.sequences.n_tokens
     record.read()
     seconds = time.perf_counter() - started
     return EpochResult(record.means(), record.last, record.steps, targets, tokens, seconds)
-
-
-def _network_products(coarse: torch.dtype | None, device: torch.device) -> torch.autocast:
-    """Autocast of the network's own products. On an accelerator they are coarse too; on a CPU only scores
-    are.
-    """
-    return torch.autocast(device.type, coarse, enabled=coarse is not None and device.type != "cpu")
-
-
-def _step(loss: Tensor, optimiser: Optimiser, model: Model, gradient_clip: float | None) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    if gradient_clip is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), gradient_clip)
-    optimiser.step()

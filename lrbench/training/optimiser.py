@@ -48,17 +48,32 @@ class Optimiser:
         self._means = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
+        self._rate: float | Tensor = self.learning_rate
+        if training.graph:  # a recorded step reads it on the device
+            self._rate = torch.tensor(self.learning_rate, device=self.parameters[0].device)
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
-    @torch.no_grad()
-    def step(self) -> None:
-        """Update every parameter that has a gradient."""
+    def advance(self) -> None:
+        """Set the learning rate of the next step."""
         self.learning_rate = learning_rate(self.training, self.taken, self.stage_steps)
         self.taken += 1
+        if isinstance(self._rate, Tensor):
+            self._rate.fill_(self.learning_rate)
+        else:
+            self._rate = self.learning_rate
+
+    def step(self) -> None:
+        """Set the learning rate, and update every parameter that has a gradient."""
+        self.advance()
+        self.update()
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Update every parameter that has a gradient. It uses no number of the host that changes."""
         moved = [index for index, parameter in enumerate(self.parameters) if parameter.grad is not None]
         adam(
             [self.parameters[index] for index in moved],
@@ -72,7 +87,7 @@ class Optimiser:
             amsgrad=False,
             beta1=0.9,
             beta2=self.training.beta2,
-            lr=self.learning_rate,
+            lr=self._rate,
             weight_decay=self.training.weight_decay,
             eps=1e-8,
             maximize=False,

@@ -35,6 +35,8 @@ from lrbench.training.checkpoint import (
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.news import EpochDone
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.recorded_steps import RecordedSteps, record_on
+from lrbench.training.step import GradientStep
 from lrbench.training.stopping import reason_to_stop, record_validation
 
 __all__ = ["TrainedStages", "train"]
@@ -124,6 +126,8 @@ class _GradientTraining:
         self.optimiser = Optimiser(
             self.model.parameters(), self.training, self.training.max_epochs * epoch_steps
         )
+        step = GradientStep(stage, self.optimiser, self.training, trial.device)
+        self.recorded = RecordedSteps(step, record_on(trial.device)) if self.training.graph else None
         self.progress, self.best_weights = StageProgress(), self.begin_weights
         if saved is not None:
             self._restore(saved)
@@ -148,10 +152,18 @@ class _GradientTraining:
         progress.epoch += 1
         self.stage.begin_epoch(progress.epoch)
         shuffle = shuffle_source(self.trial.config.seed, self.number, progress.epoch)
-        batches = self.data.batches(training.batch_size, self.trial.device, shuffle, self.keep)
+        device, recorded = self.trial.device, self.recorded
+        batches = self.data.batches(training.batch_size, device, shuffle, self.keep, training.graph)
         where = f"stage {self.name}, epoch {progress.epoch}"
         result = run_epoch(
-            self.stage, self.optimiser, batches, training, self.trial.device, where, progress.losses
+            self.stage,
+            self.optimiser,
+            batches,
+            training,
+            device,
+            where,
+            progress.losses,
+            recorded=recorded,
         )
         progress.losses = dict(result.last)
         metric = self._validate(f"{where}, after step {result.steps} of the epoch")

@@ -44,6 +44,7 @@ from lrbench.testing import training_view
 from lrbench.training.epoch import run_epoch
 from lrbench.training.loss_record import LossRecord
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 _setup_privateuseone_for_python_backend("gpu")
 GPU = torch.device("gpu:0")
@@ -66,6 +67,8 @@ class Accelerator(FakeTensorMode):
     def __init__(self) -> None:
         super().__init__()
         self._watched = False
+        self.operations: list[Any] = []
+        """What was asked of the device without waits: operations, with the shapes of tensors."""
 
     def __deepcopy__(self, _: Any) -> "Accelerator":
         return self  # a copied model stays on the same device
@@ -92,6 +95,7 @@ class Accelerator(FakeTensorMode):
             return func(*args, **kwargs)
         if self._watched:
             _refuse_waits(func, tensors, args, kwargs)
+            self.operations.append((func.name(), *map(_without_values, tree_leaves((args, kwargs)))))
         args, kwargs = tree_map(self._faked, (args, kwargs))
         return super().__torch_dispatch__(func, types, args, kwargs)
 
@@ -99,6 +103,13 @@ class Accelerator(FakeTensorMode):
         """A fake in place of a real tensor."""
         real = isinstance(leaf, Tensor) and not isinstance(leaf, FakeTensor)
         return self.from_tensor(leaf) if real else leaf
+
+
+def _without_values(leaf: Any) -> Any:
+    """An argument as a recorded operation keeps it: numbers of the host stay, those of the device do not."""
+    if isinstance(leaf, FakeTensor):
+        return leaf.shape, leaf.dtype
+    return leaf.tolist() if isinstance(leaf, Tensor) else str(leaf)
 
 
 def _refuse_waits(func: Any, tensors: list[Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -159,6 +170,33 @@ def step(
         run_epoch(stage, optimiser, first, training, GPU, "the epoch")
 
 
+def recording(device: Accelerator, kind: type[Model[Any]], name: str) -> None:
+    """Two steps on batches of one shape. A step can be recorded if both ask the same of the device."""
+    model = kind(kind.Config(), N_ITEMS, MAX_LENGTH).to(GPU)
+    stage = kind.stages[name](model)
+    assert isinstance(stage, GradientStage)
+    data = TrainingData(VIEW, MAX_LENGTH, stage.training_rows())
+    stage.begin(data, GPU)
+    stage.begin_epoch(1)
+    model.train()
+    model.score_dtype = torch.bfloat16
+    training = TRAINING.model_copy(update={"graph": True})
+    step = GradientStep(stage, Optimiser(model.parameters(), training), training, GPU)
+    asked = []
+    for seed in (0, 1, 2):
+        (batch,) = data.batches(1000, GPU, np.random.default_rng(seed), filled=True)
+        device.operations.clear()
+        with device.without_waits():
+            step.follow(step.losses(batch))
+        asked.append(list(device.operations))
+    for first, second in zip(*asked[1:], strict=True):
+        if first != second:
+            raise AssertionError(f"one step asks {first}, another one {second}")
+    copies = [call for call in asked[1] if call[0].startswith("aten::_to_copy") and isinstance(call[1], list)]
+    if copies:
+        raise AssertionError(f"a step takes numbers from the host: {copies[0]}")
+
+
 def unread(counts: Tensor) -> Any:
     """Counts in place of those that the host reads once for each chunk of users."""
     return np.zeros(counts.shape, dtype=np.int64)
@@ -191,10 +229,20 @@ def complaint(function: Callable[..., None], *given: Any) -> str:
     return ""
 
 
+def replayable(kind: type[Model[Any]]) -> list[str]:
+    """Names of the stages of a model whose steps can be recorded."""
+    return [
+        name
+        for name, stage in kind.stages.items()
+        if issubclass(stage, GradientStage) and stage.replayable(kind, kind.Config())
+    ]
+
+
 def complaints(name: str) -> dict[str, str]:
     """The complaints about each stage of a model and about its ranking."""
     kind = MODELS.load(name)
     found = {f"{name} {stage}": complaint(step, kind, stage) for stage in kind.stages}
+    found |= {f"{name} {stage} recorded": complaint(recording, kind, stage) for stage in replayable(kind)}
     found[f"{name} ranking"] = complaint(ranking, kind)
     return found
 

@@ -362,6 +362,8 @@ ROW = '[[models]]\nlabel = "R"\n'
         ),
         ('model = "erl"\ncontrols = ["no-resoning"]', 'Did you mean "no-reasoning"'),
         ('model = "gru4rec"\ncontrols = "all"', "does not reason"),
+        ('model = "lares"\ntraining = { graph = true }', "graph = true cannot record stage spt"),
+        ('model = "sasrec"\ntraining = { graph = true }', "and trials run on the CPU"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_trains(desk: Desk, row: str, message: str) -> None:

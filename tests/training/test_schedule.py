@@ -72,8 +72,8 @@ def test_a_rate_that_falls_needs_an_end() -> None:
         Optimiser([], TrainingConfig(decay="linear"))
 
 
-def test_trials_without_a_schedule_keep_their_ids() -> None:
+def test_trials_without_later_settings_keep_their_ids() -> None:
     plain = StageConfig(name="supervised", training=TrainingConfig()).identity
-    assert plain["training"].keys() == TrainingConfig.model_fields.keys() - {"warmup_steps", "decay"}
+    assert plain["training"].keys() == TrainingConfig.model_fields.keys() - {"warmup_steps", "decay", "graph"}
     falling = StageConfig(name="supervised", training=TrainingConfig(decay="linear")).identity
     assert falling["training"]["decay"] == "linear"

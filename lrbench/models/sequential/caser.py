@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.losses import NextItemLoss
@@ -60,10 +60,15 @@ class Penalised(GradientStage):
 
     model: "Caser"
 
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes: the losses read tensors alone."""
+        return True
+
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
         states = self.model.target_states(batch)  # (targets, width)
-        prediction = self.model.target_loss(states, batch.targets)
+        prediction = self.model.target_loss(states, batch.targets, batch.weights)
         norms = self.model.norms()
         return {
             "loss": prediction + self.model.config.penalty * norms,

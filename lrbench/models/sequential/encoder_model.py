@@ -30,6 +30,11 @@ class EncoderModel(NextItemModel[LossT]):
         """What the model does to states after the last block, (…, width) → (…, width); here nothing."""
         return states
 
+    @classmethod
+    def network_replayable(cls, config: LossT) -> bool:
+        """Yes: the blocks read tokens alone."""
+        return True
+
     def token_states(self, sequences: Packed) -> Tensor:
         """State after each token, (tokens, width)."""
         return self.finish(self.encoder(self.embedding(sequences), sequences))

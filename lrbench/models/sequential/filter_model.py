@@ -68,6 +68,11 @@ class FilteredModel(EncoderModel[FilteredT]):
         """No: a filter's window is circular."""
         return False
 
+    @classmethod
+    def network_replayable(cls, config: FilteredT) -> bool:
+        """Yes, unless padding tokens are added, which the host plans in every step."""
+        return config.padding == "absent"
+
     def token_states(self, sequences: Packed) -> Tensor:
         """State at each token, (tokens, width). Only the last state of a sequence has seen no later item."""
         arranged = self._arrange(sequences)

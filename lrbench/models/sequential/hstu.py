@@ -106,6 +106,11 @@ class HSTU(NextItemModel[HSTUConfig]):
         nn.init.trunc_normal_(self.items.weight, std=0.02)
         nn.init.trunc_normal_(self.positions.weight, std=1 / math.sqrt(width))
 
+    @classmethod
+    def network_replayable(cls, config: HSTUConfig) -> bool:
+        """Yes: the blocks read tokens and times alone."""
+        return True
+
     def embed(self, sequences: Packed) -> Tensor:
         """Scaled item plus position embeddings, (tokens, width)."""
         scaled = self.items(sequences.items) * math.sqrt(self.config.width)

@@ -8,14 +8,14 @@ The mean includes r_0 and divides by K + 1, as in the code; the paper divides by
 3 because an attribute is never set; that is not reproduced.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
@@ -37,15 +37,21 @@ class Ensemble(GradientStage):
 
     model: "ERL"
 
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes: the losses read tensors alone."""
+        return True
+
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms. There is no divergence without steps or without weight."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         items = model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(states.mean(0), items, batch.targets, model.score_dtype)}
+        prediction = cross_entropy(states.mean(0), items, batch.targets, model.score_dtype, batch.weights)
+        terms = {"cross_entropy": prediction}
         if not (config.steps and config.divergence_weight):
             return {"loss": terms["cross_entropy"], **terms}
-        terms["divergence"] = pairwise_divergence(states, items, model.score_dtype)
+        terms["divergence"] = pairwise_divergence(states, items, model.score_dtype, batch.weights)
         loss = terms["cross_entropy"] - config.divergence_weight * terms["divergence"]
         return {"loss": loss, **terms}
 

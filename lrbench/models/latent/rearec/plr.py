@@ -13,15 +13,15 @@ dropout. A user's other targets are no negatives.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
-from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
 from lrbench.models.layers.hstu_chain import UnitChains
 from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items
@@ -93,27 +93,34 @@ class ParallelReasoning(GradientStage):
     """Cross-entropy of the summed streams, their divergence, and the contrast of two passes."""
 
     model: "PLR"
-    _data: TrainingData
 
-    def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Keep the data, which knows which targets belong to one user."""
-        self._data = data
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes: the losses read tensors alone."""
+        return True
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, streams, width)
         summed, items = model.summed(states)[-1], model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(summed, items, batch.targets, model.score_dtype)}
+        prediction = cross_entropy(summed, items, batch.targets, model.score_dtype, batch.weights)
+        terms = {"cross_entropy": prediction}
         loss = terms["cross_entropy"]
         if config.divergence_weight and config.steps * config.streams > 1:
             thoughts = states[1:].movedim(2, 1).flatten(0, 1)  # (steps · streams, targets, width)
-            terms["divergence"] = pairwise_divergence(thoughts, items, model.score_dtype)
+            terms["divergence"] = pairwise_divergence(thoughts, items, model.score_dtype, batch.weights)
             loss = loss - config.divergence_weight * terms["divergence"]
         if config.contrast_weight:
             second = model.summed(model.training_states(batch)[0])[-1]
-            own = self._data.same_user(batch.target_ids, summed.device)
-            terms["contrast"] = symmetric_info_nce(summed, second, "dot", config.contrast_temperature, own)
+            terms["contrast"] = symmetric_info_nce(
+                summed,
+                second,
+                "dot",
+                config.contrast_temperature,
+                batch.no_negatives(same_user=True),
+                batch.weights,
+            )
             loss = loss + config.contrast_weight * terms["contrast"]
         return {"loss": loss, **terms}
 

@@ -10,14 +10,14 @@ The source's batches are shuffled prefixes. Here a user's targets share a batch,
 negatives of each other.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from lrbench.data.batches import TrainingBatch, TrainingData
-from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.data.batches import TrainingBatch
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.objectives.alignment import info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -55,12 +55,16 @@ class Progressive(GradientStage):
     """Cross-entropies of all steps at falling temperatures, and the contrast against noise."""
 
     model: "PRL"
-    _data: TrainingData
     _warm = False
 
-    def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Keep the data, which knows which targets belong to one user."""
-        self._data = data
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes: the losses read tensors alone."""
+        return True
+
+    def phase(self) -> bool:
+        """Whether there is noise."""
+        return self._warm
 
     def begin_epoch(self, epoch: int) -> None:
         """Noise starts after the warm-up."""
@@ -72,12 +76,13 @@ class Progressive(GradientStage):
         contrasted = self._warm and config.contrast_weight > 0
         states, shaken = model.training_states(batch, self.jitter if contrasted else None)
         items = model.item_vectors()
-        terms = {"cross_entropy": cross_entropy(states[-1], items, batch.targets, model.score_dtype)}
+        given = batch.targets, model.score_dtype, batch.weights
+        terms = {"cross_entropy": cross_entropy(states[-1], items, *given)}
         loss = terms["cross_entropy"]
         if config.steps and config.progression_weight:
             powers = range(config.steps, 0, -1)
             softened = [
-                cross_entropy(state / config.annealing**power, items, batch.targets, model.score_dtype)
+                cross_entropy(state / config.annealing**power, items, *given)
                 for power, state in zip(powers, states[:-1], strict=True)
             ]
             terms["progression"] = torch.stack(softened).mean()
@@ -94,10 +99,10 @@ class Progressive(GradientStage):
     def _contrast(self, shaken: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
         config = self.model.config
         similarities = (shaken / config.temperature) @ clean.transpose(1, 2)  # (steps, targets, targets)
-        if not config.same_sequence_negatives:
-            own = self._data.same_user(batch.target_ids, clean.device)
-            similarities.masked_fill_(own, -torch.inf)
-        return torch.stack([info_nce(of_step) for of_step in similarities]).mean()
+        excluded = batch.no_negatives(same_user=not config.same_sequence_negatives)
+        if excluded is not None:
+            similarities.masked_fill_(excluded, -torch.inf)
+        return torch.stack([info_nce(of_step, batch.weights) for of_step in similarities]).mean()
 
 
 class PRL(ReaRecNetwork[PRLConfig]):

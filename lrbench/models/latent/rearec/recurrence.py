@@ -6,13 +6,13 @@ embeddings. The network is ReaRec's. Sizes and dropout are those of SASRec here,
 SASRec by the recurrence alone.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import AuthorsTraining, GradientStage, Terms
+from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
 from lrbench.models.reasoning import Recipe
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -47,11 +47,17 @@ class LastStep(GradientStage):
 
     model: "Recurrence"
 
+    @classmethod
+    def replayable(cls, model: type[Model], config: Any) -> bool:
+        """Yes: the losses read tensors alone."""
+        return True
+
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the cross-entropy as ``loss``."""
         model = self.model
         states, _ = model.training_states(batch)
-        return {"loss": cross_entropy(states[-1], model.item_vectors(), batch.targets, model.score_dtype)}
+        items = model.item_vectors()
+        return {"loss": cross_entropy(states[-1], items, batch.targets, model.score_dtype, batch.weights)}
 
 
 class Recurrence(ReaRecNetwork[RecurrenceConfig]):
