@@ -12,7 +12,7 @@ from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import TrainingView
 from lrbench.data.splitting import split
 from lrbench.execution.trial import build_model
-from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
 from lrbench.training.epoch import run_epoch
 from lrbench.training.optimiser import Optimiser
@@ -42,7 +42,7 @@ def _stage_seconds(
     config: StageConfig, model: Model, view: TrainingView, seed: int, device: torch.device
 ) -> float:
     stage = model.stages[config.name](model)
-    if isinstance(stage, FitStage):
+    if isinstance(stage, FitStage | ChoiceStage):
         return 0.0
     assert isinstance(stage, GradientStage)
     rows = config.training.rows or stage.training_rows()

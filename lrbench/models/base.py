@@ -28,6 +28,7 @@ from lrbench.data.sequences import TrainingView
 
 __all__ = [
     "AuthorsTraining",
+    "ChoiceStage",
     "ConfigT",
     "FitStage",
     "GradientStage",
@@ -190,9 +191,10 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
             ValueError: a sentence that says which stages to run instead.
         """
         for name in names:
-            if not issubclass(cls.stages[name], FitStage | GradientStage):
+            if not issubclass(cls.stages[name], FitStage | GradientStage | ChoiceStage):
                 raise ValueError(
-                    f"stage {name} is neither a FitStage nor a GradientStage; derive it from one"
+                    f"stage {name} is neither a FitStage nor a GradientStage nor a ChoiceStage; derive it "
+                    "from one"
                 )
         ordered = [name for name in cls.stages if name in names]
         if list(names) != ordered:
@@ -262,6 +264,27 @@ class FitStage(Stage[ConfigT], ABC):
     @abstractmethod
     def fit(self, view: TrainingView) -> None:
         """Set the model's buffers from the training part."""
+
+
+class ChoiceStage(Stage[ConfigT], ABC):
+    """A stage that chooses one setting of a trained model by the selection metric on validation."""
+
+    @classmethod
+    def refines(cls, config: ConfigT) -> bool:
+        """The model must have been trained before."""
+        return True
+
+    @abstractmethod
+    def candidates(self) -> tuple[float, ...]:
+        """Return the values to try. Of equally good ones the first is chosen."""
+
+    @abstractmethod
+    def encode(self, sequences: Packed) -> Tensor:
+        """Encode each history with each candidate, (candidates, sequences, width)."""
+
+    @abstractmethod
+    def choose(self, candidate: float) -> None:
+        """Keep a candidate in the model's buffers."""
 
 
 class GradientStage(Stage[ConfigT], ABC):

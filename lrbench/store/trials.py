@@ -86,8 +86,14 @@ class StageRecord(FrozenConfig):
     best_metric: float | None
     """The selection metric there, unrounded."""
 
-    stopped: Literal["patience", "epoch-cap", "fitted"]
+    stopped: Literal["patience", "epoch-cap", "fitted", "chosen"]
     """Why the stage ended; ``epoch-cap`` means that it may still have been improving."""
+
+    chosen: float | None = None
+    """The setting that the stage chose on validation; ``None``: it is no stage of choice."""
+
+    tried: dict[float, float] = Field(default_factory=dict)
+    """Each setting that it tried → the selection metric with it."""
 
     trained_in: str | None = None
     """The trial whose weights this one reused for the stage; ``None``: this trial ran the stage."""

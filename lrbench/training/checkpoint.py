@@ -47,6 +47,8 @@ class StageProgress:
     validations_without_gain: int = 0
     stopped: str | None = None  # why the stage is over, once it is
     losses: dict[str, float] = field(default_factory=dict)  # terms of the last step, all finite
+    chosen: float | None = None  # the setting that a stage of choice chose
+    tried: dict[float, float] = field(default_factory=dict)  # the selection metric of each it tried
 
 
 class UnusableCheckpointError(LrbenchError):

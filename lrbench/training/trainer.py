@@ -21,7 +21,7 @@ from lrbench.data.sequences import EvaluationView, Split
 from lrbench.errors import LrbenchError
 from lrbench.evaluation.ranking import NonFiniteScoresError, rank_targets
 from lrbench.metrics import metric_function
-from lrbench.models.base import FitStage, GradientStage, Model
+from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
 from lrbench.seeds import noise_seed, seed_torch, shuffle_source
 from lrbench.store.trials import StageRecord
 from lrbench.training.checkpoint import (
@@ -32,6 +32,7 @@ from lrbench.training.checkpoint import (
     random_state,
     restore_random_state,
 )
+from lrbench.training.choice import choose
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.news import EpochDone
 from lrbench.training.optimiser import Optimiser
@@ -90,10 +91,24 @@ class _Trainer:
                 stage.fit(self.split.train)
                 seconds = time.perf_counter() - started
                 progress = StageProgress(steps=1, seconds=seconds, stopped="fitted")
+            case ChoiceStage():
+                progress = self._choose(stage)
             case GradientStage():
                 progress = _GradientTraining(self, number, stage, saved).run()
         log.info("stage %s ended: %s", stage_config.name, progress)
         return _record(stage_config.name, progress)
+
+    def _choose(self, stage: ChoiceStage) -> StageProgress:
+        """Choose a setting on validation."""
+        started, config = time.perf_counter(), self.config
+        chosen, tried = choose(stage, self.split.valid, config.protocol, config.seed, self.device)
+        return StageProgress(
+            seconds=time.perf_counter() - started,
+            best_metric=tried[chosen],
+            stopped="chosen",
+            chosen=chosen,
+            tried=tried,
+        )
 
 
 class _GradientTraining:
@@ -289,5 +304,8 @@ def _record(name: str, progress: StageProgress) -> StageRecord:
     return StageRecord(
         name=name,
         epochs=values["epoch"],
-        **{key: values[key] for key in ("steps", "seconds", "best_epoch", "best_metric", "stopped")},
+        **{
+            key: values[key]
+            for key in ("steps", "seconds", "best_epoch", "best_metric", "stopped", "chosen", "tried")
+        },
     )

@@ -116,7 +116,7 @@ class LanguageRecommender(Model[LanguageConfigT]):
             prompts = self.language.read([rows[row] for row in part], device)
             places = torch.from_numpy(part).to(device)
             for index, end in enumerate(self.ends(prompts, places, depths, noise)):
-                scores[index, places] = self._ranked(end, None if mix is None else mix(places))
+                scores[index, places] = self.ranked(end, None if mix is None else mix(places))
         return scores
 
     def score(self, states: Tensor) -> Tensor:
@@ -168,7 +168,13 @@ class LanguageRecommender(Model[LanguageConfigT]):
         index = tokens[:, None, :, None].expand(-1, branches, -1, 1)
         return logs.gather(-1, index)[..., 0], real
 
-    def _ranked(self, end: Continuation, mix: Mix | None) -> Tensor:
+    def ranked(self, end: Continuation, mix: Mix | None) -> Tensor:
+        """Scores of all items after prompts, perhaps with latents in one branch, (rows, items).
+
+        Args:
+            end: prompts and latents.
+            mix: what changes the scores of the trie's edges; ``None``: nothing does.
+        """
         config = self.config
         if config.ranking == "catalogue":
             return answer_scores(end, self.trie, config.length_penalty, mix)

@@ -7,11 +7,14 @@ import pytest
 import torch
 from models.language.conftest import TITLES, Make
 
+from lrbench.config.protocol import find_protocol
 from lrbench.data.batches import TrainingData
+from lrbench.data.sequences import EvaluationView
 from lrbench.models.language.assisted.bigrec_ground import BigRecGround, BigRecGroundConfig
 from lrbench.models.language.assisted.d3 import D3, D3Config
-from lrbench.models.language.assisted.recommender import AssistantTraining
+from lrbench.models.language.assisted.recommender import AssistantTraining, AssistedRecommender, Choice
 from lrbench.testing import MAX_LENGTH, N_ITEMS, pack_lists, random_histories, training_view
+from lrbench.training.choice import choose
 
 CPU = torch.device("cpu")
 HISTORIES = random_histories(3)
@@ -51,10 +54,13 @@ def test_the_assistant_is_trained_alone_and_ranks_alone(make: Make) -> None:
 @pytest.mark.parametrize(
     ("config", "stages", "wanted"),
     [
-        (D3Config(base="tiny"), ("sft",), "assistant and sft"),
-        (D3Config(base="tiny"), ("assistant",), "assistant and sft"),
+        (D3Config(base="tiny"), ("assistant", "sft"), "assistant, sft and choice"),
+        (D3Config(base="tiny", language_weight=0.5), ("sft",), "assistant and sft"),
+        (D3Config(base="tiny", language_weight=0.5), ("assistant",), "assistant and sft"),
         (D3Config(base="tiny", language_weight=1), ("assistant", "sft"), "are sft"),
-        (BigRecGroundConfig(base="tiny", correction="collaborative"), ("sft",), "assistant and sft"),
+        (BigRecGroundConfig(base="tiny", correction="popularity"), ("sft",), "sft and choice"),
+        (BigRecGroundConfig(base="tiny", correction="collaborative"), ("sft",), "assistant, sft and choice"),
+        (BigRecGroundConfig(base="tiny"), ("sft", "choice"), "are sft"),
     ],
 )
 def test_stages_fit_the_options(config: Any, stages: tuple[str, ...], wanted: str) -> None:
@@ -73,15 +79,65 @@ def test_a_written_title_is_grounded_in_itself(make: Make, monkeypatch: pytest.M
     assert scores.isfinite().all()
 
 
-def test_popular_items_come_nearer(make: Make) -> None:
-    model = make("bigrec-ground", correction="popularity", correction_weight=2.0)
+@torch.no_grad()
+def test_popular_items_come_nearer(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, plain = (make("bigrec-ground", correction=kind) for kind in ("popularity", "none"))
     assert isinstance(model, BigRecGround)
     model.popularity[3] = 10.0
-    distances = torch.arange(1.0, N_ITEMS + 1)[None]
-    corrected = model._corrected(distances, pack_lists([[1]]))[0]
-    scaled = (distances[0] - 1) / (N_ITEMS - 1)
-    expected = scaled * torch.where(torch.arange(N_ITEMS) == 3, 0.25, 1.0)
-    torch.testing.assert_close(corrected, expected)
+    for each in (model, plain):
+        monkeypatch.setattr(each, "written", lambda sequences: [TITLES[7]])
+    packed = pack_lists([[1]])
+    distances = -plain.encode(packed, (0,), None)[0, 0]
+    scaled = (distances - distances.min()) / (distances.max() - distances.min())
+    without, corrected = model.encode_with(packed, (0.0, 2.0))[:, 0]
+    torch.testing.assert_close(-without, scaled)
+    torch.testing.assert_close(-corrected, scaled * torch.where(torch.arange(N_ITEMS) == 3, 0.25, 1.0))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "option", "options"),
+    [
+        ("d3", "language_weight", {}),
+        ("bigrec-ground", "correction_weight", {"correction": "popularity"}),
+        ("bigrec-ground", "correction_weight", {"correction": "collaborative"}),
+    ],
+)
+def test_weights_tried_together_are_weights_set_one_by_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch, name: str, option: str, options: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(BigRecGround, "written", lambda model, sequences: [TITLES[7], TITLES[0], "Heat"])
+    model, packed = make(name, **options), pack_lists(HISTORIES)
+    assert isinstance(model, AssistedRecommender)
+    together = model.encode_with(packed, model.weights)
+    for weight, found in zip(model.weights, together, strict=True):
+        alone = make(name, **options, **{option: weight})
+        torch.testing.assert_close(alone.encode(packed, (0,), None)[0], found, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_validation_chooses_the_weight_and_weights_keep_it(make: Make) -> None:
+    """Targets are SASRec's own favourites, so that it gets as much weight as there is."""
+    model = make("d3", ranking="catalogue")
+    assert isinstance(model, D3)
+    assert model.weight == 1
+    histories = [[3, 1, 4], [9, 2, 6], [8, 8]]
+    best = model.assistant_scores(pack_lists(histories)).argmax(1).tolist()
+    flat, offsets = [], [0]
+    for history, target in zip(histories, best, strict=True):
+        flat += [*history, target]
+        offsets.append(len(flat))
+    starts, stops = np.array(offsets[:-1]), np.array(offsets[1:]) - 1
+    items = np.array(flat, dtype=np.int32)
+    view = EvaluationView(items, np.arange(3), starts, stops, items[stops], N_ITEMS)
+    chosen, tried = choose(Choice(model), view, find_protocol("loo-10"), 1, CPU)
+    assert tried.keys() == set(model.weights)
+    assert tried[chosen] == max(tried.values()) == tried[0.1]
+    assert chosen == model.weight == 0.1
+    again = make("d3", seed=1, ranking="catalogue")
+    again.load_state_dict(model.state_dict())
+    assert isinstance(again, D3)
+    assert again.weight == 0.1
 
 
 @torch.no_grad()

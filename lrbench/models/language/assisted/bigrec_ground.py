@@ -23,6 +23,7 @@ from lrbench.models.language.assisted.recommender import (
     AssistantTraining,
     AssistedConfig,
     AssistedRecommender,
+    Choice,
     FineTuning,
 )
 from lrbench.models.language.continuation import padded
@@ -61,15 +62,21 @@ class BigRecGroundConfig(AssistedConfig):
     """How items are ranked: by the distance of their titles from what was written."""
 
     correction: Literal["none", "popularity", "collaborative"] = "none"
-    """What distances are corrected by (code: chosen for each metric on validation)."""
+    """What distances are corrected by (code: either)."""
 
-    correction_weight: float = Field(default=1.0, ge=0)
-    """γ of the correction (code: between 0.01 and 99, by validation)."""
+    correction_weight: float | None = Field(default=None, ge=0)
+    """γ of the correction. Not set: the best on validation of 14 values from 0 to 99, in the stage ``choice``
+    (code: of 199 values between 0.01 and 99, for each metric by itself)."""
 
     @property
     def assisted(self) -> bool:
         """Whether SASRec corrects distances."""
         return self.correction == "collaborative"
+
+    @property
+    def weight(self) -> float | None:
+        """γ; ``None``: it is chosen on validation."""
+        return 0.0 if self.correction == "none" else self.correction_weight
 
 
 class CountingFineTuning(FineTuning):
@@ -95,9 +102,11 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         note="These are of sft. The released command trains on the tokens of the prompt as well; here only "
         "target tokens count.",
     )
-    stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning}
+    stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning, "choice": Choice}
     default_stages = ("sft",)
     stage_defaults: ClassVar = {"sft": _SFT}
+    weights = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 99.0)
+    first_weight = 0.0
 
     def __init__(
         self,
@@ -115,11 +124,19 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         """Scores of all items, (1, sequences, items): the negative distances of their titles."""
         if self.assistant_alone:
             return super().encode(sequences, depths, noise)
+        return self.encode_with(sequences, (self.weight,))
+
+    def encode_with(self, sequences: Packed, weights: Sequence[float]) -> Tensor:
+        """Scores of all items with each γ, (weights, sequences, items). Answers are written once."""
         if self._titles is None:
             self._titles = self._vectors([np.array(title) for title in self.prompts.titles])
         written = self.written(sequences)
         asked = self._vectors([np.array(self.tokens.encode(f'"{text}"')) for text in written])
-        return -self._corrected(torch.cdist(asked, self._titles), sequences).unsqueeze(0)
+        distances = torch.cdist(asked, self._titles)  # (sequences, items)
+        if self.config.correction == "none":
+            return -distances.unsqueeze(0)
+        liked = _scaled(self._liked(sequences))
+        return torch.stack([-_scaled(distances) * (1 + liked) ** -weight for weight in weights])
 
     def written(self, sequences: Packed) -> list[str]:
         """What the language model writes after each history, without quotes, (sequences,)."""
@@ -160,14 +177,11 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
                 adapter.enable_adapters(True)
         return vectors
 
-    def _corrected(self, distances: Tensor, sequences: Packed) -> Tensor:
-        """Correct distances, (sequences, items)."""
-        config = self.config
-        if config.correction == "none":
-            return distances
-        collaborative = config.correction == "collaborative"
-        weights = self.assistant_scores(sequences) if collaborative else self.popularity.expand_as(distances)
-        return _scaled(distances) * (1 + _scaled(weights)) ** -config.correction_weight
+    def _liked(self, sequences: Packed) -> Tensor:
+        """W before it is scaled: popularity or SASRec's scores, (sequences or 1, items)."""
+        if self.config.correction == "collaborative":
+            return self.assistant_scores(sequences)
+        return self.popularity.unsqueeze(0)
 
 
 def _scaled(rows: Tensor) -> Tensor:

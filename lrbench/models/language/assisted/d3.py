@@ -4,10 +4,11 @@ A next token ``a`` after the tokens ``π`` of an answer has the score
 ``g · log p_LM(a|π) + (1 − g) · log p_CF(a|π)``. The softmax of SASRec's scores gives every item a
 probability. ``p_CF(a|π)`` is the sum below ``πa`` divided by the sum below ``π``, with 1e-20 added to each.
 
-The released script leaves ``g`` at 1, which switches the assistant off. Here ``language_weight`` is ``g`` and
-its default is below 1. Choose it on validation.
+The released script leaves ``g`` at 1, which switches the assistant off. Here ``language_weight`` is ``g``. It
+is chosen on validation unless it is set.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -21,10 +22,11 @@ from lrbench.models.language.assisted.recommender import (
     AssistantTraining,
     AssistedConfig,
     AssistedRecommender,
+    Choice,
     FineTuning,
 )
 from lrbench.models.language.bigrec_beam import SFT_DEFAULTS
-from lrbench.models.language.recommender import Mixes
+from lrbench.models.language.recommender import Mixes, cut_parts
 from lrbench.models.language.scoring import Mix
 
 __all__ = ["D3", "D3Config"]
@@ -37,9 +39,9 @@ class D3Config(AssistedConfig):
 
     source = "D3's code (arXiv 2406.14900)"
 
-    language_weight: float = Field(default=0.5, gt=0, le=1)
-    """g, the weight of the language model (paper: between 0.1 and 0.9 by validation; released script: 1). 1:
-    no assistant."""
+    language_weight: float | None = Field(default=None, gt=0, le=1)
+    """g, the weight of the language model (released script: 1). 1: no assistant. Not set: the best of 0.1 to
+    0.9 on validation, in the stage ``choice`` (paper)."""
 
     length_penalty: float = Field(default=0.0, ge=0)
     """Log-likelihoods are divided by the number of target tokens to this power (code: 0)."""
@@ -47,7 +49,12 @@ class D3Config(AssistedConfig):
     @property
     def assisted(self) -> bool:
         """Whether the assistant has a part in ranking."""
-        return self.language_weight < 1
+        return self.language_weight is None or self.language_weight < 1
+
+    @property
+    def weight(self) -> float | None:
+        """The weight in ranking; ``None``: it is chosen on validation."""
+        return self.language_weight
 
 
 class D3(AssistedRecommender[D3Config]):
@@ -60,28 +67,33 @@ class D3(AssistedRecommender[D3Config]):
         note="These are of sft. The authors choose the epoch by the validation loss, lrbench by the "
         "protocol's metric.",
     )
-    stages: ClassVar = {"assistant": AssistantTraining, "sft": FineTuning}
-    default_stages = ("assistant", "sft")
+    stages: ClassVar = {"assistant": AssistantTraining, "sft": FineTuning, "choice": Choice}
+    default_stages = ("assistant", "sft", "choice")
     stage_defaults: ClassVar = {"sft": SFT_DEFAULTS}
+    weights = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    first_weight = 1.0
 
     def mixes(self, sequences: Packed) -> Mixes | None:
         """Return the change of edges' scores for a part of the sequences."""
-        if self.assistant is None:
+        if self.weight == 1:
             return None
-        shares = self.assistant_scores(sequences).double().softmax(-1)  # (sequences, items)
-        logs = self._edge_logs(shares)  # (sequences, nodes)
-        weight = self.config.language_weight
+        logs, weight = self._assistant_logs(sequences), self.weight
+        return lambda places: _mix(logs[places], weight)
 
-        def of(places: Tensor) -> Mix:
-            own = logs[places]
+    def encode_with(self, sequences: Packed, weights: Sequence[float]) -> Tensor:
+        """Scores of all items with each weight, (weights, sequences, items). Prompts are read once."""
+        logs, rows = self._assistant_logs(sequences), self.prompts.of(sequences)
+        scores = torch.empty(len(weights), len(rows), self.n_items, device=logs.device)
+        for part in cut_parts(rows, self.config.part_tokens):
+            prompts = self.language.read([rows[row] for row in part], logs.device)
+            places = torch.from_numpy(part).to(logs.device)
+            for index, weight in enumerate(weights):
+                scores[index, places] = self.ranked(prompts, _mix(logs[places], weight))
+        return scores
 
-            def mixed(log: Tensor, row: Tensor, child: Int64s) -> Tensor:
-                node = torch.from_numpy(child).to(log.device)
-                return weight * log + (1 - weight) * own[row, node].to(log.dtype)
-
-            return mixed
-
-        return of
+    def _assistant_logs(self, sequences: Packed) -> Tensor:
+        """log p_CF of the edge that leads to each node, (sequences, nodes)."""
+        return self._edge_logs(self.assistant_scores(sequences).double().softmax(-1))
 
     def _edge_logs(self, shares: Tensor) -> Tensor:
         """log p_CF of the edge that leads to each node, (sequences, nodes); 0 at the root."""
@@ -100,3 +112,13 @@ class D3(AssistedRecommender[D3Config]):
         logs = torch.zeros_like(below)
         logs[:, 1:] = below[:, 1:].log() - sums[:, parent].log()
         return logs
+
+
+def _mix(logs: Tensor, weight: float) -> Mix:
+    """Return what mixes the language model's log-probabilities with the assistant's, (rows, nodes)."""
+
+    def mixed(log: Tensor, row: Tensor, child: Int64s) -> Tensor:
+        node = torch.from_numpy(child).to(log.device)
+        return weight * log + (1 - weight) * logs[row, node].to(log.dtype)
+
+    return mixed

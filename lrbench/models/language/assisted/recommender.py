@@ -1,7 +1,8 @@
 """A language model with SASRec beside it, which is trained first, on the same split."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,14 +14,15 @@ from typing_extensions import TypeVar
 from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
-from lrbench.models.base import GradientStage, Model, Terms
+from lrbench.models.base import ChoiceStage, GradientStage, Model, Terms
 from lrbench.models.language import fine_tuning
 from lrbench.models.language.config import LanguageConfig
 from lrbench.models.language.recommender import LanguageRecommender
 from lrbench.models.sequential.sasrec import SASRec
 from lrbench.models.supervised import Supervised
+from lrbench.wording import listed
 
-__all__ = ["AssistantTraining", "AssistedConfig", "AssistedRecommender", "FineTuning"]
+__all__ = ["AssistantTraining", "AssistedConfig", "AssistedRecommender", "Choice", "FineTuning"]
 
 
 class AssistedConfig(LanguageConfig):
@@ -36,16 +38,25 @@ class AssistedConfig(LanguageConfig):
         """Whether the model on item ids has a part in ranking."""
         return True
 
+    @property
+    def weight(self) -> float | None:
+        """The weight in ranking; ``None``: it is chosen on validation."""
+        return None
+
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse an assistant without its stage, the reverse, and ranking by the assistant alone.
+        """Refuse an assistant or a choice without its stage, the reverse, and the assistant alone.
 
         Raises:
             ValueError: which stages to run.
         """
         super().check_against_protocol(max_length, stages)
-        wanted = ["assistant", "sft"] if self.assisted else ["sft"]
+        wanted = [
+            *(["assistant"] if self.assisted else []),
+            "sft",
+            *(["choice"] if self.weight is None else []),
+        ]
         if list(stages) != wanted:
-            raise ValueError(f"with these options its stages are {' and '.join(wanted)}; set stages to them")
+            raise ValueError(f"with these options its stages are {listed(wanted)}; set stages to them")
 
 
 AssistedConfigT = TypeVar("AssistedConfigT", bound=AssistedConfig, default=Any)
@@ -55,6 +66,12 @@ AssistedConfigT = TypeVar("AssistedConfigT", bound=AssistedConfig, default=Any)
 class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
     """A language model and, if the options ask for it, SASRec."""
 
+    weights: ClassVar[tuple[float, ...]]
+    """What the stage ``choice`` tries."""
+
+    first_weight: ClassVar[float]
+    """With it the language model ranks alone, as it does until the stage ``choice``."""
+
     def __init__(
         self, config: AssistedConfigT, n_items: int, max_length: int, titles: Sequence[str] | None = None
     ) -> None:
@@ -63,8 +80,21 @@ class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
         if config.assisted:
             sizes = SASRec.Config(width=config.assistant_width, inner_width=config.assistant_width)
             self.assistant = SASRec(sizes, n_items, max_length)
+        if config.weight is None:
+            self.register_buffer("chosen_weight", torch.tensor(self.first_weight, dtype=torch.float64))
+        self.chosen_weight: Tensor
         self.assistant_alone = False
         """Whether items are ranked by SASRec alone, as they are while it is trained."""
+
+    @property
+    def weight(self) -> float:
+        """The weight in ranking, set or chosen."""
+        set_by_hand = self.config.weight
+        return float(self.chosen_weight) if set_by_hand is None else set_by_hand
+
+    @abstractmethod
+    def encode_with(self, sequences: Packed, weights: Sequence[float]) -> Tensor:
+        """Scores of all items with each weight, (weights, sequences, items)."""
 
     def assistant_scores(self, sequences: Packed) -> Tensor:
         """SASRec's scores of all items, (sequences, items)."""
@@ -118,3 +148,21 @@ class FineTuning(fine_tuning.FineTuning[AssistedConfig]):
             self.model.assistant.requires_grad_(False)
         self.model.assistant_alone = False
         return super().begin(data, device)
+
+
+class Choice(ChoiceStage):
+    """The choice of the weight on validation."""
+
+    model: AssistedRecommender[Any]
+
+    def candidates(self) -> tuple[float, ...]:
+        """Return the weights of the model's class."""
+        return self.model.weights
+
+    def encode(self, sequences: Packed) -> Tensor:
+        """Scores of all items with each weight, (weights, sequences, items)."""
+        return self.model.encode_with(sequences, self.model.weights)
+
+    def choose(self, candidate: float) -> None:
+        """Keep a weight."""
+        self.model.chosen_weight.fill_(candidate)

@@ -1,0 +1,52 @@
+"""Choose a setting of a trained model on validation, in one pass over its users."""
+
+import logging
+
+import numpy as np
+import torch
+
+from lrbench.config.protocol import Protocol
+from lrbench.data.sequences import EvaluationView
+from lrbench.evaluation.ranking import rank_in_order
+from lrbench.metrics import metric_function
+from lrbench.models.base import ChoiceStage
+from lrbench.seeds import noise_seed
+
+__all__ = ["choose"]
+
+log = logging.getLogger(__name__)
+
+
+def choose(
+    stage: ChoiceStage, view: EvaluationView, protocol: Protocol, seed: int, device: torch.device
+) -> tuple[float, dict[float, float]]:
+    """Let the stage keep its best candidate.
+
+    Args:
+        stage: has the candidates.
+        view: validation.
+        protocol: says which metric selects.
+        seed: the trial's.
+        device: where the model is.
+
+    Returns:
+        The best candidate, and the selection metric of each.
+    """
+    candidates = stage.candidates()
+    order = np.argsort(view.stops - view.starts, kind="stable")
+    ranks = rank_in_order(
+        stage.model,
+        view,
+        order,
+        range(len(candidates)),
+        noise_seed(seed, "selection", 0),
+        device,
+        lambda users, sequences, noise: stage.encode(sequences),
+    )
+    metric = metric_function(protocol.selection_metric)
+    chosen, ties = ranks.headline(protocol.mask_seen)
+    values = [float(metric(*each).mean()) for each in zip(chosen, ties, strict=True)]
+    best = candidates[int(np.argmax(values))]
+    stage.choose(best)
+    log.info("chosen: %s among %s", best, dict(zip(candidates, values, strict=True)))
+    return best, dict(zip(candidates, values, strict=True))
