@@ -277,7 +277,7 @@ class TestDiffuReasonWithViews(TestDiffuReason):
     params = TestDiffuReason.params | {"chain": "views"}
 
 
-class TestDisenReason(ReasoningConformance):
+class TestDisenReason(CausalConformance, ReasoningConformance):
     model = "disenreason"
     learning_rate = 0.01  # at twice this rate random counts keep it from learning
     params = SIZES | {"users": 4, "bands": 2}

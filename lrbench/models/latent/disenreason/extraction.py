@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.models.latent.disenreason.rows import by_row
 from lrbench.models.layers.dropout import Dropout
 
 __all__ = ["Extraction", "Residual", "alive"]
@@ -43,18 +44,21 @@ class Extraction(nn.Module):
             nn.Linear(width, inner_width), nn.GELU(), nn.Linear(inner_width, width), Dropout(dropout)
         )
 
-    def forward(self, state: Tensor, memory: Tensor, sequences: Packed) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, state: Tensor, memory: Tensor, sequences: Packed, everywhere: bool
+    ) -> tuple[Tensor, Tensor]:
         """Extract one latent user.
 
         Args:
-            state: z_{i−1}, (sequences, width).
+            state: z_{i−1}, (rows, width).
             memory: keys and values of the tokens, (tokens, 2 · width), from :attr:`memory`.
             sequences: the histories.
+            everywhere: whether the history up to each token is a row. Otherwise each whole history is one.
 
         Returns:
-            u_i and z_i, (sequences, width) each.
+            u_i and z_i, (rows, width) each.
         """
-        found = self.output(sequences.map_last(self._attend, self.query(state), memory))
+        found = self.output(by_row(self._attend, self.query(state), memory, sequences, everywhere))
         mixed = self.attention_norm(state + self.dropout(found))
         user: Tensor = self.norm(mixed + self.feed_forward(mixed))
         match self.residual:
@@ -67,13 +71,22 @@ class Extraction(nn.Module):
                 rest = state
         return user, rest
 
-    def _attend(self, real: Tensor, query: Tensor, memory: Tensor) -> Tensor:
-        """Return the weighted values of a group, (sequences, width)."""
-        keys, values = (_by_head(part, self.heads) for part in memory.chunk(2, -1))
-        own = _by_head(query, self.heads)  # (sequences, heads, …)
-        scores = torch.einsum("shd,slhd->shl", own, keys) / math.sqrt(own.shape[-1])
-        weights = self.dropout(scores.masked_fill(~real.unsqueeze(1), -torch.inf).softmax(-1))
-        return torch.einsum("shl,slhd->shd", weights, values).flatten(1)
+    def _attend(self, seen: Tensor, query: Tensor, memory: Tensor) -> Tensor:
+        """Return the weighted values of a group's rows, (sequences, rows, width).
+
+        Args:
+            seen: which tokens a row has, (sequences or 1, rows, length).
+            query: (sequences, rows, width).
+            memory: (sequences, length, 2 · width).
+        """
+        own, keys, values = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+            for part in (query, *memory.chunk(2, -1))
+        )  # (sequences, heads, rows or length, width / heads)
+        scores = own @ keys.mT / math.sqrt(own.shape[-1])  # (sequences, heads, rows, length)
+        weights = self.dropout(scores.masked_fill(~seen.unsqueeze(1), -torch.inf).softmax(-1))
+        found: Tensor = weights @ values
+        return found.transpose(1, 2).flatten(2)
 
 
 @torch.no_grad()
@@ -89,8 +102,3 @@ def alive(users: Tensor, likeness: float) -> Tensor:
     cosines = F.cosine_similarity(users[1:], users[:-1], dim=-1)  # (users − 1, rows)
     first = torch.ones_like(users[:1, :, 0], dtype=torch.bool)
     return torch.cat((first, cosines <= likeness)).cumprod(0).bool()
-
-
-def _by_head(part: Tensor, heads: int) -> Tensor:
-    """(…, width) → (…, heads, width / heads)."""
-    return part.view(*part.shape[:-1], heads, -1)

@@ -36,16 +36,14 @@ class Disentangling(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss``, and for the record ``users``, the mean number of latent users that count."""
-        model, config = self.model, self.model.config
-        sequences, items = batch.sequences, self.model.item_vectors()
-        encoded, last = model.encoded(sequences)
-        if not config.users:
-            states = encoded.chunk(2, -1)[1].index_select(0, batch.rows)
-            loss = cross_entropy(states, items, batch.targets, model.score_dtype)
+        model, number, sequences = self.model, self.model.config.users, batch.sequences
+        everywhere = not batch.ends_sequences
+        rows = batch.rows if everywhere else sequences.sequence_of[batch.rows]
+        last, users = model.last_and_users(sequences, number, everywhere)
+        last, users = last.index_select(0, rows), users.index_select(1, rows)
+        if not number:
+            loss = cross_entropy(last, model.item_vectors(), batch.targets, model.score_dtype)
             return {"loss": loss, "cross_entropy": loss}
-        rows = sequences.sequence_of[batch.rows]
-        last = last.index_select(0, rows)
-        users = model.latent_users(encoded, sequences, config.users).index_select(1, rows)
         counted = model.counted(users)
         loss = self._loss(last, users, counted, batch.targets)
         return {"loss": loss, "cross_entropy": loss, "users": counted.sum(0).to(loss.dtype).mean()}

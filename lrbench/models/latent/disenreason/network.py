@@ -1,7 +1,8 @@
 """The network of DisenReason: encoder, pivot, latent users and their fusion.
 
-The Fourier transform mixes all positions, so every prefix of a history is a training row. A depth is the most
-latent users that are extracted. Depth 0 ranks by the encoder's last state.
+The Fourier transform mixes all positions of a prefix. The encoder is causal, so it runs once over a history.
+Spectrum, pivot and latent users are then those of each prefix. A depth is the most latent users that are
+extracted. Depth 0 ranks by the encoder's last state.
 """
 
 from collections.abc import Sequence
@@ -119,8 +120,8 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     @classmethod
     def causal(cls, config: DisenReasonConfig) -> bool:
-        """Whether there are no latent users. Otherwise the spectrum is that of a whole prefix."""
-        return config.users == 0
+        """Yes: what a prefix gives depends on no later item."""
+        return True
 
     @classmethod
     def configured_depth(cls, config: DisenReasonConfig) -> int:
@@ -154,36 +155,42 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Return the input of :meth:`score` for each number of latent users, (depths, sequences, …)."""
-        states, last = self.encoded(sequences)
-        users = self.latent_users(states, sequences, max(depths), noise)
+        last, users = self.last_and_users(sequences, max(depths), everywhere=False, noise=noise)
         counted = self.counted(users, noise)
         return torch.stack([self.fused(last, users[:depth], counted[:depth]) for depth in depths])
 
-    def encoded(self, sequences: Packed) -> tuple[Tensor, Tensor]:
-        """Return embedded items beside the encoder's states, (tokens, 2 · width), and each last state."""
+    def last_and_users(
+        self, sequences: Packed, number: int, everywhere: bool, noise: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Encode histories and extract latent users.
+
+        Args:
+            sequences: the histories.
+            number: how many latent users.
+            everywhere: whether the history up to each token is a row. Otherwise each whole history is one, in
+                the order given to ``pack``.
+            noise: source of noise for the noise-only control.
+
+        Returns:
+            The encoder's last state of each row, (rows, width), and u_1 … u_number, (number, rows, width).
+        """
         embedded = self.embedding(sequences)
         states = self.encoder(embedded, sequences)
-        return torch.cat((embedded, states), -1), states.index_select(0, sequences.last)
-
-    def latent_users(
-        self, encoded: Tensor, sequences: Packed, number: int, noise: torch.Generator | None = None
-    ) -> Tensor:
-        """Return u_1 … u_number of each history, (number, sequences, width)."""
-        embedded, states = encoded.chunk(2, -1)
+        last = states if everywhere else states.index_select(0, sequences.last)
         if not number or not self.config.users:
-            return states.new_zeros(number, sequences.n_sequences, states.shape[-1])
-        state = self.pivot(states if self.config.pivot_input == "states" else embedded, sequences)
-        memory = self.extraction.memory(states)
+            return last, last.new_zeros(number, *last.shape)
+        source = states if self.config.pivot_input == "states" else embedded
+        state, memory = self.pivot(source, sequences, everywhere), self.extraction.memory(states)
         users = []
         for index in range(number):
             state = self.carried(state, noise)
             if self.config.queries == "learned":
                 query = self.learned_queries[min(index, self.config.users - 1)].expand_as(state)
-                users.append(self.extraction(query, memory, sequences)[0])
+                users.append(self.extraction(query, memory, sequences, everywhere)[0])
             else:
-                user, state = self.extraction(state, memory, sequences)
+                user, state = self.extraction(state, memory, sequences, everywhere)
                 users.append(user)
-        return torch.stack(users)
+        return last, torch.stack(users)
 
     def counted(self, users: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Return which latent users count, (users, rows)."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lrbench.arrays import Int64s
 from lrbench.data.packing import Packed
+from lrbench.models.latent.disenreason.rows import by_row
 
 __all__ = ["Pivot", "PivotForm", "Pooling", "band_bins", "band_filters"]
 
@@ -81,30 +82,48 @@ class Pivot(nn.Module):
         self.fuse = nn.Linear(width, width)
         self.score = nn.Linear(width, 1, bias=False)  # v
 
-    def forward(self, states: Tensor, sequences: Packed) -> Tensor:
-        """Return p of each history, (sequences, width), from the states of its tokens, (tokens, width)."""
-        last = states.index_select(0, sequences.last)
+    def forward(self, states: Tensor, sequences: Packed, everywhere: bool) -> Tensor:
+        """Return p of histories, (rows, width), from the states of their tokens, (tokens, width).
+
+        Args:
+            states: a token's state must not depend on later tokens.
+            sequences: the histories.
+            everywhere: whether the history up to each token is a row, (tokens, width). Otherwise each whole
+                history is one, (sequences, width).
+        """
+        last = states if everywhere else states.index_select(0, sequences.last)
         if self.form == "last":
             return last
-        pooled = sequences.map_last(self._pooled, last, states)  # (sequences, bands, width)
+        pooled = by_row(self._pooled, last, states, sequences, everywhere)  # (rows, bands, width)
         banded: Tensor = self.norm(pooled)
         weights = self.score(self.fuse(banded).tanh()).softmax(1)
         fused: Tensor = (weights * banded).sum(1)
         return fused
 
-    def _pooled(self, real: Tensor, _: Tensor, states: Tensor) -> Tensor:
-        """Return the pooled bands of a group, (sequences, length, width) → (sequences, bands, width)."""
+    def _pooled(self, seen: Tensor, _: Tensor, states: Tensor) -> Tensor:
+        """Return the pooled bands of a group's rows, (sequences, rows, bands, width).
+
+        Weights of a band's positions, times its filter, are weights of the states. So no band is computed at
+        full width, unless it is pooled by its root mean square.
+
+        Args:
+            seen: which states a row has, (sequences or 1, rows, length).
+            states: (sequences, length, width).
+        """
         length = states.shape[1]
-        silent = states * real.unsqueeze(-1)
         filters = self.filters[:, :length, :length].to(states.dtype)
-        filtered = filters @ silent.unsqueeze(1)  # (sequences, bands, length, width)
-        places = real[:, None, :]
-        counts = real.sum(1)[:, None, None].to(states.dtype)
-        match self.pooling:
-            case "attention":
-                scores = (filtered @ self.attention).masked_fill(~places, -torch.inf)
-                return (scores.softmax(-1).unsqueeze(-2) @ filtered).squeeze(-2)
-            case "mean":
-                return (filtered * places.unsqueeze(-1)).sum(2) / counts
-            case _:
-                return ((filtered.square() * places.unsqueeze(-1)).sum(2) / counts + 1e-12).sqrt()
+        places = seen.unsqueeze(1)  # (sequences or 1, 1, rows, length)
+        counts = places.sum(-1, keepdim=True).to(states.dtype)
+        if self.pooling == "rms":
+            shown = (states.unsqueeze(1) * seen.unsqueeze(-1)).unsqueeze(2)
+            filtered = filters @ shown  # (sequences, rows, bands, length, width)
+            squares = filtered.square() * seen[:, :, None, :, None]
+            return (squares.sum(3) / counts.transpose(1, 2) + 1e-12).sqrt()
+        if self.pooling == "mean":
+            weights = places / counts
+        else:
+            shown = (states @ self.attention).unsqueeze(1) * seen  # (sequences, rows, length)
+            scores = shown.unsqueeze(1) @ filters.mT  # (sequences, bands, rows, length)
+            weights = scores.masked_fill(~places, -torch.inf).softmax(-1)
+        spread = (weights @ filters) * places  # (sequences, bands, rows, length)
+        return (spread @ states.unsqueeze(1)).transpose(1, 2)

@@ -8,6 +8,7 @@ from lrbench.models.latent.disenreason.extraction import Extraction, alive
 from lrbench.models.latent.disenreason.model import DisenReason
 from lrbench.models.latent.disenreason.network import DisenReasonConfig
 from lrbench.models.latent.disenreason.pivot import Pivot, band_filters
+from lrbench.models.latent.disenreason.rows import by_row
 from lrbench.testing import pack_lists
 
 SIZES = {"width": 8, "heads": 2, "inner_width": 16}
@@ -49,8 +50,35 @@ def test_mean_pooling_makes_all_bands_but_the_first_vacuous() -> None:
     for pooling, vacuous in (("mean", True), ("rms", False), ("attention", False)):
         pivot = Pivot(6, 8, "bands", 2, pooling).double()
         pivot.attention.data.normal_()
-        pooled = sequences.map_last(pivot._pooled, states[-1:], states)
+        pooled = by_row(pivot._pooled, states[-1:], states, sequences, everywhere=False)
         assert (pooled[:, 1].abs().max() < 1e-6) == vacuous, pooling
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean", "rms"])
+def test_pooled_bands_are_those_of_the_filtered_prefix(pooling: str) -> None:
+    """By the formula: filter the prefix, which zeros follow, then pool over its positions."""
+    sequences = pack_lists(HISTORIES)
+    states = torch.randn(12, 8, dtype=torch.float64)
+    pivot = Pivot(6, 8, "bands", 2, pooling).double()
+    pivot.attention.data.normal_()
+    everywhere = by_row(pivot._pooled, states, states, sequences, everywhere=True)
+    whole = by_row(pivot._pooled, states[sequences.last], states, sequences, everywhere=False)
+    torch.testing.assert_close(everywhere[sequences.last], whole)
+    for first, length in zip(sequences.first, sequences.lengths, strict=True):
+        for end in range(1, int(length) + 1):
+            window = torch.zeros(6, 8, dtype=torch.float64)
+            window[:end] = states[first : first + end]
+            bands = (pivot.filters @ window)[:, :end]  # (bands, positions, width)
+            match pooling:
+                case "attention":
+                    weights = (bands @ pivot.attention).softmax(1)
+                    expected = (weights.unsqueeze(-1) * bands).sum(1)
+                case "mean":
+                    expected = bands.mean(1)
+                case _:
+                    expected = bands.square().mean(1).sqrt()
+            found = everywhere[first + end - 1]
+            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_users_count_until_two_in_a_row_are_alike() -> None:
@@ -71,7 +99,7 @@ def test_what_remains_after_a_user(residual: str) -> None:
     sequences = pack_lists(HISTORIES)
     states = torch.randn(12, 8, dtype=torch.float64)
     before = torch.randn(3, 8, dtype=torch.float64)
-    user, rest = extraction(before, extraction.memory(states), sequences)
+    user, rest = extraction(before, extraction.memory(states), sequences, everywhere=False)
     match residual:
         case "subtract":
             torch.testing.assert_close(rest + user, before)
@@ -86,7 +114,7 @@ def test_attention_of_one_head_is_what_the_formula_says() -> None:
     extraction = Extraction(8, 1, 16, 0.0, "subtract").double()
     states, query = torch.randn(6, 8, dtype=torch.float64), torch.randn(2, 8, dtype=torch.float64)
     sequences = pack_lists([[1, 2, 3, 4], [5, 6]])  # laid shortest first: tokens 0-1 are the second history
-    found = sequences.map_last(extraction._attend, query, extraction.memory(states))
+    found = by_row(extraction._attend, query, extraction.memory(states), sequences, everywhere=False)
     keys, values = extraction.memory(states).chunk(2, -1)
     for row, tokens in ((0, slice(2, 6)), (1, slice(0, 2))):
         weights = (keys[tokens] @ query[row] / 8**0.5).softmax(0)
@@ -108,8 +136,7 @@ def test_a_mixture_is_a_distribution_and_the_maximum_takes_the_best() -> None:
     scores = mixture.score(encoded(mixture, (0, 2, 3))[1])
     torch.testing.assert_close(scores.exp().sum(-1), torch.ones(3, dtype=torch.float64))
     with torch.no_grad():
-        states, _ = best.encoded(pack_lists(HISTORIES))
-        users = best.latent_users(states, pack_lists(HISTORIES), 3)
+        _, users = best.last_and_users(pack_lists(HISTORIES), 3, everywhere=False)
         expected = (users @ best.item_vectors().T).amax(0)
     torch.testing.assert_close(best.score(encoded(best, (3,))[0]), expected)
 
@@ -118,7 +145,7 @@ def test_a_mixture_is_a_distribution_and_the_maximum_takes_the_best() -> None:
 def test_depth_0_ranks_by_the_last_state(fusion: str) -> None:
     model = network(fusion=fusion, users=2)
     with torch.no_grad():
-        _, last = model.encoded(pack_lists(HISTORIES))
+        last, _ = model.last_and_users(pack_lists(HISTORIES), 0, everywhere=False)
         plain = last @ model.item_vectors().T
     order = model.score(encoded(model, (0,))[0]).argsort(-1)
     assert torch.equal(order, plain.argsort(-1))
