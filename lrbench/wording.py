@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["counted", "duration", "listed", "some_of"]
+__all__ = ["counted", "duration", "listed", "numbered", "some_of"]
 
 
 def counted(number: int, thing: str) -> str:
@@ -32,3 +32,16 @@ def some_of(words: Sequence[str], limit: int = 10) -> str:
     """``a, b, c``; of more than ``limit`` words the first ones and how many more there are."""
     more = len(words) - limit
     return ", ".join(words) if more <= 0 else f"{', '.join(words[:limit])} and {more:,} more"
+
+
+def numbered(numbers: Sequence[int]) -> str:
+    """``1, 2``, ``1–10``, ``1–3, 7``: three or more numbers in a row become a range."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(
+        f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(str(number) for number in run) for run in runs
+    )

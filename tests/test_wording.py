@@ -1,6 +1,6 @@
 import pytest
 
-from lrbench.wording import counted, duration, listed, some_of
+from lrbench.wording import counted, duration, listed, numbered, some_of
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,10 @@ def test_counts_and_lists() -> None:
     )
     assert (listed(["a"]), listed(["a", "b", "c"])) == ("a", "a, b and c")
     assert (some_of(list("abc"), 3), some_of(list("abc"), 2)) == ("a, b, c", "a, b and 1 more")
+
+
+def test_numbers_in_a_row_become_a_range() -> None:
+    assert numbered([3]) == "3"
+    assert numbered([1, 2]) == "1, 2"
+    assert numbered(range(1, 11)) == "1–10"
+    assert numbered([7, 2, 1, 3, 11, 12]) == "1–3, 7, 11, 12"

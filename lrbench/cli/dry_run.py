@@ -25,7 +25,7 @@ from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import Cell
 from lrbench.store.trials import read_record
-from lrbench.wording import counted, duration
+from lrbench.wording import counted, duration, numbered
 
 __all__ = ["print_plan"]
 
@@ -112,7 +112,7 @@ def print_plan(request: RunRequest) -> None:
             done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
             costs[label] = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
             missing = sum(cell.trial in waiting for cell in cells)
-            seeds = " ".join(str(cell.seed) for cell in cells)
+            seeds = numbered([cell.seed for cell in cells])
             where = [name] if len(names) > 1 else []
             table.add_row(*where, label, seeds, str(missing), str(len(done)), costs[label].text)
         totals.add(plan, waiting, costs)

@@ -16,7 +16,7 @@ from lrbench.store.layout import RECORD_FILE, Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteRecord
 from lrbench.store.trials import read_record
-from lrbench.wording import counted
+from lrbench.wording import counted, numbered
 
 __all__ = ["EvaluatedRow", "find_rows"]
 
@@ -88,7 +88,7 @@ def _rows(record: SuiteRecord, results: Results, only: Sequence[str]) -> list[Ev
             done = [cell for cell in cells if trial_state(results, cell.trial) == "done"]
             if not done:
                 continue
-            seeds = " ".join(str(cell.seed) for cell in done)
+            seeds = numbered([cell.seed for cell in done])
             title = f"{label} on {dataset}, " + (
                 f"mean over {counted(len(done), 'seed')} ({seeds})" if len(done) > 1 else f"seed {seeds}"
             )

@@ -49,7 +49,7 @@ def test_a_row_shows_means_over_its_seeds(desk: Desk) -> None:
     records = [read_record(results.trial(cell.trial)) for cell in cells]
     depth = str(records[0].depth)
     done = desk.run("evaluate", "tiny", "--only", "ERL", "--depth", f"0,{depth}", "--interventions", "zero")
-    assert "ERL on walks, mean over 2 seeds (1 2)" in done.stdout
+    assert "ERL on walks, mean over 2 seeds (1, 2)" in done.stdout
     assert "SASRec" not in done.stdout
     ranks = [read_ranks(results.trial(cell.trial)).filter(split="test").collect() for cell in cells]
     means = [mean_metrics(rows, record.protocol) for rows, record in zip(ranks, records, strict=True)]

@@ -6,7 +6,7 @@ from typing import Any
 from lrbench.report.provenance import Provenance, Recipe, StageRecipe
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
-from lrbench.wording import counted, listed
+from lrbench.wording import counted, listed, numbered
 
 __all__ = ["common_training", "made_by", "provenance_section", "written_options"]
 
@@ -91,7 +91,7 @@ def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[t
                 recipe.model,
                 str(recipe.depth),
                 str(recipe.draws),
-                ", ".join(str(seed) for seed in recipe.seeds),
+                numbered(recipe.seeds),
                 written_options(recipe.params),
                 "; ".join(_stage(stage, common) for stage in recipe.stages),
             )
