@@ -102,7 +102,7 @@ def write_trial(root: Path, made: Made, dataset: str, seed: int, users: int = US
     config = _config(made, dataset, seed)
     ranks = make_ranks(made, dataset, seed, users)
     with new_folder(Results(root).trial(config.id)) as folder:
-        ranks.write_parquet(folder / "ranks.parquet")
+        ranks.write_parquet(folder / "ranks.parquet", statistics=False)  # as trials do
         _history(made, seed).write_parquet(folder / "history.parquet")
         write_text(folder / "trial.json", _record(made, config, ranks).model_dump_json(indent=2))
     return config.id

@@ -3,13 +3,16 @@
 That is its finished trials, what was ranked after them, and the searches for its settings.
 
 The entries are stored, not compressed: Parquet and weights are compressed already. An archive then never
-holds more than its own size, and its bytes depend on nothing but the content.
+holds more than its own size, and its bytes depend on nothing but the content. In the compact form one entry
+is a compressed stream of all files, see :mod:`lrbench.store.packed_archive`.
 """
 
 import re
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from lrbench.bounds import MOST_TRIALS
 from lrbench.config.base import FrozenConfig, Name
@@ -29,6 +32,7 @@ __all__ = [
     "LARGEST_TEXT",
     "LIST_FILE",
     "MOST_ENTRIES",
+    "PACKED_FILE",
     "TRIAL_FILES",
     "FileList",
     "belongs",
@@ -37,6 +41,7 @@ __all__ = [
 ]
 
 LIST_FILE = "archive.json"
+PACKED_FILE = "content.xz"
 TRIAL_FILES = (RECORD_FILE, RANKS_FILE, HISTORY_FILE, LOG_FILE, WEIGHTS_FILE)
 EVALUATION_FILES = (EVALUATION_FILE, RANKS_FILE)
 CHUNK = 1 << 20  # bytes read at once
@@ -56,10 +61,21 @@ class FileList(FrozenConfig):
     """The content of ``archive.json``, the first entry."""
 
     format: Literal["lrbench-archive"] = "lrbench-archive"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
+    """2: the compact form."""
+
     suite: Name
     files: dict[str, str]
-    """SHA-256 of every other entry, by its path below the results folder."""
+    """SHA-256 of every file, or of the packed form of a table, by its path below the results folder."""
+
+    sizes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Compact form: bytes of every file in the stream, in their order."""
+
+    tables: tuple[str, ...] = ()
+    """Compact form: files that are packed tables."""
+
+    polars: str = ""
+    """Compact form: the version that wrote the tables."""
 
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.files import write_bytes, write_text
 from lrbench.polars_files import REFUSALS, scan_parquet
+from lrbench.store.archive_form import FileList
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
 from lrbench.store.import_evaluations import (
@@ -24,6 +25,7 @@ from lrbench.store.import_evaluations import (
 )
 from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, WEIGHTS_FILE, Results
+from lrbench.store.packed_archive import renew_tables
 from lrbench.store.read_archive import REMEDY, unpack_archive
 from lrbench.store.seal import file_digest
 from lrbench.store.suites import SuiteRecord, read_suite
@@ -59,7 +61,7 @@ def import_archive(path: Path, results: Results) -> Imported:
     with _staging(results.root) as folder:
         staged = Results(folder)
         listed = unpack_archive(path, folder)
-        suite = _checked(path, staged, listed.suite)
+        suite = _checked(path, staged, listed)
         trials = [found.name for found in staged.trials()]
         new = [trial for trial in trials if not results.trial(trial).is_dir()]
         for trial in set(trials) - set(new):
@@ -107,8 +109,9 @@ def _remove_left_over(root: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _checked(path: Path, staged: Results, name: str) -> SuiteRecord:
+def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:
     """Return the suite's record after all records, digests and ranks were checked."""
+    name = listed.suite
     try:
         suite = read_suite(staged.suite(name))
         if suite.name != name:
@@ -116,6 +119,8 @@ def _checked(path: Path, staged: Results, name: str) -> SuiteRecord:
         for folder in (*staged.trials(), *staged.evaluations()):
             for file in (RANKS_FILE, HISTORY_FILE):
                 _check_size(folder / file)
+        if listed.polars not in ("", pl.__version__):
+            renew_tables(staged)
         for folder in staged.trials():
             for fault in stored_faults(folder, left_out=[WEIGHTS_FILE]):
                 raise RequestError(fault)

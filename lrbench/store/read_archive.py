@@ -1,7 +1,8 @@
 """Unpack an archive from elsewhere: only plain files with the names that an archive has, checked by digest.
 
 Nothing in the file is trusted. Names are compared with those that lrbench writes, so no entry can lead
-elsewhere. Entries are not compressed and may not overlap, so none unpacks to more than the file holds.
+elsewhere. Entries are not compressed and may not overlap, so none unpacks to more than the file holds. The
+stream of a compact archive is read up to the sizes that its list names, which have a limit.
 """
 
 import errno
@@ -16,8 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.store.archive_form import CHUNK, LARGEST_TEXT, LIST_FILE, MOST_ENTRIES, FileList, belongs
+from lrbench.store.archive_form import (
+    CHUNK,
+    LARGEST_TEXT,
+    LIST_FILE,
+    MOST_ENTRIES,
+    PACKED_FILE,
+    FileList,
+    belongs,
+)
 from lrbench.store.layout import Results
+from lrbench.store.packed_archive import LARGEST_RATIO, read_packed
 from lrbench.store.seal import check_seal
 from lrbench.text import shortened
 
@@ -55,6 +65,9 @@ def unpack_archive(path: Path, folder: Path) -> FileList:
     with archive:
         entries = _checked_entries(path, archive.infolist())
         listed = _read_list(path, archive, entries)
+        if listed.version == 2:
+            _unpack_stream(path, archive, entries[PACKED_FILE], listed, folder)
+            return listed
         for name, digest in listed.files.items():
             _unpack(path, archive, entries[name], folder / name, digest)
     return listed
@@ -95,7 +108,9 @@ def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.
         raise _refused(path, f"its {LIST_FILE} is of another version or damaged") from None
     except LrbenchError as error:
         raise RequestError(error.cause, REMEDY) from None
-    if listed.files.keys() != entries.keys() - {LIST_FILE}:
+    compact = listed.version == 2
+    named = {PACKED_FILE} if compact else listed.files.keys()
+    if named != entries.keys() - {LIST_FILE} or (compact and listed.sizes.keys() != listed.files.keys()):
         raise _refused(path, f"its entries are not those that its {LIST_FILE} names")
     for name in sorted(listed.files):
         if not belongs(name, listed.suite):
@@ -103,6 +118,19 @@ def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.
     if Results(Path()).suite(listed.suite).as_posix() not in listed.files:
         raise _refused(path, f"it has no record of the suite {listed.suite}")
     return listed
+
+
+def _unpack_stream(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, listed: FileList, folder: Path
+) -> None:
+    if sum(listed.sizes.values()) > LARGEST_RATIO * info.file_size:
+        raise _refused(path, "it would take far more space than the files of a suite do")
+    if any(name.endswith(_TEXTS) and size > LARGEST_TEXT for name, size in listed.sizes.items()):
+        raise _refused(path, "one of its records is too large")
+    try:
+        read_packed(_chunks(path, archive, info), listed, folder)
+    except ValueError as error:
+        raise _refused(path, shortened(str(error))) from None
 
 
 def _unpack(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, digest: str) -> None:

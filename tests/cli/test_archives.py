@@ -126,6 +126,22 @@ def test_all_but_weights_arrives_and_weights_when_asked(
     assert "0 new trials; 9 were there already." in capsys.readouterr().err
 
 
+def test_a_compact_archive_gives_the_same_files(
+    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "plain.zip")])
+    run(["export", "demo", "--archive", str(there / "compact.zip"), "--compact"])
+    everything = files(here / "results")
+    monkeypatch.chdir(there)
+    assert 4 * Path("compact.zip").stat().st_size < Path("plain.zip").stat().st_size
+    run(["import", "compact.zip"])
+    without = {name: content for name, content in everything.items() if not name.endswith(WEIGHTS_FILE)}
+    assert files(there / "results") == without
+    run(["import", "plain.zip"])
+    assert files(there / "results") == without
+
+
 def test_a_suite_that_grew_is_imported_over_its_earlier_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

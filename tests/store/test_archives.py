@@ -23,11 +23,12 @@ from synthetic_results import (
 
 from lrbench.errors import RequestError
 from lrbench.store.archive_form import LIST_FILE, FileList, entry, trial_of
-from lrbench.store.evaluations import keep_evaluation
+from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
+from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE, Results
-from lrbench.store.seal import sealed_json
+from lrbench.store.seal import file_digest, sealed_json
 from lrbench.store.suites import find_suite_record
 from lrbench.store.trials import read_record
 
@@ -277,9 +278,101 @@ def test_a_trial_that_is_not_of_the_suite(archive: Path, tmp_path: Path) -> None
     )
 
 
-@pytest.mark.parametrize("fields", [{"version": 2}, {"suite": "../x"}, {"suite": "other"}, {"files": 3}])
+@pytest.mark.parametrize(
+    "fields", [{"version": 2}, {"version": 3}, {"suite": "../x"}, {"suite": "other"}, {"files": 3}]
+)
 def test_another_list(archive: Path, tmp_path: Path, fields: dict[str, object]) -> None:
     refusal(written(contents_of(archive), tmp_path / "x.zip", **fields))
+
+
+@pytest.fixture(scope="module")
+def compact(origin: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compact") / "demo.zip"
+    export_archive(find_suite_record(origin, "demo"), origin, path, compact=True)
+    return path
+
+
+def with_list(compact: Path, path: Path, **fields: object) -> Path:
+    """A compact archive with other fields in its list, and a right seal."""
+    contents = contents_of(compact)
+    with zipfile.ZipFile(compact) as file:
+        values = json.loads(file.read(LIST_FILE))
+    head = sealed_json(FileList.model_validate({**values, **fields})).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in {LIST_FILE: head, **contents}.items():
+            file.writestr(entry(name, len(content)), content)
+    return path
+
+
+def listed(compact: Path) -> FileList:
+    with zipfile.ZipFile(compact) as file:
+        return FileList.model_validate_json(file.read(LIST_FILE))
+
+
+def test_a_compact_archive_written_by_these_tests_is_imported(compact: Path, tmp_path: Path) -> None:
+    path = with_list(compact, tmp_path / "x.zip")
+    assert path.read_bytes() == compact.read_bytes()
+    assert import_archive(path, Results(tmp_path / "new")).new == 7
+
+
+def test_damage_to_a_compact_archive(compact: Path, tmp_path: Path) -> None:
+    content, path = compact.read_bytes(), tmp_path / "x.zip"
+    for place in range(0, len(content), len(content) // 12):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            import_archive(path, Results(tmp_path / "new" / "results"))
+        except RequestError:
+            assert not (tmp_path / "new").exists()
+        else:  # a byte that says nothing, such as a date
+            shutil.rmtree(tmp_path / "new")
+
+
+def test_a_compact_archive_that_would_fill_the_disk(compact: Path, tmp_path: Path) -> None:
+    sizes = {**listed(compact).sizes, "suites/demo.json": 1 << 40}
+    assert "far more space" in refusal(with_list(compact, tmp_path / "x.zip", sizes=sizes))
+
+
+@pytest.mark.parametrize("more", [1, -1])
+def test_a_stream_that_is_not_as_listed(compact: Path, tmp_path: Path, more: int) -> None:
+    known = listed(compact)
+    last = list(known.sizes)[-1]
+    sizes = {**known.sizes, last: known.sizes[last] + more}
+    refusal(with_list(compact, tmp_path / "x.zip", sizes=sizes))
+    files = dict.fromkeys(known.files, "0" * 64)
+    assert "digest" in refusal(with_list(compact, tmp_path / "x.zip", files=files))
+
+
+def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path: Path) -> None:
+    known = listed(compact)
+    files, sizes = ({**values, "../x": value} for values, value in ((known.files, "0"), (known.sizes, 1)))
+    path = with_list(compact, tmp_path / "x.zip", files=files, sizes=sizes)
+    assert "is no file of a suite or a trial" in refusal(path)
+
+
+def test_tables_of_another_version_of_polars(
+    origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes the same values as other bytes: the records get the digests of these."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
+    evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
+    monkeypatch.setattr(pl, "__version__", "earlier")
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", compact=True)
+    monkeypatch.undo()
+
+    def written(table: pl.DataFrame, name: str) -> bytes:
+        table.write_parquet(tmp_path / name, compression="lz4")
+        return (tmp_path / name).read_bytes()
+
+    monkeypatch.setattr("lrbench.store.packed_archive._parquet", written)
+    results = Results(tmp_path / "results")
+    assert import_archive(tmp_path / "x.zip", results).new == 7
+    for trial in copy.trials():
+        own, other = (pl.read_parquet(folder / RANKS_FILE) for folder in (trial, results.trial(trial.name)))
+        assert own.equals(other)
+        assert file_digest(trial / RANKS_FILE) != file_digest(results.trial(trial.name) / RANKS_FILE)
+        assert not stored_faults(results.trial(trial.name))
+    assert read_evaluation(results, read_record(results.trial(cell.trial))) is not None
 
 
 def test_foreign_files(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""A table in a form that compresses well together with many like it.
+
+Compression finds what repeats. So strings become numbers of their distinct values, and ranks become
+differences from the rank of the same target in the ranking before, at another depth or draw. Of all numbers
+the first bytes come first, then the second ones. Nothing is lost: the table is read back as it was.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+__all__ = ["pack", "unpack"]
+
+_KINDS = {"Float64": "<f8", "Int64": "<i8", "Int32": "<i4"}
+"""Types of columns, with the form of their numbers."""
+
+_HALVES = "halves"
+"""A column of ranks: multiples of one half, written doubled as whole numbers."""
+
+_LARGEST = 1 << 29
+_REFUSALS = (KeyError, TypeError, IndexError, AttributeError, OverflowError)
+_RANKS = ("rank", "rank_masked")
+_RANKING = ("split", "depth", "draw", "intervention")
+"""Rows with the same values here are of one ranking; all rankings have their targets in the same order."""
+
+
+def pack(table: pl.DataFrame) -> bytes:
+    """Return the table as bytes: a line of JSON that describes the columns, then their values."""
+    step = _targets_of_a_ranking(table)
+    described, body = [], []
+    for series in table.iter_columns():
+        column: dict[str, Any] = {"name": series.name, "nulls": series.is_null().arg_true().to_list()}
+        if series.dtype == pl.String:
+            texts = series.drop_nulls().unique(maintain_order=True)
+            column |= {"kind": "String", "texts": texts.to_list()}
+            codes = series.replace_strict(texts, range(len(texts)), default=0, return_dtype=pl.Int32)
+            values = codes.to_numpy()
+        else:
+            column["kind"] = str(series.dtype)
+            values = series.fill_null(0).to_numpy()
+            if step and series.name in _RANKS:
+                column |= {"kind": _HALVES, "step": step}
+                values = _differences(values if series.name == "rank" else table["rank"] - values, step)
+        described.append(column)
+        body.append(_bytewise(values.astype(_stored(column))))
+    head = json.dumps({"rows": table.height, "columns": described}, separators=(",", ":"))
+    return head.encode() + b"\n" + b"".join(body)
+
+
+def unpack(content: bytes) -> pl.DataFrame:
+    """Return the table that was packed. No more memory is taken than a few times the bytes.
+
+    Raises:
+        ValueError: the bytes are no packed table.
+    """
+    line, _, body = content.partition(b"\n")
+    read: dict[str, pl.Series] = {}
+    try:
+        head = json.loads(line)
+        rows, place = int(head["rows"]), 0
+        for column in head["columns"]:
+            stored = np.dtype(_stored(column))
+            stop = place + rows * stored.itemsize
+            planes = np.frombuffer(body[place:stop], np.uint8).reshape(stored.itemsize, rows)
+            values = np.ascontiguousarray(planes.T).view(stored).reshape(rows)
+            read[str(column["name"])] = _series(column, values, read)
+            place = stop
+        if place != len(body):
+            raise ValueError("it has more bytes than values")
+        return pl.DataFrame(read)
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        pl.exceptions.PolarsError,
+    ) as error:
+        raise ValueError(f"it is no packed table: {error}") from error
+
+
+def _targets_of_a_ranking(table: pl.DataFrame) -> int:
+    """Return how many rows the first ranking has; 0 for a table of something else than ranks."""
+    if table.is_empty() or not {*_RANKING, *_RANKS} <= set(table.columns):
+        return 0
+    if not all(_are_halves(table[name]) for name in _RANKS):
+        return 0
+    first = table.select(_RANKING).head(1)
+    return table.join(first, on=_RANKING, how="semi").height
+
+
+def _are_halves(ranks: pl.Series) -> bool:
+    doubled = 2 * ranks
+    return not ranks.null_count() and bool(((doubled.abs() < _LARGEST) & (doubled == doubled.round())).all())
+
+
+def _differences(values: Any, step: int) -> Any:
+    """Return doubled values, each less the one ``step`` rows before, (rows,)."""
+    doubled = np.asarray(2 * values, np.int64)
+    return doubled - np.concatenate((np.zeros(step, np.int64), doubled[:-step]))
+
+
+def _sums(differences: Any, step: int) -> Any:
+    """Undo :func:`_differences`."""
+    rows = len(differences)
+    if not 0 < step <= max(rows, 1):
+        raise ValueError("its step is longer than the table")
+    padded = np.zeros(-(-rows // step) * step, np.int64)
+    padded[:rows] = differences
+    return padded.reshape(-1, step).cumsum(axis=0).reshape(-1)[:rows] / 2
+
+
+def _stored(column: Mapping[str, Any]) -> str:
+    """Return the form of a column's numbers."""
+    return "<i4" if column["kind"] in ("String", _HALVES) else _KINDS[column["kind"]]
+
+
+def _bytewise(values: Any) -> bytes:
+    return values.view(np.uint8).reshape(len(values), -1).T.tobytes() if len(values) else b""
+
+
+def _series(column: Mapping[str, Any], values: Any, before: Mapping[str, pl.Series]) -> pl.Series:
+    name, kind = str(column["name"]), column["kind"]
+    if kind == _HALVES:
+        ranks = _sums(values, int(column["step"]))
+        found = pl.Series(name, ranks if name == "rank" else before["rank"].to_numpy() - ranks)
+    elif kind == "String":
+        texts = pl.Series(column["texts"], dtype=pl.String)
+        found = (
+            texts.gather(values).alias(name)
+            if len(texts)
+            else pl.Series(name, [None] * len(values), pl.String)
+        )
+    else:
+        found = pl.Series(name, values)
+    return found.scatter(column["nulls"], None) if column["nulls"] else found
