@@ -10,9 +10,9 @@ import random
 import numpy as np
 import torch
 
-__all__ = ["make_deterministic", "noise_seed", "seed_torch", "shuffle_source"]
+__all__ = ["make_deterministic", "noise_seed", "seed_part", "seed_torch", "shuffle_source"]
 
-_INITIALISATION, _STAGE, _SHUFFLE, _NOISE = range(4)
+_INITIALISATION, _STAGE, _SHUFFLE, _NOISE, _PART = range(5)
 _SPLITS = {"valid": 0, "test": 1, "selection": 2}
 
 
@@ -26,6 +26,12 @@ def seed_torch(seed: int, stage: int | None = None) -> None:
     state = int(_child(seed, *key).generate_state(1, np.uint64)[0])
     torch.manual_seed(state & (2**63 - 1))
     random.seed(state)
+
+
+def seed_part(seed: int, stage: int, epoch: int, process: int) -> None:
+    """Seed torch for one epoch of a process that shares a trial, so that it drops out other elements."""
+    state = int(_child(seed, _PART, stage, epoch, process).generate_state(1, np.uint64)[0])
+    torch.manual_seed(state & (2**63 - 1))
 
 
 def shuffle_source(seed: int, stage: int, epoch: int) -> np.random.Generator:

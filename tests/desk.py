@@ -64,7 +64,9 @@ class Desk:
         frame.write_csv(folder / "walks.csv")
         self.run("fetch", "walks", "--from", "walks.csv", "--columns", "user=user,item=item,time=time")
 
-    def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, largest_file: int | None = None, longest: float = 300
+    ) -> subprocess.Popen[str]:
         """Start a command, which is killed if it takes too long.
 
         Trials train on one thread each: on cores that tests share, threads of one trial wait for each other
@@ -73,11 +75,12 @@ class Desk:
         Args:
             arguments: of ``lrbench``.
             largest_file: bytes after which writing a file fails, as on a full disk.
+            longest: seconds after which the command is killed.
         """
         limit = () if largest_file is None else ("-c", LIMITED, str(largest_file), sys.executable)
         threads = ("--threads", "1") if arguments[0] == "run" and "--threads" not in arguments else ()
         command = [sys.executable, *limit, "-m", "lrbench", *arguments, *threads]
-        return processes.start(command, self.folder, self.environment, longest=300)
+        return processes.start(command, self.folder, self.environment, longest=longest)
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         ended, out, messages = processes.ended(self.start(*arguments), 180)

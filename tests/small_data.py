@@ -12,7 +12,7 @@ from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, StepCounts, write_prepared
 from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splitting import split
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 from lrbench.registry import MODELS
 
 SASREC = {"width": 16, "layers": 1, "heads": 2, "inner_width": 32, "dropout": 0.1, "attention_dropout": 0.1}

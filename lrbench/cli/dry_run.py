@@ -21,6 +21,7 @@ from lrbench.execution.searches import (
     select_searches,
 )
 from lrbench.execution.selection import select_trials
+from lrbench.execution.shareable import check_sharing
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import Cell
@@ -84,6 +85,7 @@ def print_plan(request: RunRequest) -> None:
     rows = resolve_rows(suite)
     if suite.tune is not None:
         check_optuna()
+    check_sharing(rows, request.only, request.place.processes)
     request.place.check()
     check_graph_device(rows, request.place.device)
     names = request.dataset_names

@@ -22,6 +22,7 @@ class PlaceOptions:
     workers: int | None = None
     threads: int | None = None
     trials_per_gpu: str | None = None
+    gpus_per_trial: int | None = None
     address: str | None = None
     partition: str | None = None
     time: str | None = None
@@ -34,17 +35,36 @@ def make_place(options: PlaceOptions) -> Place:
         RequestError: an option belongs to another executor, or its value is wrong.
     """
     _refuse_others(options)
+    processes = options.gpus_per_trial or 1
+    if processes > 1:
+        _check_shared(options)
     per_gpu = _trials_per_gpu(options.trials_per_gpu)
     if options.executor == "local":
         return LocalPlace(
-            options.gpus, options.device, options.workers, options.threads, per_gpu, per_gpu == 0
+            options.gpus, options.device, options.workers, options.threads, per_gpu, per_gpu == 0, processes
         )
     device, threads = options.device or "cpu", options.threads or 1
     if options.executor == "ray":
-        gpus = 1 / (per_gpu or 1) if device == "cuda" else 0.0
-        return RayPlace(options.address or "auto", device, threads, gpus, options.workers)
+        gpus = processes / (per_gpu or 1) if device == "cuda" else 0.0
+        return RayPlace(options.address or "auto", device, threads, gpus, options.workers, processes)
     minutes = parse_minutes(options.time or _JOB_MINUTES)
-    return SlurmPlace(options.partition, minutes, device, threads, int(device == "cuda"), options.workers)
+    gpus = processes if device == "cuda" else 0
+    return SlurmPlace(options.partition, minutes, device, threads, gpus, options.workers, processes)
+
+
+def _check_shared(options: PlaceOptions) -> None:
+    """Refuse options that contradict several GPUs for a trial."""
+    if options.trials_per_gpu:
+        raise RequestError(
+            "--gpus-per-trial and --trials-per-gpu contradict each other.", "Leave one of them out."
+        )
+    if options.executor == "local" and options.workers:
+        raise RequestError(
+            "--workers and --gpus-per-trial contradict each other.",
+            "Leave --workers out: there is one worker for each group of GPUs.",
+        )
+    if options.executor != "local" and options.device != "cuda":
+        raise RequestError("--gpus-per-trial needs GPUs.", "Give --device cuda too.")
 
 
 def _refuse_others(options: PlaceOptions) -> None:

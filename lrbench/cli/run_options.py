@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.bounds import MOST_WORKERS
+from lrbench.bounds import MOST_GPUS, MOST_WORKERS
 from lrbench.config.rerun import Rerun
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "DryRun",
     "Executor",
     "Gpus",
+    "GpusPerTrial",
     "Only",
     "Partition",
     "Seeds",
@@ -81,6 +82,17 @@ TrialsPerGpu = Annotated[
         metavar="auto|N",
         help="How many trials share a GPU. With auto: as many as its free memory holds, by the peaks of "
         "finished trials.",
+    ),
+]
+
+GpusPerTrial = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MOST_GPUS,
+        help="GPUs that share a trial by splitting its batches. The numbers are those of one GPU but for "
+        "rounding and the draws of dropout. A search for settings takes one of them.",
     ),
 ]
 

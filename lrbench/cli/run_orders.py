@@ -10,8 +10,8 @@ from lrbench.cli.run_progress import SuiteView, make_view
 from lrbench.cli.run_request import RunRequest
 from lrbench.errors import LrbenchError
 from lrbench.execution.learned import Learned
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.schedule import run_orders
-from lrbench.execution.trial import TrialOrder
 
 __all__ = ["run_and_show"]
 

@@ -17,6 +17,7 @@ from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import DatasetRecord, PreparedDataset, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.learned import Learned
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.rows import Row, check_graph_device, resolve_rows
 from lrbench.execution.searches import (
@@ -28,7 +29,7 @@ from lrbench.execution.searches import (
     without,
 )
 from lrbench.execution.selection import select_trials
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.shareable import check_sharing
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
@@ -97,6 +98,7 @@ def _prepare(request: RunRequest, console: Console) -> _Ready:
         if library.catalogue.find(name).name != name:
             say(console, library.catalogue.describe(name))
     names = request.dataset_names
+    check_sharing(rows, request.only, request.place.processes)
     request.place.check()  # this and the next two refuse what cannot be before anything is fetched
     check_graph_device(rows, request.place.device)
     empty_plan = make_plan(suite, rows, dict.fromkeys(names, ""))
@@ -165,6 +167,7 @@ def _order(
         results_folder=request.results.root.resolve(),
         device=request.place.device,
         threads=request.place.threads or 1,
+        processes=request.place.processes,
         fresh=request.rerun is Rerun.all,
     )
 

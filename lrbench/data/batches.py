@@ -7,7 +7,7 @@ of a user.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from lrbench.data.rungs import filling, length_rung, rung
 from lrbench.data.sequences import EvaluationView, TrainingView
 from lrbench.data.transfer import on_device
 from lrbench.data.windows import cut_windows, first_items
+from lrbench.team import ALONE, Team
 
 __all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
 
@@ -44,6 +45,18 @@ class TrainingBatch:
     weights: Tensor | None = None
     """(targets,): what the loss of each target counts; they add up to 1. ``None``: all count the same.
     Targets that only fill the batch up count 0. They come last and have no ``target_ids``."""
+
+    parts_of: int | None = None
+    """Targets of the whole batch, of which other processes have the rest; ``None``: this is the whole."""
+
+    stands_in: bool = False
+    """Whether another process has this part, too, since there are fewer windows than processes. The loss is
+    computed, as every process takes part in every step, and weighs nothing."""
+
+    @property
+    def whole_targets(self) -> int:
+        """Targets of the whole batch."""
+        return len(self.target_ids) if self.parts_of is None else self.parts_of
 
     def no_negatives(self, same_user: bool) -> Tensor | None:
         """Mask of pairs of different targets that are no negatives of each other, (targets, targets).
@@ -118,6 +131,7 @@ class TrainingData:
         shuffle: np.random.Generator | None = None,
         keep: NDArray[np.bool_] | None = None,
         filled: bool = False,
+        team: Team = ALONE,
     ) -> Iterator[TrainingBatch]:
         """Yield batches of about ``batch_size`` targets, window by window.
 
@@ -128,6 +142,7 @@ class TrainingData:
             keep: targets to train on, (targets,); ``None``: all. A window then ends where its last kept
                 target is predicted.
             filled: fill every batch up to one of a few shapes; see :mod:`lrbench.data.rungs`.
+            team: the processes that share each batch; this one gets its part.
         """
         windows = np.arange(len(self.starts))
         counts = self.counts
@@ -140,7 +155,12 @@ class TrainingData:
         number = (total - counts[windows]) // batch_size  # non-decreasing batch number of each window
         for chosen in np.split(windows, np.flatnonzero(np.diff(number)) + 1):
             if len(chosen):
-                yield self._batch(chosen, device, keep, filled)
+                part = team.part(chosen)
+                batch = self._batch(part if len(part) else chosen[:1], device, keep, filled)
+                if team.count > 1:
+                    whole = int(counts[chosen].sum())
+                    batch = replace(batch, parts_of=whole, stands_in=not len(part))
+                yield batch
 
     def prefixes(self, target_ids: Int64s, device: torch.device) -> Packed:
         """Pack the history before each given target, at most ``max_length`` items, in the given order."""

@@ -15,6 +15,7 @@ from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.models.base import Model
 from lrbench.seeds import noise_seed
 from lrbench.store.trials import RANKS, UNCHANGED
+from lrbench.team import ALONE, Team
 
 __all__ = ["rank_everything", "rank_interventions"]
 
@@ -26,6 +27,7 @@ def rank_everything(
     evaluation: EvaluationConfig,
     seed: int,
     device: torch.device,
+    team: Team = ALONE,
 ) -> tuple[pl.DataFrame, dict[int, float]]:
     """Rank validation and test targets.
 
@@ -36,6 +38,7 @@ def rank_everything(
         evaluation: depths, draws, and what reasoning steps take from the step before.
         seed: the trial's seed, of which the initial noise is drawn.
         device: where the model is.
+        team: the processes that rank together; all get all ranks.
 
     Returns:
         Rows as ``lrbench.store.trials.RANKS``, and the share of tied test targets of each depth.
@@ -44,7 +47,7 @@ def rank_everything(
     with steps_taking(evaluation.latents, model):
         for name, view in (("valid", split.valid), ("test", split.test)):
             for draw in range(evaluation.draws):
-                ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device)
+                ranks = rank_targets(model, view, depths, noise_seed(seed, name, draw), device, team)
                 frames.append(_frame(ranks, name, draw, depths, dataset, view))
                 if name == "test":
                     tied += (ranks.ties > 0).mean(axis=1) / evaluation.draws

@@ -7,6 +7,7 @@ same pass: what seen items contributed is subtracted.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from lrbench.data.sequences import EvaluationView
 from lrbench.data.transfer import on_device
 from lrbench.errors import LrbenchError
 from lrbench.models.base import Model
+from lrbench.team import ALONE, Team
 
 __all__ = ["USERS_PER_CHUNK", "Encode", "NonFiniteScoresError", "Ranks", "rank_in_order", "rank_targets"]
 
@@ -64,7 +66,12 @@ class Ranks:
 
 
 def rank_targets(
-    model: Model, view: EvaluationView, depths: Sequence[int], noise_seed: int, device: torch.device
+    model: Model,
+    view: EvaluationView,
+    depths: Sequence[int],
+    noise_seed: int,
+    device: torch.device,
+    team: Team = ALONE,
 ) -> Ranks:
     """Rank the target of every evaluated user at every depth.
 
@@ -74,6 +81,8 @@ def rank_targets(
         depths: ascending reasoning depths.
         noise_seed: seed of the initial latent noise, which is drawn for every user.
         device: where the model is.
+        team: the processes that rank together. Each ranks its chunks of users, and all get all ranks. If
+            there is noise, each ranks everyone, since the noise of a chunk depends on those before it.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -84,14 +93,15 @@ def rank_targets(
     def encoded(_: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
         return model.encode(sequences, depths, noise)
 
-    return rank_in_order(model, view, order, depths, noise_seed, device, encoded)
+    shared = ALONE if model.noisy(model.config) else team
+    return rank_in_order(model, view, order, depths, noise_seed, device, encoded, shared)
 
 
 Encode = Callable[[slice, Packed, torch.Generator], Tensor]
 """From places of users, their histories and the source of noise to states, (depths, users, width)."""
 
 
-def rank_in_order(
+def rank_in_order(  # noqa: PLR0913, PLR0917 - what is ranked, how, and by whom
     model: Model,
     view: EvaluationView,
     order: NDArray[np.int64],
@@ -99,6 +109,7 @@ def rank_in_order(
     noise_seed: int,
     device: torch.device,
     encode: Encode,
+    team: Team = ALONE,
 ) -> Ranks:
     """Rank the target of every evaluated user, chunk by chunk in an order of one's own.
 
@@ -110,6 +121,7 @@ def rank_in_order(
         noise_seed: seed of the initial latent noise, which is drawn for every user.
         device: where the model is.
         encode: gives the states of the users of a chunk, by their places in the order.
+        team: the processes that share the chunks.
 
     Returns:
         Ranks of the users as ``view`` has them.
@@ -120,12 +132,14 @@ def rank_in_order(
     model.eval()
     view = view.reordered(order)
     shape = (len(depths), len(view))
-    rank, rank_masked = np.empty(shape), np.empty(shape)
-    ties, ties_masked = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int64)
+    rank, rank_masked = np.zeros(shape), np.zeros(shape)
+    ties, ties_masked = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    not_finite = np.zeros(len(depths), dtype=np.int64)
     noise = torch.Generator(device).manual_seed(noise_seed)
     not_ranked = None if view.not_ranked is None else on_device(view.not_ranked, device)
     with torch.inference_mode():
-        for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
+        chunks = evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device)
+        for users, sequences in islice(chunks, team.number, None, team.count):
             states = encode(users, sequences, noise)  # (depths, users, width)
             seen_by, seen_items = _seen_items(view, users)
             counts = []  # (5, depths, block) each
@@ -142,12 +156,17 @@ def rank_in_order(
             bad, greater, equal, seen_greater, seen_equal = _on_host(
                 torch.cat(counts, 2)
             )  # (depths, users) each
+            not_finite += bad.any(1)
             if bad.any():
-                raise NonFiniteScoresError(depths[int(bad.any(1).argmax())])
+                break
             rank[:, users] = 1 + greater + equal / 2
             rank_masked[:, users] = rank[:, users] - seen_greater - seen_equal / 2
             ties[:, users] = equal
             ties_masked[:, users] = equal - seen_equal
+    if (not_finite := team.summed(not_finite)).any():
+        raise NonFiniteScoresError(depths[int((not_finite > 0).argmax())])
+    rank, rank_masked = team.summed(rank), team.summed(rank_masked)
+    ties, ties_masked = team.summed(ties), team.summed(ties_masked)
     as_given = np.argsort(order)
     return Ranks(rank[:, as_given], rank_masked[:, as_given], ties[:, as_given], ties_masked[:, as_given])
 

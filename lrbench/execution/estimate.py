@@ -11,7 +11,7 @@ from lrbench.data.batches import TrainingData
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import TrainingView
 from lrbench.data.splitting import split
-from lrbench.execution.trial import build_model
+from lrbench.execution.train_and_rank import build_model
 from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
 from lrbench.training.epoch import run_epoch

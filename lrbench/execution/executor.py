@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lrbench.execution.events import Event
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 
 __all__ = ["Executor"]
 

@@ -2,7 +2,7 @@
 
 from lrbench.config.tuning import SearchConfig
 from lrbench.execution.events import TrialDone
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 from lrbench.store.searches import SearchRecord, read_search
 from lrbench.store.trials import TrialRecord, read_record
 

@@ -19,8 +19,10 @@ from lrbench.execution.events import (
 )
 from lrbench.execution.failures import record_failure
 from lrbench.execution.finished import done_event, finished_record
-from lrbench.execution.trial import TrialOrder, run_trial
+from lrbench.execution.order import TrialOrder
+from lrbench.execution.trial import run_trial
 from lrbench.execution.tuning.search import run_search
+from lrbench.execution.workers.team import HelperDiedError
 from lrbench.store.claims import Claim, ClaimedError, claimed
 from lrbench.training.news import EpochDone
 
@@ -87,6 +89,8 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
         return True
     except _StoppedError:
         send(TrialStopped(trial=trial_id))
+    except HelperDiedError as died:
+        send(TrialDied(trial=trial_id, reason=str(died)))
     except Exception as error:
         if _out_of_memory(error):
             words = "".join(traceback.format_exception(error))

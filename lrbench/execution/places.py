@@ -12,7 +12,7 @@ from typing import Protocol
 from lrbench.errors import RequestError
 from lrbench.execution.executor import Executor
 from lrbench.execution.learned import Learned
-from lrbench.execution.pool import LocalExecutor, Slot, choose_slots
+from lrbench.execution.pool import LocalExecutor, Slot, choose_shared_slots, choose_slots
 from lrbench.execution.workers.sharing import Sharing
 from lrbench.store.layout import Results
 from lrbench.wording import counted
@@ -30,6 +30,10 @@ class Place(Protocol):
     @property
     def threads(self) -> int | None:
         """CPU threads of each trial; ``None``: the executor decides."""
+
+    @property
+    def processes(self) -> int:
+        """How many processes share a trial, each with a GPU of its own; 1: none is shared."""
 
     def check(self) -> None:
         """Refuse what the place does not have.
@@ -57,6 +61,9 @@ class LocalPlace:
     pack: bool = False
     """Let as many trials share a GPU as its free memory holds."""
 
+    processes: int = 1
+    """GPUs of each trial."""
+
     @property
     def device(self) -> str:
         """The device of its trials."""
@@ -68,6 +75,8 @@ class LocalPlace:
         Raises:
             RequestError: there is no such GPU, or the options contradict each other.
         """
+        if self.processes > 1:
+            return choose_shared_slots(self.gpus, self.wanted_device, self.processes, self.threads)
         return choose_slots(
             self.gpus, self.wanted_device, self.workers, trials, self.threads, self.trials_per_gpu, self.pack
         )
@@ -81,6 +90,8 @@ class LocalPlace:
         slots = self.slots(trials)
         kind = "GPU worker" if slots[0].device == "cuda" else "CPU worker"
         each = " each" if len(slots) > 1 else ""
+        if self.processes > 1:
+            kind = f"worker on {self.processes} GPUs"
         return f"{counted(len(slots), kind)} with {counted(slots[0].threads, 'thread')}{each}"
 
     def open(self, results: Results, trials: int, learned: Learned) -> Executor:
@@ -104,6 +115,9 @@ class RayPlace:
 
     workers: int | None
     """How many trials are submitted at the same time; ``None``: all."""
+
+    processes: int = 1
+    """How many processes share a trial, each with a GPU of its own."""
 
     def check(self) -> None:
         """Connect, and leave again."""
@@ -134,6 +148,9 @@ class SlurmPlace:
     gpus: int
     workers: int | None
     """How many jobs of an array run at the same time; ``None``: as many as Slurm lets."""
+
+    processes: int = 1
+    """How many processes share a trial, each with a GPU of its own."""
 
     def check(self) -> None:
         """Ask Slurm for the partition and its GPUs."""

@@ -12,12 +12,12 @@ from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialDone, TrialFailed
 from lrbench.execution.failures import record_failure
 from lrbench.execution.finished import done_event, finished_record
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.workers.process import News, WorkerProcess
 from lrbench.execution.workers.sharing import Sharing
 from lrbench.machine import available_cores, kills_for_memory
 
-__all__ = ["LocalExecutor", "Slot", "choose_slots"]
+__all__ = ["LocalExecutor", "Slot", "choose_shared_slots", "choose_slots"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,42 @@ def choose_slots(
     count = workers or min(cores, max(trials, 1))
     threads = threads or max(1, cores // count)
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
+
+
+def choose_shared_slots(
+    gpus: Sequence[int], device: str | None, each: int, threads: int | None = None
+) -> list[Slot]:
+    """Decide where trials run that have several GPUs each.
+
+    Args:
+        gpus: GPU numbers; none: the first ``each``.
+        device: ``cuda`` or ``None``; without GPU numbers it must be ``cuda``.
+        each: GPUs of a trial, at least two.
+        threads: CPU threads of each process of a trial; ``None``: its share of the cores.
+
+    Raises:
+        RequestError: there are too few GPUs, or they cannot be dealt out.
+    """
+    if device == "cpu" or not (gpus or device == "cuda"):
+        raise RequestError("--gpus-per-trial needs GPUs.", "Give --gpus or --device cuda too.")
+    wanted = list(dict.fromkeys(gpus)) or list(range(each))
+    there = _count_gpus()
+    if each > min(there, len(wanted)):
+        have = "--gpus names" if there >= each else "this machine has"
+        raise RequestError(
+            f"A trial asks for {each} GPUs, and {have} {min(there, len(wanted)) or 'none'}.",
+            "Ask for fewer with --gpus-per-trial.",
+        )
+    _check_gpus(wanted)
+    if len(wanted) % each:
+        raise RequestError(
+            f"{len(wanted)} GPUs cannot be dealt out to trials with {each} each.",
+            f"Give --gpus a multiple of {each}.",
+        )
+    threads = threads or max(1, available_cores() // len(wanted))
+    names = [_device_name(number) for number in wanted]
+    groups = [",".join(names[first : first + each]) for first in range(0, len(names), each)]
+    return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": group}, group) for group in groups]
 
 
 class LocalExecutor:
@@ -229,10 +265,14 @@ class _Place:
         return 0 if worker is None else worker.end()
 
 
-def _check_gpus(wanted: Sequence[int]) -> None:
+def _count_gpus() -> int:
     import torch  # noqa: PLC0415 - slow to import, and needed only where GPUs are asked for
 
-    there = torch.cuda.device_count()
+    return torch.cuda.device_count()
+
+
+def _check_gpus(wanted: Sequence[int]) -> None:
+    there = _count_gpus()
     missing = [number for number in wanted if not 0 <= number < there]
     if missing:
         have = f"this machine has {there} (0 to {there - 1})" if there else "this machine has none"

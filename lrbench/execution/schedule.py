@@ -17,7 +17,7 @@ from lrbench.execution.events import (
 from lrbench.execution.executor import Executor
 from lrbench.execution.failures import record_failure
 from lrbench.execution.learned import Learned
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.workers.waiting import WaitingOrders
 from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone

@@ -13,7 +13,7 @@ from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import CheckError
 from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
-from lrbench.execution.trial import build_model
+from lrbench.execution.train_and_rank import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic

@@ -12,69 +12,29 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
-from lrbench.config.trial import TrialConfig
-from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
-from lrbench.errors import LrbenchError
 from lrbench.evaluation.cost import count_parameters, flops_per_user, latency, peak_memory, reset_peak_memory
-from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
-from lrbench.execution.reuse_stages import reuse_stages
+from lrbench.evaluation.rank_everything import rank_interventions
+from lrbench.execution.order import TrialOrder
+from lrbench.execution.train_and_rank import RankedModel, train_and_rank
 from lrbench.execution.weights import save_weights
+from lrbench.execution.workers.team import assembled
 from lrbench.models.base import Model
-from lrbench.plugins import plugin_fingerprint
-from lrbench.registry import MODELS
-from lrbench.seeds import make_deterministic, seed_torch
-from lrbench.store.layout import CHECKPOINT_FILE, LOG_FILE, Results
+from lrbench.seeds import make_deterministic
+from lrbench.store.layout import CHECKPOINT_FILE, LOG_FILE
 from lrbench.store.mean_metrics import mean_metrics, title_metrics
 from lrbench.store.trials import TrialRecord, write_trial
-from lrbench.training.checkpoint import UnusableCheckpointError, load_checkpoint, set_aside
+from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint, set_aside
 from lrbench.training.news import EpochDone
-from lrbench.training.trainer import TrainedStages, train
+from lrbench.training.trainer import TrainedStages
 from lrbench.versions import versions
 
-__all__ = ["TrialOrder", "build_model", "run_trial"]
+__all__ = ["run_trial"]
 
 log = logging.getLogger(__name__)
-
-
-class TrialOrder(FrozenConfig):
-    """What a worker is told to do."""
-
-    config: SearchConfig | TrialConfig
-    """A search is a trial's configuration with a space of settings."""
-
-    dataset_folder: Path
-    results_folder: Path
-    device: str
-    threads: int
-    fresh: bool = False
-    """Train from the start even if the trial is complete or has a checkpoint."""
-
-    @property
-    def results(self) -> Results:
-        """The folder in which the trial is written."""
-        return Results(self.results_folder)
-
-
-def build_model(config: TrialConfig, dataset: PreparedDataset, device: torch.device) -> Model:
-    """Return a freshly initialised model of the trial on its dataset, from its seed.
-
-    Raises:
-        LrbenchError: the plug-in file of the model is not the one of the trial.
-    """
-    kind = MODELS.load(config.model)
-    if plugin_fingerprint(config.model) != config.plugin:
-        raise LrbenchError(
-            f'The plug-in file of the model "{config.model}" is not the one of this trial.',
-            "Restore the file, or run the suite again for trials of the file as it is now.",
-        )
-    seed_torch(config.seed)
-    options = kind.Config.model_validate(config.params)
-    return kind.on_catalogue(options, dataset.names, config.protocol.max_length).to(device)
 
 
 def run_trial(
@@ -102,23 +62,17 @@ def run_trial(
     with _log_file(running / LOG_FILE):
         dataset = load_prepared(order.dataset_folder)
         parts = split(dataset.sequences, config.protocol)
-        trained = _train(order, dataset, parts, watch, note)
+        trained = _train_and_rank(order, dataset, parts, watch, note)
         before = time.perf_counter()
-        where = dataset, parts, config.evaluation, config.seed, device
-        ranks, tied = rank_everything(trained.model, *where)
-        changed, divergence = rank_interventions(trained.model, *where)
-        seconds = time.perf_counter() - before
-        ranked = _Ranked(dataset, parts, ranks, tied, divergence, seconds)
+        changed, divergence = rank_interventions(
+            trained.model, dataset, parts, config.evaluation, config.seed, device
+        )
+        seconds = trained.rank_seconds + time.perf_counter() - before
+        ranked = _Ranked(dataset, parts, trained.ranks, trained.tied, divergence, seconds)
         record = _record(order, trained, ranked, code, started)
         log.info("done: %s", record.metrics["test"][str(record.depth)])
-    rows, history, model = pl.concat((ranks, changed)), _history(trained.stages), trained.model
+    rows, history, model = pl.concat((trained.ranks, changed)), _history(trained.stages), trained.model
     return write_trial(order.results, record, rows, history, lambda path: save_weights(model, path))
-
-
-@dataclass(frozen=True)
-class _Trained:
-    model: Model
-    stages: TrainedStages
 
 
 @dataclass(frozen=True)
@@ -132,7 +86,7 @@ class _Ranked:
 
 
 def _record(
-    order: TrialOrder, trained: _Trained, ranked: _Ranked, code: dict[str, str], started: datetime
+    order: TrialOrder, trained: RankedModel, ranked: _Ranked, code: dict[str, str], started: datetime
 ) -> TrialRecord:
     """Make the content of ``trial.json``, and measure what inference costs."""
     config, device, model, training = order.config, torch.device(order.device), trained.model, trained.stages
@@ -171,6 +125,7 @@ def _record(
         peak_memory_bytes=max(peak_memory(device), training.reused_bytes),
         device=_device_name(device),
         threads=torch.get_num_threads(),
+        processes=order.processes,
         versions=code,
         started=started,
         ended=datetime.now(UTC),
@@ -185,36 +140,28 @@ def _title_metrics(model: Model, ranked: _Ranked, protocol: Protocol, depth: int
     return title_metrics(ranked.ranks, data.item_ids, data.titles, protocol, depth)
 
 
-def _train(
+def _train_and_rank(
     order: TrialOrder,
     dataset: PreparedDataset,
     parts: Split,
     watch: Callable[[EpochDone], None],
     note: Callable[[str], None],
-) -> _Trained:
+) -> RankedModel:
     """Train from the checkpoint if there is one that can be used, else from reused stages or the start."""
-    config, device = order.config, torch.device(order.device)
-    checkpoint_file = order.results.running(config.id) / CHECKPOINT_FILE
+    checkpoint_file = order.results.running(order.config.id) / CHECKPOINT_FILE
 
-    def new_model(threads: int) -> Model:
-        torch.set_num_threads(threads)
-        log.info("trial %s on %s with %d threads", config.id, device, threads)
-        return build_model(config, dataset, device)
+    def begin(saved: Checkpoint | None) -> RankedModel:
+        with assembled(order, saved is not None) as team:
+            return train_and_rank(order, dataset, parts, saved, watch, team)
 
     try:
-        saved = load_checkpoint(checkpoint_file, config.id)
-        if saved is not None:  # another number of threads could change the last bits
-            model = new_model(saved.threads)
-            return _Trained(model, train(model, config, parts, device, checkpoint_file, watch, saved))
+        saved = load_checkpoint(checkpoint_file, order.config.id)
+        if saved is not None:
+            return begin(saved)
     except UnusableCheckpointError as error:
         aside = set_aside(checkpoint_file)
         note(f"{error.cause} It is kept as {aside.name}; the trial is trained from its start.")
-    model = new_model(order.threads)
-    reused = None if order.fresh else reuse_stages(order.results, config, model)
-    if reused is not None:
-        torch.set_num_threads(reused.threads)
-    begun = None if reused is None else reused.stages
-    return _Trained(model, train(model, config, parts, device, checkpoint_file, watch, begun))
+    return begin(None)
 
 
 def _history(training: TrainedStages) -> pl.DataFrame:

@@ -309,6 +309,19 @@ class GradientStage(Stage[ConfigT], ABC):
         """
         return False
 
+    @classmethod
+    def can_share(cls, config: ConfigT) -> bool:
+        """Whether several processes can share a batch, asked before there is a model.
+
+        They can where the loss is a mean over targets and compares no rows of a batch with each other. What
+        depends on the weights alone, such as a penalty, may be added.
+        """
+        return False
+
+    def weight(self, batch: TrainingBatch) -> int:
+        """Over how many things the loss of a batch is a mean, for processes that share one."""
+        return len(batch.target_ids)
+
     def phase(self) -> Hashable:
         """What the losses do differently at this time. A recorded step is replayed in its own phase alone."""
         return None

@@ -15,6 +15,11 @@ class Supervised(GradientStage):
     model: NextItemModel
 
     @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """Yes: the loss is a mean over targets."""
+        return True
+
+    @classmethod
     def replayable(cls, model: type[Model], config: Any) -> bool:
         """Yes, if the model's network is."""
         return issubclass(model, NextItemModel) and model.network_replayable(config)

@@ -156,6 +156,9 @@ class TrialRecord(FrozenConfig):
     threads: int = Field(ge=1, le=MOST_THREADS)
     """CPU threads. Weights and ranks depend on their number in the last bits."""
 
+    processes: int = 1
+    """How many processes shared its training, each with a device of its own."""
+
     versions: dict[str, str]
     """python, torch, lrbench, and the git commit if there is one."""
 

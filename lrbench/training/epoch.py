@@ -70,7 +70,7 @@ def run_epoch(  # noqa: PLR0913 - what a step needs, and what the epoch's record
     for batch in batches:
         optimiser.advance()
         terms = step.losses(batch) if recorded is None else recorded.take(batch)
-        count = len(batch.target_ids)
+        count = batch.whole_targets
         record.add(terms, count)
         if record.steps % read_every == 0:
             record.read()

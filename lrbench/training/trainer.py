@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lrbench.config.protocol import Protocol
@@ -22,8 +23,9 @@ from lrbench.errors import LrbenchError
 from lrbench.evaluation.ranking import NonFiniteScoresError, rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
-from lrbench.seeds import noise_seed, seed_torch, shuffle_source
+from lrbench.seeds import noise_seed, seed_part, seed_torch, shuffle_source
 from lrbench.store.trials import StageRecord
+from lrbench.team import ALONE, Team
 from lrbench.training.checkpoint import (
     Checkpoint,
     StageProgress,
@@ -37,6 +39,7 @@ from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.news import EpochDone
 from lrbench.training.optimiser import Optimiser
 from lrbench.training.recorded_steps import RecordedSteps, record_on
+from lrbench.training.shared_stage import SharedStage
 from lrbench.training.step import GradientStep
 from lrbench.training.stopping import reason_to_stop, record_validation
 
@@ -66,6 +69,7 @@ class _Trainer:
     checkpoint_file: Path
     watch: Callable[[EpochDone], None]
     done: TrainedStages
+    team: Team
 
     def run(self, saved: Checkpoint | None) -> TrainedStages:
         """Run the stages that are not done; the first of them continues from ``saved``."""
@@ -141,6 +145,7 @@ class _GradientTraining:
         self.optimiser = Optimiser(
             self.model.parameters(), self.training, self.training.max_epochs * epoch_steps
         )
+        self.shared = stage if trial.team.count == 1 else SharedStage(stage, trial.team)
         step = GradientStep(stage, self.optimiser, self.training, trial.device)
         self.recorded = RecordedSteps(step, record_on(trial.device)) if self.training.graph else None
         self.progress, self.best_weights = StageProgress(), self.begin_weights
@@ -167,11 +172,13 @@ class _GradientTraining:
         progress.epoch += 1
         self.stage.begin_epoch(progress.epoch)
         shuffle = shuffle_source(self.trial.config.seed, self.number, progress.epoch)
-        device, recorded = self.trial.device, self.recorded
-        batches = self.data.batches(training.batch_size, device, shuffle, self.keep, training.graph)
+        device, recorded, team = self.trial.device, self.recorded, self.trial.team
+        if team.number:
+            seed_part(self.trial.config.seed, self.number, progress.epoch, team.number)
+        batches = self.data.batches(training.batch_size, device, shuffle, self.keep, training.graph, team)
         where = f"stage {self.name}, epoch {progress.epoch}"
         result = run_epoch(
-            self.stage,
+            self.shared,
             self.optimiser,
             batches,
             training,
@@ -180,6 +187,7 @@ class _GradientTraining:
             progress.losses,
             recorded=recorded,
         )
+        result = replace(result, tokens=int(team.summed(np.array([result.tokens]))[0]))
         progress.losses = dict(result.last)
         metric = self._validate(f"{where}, after step {result.steps} of the epoch")
         if metric is not None and record_validation(progress, metric):
@@ -204,7 +212,7 @@ class _GradientTraining:
         protocol, depth = trial.config.protocol, self.stage.selection_depth()
         try:
             return selection_metric(
-                self.model, trial.split.valid, protocol, depth, trial.config.seed, trial.device
+                self.model, trial.split.valid, protocol, depth, trial.config.seed, trial.device, trial.team
             )
         except NonFiniteScoresError as error:
             raise LrbenchError(
@@ -245,6 +253,8 @@ class _GradientTraining:
 
     def _save(self) -> None:
         trial = self.trial
+        if trial.team.number:
+            return
         Checkpoint(
             trial=trial.config.id,
             stage=self.number,
@@ -261,7 +271,7 @@ class _GradientTraining:
         ).save(trial.checkpoint_file)
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - what a trial is, and who works on it
     model: Model,
     config: TrialConfig,
     split: Split,
@@ -269,6 +279,7 @@ def train(
     checkpoint_file: Path,
     watch: Callable[[EpochDone], None],
     begun: Checkpoint | TrainedStages | None = None,
+    team: Team = ALONE,
 ) -> TrainedStages:
     """Train ``model`` in place through the trial's stages and leave it with the selected weights.
 
@@ -280,17 +291,24 @@ def train(
         checkpoint_file: read if it exists, replaced after every epoch.
         watch: called after every epoch, once its checkpoint is written.
         begun: the first stages, if they were run elsewhere. A checkpoint has its own.
+        team: the processes that train it together. Each calls this function; process 0 alone saves.
     """
     done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)
     saved = begun if isinstance(begun, Checkpoint) else None
-    return _Trainer(model, config, split, device, checkpoint_file, watch, done).run(saved)
+    return _Trainer(model, config, split, device, checkpoint_file, watch, done, team).run(saved)
 
 
 def selection_metric(
-    model: Model, view: EvaluationView, protocol: Protocol, depth: int, seed: int, device: torch.device
+    model: Model,
+    view: EvaluationView,
+    protocol: Protocol,
+    depth: int,
+    seed: int,
+    device: torch.device,
+    team: Team = ALONE,
 ) -> float:
     """The protocol's selection metric on validation at one depth, unrounded. The noise is always the same."""
-    ranks = rank_targets(model, view, (depth,), noise_seed(seed, "selection", 0), device)
+    ranks = rank_targets(model, view, (depth,), noise_seed(seed, "selection", 0), device, team)
     chosen, ties = ranks.headline(protocol.mask_seen)
     return float(metric_function(protocol.selection_metric)(chosen[0], ties[0]).mean())
 

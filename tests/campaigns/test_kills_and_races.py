@@ -29,9 +29,12 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds workers in /proc and limits the size of files"),
 ]
 
-KILLS = 2
+KILLS = 3
 VICTIMS = ("worker", "scheduler", "worker")
 """Whom the kills meet, in turn."""
+
+KILL_AFTER = 0.5, 5.0
+"""Fewest and most seconds between two kills."""
 
 ROUNDS = 1
 TRIALS = 5
@@ -42,12 +45,14 @@ SUITE = """
 name = "campaign"
 protocol = "loo-20"
 datasets = ["walks"]
-seeds = [1, 2]
+seeds = [{seeds}]
 
 [training]
-max_epochs = 4
-patience = 4
+max_epochs = 3
 batch_size = 128
+
+[evaluation]
+depths = [2]
 
 [[models]]
 label = "Popularity"
@@ -56,13 +61,18 @@ model = "popularity"
 [[models]]
 label = "LARES"
 model = "lares"
-params = { width = 16, inner_width = 32, pre_layers = 1, core_layers = 1, mean_depth = 2 }
+params = {{ width = 16, inner_width = 32, pre_layers = 1, core_layers = 1, mean_depth = 2 }}
 
 [[models]]
 label = "LARES w/o RPT"
 extends = "LARES"
 stages = ["spt"]
 """
+
+
+def suite(seeds: int) -> str:
+    """The suite with so many seeds; it has two trials a seed and one more."""
+    return SUITE.format(seeds=", ".join(map(str, range(1, seeds + 1))))
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +82,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def undisturbed(desk: Desk) -> Results:
-    """The results of the suite, run in peace."""
-    desk.run("run", desk.suite(SUITE), "--workers", "1", "--threads", "1", "--results", "undisturbed")
-    return Results(desk.folder / "undisturbed")
+    """The results of the suite with two seeds, run in peace."""
+    return run_in_peace(desk, 2)
+
+
+def run_in_peace(desk: Desk, seeds: int) -> Results:
+    name = f"undisturbed-{seeds}"
+    arguments = ("run", desk.suite(suite(seeds)), "--workers", "2", "--threads", "1", "--results", name)
+    code, _, messages = processes.ended(desk.start(*arguments, longest=1500), 1500)
+    assert code == 0, messages
+    return Results(desk.folder / name)
 
 
 def children(process: int) -> list[int]:
@@ -110,32 +127,45 @@ def assert_same(results: Results, undisturbed: Results) -> None:
 
 
 def test_kills_lose_and_change_nothing(desk: Desk, undisturbed: Results, campaign_size: int) -> None:
-    """A run is killed and begun again until it ends; then another one, until there were enough kills."""
+    """A run is killed and begun again until it ends; then another one, until there were enough kills.
+
+    With ``--campaign-size 20`` a run has 61 trials, and there are 60 kills.
+    """
+    seeds = max(2, 3 * campaign_size // 2)
+    peaceful = undisturbed if seeds == 2 else run_in_peace(desk, seeds)
     chance = random.Random(0)
     left = KILLS * campaign_size
     killed, starts, rounds = Counter[str](), 0, 0
+    workers = set[int]()
     while left:
         rounds += 1
         results = Results(desk.folder / f"killed-{rounds}")
         arguments = ("--workers", "2", "--threads", "1", "--results", results.root.name)
         code = None
         while code != 0:
-            process = desk.start("run", desk.suite(SUITE), *arguments)
+            process = desk.start("run", desk.suite(suite(seeds)), *arguments, longest=1500)
             starts += 1
             while left and process.poll() is None:
-                time.sleep(chance.uniform(0.5, 4.0))
+                time.sleep(chance.uniform(*KILL_AFTER))
+                workers |= set(children(process.pid))
                 victim = VICTIMS[killed.total() % len(VICTIMS)]
                 if kill(process, victim, chance):
                     killed[victim] += 1
                     left -= 1
-                assert not [folder for folder in results.trials() if stored_faults(folder)]
-            code, _, messages = processes.ended(process, 200)
+            code, _, messages = processes.ended(process, 1500)
             assert "Traceback" not in messages
             assert starts <= KILLS * campaign_size + rounds, messages
-        assert_same(results, undisturbed)
+            assert not [folder for folder in results.trials() if stored_faults(folder)]
+        assert_same(results, peaceful)
         assert not [path for path in results.running("").iterdir() if path.suffix != ".lock"]
+        assert not [path for path in (results.root / "trials").iterdir() if path.name.startswith(".")]
         assert not list(results.failed("").glob("*"))
-    print(f"\nkills: {dict(killed)}, {starts} starts, {rounds} runs, all as undisturbed, no orphan")
+        assert not gone_after(list(workers), 30), "orphans"
+    trials = len(peaceful.trials())
+    print(
+        f"\nkills: {dict(killed)}, {starts} starts of the command, {rounds} runs of {trials} trials, "
+        "all as undisturbed, no orphan, nothing left behind"
+    )
 
 
 def kill(scheduler: "subprocess.Popen[str]", victim: str, chance: random.Random) -> bool:
@@ -161,7 +191,7 @@ def test_schedulers_of_other_seeds_keep_each_others_part(
         name = f"race-{number}"
         options = ("--workers", "1", "--threads", "1", "--results", name)
         running = [
-            desk.start("run", desk.suite(SUITE), "--seeds", seeds, *options) for seeds in ("1", "2", "1,2")
+            desk.start("run", desk.suite(suite(2)), "--seeds", seeds, *options) for seeds in ("1", "2", "1,2")
         ]
         codes, _, told = zip(*(processes.ended(process, 200) for process in running), strict=True)
         assert codes == (0, 0, 0), told
@@ -182,7 +212,7 @@ def test_what_a_full_disk_stops_is_not_done(desk: Desk, undisturbed: Results, ca
     lines = []
     for size in SIZES[:campaign_size]:
         name = f"full-{size}"
-        arguments = ("run", desk.suite(SUITE), "--workers", "1", "--threads", "1", "--results", name)
+        arguments = ("run", desk.suite(suite(2)), "--workers", "1", "--threads", "1", "--results", name)
         code, _, messages = processes.ended(desk.start(*arguments, largest_file=size), 200)
         there = len(Results(desk.folder / name).trials())
         said = re.findall(rf"^(\d+) of {TRIALS} trials done", messages, flags=re.MULTILINE)

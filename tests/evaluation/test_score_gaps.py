@@ -7,7 +7,7 @@ from small_data import leave_one_out, small_dataset, trial_config
 
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.evaluation.score_gaps import _gap, score_gaps
-from lrbench.execution.trial import build_model
+from lrbench.execution.train_and_rank import build_model
 
 CPU = torch.device("cpu")
 SCORES = torch.tensor([10.0, 8.0, 5.0, 4.0, 1.0, 4.0])  # the target is item 2, third of six

@@ -16,7 +16,7 @@ from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.events import Event, TrialDone, TrialFailed, TrialNote
 from lrbench.execution.failures import record_failure
-from lrbench.execution.pool import LocalExecutor, Slot, choose_slots
+from lrbench.execution.pool import LocalExecutor, Slot, choose_shared_slots, choose_slots
 from lrbench.execution.schedule import run_orders
 from lrbench.execution.workers import waiting
 from lrbench.execution.workers.process import WorkerProcess
@@ -74,6 +74,33 @@ def test_workers_share_the_cores() -> None:
 def test_wishes_that_cannot_be(wishes: tuple[object, ...], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         choose_slots(*wishes, trials=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("four_gpus")
+def test_gpus_are_dealt_out_to_trials_that_have_several() -> None:
+    slots = choose_shared_slots([0, 1, 2, 3], None, 2)
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0,1", "2,3"]
+    (slot,) = choose_shared_slots([], "cuda", 4)
+    assert slot.environment["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
+
+
+@pytest.mark.usefixtures("four_gpus")
+@pytest.mark.parametrize(
+    ("gpus", "device", "each", "message"),
+    [
+        ([], None, 2, "needs GPUs"),
+        ([0, 1], "cpu", 2, "needs GPUs"),
+        ([], "cuda", 5, "asks for 5 GPUs, and this machine has 4"),
+        ([0, 1], None, 3, "asks for 3 GPUs, and --gpus names 2"),
+        ([0, 1, 2], None, 2, "3 GPUs cannot be dealt out to trials with 2 each"),
+        ([3, 4], None, 2, "There is no GPU 4"),
+    ],
+)
+def test_wishes_for_several_gpus_that_cannot_be(
+    gpus: list[int], device: str | None, each: int, message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        choose_shared_slots(gpus, device, each)
 
 
 def run_here(
@@ -148,7 +175,7 @@ def use_worker(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
 
 PERFORMS = """
 from lrbench.execution.perform import perform
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 """
 DIES_AT_THE_END = (
     PERFORMS

@@ -12,7 +12,8 @@ from small_data import leave_one_out, order, small_dataset, trial_config
 from lrbench.config.trial import EvaluationConfig, TrialConfig
 from lrbench.execution import verification
 from lrbench.execution.stored_trial import StoredTrial
-from lrbench.execution.trial import build_model, run_trial
+from lrbench.execution.train_and_rank import build_model
+from lrbench.execution.trial import run_trial
 from lrbench.execution.verification import Comparison, rank_again, rank_evaluation_again
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import FitStage

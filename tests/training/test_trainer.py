@@ -9,7 +9,7 @@ import torch
 from small_data import leave_one_out, small_dataset, trial_config
 
 from lrbench.errors import LrbenchError
-from lrbench.execution.trial import build_model
+from lrbench.execution.train_and_rank import build_model
 from lrbench.training.trainer import train
 
 CPU = torch.device("cpu")

@@ -7,9 +7,9 @@ from typing import Any
 
 from lrbench.errors import RequestError, not_installed
 from lrbench.execution.events import Event, TrialDied
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.remote.event_files import EventFiles
 from lrbench.execution.remote.task import carried_environment, last_event, perform_order
-from lrbench.execution.trial import TrialOrder
 from lrbench.store.layout import Results
 
 __all__ = ["RayExecutor", "check_cluster"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from lrbench.errors import LrbenchError, RequestError, not_installed
 from lrbench.execution.events import Event, TrialDied
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.remote.event_files import EventFiles
 from lrbench.execution.remote.task import carried_environment, last_event, perform_order
-from lrbench.execution.trial import TrialOrder
 from lrbench.files import write_text
 from lrbench.store.layout import Results
 

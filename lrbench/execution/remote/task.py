@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from lrbench.execution.events import Event, TrialFailed, parse_event
 from lrbench.execution.failures import record_failure
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.perform import perform, prepare_process
-from lrbench.execution.trial import TrialOrder
 from lrbench.plugins import PLUGINS
 from lrbench.store.layout import Results
 

@@ -24,7 +24,8 @@ from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
-from lrbench.execution.trial import TrialOrder, build_model
+from lrbench.execution.order import TrialOrder
+from lrbench.execution.train_and_rank import build_model
 from lrbench.execution.tuning.proposals import Proposal, propose
 from lrbench.registry import MODELS
 from lrbench.seeds import make_deterministic

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from lrbench.execution.events import Event, parse_event
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 
 __all__ = ["News", "WorkerProcess"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 
 __all__ = ["CONTEXT_BYTES", "Sharing"]
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 
 __all__ = ["WaitingOrders"]
 

@@ -10,8 +10,8 @@ import queue
 import sys
 import threading
 
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.perform import perform, prepare_process
-from lrbench.execution.trial import TrialOrder
 
 __all__ = ["main"]
 

@@ -30,6 +30,15 @@ class FineTuning(GradientStage[LanguageConfigT]):
 
     model: LanguageRecommender[Any]
 
+    @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """The loss is a mean over target tokens."""
+        return True
+
+    def weight(self, batch: TrainingBatch) -> int:
+        """Return the number of target tokens."""
+        return sum(len(self.model.prompts.answers[item]) for item in batch.next_items.tolist())
+
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
         """Let gradients reach the base model, and draw the rows."""
         self.model.train_base(True)
@@ -43,7 +52,7 @@ class FineTuning(GradientStage[LanguageConfigT]):
         model = self.model
         rows = model.prompts.of(batch.sequences)
         items = batch.next_items.tolist()  # each sequence is the history of one target
-        tokens = sum(len(model.prompts.answers[item]) for item in items)
+        tokens = self.weight(batch)
         device = batch.targets.device
         for part in cut_parts(rows, model.config.part_tokens):
 

@@ -61,6 +61,11 @@ class Penalised(GradientStage):
     model: "Caser"
 
     @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """Yes: the loss is a mean over targets, and the penalty depends on the weights alone."""
+        return True
+
+    @classmethod
     def replayable(cls, model: type[Model], config: Any) -> bool:
         """Yes: the losses read tensors alone."""
         return True

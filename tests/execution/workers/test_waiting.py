@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_data import order, trial_config
 
-from lrbench.execution.trial import TrialOrder
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.workers import waiting
 from lrbench.execution.workers.waiting import WaitingOrders
 

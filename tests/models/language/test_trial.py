@@ -13,7 +13,8 @@ from lrbench.config.trial import EvaluationConfig, TrialConfig
 from lrbench.data.dataset import load_prepared, write_prepared
 from lrbench.data.splitting import split
 from lrbench.evaluation.rank_everything import rank_everything
-from lrbench.execution.trial import build_model, run_trial
+from lrbench.execution.train_and_rank import build_model
+from lrbench.execution.trial import run_trial
 from lrbench.execution.weights import load_weights
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import Results

@@ -114,6 +114,11 @@ class AssistantTraining(GradientStage[AssistedConfig]):
     model: AssistedRecommender[Any]
 
     @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """Yes: the loss is a mean over targets."""
+        return True
+
+    @classmethod
     def rows_for(cls, model: type[Model[AssistedConfig]], config: AssistedConfig) -> TrainingRows:
         """SASRec is causal."""
         return "positions"

@@ -38,6 +38,11 @@ class Ensemble(GradientStage):
     model: "ERL"
 
     @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """Yes: both terms are means over targets."""
+        return True
+
+    @classmethod
     def replayable(cls, model: type[Model], config: Any) -> bool:
         """Yes: the losses read tensors alone."""
         return True

@@ -48,6 +48,11 @@ class LastStep(GradientStage):
     model: "Recurrence"
 
     @classmethod
+    def can_share(cls, config: Any) -> bool:
+        """Yes: the loss is a mean over targets."""
+        return True
+
+    @classmethod
     def replayable(cls, model: type[Model], config: Any) -> bool:
         """Yes: the losses read tensors alone."""
         return True

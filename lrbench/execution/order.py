@@ -1,0 +1,34 @@
+"""What a worker is told to do: one trial or search, its data, and where it runs."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from lrbench.config.base import FrozenConfig
+from lrbench.config.trial import TrialConfig
+from lrbench.config.tuning import SearchConfig
+from lrbench.store.layout import Results
+
+__all__ = ["TrialOrder"]
+
+
+class TrialOrder(FrozenConfig):
+    """What a worker is told to do."""
+
+    config: SearchConfig | TrialConfig
+    """A search is a trial's configuration with a space of settings."""
+
+    dataset_folder: Path
+    results_folder: Path
+    device: str
+    threads: int
+    processes: int = Field(default=1, ge=1)
+    """How many processes share it, each with a device of its own."""
+
+    fresh: bool = False
+    """Train from the start even if the trial is complete or has a checkpoint."""
+
+    @property
+    def results(self) -> Results:
+        """The folder in which the trial is written."""
+        return Results(self.results_folder)
