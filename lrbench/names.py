@@ -1,11 +1,16 @@
-"""What models, suites, datasets and rows may be called. Names become parts of files' names; labels do not."""
+"""What models, suites, datasets and rows may be called, and how several are chosen.
+
+Names become parts of files' names; labels do not.
+"""
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from lrbench.errors import RequestError, did_you_mean
 from lrbench.text import has_hidden
 
-__all__ = ["label_fault", "label_matches", "name_fault"]
+__all__ = ["chosen_names", "label_fault", "matching_names", "name_fault"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 64
@@ -34,9 +39,35 @@ def label_fault(label: str) -> str:
     return ""
 
 
-def label_matches(label: str, pattern: str) -> bool:
-    """Whether a label is ``pattern``, in which ``*`` stands for any text and ``?`` for one character.
+def matching_names(names: Sequence[str], patterns: Sequence[str], what: str) -> list[str]:
+    """Return the names that at least one pattern fits, in their order.
 
-    Square brackets stand for themselves: labels such as ``LARES [w/o RPT]`` are common.
+    In a pattern ``*`` stands for any text and ``?`` for one character. A pattern that is a name means that
+    name alone. Square brackets stand for themselves: labels such as ``LARES [w/o RPT]`` are common.
+
+    Args:
+        names: all that there are.
+        patterns: as a person gave them.
+        what: what is chosen, for messages: ``row``.
+
+    Raises:
+        RequestError: a pattern matches nothing.
     """
-    return fnmatchcase(label, pattern.replace("[", "[[]"))
+    found: set[str] = set()
+    for pattern in patterns:
+        literal = pattern.replace("[", "[[]")
+        fitting = {pattern} & set(names) or {name for name in names if fnmatchcase(name, literal)}
+        if not fitting:
+            comma = " Write \\, for a comma in a name." if any("," in name for name in names) else ""
+            raise RequestError(f'"{pattern}" matches no {what}.', f"{did_you_mean(pattern, names)}{comma}")
+        found |= fitting
+    return [name for name in names if name in found]
+
+
+def chosen_names(names: Sequence[str], only: Sequence[str], what: str) -> list[str]:
+    """Return what :func:`matching_names` does; without a pattern all names.
+
+    Raises:
+        RequestError: a pattern matches nothing.
+    """
+    return matching_names(names, only, what) if only else list(names)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lrbench.errors import RequestError
 
-__all__ = ["absolute", "check_folder", "expanded"]
+__all__ = ["absolute", "check_folder", "expanded", "expanded_text"]
 
 
 def expanded(path: Path | str) -> Path:
@@ -21,6 +21,15 @@ def expanded(path: Path | str) -> Path:
         raise RequestError(
             f"{path} leads nowhere: there is no such home folder.", "Give another path."
         ) from None
+
+
+def expanded_text(text: str) -> str:
+    """Return what may be a name or a path, with its ``~`` replaced as :func:`expanded` does.
+
+    Raises:
+        RequestError: ``~NAME`` is nobody's home.
+    """
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 def absolute(path: Path | str) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 from lrbench.errors import RequestError
 from lrbench.model_class import model_fault
-from lrbench.paths import absolute
+from lrbench.paths import absolute, expanded
 from lrbench.text import shortened
 
 __all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
@@ -56,7 +56,7 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
     for text in os.environ.get(PLUGINS, "").split(os.pathsep):
         if not text:
             continue
-        path = Path(text)
+        path = expanded(text)
         models = getattr(_load(path), _ATTRIBUTE, None)
         if not isinstance(models, dict) or not models:
             raise RequestError(

@@ -1,6 +1,7 @@
 import pytest
 
-from lrbench.names import label_fault, label_matches, name_fault
+from lrbench.errors import RequestError
+from lrbench.names import label_fault, matching_names, name_fault
 
 
 @pytest.mark.parametrize("name", ["sasrec", "amazon-2014-beauty", "9.b_C", "x" * 64])
@@ -27,6 +28,12 @@ def test_wrong_labels(label: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["Pop [w/o RPT]", "Pop [*", "Pop [w/o*", "*[w/o RPT]", "Pop ?w/o RPT?"])
 def test_brackets_in_a_pattern_are_brackets(pattern: str) -> None:
-    assert label_matches("Pop [w/o RPT]", pattern)
-    assert not label_matches("Pop w", pattern)
-    assert not label_matches("Pop", pattern)
+    assert matching_names(["Pop", "Pop w", "Pop [w/o RPT]"], [pattern], "row") == ["Pop [w/o RPT]"]
+
+
+def test_several_patterns_choose_together_and_each_must_match() -> None:
+    names = ["SASRec", "LARES", "LARES (2, tied)", "LARES*"]
+    assert matching_names(names, ["LARES*", "SAS*"], "row") == ["SASRec", "LARES*"]  # a name, then a pattern
+    assert matching_names(names, ["LARES ?2*"], "row") == ["LARES (2, tied)"]
+    with pytest.raises(RequestError, match=r'"GRU\*" matches no row\..* Write \\, for a comma in a name\.'):
+        matching_names(names, ["LARES", "GRU*"], "row")

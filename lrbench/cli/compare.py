@@ -6,12 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from lrbench.cli.options import Masked, ResultsDir, parse_list
+from lrbench.paths import expanded_text
 
 __all__ = ["compare"]
 
 
 def compare(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite's name or file.")],
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", parser=expanded_text, help="A suite's name or file.")
+    ],
     labels: Annotated[
         list[str],
         typer.Argument(

@@ -19,6 +19,7 @@ from lrbench.cli.options import (
     parse_numbers,
 )
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.paths import expanded, expanded_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +36,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TRIAL|SUITE",
+        parser=expanded_text,
         help="A trial's folder, id, or the start of its id. Or a suite's name or file: all its seeds.",
     ),
 ]
@@ -53,7 +55,12 @@ Interventions = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", callback=check_output, help="Also write the ranks to this Parquet file."),
+    typer.Option(
+        metavar="FILE",
+        parser=expanded,
+        callback=check_output,
+        help="Also write the ranks to this Parquet file.",
+    ),
 ]
 
 

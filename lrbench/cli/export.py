@@ -9,7 +9,7 @@ import typer
 from lrbench.cli.options import ResultsDir, SuiteName, check_output
 from lrbench.errors import RequestError
 from lrbench.files import check_writable
-from lrbench.paths import absolute, check_folder
+from lrbench.paths import absolute, check_folder, expanded
 
 if TYPE_CHECKING:
     from lrbench.store.layout import Results
@@ -46,7 +46,11 @@ def export(
     archive: Annotated[
         Path | None,
         typer.Option(
-            "--archive", metavar="FILE", callback=_file, help="The zip file to write, for lrbench import."
+            "--archive",
+            metavar="FILE",
+            parser=expanded,
+            callback=_file,
+            help="The zip file to write, for lrbench import.",
         ),
     ] = None,
     weights: Annotated[
@@ -62,7 +66,11 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="DIR", callback=_new_folder, help="With --to: the new folder to write."
+            "--output",
+            metavar="DIR",
+            parser=expanded,
+            callback=_new_folder,
+            help="With --to: the new folder to write.",
         ),
     ] = None,
     results: ResultsDir = Path("results"),

@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from lrbench.cli.options import ResultsDir
+from lrbench.paths import expanded
 
 __all__ = ["import_suite"]
 
 
 def import_suite(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What lrbench export --archive wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", parser=expanded, help="What lrbench export --archive wrote."),
+    ],
     results: ResultsDir = Path("results"),
 ) -> None:
     """Take a suite's record and its trials from an archive, after all of it was checked.

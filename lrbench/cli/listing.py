@@ -9,6 +9,7 @@ import typer
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.paths import expanded_text
 
 __all__ = ["listing"]
 
@@ -29,6 +30,7 @@ def listing(
         str,
         typer.Argument(
             metavar="[PART]",
+            parser=expanded_text,
             help="Only names that contain this. The whole name of a model prints its page. "
             "With trials: a suite's name or file; without it the latest.",
             show_default=False,

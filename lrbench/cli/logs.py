@@ -8,6 +8,7 @@ import typer
 
 from lrbench.cli.options import ResultsDir
 from lrbench.errors import LrbenchError
+from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.store.layout import Results
@@ -19,7 +20,10 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 def logs(
     trial: Annotated[
-        str, typer.Argument(metavar="TRIAL", help="A trial's folder, id, or the start of its id.")
+        str,
+        typer.Argument(
+            metavar="TRIAL", parser=expanded_text, help="A trial's folder, id, or the start of its id."
+        ),
     ],
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print new lines of a running trial until it ends.")

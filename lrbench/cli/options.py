@@ -8,7 +8,7 @@ import typer
 
 from lrbench.errors import RequestError
 from lrbench.names import label_fault
-from lrbench.paths import absolute, check_folder
+from lrbench.paths import absolute, check_folder, expanded, expanded_text
 from lrbench.plugins import add_plugins
 from lrbench.text import shortened
 
@@ -38,25 +38,37 @@ __all__ = [
 ]
 
 _MOST_NUMBERS = 100_000
+_COMMA = re.compile(r"(?<!\\),")
 
 
 def _folder(path: Path | None) -> Path | None:
     if path is not None:
-        check_folder(absolute(path) if str(path).startswith("~") else path)
+        check_folder(path)
     return path
 
 
 ResultsDir = Annotated[
-    Path, typer.Option("--results", metavar="DIR", callback=_folder, help="The folder of results.")
+    Path,
+    typer.Option(
+        "--results", metavar="DIR", parser=expanded, callback=_folder, help="The folder of results."
+    ),
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", metavar="DIR", envvar="LRBENCH_DATA", callback=_folder, help="The folder of datasets."
+        "--data-dir",
+        metavar="DIR",
+        envvar="LRBENCH_DATA",
+        parser=expanded,
+        callback=_folder,
+        help="The folder of datasets.",
     ),
 ]
 Catalog = Annotated[
-    Path | None, typer.Option("--catalog", metavar="FILE", help="A file that describes datasets of your own.")
+    Path | None,
+    typer.Option(
+        "--catalog", metavar="FILE", parser=expanded, help="A file that describes datasets of your own."
+    ),
 ]
 
 
@@ -71,13 +83,18 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
+        parser=expanded,
         callback=_plug_in,
         help="A Python file with models of your own. May be given several times.",
     ),
 ]
 SuiteName = Annotated[
     str | None,
-    typer.Argument(metavar="[SUITE]", help="Name or file of a suite. Without it: the suite that ran last."),
+    typer.Argument(
+        metavar="[SUITE]",
+        parser=expanded_text,
+        help="Name or file of a suite. Without it: the suite that ran last.",
+    ),
 ]
 
 Masked = Annotated[
@@ -96,6 +113,7 @@ Groups = Annotated[
     typer.Option(
         "--groups",
         metavar="FILE",
+        parser=expanded,
         help="Also compare within groups of users: a CSV or Parquet file with a column user or item, "
         "and columns of categories.",
     ),
@@ -187,12 +205,14 @@ def check_output(path: Path | None) -> Path | None:
 
 
 def parse_list(text: str | None, option: str) -> list[str]:
-    """Split ``a,b`` at commas; an option that was not given is an empty list.
+    """Split ``a,b`` at commas; ``\\,`` is a comma within a name.
+
+    An option that was not given is an empty list.
 
     Raises:
         RequestError: there are commas and nothing else.
     """
-    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    parts = [part.replace("\\,", ",").strip() for part in _COMMA.split(text or "") if part.strip()]
     if text is not None and not parts:
         raise RequestError(f"{option} names nothing.", "Give a value, or leave it out.")
     return parts
@@ -205,7 +225,7 @@ def parse_pairs(text: str, option: str) -> dict[str, str]:
         RequestError: a part is no pair, or a name is given twice.
     """
     pairs: dict[str, str] = {}
-    for part in re.split(r"(?<!\\),", text):
+    for part in _COMMA.split(text):
         name, _, value = part.replace("\\,", ",").partition("=")
         name, value = name.strip(), value.strip(" ") or value
         if not name or not value:

@@ -21,7 +21,6 @@ from lrbench.cli.options import (
     parse_width,
 )
 from lrbench.errors import RequestError
-from lrbench.paths import absolute
 
 if TYPE_CHECKING:
     from lrbench.report.plots import PlotSource
@@ -67,7 +66,7 @@ def plot(
         metrics=(metric,) if metric else (record.primary_metric, *([sort] if sort else [])),
         masked=masked,
         choices=parse_choices(datasets, only, hide, sort, rename),
-        groups=None if groups is None else read_group_table(absolute(groups)),
+        groups=None if groups is None else read_group_table(groups),
     )
     inches = None if width is None else parse_width(width)
     drawn = record if metric is None else record.model_copy(update={"primary_metric": metric})

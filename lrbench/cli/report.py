@@ -26,7 +26,6 @@ from lrbench.cli.options import (
     parse_list,
     parse_width,
 )
-from lrbench.paths import absolute
 
 if TYPE_CHECKING:
     from lrbench.report.layout import Layout
@@ -90,8 +89,8 @@ def report(
         baseline=baseline,
         masked=masked,
         style=MetricStyle(digits or (2 if percent else 4), percent),
-        groups=None if groups is None else read_group_table(absolute(groups)),
-        published=None if published is None else read_published(absolute(published)),
+        groups=None if groups is None else read_group_table(groups),
+        published=None if published is None else read_published(published),
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),
     )

@@ -8,6 +8,7 @@ import typer
 
 from lrbench.cli.options import check_output, parse_list
 from lrbench.errors import RequestError
+from lrbench.paths import expanded, expanded_text
 
 __all__ = [
     "Answer",
@@ -54,6 +55,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
+        parser=expanded,
         callback=check_output,
         help="Write to a file. Without it, or with -: standard output.",
     ),
@@ -99,6 +101,7 @@ Published = Annotated[
     typer.Option(
         "--published",
         metavar="FILE",
+        parser=expanded,
         help="A TOML file with published numbers of your own, in the form of lrbench's published.toml.",
     ),
 ]
@@ -114,6 +117,7 @@ OptionAndSuite = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[OPTION] [SUITE]",
+        parser=expanded_text,
         help="OPTION: for grid alone, the option that rows differ in. "
         "SUITE: a suite's name or file; without it the latest.",
         show_default=False,
@@ -124,6 +128,7 @@ Figure = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
+        parser=expanded,
         callback=check_output,
         help="A .pdf, .png or .svg. Without it: KIND.pdf. With -: SVG on standard output.",
     ),

@@ -59,7 +59,7 @@ def run(
         suite=_override(read_suite_file(find_suite(suite)), datasets, seeds),
         library=open_library(data_dir, catalog),
         results=Results(results),
-        only=only,
+        only=tuple(parse_list(only, "--only")),
         rerun=rerun,
         place=make_place(
             PlaceOptions(

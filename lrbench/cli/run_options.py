@@ -7,6 +7,7 @@ import typer
 
 from lrbench.bounds import MOST_GPUS, MOST_WORKERS
 from lrbench.config.rerun import Rerun
+from lrbench.paths import expanded_text
 
 __all__ = [
     "Address",
@@ -48,7 +49,9 @@ class Device(StrEnum):
 SuiteFile = Annotated[
     str,
     typer.Argument(
-        metavar="SUITE.toml", help="A suite file, or the name of a suite that ships with lrbench."
+        metavar="SUITE.toml",
+        parser=expanded_text,
+        help="A suite file, or the name of a suite that ships with lrbench.",
     ),
 ]
 
@@ -128,7 +131,7 @@ Seeds = Annotated[
 ]
 
 Only = Annotated[
-    str | None, typer.Option(metavar="PATTERN", help="Run only labels like this, e.g. 'LARES*'.")
+    str | None, typer.Option(metavar="A,B", help="Run only these rows (labels, patterns such as 'LARES*').")
 ]
 
 DryRun = Annotated[

@@ -18,8 +18,8 @@ class RunRequest:
     suite: Suite
     library: Library
     results: Results
-    only: str | None
-    """A pattern of labels; ``None``: all labels."""
+    only: tuple[str, ...]
+    """Labels, or patterns of them; none: all labels."""
 
     rerun: Rerun
     place: Place

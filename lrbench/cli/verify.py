@@ -8,11 +8,11 @@ import typer
 from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
 from lrbench.errors import CheckError, LrbenchError, RequestError
+from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
     from lrbench.store.evaluations import Evaluation
-    from lrbench.store.layout import Results
     from lrbench.store.trials import TrialRecord
 
 __all__ = ["verify"]
@@ -23,6 +23,7 @@ def verify(
         str | None,
         typer.Argument(
             metavar="TRIAL",
+            parser=expanded_text,
             help="A trial's folder, id, or the start of its id. Without one, all of the results folder.",
         ),
     ] = None,
@@ -38,6 +39,7 @@ def verify(
     from lrbench.data.obtain import open_library
     from lrbench.store.find_trial import find_trial
     from lrbench.store.layout import Results
+    from lrbench.store.record_faults import record_faults
     from lrbench.wording import counted
 
     layout, library, console = Results(results), open_library(data_dir, catalog), message_console()
@@ -57,13 +59,13 @@ def verify(
             say(console, f"{folder.name}: {fault}")
         if not faults:
             say(console, f"All {count:,} ranks of {folder.name} are as stored.")
-    bad_suites = _check_suites(layout) if trial is None else []
-    for fault in bad_suites:
+    damaged = record_faults(layout) if trial is None else []
+    for fault in damaged:
         say(console, fault)
-    if faulty or bad_suites:
-        suites = f" and {counted(len(bad_suites), 'suite record')}" if bad_suites else ""
+    if faulty or damaged:
+        records = f" and {counted(len(damaged), 'record')}" if damaged else ""
         raise CheckError(
-            f"{faulty} of {len(folders)} trials{suites} are not as they were stored.",
+            f"{faulty} of {len(folders)} trials{records} are not as they were stored.",
             "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
             "another machine, device, version or number of threads; trial.json says which were used.",
         )
@@ -106,17 +108,3 @@ def _evaluation(folder: Path, record: "TrialRecord") -> "Evaluation | None":
 
     place = folder.resolve()
     return read_evaluation(Results(place.parents[1]), record) if place.parent.name == "trials" else None
-
-
-def _check_suites(results: "Results") -> list[str]:
-    """Return a sentence for every suite's record that is damaged."""
-    from lrbench.store.frames import finished_trials
-    from lrbench.store.suites import read_suite
-
-    faults = []
-    for path in results.suites():
-        try:
-            finished_trials(read_suite(path), results)
-        except LrbenchError as error:
-            faults.append(error.cause)
-    return faults

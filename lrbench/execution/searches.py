@@ -9,7 +9,7 @@ from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.execution.rows import Row, check_rows, match_rows, tuned_rows
 from lrbench.execution.tuning.proposals import check_optuna
-from lrbench.names import label_matches
+from lrbench.names import chosen_names
 from lrbench.store.layout import Results
 from lrbench.store.searches import read_search
 from lrbench.store.state import trial_state
@@ -68,7 +68,7 @@ def select_searches(
     searches: Sequence[PlannedSearch],
     rows: Sequence[Row],
     results: Results,
-    only: str | None,
+    only: Sequence[str],
     rerun: Rerun,
 ) -> list[PlannedSearch]:
     """Choose searches to run: those that chosen rows, or chosen controls of theirs, wait for.
@@ -77,14 +77,11 @@ def select_searches(
         searches: all of the suite.
         rows: its rows.
         results: where complete and failed searches are.
-        only: a pattern of labels; ``None``: all labels.
+        only: labels, or patterns of them; none: all labels.
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
     """
-    owners = {
-        row.control.of if row.control else row.label
-        for row in rows
-        if only is None or label_matches(row.label, only)
-    }
+    wanted = set(chosen_names([row.label for row in rows], only, "row"))
+    owners = {row.control.of if row.control else row.label for row in rows if row.label in wanted}
     chosen = [search for search in searches if owners & set(search.labels)]
     if rerun is Rerun.all:
         return chosen

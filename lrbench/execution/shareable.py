@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from lrbench.errors import RequestError
 from lrbench.execution.rows import Row
 from lrbench.models.base import GradientStage
-from lrbench.names import label_matches
+from lrbench.names import chosen_names
 
 __all__ = ["check_sharing"]
 
 
-def check_sharing(rows: Sequence[Row], only: str | None, processes: int) -> None:
+def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> None:
     """Refuse several processes for a trial with a stage whose batches they cannot share.
 
     Args:
         rows: of the suite.
-        only: a pattern of labels; ``None``: all labels.
+        only: labels, or patterns of them; none: all labels.
         processes: how many share a trial.
 
     Raises:
         RequestError: a chosen row has such a stage.
     """
-    chosen = [row for row in rows if only is None or label_matches(row.label, only)]
+    labels = chosen_names([row.label for row in rows], only, "row")
+    chosen = [row for row in rows if row.label in labels]
     for row in chosen if processes > 1 else ():
         for stage in row.stages:
             kind = row.model.stages[stage.name]

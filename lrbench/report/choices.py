@@ -6,11 +6,11 @@ sentence of the caption says so.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from fnmatch import fnmatchcase
 from statistics import fmean
 from typing import Any
 
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.names import chosen_names, matching_names
 from lrbench.report.report import Report
 from lrbench.store.suites import SuiteRecord
 
@@ -75,26 +75,14 @@ def _renamed(value: Any, names: Mapping[str, str], key: str) -> Any:
 def shown_names(names: Sequence[str], only: Sequence[str], hide: Sequence[str], what: str) -> list[str]:
     """Return the names that the patterns leave, in their order.
 
-    A pattern that equals a name means that name alone, so that signs such as ``[`` need no escape.
-
     Raises:
         RequestError: a pattern matches nothing, or nothing is left.
     """
-    kept = _matching(names, only, what) if only else set(names)
-    kept -= _matching(names, hide, what)
+    hidden = matching_names(names, hide, what)
+    kept = [name for name in chosen_names(names, only, what) if name not in hidden]
     if not kept:
         raise RequestError(f"No {what} is left to show.", "Leave out --hide, or name others with --only.")
-    return [name for name in names if name in kept]
-
-
-def _matching(names: Sequence[str], patterns: Sequence[str], what: str) -> set[str]:
-    found: set[str] = set()
-    for pattern in patterns:
-        here = {pattern} & set(names) or {name for name in names if fnmatchcase(name, pattern)}
-        if not here:
-            raise RequestError(f'"{pattern}" matches no {what}.', did_you_mean(pattern, names))
-        found |= here
-    return found
+    return kept
 
 
 def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sort: str = "") -> Report:

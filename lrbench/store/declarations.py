@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from lrbench.config.base import FrozenConfig
 
 __all__ = ["Declaration", "Look", "extended", "read_looks", "record_look"]
@@ -70,13 +68,13 @@ def record_look(path: Path, look: Look) -> None:
 
 
 def read_looks(path: Path) -> list[Look]:
-    """Read the reports so far, the oldest first; a line that was cut off while it was written is left out."""
+    """Read the reports so far, the oldest first; a line that is cut off or damaged is left out."""
     if not path.is_file():
         return []
     looks = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             looks.append(Look.model_validate(json.loads(line)))
-        except (json.JSONDecodeError, ValidationError):
+        except (ValueError, RecursionError):  # among them those of JSON and of the fields
             continue
     return looks

@@ -5,7 +5,6 @@ A trial's folder never changes, so these are kept beside it, in ``evaluations/<i
 what the trial itself ranked, and never replace a rank of the trial.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +17,8 @@ from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError
 from lrbench.files import new_folder
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
-from lrbench.store.seal import check_seal, file_digest, sealed_json
-from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks, readable
+from lrbench.store.seal import file_digest, read_sealed, readable, sealed_json
+from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks
 
 __all__ = ["Evaluation", "EvaluationRecord", "keep_evaluation", "read_evaluation"]
 
@@ -115,13 +114,10 @@ def read_evaluation(results: Results, trial: TrialRecord) -> Evaluation | None:
         return None
     remedy = "Move the folder away and evaluate again."
     path = folder / EVALUATION_FILE
-    with readable(path):
-        text = path.read_text(encoding="utf-8")
-        record = EvaluationRecord.model_validate_json(text)
-    check_seal(json.loads(text), path, remedy)
+    record, _ = read_sealed(path, EvaluationRecord, remedy)
     if (record.trial, record.trial_digest) != (trial.id, trial.digest):
         raise CheckError(f"{folder} was ranked with the weights of another run of the trial.", remedy)
-    with readable(folder / RANKS_FILE):
+    with readable(folder / RANKS_FILE, remedy):
         found = file_digest(folder / RANKS_FILE)
     if found != record.ranks_digest:
         raise CheckError(f"{folder / RANKS_FILE} was changed: its digest does not match.", remedy)

@@ -13,8 +13,8 @@ import polars as pl
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE
 from lrbench.store.mean_metrics import mean_metrics
-from lrbench.store.seal import file_digest
-from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record, readable
+from lrbench.store.seal import file_digest, readable
+from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record
 
 __all__ = ["check_file", "check_rank_values", "check_ranks", "stored_faults"]
 
@@ -91,7 +91,7 @@ def check_rank_values(ranks: pl.LazyFrame, path: Path) -> pl.DataFrame:
         CheckError: a rank is missing, not finite or below 1.
         LrbenchError: the file is damaged.
     """
-    with readable(path):
+    with readable(path, REMEDY):
         table = ranks.collect()
     columns = pl.col("rank", "rank_masked")
     wrong = table.select((columns.is_null() | ~columns.is_finite() | (columns < 1)).sum())

@@ -35,15 +35,19 @@ class Results:
 
     def trials(self) -> list[Path]:
         """Return the folders of all complete trials, by id."""
-        folder = self.root / "trials"
-        if not folder.is_dir():
-            return []
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return _folders_in(self.root / "trials")
+
+    def evaluations(self) -> list[Path]:
+        """Return the folders of what was ranked after trials, by their ids."""
+        return _folders_in(self.root / "evaluations")
 
     def suites(self) -> list[Path]:
         """Return the records of all suites, by name."""
-        folder = self.root / "suites"
-        return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+        return _records_in(self.root / "suites")
+
+    def searches(self) -> list[Path]:
+        """Return the records of all complete searches, by id."""
+        return _records_in(self.root / "searches")
 
     def trial(self, trial_id: str) -> Path:
         """Return the folder of a complete trial: if it exists, the trial is whole."""
@@ -53,13 +57,6 @@ class Results:
         """Return the folder of what was ranked after a trial."""
         return self.root / "evaluations" / trial_id
 
-    def evaluations(self) -> list[Path]:
-        """Return the folders of all that was ranked after trials, by the trials' ids."""
-        folder = self.root / "evaluations"
-        if not folder.is_dir():
-            return []
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
     def evaluation_lock(self, trial_id: str) -> Path:
         """Return the lock file of whoever changes what was ranked after a trial."""
         return self.root / "running" / f"evaluation-{trial_id}.lock"
@@ -67,11 +64,6 @@ class Results:
     def search(self, search_id: str) -> Path:
         """Return the record of a complete search for settings."""
         return self.root / "searches" / f"{search_id}.json"
-
-    def searches(self) -> list[Path]:
-        """Return the records of all complete searches, by id."""
-        folder = self.root / "searches"
-        return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
     def running(self, trial_id: str) -> Path:
         """Return the folder of a trial under way: its checkpoint and its log."""
@@ -112,3 +104,14 @@ class Results:
     def suite_lock(self, name: str) -> Path:
         """Return the lock file of whoever changes the record of a suite."""
         return self.root / "suites" / f"{name}.lock"
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Return what was written completely; until then its name begins with a dot."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _records_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))

@@ -100,8 +100,6 @@ def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.
     try:
         content = b"".join(_chunks(path, archive, entries[LIST_FILE]))
         values = json.loads(content)
-        if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")
         listed = FileList.model_validate_json(content)
         check_seal(values, path / LIST_FILE, REMEDY)
     except (ValueError, RecursionError):

@@ -6,14 +6,19 @@ purpose can compute the digest again.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import polars as pl
 from pydantic import BaseModel
 
-from lrbench.errors import CheckError
+from lrbench.errors import CheckError, LrbenchError
 
-__all__ = ["DIGEST", "check_seal", "content_digest", "file_digest", "sealed_json"]
+__all__ = ["DIGEST", "check_seal", "content_digest", "file_digest", "read_sealed", "readable", "sealed_json"]
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
 
 DIGEST = "digest"
 """The field of a record that holds the digest of all its other fields."""
@@ -42,12 +47,62 @@ def sealed_json(record: BaseModel) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
-def check_seal(values: dict[str, Any], path: Path, remedy: str) -> None:
-    """Compare a record with the digest that it carries. Records of earlier versions carry none.
+def read_sealed(
+    path: Path, kind: type[RecordT], remedy: str, later: str | None = None
+) -> tuple[RecordT, dict[str, Any]]:
+    """Read a record, after its digest was compared.
+
+    Args:
+        path: the file.
+        kind: what it holds.
+        remedy: what to do with a damaged file.
+        later: as for :func:`check_seal`.
+
+    Returns:
+        The record, and its JSON object as it is in the file.
 
     Raises:
-        CheckError: they differ.
+        CheckError: the record was changed after it was written.
+        LrbenchError: the file is missing, or this version cannot understand it.
     """
+    with readable(path, remedy):
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text)
+        check_seal(values, path, remedy, later)
+        return kind.model_validate_json(text), values
+
+
+def check_seal(values: Any, path: Path, remedy: str, later: str | None = None) -> None:
+    """Compare a record with the digest that it carries.
+
+    Args:
+        values: what its JSON holds.
+        path: the file.
+        remedy: what to do with a damaged file.
+        later: a field that came with the digest or after it. A record in which it is empty is of an earlier
+            version and may lack the digest. ``None``: every record of this kind has a digest.
+
+    Raises:
+        CheckError: they differ, or the digest was taken out.
+        ValueError: it is no record at all.
+    """
+    if not isinstance(values, dict):
+        raise ValueError("it is no JSON object")
     rest = {name: value for name, value in values.items() if name != DIGEST}
-    if values.get(DIGEST) not in (None, "", content_digest(rest)):
+    digest = values.get(DIGEST)
+    if digest in (None, "") and later is not None and not values.get(later):
+        return
+    if digest != content_digest(rest):
         raise CheckError(f"{path} was changed after lrbench wrote it: its digest does not match.", remedy)
+
+
+@contextmanager
+def readable(path: Path, remedy: str) -> Iterator[None]:
+    """Within, an error means that a stored file is missing, damaged or of another version."""
+    try:
+        yield
+    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise LrbenchError(
+            f"{path} is missing, damaged or of another version of lrbench.",
+            f"{remedy} ({' '.join(str(error).split())[:200]})",
+        ) from error

@@ -5,7 +5,6 @@ whole. Until then each trial that ended is kept in ``running/<id>/search.json``,
 goes on after it.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +17,7 @@ from lrbench.config.tuning import SearchConfig
 from lrbench.errors import CheckError
 from lrbench.files import write_text
 from lrbench.store.layout import Results
-from lrbench.store.seal import check_seal, sealed_json
-from lrbench.store.trials import readable
+from lrbench.store.seal import read_sealed, readable, sealed_json
 
 __all__ = [
     "SearchRecord",
@@ -121,10 +119,7 @@ def read_search(results: Results, search_id: str) -> SearchRecord:
         LrbenchError: the file is missing, or this version cannot understand it.
     """
     path = results.search(search_id)
-    with readable(path, REMEDY):
-        text = path.read_text(encoding="utf-8")
-        check_seal(json.loads(text), path, REMEDY)
-        record = SearchRecord.model_validate_json(text)
+    record, _ = read_sealed(path, SearchRecord, REMEDY)
     if record.id != search_id:
         raise CheckError(f"{path} is the record of another search, {record.id}.", REMEDY)
     return record

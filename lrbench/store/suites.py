@@ -240,7 +240,7 @@ def read_suite(path: Path) -> SuiteRecord:
         record = SuiteRecord.model_validate_json(text)
     except (OSError, ValueError, RecursionError):
         raise RequestError(f"{path} cannot be read by this version of lrbench.", remedy) from None
-    check_seal(values, path, remedy)
+    check_seal(values, path, remedy, later="declarations")
     fault = _contradiction(record)
     if fault:
         raise CheckError(f"{path} is damaged: {fault}.", remedy)

@@ -6,10 +6,8 @@ complete: if it exists, the trial is whole. ``trial.json`` is bound to its folde
 digests of all files and of itself.
 """
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,11 +19,11 @@ from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
-from lrbench.errors import CheckError, LrbenchError
+from lrbench.errors import CheckError
 from lrbench.files import new_folder
 from lrbench.polars_files import read_parquet, scan_parquet
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE, Results
-from lrbench.store.seal import check_seal, content_digest, file_digest, sealed_json
+from lrbench.store.seal import content_digest, file_digest, read_sealed, readable, sealed_json
 
 __all__ = [
     "RANKS",
@@ -36,7 +34,6 @@ __all__ = [
     "read_history",
     "read_ranks",
     "read_record",
-    "readable",
     "write_trial",
 ]
 
@@ -235,13 +232,7 @@ def read_record(folder: Path) -> TrialRecord:
         LrbenchError: the file is missing, or this version cannot understand it.
     """
     path = folder / RECORD_FILE
-    with readable(path):
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")
-        check_seal(values, path, REMEDY)
-        record = TrialRecord.model_validate_json(text)
+    record, values = read_sealed(path, TrialRecord, REMEDY, later="digests")
     if record.id != folder.resolve().name:
         raise CheckError(f"{path} is the record of another trial, {record.id}.", REMEDY)
     if not record.digest and record.id not in (record.config.id, _earlier_id(record, values["config"])):
@@ -269,7 +260,7 @@ def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFra
         LrbenchError: the file is missing, cut off, or has other columns.
     """
     path = folder / RANKS_FILE
-    with readable(path):
+    with readable(path, REMEDY):
         found = scan_parquet(path).collect_schema()  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):
@@ -286,17 +277,5 @@ def read_history(folder: Path) -> pl.DataFrame:
         LrbenchError: the file is missing or damaged.
     """
     path = folder / HISTORY_FILE
-    with readable(path):
+    with readable(path, REMEDY):
         return read_parquet(path)
-
-
-@contextmanager
-def readable(path: Path, remedy: str = REMEDY) -> Iterator[None]:
-    """Within, an error means that a stored file is missing, damaged or of another version."""
-    try:
-        yield
-    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
-        raise LrbenchError(
-            f"{path} is missing, damaged or of another version of lrbench.",
-            f"{remedy} ({' '.join(str(error).split())[:200]})",
-        ) from error

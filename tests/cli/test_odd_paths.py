@@ -121,14 +121,15 @@ def contents() -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=["absolute", "relative"])
+@pytest.fixture(params=["absolute", "relative", "from home"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Placeholders and the paths that they stand for, below a folder of an odd name, beside decoys."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path if request.param == "from home" else tmp_path / "home"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "home"))
     for name in ("LRBENCH_MIRROR", "LRBENCH_DATA", PLUGINS):
         monkeypatch.delenv(name, raising=False)
-    odd = Path(ODD).absolute() if request.param == "absolute" else Path(ODD)
+    odd = {"absolute": tmp_path / ODD, "relative": Path(ODD), "from home": Path("~", ODD)}[request.param]
     paths = {}
     for folder in (ODD, *DECOYS):
         for name in (ODD, *DECOYS):
@@ -222,7 +223,8 @@ def test_every_verb(place: dict[str, str], tmp_path: Path) -> None:
         if "tensorboard" in request and find_spec("tensorboard") is None:
             continue
         if "{trial}" in request:
-            place["trial"] = str(next(Path(place["results"], "trials").iterdir()))
+            trials = Path(place["results"], "trials")
+            place["trial"] = str(trials / next(trials.expanduser().iterdir()).name)
         lrbench(request, place)
     assert tree(tmp_path) == before
     assert {path.name for path in tmp_path.iterdir()} <= {ODD, *DECOYS, "home"}

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lrbench.cli.app import app
-from lrbench.cli.options import parse_numbers, parse_pairs
+from lrbench.cli.options import parse_list, parse_numbers, parse_pairs
 from lrbench.errors import RequestError
 
 
@@ -31,6 +31,10 @@ def test_a_pipe_needs_no_room_beside_it(tmp_path: Path) -> None:
         app, ["report", "--results", str(tmp_path), "--output", str(tmp_path / "pipe")]
     )
     assert "There are no suites" in str(result.exception)
+
+
+def test_a_list_may_hold_names_with_commas() -> None:
+    assert parse_list(r"LARES (2\, tied) , SASRec,", "--only") == ["LARES (2, tied)", "SASRec"]
 
 
 def test_ranges_are_spelled_out() -> None:

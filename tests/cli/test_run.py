@@ -103,8 +103,8 @@ def test_what_is_done_is_not_done_again(desk: Desk) -> None:
 
 def test_an_impossible_pattern_is_refused_before_anything_is_fetched(desk: Desk) -> None:
     arguments = ("--datasets", "sample", "--data-dir", "empty")
-    refused = desk.run("run", desk.suite(SUITE), *arguments, "--only", "GRU*", code=2)
-    assert "matches no label" in refused.stderr
+    refused = desk.run("run", desk.suite(SUITE), *arguments, "--only", "*,GRU*", code=2)
+    assert "matches no row" in refused.stderr
     assert not list((desk.folder / "empty").rglob("dataset.json"))
 
 
@@ -181,7 +181,7 @@ def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
     said = desk.run("verify", "--results", "checked", code=1).stderr
     assert said.count("is the record of another trial") == 2
     assert "small.json was changed after lrbench wrote it" in said
-    assert "2 of 4 trials and 1 suite record are not as they were stored" in said
+    assert "2 of 4 trials and 1 record are not as they were stored" in said
 
 
 @pytest.mark.usefixtures("finished")
@@ -295,7 +295,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
             "asks for 99 GPUs, and this machine has",
         ),
         (["run", SMALL, "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
-        (["run", SMALL, "--only", "GRU*"], "matches no label"),
+        (["run", SMALL, "--only", "GRU*"], "matches no row"),
         (["report", "smal"], 'Did you mean "small"'),
         (["verify", "nothing"], 'There is no trial "nothing"'),
         (["run", SMALL, "--results", f"{SMALL}/x"], "cannot be a folder: Not a directory"),

@@ -1,14 +1,18 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from small_data import small_dataset
 
+from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite, SuiteFile, resolve_suite
 from lrbench.errors import RequestError
 from lrbench.execution.plan import Plan, make_plan
 from lrbench.execution.rows import match_rows, resolve_rows
+from lrbench.execution.selection import select_trials
+from lrbench.store.layout import Results
 from lrbench.store.suites import merged
 
 
@@ -38,6 +42,12 @@ def test_every_label_dataset_and_seed_is_a_trial() -> None:
 def test_a_model_without_randomness_is_trained_once() -> None:
     made = plan({"label": "Popularity", "model": "popularity"})
     assert [(cell.label, cell.seed) for cell in made.record.trials] == [("Popularity", 0)]
+
+
+def test_several_labels_and_patterns_choose_what_runs(tmp_path: Path) -> None:
+    made = plan(SASREC, LARES, {"label": "Popularity", "model": "popularity"})
+    chosen = select_trials(made, Results(tmp_path), ["SAS*", "Popularity"], Rerun.missing)
+    assert sorted(trial.labels for trial in chosen) == [("Popularity",), ("SASRec",), ("SASRec",)]
 
 
 def test_equal_rows_share_one_trial_under_both_labels() -> None:
