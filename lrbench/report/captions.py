@@ -55,7 +55,7 @@ def _dataset(report: Report, note: DatasetNote) -> str:
 def _means(report: Report) -> str:
     counts = sorted({row.n_seeds for row in report.rows if not row.deterministic})
     if not counts:
-        return "All models are deterministic; the best is bold, the second underlined."
+        return "All models are deterministic; the best and the second of a column are marked."
     number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     runs = "1 seed" if number == "1" else f"{number} seeds"
     fixed = " (a deterministic model has one run and no sd)" if _any_deterministic(report) else ""
@@ -66,7 +66,7 @@ def _means(report: Report) -> str:
         else ""
     )
     return (
-        f"Mean{spread} over {runs}{fixed}; the best is bold, the second underlined, by unrounded "
+        f"Mean{spread} over {runs}{fixed}; the best and the second of a column are marked, by unrounded "
         f"means.{parts}"
     )
 

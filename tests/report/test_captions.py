@@ -89,7 +89,7 @@ def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> No
 
 def test_one_seed_has_no_spread(tmp_path: Path) -> None:
     text = caption(tmp_path, Made("A", 2.0), Made("B"), proposed=[], seeds=(1,))
-    assert "Mean over 1 seed; the best is bold" in text
+    assert "Mean over 1 seed; the best and the second of a column are marked" in text
 
 
 def test_no_family_no_significance(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ script sort tables; without script the page reads as well.
 from html import escape
 from importlib.resources import files
 
+from lrbench.report.formats.captions import caption_and_details
 from lrbench.report.formats.page.figures import colour_style, figures
 from lrbench.report.formats.page.folds import comparison_folds
 from lrbench.report.layout import Layout
@@ -92,7 +93,7 @@ def _contents(headings: dict[str, str]) -> str:
 
 
 def _section(report: Report, section: Section) -> str:
-    notes = "".join(f"<p>{escape(note)}</p>" for note in section.notes)
+    notes = _notes(report, section) if section.notes else ""
     prose = "".join(map(_paragraph, section.paragraphs))
     folds = comparison_folds(report) if section.name == "comparison" else ""
     parts = [
@@ -107,6 +108,13 @@ def _section(report: Report, section: Section) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _notes(report: Report, section: Section) -> str:
+    caption, details = caption_and_details(report, section)
+    items = "".join(f"<li>{escape(detail)}</li>" for detail in details)
+    first = f"<p>{escape(caption)}</p>" if caption else ""
+    return f"{first}<p>Notes</p><ul>{items}</ul>" if items else first
+
+
 def _figures(report: Report) -> str:
     return "\n".join(['<section id="figures">', "<h2>Figures</h2>", *figures(report), "</section>"])
 
@@ -119,15 +127,19 @@ def _paragraph(paragraph: Paragraph) -> str:
 
 
 def _table(section: Section, table: Table) -> str:
-    header = "".join(f'<th scope="col">{_explained(column)}</th>' for column in section.columns)
+    sides = [section.side(column) for column in section.columns]
+    header = "".join(
+        f'<th scope="col" class="{side}">{_explained(column)}</th>'
+        for column, side in zip(section.columns, sides, strict=True)
+    )
     rows = "\n".join(
-        f'<tr><th scope="row">{escape(row[0].text)}</th>{"".join(map(_cell, row[1:]))}</tr>'
+        f'<tr><th scope="row">{escape(row[0].text)}</th>{"".join(map(_cell, row[1:], sides[1:]))}</tr>'
         for row in table.rows
     )
     title = escape(table.title)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{title}">'
-        f'<table class="{section.aligned}"><caption>{title}</caption>\n'
+        f"<table><caption>{title}</caption>\n"
         f"<thead><tr>{header}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 
@@ -139,7 +151,7 @@ def _explained(text: str) -> str:
     return f'<abbr title="{escape(MEANINGS[text])}">{escape(text)}</abbr>'
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, side: str) -> str:
     text = escape(cell.text)
     if cell.emphasis == "best":
         text = f"<strong>{text}</strong>"
@@ -147,8 +159,8 @@ def _cell(cell: Cell) -> str:
         text = f"<u>{text}</u>"
     spread = f' <span class="spread-of">± {escape(cell.spread)}</span>' if cell.spread else ""
     marks = f"<sup>{''.join(map(_explained, cell.marks))}</sup>" if cell.marks else ""
-    words = ' class="words"' if len(cell.text) > LONG else ""
-    return f'<td{words} data-value="{escape(_sort_key(cell.text))}">{text}{spread}{marks}</td>'
+    kind = "words" if len(cell.text) > LONG else side
+    return f'<td class="{kind}" data-value="{escape(_sort_key(cell.text))}">{text}{spread}{marks}</td>'
 
 
 def _sort_key(text: str) -> str:

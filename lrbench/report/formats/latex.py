@@ -7,7 +7,7 @@ asked for (``tex/fit.py`` says how).
 
 from collections.abc import Iterator
 
-from lrbench.report.formats.tex.captions import caption_and_notes
+from lrbench.report.formats.captions import caption_and_notes
 from lrbench.report.formats.tex.commands import number_commands
 from lrbench.report.formats.tex.fit import Fitted, fit_grid, fit_joined
 from lrbench.report.formats.tex.grid import grid_of

@@ -4,6 +4,7 @@ import re
 
 from tabulate import tabulate
 
+from lrbench.report.formats.captions import caption_and_details
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Paragraph, Section, Table, make_sections
@@ -26,7 +27,7 @@ class Markdown:
             if not told and section.name not in ("answer", "quality"):
                 parts += _warnings(report, layout)
                 told = True
-            parts += _section(section)
+            parts += _section(report, section)
         if not told and layout.tables != ("answer",):
             parts += _warnings(report, layout)
         return "\n\n".join(parts) + "\n"
@@ -39,20 +40,24 @@ def escape(text: str) -> str:
 
 def _warnings(report: Report, layout: Layout) -> list[str]:
     if layout.length != "full":
-        lines = [f"- **Warning:** {escape(line)}" for line in summarised(report.warnings)]
+        lines = [f"- {escape(line)}" for line in summarised(report.warnings)]
     else:
         lines = []
         for group in grouped(report.warnings):
-            lines.append(f"- **Warning:** {escape(group.summary)}")
+            lines.append(f"- {escape(group.summary)}")
             lines += [f"  - {escape(detail)}" for detail in group.details]
-    return ["\n".join(lines)] if lines else []
+    return ["**Warnings**", "\n".join(lines)] if lines else []
 
 
-def _section(section: Section) -> list[str]:
+def _section(report: Report, section: Section) -> list[str]:
     prose = [_paragraph(paragraph) for paragraph in section.paragraphs]
     heading = [f"### {escape(section.heading)}"] if prose else []
     tables = [_table(section, table) for table in section.tables]
-    return [*heading, *prose, *tables, *([escape(" ".join(section.notes))] if section.notes else [])]
+    caption, details = caption_and_details(report, section) if section.notes else ("", ())
+    below = [escape(caption)] if caption else []
+    if details:
+        below += ["**Notes**", "\n".join(f"- {escape(detail)}" for detail in details)]
+    return [*heading, *prose, *tables, *below]
 
 
 def _paragraph(paragraph: Paragraph) -> str:
@@ -67,7 +72,7 @@ def _table(section: Section, table: Table) -> str:
         [[_cell(cell) for cell in row] for row in table.rows],
         headers=[escape(column) for column in section.columns],
         tablefmt="pipe",
-        colalign=["left", *[section.aligned] * (len(section.columns) - 1)],
+        colalign=[section.side(column) for column in section.columns],
         disable_numparse=True,
     )
     return f"### {escape(table.title)}\n\n{body}"

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from lrbench.report.formats.captions import BOLD, SIGNS, caption_and_details
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, made_by, make_sections
@@ -24,7 +25,7 @@ from lrbench.report.warnings import grouped, summarised
 __all__ = ["Terminal"]
 
 STYLES = {"none": "", "best": "bold", "second": "underline"}
-SIGNS = {"none": " ", "best": "*", "second": "_"}
+BEFORE = {"none": " ", "best": "*", "second": "_"}
 GAP = 2
 """Blanks between columns."""
 
@@ -63,14 +64,12 @@ class Terminal:
         if layout.length != "full" and "provenance" not in layout.tables:
             sections.pop("provenance", None)
         for section in sections.values():
-            _print(console, section, styled)
-            if section.name == "quality" and not styled:
-                console.print("Before a number: * best, _ second.")
+            _print(console, report, section, styled)
         if not alone:
             console.print()
             _foot(console, report, layout)
         if answer is not None:
-            _print(console, answer, styled)
+            _print(console, report, answer, styled)
         return file.getvalue()
 
 
@@ -91,7 +90,7 @@ def _foot(console: Console, report: Report, layout: Layout) -> None:
             console.print(Padding(Text(f"- {detail}"), (0, 0, 0, 2)))
 
 
-def _print(console: Console, section: Section, styled: bool) -> None:
+def _print(console: Console, report: Report, section: Section, styled: bool) -> None:
     if section.paragraphs:
         console.print()
         console.print(Text(section.heading, style="bold"))
@@ -105,12 +104,14 @@ def _print(console: Console, section: Section, styled: bool) -> None:
             block = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
             block.add_column(section.columns[0], overflow="fold")
             for name in section.columns[first:stop]:
-                block.add_column(name, justify=section.aligned, no_wrap=True)
+                block.add_column(name, justify=section.side(name), no_wrap=True)
             for row in table.rows:
                 block.add_row(row[0].text, *(_text(cell, styled) for cell in row[first:stop]))
             console.print(block)
-    for note in section.notes:
-        console.print(Text(note, style="dim"))
+    if section.notes:
+        caption, details = caption_and_details(report, section, BOLD if styled else SIGNS)
+        for line in (caption, *(["Notes"] if details else []), *(f"- {detail}" for detail in details)):
+            console.print(Text(line, style="dim"))
 
 
 def _blocks(section: Section, table: Table, width: int, styled: bool) -> Iterator[tuple[int, int]]:
@@ -139,7 +140,7 @@ def _text(cell: Cell, styled: bool) -> Text:
     text = Text(cell.text, style=STYLES[cell.emphasis])
     spread = f" ± {cell.spread}" if cell.spread else ""
     return (
-        Text("" if styled else SIGNS[cell.emphasis])
+        Text("" if styled else BEFORE[cell.emphasis])
         + text
         + Text(f"{spread}{cell.marks and ' '}{cell.marks}")
     )

@@ -54,7 +54,9 @@ def comparison_section(report: Report) -> Section:
         if not _any_testable(comparisons)
     )
     notes = (*NOTES, _margin(report), *_descriptive(report)) if tables else ()
-    return Section(f"Declared comparisons{interim}", COLUMNS, tables, notes, paragraphs=untested)
+    return Section(
+        f"Declared comparisons{interim}", COLUMNS, tables, notes, words=("verdict",), paragraphs=untested
+    )
 
 
 def shown_comparisons(report: Report, family: str) -> list[Comparison]:

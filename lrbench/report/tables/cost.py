@@ -35,7 +35,7 @@ def cost_section(report: Report) -> Section:
         )
         for note in report.datasets
     )
-    return Section("Cost", (*COLUMNS, metric_title(metric)), tuple(tables), NOTES)
+    return Section("Cost", (*COLUMNS, metric_title(metric)), tuple(tables), NOTES, words=("stages",))
 
 
 def _costs(cost: Cost) -> tuple[Cell, ...]:

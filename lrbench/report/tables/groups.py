@@ -29,7 +29,7 @@ def groups_section(report: Report) -> Section:
             for row in _rows(report, finding)
         ]
         tables.append(Table(f"{proposed} − {baseline} on {dataset}, {metric}", tuple(rows)))
-    return Section("Groups of users", COLUMNS, tuple(tables), NOTES)
+    return Section("Groups of users", COLUMNS, tuple(tables), NOTES, words=("group",))
 
 
 def _rows(report: Report, finding: GroupFinding) -> list[tuple[Cell, ...]]:

@@ -17,6 +17,7 @@ COLUMNS = (
     "reproduced",
     "source",
 )
+WORDS = ("metric", "seen items", "reproduced", "source")
 READING = (
     "A difference of at most 3 % counts as reproduced. A publication is one number without a "
     "spread, so there is no test; one run, 95 %: where one more run here would fall."
@@ -32,9 +33,8 @@ def published_section(report: Report) -> Section:
         )
         for name in dict.fromkeys(value.dataset for value in report.published)
     )
-    return Section(
-        "Published beside reproduced", COLUMNS, tables, (READING, *_differences(report), *_sources(report))
-    )
+    notes = READING, *_differences(report), *_sources(report)
+    return Section("Published beside reproduced", COLUMNS, tables, notes, words=WORDS)
 
 
 def _cells(report: Report, value: PublishedValue) -> tuple[Cell, ...]:

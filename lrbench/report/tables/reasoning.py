@@ -19,6 +19,7 @@ REMOVES: dict[Control, str] = {
 }
 """What each control takes out of the recipe."""
 
+WORDS = ("removes", "verdict", "the gain")
 NOTES = (
     "Below each label its controls: what each removes, its value, and the label's difference from it.",
     "The gain stays where the label is better than the control after Holm over this family alone.",
@@ -39,7 +40,7 @@ def reasoning_section(report: Report) -> Section:
         )
         for (dataset, label), comparisons in groups.items()
     )
-    return Section(f"Reasoning{interim}", columns, tables, NOTES)
+    return Section(f"Reasoning{interim}", columns, tables, NOTES, words=WORDS)
 
 
 def _own(report: Report, comparison: Comparison) -> tuple[Cell, ...]:

@@ -35,7 +35,7 @@ def recovery_section(report: Report) -> Section:
         "runs random.",
         *reasons,
     )
-    return Section("Recovery", COLUMNS, tables, notes)
+    return Section("Recovery", COLUMNS, tables, notes, words=("plain model",))
 
 
 def _row(report: Report, finding: RecoveryFinding) -> tuple[Cell, ...]:

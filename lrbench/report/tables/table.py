@@ -55,10 +55,17 @@ class Section:
     """How to read them, in sentences."""
 
     aligned: Literal["left", "right"] = "right"
-    """Side on which the columns after the first are flush: left where marks trail equally long numbers."""
+    """Side on which columns of numbers are flush: left where marks trail equally long numbers."""
+
+    words: tuple[str, ...] = ()
+    """Columns that hold words, which are flush left."""
 
     paragraphs: tuple[Paragraph, ...] = ()
     """Prose before the tables."""
 
     name: str = ""
     """The name by which a person asks for it; ``make_sections`` sets it."""
+
+    def side(self, column: str) -> Literal["left", "right"]:
+        """Return the side on which a column is flush; the first names the rows."""
+        return "left" if column == self.columns[0] or column in self.words else self.aligned

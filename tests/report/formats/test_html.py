@@ -1,5 +1,6 @@
 import re
 import sys
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +10,7 @@ from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
 from lrbench.report.formats.html import Html, _sort_key
+from lrbench.report.formats.page.figures import figures
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.store.layout import Results
@@ -69,6 +71,17 @@ def test_readable_on_a_phone_and_by_a_screen_reader(page: Strict, report: Report
     pictures = [attributes for tag, attributes in page.seen if tag == "svg" and "role" in attributes]
     assert len(pictures) == 4 + len(report.comparisons)  # four figures, and a line in each fold
     assert all(attributes["aria-label"] for attributes in pictures)
+
+
+@pytest.mark.parametrize(("values", "grids"), [(4, 1), (2, 0)])
+def test_a_grid_of_at_least_three_values_is_a_figure(report: Report, values: int, grids: int) -> None:
+    """Two rows that differ in an option are an ablation."""
+    recipes = tuple(
+        replace(recipe, model="lares", params={"mean_depth": number % values}, stages=())
+        for number, recipe in enumerate(report.provenance.recipes)
+    )
+    text = "".join(figures(replace(report, provenance=replace(report.provenance, recipes=recipes))))
+    assert text.count("<figcaption>NDCG@10 by mean_depth in training</figcaption>") == grids
 
 
 def test_both_colour_schemes(html_page: str) -> None:

@@ -1,13 +1,18 @@
 import re
+from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
 from lrbench.report.formats.markdown import Markdown, escape
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.store.layout import Results
+from lrbench.store.suites import ControlRecord
 
 CELL = re.compile(r"(?<!\\)\|")
 
@@ -35,5 +40,40 @@ def test_emphasis_and_marks(report: Report) -> None:
     assert "<sup>†</sup>" in text
 
 
+def test_warnings_are_a_list_of_their_own(report: Report) -> None:
+    """Without a line between, Markdown would join them to the notes above."""
+    assert report.warnings
+    assert "\n\n**Warnings**\n\n- " in Markdown().render(report)
+
+
 def test_escape() -> None:
     assert escape("w/o_RPT *x* [y] <z> #1") == r"w/o\_RPT \*x\* \[y\] \<z\> \#1"
+
+
+def paragraphs_after_tables(text: str) -> list[str]:
+    blocks = text.split("\n\n")
+    return [after for before, after in pairwise(blocks) if before.startswith("|") and after[0] not in "#|-"]
+
+
+@pytest.mark.parametrize("length", ["usual", "full"])
+def test_captions_have_at_most_60_words_and_the_rest_is_a_list(
+    report: Report, length: Literal["usual", "full"]
+) -> None:
+    text = Markdown().render(report, Layout(length=length))
+    captions = paragraphs_after_tables(text)
+    assert max(len(caption.split()) for caption in captions) <= 60
+    assert f"\n- {escape(report.caption[0])}\n" in text
+
+
+def test_words_are_flush_left_and_numbers_right(tmp_path: Path) -> None:
+    models = [Made("LARES", 1.5, "lares", depth=1, depths=(0, 1)), Made("B", 0.1), Made("SASRec", 0.5)]
+    controls = {"B": ControlRecord(of="LARES", control="no-reasoning")}
+    suite = make_suite(tmp_path, models, controls=controls)
+    text = Markdown().render(build_report(suite, Results(tmp_path)))
+    for heading in ("| Model | removes |", "| Against | verdict |"):
+        lines = re.sub(r" +", " ", text).splitlines()
+        (place,) = [number for number, line in enumerate(lines) if line.startswith(heading)]
+        sides = dict(zip(CELL.split(lines[place]), CELL.split(lines[place + 1]), strict=True))
+        for column in (" removes ", " verdict ", " the gain "):
+            assert sides.get(column, ":-").startswith(":-")
+        assert sides[" p (Holm) "].endswith("-:")

@@ -35,6 +35,7 @@ def test_signs_stand_for_styles_where_there_are_none(report: Report) -> None:
     assert "\x1b" not in plain
     assert re.search(r"LARES +\*0\.", plain)
     assert "* best, _ second" in plain
+    assert not re.search(r"\bbold\b|underlined", plain, re.IGNORECASE)
 
 
 def test_styles_where_they_can_be_shown(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from synthetic_results import QUICKSTART, Made, make_suite, prepared
 from lrbench.errors import RequestError
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
+from lrbench.report.grids import grid_lines
 from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
-from lrbench.report.plots.grid import grid_lines
 from lrbench.report.plots.pareto import front
 from lrbench.report.plots.style import check_lines, line_style, row_style
 from lrbench.report.provenance import Recipe, StageRecipe

@@ -6,6 +6,7 @@ from html import escape
 from importlib.util import find_spec
 
 from lrbench.errors import RequestError
+from lrbench.report.grids import grid_options
 from lrbench.report.numbers import metric_title
 from lrbench.report.palette import COLOURS, DARK_COLOURS
 from lrbench.report.plots import PlotSource, plot
@@ -16,12 +17,17 @@ __all__ = ["colour_style", "figures"]
 TITLES = {
     "forest": "Declared comparisons: {metric} with 95 % intervals",
     "depth": "{metric} by depth of inference",
+    "grid": "{metric} by {option} in training",
     "pareto": "{metric} against cost",
     "groups": "Differences in {metric} by groups of users, each with its 95 % interval",
     "convergence": "Training: validation metric by epoch",
     "tuning": "Tuning: best validation metric by number of trials",
     "critical-difference": "Mean ranks by {metric} over datasets",
 }
+GRID_AFTER = list(TITLES).index("grid")
+FEWEST_VALUES = 3
+"""Two rows that differ in an option are an ablation; three or more values of it are a grid."""
+
 ONE_PANEL, SEVERAL = 5.0, 9.0
 """Inches at which figures are drawn; a narrow page scales them down."""
 
@@ -47,13 +53,16 @@ def figures(report: Report) -> Iterator[str]:
     if find_spec("matplotlib") is None:
         yield "<p>Figures need matplotlib: pip install 'lrbench[plots]'.</p>"
         return
-    for kind, template in TITLES.items():
+    asked = [(kind, "") for kind in TITLES if kind != "grid"]
+    asked[GRID_AFTER:GRID_AFTER] = [("grid", option) for option in grid_options(report, FEWEST_VALUES)]
+    for number, (kind, option) in enumerate(asked):
+        source = PlotSource(report, width=_width(report, kind), option=option)
         try:
-            picture = plot(kind, PlotSource(report, width=_width(report, kind)), "svg").decode()
+            picture = plot(kind, source, "svg").decode()
         except RequestError:  # the report has no data for it, or too much for one figure
             continue
-        title = escape(template.format(metric=metric_title(report.primary_metric)))
-        yield f"<figure><figcaption>{title}</figcaption>{_inline(picture, kind, title)}</figure>"
+        title = escape(TITLES[kind].format(metric=metric_title(report.primary_metric), option=option))
+        yield f"<figure><figcaption>{title}</figcaption>{_inline(picture, f'{kind}{number}', title)}</figure>"
 
 
 def _width(report: Report, kind: str) -> float:

@@ -202,7 +202,7 @@ class Grid:
 def grid_of(section: Section, tables: Sequence[Table]) -> Grid:
     """One block per table, each under its title."""
     corner, *heads = section.columns
-    columns = tuple(Column(head, right=section.aligned == "right") for head in heads)
+    columns = tuple(Column(head, right=section.side(head) == "right") for head in heads)
     return Grid(Column(corner), columns, tuple(Block(table.title, table.rows) for table in tables))
 
 
@@ -211,7 +211,7 @@ def joined_grid(section: Section, tables: Sequence[Table]) -> Grid:
     corner, *heads = section.columns
     names = list(dict.fromkeys(row[0].text for table in tables for row in table.rows))
     columns = tuple(
-        Column(head, table.title, right=section.aligned == "right") for table in tables for head in heads
+        Column(head, table.title, right=section.side(head) == "right") for table in tables for head in heads
     )
     rows = []
     for name in names:

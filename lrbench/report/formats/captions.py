@@ -8,9 +8,11 @@ from lrbench.report.report import Report
 from lrbench.report.tables import Section
 from lrbench.wording import counted, listed
 
-__all__ = ["MOST_WORDS", "caption_and_notes"]
+__all__ = ["BOLD", "MOST_WORDS", "SIGNS", "caption_and_details", "caption_and_notes"]
 
 MOST_WORDS = 60
+BOLD = "Bold: best; underlined: second."
+SIGNS = "Before a number: * best, _ second."
 
 
 def caption_and_notes(report: Report, section: Section) -> tuple[str, tuple[str, ...]]:
@@ -20,6 +22,27 @@ def caption_and_notes(report: Report, section: Section) -> tuple[str, tuple[str,
     sentences = tuple(_quality(report))
     caption = _filled(sentences)
     return caption, tuple(sentence for sentence in sentences if sentence not in caption)
+
+
+def caption_and_details(report: Report, section: Section, marks: str = BOLD) -> tuple[str, tuple[str, ...]]:
+    """Return a caption, and for a list below it all that the section says beyond.
+
+    Args:
+        report: what the section is of.
+        section: tables with their notes; those of the quality are the caption of the whole report.
+        marks: how the best and the second are shown.
+    """
+    if section.name == "quality":
+        sentences = tuple(_quality(report, marks))
+        caption = _filled(sentences)
+        return caption, (*(sentence for sentence in sentences if sentence not in caption), *section.notes)
+    first = _filled(section.notes[:1])
+    for number in range(2, len(section.notes) + 1):
+        longer = " ".join(section.notes[:number])
+        if len(longer.split()) > MOST_WORDS:
+            break
+        first = longer
+    return first, tuple(sentence for sentence in section.notes if sentence not in first)
 
 
 def _filled(sentences: tuple[str, ...]) -> str:
@@ -32,14 +55,14 @@ def _filled(sentences: tuple[str, ...]) -> str:
     return caption
 
 
-def _quality(report: Report) -> Iterator[str]:
+def _quality(report: Report, marks: str = BOLD) -> Iterator[str]:
     metrics = listed([metric_title(metric) for metric in report.metrics])
     masked = "history left out" if report.masked else "history kept"
     yield f"{metrics} under protocol {report.protocol.name} (full ranking, {masked}), {_runs(report)}."
     synthetic = [note.summary.name for note in report.datasets if note.summary.synthetic]
     if synthetic:
         yield f"Synthetic data: {listed(synthetic)}."
-    yield "Bold: best; underlined: second."
+    yield marks
     yield from _daggers(report)
     if any(row.ties_with_best and not row.best for row in report.rows):
         yield "≈: not separable from the best."
