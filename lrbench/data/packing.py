@@ -5,7 +5,7 @@ A network works on ``(tokens, width)`` and sees no padding. Some operations need
 Little of the work is then on padding, and no number depends on it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +76,7 @@ class Packed:
         In the function, no position may depend on later positions. It sees padding on the right, which passes
         no gradient back.
         """
-        outputs = [group.unpad(function(*parts)) for group, parts in self._padded_groups(*flat)]
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return self.without_padding(function(*parts) for parts in self.padded_groups(*flat))
 
     def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` as :meth:`by_group` does, and tell it which positions are real.
@@ -85,10 +84,19 @@ class Packed:
         This is for functions in which a position may depend on later positions. The first argument is
         (sequences, length), True at items and False at padding. No item may depend on padding.
         """
-        outputs = [
-            group.unpad(function(_real(positions), *parts))
-            for group, (positions, *parts) in self._padded_groups(self.positions, *flat)
-        ]
+        padded = self.padded_groups(self.positions, *flat)
+        return self.without_padding(function(_real(positions), *parts) for positions, *parts in padded)
+
+    def padded_groups(self, *flat: Tensor) -> Iterator[list[Tensor]]:
+        """Yield the part of every tensor that belongs to each group, padded to (sequences, length, …)."""
+        sizes = [group.last_token - group.first_token for group in self.groups]
+        split = [torch.split(tensor, sizes) for tensor in flat]
+        for group, *parts in zip(self.groups, *split, strict=True):
+            yield [group.pad(part) for part in parts]
+
+    def without_padding(self, padded: Iterable[Tensor]) -> Tensor:
+        """Join the groups' tensors, (sequences, length, …) each, to (tokens, …)."""
+        outputs = [group.unpad(part) for group, part in zip(self.groups, padded, strict=True)]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def appended(self, item: Int64s, kept: Int64s) -> "Packed":
@@ -183,21 +191,14 @@ class Packed:
         """
         by_length = torch.argsort(self.first)  # (sequences,) the sequence in each place of memory
         rows = torch.split(per_sequence[by_length], [group.sequences for group in self.groups])
-        padded = self._padded_groups(self.positions, *flat)
+        padded = self.padded_groups(self.positions, *flat)
         outputs = [
             function(_real(positions), own, *parts)
-            for own, (_, (positions, *parts)) in zip(rows, padded, strict=True)
+            for own, (positions, *parts) in zip(rows, padded, strict=True)
         ]
         place = torch.empty_like(by_length)
         place[by_length] = torch.arange(len(by_length), device=by_length.device)
         return torch.cat(outputs)[place]
-
-    def _padded_groups(self, *flat: Tensor) -> Iterator[tuple[Group, list[Tensor]]]:
-        """Yield each group with its part of every tensor, padded to (sequences, length, …)."""
-        sizes = [group.last_token - group.first_token for group in self.groups]
-        split = [torch.split(tensor, sizes) for tensor in flat]
-        for group, *parts in zip(self.groups, *split, strict=True):
-            yield group, [group.pad(part) for part in parts]
 
 
 def _real(positions: Tensor) -> Tensor:

@@ -90,8 +90,8 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
 def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dtype) -> Tensor:
     """Do as :func:`log_softmax_at` does, with no number that the host must know.
 
-    A probability can be too small for its type. Its logarithm is then the distance of its score from the
-    highest score, plus the logarithm of the highest probability, which is never small.
+    A probability can be too small for its type. The highest one cannot. So the logarithm is the distance of a
+    score from the highest score, plus the logarithm of the highest probability.
 
     Args:
         scores: (rows, items); they become their softmax.
@@ -101,14 +101,10 @@ def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dty
     Returns:
         (rows,).
     """
-    chosen = chosen.unsqueeze(1)
     highest, at = scores.max(1, keepdim=True)
-    below = (scores.gather(1, chosen) - highest).to(dtype)  # (rows, 1)
+    below = scores.gather(1, chosen.unsqueeze(1)) - highest.to(dtype)  # (rows, 1)
     probabilities = torch.softmax(scores, 1, out=scores)
-    picked = probabilities.gather(1, chosen).to(dtype)
-    far = below + probabilities.gather(1, at).to(dtype).log()
-    vanishing = picked < torch.finfo(scores.dtype).tiny
-    return torch.where(vanishing, far, picked.log()).squeeze(1)
+    return (below + probabilities.gather(1, at).to(dtype).log()).squeeze(1)
 
 
 def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ class LossRecord:
         self.steps = 0
         """Steps that were added."""
         self._where = where
-        self._unread: list[tuple[tuple[str, ...], Tensor, int]] = []  # names, values and targets of each step
+        self._unread: list[tuple[dict[str, Tensor], int]] = []  # terms and targets of each step
         self._sums: dict[str, float] = {}
         self._weights: dict[str, int] = {}  # a term may be absent from some steps
 
@@ -33,12 +33,11 @@ class LossRecord:
         """Add a step without waiting for the device.
 
         Args:
-            terms: by name, () each.
+            terms: by name, () each; they must keep their values until they are read.
             targets: how many targets the terms are means over.
         """
         self.steps += 1
-        values = torch.stack([term.detach().float() for term in terms.values()])
-        self._unread.append((tuple(terms), values, targets))
+        self._unread.append(({name: term.detach() for name, term in terms.items()}, targets))
 
     def read(self) -> None:
         """Read the steps that were added since the last read.
@@ -48,10 +47,12 @@ class LossRecord:
         """
         if not self._unread:
             return
-        numbers = iter(torch.cat([values for _, values, _ in self._unread]).tolist())
+        numbers = iter(
+            torch.stack([each.float() for terms, _ in self._unread for each in terms.values()]).tolist()
+        )
         first = self.steps - len(self._unread) + 1
-        for step, (names, _, targets) in enumerate(self._unread, first):
-            values = {name: next(numbers) for name in names}
+        for step, (terms, targets) in enumerate(self._unread, first):
+            values = {name: next(numbers) for name in terms}
             if not math.isfinite(values["loss"]):
                 raise LrbenchError(
                     f"The loss became {values['loss']} in {self._where}, at step {step} of the epoch; "

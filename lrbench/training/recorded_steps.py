@@ -70,7 +70,7 @@ class RecordedSteps:
         return len(self._recorded)
 
     def take(self, batch: TrainingBatch) -> Terms:
-        """Take one step and return its loss terms, which the next step overwrites."""
+        """Take one step and return its loss terms, which pass no gradient."""
         shape = self._step.stage.phase(), *_shape(batch)
         if (known := self._recorded.get(shape)) is not None:
             return known.replay(batch)
@@ -79,7 +79,7 @@ class RecordedSteps:
             return self._once(batch)
         terms, replay = self._record(lambda: self._once(batch))
         self._recorded[shape] = _Recorded(batch, terms, replay)
-        return terms
+        return {name: term.clone() for name, term in terms.items()}
 
     def _once(self, batch: TrainingBatch) -> Terms:
         terms = self._step.losses(batch)
@@ -98,7 +98,7 @@ class _Recorded:
     def replay(self, batch: TrainingBatch) -> Terms:
         torch._foreach_copy_(self._places, tuple(_tensors(batch)), non_blocking=True)
         self._replay()
-        return self._terms
+        return {name: term.clone() for name, term in self._terms.items()}
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -56,9 +56,12 @@ class Attention(Layer):
 
     def project(self, hidden: Tensor) -> Tensor:
         """Queries, keys and values side by side, (…, 3 · width), by one product."""
+        return F.linear(hidden, *self.joined())
+
+    def joined(self) -> tuple[Tensor, Tensor]:
+        """Weights of that product, (3 · width, width), and its biases, (3 · width,)."""
         layers = self.query, self.key, self.value
-        weight, bias = torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
-        return F.linear(hidden, weight, bias)
+        return torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
 
     def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
         """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
@@ -97,9 +100,10 @@ class Attention(Layer):
             if not rate:
                 return _mixed(_weights(projected, added, self.heads), projected)
             return _Attention.apply(projected, added, self.heads, rate)  # type: ignore[no-untyped-call]
-        query, key, value = projected.view(sequences, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        parts = projected.view(sequences, length, 3, self.heads, -1).unbind(2)
+        query, key, value = (part.transpose(1, 2) for part in parts)  # (sequences, heads, length, …)
         heads = F.scaled_dot_product_attention(
-            query,  # (sequences, heads, length, …)
+            query,
             key,
             value,
             attn_mask=None if added is None else added.unsqueeze(1),

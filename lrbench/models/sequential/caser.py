@@ -11,8 +11,11 @@ and summed over the items up to it. There is no vector per user, since the proto
 Windows cover a sequence longer than the maximum length, as in all models.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -21,6 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.data.transfer import on_device
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
@@ -90,6 +94,11 @@ class Caser(NextItemModel[CaserConfig]):
     authors_training = AuthorsTraining({"batch_size": 2048, "rows": "prefixes"}, whose="RecBole")
     stages: ClassVar = {"supervised": Penalised}
     default_stages = ("supervised",)
+    _places: Tensor | None = None
+    """Where each weight of a filter is among the joined ones, once they were joined on a device."""
+
+    _joined: Tensor | None = None
+    """Weights of all filters in the step under way, on a device that uses them joined."""
 
     def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -117,13 +126,27 @@ class Caser(NextItemModel[CaserConfig]):
         """Outputs of the filters up to each position: (sequences, length, width) → (sequences, length,
         found).
         """
-        return torch.cat((self._vertical(embedded), self._horizontal(embedded)), -1)
+        at_once = embedded.device.type != "cpu"
+        horizontal = self._horizontal_at_once(embedded) if at_once else self._horizontal(embedded)
+        return torch.cat((self._vertical(embedded), horizontal), -1)
 
     def norms(self) -> Tensor:
         """Sum of the Frobenius norms of the item table and of all filters and linear weights."""
-        filters = [filter_.weight for filter_ in self._filters()]
-        weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight, *filters]
+        weights = [self.items.weight, self.vertical.weight, self.first.weight, self.second.weight]
+        if self.items.weight.device.type != "cpu":
+            return torch.stack([weight.norm() for weight in weights]).sum() + self._filter_norms_at_once()
+        weights += [filter_.weight for filter_ in self._filters()]
         return torch.stack([weight.norm() for weight in weights]).sum()
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Drop elements of items, and join the filters' weights once, where the step uses them joined."""
+        with super().one_step():
+            self._joined = None if self.items.weight.device.type == "cpu" else self._join()
+            try:
+                yield
+            finally:
+                self._joined = None
 
     def item_table(self) -> ItemEmbedding:
         """The item embedding."""
@@ -154,6 +177,37 @@ class Caser(NextItemModel[CaserConfig]):
             activations = F.relu(_Convolution.apply(embedded, weight, filter_.bias))  # type: ignore[no-untyped-call]
             pooled.append(F.pad(activations.cummax(1).values, (0, 0, height - 1, 0)))
         return torch.cat(pooled, -1)
+
+    def _horizontal_at_once(self, embedded: Tensor) -> Tensor:
+        """The same by one convolution, for devices on which operations cost more than arithmetic.
+
+        All filters are as high as the tallest. The weights above a filter's own are 0.
+        """
+        length, weights = embedded.shape[1], self._join() if self._joined is None else self._joined
+        heights, filters, _, tallest = weights.shape
+        before = F.pad(embedded.transpose(1, 2), (tallest - 1, 0))  # (sequences, width, tallest − 1 + length)
+        biases = torch.cat([filter_.bias for filter_ in self._filters() if filter_.bias is not None])
+        found = F.relu(F.conv1d(before, weights.flatten(0, 1), biases))  # (…, heights · filters, length)
+        seen = torch.arange(1, length + 1, device=embedded.device)
+        fits = seen >= torch.arange(1, heights + 1, device=embedded.device)[:, None]  # (heights, length)
+        found = found.view(len(found), heights, filters, length) * fits.unsqueeze(1)
+        return found.flatten(1, 2).cummax(2).values.transpose(1, 2)
+
+    def _filter_norms_at_once(self) -> Tensor:
+        """Sum of the norms of the horizontal filters of each height."""
+        weights = self._join() if self._joined is None else self._joined
+        return weights.flatten(1).norm(dim=1).sum()
+
+    def _join(self) -> Tensor:
+        """Weights of all filters, each after the zeros that it lacks, (heights, filters, width, tallest)."""
+        flat = torch.cat([filter_.weight.flatten() for filter_ in self._filters()])
+        tallest, (filters, width, _) = len(self.horizontal), self._filters()[0].weight.shape
+        if self._places is None or self._places.device != flat.device:
+            numbers = np.arange(tallest * filters * width * tallest).reshape(tallest, -1, tallest)
+            own = [numbers[height - 1, :, -height:].ravel() for height in range(1, tallest + 1)]
+            self._places = on_device(np.concatenate(own), flat.device)
+        joined = flat.new_zeros(tallest * filters * width * tallest)
+        return joined.index_copy(0, self._places, flat).view(tallest, filters, width, tallest)
 
 
 class _Convolution(torch.autograd.Function):

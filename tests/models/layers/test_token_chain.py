@@ -1,6 +1,7 @@
 """A chain after a shared prefix has the states that the encoder gives to prefix plus chain."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder, transformer
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.testing import pack_lists
 
@@ -38,10 +40,16 @@ def reference(encoder: Encoder, items: Tensor, start: Tensor, add: Callable[[Ten
     return torch.stack(states)
 
 
-def chained(encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool, offsets: Tensor) -> Tensor:
+def chained(
+    encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: bool, offsets: Tensor, joint: bool
+) -> Tensor:
     """States, (steps, rows, streams, width); stream m starts from the row's state + offset m."""
     rows, memories = encode_items(encoder, hidden, sequences, everywhere)
-    chains = Chains(whole_blocks(encoder), sequences, memories, everywhere)
+    blocks = whole_blocks(encoder)
+    if joint:
+        chains: Chains | JointChains = JointChains(blocks, sequences, memories)
+    else:
+        chains = Chains(blocks, sequences, memories, everywhere)
     token, found = rows[:, None] + offsets, []
     for step in range(STEPS):
         found.append(chains.extend(token))
@@ -49,13 +57,13 @@ def chained(encoder: Encoder, hidden: Tensor, sequences: Packed, everywhere: boo
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("everywhere", [True, False])
-def test_shared_prefixes_equal_one_prefix_at_a_time(encoder: Encoder, everywhere: bool) -> None:
+@pytest.mark.parametrize(("everywhere", "joint"), [(True, False), (False, False), (True, True)])
+def test_shared_prefixes_equal_one_prefix_at_a_time(encoder: Encoder, everywhere: bool, joint: bool) -> None:
     sequences = pack_lists(HISTORIES)
     torch.manual_seed(1)
     hidden = torch.randn(sequences.n_tokens, WIDTH, dtype=torch.float64, requires_grad=True)
     offsets = torch.randn(STREAMS, WIDTH, dtype=torch.float64)
-    found = chained(encoder, hidden, sequences, everywhere, offsets)
+    found = chained(encoder, hidden, sequences, everywhere, offsets, joint)
     expected = torch.empty_like(found)
     for number in range(len(HISTORIES)):
         first, last = int(sequences.first[number]), int(sequences.last[number])
@@ -74,6 +82,15 @@ def test_shared_prefixes_equal_one_prefix_at_a_time(encoder: Encoder, everywhere
     theirs = torch.autograd.grad((expected * weights).sum(), parameters)
     for our, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(our, their, rtol=1e-8, atol=1e-9)
+
+
+def test_the_device_decides_the_form(encoder: Encoder) -> None:
+    sequences = pack_lists(HISTORIES)
+    _, memories = encode_items(encoder, torch.randn(sequences.n_tokens, WIDTH).double(), sequences, True)
+    assert isinstance(chains_after(whole_blocks(encoder), sequences, memories, True), Chains)
+    elsewhere = replace(sequences, items=sequences.items.to("meta"))
+    for everywhere, kind in ((True, JointChains), (False, Chains)):
+        assert isinstance(chains_after(whole_blocks(encoder), elsewhere, memories, everywhere), kind)
 
 
 def test_items_keep_their_states(encoder: Encoder) -> None:

@@ -21,9 +21,10 @@ from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.joint_chain import chains_after
 from lrbench.models.layers.latent_attention import LatentAttention
 from lrbench.models.layers.sizes import TransformerSizes
-from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
+from lrbench.models.layers.token_chain import encode_items, whole_blocks
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
 __all__ = ["LatentRLConfig", "LatentRLNetwork"]
@@ -145,7 +146,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
             group: versions of each latent; all but the first are perturbed.
         """
         items, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere=True)
-        chains = Chains(whole_blocks(self.encoder), sequences, memories, everywhere)
+        chains = chains_after(whole_blocks(self.encoder), sequences, memories, everywhere)
         rows = items if everywhere else items[sequences.last]
         states = [rows.unsqueeze(1).expand(-1, group, -1)]
         for number in range(latents):

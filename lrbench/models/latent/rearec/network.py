@@ -26,6 +26,7 @@ from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.hstu_block import HSTUBlock
 from lrbench.models.layers.hstu_chain import UnitChains, encode_with_units
 from lrbench.models.layers.initialisation import initialise
+from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
 from lrbench.models.next_item import over
@@ -172,19 +173,19 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
             r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width), or
             ``None`` without ``jitter``.
         """
-        rows, (chain, second) = self.begin_chains(sequences, everywhere, 2)
+        rows, (chain, *others) = self.begin_chains(sequences, everywhere, 1 if jitter is None else 2)
         states, shaken = [rows], []
         for step in range(steps):
             state = self.carried(states[-1], noise)
             states.append(chain.extend(self.step_input(state, step).unsqueeze(1)).squeeze(1))
             if jitter is not None:
                 moved = self.step_input(state + jitter(state), step)
-                shaken.append(second.extend(moved.unsqueeze(1)).squeeze(1))
+                shaken.append(others[0].extend(moved.unsqueeze(1)).squeeze(1))
         return torch.stack(states), torch.stack(shaken) if shaken else None
 
     def begin_chains(
         self, sequences: Packed, everywhere: bool, count: int
-    ) -> tuple[Tensor, list[Chains] | list[UnitChains]]:
+    ) -> tuple[Tensor, list[Chains | JointChains] | list[UnitChains]]:
         """Encode the items, and begin chains that do not see each other.
 
         Returns:
@@ -197,7 +198,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
             return rows, units
         rows, memories = encode_items(self.encoder, embedded, sequences, everywhere)
         blocks = whole_blocks(self.encoder)
-        return rows, [Chains(blocks, sequences, memories, everywhere) for _ in range(count)]
+        return rows, [chains_after(blocks, sequences, memories, everywhere) for _ in range(count)]
 
     def training_states(
         self, batch: TrainingBatch, jitter: Jitter | None = None

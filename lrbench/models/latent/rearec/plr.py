@@ -24,6 +24,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
 from lrbench.models.layers.hstu_chain import UnitChains
+from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items
 from lrbench.objectives.alignment import symmetric_info_nce
 from lrbench.objectives.cross_entropy import cross_entropy
@@ -166,12 +167,12 @@ class PLR(ReaRecNetwork[PLRConfig]):
         Returns:
             h_0 for every stream, then h_1 … h_steps, (steps + 1, rows, streams, width); and ``None``.
         """
-        chains: Chains | UnitChains
+        chains: Chains | JointChains | UnitChains
         if self.config.step_network == "stack":
             rows, (chains,) = self.begin_chains(sequences, everywhere, 1)
         else:
             rows, memories = encode_items(self.encoder, self.embedding(sequences), sequences, everywhere)
-            chains = Chains(bare_attention(self.encoder), sequences, memories[:1], everywhere)
+            chains = chains_after(bare_attention(self.encoder), sequences, memories[:1], everywhere)
         start = rows.unsqueeze(1)  # (rows, 1, width)
         states = [start.expand(-1, self.config.streams, -1)]
         state = start + self.triggers
