@@ -21,7 +21,7 @@ from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.mancar.network import ManCARNetwork
 from lrbench.models.next_item import over
-from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["ManCAR", "NeighbourhoodGuided", "teacher_distribution"]
 
@@ -66,14 +66,13 @@ class NeighbourhoodGuided(GradientStage):
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         scaled = states / self._temperatures(states)
-        logs = target_log_probabilities(
-            scaled.flatten(0, 1), self._items(), batch.targets.repeat(len(states)), model.score_dtype
-        ).view(len(states), -1)
-        terms = {"cross_entropy": -logs.mean()}
+        repeated = batch.targets.repeat(len(states))
+        loss = cross_entropy(scaled.flatten(0, 1), self._items(), repeated, model.score_dtype)
+        terms = {"cross_entropy": loss}
         if not config.teacher_weight:
-            return {"loss": terms["cross_entropy"], **terms}
-        terms["teacher"] = self._divergence(scaled, logs, batch)
-        return {"loss": terms["cross_entropy"] + config.teacher_weight * terms["teacher"], **terms}
+            return {"loss": loss, **terms}
+        terms["teacher"] = len(states) * loss + self._beyond_targets(scaled, batch)
+        return {"loss": loss + config.teacher_weight * terms["teacher"], **terms}
 
     def _items(self) -> Tensor:
         """Return the item embeddings that the losses score, divided by the temperature, (items, width)."""
@@ -99,11 +98,15 @@ class NeighbourhoodGuided(GradientStage):
             case _:
                 return [float(step) for step in range(count, 0, -1)]
 
-    def _divergence(self, states: Tensor, logs: Tensor, batch: TrainingBatch) -> Tensor:
-        """Return the sum over the steps of the mean KL(q ‖ p).
+    def _beyond_targets(self, states: Tensor, batch: TrainingBatch) -> Tensor:
+        """Return what the sum over the steps of the mean KL(q ‖ p) has beside the targets' −log p.
 
-        ``log p(c) = log p(target) + s(c) − s(target)``. So the log-probabilities of the targets and the
-        scores s of the candidates suffice.
+        ``log p(c) = log p(target) + s(c) − s(target)``, and q sums to 1. So the cross-entropy of the targets
+        and the scores s of the candidates suffice.
+
+        Args:
+            states: divided by their temperatures, (steps + 1, targets, width).
+            batch: of the targets.
         """
         model, items = self.model, self._items()
         sequences = batch.sequences
@@ -111,16 +114,15 @@ class NeighbourhoodGuided(GradientStage):
         if not batch.ends_sequences:
             last = sequences.items[batch.rows]
         nearest = model.neighbours[last, : model.config.teacher_neighbours]
-        total = states.new_zeros(())
-        for state, log, temperature in zip(
-            states, logs, self._teacher_temperatures(len(states)), strict=True
-        ):
-            candidates, mass = teacher_distribution(batch.targets, nearest, temperature)
-            mass = mass.to(states.dtype)
-            scores = (items[candidates] @ state.unsqueeze(-1)).squeeze(-1)  # (targets, candidates)
-            expected = log + (mass * scores).sum(1) - scores[:, 0]  # Σ_c q(c) · log p(c)
-            total = total + (torch.special.xlogy(mass, mass).sum(1) - expected).mean()
-        return total
+        temperatures = self._teacher_temperatures(len(states))
+        candidates, masses = zip(
+            *(teacher_distribution(batch.targets, nearest, temperature) for temperature in temperatures),
+            strict=True,
+        )
+        mass = torch.stack(masses, -1).to(states.dtype)  # (targets, candidates, steps + 1)
+        scores = items[candidates[0]] @ states.permute(1, 2, 0)  # likewise; all steps have these candidates
+        gained = (mass * (scores - scores[:, :1])).sum(1)  # Σ_c q(c) · (s(c) − s(target))
+        return (torch.special.xlogy(mass, mass).sum(1) - gained).mean(0).sum()
 
 
 class ManCAR(ManCARNetwork):
