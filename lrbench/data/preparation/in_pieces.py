@@ -10,7 +10,7 @@ from lrbench.arrays import Bools, Int32s, Int64s
 
 __all__ = ["compact", "count_codes", "pieces", "replace_codes"]
 
-_PIECE = 1 << 24  # rows
+_PIECE = 1 << 21  # rows
 
 
 def pieces(length: int) -> Iterator[slice]:

@@ -80,8 +80,8 @@ def prepare(
     """
     with ExitStack() as files:
         spool = raw.read_into(lambda: Spool(files, scratch))
+        user_ids, item_ids = spool.take_ids()
         selected = select_rows(spool, filters, origin.name)
-    user_ids, item_ids = spool.user_ids(), spool.item_ids()
     rows, counts = selected.rows, selected.counts
     notes = [
         *([OWN_CLOCKS] if raw.own_clocks else []),

@@ -19,7 +19,7 @@ __all__ = ["Spool"]
 
 _ROW = np.dtype([("time", np.int64), ("rating", np.float64), ("user", np.int32), ("item", np.int32)])
 _READ_AT_ONCE = 1 << 20  # rows
-_SORTED_AT_ONCE = 1 << 22  # rows
+_SORTED_AT_ONCE = 1 << 21  # rows
 
 
 class Spool:
@@ -66,13 +66,13 @@ class Spool:
         """How many rows each item has, (items,)."""
         return self._items.rows
 
-    def user_ids(self) -> pl.Series:
-        """Return the id of each user, (users,)."""
-        return self._users.ids()
+    def take_ids(self) -> tuple[pl.Series, pl.Series]:
+        """Return the id of each user, (users,), and of each item, (items,), and keep them no longer.
 
-    def item_ids(self) -> pl.Series:
-        """Return the id of each item, (items,)."""
-        return self._items.ids()
+        Call it when there are no more rows. It leaves memory for the rows: as text ids take half of what
+        numbering them took.
+        """
+        return self._users.take_ids(), self._items.take_ids()
 
     def in_order(self) -> Iterator[CodedInteractions]:
         """Yield all rows by user, then by time, then by their order in the file.
@@ -142,8 +142,8 @@ class _Numbers:
         """How many rows each number has, (ids,)."""
         return self._rows[: self._count]
 
-    def ids(self) -> pl.Series:
-        """Return the id of each number, (ids,), as text."""
-        if not self._ids:
-            return pl.Series(dtype=pl.String)
-        return pl.concat(self._ids).cast(pl.String)
+    def take_ids(self) -> pl.Series:
+        """Return the id of each number, (ids,), as text, and drop what new ids would need."""
+        ids = pl.concat(self._ids).cast(pl.String) if self._ids else pl.Series(dtype=pl.String)
+        self._ids, self._of_code = [], np.empty(0, dtype=np.int32)
+        return ids

@@ -99,8 +99,8 @@ def test_numbers_follow_first_appearance(pairs) -> None:
     rows = [(user, item, None, None) for user, item in pairs]
     with ExitStack() as files:
         spooled = raw(rows).read_into(lambda: Spool(files, None))
+        users, items = spooled.take_ids()
         parts = list(spooled.in_order())
-    users, items = spooled.user_ids(), spooled.item_ids()
     assert users.to_list() == list(dict.fromkeys(user for user, _ in pairs))
     assert items.to_list() == list(dict.fromkeys(item for _, item in pairs))
     found = [
