@@ -26,7 +26,7 @@ from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import Cell
 from lrbench.store.trials import read_record
-from lrbench.wording import counted, duration, numbered
+from lrbench.wording import counted, duration, listed, numbered, some_of
 
 __all__ = ["print_plan"]
 
@@ -120,6 +120,7 @@ def print_plan(request: RunRequest) -> None:
         totals.add(plan, waiting, costs)
     result_console().print(table)
     _print_totals(totals, request)
+    _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
 
 
 def _by_label(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -158,6 +159,16 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
             ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]
         )
         say(console, f"Prepare the data to see what training takes: {fetch}")
+
+
+def _say_titles_unknown(labels: Sequence[str], unprepared: Sequence[str]) -> None:
+    """Say which rows will be refused if data that is not prepared yet has no titles."""
+    if labels and unprepared:
+        say(
+            result_console(),
+            f"Rows that read titles of items: {some_of(labels, 3)}. Whether {listed(unprepared)} has titles "
+            "is known once it is prepared. A run looks before it trains.",
+        )
 
 
 def _measured(done: Sequence[str], results: Results) -> _Cost:

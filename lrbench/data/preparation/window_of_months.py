@@ -23,10 +23,8 @@ def window_rows(
 ) -> tuple[Int64s, str]:
     """Return the rows of the shortest window whose k-core has enough items, and its first and last month.
 
-    Where no window has enough, it is everything before the end.
-
     Raises:
-        FilterError: the source has no times, or none that are dates.
+        FilterError: the source has no times, or none that are dates; or no window has enough items.
     """
     if rows.times is None or own_clocks:
         raise FilterError(
@@ -41,8 +39,15 @@ def window_rows(
         start = _moment(first, unit)
         chosen = before_end[rows.times[before_end] >= start]
         left = k_core(rows.users[chosen], rows.items[chosen], filters.k_core)
-        if start <= earliest or len(np.unique(rows.items[chosen[left]])) >= window.least_items:
+        items = len(np.unique(rows.items[chosen[left]]))
+        if items >= window.least_items:
             return chosen, f"from {first} to before {window.end}"
+        if start <= earliest:
+            raise FilterError(
+                f'The {filters.k_core}-core of all months of "{name}" before {window.end} has {items:,} '
+                f"items, and {window.least_items:,} are wanted.",
+                "Take a larger dataset, or choose a protocol without a window.",
+            )
         first = _months_before(first, window.step)
 
 

@@ -5,8 +5,7 @@ role        what is kept
 ==========  ==========================================================================================
 user, item  text as it is; whole numbers as their digits (from floating point below 2⁵³, from single
             precision below 2²⁴, since from there on neighbours are one number); decimals as written
-rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999); yes and no
-            as 1 and 0
+rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999)
 time        whole numbers that 64 bits hold, in the unit of the file; dates and times as microseconds since
             1970, those with a zone as the moment that they mean
 ==========  ==========================================================================================
@@ -64,7 +63,7 @@ def check_kind(role: str, name: str, kind: pl.DataType, file: str) -> None:
     allowed = {
         "user": numbers or isinstance(kind, pl.Binary),
         "item": numbers or isinstance(kind, pl.Binary),
-        "rating": numbers or isinstance(kind, pl.Boolean),
+        "rating": numbers,
         "time": numbers or isinstance(kind, pl.Date | pl.Datetime),
     }
     if not allowed[role]:

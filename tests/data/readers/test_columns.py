@@ -68,7 +68,7 @@ RATINGS = [
     (pl.Float64, float("-inf"), REFUSED),
     (pl.Float32, float("nan"), REFUSED),
     (pl.Decimal(3, 1), Decimal("4.1"), 4.1),
-    (pl.Boolean, False, 0.0),
+    (pl.Boolean, False, REFUSED),  # in a CSV file it is the word "false"
     (pl.Null, None, REFUSED),
     (pl.Datetime, datetime(2020, 1, 1), REFUSED),
 ]

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lrbench.cli.app import app
 from lrbench.config.suite import read_suite_file
 from lrbench.errors import RequestError
 from lrbench.execution.rows import resolve_rows
@@ -42,3 +44,13 @@ def test_a_suite_without_its_base_model_is_refused_before_it_runs(
 def test_small_suites_resolve(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_config, "find_base", lambda name: None)
     assert {row.label for row in resolve_rows(read_suite_file(find_suite(name)))} >= {"SASRec", "LatentR3"}
+
+
+def test_a_dry_run_says_that_titles_are_needed_before_there_is_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRBENCH_DATA", str(tmp_path))
+    result = CliRunner().invoke(app, ["run", "llm-smoke", "--dry-run"])
+    said = " ".join(result.output.split())
+    assert "Rows that read titles of items: BIGRec, D3, LatentR3 without RL and 1 more." in said
+    assert "Whether ml-latest-small has titles is known once it is prepared." in said
