@@ -27,7 +27,7 @@ def tests(session: nox.Session) -> None:
 def tests_fast(session: nox.Session) -> None:
     """Run the tests that are not marked slow, on all cores. Two cores take under three minutes."""
     session.install(".[test]")
-    session.run("pytest", "-n", "auto", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "not slow", "--hypothesis-profile", "fast", *session.posargs)
 
 
 @nox.session(name="tests-torch")
@@ -35,7 +35,7 @@ def tests_fast(session: nox.Session) -> None:
 def tests_torch(session: nox.Session, torch: str) -> None:
     """Run the fast tests with the oldest and the newest torch that pyproject.toml admits."""
     session.install(f"torch=={torch}", ".[test]")
-    session.run("pytest", "-n", "auto", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-n", "auto", "-m", "not slow", "--hypothesis-profile", "fast", *session.posargs)
 
 
 @nox.session

@@ -5,11 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each of several test processes gets one thread: sharing the cores twice over is slower. Torch reads
     # this when it is first imported, and so do the processes that tests start.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+settings.register_profile("fast", max_examples=20)
+"""For `nox -s tests-fast`. The whole suite takes hypothesis's own number of examples."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

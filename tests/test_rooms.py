@@ -171,22 +171,16 @@ def test_nothing_but_the_command_line_and_reports_prints() -> None:
         assert "print" not in names or path.name == "worker.py", path  # a worker's events are its output
 
 
-@pytest.mark.parametrize("module", ["lrbench.cli.app", "lrbench.stats.crossed", "lrbench.store.trials"])
-def test_what_needs_no_torch_loads_none(module: str) -> None:
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+def test_what_needs_no_torch_loads_none() -> None:
+    """Not even through what they import. ``tests/cli/test_start.py`` says the same of the command line."""
+    code = "import sys, lrbench.stats.crossed, lrbench.store.trials; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_models_load_no_language_model_before_one_is_built() -> None:
     code = (
         "import sys; from lrbench.registry import MODELS; [MODELS.load(name) for name in MODELS.names()]; "
         "sys.exit(any(m in sys.modules for m in ('transformers', 'peft', 'tokenizers', 'accelerate')))"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, lrbench.cli.app; sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'scipy')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

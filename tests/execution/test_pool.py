@@ -116,6 +116,7 @@ def run_here(
     return executor
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_no_failure(walks_folder: Path, tmp_path: Path) -> None:
     config = trial_config(max_epochs=1000, patience=1000)
     executor = LocalExecutor([Slot("cpu", 1)])
@@ -231,6 +232,7 @@ def test_a_worker_that_dies_after_its_trial_was_complete_has_done_it(
     assert not Results(tmp_path).failed(config.id).exists()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_and_leaves_a_record_that_cannot_be_read_fails_its_trial(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +300,7 @@ def test_a_failure_that_cannot_be_written_is_reported_all_the_same(tmp_path: Pat
     assert "error.txt could not be written: " in event.reason
 
 
+@pytest.mark.slow
 def test_a_trial_of_another_process_is_told_once_and_free_ones_come_first(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ def ran(config: TrialConfig, protocol: Protocol, data: Path, results: Path) -> P
     return Results(results).trial(config.id)
 
 
-@pytest.mark.parametrize("model", ["sasrec", "lares"])
+@pytest.mark.parametrize("model", ["sasrec", pytest.param("lares", marks=pytest.mark.slow)])
 def test_accounts_of_one_are_trained_and_ranked_bit_for_bit_like_users(
     model: str, walks_folder: Path, tmp_path: Path
 ) -> None:

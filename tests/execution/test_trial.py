@@ -106,6 +106,7 @@ def test_stored_metrics_follow_from_stored_ranks(whole: Path) -> None:
     assert record.metrics["test"][str(record.depth)]["recall@10"] == pytest.approx((chosen <= 10).mean())
 
 
+@pytest.mark.slow
 def test_training_learns_the_walks(walks_folder: Path, tmp_path: Path) -> None:
     config = trial_config(max_epochs=40, learning_rate=1e-2, patience=40)
     record = run_trial(order(config, walks_folder, tmp_path), ignore)
@@ -122,7 +123,9 @@ def test_the_same_seed_gives_the_same_ranks_and_another_seed_others(
     assert not ranks_of(REASONED, whole)["rank"].equals(ranks_of(changed, tmp_path)["rank"])
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "epochs", [2, 4, *(pytest.param(epochs, marks=pytest.mark.slow) for epochs in (1, 3, 5))]
+)  # the second stage begins after three
 def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
     epochs: int, whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
@@ -165,8 +168,10 @@ def spoil_kind(path: Path) -> None:
     [
         (spoil_version, "Missing key"),
         (spoil_bit, "does not match its digest"),
-        (lambda path: path.write_bytes(b"PK cut off"), "Weights only load failed"),
-        (lambda path: path.write_bytes(b""), "it ends too early"),
+        pytest.param(
+            lambda path: path.write_bytes(b"PK cut off"), "Weights only load failed", marks=pytest.mark.slow
+        ),
+        pytest.param(lambda path: path.write_bytes(b""), "it ends too early", marks=pytest.mark.slow),
         pytest.param(
             spoil_kind,
             "no ordinary file",

@@ -22,6 +22,14 @@ class Computed(ModelConformance):
     test_it_learns_a_few_sequences_by_heart = None
 
 
+class Variant(ModelConformance):
+    """Further options of a model that another class tests. Learning by heart is one of its slow tests."""
+
+    @pytest.mark.slow
+    def test_it_learns_a_few_sequences_by_heart(self) -> None:
+        super().test_it_learns_a_few_sequences_by_heart()
+
+
 class TestPopularity(Computed):
     model = "popularity"
 
@@ -45,7 +53,7 @@ class TestSASRec(CausalConformance, ShortcutConformance):
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
 
-class TestSASRecWithSampledSoftmax(TestSASRec):
+class TestSASRecWithSampledSoftmax(Variant, TestSASRec):
     params = SIZES | {
         "loss": "sampled_softmax",
         "shared_negatives": True,
@@ -65,7 +73,7 @@ class TestCaser(CausalConformance):
     quiet: ClassVar = {"dropout": 0.0, "penalty": 0.0}
 
 
-class TestCaserWithLowFilters(TestCaser):
+class TestCaserWithLowFilters(Variant, TestCaser):
     params: ClassVar = TestCaser.params | {"tallest": 3}
 
 
@@ -75,28 +83,28 @@ class TestLARES(CausalConformance, ReasoningConformance):
     quiet: ClassVar = {"dropout": 0.0, "start": "zero", "step_sampler": "constant"}
 
 
-class TestLARESWithCosine(TestLARES):
+class TestLARESWithCosine(Variant, TestLARES):
     params = SIZES | {"adapter": "linear", "similarity": "cos", "temperature": 0.1, "start": "normal_zero"}
 
 
-class TestLARESWithConcatenation(TestLARES):
+class TestLARESWithConcatenation(Variant, TestLARES):
     params = SIZES | {"adapter": "concat", "pre_layers": 0, "core_layers": 1}
 
 
 REAREC_QUIET = {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
 
 
-class TestLARESOfFilters(ReasoningConformance):
+class TestLARESOfFilters(Variant, ReasoningConformance):
     model = "lares"
     quiet = TestLARES.quiet
     params = SIZES | {"mean_depth": 2, "backbone": "fmlp"}
 
 
-class TestLARESOfUnits(TestLARES):
+class TestLARESOfUnits(Variant, TestLARES):
     params = SIZES | {"mean_depth": 2, "backbone": "hstu"}
 
 
-class TestLARESOfMixtures(ReasoningConformance):
+class TestLARESOfMixtures(Variant, ReasoningConformance):
     model = "lares"
     quiet = TestLARES.quiet
     params = SIZES | {"mean_depth": 2, "backbone": "bsarec", "padding": "tokens"}
@@ -110,7 +118,7 @@ class TestRecurrence(CausalConformance, ReasoningConformance):
     quiet = REAREC_QUIET
 
 
-class TestRecurrenceWithStepEmbedding(TestRecurrence):
+class TestRecurrenceWithStepEmbedding(Variant, TestRecurrence):
     params = SIZES | {"step_embedding": True, "steps": 3}
 
 
@@ -120,13 +128,13 @@ class TestERL(CausalConformance, ReasoningConformance):
     quiet = REAREC_QUIET
 
 
-class TestERLOnBERT4Rec(ReasoningConformance):
+class TestERLOnBERT4Rec(Variant, ReasoningConformance):
     model = "erl"
     quiet = TestERL.quiet
     params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
 
 
-class TestERLWithViews(TestERL):
+class TestERLWithViews(Variant, TestERL):
     params = SIZES | {"temperature": 0.5, "chain": "views"}
 
 
@@ -136,13 +144,13 @@ class TestPRL(CausalConformance, ReasoningConformance):
     quiet = REAREC_QUIET | {"noise_std": 1e-14}
 
 
-class TestPRLOnBERT4Rec(ReasoningConformance):
+class TestPRLOnBERT4Rec(Variant, ReasoningConformance):
     model = "prl"
     quiet = TestPRL.quiet
     params = SIZES | {"temperature": 0.5, "backbone": "bert4rec"}
 
 
-class TestPRLWithViews(TestPRL):
+class TestPRLWithViews(Variant, TestPRL):
     params = SIZES | {"temperature": 0.5, "chain": "views"}
 
 
@@ -154,22 +162,22 @@ class TestPLR(CausalConformance, ReasoningConformance):
     as_trained: ClassVar = {"inference": "reasoning"}
 
 
-class TestPLROnBERT4Rec(ReasoningConformance):
+class TestPLROnBERT4Rec(Variant, ReasoningConformance):
     model = "plr"
     quiet = TestPLR.quiet
     as_trained = TestPLR.as_trained
     params = SIZES | {"backbone": "bert4rec", "streams": 3, "steps": 1, "gate": "mean"}
 
 
-class TestPLRWithViews(TestPLR):
+class TestPLRWithViews(Variant, TestPLR):
     params = SIZES | {"chain": "views"}
 
 
-class TestPLRScoredByItsReasoning(TestPLR):
+class TestPLRScoredByItsReasoning(Variant, TestPLR):
     params = SIZES | {"inference": "reasoning"}
 
 
-class TestPLROfAttention(TestPLR):
+class TestPLROfAttention(Variant, TestPLR):
     params = SIZES | {"step_network": "attention"}
 
 
@@ -179,7 +187,7 @@ class TestBERT4Rec(ModelConformance):
     quiet: ClassVar = {"dropout": 0.0, "last_only": 1.0}
 
 
-class TestBERT4RecWithoutHead(TestBERT4Rec):
+class TestBERT4RecWithoutHead(Variant, TestBERT4Rec):
     params = TestBERT4Rec.params | {"head": False}
 
 
@@ -196,7 +204,7 @@ class TestOriginalSASRec(CausalConformance, ShortcutConformance):
     quiet: ClassVar = {"dropout": 0.0, "positions": "start"}
 
 
-class TestOriginalSASRecWithPadding(TestOriginalSASRec):
+class TestOriginalSASRecWithPadding(Variant, TestOriginalSASRec):
     params = TestOriginalSASRec.params | {"padding": "attended"}
     # A prefix has more empty places before it than the whole sequence.
     quiet = TestOriginalSASRec.quiet | {"padding": "absent"}
@@ -221,7 +229,7 @@ class TestDuoRec(CausalConformance, ShortcutConformance):
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
 
-class TestDuoRecOnOneTargetOfEachSequence(TestDuoRec):
+class TestDuoRecOnOneTargetOfEachSequence(Variant, TestDuoRec):
     params = SIZES | {"alignment_rows": "sequence", "contrast": "us", "similarity": "cos"}
     quiet: ClassVar = TestDuoRec.quiet | {"alignment_rows": "target"}
 
@@ -232,7 +240,7 @@ class TestFMLPRec(ShortcutConformance):
     quiet: ClassVar = {"dropout": 0.0}
 
 
-class TestFMLPRecWithPaddingTokens(TestFMLPRec):
+class TestFMLPRecWithPaddingTokens(Variant, TestFMLPRec):
     params: ClassVar = {"width": 16, "padding": "tokens"}
 
 
@@ -242,7 +250,7 @@ class TestBSARec(ShortcutConformance):
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
 
-class TestBSARecWithPaddingTokens(TestBSARec):
+class TestBSARecWithPaddingTokens(Variant, TestBSARec):
     params: ClassVar = {"width": 16, "cutoff": 3, "padding": "tokens"}
 
 
@@ -261,19 +269,19 @@ class TestDiffuReason(CausalConformance, ReasoningConformance):
     as_trained: ClassVar = {"sampler_steps": 0}
 
 
-class TestDiffuReasonFromItsHypothesis(TestDiffuReason):
+class TestDiffuReasonFromItsHypothesis(Variant, TestDiffuReason):
     params = TestDiffuReason.params | {"start": "hypothesis", "denoiser": "modulated", "scores": "cosine"}
 
 
-class TestDiffuReasonOfTargets(TestDiffuReason):
+class TestDiffuReasonOfTargets(Variant, TestDiffuReason):
     params = TestDiffuReason.params | {"policy": "target", "denoiser": "attention", "condition": "mean"}
 
 
-class TestDiffuReasonWithoutNoise(TestDiffuReason):
+class TestDiffuReasonWithoutNoise(Variant, TestDiffuReason):
     params = TestDiffuReason.params | {"refinement": "deterministic", "policy_weight": 0}
 
 
-class TestDiffuReasonWithViews(TestDiffuReason):
+class TestDiffuReasonWithViews(Variant, TestDiffuReason):
     params = TestDiffuReason.params | {"chain": "views"}
 
 
@@ -284,20 +292,20 @@ class TestDisenReason(CausalConformance, ReasoningConformance):
     quiet: ClassVar = {"dropout": 0.0, "attention_dropout": 0.0}
 
 
-class TestDisenReasonAsMixture(TestDisenReason):
+class TestDisenReasonAsMixture(Variant, TestDisenReason):
     learning_rate = 0.02  # at half this rate it takes nearly all the steps it is given
     params = TestDisenReason.params | {"fusion": "mixture", "residual": "project", "pivot_input": "items"}
 
 
-class TestDisenReasonByTheBestUser(TestDisenReason):
+class TestDisenReasonByTheBestUser(Variant, TestDisenReason):
     params = TestDisenReason.params | {"fusion": "max", "count": "fixed", "pivot": "whole", "pooling": "rms"}
 
 
-class TestDisenReasonWithLearnedQueries(TestDisenReason):
+class TestDisenReasonWithLearnedQueries(Variant, TestDisenReason):
     params = TestDisenReason.params | {"queries": "learned", "pivot": "last", "last_state": False}
 
 
-class TestDisenReasonWithRandomCounts(TestDisenReason):
+class TestDisenReasonWithRandomCounts(Variant, TestDisenReason):
     params = TestDisenReason.params | {"count": "random", "pivot": "shuffled-bands"}
     quiet: ClassVar = TestDisenReason.quiet | {"count": "stop"}
 
@@ -310,12 +318,12 @@ class TestManCAR(ReasoningConformance):
     as_trained: ClassVar = {"steps": 0, "step_schedule": "constant"}
 
 
-class TestManCARWithFrozenTargets(TestManCAR):
+class TestManCARWithFrozenTargets(Variant, TestManCAR):
     params = TestManCAR.params | {"frozen_targets": "epoch", "step_schedule": "reversed"}
     quiet = TestManCAR.quiet | {"frozen_targets": "never"}  # the table of an epoch's start teaches no items
 
 
-class TestManCARWithoutContext(CausalConformance, TestManCAR):
+class TestManCARWithoutContext(Variant, CausalConformance, TestManCAR):
     # The graph, and with it the teacher, is made of all training items, later ones included.
     params = TestManCAR.params | {
         "backbone": "sasrec",
@@ -326,7 +334,7 @@ class TestManCARWithoutContext(CausalConformance, TestManCAR):
     }
 
 
-class TestManCARWithViews(TestManCAR):
+class TestManCARWithViews(Variant, TestManCAR):
     params = TestManCAR.params | {"chain": "views", "teacher_weight": 0}
 
 
@@ -355,17 +363,17 @@ def test_a_model_is_tested_for_what_it_is_and_for_nothing_else(kind: type[ModelC
     assert contracts(kind().build(quiet=True)) == [one for one in further if issubclass(kind, one)]
 
 
-class TestERLOnHSTU(TestERL):
+class TestERLOnHSTU(Variant, TestERL):
     params = SIZES | {"temperature": 0.5, "backbone": "hstu"}
 
 
-class TestPLROnHSTU(TestPLR):
+class TestPLROnHSTU(Variant, TestPLR):
     params = SIZES | {"backbone": "hstu", "streams": 3}
 
 
-class TestDiffuReasonOnHSTU(TestDiffuReason):
+class TestDiffuReasonOnHSTU(Variant, TestDiffuReason):
     params = TestDiffuReason.params | {"backbone": "hstu"}
 
 
-class TestHSTUWithSizesOfItsOwn(TestHSTU):
+class TestHSTUWithSizesOfItsOwn(Variant, TestHSTU):
     params: ClassVar = TestHSTU.params | {"query_width": 5, "value_width": 7}

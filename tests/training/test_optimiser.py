@@ -71,6 +71,7 @@ def test_goes_on_from_a_saved_state_as_if_never_interrupted() -> None:
     assert all(torch.equal(first, second) for first, second in zip(whole, cut, strict=True))
 
 
+@pytest.mark.slow
 def test_training_does_not_import_the_compiler() -> None:
     code = (
         "import sys; from lrbench.selftest import CHECKS; [check() for check in CHECKS]; "

@@ -5,9 +5,12 @@ timeout there ends a server that sends one header line a second. So a thread mak
 what arrives; the caller waits for it in short steps.
 """
 
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -72,10 +75,22 @@ def request(url: str, headers: dict[str, str], listener: Listener) -> Iterator[A
 
 
 def _client() -> httpx.Client:
+    trusted = _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     try:
-        return httpx.Client(timeout=_TIMEOUT)
+        return httpx.Client(timeout=_TIMEOUT, verify=trusted)
     except (ValueError, ImportError) as error:  # of another scheme, or SOCKS without what it needs
         raise httpx.ProxyError(f"the proxy of the environment cannot be used: {error}") from error
+
+
+@cache
+def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Read the certificates to trust: once, because it takes longer than a short request.
+
+    Args:
+        file: ``SSL_CERT_FILE`` of the environment, which httpx heeds.
+        folder: ``SSL_CERT_DIR`` likewise.
+    """
+    return httpx.create_ssl_context()
 
 
 def _pieces(receiver: "_Receiver", listener: Listener) -> Iterator[bytes]:

@@ -66,7 +66,9 @@ def test_what_lares_becomes() -> None:
     assert (noise.evaluation.latents, found["R"].evaluation.latents) == ("noise", "own")
 
 
-@pytest.mark.parametrize("model", list(REASONING))
+@pytest.mark.parametrize(
+    "model", [pytest.param(model, marks=() if model == "lares" else pytest.mark.slow) for model in REASONING]
+)
 def test_matched_networks_match_within_five_percent(model: str) -> None:
     found = match_rows(tuple(rows(model).values()), small_dataset())
     matched = [row for row in found if row.match is not None]
@@ -80,6 +82,7 @@ def test_matched_networks_match_within_five_percent(model: str) -> None:
         assert matched[1].params["layers"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "blocks", [{"backbone": "fmlp"}, {"backbone": "bsarec"}, {"backbone": "hstu"}, {"similarity": "cos"}]
 )

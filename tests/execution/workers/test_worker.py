@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from small_data import order, trial_config
 
 PROBE = """
@@ -21,6 +22,7 @@ worker.main()
 """
 
 
+@pytest.mark.slow
 def test_numbers_too_small_to_be_fast_are_zero_in_every_thread(tmp_path: Path) -> None:
     """Products of 1e-40 vanish, those of 1e-35 do not."""
     line = order(trial_config(), tmp_path, tmp_path).model_dump_json() + "\n"
