@@ -208,6 +208,7 @@ def test_wrong_plots_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_reports_need_no_torch(root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from lrbench.cli.report import report; "

@@ -23,11 +23,19 @@ class Computed(ModelConformance):
 
 
 class Variant(ModelConformance):
-    """Further options of a model that another class tests. Learning by heart is one of its slow tests."""
+    """Further options of a model that another class tests. What trains it is left to the slow tests."""
 
     @pytest.mark.slow
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
         super().test_it_learns_a_few_sequences_by_heart()
+
+    @pytest.mark.slow
+    def test_the_seed_decides_the_weights(self) -> None:
+        super().test_the_seed_decides_the_weights()
+
+    @pytest.mark.slow
+    def test_odd_histories_give_finite_scores_losses_and_gradients(self) -> None:
+        super().test_odd_histories_give_finite_scores_losses_and_gradients()
 
 
 class TestPopularity(Computed):

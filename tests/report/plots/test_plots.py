@@ -55,7 +55,7 @@ def test_pictures(suite: SuiteRecord, root: Path, kind: str, picture: str, start
     assert plot(kind, source_of(suite, root), picture).startswith(start)
 
 
-@pytest.mark.parametrize("picture", ["pdf", "svg"])
+@pytest.mark.parametrize("picture", [pytest.param("pdf", marks=pytest.mark.slow), "svg"])
 def test_the_same_results_give_the_same_file(suite: SuiteRecord, root: Path, picture: str) -> None:
     first, second = (plot("depth", source_of(suite, root), picture) for _ in range(2))
     assert first == second
@@ -303,7 +303,9 @@ def test_labels_are_shown_as_they_are(nasty: tuple[SuiteRecord, Path], kind: str
     assert len(shown) >= (2 if kind == "groups" else 6)  # groups show the reference alone
 
 
-@pytest.mark.parametrize("width", [3.33, 7.0, 4.5])
+@pytest.mark.parametrize(
+    "width", [3.33, *(pytest.param(width, marks=pytest.mark.slow) for width in (7.0, 4.5))]
+)
 def test_figures_have_their_printed_width(suite: SuiteRecord, root: Path, width: float) -> None:
     for kind in KINDS:
         assert draw(kind, suite, root, width=width).get_figwidth() == width
