@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from lrbench.models.language.latentr3.model import LatentR3
-from lrbench.models.language.latentr3.stages import Reinforcement, baseline_advantages
+from lrbench.models.language.latentr3.stages import LatentGRPO, baseline_advantages
 
 CPU = torch.device("cpu")
 N_ITEMS, LENGTH, PROMPTS = 500, 10, 4
@@ -48,7 +48,7 @@ def step(model: LatentR3, logs: Tensor) -> None:
 
 
 def test_one_pass(benchmark: BenchmarkFixture, model: LatentR3, rows: Any) -> None:
-    stage = Reinforcement(model)
+    stage = LatentGRPO(model)
     benchmark.extra_info["prompt tokens"] = sum(map(len, rows[0]))
     benchmark.pedantic(lambda: step(model, stage.group_logs(*rows, CPU)), rounds=3)
 

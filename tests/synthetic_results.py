@@ -24,7 +24,7 @@ from lrbench.store.evaluations import keep_evaluation
 from lrbench.store.layout import Results
 from lrbench.store.seal import file_digest, sealed_json
 from lrbench.store.searches import SearchRecord, SearchTrial, write_search
-from lrbench.store.suites import Cell, SuiteRecord, write_suite
+from lrbench.store.suites import SuiteRecord, SuiteTrial, write_suite
 from lrbench.store.trials import RANKS, DatasetSummary, StageRecord, TrialRecord, read_record
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,7 +78,7 @@ def make_suite(
 ) -> SuiteRecord:
     """Write a suite with all its trials below ``root`` and return its record."""
     cells = [
-        Cell(label=made.label, dataset=dataset, seed=seed, trial=write_trial(root, made, dataset, seed))
+        SuiteTrial(label=made.label, dataset=dataset, seed=seed, trial=write_trial(root, made, dataset, seed))
         for dataset in datasets
         for made in models
         for seed in ([0] if made.deterministic else seeds)

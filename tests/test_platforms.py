@@ -33,7 +33,8 @@ print("all imported")
 
 COMMANDS = """
 from lrbench.cli.process import run_process
-codes = [run_process(arguments) for arguments in (["list", "suites"], ["list", "models", "sasrec"], ["status"])]
+requests = "list suites", "list models sasrec", "status"
+codes = [run_process(request.split()) for request in requests]
 print("exit codes", codes)
 """
 

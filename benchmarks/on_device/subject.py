@@ -13,7 +13,7 @@ from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import GradientStage, Model
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.registry import MODELS
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.optimiser import Optimiser
@@ -37,7 +37,7 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _every_target(_: Reinforcement, data: TrainingData, __: torch.device) -> Any:
+def _every_target(_: PostTraining, data: TrainingData, __: torch.device) -> Any:
     return np.ones(data.n_targets, dtype=np.bool_)
 
 
@@ -66,7 +66,7 @@ class Subject:
         assert isinstance(stage, GradientStage)
         self.stage = stage
         self.data = TrainingData(self.view, self.max_length, stage.training_rows())
-        with patch.object(Reinforcement, "_reachable", _every_target):
+        with patch.object(PostTraining, "_reachable", _every_target):
             self._keep = stage.begin(self.data, self.device)
         stage.begin_epoch(1)
         self._optimiser = Optimiser(self.model.parameters(), self.training)

@@ -24,7 +24,7 @@ from lrbench.execution.selection import select_trials
 from lrbench.execution.shareable import check_sharing
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
-from lrbench.store.suites import Cell
+from lrbench.store.suites import SuiteTrial
 from lrbench.store.trials import read_record
 from lrbench.wording import counted, duration, listed, numbered, some_of
 
@@ -123,8 +123,8 @@ def print_plan(request: RunRequest) -> None:
     _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
 
 
-def _by_label(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    found: dict[str, list[Cell]] = {}
+def _by_label(cells: Sequence[SuiteTrial]) -> dict[str, list[SuiteTrial]]:
+    found: dict[str, list[SuiteTrial]] = {}
     for cell in cells:
         found.setdefault(cell.label, []).append(cell)
     return found

@@ -28,7 +28,7 @@ _LEAST_RATIO = 1.1
 _FEWEST_SWITCHES = 0.05
 
 
-class Format(StrEnum):
+class InspectFormat(StrEnum):
     """How the result is written."""
 
     terminal = "terminal"
@@ -45,8 +45,8 @@ def inspect(
         ),
     ] = None,
     output_format: Annotated[
-        Format, typer.Option("--format", help="Tables for people, or JSON.")
-    ] = Format.terminal,
+        InspectFormat, typer.Option("--format", help="Tables for people, or JSON.")
+    ] = InspectFormat.terminal,
     data_dir: DataDir = None,
     catalog: Catalog = None,
 ) -> None:
@@ -65,7 +65,7 @@ def inspect(
     filters = chosen.filters if protocol else catalogue.find(name).filters
     with listener_for(message_console()) as listener:
         result = audit(library.obtain(name, filters, listener), chosen)
-    if output_format is Format.json:
+    if output_format is InspectFormat.json:
         print(result.model_dump_json(indent=2))
     else:
         _print(result, chosen, catalogue.describe(name), result_console())

@@ -12,7 +12,7 @@ from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
-    from lrbench.store.evaluations import Evaluation
+    from lrbench.store.evaluations import LaterEvaluation
     from lrbench.store.trials import TrialRecord
 
 __all__ = ["verify"]
@@ -101,7 +101,7 @@ def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
     return compared, faults
 
 
-def _evaluation(folder: Path, record: "TrialRecord") -> "Evaluation | None":
+def _evaluation(folder: Path, record: "TrialRecord") -> "LaterEvaluation | None":
     """Return what was ranked after a trial, if its folder is in a results folder."""
     from lrbench.store.evaluations import read_evaluation
     from lrbench.store.layout import Results

@@ -92,7 +92,7 @@ class Entry(FrozenConfig):
         return tuple(controls) if isinstance(controls, list) else controls
 
 
-class Evaluation(FrozenConfig):
+class EvaluationTable(FrozenConfig):
     """``[evaluation]``."""
 
     depths: Annotated[tuple[Depth, ...], Field(max_length=MOST_STEPS + 1)] | None = None
@@ -110,7 +110,7 @@ class Evaluation(FrozenConfig):
         return tuple(INTERVENTIONS) if given == "all" else tuple(given) if isinstance(given, list) else given
 
 
-class Comparison(FrozenConfig):
+class ComparisonTable(FrozenConfig):
     """``[comparison]``."""
 
     proposed: Names = ()
@@ -134,9 +134,9 @@ class SuiteFile(FrozenConfig):
     seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MOST_SEEDS)
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)
-    evaluation: Evaluation = Evaluation()
+    evaluation: EvaluationTable = EvaluationTable()
     models: tuple[Entry, ...] = Field(min_length=1)
-    comparison: Comparison = Comparison()
+    comparison: ComparisonTable = ComparisonTable()
     accounts: Accounts | None = None
     """How accounts are made under the protocol ``shared-merge``; `None`: as the protocol has it."""
 
@@ -171,9 +171,9 @@ class Suite(FrozenConfig):
     seeds: tuple[int, ...]
     primary_metric: str
     training: Table
-    evaluation: Evaluation
+    evaluation: EvaluationTable
     models: tuple[Entry, ...]
-    comparison: Comparison
+    comparison: ComparisonTable
     tune: Tune | None = None
     text: str = ""
     """The file as written."""
@@ -258,7 +258,7 @@ def _check_settings_of(entry: Entry, above: Mapping[str, Entry], tune: Tune | No
         )
 
 
-def _check_comparison(comparison: Comparison, labels: Mapping[str, Entry], where: str) -> None:
+def _check_comparison(comparison: ComparisonTable, labels: Mapping[str, Entry], where: str) -> None:
     for option, names in (("proposed", comparison.proposed), ("against", comparison.against)):
         for name in names:
             if name not in labels:

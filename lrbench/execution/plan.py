@@ -9,7 +9,7 @@ from lrbench.config.suite import Suite
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import RequestError
 from lrbench.execution.rows import Row
-from lrbench.store.suites import Cell, SuiteRecord, TunedRow
+from lrbench.store.suites import SuiteRecord, SuiteTrial, TunedRow
 
 __all__ = ["Plan", "PlannedTrial", "make_plan"]
 
@@ -76,7 +76,7 @@ def make_plan(
                 sharing = labels.setdefault(config.id, [])
                 if row.label not in sharing:
                     sharing.append(row.label)
-                cells.append(Cell(label=row.label, dataset=name, seed=trial_seed, trial=config.id))
+                cells.append(SuiteTrial(label=row.label, dataset=name, seed=trial_seed, trial=config.id))
     record = SuiteRecord(
         name=suite.name,
         protocol=suite.protocol,

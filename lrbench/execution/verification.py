@@ -14,11 +14,11 @@ from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.score_gaps import score_gaps
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.seeds import noise_seed
-from lrbench.store.evaluations import Evaluation
+from lrbench.store.evaluations import LaterEvaluation
 from lrbench.store.layout import RANKS_FILE
 from lrbench.store.trials import UNCHANGED, read_ranks
 
-__all__ = ["Comparison", "rank_again", "rank_evaluation_again"]
+__all__ = ["RanksCompared", "rank_again", "rank_evaluation_again"]
 
 ROUNDING = 1e-4
 """Largest score gap, as a share of the largest score, that rounding is taken to bring.
@@ -31,7 +31,7 @@ _KEYS = ("split", "user", "target", "depth", "draw", "intervention")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RanksCompared:
     """How far the ranks of the stored weights are from the stored ranks."""
 
     ranks: int
@@ -42,7 +42,7 @@ class Comparison:
     """What differs, for a person; empty if nothing does."""
 
 
-def rank_again(stored: StoredTrial) -> Comparison:
+def rank_again(stored: StoredTrial) -> RanksCompared:
     """Rank with the stored weights, as the trial did, and compare.
 
     Raises:
@@ -53,11 +53,11 @@ def rank_again(stored: StoredTrial) -> Comparison:
     changed, _ = stored.ranked_with_interventions(evaluation)
     ranks = pl.concat((stored.ranked(evaluation), changed))
     if not kept.select(_KEYS).equals(ranks.select(_KEYS)):
-        return Comparison(ranks.height, ranks.height, _other_rows(kept, ranks, stored.folder / RANKS_FILE))
+        return RanksCompared(ranks.height, ranks.height, _other_rows(kept, ranks, stored.folder / RANKS_FILE))
     return _compared(stored, evaluation, kept, ranks)
 
 
-def rank_evaluation_again(stored: StoredTrial, evaluation: Evaluation) -> Comparison:
+def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> RanksCompared:
     """Rank again what ``lrbench evaluate`` ranked after the trial, and compare.
 
     Its depths and interventions may come from several calls, each with a number of draws of its own.
@@ -72,12 +72,12 @@ def rank_evaluation_again(stored: StoredTrial, evaluation: Evaluation) -> Compar
         ranks = stored.ranked_with_interventions(asked)[0] if asked.interventions else stored.ranked(asked)
         aligned = ranks.select(_KEYS).join(part, on=_KEYS, how="left", maintain_order="left")
         if part.height != ranks.height or aligned["rank"].null_count():
-            found = Comparison(ranks.height, ranks.height, _other_rows(part, ranks, file))
+            found = RanksCompared(ranks.height, ranks.height, _other_rows(part, ranks, file))
         else:
             found = _compared(stored, asked, aligned, ranks)
         total, differing = total + found.ranks, differing + found.differing
         sentences += [found.sentence] if found.sentence else []
-    return Comparison(total, differing, " ".join(sentences))
+    return RanksCompared(total, differing, " ".join(sentences))
 
 
 def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, EvaluationConfig]]:
@@ -95,14 +95,14 @@ def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFra
 
 def _compared(
     stored: StoredTrial, evaluation: EvaluationConfig, kept: pl.DataFrame, ranks: pl.DataFrame
-) -> Comparison:
+) -> RanksCompared:
     """Compare stored ranks with new ones of the same rows."""
     known = [name for name in kept.columns if name in ranks.columns and not kept[name].null_count()]
     differing = ~kept.select(known).hash_rows().eq(ranks.select(known).hash_rows())
     count = int(differing.sum())
     if not count:
-        return Comparison(ranks.height, 0, "")
-    return Comparison(ranks.height, count, _difference(stored, evaluation, kept, ranks, count))
+        return RanksCompared(ranks.height, 0, "")
+    return RanksCompared(ranks.height, count, _difference(stored, evaluation, kept, ranks, count))
 
 
 def _difference(

@@ -39,7 +39,7 @@ from lrbench.store.commands import command, command_to_run
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
-from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.suites import SuiteRecord, SuiteTrial
 from lrbench.store.trials import DatasetSummary
 
 __all__ = ["ReportOptions", "build_report"]
@@ -219,7 +219,7 @@ def _baseline(suite: SuiteRecord, options: ReportOptions) -> str | None:
     return baseline
 
 
-def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[Cell]]:
+def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[SuiteTrial]]:
     """Return the finished trials, at least one, and the cells without."""
     finished, missing = finished_trials(suite, results)
     if not finished:

@@ -8,13 +8,13 @@ from statistics import fmean
 from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
-from lrbench.report.report import Row
+from lrbench.report.report import QualityRow
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.runs import collapsed_runs
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
-from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.suites import SuiteRecord, SuiteTrial
 from lrbench.wording import listed
 
 __all__ = ["find_warnings", "lacks_seeds"]
@@ -36,8 +36,8 @@ def find_warnings(
     suite: SuiteRecord,
     results: Results,
     measured: Sequence[Measured],
-    missing: Sequence[Cell],
-    rows: Sequence[Row],
+    missing: Sequence[SuiteTrial],
+    rows: Sequence[QualityRow],
     comparisons: Sequence[Comparison],
     depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
@@ -97,7 +97,9 @@ def _targets_that_tell_nothing(measured: Sequence[Measured]) -> Iterator[ReportW
             yield ReportWarning(WarningKind.UNDATED_TARGETS, cause, dataset=dataset)
 
 
-def _missing_trials(missing: Sequence[Cell], rows: Sequence[Row], command: str) -> Iterator[ReportWarning]:
+def _missing_trials(
+    missing: Sequence[SuiteTrial], rows: Sequence[QualityRow], command: str
+) -> Iterator[ReportWarning]:
     seeds: dict[tuple[str, str], list[str]] = {}
     for cell in missing:
         seeds.setdefault((cell.dataset, cell.label), []).append(str(cell.seed))
@@ -188,7 +190,7 @@ def _depths(findings: Sequence[DepthFinding]) -> Iterator[ReportWarning]:
             yield ReportWarning(WarningKind.DEPTH_ZERO, cause, label=found.label, dataset=found.dataset)
 
 
-def _within_seed_spread(rows: Sequence[Row]) -> Iterator[ReportWarning]:
+def _within_seed_spread(rows: Sequence[QualityRow]) -> Iterator[ReportWarning]:
     for dataset in dict.fromkeys(row.dataset for row in rows):
         here = [row for row in rows if row.dataset == dataset]
         close = []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lrbench.report.provenance import Recipe
+from lrbench.report.provenance import TrainingRecipe
 from lrbench.report.report import Report
 
 __all__ = ["grid_lines", "grid_options"]
@@ -13,7 +13,7 @@ TRAINING = "training."
 
 
 def grid_lines(
-    recipes: tuple[Recipe, ...], option: str, labels: tuple[str, ...]
+    recipes: tuple[TrainingRecipe, ...], option: str, labels: tuple[str, ...]
 ) -> dict[str, list[tuple[float, str]]]:
     """Return the rows that differ in the option alone, by a common name, as (value, label) ascending.
 
@@ -31,7 +31,7 @@ def grid_lines(
     return {names[key]: sorted(values.items()) for key, values in groups.items() if len(values) > 1}
 
 
-def _value(recipe: Recipe, option: str) -> float | None:
+def _value(recipe: TrainingRecipe, option: str) -> float | None:
     if option.startswith(TRAINING):
         found = next((s.training.get(option.removeprefix(TRAINING)) for s in recipe.stages), None)
     else:
@@ -43,7 +43,7 @@ def _rest(options: Mapping[str, Any], option: str) -> list[tuple[str, Any]]:
     return sorted((name, value) for name, value in options.items() if name != option)
 
 
-def _stages(recipe: Recipe, option: str) -> list[tuple[str, Any]]:
+def _stages(recipe: TrainingRecipe, option: str) -> list[tuple[str, Any]]:
     return [(stage.name, _rest(stage.training, option.removeprefix(TRAINING))) for stage in recipe.stages]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import lrbench
 from lrbench.store.frames import FinishedTrial
 
-__all__ = ["Provenance", "Recipe", "StageRecipe", "make_provenance"]
+__all__ = ["Provenance", "StageRecipe", "TrainingRecipe", "make_provenance"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class StageRecipe:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """How a row was made on a dataset: enough to make it again."""
 
     dataset: str
@@ -64,7 +64,7 @@ class Provenance:
     ended: datetime
     """End of the last trial."""
 
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[TrainingRecipe, ...]
     suite_file: str = ""
     """The suite file as it was when the suite last ran; empty: the record of the suite has none."""
 
@@ -96,9 +96,9 @@ def make_provenance(trials: Sequence[FinishedTrial], suite_file: str = "", comma
     )
 
 
-def _recipe(dataset: str, label: str, runs: Sequence[FinishedTrial]) -> Recipe:
+def _recipe(dataset: str, label: str, runs: Sequence[FinishedTrial]) -> TrainingRecipe:
     record = runs[0].record
-    return Recipe(
+    return TrainingRecipe(
         dataset=dataset,
         label=label,
         model=record.model,

@@ -26,8 +26,8 @@ from lrbench.toml_files import read_toml
 
 __all__ = [
     "Publication",
+    "PublicationSource",
     "PublishedNumbers",
-    "Source",
     "published_sources",
     "published_values",
     "read_published",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class Source(FrozenConfig):
+class PublicationSource(FrozenConfig):
     """Where numbers were published."""
 
     title: str = Field(min_length=1)
@@ -74,7 +74,7 @@ class Publication(FrozenConfig):
 class PublishedNumbers(FrozenConfig):
     """A file of published numbers."""
 
-    sources: dict[str, Source] = Field(default_factory=dict)
+    sources: dict[str, PublicationSource] = Field(default_factory=dict)
     value: tuple[Publication, ...] = ()
 
 
@@ -100,7 +100,7 @@ def read_published(path: Path) -> PublishedNumbers:
     return PublishedNumbers(sources={**shipped.sources, **own.sources}, value=(*shipped.value, *own.value))
 
 
-def _read(path: Path, known: Mapping[str, Source]) -> PublishedNumbers:
+def _read(path: Path, known: Mapping[str, PublicationSource]) -> PublishedNumbers:
     """Read a file whose entries may also name the ``known`` sources."""
     numbers = parse_config(PublishedNumbers, read_toml(path, "file of published numbers"), str(path))
     for name, source in numbers.sources.items():
@@ -113,7 +113,7 @@ def _read(path: Path, known: Mapping[str, Source]) -> PublishedNumbers:
     return numbers
 
 
-def _fault(entry: Publication, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+def _fault(entry: Publication, sources: Mapping[str, PublicationSource]) -> tuple[str, str] | None:
     """Return cause and remedy of the first thing that is wrong with an entry."""
     try:
         find_protocol(entry.protocol)
@@ -171,7 +171,7 @@ def _beside(entry: Measured, publication: Publication) -> Iterator[PublishedValu
 
 
 def published_sources(
-    values: Sequence[PublishedValue], sources: Mapping[str, Source]
+    values: Sequence[PublishedValue], sources: Mapping[str, PublicationSource]
 ) -> Iterator[PublishedSource]:
     """Yield the sources of the values, each once."""
     for name in dict.fromkeys(value.source for value in values):

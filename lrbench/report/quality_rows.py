@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
-from lrbench.report.report import Row
+from lrbench.report.report import QualityRow
 from lrbench.stats.best import tied_with_best
 
 __all__ = ["make_rows"]
@@ -13,7 +13,7 @@ __all__ = ["make_rows"]
 
 def make_rows(
     measured: Sequence[Measured], metrics: Sequence[str], twins: Mapping[tuple[str, str], str]
-) -> list[Row]:
+) -> list[QualityRow]:
     """Make one row per dataset, label and metric, in this order.
 
     Best and second go by unrounded means, and equal means share them. Labels that are one set of ranks count
@@ -32,7 +32,9 @@ def make_rows(
     return rows
 
 
-def _column(entries: Sequence[Measured], metric: str, twins: Mapping[tuple[str, str], str]) -> list[Row]:
+def _column(
+    entries: Sequence[Measured], metric: str, twins: Mapping[tuple[str, str], str]
+) -> list[QualityRow]:
     """All labels of one dataset by one metric."""
     shown = [entry for entry in entries if (entry.dataset, entry.label) not in twins]
     means = [entry.metrics[metric].mean for entry in shown]
@@ -48,7 +50,7 @@ def _column(entries: Sequence[Measured], metric: str, twins: Mapping[tuple[str, 
     for entry in entries:
         value, same_as = entry.metrics[metric], twins.get((entry.dataset, entry.label), "")
         rows.append(
-            Row(
+            QualityRow(
                 dataset=entry.dataset,
                 label=entry.label,
                 metric=metric,

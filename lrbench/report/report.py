@@ -37,8 +37,8 @@ __all__ = [
     "DepthCost",
     "DepthPoint",
     "PublishedValue",
+    "QualityRow",
     "Report",
-    "Row",
     "StageCost",
 ]
 
@@ -56,7 +56,7 @@ class DatasetNote:
 
 
 @dataclass(frozen=True)
-class Row:
+class QualityRow:
     """One label on one dataset by one metric."""
 
     dataset: str
@@ -221,7 +221,7 @@ class Report:
     baseline: str | None
     """The label that percentages are shown against, if any was asked for."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[QualityRow, ...]
     comparisons: tuple[Comparison, ...]
     """The declared families, by the primary metric: systems first, then reasoning."""
 

@@ -20,7 +20,7 @@ from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
 from lrbench.store.seal import file_digest, read_sealed, readable, sealed_json
 from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks
 
-__all__ = ["Evaluation", "EvaluationRecord", "keep_evaluation", "read_evaluation"]
+__all__ = ["EvaluationRecord", "LaterEvaluation", "keep_evaluation", "read_evaluation"]
 
 
 class EvaluationRecord(FrozenConfig):
@@ -44,7 +44,7 @@ class EvaluationRecord(FrozenConfig):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class LaterEvaluation:
     """What was ranked after a trial."""
 
     record: EvaluationRecord
@@ -102,7 +102,7 @@ def keep_evaluation(
             (made / EVALUATION_FILE).write_text(sealed_json(record), encoding="utf-8")
 
 
-def read_evaluation(results: Results, trial: TrialRecord) -> Evaluation | None:
+def read_evaluation(results: Results, trial: TrialRecord) -> LaterEvaluation | None:
     """Return what was ranked after a trial; ``None``: nothing was.
 
     Raises:
@@ -121,4 +121,4 @@ def read_evaluation(results: Results, trial: TrialRecord) -> Evaluation | None:
         found = file_digest(folder / RANKS_FILE)
     if found != record.ranks_digest:
         raise CheckError(f"{folder / RANKS_FILE} was changed: its digest does not match.", remedy)
-    return Evaluation(record, folder)
+    return LaterEvaluation(record, folder)

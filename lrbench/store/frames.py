@@ -16,10 +16,10 @@ import polars as pl
 from lrbench.arrays import Floats
 from lrbench.errors import CheckError
 from lrbench.metrics import metric_function
-from lrbench.store.evaluations import Evaluation, read_evaluation
+from lrbench.store.evaluations import LaterEvaluation, read_evaluation
 from lrbench.store.integrity import check_ranks
 from lrbench.store.layout import RANKS_FILE, Results
-from lrbench.store.suites import Cell, SuiteRecord
+from lrbench.store.suites import SuiteRecord, SuiteTrial
 from lrbench.store.trials import RANKS, UNCHANGED, TrialRecord, read_ranks, read_record
 
 __all__ = [
@@ -38,10 +38,10 @@ EvaluationSplit = Literal["valid", "test"]
 class FinishedTrial:
     """A cell of a suite whose trial is complete."""
 
-    cell: Cell
+    cell: SuiteTrial
     record: TrialRecord
     folder: Path
-    evaluation: Evaluation | None = None
+    evaluation: LaterEvaluation | None = None
     """What ``lrbench evaluate`` ranked after the run; ``None``: nothing."""
 
     @property
@@ -126,7 +126,7 @@ class AlignedRanks:
         return sorted(set.intersection(*found))
 
 
-def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[Cell]]:
+def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[SuiteTrial]]:
     """Return the suite's cells whose trials are whole, in its order, and the cells that are missing.
 
     Raises:
@@ -149,7 +149,7 @@ def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[Finished
     return finished, missing
 
 
-def _check_cell(cell: Cell, record: TrialRecord, suite: SuiteRecord) -> None:
+def _check_cell(cell: SuiteTrial, record: TrialRecord, suite: SuiteRecord) -> None:
     if (cell.dataset, cell.seed) != (record.dataset.name, record.seed):
         raise CheckError(
             f'Suite {suite.name} has "{cell.label}" on {cell.dataset} with seed {cell.seed} from the trial '

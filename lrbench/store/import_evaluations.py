@@ -7,7 +7,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from lrbench.errors import RequestError
-from lrbench.store.evaluations import Evaluation, read_evaluation
+from lrbench.store.evaluations import LaterEvaluation, read_evaluation
 from lrbench.store.integrity import check_rank_values
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.seal import file_digest
@@ -100,7 +100,7 @@ def move_searches(staged: Results, results: Results, undo: ExitStack) -> None:
             )
 
 
-def _evaluation(results: Results, trial: str) -> Evaluation:
+def _evaluation(results: Results, trial: str) -> LaterEvaluation:
     found = read_evaluation(results, read_record(results.trial(trial)))
     assert found is not None  # the folder is there
     return found

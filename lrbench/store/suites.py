@@ -23,10 +23,10 @@ from lrbench.toml_files import read_toml
 from lrbench.wording import some_of
 
 __all__ = [
-    "Cell",
     "ControlRecord",
     "Match",
     "SuiteRecord",
+    "SuiteTrial",
     "TunedRow",
     "add_to_suite",
     "declared",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class Cell(FrozenConfig):
+class SuiteTrial(FrozenConfig):
     """One trial under the label that this suite gives it."""
 
     label: str
@@ -118,7 +118,7 @@ class SuiteRecord(FrozenConfig):
     text: str = ""
     """The suite file as it was when the suite last ran."""
 
-    trials: tuple[Cell, ...]
+    trials: tuple[SuiteTrial, ...]
     """A model without randomness has one cell per dataset, whatever the number of seeds."""
 
     digest: str = ""

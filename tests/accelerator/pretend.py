@@ -37,7 +37,7 @@ from lrbench.data.sequences import EvaluationView, TrainingView
 from lrbench.evaluation.interventions import arranged, rank_with
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.models.base import FitStage, GradientStage, Model
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 from lrbench.testing import training_view
@@ -140,7 +140,7 @@ def register_autocast() -> torch.library.Library:
     return library
 
 
-def every_target(_: Reinforcement, data: TrainingData, __: torch.device) -> Any:
+def every_target(_: PostTraining, data: TrainingData, __: torch.device) -> Any:
     """Which targets to train on, in place of a choice by ranks, which is read once before the stage."""
     return np.ones(data.n_targets, dtype=np.bool_)
 
@@ -161,7 +161,7 @@ def step(
         return
     assert isinstance(stage, GradientStage)
     data = TrainingData(view, max_length, stage.training_rows())
-    with patch.object(Reinforcement, "_reachable", every_target):
+    with patch.object(PostTraining, "_reachable", every_target):
         keep = stage.begin(data, GPU)
     stage.begin_epoch(1)
     optimiser = Optimiser(model.parameters(), training)

@@ -98,8 +98,11 @@ def test_the_tables_name_options_that_there_are(option: str) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [pytest.param(verb, marks=pytest.mark.slow) if verb == "plot" else verb for verb in BASE],
-)  # the options of plot are those of report, and its requests take longest
+    [
+        pytest.param(verb, marks=pytest.mark.slow) if verb in ("fetch", "plot", "report") else verb
+        for verb in BASE
+    ],
+)  # those with the most options take seconds
 def test_wrong_requests(verb: str, desk: Path) -> None:
     """An error of the verb's right request would hide that a wrong one is accepted: it must differ."""
     (trial, *_) = sorted(path.name for path in (desk / "results/trials").iterdir())

@@ -6,7 +6,7 @@ from small_data import small_dataset, trial_config
 
 from lrbench.data.batches import TrainingData
 from lrbench.execution.estimate import seconds_per_epoch
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.sequential.sasrec import SASRec
 
 
@@ -31,13 +31,13 @@ def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stages_are_timed_on_few_users(monkeypatch: pytest.MonkeyPatch, long_sequences: str) -> None:
     """What a stage does before its first step is not done for the whole data, but four steps are."""
     seen: list[int] = []
-    begin = Reinforcement.begin
+    begin = PostTraining.begin
 
-    def told(stage: Reinforcement, data: TrainingData, device: torch.device) -> object:
+    def told(stage: PostTraining, data: TrainingData, device: torch.device) -> object:
         seen.append(data.n_targets)
         return begin(stage, data, device)
 
-    monkeypatch.setattr(Reinforcement, "begin", told)
+    monkeypatch.setattr(PostTraining, "begin", told)
     config = trial_config("lares", batch_size=16, long_sequences=long_sequences)
     short = config.protocol.model_copy(update={"max_length": 3})
     config = config.model_copy(update={"protocol": short})

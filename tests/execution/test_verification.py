@@ -14,7 +14,7 @@ from lrbench.execution import verification
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.execution.train_and_rank import build_model
 from lrbench.execution.trial import run_trial
-from lrbench.execution.verification import Comparison, rank_again, rank_evaluation_again
+from lrbench.execution.verification import RanksCompared, rank_again, rank_evaluation_again
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import FitStage
 from lrbench.registry import MODELS
@@ -119,7 +119,7 @@ def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Res
     return results
 
 
-def compared(trial: StoredTrial, results: Results) -> Comparison:
+def compared(trial: StoredTrial, results: Results) -> RanksCompared:
     evaluation = read_evaluation(results, trial.record)
     assert evaluation is not None
     return rank_evaluation_again(trial, evaluation)
@@ -130,7 +130,7 @@ def test_what_was_ranked_after_a_trial_is_ranked_again(trial: StoredTrial, tmp_p
     first = EvaluationConfig(depths=(0, 5), draws=1, interventions=("zero", "shuffle"))
     results = evaluated(trial, tmp_path, first, EvaluationConfig(depths=(5, 6), draws=2))
     ranks = 120 * 2 * (1 + 2 * 2) + 120 * 2
-    assert compared(trial, results) == Comparison(ranks, 0, "")
+    assert compared(trial, results) == RanksCompared(ranks, 0, "")
 
 
 @pytest.mark.parametrize("kind", ["none", "zero"])

@@ -11,7 +11,7 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model, Terms
 from lrbench.models.latent.lares.model import LARES
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.latent.rearec.prl import PRL
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
@@ -127,7 +127,7 @@ class OneStepTooFew(PRL):
         return super().encode(sequences, [max(depth - 1, 0) for depth in depths], noise)
 
 
-class NeedsCompany(Reinforcement):
+class NeedsCompany(PostTraining):
     """The loss is divided by the number of other targets."""
 
     def losses(self, batch: TrainingBatch) -> Terms:

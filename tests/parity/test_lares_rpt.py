@@ -13,7 +13,7 @@ from parity.lares_case import NAMES, give_rollout_states, give_steps, lares
 from parity.published import Published, calls, last_target_batch, training_data
 from torch import Tensor
 
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.objectives import policy as objective
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import (
@@ -50,7 +50,7 @@ def deepest_first(published: Published) -> list[int]:
     return np.argsort([-steps for steps in published.config["steps_per_rollout"]], kind="stable").tolist()
 
 
-def reinforcement(published: Published, reward: str) -> Reinforcement:
+def reinforcement(published: Published, reward: str) -> PostTraining:
     """The stage with published policy, reference and draws."""
     sequences, cases = published.sequences(), published.cases
     policy = lares(published, reward=reward).train()
@@ -59,7 +59,7 @@ def reinforcement(published: Published, reward: str) -> Reinforcement:
     give_rollout_states(policy, published, [(cases["in.states_policy"][n], sequences) for n in order])
     give_rollout_states(reference, published, [(cases["in.states_reference"][n], sequences) for n in order])
     give_steps(policy, published.config["steps_per_rollout"])
-    stage = Reinforcement(policy)
+    stage = PostTraining(policy)
     stage._reference = reference
     return stage
 

@@ -8,12 +8,12 @@ from synthetic_results import QUICKSTART, Made, make_suite
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import ndcg, recall
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.report import Report, Row
+from lrbench.report.report import QualityRow, Report
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
 
-def row(report: Report, label: str, metric: str = "ndcg@10", dataset: str = "sample") -> Row:
+def row(report: Report, label: str, metric: str = "ndcg@10", dataset: str = "sample") -> QualityRow:
     return next(r for r in report.rows if (r.dataset, r.label, r.metric) == (dataset, label, metric))
 
 

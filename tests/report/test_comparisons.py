@@ -11,7 +11,7 @@ from synthetic_results import Made, make_suite, section_of
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.comparisons import SAME_RANKS
 from lrbench.report.findings import Comparison
-from lrbench.report.report import Report, Row
+from lrbench.report.report import QualityRow, Report
 from lrbench.stats.crossed import crossed
 from lrbench.stats.power import minimum_detectable
 from lrbench.stats.user_metrics import UserMetrics
@@ -111,7 +111,7 @@ def test_equivalence_is_by_a_margin_that_no_bad_run_widens(
     assert found.verdict == "cannot show equivalence with these runs"
 
 
-def _rows(root: Path, models: list[Made]) -> list[Row]:
+def _rows(root: Path, models: list[Made]) -> list[QualityRow]:
     report = build_report(make_suite(root, models, proposed=["A"], seeds=range(8)), Results(root))
     return [row for row in report.rows if row.metric == "ndcg@10"]
 

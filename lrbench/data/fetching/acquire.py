@@ -17,7 +17,7 @@ from pathlib import Path
 from lrbench.data.addresses import is_address
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.candidates import Candidate, usual_candidates
-from lrbench.data.fetching.checksums import verify
+from lrbench.data.fetching.checksums import verify_checksum
 from lrbench.data.fetching.download import download, remove_part
 from lrbench.data.fetching.failures import TransferError, UnfitError
 from lrbench.data.fetching.from_option import given_candidates
@@ -154,7 +154,7 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
         download(candidate.address, part, source.file_name, listener, source.size)
     else:
         _copy(Path(candidate.address), part, source.file_name, listener)
-    verdict = verify(part, source)
+    verdict = verify_checksum(part, source)
     if verdict.complaint and not (trusted and verdict.readable):
         remove_part(part)
         raise TransferError(f"refused: {verdict.complaint}")

@@ -23,7 +23,7 @@ from lrbench.data.addresses import public_address
 from lrbench.data.fetching.destinations import refuse_redirect
 from lrbench.data.listener import Listener
 
-__all__ = ["ANSWER_WITHIN", "Answer", "UnansweredError", "request"]
+__all__ = ["ANSWER_WITHIN", "ServerAnswer", "UnansweredError", "request"]
 
 ANSWER_WITHIN = 30.0
 """Seconds until the header of the answer must be complete, redirects included."""
@@ -37,7 +37,7 @@ ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerAnswer:
     """The header of an answer, and its body as it arrives."""
 
     status: int
@@ -50,7 +50,7 @@ class UnansweredError(Exception):
 
 
 @contextmanager
-def request(url: str, headers: dict[str, str], listener: Listener) -> Iterator[Answer]:
+def request(url: str, headers: dict[str, str], listener: Listener) -> Iterator[ServerAnswer]:
     """Ask for ``url`` and yield the answer; the request ends with the block.
 
     Redirects are followed as :func:`refuse_redirect` allows. Proxies are taken from the environment.
@@ -69,7 +69,7 @@ def request(url: str, headers: dict[str, str], listener: Listener) -> Iterator[A
         Thread(target=receiver.receive, daemon=True).start()
         try:
             response = _take(receiver.header, listener, until=monotonic() + ANSWER_WITHIN)
-            yield Answer(response.status_code, response.headers, _pieces(receiver, listener))
+            yield ServerAnswer(response.status_code, response.headers, _pieces(receiver, listener))
         finally:
             receiver.abandoned.set()
 

@@ -14,24 +14,26 @@ from lrbench.data.catalogue import Source
 from lrbench.data.readers.archive import RawFile, open_raw, plain_file
 from lrbench.errors import RequestError
 
-__all__ = ["Verdict", "content_sha256", "verify"]
+__all__ = ["ChecksumResult", "content_sha256", "verify_checksum"]
 
 
-def verify(path: Path, source: Source) -> "Verdict":
+def verify_checksum(path: Path, source: Source) -> "ChecksumResult":
     """Compare a file with what the catalogue knows of it."""
     try:
         content = content_sha256(path, source.member)
     except RequestError as error:
-        return Verdict(_sha256(path), False, f"it cannot be read: {error.cause.rstrip('.')}", readable=False)
+        return ChecksumResult(
+            _sha256(path), False, f"it cannot be read: {error.cause.rstrip('.')}", readable=False
+        )
     known = source.checksum
     if not known.known:
-        return Verdict(content, False, "")
+        return ChecksumResult(content, False, "")
     right = (
         content == known.content
         or (known.file is not None and _sha256(path) == known.file)
         or (known.git_blob is not None and _git_blob(path, source.member) == known.git_blob)
     )
-    return Verdict(content, right, "" if right else _mismatch(path, source, content))
+    return ChecksumResult(content, right, "" if right else _mismatch(path, source, content))
 
 
 def content_sha256(path: Path, member: str) -> str:
@@ -81,7 +83,7 @@ def _mismatch(path: Path, source: Source, content: str) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ChecksumResult:
     """What came of comparing a file with the catalogue."""
 
     sha256: str

@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from lrbench.data.fetching.arrival import ANSWER_WITHIN, Answer, UnansweredError, request
+from lrbench.data.fetching.arrival import ANSWER_WITHIN, ServerAnswer, UnansweredError, request
 from lrbench.data.fetching.bounds import Bounds
 from lrbench.data.fetching.destinations import RedirectError
 from lrbench.data.fetching.failures import PassingError, TransferError
@@ -115,7 +115,9 @@ def _transfer(url: str, part: Path, name: str, listener: Listener, bounds: Bound
         _store(answer, part, body, name, listener, bounds)
 
 
-def _store(answer: Answer, part: Path, body: "_Body", name: str, listener: Listener, bounds: Bounds) -> None:
+def _store(
+    answer: ServerAnswer, part: Path, body: "_Body", name: str, listener: Listener, bounds: Bounds
+) -> None:
     done = body.start
     with part.open("ab") as file:
         listener.advance(name, done, body.total)
@@ -130,7 +132,7 @@ def _store(answer: Answer, part: Path, body: "_Body", name: str, listener: Liste
         raise PassingError(f"the connection ended after {done:,} of {body.total:,} bytes")
 
 
-def _body(answer: Answer, held: int, version: str) -> "_Body | None":
+def _body(answer: ServerAnswer, held: int, version: str) -> "_Body | None":
     """Return what the answer carries; ``None``: it is the rest of another version of the file."""
     if answer.status == HTTPStatus.OK:
         return _Body(0, _number(answer.headers.get("Content-Length", "")))
@@ -155,7 +157,7 @@ def _held(part: Path, url: str) -> tuple[int, str]:
     return (size, state.version) if resumable else (0, "")
 
 
-def _version(answer: Answer) -> str:
+def _version(answer: ServerAnswer) -> str:
     """Return what identifies the bytes of an answer: a strong ETag, or else the modification date."""
     etag: str = answer.headers.get("ETag", "")
     modified: str = answer.headers.get("Last-Modified", "")
@@ -171,7 +173,7 @@ def _hashed(url: str) -> str:
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refuse_errors(answer: Answer, asked_for_a_part: bool) -> None:
+def _refuse_errors(answer: ServerAnswer, asked_for_a_part: bool) -> None:
     """Let nothing pass but a whole file, or the part that was asked for."""
     status = _status(answer.status)
     if answer.status in _PASSING:
@@ -192,7 +194,7 @@ def _status(code: int) -> str:
         return f"status {code}"
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after(answer: ServerAnswer) -> float | None:
     """Return the seconds that the server asks to wait: given as such, or as a date."""
     value = answer.headers.get("Retry-After", "")
     if value.isascii() and value.isdecimal():

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from lrbench.data.addresses import check_place, is_address, path_kind, public_address
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.candidates import Candidate, in_folder, in_mirror
-from lrbench.data.fetching.checksums import verify
+from lrbench.data.fetching.checksums import verify_checksum
 from lrbench.errors import RequestError
 from lrbench.paths import expanded
 
@@ -39,7 +39,7 @@ def given_candidates(name: str, sources: Sequence[Source], given: str) -> list[C
             return [found for source in sources for found in _in_given_folder(source, given)]
         if kind == "nothing":
             raise RequestError(f"There is no file or folder {given}.", "Check the path given with --from.")
-        certain = [source for source in sources if verify(path, source).verified]
+        certain = [source for source in sources if verify_checksum(path, source).verified]
         given = str(path)
     file_name = public_address(given).rpartition("/")[2].removesuffix(".gz")
     likely = [source for source in sources if source.file_name == file_name]

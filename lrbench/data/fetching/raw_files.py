@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from lrbench.config.base import FrozenConfig
 from lrbench.data.catalogue import Source
-from lrbench.data.fetching.checksums import content_sha256, verify
+from lrbench.data.fetching.checksums import content_sha256, verify_checksum
 from lrbench.data.fetching.download import remove_part
 from lrbench.data.folders import Folders
 from lrbench.errors import LrbenchError, RequestError
@@ -113,7 +113,7 @@ def _user_file(source: Source, file: Path) -> AcquiredFile:
     """Return a file of the user's own. It may have changed, so it is hashed each time."""
     if not file.is_file():
         raise RequestError(f"There is no file {file}.", "Check its path in your catalogue.")
-    verdict = verify(file, source)
+    verdict = verify_checksum(file, source)
     if verdict.complaint:
         fault = LrbenchError if verdict.readable else RequestError
         raise fault(f"{file} is refused: {verdict.complaint}.", "Correct the file or its checksum.")

@@ -20,7 +20,7 @@ from lrbench.errors import RequestError
 from lrbench.polars_files import scan_lines
 from lrbench.wording import counted
 
-__all__ = ["AccountRows", "LcRecJson", "S3RecLines", "SasrecPairs"]
+__all__ = ["AccountRowsText", "LcRecJson", "S3RecLines", "SasrecPairs"]
 
 
 class S3RecLines(FrozenConfig):
@@ -51,7 +51,7 @@ class S3RecLines(FrozenConfig):
         )
 
 
-class AccountRows(FrozenConfig):
+class AccountRowsText(FrozenConfig):
     """``account item item …``, separated by tabs: several overlapping rows of one account, in any order.
 
     The form of HVIDEO and HAMAZON for shared-account models (LightGC²N, arXiv 2412.13408; the full sets are

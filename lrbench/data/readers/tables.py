@@ -22,7 +22,7 @@ from lrbench.data.readers.survey import Text, survey
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.polars_files import REFUSALS, scan_parquet
 
-__all__ = ["Csv", "Parquet", "from_rows", "interactions", "scan_headed"]
+__all__ = ["CsvTable", "ParquetTable", "from_rows", "interactions", "scan_headed"]
 
 Column = str | int
 
@@ -172,7 +172,7 @@ class _Table(FrozenConfig):
         return {role: column for role, column in columns.items() if column is not None}
 
 
-class Csv(_Table):
+class CsvTable(_Table):
     """Delimited text; plain, gzip, bzip2, xz or in a zip archive."""
 
     raw_text = frozenset({"separator"})
@@ -242,7 +242,7 @@ class Csv(_Table):
         return ","
 
 
-class Parquet(_Table):
+class ParquetTable(_Table):
     """A Parquet file; integer and date columns keep all their digits."""
 
     def read(self, path: Path) -> RawInteractions:

@@ -24,7 +24,7 @@ __all__ = ["TitledRows"]
 _WANTED = ("user_id", "history_item_id", "item_id", "history_item_title", "item_title")
 _OPTIONAL = (("history_rating", "rating"), ("history_timestamp", "timestamp"))
 
-Event = tuple[str, str, float | None, int | None]  # item, title, rating, time
+TitledEvent = tuple[str, str, float | None, int | None]  # item, title, rating, time
 
 
 class TitledRows(FrozenConfig):
@@ -43,7 +43,7 @@ class TitledRows(FrozenConfig):
             RequestError: a column is missing, a row is malformed, or a row does not continue the one before.
         """
         file = open_raw(path, "")
-        events: dict[str, list[Event]] = {}
+        events: dict[str, list[TitledEvent]] = {}
         titles: dict[str, str] = {}
         for line, user, history, target in _rows(file):
             known = events.get(user)
@@ -71,7 +71,7 @@ class TitledRows(FrozenConfig):
         )
 
 
-def _rows(file: RawFile) -> Iterator[tuple[int, str, list[Event], Event]]:
+def _rows(file: RawFile) -> Iterator[tuple[int, str, list[TitledEvent], TitledEvent]]:
     """Yield the line, the user, the history and the target of every row."""
     with survey(file).open() as stream:
         reader = csv.DictReader(stream, strict=True)
@@ -97,7 +97,7 @@ def _rows(file: RawFile) -> Iterator[tuple[int, str, list[Event], Event]]:
             ) from error
 
 
-def _events(record: dict[str, str]) -> tuple[list[Event], Event]:
+def _events(record: dict[str, str]) -> tuple[list[TitledEvent], TitledEvent]:
     """Return the history and the target of a row.
 
     Raises:
@@ -115,7 +115,7 @@ def _events(record: dict[str, str]) -> tuple[list[Event], Event]:
     return history_events, target
 
 
-def _event(item: Any, title: Any, rating: Any, time: Any) -> Event:
+def _event(item: Any, title: Any, rating: Any, time: Any) -> TitledEvent:
     if item in ("", None) or title is None:
         raise ValueError("an id or a title is missing")
     rated = None if rating is None else float(rating)

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from lrbench.arrays import Int64s
 
-__all__ = ["Continuation", "LanguageNetwork", "padded"]
+__all__ = ["Continuation", "LanguageNetwork", "padded_rows"]
 
 
-def padded(rows: Sequence[Sequence[int] | Int64s], device: torch.device) -> tuple[Tensor, Tensor]:
+def padded_rows(rows: Sequence[Sequence[int] | Int64s], device: torch.device) -> tuple[Tensor, Tensor]:
     """Pad rows of token numbers on the right.
 
     Returns:
@@ -62,7 +62,7 @@ class LanguageNetwork(nn.Module):
         """Read prompts, in one pass."""
         from transformers import DynamicCache  # noqa: PLC0415 - heavy, and an extra
 
-        tokens, real = padded(rows, device)
+        tokens, real = padded_rows(rows, device)
         lengths = real.sum(1)
         self.prompt_tokens += sum(map(len, rows))
         cache = DynamicCache()

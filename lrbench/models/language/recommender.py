@@ -19,7 +19,7 @@ from lrbench.models.base import Model
 from lrbench.models.language.base_models import load_base
 from lrbench.models.language.beam import beam_scores
 from lrbench.models.language.config import LanguageConfig
-from lrbench.models.language.continuation import Continuation, LanguageNetwork, padded
+from lrbench.models.language.continuation import Continuation, LanguageNetwork, padded_rows
 from lrbench.models.language.prompts import make_prompts
 from lrbench.models.language.scoring import Mix, answer_scores
 from lrbench.models.language.trie import build_trie
@@ -159,7 +159,7 @@ class LanguageRecommender(Model[LanguageConfigT]):
 
     def _token_logs(self, end: Continuation, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities of target tokens, (rows, branches, length); which are real, (rows, length)."""
-        tokens, real = padded(answers, end.lengths.device)
+        tokens, real = padded_rows(answers, end.lengths.device)
         branches = end.end.shape[1]
         embedded = self.language.embed(tokens[:, :-1])[:, None].expand(-1, branches, -1, -1)
         _, states = end.grown(embedded)

@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from lrbench.errors import RequestError
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import check_lines, label_left, legend_below, panels, row_style, safe
-from lrbench.report.report import Report, Row
+from lrbench.report.report import QualityRow, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, 
     return {report.line_name(label): line}
 
 
-def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[Row]:
+def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[QualityRow]:
     """The best row without depths, and the controls without any."""
     rows = [
         row

@@ -19,7 +19,7 @@ from lrbench.report.plots.style import (
     safe,
     wrapped,
 )
-from lrbench.report.report import Cost, Report, Row
+from lrbench.report.report import Cost, QualityRow, Report
 from lrbench.wording import listed
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _cost(cost: Cost, kind: "CostKind", depth: int | None = None) -> float:
     return found.flops_per_user if kind == "flops" else found.latency.get(BATCH, math.nan)
 
 
-def _row(panel: "Axes", report: Report, row: Row, cost: Cost, kind: "CostKind") -> Artist:
+def _row(panel: "Axes", report: Report, row: QualityRow, cost: Cost, kind: "CostKind") -> Artist:
     """Draw a row; return what stands for it in the legend."""
     style = row_style(report, row.label)
     points = [p for p in report.depths if (p.dataset, p.label) == (row.dataset, row.label)]
@@ -128,7 +128,7 @@ def _row(panel: "Axes", report: Report, row: Row, cost: Cost, kind: "CostKind") 
     return point
 
 
-def _front(panel: "Axes", rows: Sequence[Row], costs: Sequence[float]) -> None:
+def _front(panel: "Axes", rows: Sequence[QualityRow], costs: Sequence[float]) -> None:
     x, y = np.array(costs), np.array([row.mean for row in rows])
     best = front(x, y)
     edge = max(float(x.max()), 1.15 * float(x[best[-1]]))  # a front of one point is seen too

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lrbench.report.provenance import Provenance, Recipe, StageRecipe
+from lrbench.report.provenance import Provenance, StageRecipe, TrainingRecipe
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.wording import counted, listed, numbered
@@ -52,7 +52,7 @@ def written_options(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {_written(value)}" for name, value in options.items())
 
 
-def common_training(recipes: Sequence[Recipe]) -> dict[str, Any]:
+def common_training(recipes: Sequence[TrainingRecipe]) -> dict[str, Any]:
     """Return the training settings that all stages of all rows share."""
     stages = [stage.training for recipe in recipes for stage in recipe.stages]
     if not stages:

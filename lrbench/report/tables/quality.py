@@ -7,7 +7,7 @@ its own, and a proposed model that loses shows it (‡).
 from lrbench.report.declared import LETTERS
 from lrbench.report.findings import Verdict
 from lrbench.report.numbers import UNKNOWN, percent
-from lrbench.report.report import Report, Row
+from lrbench.report.report import QualityRow, Report
 from lrbench.report.tables.table import INDENT, Cell, Emphasis, Section, Table
 
 __all__ = ["quality_section"]
@@ -42,7 +42,7 @@ def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
     return [tuple(cells) for cells in by_label.values()]
 
 
-def _value(report: Report, row: Row) -> Cell:
+def _value(report: Report, row: QualityRow) -> Cell:
     emphasis: Emphasis = "best" if row.best else "second" if row.second else "none"
     daggers = _daggers(report, row) if row.metric == report.primary_metric else ""
     tie = "?" if row.ties_with_best is None else "≈" if row.ties_with_best and not row.best else ""
@@ -50,7 +50,7 @@ def _value(report: Report, row: Row) -> Cell:
     return Cell(report.style.plain(row.mean), spread, emphasis, daggers + tie)
 
 
-def _daggers(report: Report, row: Row) -> str:
+def _daggers(report: Report, row: QualityRow) -> str:
     """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it.
 
     Nothing is marked while trials are missing.
@@ -70,7 +70,7 @@ def _daggers(report: Report, row: Row) -> str:
     return marks
 
 
-def _percentage(report: Report, row: Row) -> Cell:
+def _percentage(report: Report, row: QualityRow) -> Cell:
     key = (row.dataset, row.metric, row.label, report.baseline)
     for comparison in (*report.comparisons, *report.descriptive):
         if (comparison.dataset, comparison.metric, comparison.proposed, comparison.baseline) == key:

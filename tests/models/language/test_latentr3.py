@@ -15,9 +15,9 @@ from lrbench.evaluation.latents import replacing
 from lrbench.models.language.latentr3.config import LatentR3Config
 from lrbench.models.language.latentr3.model import LatentR3
 from lrbench.models.language.latentr3.stages import (
-    Reinforcement,
+    LatentGRPO,
     baseline_advantages,
-    group_advantages,
+    standardised_advantages,
 )
 from lrbench.models.reasoning import Replacement
 from lrbench.testing import MAX_LENGTH, pack_lists, random_histories, training_view
@@ -45,7 +45,7 @@ def test_advantages_by_hand() -> None:
     expected = torch.tensor([[1.0, 2.0], [-1.0, -4.0]]) / norm
     torch.testing.assert_close(baseline_advantages(rewards), expected)
     deviations = torch.tensor([[-0.5, 0.5], [1.5, -1.5]]) / torch.tensor([[0.5**0.5], [4.5**0.5]])
-    torch.testing.assert_close(group_advantages(rewards), deviations, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(standardised_advantages(rewards), deviations, rtol=1e-3, atol=1e-3)
 
 
 def one_pass_each(model: LatentR3, rows: list[Any], items: list[int]) -> tuple[Tensor, int]:
@@ -69,7 +69,7 @@ def one_pass_each(model: LatentR3, rows: list[Any], items: list[int]) -> tuple[T
 
 
 def test_shared_prompts_give_the_loss_and_the_gradients_of_one_pass_each(model: LatentR3) -> None:
-    stage = Reinforcement(model)
+    stage = LatentGRPO(model)
     batch = batch_for(stage, [[3, 1, 4], [5, 9, 2, 6]])
     rows, items = model.prompts.of(batch.sequences), batch.next_items.tolist()
     trained = list(model.attention.parameters())
@@ -98,7 +98,7 @@ def test_shared_prompts_give_the_loss_and_the_gradients_of_one_pass_each(model: 
 
 
 def test_reinforcement_moves_the_attention_alone(model: LatentR3) -> None:
-    stage = Reinforcement(model)
+    stage = LatentGRPO(model)
     terms = stage.losses(batch_for(stage, [[3, 1, 4], [5, 9]]))
     terms["loss"].backward()
     assert {name.split(".")[0] for name, weight in model.named_parameters() if weight.grad is not None} == {

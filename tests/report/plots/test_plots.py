@@ -17,7 +17,7 @@ from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
 from lrbench.report.plots.pareto import front
 from lrbench.report.plots.style import check_lines, line_style, row_style
-from lrbench.report.provenance import Recipe, StageRecipe
+from lrbench.report.provenance import StageRecipe, TrainingRecipe
 from lrbench.report.report import DepthCost, Report
 from lrbench.stats.friedman import Friedman
 from lrbench.store.layout import Results
@@ -251,9 +251,11 @@ def test_forest_needs_a_test(tmp_path: Path) -> None:
         draw("forest", suite, tmp_path)
 
 
-def recipes(*options: dict[str, Any], **training: Any) -> tuple[Recipe, ...]:
+def recipes(*options: dict[str, Any], **training: Any) -> tuple[TrainingRecipe, ...]:
     return tuple(
-        Recipe("sample", f"row {number}", "lares", params, (StageRecipe("spt", training),), 1, 1, (1,))
+        TrainingRecipe(
+            "sample", f"row {number}", "lares", params, (StageRecipe("spt", training),), 1, 1, (1,)
+        )
         for number, params in enumerate(options)
     )
 

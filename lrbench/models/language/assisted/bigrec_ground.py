@@ -22,11 +22,11 @@ from lrbench.models.base import AuthorsTraining
 from lrbench.models.language.assisted.recommender import (
     AssistantTraining,
     AssistedConfig,
+    AssistedFineTuning,
     AssistedRecommender,
     Choice,
-    FineTuning,
 )
-from lrbench.models.language.continuation import padded
+from lrbench.models.language.continuation import padded_rows
 from lrbench.models.language.recommender import cut_parts
 
 __all__ = ["BigRecGround", "BigRecGroundConfig"]
@@ -79,7 +79,7 @@ class BigRecGroundConfig(AssistedConfig):
         return 0.0 if self.correction == "none" else self.correction_weight
 
 
-class CountingFineTuning(FineTuning):
+class CountingFineTuning(AssistedFineTuning):
     """Mean cross-entropy over the target tokens; the adapters are trained, and items are counted."""
 
     model: "BigRecGround"
@@ -143,7 +143,9 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         rows, device = self.prompts.of(sequences), sequences.items.device
         texts = [""] * len(rows)
         for part in cut_parts(rows, self.config.part_tokens):
-            flipped, real = padded([rows[row][::-1].copy() for row in part], device)  # padding on the left
+            flipped, real = padded_rows(
+                [rows[row][::-1].copy() for row in part], device
+            )  # padding on the left
             self.language.prompt_tokens += sum(len(rows[row]) for row in part)
             done = self.language.network.generate(
                 input_ids=flipped.flip(1),

@@ -22,7 +22,7 @@ from lrbench.models.sequential.sasrec import SASRec
 from lrbench.models.supervised import Supervised
 from lrbench.wording import listed
 
-__all__ = ["AssistantTraining", "AssistedConfig", "AssistedRecommender", "Choice", "FineTuning"]
+__all__ = ["AssistantTraining", "AssistedConfig", "AssistedFineTuning", "AssistedRecommender", "Choice"]
 
 
 class AssistedConfig(LanguageConfig):
@@ -137,7 +137,7 @@ class AssistantTraining(GradientStage[AssistedConfig]):
         return Supervised(self.model.assistant).losses(batch)
 
 
-class FineTuning(fine_tuning.FineTuning[AssistedConfig]):
+class AssistedFineTuning(fine_tuning.FineTuning[AssistedConfig]):
     """Mean cross-entropy over the target tokens of a batch; SASRec stays as it is."""
 
     model: AssistedRecommender[Any]

@@ -17,7 +17,7 @@ from lrbench.models.base import AuthorsTraining
 from lrbench.models.language.bigrec_beam import SFT_DEFAULTS
 from lrbench.models.language.continuation import Continuation
 from lrbench.models.language.latentr3.config import LatentR3Config
-from lrbench.models.language.latentr3.stages import FineTuning, Reinforcement
+from lrbench.models.language.latentr3.stages import LatentFineTuning, LatentGRPO
 from lrbench.models.language.recommender import LanguageRecommender, cut_parts
 from lrbench.models.layers.latent_attention import LatentAttention
 from lrbench.models.reasoning import ReasoningModel, Recipe
@@ -35,7 +35,7 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
         note="These are of sft. The authors choose the learning rate of grpo on the test file, between "
         "0.00001 and 0.0005. Choose it on validation.",
     )
-    stages: ClassVar = {"sft": FineTuning, "grpo": Reinforcement}
+    stages: ClassVar = {"sft": LatentFineTuning, "grpo": LatentGRPO}
     default_stages = ("sft", "grpo")
     stage_defaults: ClassVar = {
         "sft": SFT_DEFAULTS,

@@ -27,7 +27,7 @@ from lrbench.models.language.latentr3.config import LatentR3Config
 if TYPE_CHECKING:
     from lrbench.models.language.latentr3.model import LatentR3
 
-__all__ = ["FineTuning", "Reinforcement", "baseline_advantages", "group_advantages"]
+__all__ = ["LatentFineTuning", "LatentGRPO", "baseline_advantages", "standardised_advantages"]
 
 
 def baseline_advantages(rewards: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def baseline_advantages(rewards: Tensor) -> Tensor:
     return differences / (differences.norm() + 1e-6)
 
 
-def group_advantages(rewards: Tensor) -> Tensor:
+def standardised_advantages(rewards: Tensor) -> Tensor:
     """Rewards minus their mean over each group, over its standard deviation, (prompts, group).
 
     Source: GRPO (arXiv 2402.03300), as trl 0.16.1 computes it.
@@ -48,11 +48,11 @@ def group_advantages(rewards: Tensor) -> Tensor:
     return (rewards - rewards.mean(1, keepdim=True)) / (deviation + 1e-4)
 
 
-class FineTuning(fine_tuning.FineTuning[LatentR3Config]):
+class LatentFineTuning(fine_tuning.FineTuning[LatentR3Config]):
     """Cross-entropy of the title after the latents; the language model and what makes latents are trained."""
 
 
-class Reinforcement(GradientStage[LatentR3Config]):
+class LatentGRPO(GradientStage[LatentR3Config]):
     """Policy gradient of perturbed latents; the language model is frozen."""
 
     model: "LatentR3"
@@ -86,7 +86,7 @@ class Reinforcement(GradientStage[LatentR3Config]):
                 rewards = -(-logs.detach()).exp()
                 clean.append(rewards[:, 0])
                 baseline = config.advantage == "baseline"
-                advantages = baseline_advantages(rewards) if baseline else group_advantages(rewards)
+                advantages = baseline_advantages(rewards) if baseline else standardised_advantages(rewards)
                 return -(advantages * logs).sum() / (config.group * len(rows))
 
             yield share

@@ -28,10 +28,10 @@ from lrbench.models.latent.diffureason.rollouts import policy_terms
 from lrbench.models.layers.diffusion import noised
 from lrbench.objectives.cross_entropy import cross_entropy
 
-__all__ = ["DiffuReason", "Joint", "PolicyGradient", "Supervised"]
+__all__ = ["DiffuReason", "Joint", "PolicyGradient", "SupervisedDiffusion"]
 
 
-class Supervised(GradientStage):
+class SupervisedDiffusion(GradientStage):
     """Cross-entropy of the hypothesis and of the denoised intent, and the denoiser's squared error."""
 
     model: DiffuReasonNetwork
@@ -88,7 +88,7 @@ class Supervised(GradientStage):
         return torch.where(dropped.view(-1, *[1] * (condition.ndim - 1)), model.denoiser.null, condition)
 
 
-class Joint(Supervised):
+class Joint(SupervisedDiffusion):
     """The supervised losses plus the policy gradient of rollouts."""
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -132,7 +132,7 @@ class DiffuReason(DiffuReasonNetwork):
         "DiffuReason: thinking tokens refined by diffusion, with GRPO (arXiv 2602.09744; no public code)."
     )
     authors_training = AuthorsTraining(note="They are not known; the defaults are used instead.")
-    stages: ClassVar = {"joint": Joint, "supervised": Supervised, "grpo": PolicyGradient}
+    stages: ClassVar = {"joint": Joint, "supervised": SupervisedDiffusion, "grpo": PolicyGradient}
     default_stages = ("joint",)
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from lrbench.models.base import AuthorsTraining
 from lrbench.models.latent.lares.network import LARESConfig, LARESNetwork
 from lrbench.models.latent.lares.pretraining import SelfSupervised
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.supervised import Supervised
 
 __all__ = ["LARES", "LARESConfig"]
@@ -21,6 +21,6 @@ class LARES(LARESNetwork):
 
     summary = "LARES: depth-recurrent latent reasoning with SPT and RPT (arXiv 2505.16865)."
     authors_training = AuthorsTraining(note="Those of rpt are the defaults of that stage.")
-    stages: ClassVar = {"supervised": Supervised, "spt": SelfSupervised, "rpt": Reinforcement}
+    stages: ClassVar = {"supervised": Supervised, "spt": SelfSupervised, "rpt": PostTraining}
     default_stages = ("spt", "rpt")
     stage_defaults: ClassVar = {"rpt": {"learning_rate": 5e-4, "batch_size": 400}}

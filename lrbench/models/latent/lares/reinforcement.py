@@ -35,7 +35,7 @@ from lrbench.objectives.policy import (
     ranking_reward,
 )
 
-__all__ = ["Reinforcement"]
+__all__ = ["PostTraining"]
 
 _FILTER_BATCH = 4096  # targets; the authors' evaluation batch
 
@@ -49,7 +49,7 @@ class Rollouts(NamedTuple):
     above: Tensor  # (rollouts, targets) items that the last step ranks above the target
 
 
-class Reinforcement(GradientStage[LARESConfig]):
+class PostTraining(GradientStage[LARESConfig]):
     """Group-relative policy optimisation against a frozen copy of the pre-trained network."""
 
     model: LARESNetwork

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from lrbench.models.base import AuthorsTraining
 from lrbench.models.latent.latent_rl.network import LatentRLNetwork
-from lrbench.models.latent.latent_rl.stages import Backbone, FineTuning, Reinforcement
+from lrbench.models.latent.latent_rl.stages import LatentReinforcement, LatentTuning, SASRecAlone
 
 __all__ = ["LatentRL"]
 
@@ -23,6 +23,6 @@ class LatentRL(LatentRLNetwork):
         "batches of 256 with warm-up and cosine decay, and a learning rate chosen from 0.00001 to "
         "0.0005.",
     )
-    stages: ClassVar = {"supervised": Backbone, "sft": FineTuning, "grpo": Reinforcement}
+    stages: ClassVar = {"supervised": SASRecAlone, "sft": LatentTuning, "grpo": LatentReinforcement}
     default_stages = ("supervised", "sft", "grpo")
     stage_defaults: ClassVar = {"grpo": {"learning_rate": 1e-4}}

@@ -15,7 +15,7 @@ from lrbench.models.latent.latent_rl.network import LatentRLConfig, LatentRLNetw
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.log_probability import target_log_probabilities
 
-__all__ = ["Backbone", "FineTuning", "Reinforcement", "batch_advantages"]
+__all__ = ["LatentReinforcement", "LatentTuning", "SASRecAlone", "batch_advantages"]
 
 
 def batch_advantages(rewards: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def batch_advantages(rewards: Tensor) -> Tensor:
     return differences / differences.norm().clamp(min=1e-12)
 
 
-class Backbone(GradientStage):
+class SASRecAlone(GradientStage):
     """SASRec alone, by cross-entropy."""
 
     model: LatentRLNetwork
@@ -46,7 +46,7 @@ class Backbone(GradientStage):
         return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
-class FineTuning(GradientStage[LatentRLConfig]):
+class LatentTuning(GradientStage[LatentRLConfig]):
     """Cross-entropy at the last latent."""
 
     model: LatentRLNetwork
@@ -68,7 +68,7 @@ class FineTuning(GradientStage[LatentRLConfig]):
         return {"loss": cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)}
 
 
-class Reinforcement(GradientStage[LatentRLConfig]):
+class LatentReinforcement(GradientStage[LatentRLConfig]):
     """Policy gradient of perturbed latents; SASRec is frozen."""
 
     model: LatentRLNetwork

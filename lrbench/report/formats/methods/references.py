@@ -9,10 +9,10 @@ from typing import Literal
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.report.report import Report
 
-__all__ = ["Reference", "load_references", "references_of", "unknown_models"]
+__all__ = ["Citation", "load_references", "references_of", "unknown_models"]
 
 
-class Reference(FrozenConfig):
+class Citation(FrozenConfig):
     """One entry of ``references.toml``."""
 
     key: str
@@ -53,14 +53,14 @@ class Reference(FrozenConfig):
 
 
 @cache
-def load_references() -> tuple[Reference, ...]:
+def load_references() -> tuple[Citation, ...]:
     """Read the references that ship with lrbench."""
     path = files("lrbench.report.formats.methods").joinpath("references.toml")
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["reference"]
-    return tuple(parse_config(Reference, entry, "references.toml") for entry in entries)
+    return tuple(parse_config(Citation, entry, "references.toml") for entry in entries)
 
 
-def references_of(report: Report) -> list[Reference]:
+def references_of(report: Report) -> list[Citation]:
     """Return the references of the models and datasets of a report, each once."""
     models = _models(report)
     names = [note.summary.name for note in report.datasets]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lrbench.report.numbers import metric_title
-from lrbench.report.provenance import Recipe
+from lrbench.report.provenance import TrainingRecipe
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.tables import Paragraph, common_training, written_options
 from lrbench.wording import counted, listed
@@ -93,7 +93,7 @@ def _environment(report: Report) -> Iterator[str]:
     yield f"Experiments ran on {listed(list(origin.devices))} with lrbench{at} ({packages})."
 
 
-def settings_by_model(recipes: Sequence[Recipe], labels: Sequence[str]) -> dict[str, dict[str, str]]:
+def settings_by_model(recipes: Sequence[TrainingRecipe], labels: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return, for each registered model, its options and the training settings that not all rows share.
 
     A setting that rows differ in names the rows.
@@ -108,7 +108,7 @@ def settings_by_model(recipes: Sequence[Recipe], labels: Sequence[str]) -> dict[
     return settings
 
 
-def _options(recipe: Recipe, common: Mapping[str, Any]) -> dict[str, Any]:
+def _options(recipe: TrainingRecipe, common: Mapping[str, Any]) -> dict[str, Any]:
     training = {
         f"{stage.name}: {name}": value
         for stage in recipe.stages

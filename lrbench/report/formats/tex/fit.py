@@ -8,7 +8,7 @@ several tables. Nothing is left out.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lrbench.report.formats.tex.grid import GAP, Block, Grid, joined_grid
+from lrbench.report.formats.tex.grid import GAP, Grid, GridBlock, joined_grid
 from lrbench.report.formats.tex.text import text_width
 from lrbench.report.layout import Spread
 from lrbench.report.tables import Cell, Section, Table
@@ -123,7 +123,7 @@ def _row_runs(grid: Grid) -> Iterator[Grid]:
     if grid.lines <= MOST_LINES:
         yield grid
         return
-    run: list[Block] = []
+    run: list[GridBlock] = []
     for block in grid.blocks:
         for piece in _pieces(grid, block):
             if run and replace(grid, blocks=(*run, piece)).lines > MOST_LINES:
@@ -133,7 +133,7 @@ def _row_runs(grid: Grid) -> Iterator[Grid]:
     yield replace(grid, blocks=tuple(run))
 
 
-def _pieces(grid: Grid, block: Block) -> Iterator[Block]:
+def _pieces(grid: Grid, block: GridBlock) -> Iterator[GridBlock]:
     rows: list[tuple[Cell, ...]] = []
     for row in block.rows:
         if rows and replace(grid, blocks=(replace(block, rows=(*rows, row)),)).lines > MOST_LINES:

@@ -7,7 +7,7 @@ from lrbench.report.formats.tex.text import breakable, escape, text_width
 from lrbench.report.numbers import UNKNOWN
 from lrbench.report.tables import Cell, Section, Table
 
-__all__ = ["Block", "Column", "Grid", "grid_of", "joined_grid"]
+__all__ = ["Column", "Grid", "GridBlock", "grid_of", "joined_grid"]
 
 GAP = 8.0
 """Points between two columns: ``\\tabcolsep`` of 4 pt on both sides."""
@@ -38,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Block:
+class GridBlock:
     """Rows under a title of their own; an empty title is not shown."""
 
     title: str
@@ -51,7 +51,7 @@ class Grid:
 
     corner: Column
     columns: tuple[Column, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[GridBlock, ...]
     broken_heads: bool = False
     """Whether headings above several columns are broken into lines where they are wider."""
 
@@ -203,7 +203,7 @@ def grid_of(section: Section, tables: Sequence[Table]) -> Grid:
     """One block per table, each under its title."""
     corner, *heads = section.columns
     columns = tuple(Column(head, right=section.side(head) == "right") for head in heads)
-    return Grid(Column(corner), columns, tuple(Block(table.title, table.rows) for table in tables))
+    return Grid(Column(corner), columns, tuple(GridBlock(table.title, table.rows) for table in tables))
 
 
 def joined_grid(section: Section, tables: Sequence[Table]) -> Grid:
@@ -220,7 +220,7 @@ def joined_grid(section: Section, tables: Sequence[Table]) -> Grid:
             found = next((row for row in table.rows if row[0].text == name), None)
             cells += found[1:] if found else [Cell(UNKNOWN)] * len(heads)
         rows.append(tuple(cells))
-    return Grid(Column(corner), columns, (Block("", tuple(rows)),))
+    return Grid(Column(corner), columns, (GridBlock("", tuple(rows)),))
 
 
 def _trail(cell: Cell) -> float:

@@ -7,7 +7,7 @@ from torch import nn
 
 from lrbench.data.batches import TrainingData
 from lrbench.models.latent.lares.model import LARES, LARESConfig
-from lrbench.models.latent.lares.reinforcement import Reinforcement
+from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.latent.lares.rollouts import RolloutSteps, roll_out
 from lrbench.models.supervised import Supervised
 from lrbench.testing import random_histories, training_view
@@ -53,7 +53,7 @@ def train(stage, data: TrainingData, steps: int, rate: float, keep=None) -> list
 
 def test_targets_within_the_cutoff_are_kept() -> None:
     model, data = pretrained(start="zero", filter_cutoff=3)
-    keep = Reinforcement(model).begin(data, CPU)
+    keep = PostTraining(model).begin(data, CPU)
     model.eval()
     for number, target in enumerate(data.target_items):
         tokens = data.prefixes(np.array([number]), CPU)
@@ -67,7 +67,7 @@ def test_more_passes_keep_more_where_there_is_noise() -> None:
     for passes in (1, 8):
         model, data = pretrained(start="normal", filter_cutoff=2, filter_passes=passes)
         torch.manual_seed(1)
-        kept.append(Reinforcement(model).begin(data, CPU))
+        kept.append(PostTraining(model).begin(data, CPU))
     assert (kept[0] <= kept[1]).all()
     assert kept[0].sum() < kept[1].sum()
 
@@ -76,13 +76,13 @@ def test_without_noise_one_pass_says_it_all(monkeypatch: pytest.MonkeyPatch) -> 
     model, data = pretrained(start="zero", filter_passes=3)
     batches, passes = data.batches, []
     monkeypatch.setattr(data, "batches", lambda *options: passes.append(options) or batches(*options))
-    Reinforcement(model).begin(data, CPU)
+    PostTraining(model).begin(data, CPU)
     assert len(passes) == 1
 
 
 def test_the_reference_stays_and_the_policy_gets_its_own_dropout() -> None:
     model, data = pretrained(dropout=0.5, reinforcement_dropout=0.2)
-    stage = Reinforcement(model)
+    stage = PostTraining(model)
     stage.begin(data, CPU)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     train(stage, data, 2, 0.01)
@@ -95,7 +95,7 @@ def test_the_reference_stays_and_the_policy_gets_its_own_dropout() -> None:
 
 def test_all_that_differs_at_the_first_step_is_dropout_and_noise() -> None:
     model, data = pretrained(start="zero", reinforcement_dropout=0.0)
-    stage = Reinforcement(model)
+    stage = PostTraining(model)
     stage.begin(data, CPU)
     (terms,) = train(stage, data, 1, 0.01)
     assert terms["divergence"] == pytest.approx(0, abs=1e-6)
@@ -104,12 +104,12 @@ def test_all_that_differs_at_the_first_step_is_dropout_and_noise() -> None:
 
 def test_rollouts_that_agree_are_no_mixed_groups() -> None:
     model, data = pretrained(start="zero", reinforcement_dropout=0.0, step_sampler="constant")
-    stage = Reinforcement(model)
+    stage = PostTraining(model)
     stage.begin(data, CPU)
     (terms,) = train(stage, data, 1, 0.0)
     assert terms["mixed_groups"] == 0
     noisy, _ = pretrained(start="normal", reward_cutoff=3)
-    stage = Reinforcement(noisy)
+    stage = PostTraining(noisy)
     stage.begin(data, CPU)
     (terms,) = train(stage, data, 1, 0.0)
     assert 0 < terms["mixed_groups"] < 1
@@ -119,7 +119,7 @@ def test_beta_holds_the_policy_back() -> None:
     divergences = []
     for beta in (0.0, 100.0):
         model, data = pretrained(reward_cutoff=3, beta=beta)
-        stage = Reinforcement(model)
+        stage = PostTraining(model)
         stage.begin(data, CPU)
         torch.manual_seed(2)
         divergences.append(np.mean([terms["divergence"] for terms in train(stage, data, 15, 0.01)[-5:]]))
@@ -128,7 +128,7 @@ def test_beta_holds_the_policy_back() -> None:
 
 def test_only_kept_targets_are_rolled_out() -> None:
     model, data = pretrained(step_sampler="constant")
-    stage = Reinforcement(model)
+    stage = PostTraining(model)
     stage.begin(data, CPU)
     keep = np.arange(data.n_targets) % 3 == 0
     (batch,) = data.batches(10_000, CPU, keep=keep)
