@@ -137,24 +137,29 @@ def _pretrained(folder: Path, precision: str) -> Base:
     first = _weights(folder)[0]
     if first.suffix == ".gguf":
         options["gguf_file"] = first.name
-    shown = logging.is_progress_bar_enabled()
+    shown, told = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()  # a worker's messages are lrbench's
+    logging.set_verbosity_error()
     try:
         with redirect_stderr(StringIO()):  # the bar of GGUF files has no switch
             tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            network = AutoModelForCausalLM.from_pretrained(
+            network, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, precision),
                 use_safetensors=True,
                 attn_implementation="sdpa",
+                output_loading_info=True,
                 **options,
             )
+        if report["missing_keys"]:  # transformers would draw them at random
+            raise ValueError(f"it lacks weights, among them {min(report['missing_keys'])}")
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise RequestError(
             f"The base model in {folder} cannot be read: {(str(error).splitlines() or [repr(error)])[0]}",
             "Put a tokenizer and weights in safetensors or GGUF there.",
         ) from error
     finally:
+        logging.set_verbosity(told)
         if shown:
             logging.enable_progress_bar()
     return Base(

