@@ -378,6 +378,7 @@ class _Lesson:
                 targets=batch.targets[torch.from_numpy(chosen)],
                 target_ids=batch.target_ids[chosen],
                 sequence_of=batch.sequence_of[chosen],
+                users=batch.users[torch.from_numpy(chosen)],
             )
         return self.stage.losses(batch)
 

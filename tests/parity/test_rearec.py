@@ -180,7 +180,7 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: 
         of_step = cases[f"out.{case}.loss_progressive_per_step"][step]
         published.equal(loss, of_step, f"progressive loss of step {step}")
     published.close(terms["progression"], f"out.{case}.loss_progressive")
-    for step, ((similarities,), _) in enumerate(contrasts):
+    for step, ((similarities, *_), _) in enumerate(contrasts):
         users_by_users = by_user(by_user(similarities, batch).T, batch).T
         published.equal(
             users_by_users, cases["out.noise.contrast_logits"][:, step], f"contrast of step {step}"
