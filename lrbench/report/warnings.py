@@ -31,7 +31,7 @@ class WarningKind(StrEnum):
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at its log: one bad run widens every interval of its row"
     DEPTH_ZERO = "Reasoning steps do not help there: do not credit them with the quality"
-    DEPENDENT_RUNS = "Their runs share something: read the interval as too wide"
+    DEPENDENT_RUNS = "What they share is not on record: read the interval as too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
     EQUAL_TITLES = "Published tables count such hits: compare with them by the second number"
     TIES_UNKNOWN = (
@@ -93,7 +93,7 @@ SUMMARIES = {
     WarningKind.EQUAL_TITLES: "Hits on other items with the target's title do not count for {rows}{places}.",
     WarningKind.COLLAPSED_RUN: "{rows} have a run that collapsed{places}.",
     WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",
-    WarningKind.DEPENDENT_RUNS: "{rows} share something with the label that they are compared with{places}.",
+    WarningKind.DEPENDENT_RUNS: "Runs of {rows} depend on those that they are compared with{places}.",
     WarningKind.TIES_UNKNOWN: "{rows} give many targets another item's score{places}.",
     WarningKind.UNEQUAL_DRAWS: "Runs of {rows} were ranked with unequal numbers of draws{places}.",
     WarningKind.EPOCH_CAP: "{rows} ended a stage at its cap of epochs{places}.",

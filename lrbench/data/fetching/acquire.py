@@ -138,7 +138,8 @@ def _first(
     tried = "".join(f"\n  {failure}" for failure in failures) or " no place is known"
     raise LrbenchError(
         f"{name} could not be fetched. Tried:{tried}",
-        f"If you can get the file in another way, give it: lrbench fetch {name} --from FILE",
+        f"If you can get the file in another way, give it: lrbench fetch {name} --from FILE\n"
+        "  A folder or address with many files can stand in LRBENCH_MIRROR.",
     )
 
 

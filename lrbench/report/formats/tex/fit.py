@@ -7,6 +7,7 @@ several tables. Nothing is left out.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from lrbench.report.formats.tex.grid import GAP, Grid, GridBlock, joined_grid
 from lrbench.report.formats.tex.text import text_width
@@ -111,9 +112,9 @@ def _column_runs(grid: Grid, width: float) -> Iterator[Grid]:
         return
     count = len(grid.columns)
     for parts in range(2, count + 1):
-        size = -(-count // parts)
-        runs = [grid.only(first, min(count, first + size)) for first in range(0, count, size)]
-        if all(run.width <= width for run in runs) or size == 1:
+        ends = [part * count // parts for part in range(parts + 1)]
+        runs = [grid.only(first, stop) for first, stop in pairwise(ends)]
+        if all(run.width <= width for run in runs) or parts == count:
             yield from runs
             return
 
