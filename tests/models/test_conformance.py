@@ -290,7 +290,11 @@ class TestDiffuReasonWithoutNoise(Variant, TestDiffuReason):
 
 
 class TestDiffuReasonWithViews(Variant, TestDiffuReason):
-    params = TestDiffuReason.params | {"chain": "views"}
+    params = TestDiffuReason.params | {"chain": "views", "denoiser": "history"}
+
+
+class TestDiffuReasonOfTheHistory(Variant, TestDiffuReason):
+    params = TestDiffuReason.params | {"denoiser": "history", "guidance": 0.5}
 
 
 class TestDisenReason(CausalConformance, ReasoningConformance):

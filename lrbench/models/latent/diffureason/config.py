@@ -34,7 +34,8 @@ class DiffuReasonConfig(ReaRecConfig):
 
     denoiser: DenoiserForm = "concatenated"
     """How the denoiser reads c. ``concatenated``: beside x_t. ``modulated``: as scale and shift of its norms.
-    ``attention``: by attention to r_0 … r_K."""
+    ``attention``: by attention to r_0 … r_K. ``history``: by attention to these and to the encoder's states
+    of all items."""
 
     refinement: Literal["diffusion", "deterministic"] = "diffusion"
     """``diffusion``: reverse steps from noise. ``deterministic``, a control: the network runs equally

@@ -14,8 +14,9 @@ from lrbench.models.layers.diffusion import sinusoids
 
 __all__ = ["Denoiser", "DenoiserForm"]
 
-DenoiserForm = Literal["concatenated", "modulated", "attention"]
+DenoiserForm = Literal["concatenated", "modulated", "attention", "history"]
 
+_ATTENDING = ("attention", "history")
 _BLOCKS = 2
 
 
@@ -26,7 +27,7 @@ class Denoiser(nn.Module):
         width: of all vectors.
         form: ``concatenated``: the input is x_t, c and the level's embedding side by side. ``modulated``: c
             and the level scale and shift the normalised state of each block. ``attention``: x_t attends to
-            r_0 … r_K, and the result is c.
+            r_0 … r_K, and the result is c. ``history``: it attends to the states of all items too.
     """
 
     def __init__(self, width: int, form: DenoiserForm) -> None:
@@ -46,7 +47,7 @@ class Denoiser(nn.Module):
             nn.Linear(width, 2 * inner) for _ in range(_BLOCKS if form == "modulated" else 0)
         )
         self.leave = nn.Linear(inner, width)
-        if form == "attention":
+        if form in _ATTENDING:
             self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, state: Tensor, level: Tensor, condition: Tensor) -> Tensor:
@@ -55,13 +56,14 @@ class Denoiser(nn.Module):
         Args:
             state: x_t, (…, width).
             level: t of each row, (…), or a scalar for all rows.
-            condition: c, (…, width). For ``attention`` r_0 … r_K, (…, K + 1, width).
+            condition: c, (…, width). For ``attention`` r_0 … r_K, (…, K + 1, width). For ``history`` they
+                come after the states of the items. Each has one more channel, which is added to its score.
 
         Returns:
             x̂_0, (…, width)
         """
         time = self.level(sinusoids(level, state.shape[-1]).to(state.dtype)).expand_as(state)
-        if self.form == "attention":
+        if self.form in _ATTENDING:
             condition = self._attended(state, condition)
         condition = condition.expand_as(state)
         if self.form == "modulated":
@@ -75,8 +77,15 @@ class Denoiser(nn.Module):
                 hidden = hidden + block(torch.nn.functional.silu(norm(hidden)))
         return self.leave(hidden)
 
-    def _attended(self, state: Tensor, chain: Tensor) -> Tensor:
-        """Return the weighted mean of r_0 … r_K, (…, width)."""
-        scores = (self.key(chain) @ self.query(state).unsqueeze(-1)).squeeze(-1)  # (…, K + 1)
-        weights = (scores / math.sqrt(state.shape[-1])).softmax(-1)
-        return (weights.unsqueeze(-2) @ chain).squeeze(-2)
+    def without(self, condition: Tensor) -> Tensor:
+        """Return the learned null vector in place of a condition, in its shape."""
+        further = condition.shape[-1] - self.null.shape[-1]
+        return torch.nn.functional.pad(self.null, (0, further)).expand_as(condition)
+
+    def _attended(self, state: Tensor, condition: Tensor) -> Tensor:
+        """Return the weighted mean of the states that the condition holds, (…, width)."""
+        width = state.shape[-1]
+        states, added = condition.tensor_split([width], -1)  # (…, states, width), (…, states, 0 or 1)
+        scores = (self.key(states) @ self.query(state).unsqueeze(-1)).squeeze(-1) / math.sqrt(width)
+        weights = (scores + added.sum(-1)).softmax(-1)  # (…, states)
+        return (weights.unsqueeze(-2) @ states).squeeze(-2)

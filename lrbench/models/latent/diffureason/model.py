@@ -25,6 +25,7 @@ from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
 from lrbench.models.latent.diffureason.rollouts import policy_terms
+from lrbench.models.latent.diffureason.thoughts import Thoughts
 from lrbench.models.layers.diffusion import noised
 from lrbench.objectives.cross_entropy import cross_entropy
 
@@ -42,50 +43,51 @@ class SupervisedDiffusion(GradientStage):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms."""
-        states, _ = self.model.training_states(batch)  # (steps + 1, targets, width)
-        return self._supervised(states, batch.targets)
+        return self._supervised(self.model.training_thoughts(batch), batch.targets)
 
-    def _supervised(self, states: Tensor, targets: Tensor) -> Terms:
+    def _supervised(self, thoughts: Thoughts, targets: Tensor) -> Terms:
         model, config = self.model, self.model.config
-        items = model.item_vectors()
-        terms = {"hypothesis": cross_entropy(model.hypothesis(states), items, targets, model.score_dtype)}
+        items, hypothesis = model.item_vectors(), model.hypothesis(thoughts.states)
+        terms = {"hypothesis": cross_entropy(hypothesis, items, targets, model.score_dtype)}
         if not config.sampler_steps:
             return {"loss": terms["hypothesis"], **terms}
         if config.refinement == "deterministic":
-            intent = model.repeated(states)
+            intent = model.repeated(thoughts)
         else:
             clean = model.clean(targets)
-            denoised = self._denoised(states, clean)
-            terms["denoising"] = (denoised - clean.detach()).square().mean()
-            intent = denoised if config.cross_entropy_from == "random" else self._first_prediction(states)
+            intent = self._denoised(thoughts, clean)
+            terms["denoising"] = (intent - clean.detach()).square().mean()
+            if config.cross_entropy_from == "start":
+                intent = self._first_prediction(thoughts)
         terms["cross_entropy"] = cross_entropy(intent, items, targets, model.score_dtype)
         loss = terms["cross_entropy"] + config.hypothesis_weight * terms["hypothesis"]
         if "denoising" in terms:
             loss = loss + config.denoising_weight * terms["denoising"]
         return {"loss": loss, **terms}
 
-    def _denoised(self, states: Tensor, clean: Tensor) -> Tensor:
+    def _denoised(self, thoughts: Thoughts, clean: Tensor) -> Tensor:
         """Return x̂_0 from the target's embedding at a random noise level, (targets, width)."""
         model = self.model
         level = torch.randint(1, model.config.noise_levels + 1, (len(clean),), device=clean.device)
         state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
-        return model.denoiser(state, level, self._condition(states))
+        return model.denoiser(state, level, self._condition(thoughts))
 
-    def _first_prediction(self, states: Tensor) -> Tensor:
+    def _first_prediction(self, thoughts: Thoughts) -> Tensor:
         """Return x̂_0 from what inference starts from, which does not show the target, (targets, width)."""
         model = self.model
-        state = model.starting_state(model.hypothesis(states), torch.randn_like)
+        state = model.starting_state(model.hypothesis(thoughts.states), torch.randn_like)
         level = torch.full((), model.levels()[0], device=state.device)
-        return model.denoiser(state, level, self._condition(states))
+        return model.denoiser(state, level, self._condition(thoughts))
 
-    def _condition(self, states: Tensor) -> Tensor:
+    def _condition(self, thoughts: Thoughts) -> Tensor:
         """Return what the denoiser reads of the hypothesis. Some rows get the null vector in its place."""
         model, rate = self.model, self.model.config.guidance_dropout
-        condition = model.condition(states)
+        condition = model.condition(thoughts)
         if not rate:
             return condition
         dropped = torch.rand(len(condition), device=condition.device) < rate
-        return torch.where(dropped.view(-1, *[1] * (condition.ndim - 1)), model.denoiser.null, condition)
+        dropped = dropped.view(-1, *[1] * (condition.ndim - 1))
+        return torch.where(dropped, model.denoiser.without(condition), condition)
 
 
 class Joint(SupervisedDiffusion):
@@ -94,11 +96,11 @@ class Joint(SupervisedDiffusion):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms, and for the record mean reward and share of mixed groups."""
         model, config = self.model, self.model.config
-        states, _ = model.training_states(batch)
-        terms = self._supervised(states, batch.targets)
+        thoughts = model.training_thoughts(batch)
+        terms = self._supervised(thoughts, batch.targets)
         if not (config.sampler_steps and config.policy_weight):
             return terms
-        terms |= _policy(model, states, batch.targets)
+        terms |= _policy(model, thoughts, batch.targets)
         return {**terms, "loss": terms["loss"] + config.policy_weight * terms["policy"]}
 
 
@@ -120,8 +122,7 @@ class PolicyGradient(GradientStage[DiffuReasonConfig]):
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the policy's loss as ``loss``, and for the record mean reward and share of mixed groups."""
-        states, _ = self.model.training_states(batch)
-        terms = _policy(self.model, states, batch.targets)
+        terms = _policy(self.model, self.model.training_thoughts(batch), batch.targets)
         return {"loss": terms["policy"], **terms}
 
 
@@ -136,7 +137,7 @@ class DiffuReason(DiffuReasonNetwork):
     default_stages = ("joint",)
 
 
-def _policy(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> Terms:
+def _policy(model: DiffuReasonNetwork, thoughts: Thoughts, targets: Tensor) -> Terms:
     """Return the terms of the policy gradient for some targets of a batch, drawn without replacement."""
     drawn = torch.randperm(len(targets), device=targets.device)[: model.config.policy_targets]
-    return policy_terms(model, states[:, drawn], targets[drawn])
+    return policy_terms(model, thoughts.of(drawn), targets[drawn])

@@ -17,9 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.denoiser import Denoiser
+from lrbench.models.latent.diffureason.thoughts import Thoughts, history_of
 from lrbench.models.latent.rearec.network import ReaRecNetwork
 from lrbench.models.layers.diffusion import (
     ReverseStep,
@@ -92,10 +94,10 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Return the intent after each number of latent steps, (depths, sequences, width)."""
         steps, thinking = max(depths), self.config.steps
-        states, _ = self.reason(sequences, everywhere=False, steps=min(steps, thinking), noise=noise)
-        reached = list(self.representations(states))
+        thoughts = self.think(sequences, everywhere=False, steps=min(steps, thinking), noise=noise)
+        reached = list(self.representations(thoughts.states))
         if steps > thinking and self.config.sampler_steps:
-            reached += self._refined(states, steps - thinking, noise)
+            reached += self._refined(thoughts, steps - thinking, noise)
         while len(reached) <= steps:  # without a denoiser nothing comes after the last thinking state
             reached.append(reached[-1])
         return torch.stack([reached[depth] for depth in depths])
@@ -104,15 +106,53 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         """Return x_0 of items, (rows,) → (rows, width)."""
         return unit_rms(self.embedding.items(items))
 
-    def condition(self, states: Tensor) -> Tensor:
-        """Return what the denoiser reads: c, (rows, width), or r_0 … r_K for attention, (rows, K + 1, width).
+    def think(
+        self, sequences: Packed, everywhere: bool, steps: int, noise: torch.Generator | None = None
+    ) -> Thoughts:
+        """Encode the items and append thinking tokens.
 
         Args:
-            states: r_0 … r_K, (K + 1, rows, width).
+            sequences: the histories.
+            everywhere: think after every token. Otherwise after the last of each sequence.
+            steps: how many tokens.
+            noise: source of noise for the noise-only control.
         """
-        if self.config.denoiser == "attention":
-            return states.movedim(0, 1)
-        return self.hypothesis(states)
+        if not self._reads_history:
+            return Thoughts(self.reason(sequences, everywhere, steps, noise)[0])
+        tokens, memories = self.encode_items(sequences, everywhere=True)
+        rows = tokens if everywhere else tokens.index_select(0, sequences.last)
+        states, _ = self.grown((rows, self.chains(sequences, memories, everywhere, 1)), steps, noise)
+        at = torch.arange(len(tokens), device=tokens.device) if everywhere else sequences.last
+        return Thoughts(states, history_of(tokens, at, sequences))
+
+    def training_thoughts(self, batch: TrainingBatch) -> Thoughts:
+        """Return the thoughts that predict the batch's targets."""
+        sequences, everywhere = batch.sequences, not batch.ends_sequences
+        if self.config.chain == "views":
+            states = self.views(batch, self.config.steps + 1)
+            if not self._reads_history:
+                return Thoughts(states)
+            tokens, _ = self.encode_items(sequences, everywhere=True)
+            return Thoughts(states, history_of(tokens, batch.rows, sequences))
+        rows = batch.rows if everywhere else sequences.sequence_of[batch.rows]
+        return self.think(sequences, everywhere, self.config.steps).of(rows)
+
+    @property
+    def _reads_history(self) -> bool:
+        """Whether the denoiser attends to the states of the items."""
+        return self.config.denoiser == "history" and self.config.sampler_steps > 0
+
+    def condition(self, thoughts: Thoughts) -> Tensor:
+        """Return what the denoiser reads: c, (rows, width), or what it attends to, (rows, states, …)."""
+        match self.config.denoiser:
+            case "attention":
+                return thoughts.states.movedim(0, 1)
+            case "history":
+                assert thoughts.history is not None
+                chain = F.pad(thoughts.states.movedim(0, 1), (0, 1))
+                return torch.cat((thoughts.history, chain), 1)
+            case _:
+                return self.hypothesis(thoughts.states)
 
     def hypothesis(self, states: Tensor) -> Tensor:
         """Return c, (rows, width), from r_0 … r_K, (K + 1, rows, width)."""
@@ -146,8 +186,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         clean = self.denoiser(state, at, condition)
         if not self.config.guidance:
             return clean
-        null = self.denoiser.null.expand_as(condition)
-        free = self.denoiser(state, at, null)
+        free = self.denoiser(state, at, self.denoiser.without(condition))
         return (1 + self.config.guidance) * clean - self.config.guidance * free
 
     def reverse(self, state: Tensor, clean: Tensor, level: int, after: int, eta: float) -> ReverseStep:
@@ -165,11 +204,13 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         """
         return reverse_step(state, unit_rms(clean), self.rates[level], self.rates[after], eta)
 
-    def _refined(self, states: Tensor, calls: int, noise: torch.Generator | None) -> list[Tensor]:
+    def _refined(self, thoughts: Thoughts, calls: int, noise: torch.Generator | None) -> list[Tensor]:
         """Return the predictions of the first calls, each the mean over the ensemble, (sequences, width)."""
         config = self.config
-        handed = self.carried(states, noise, dim=1)  # the first call gets the hypothesis, later ones x
-        condition, hypothesis = self.condition(handed), self.hypothesis(handed)
+        handed = self.carried(
+            thoughts.states, noise, dim=1
+        )  # the first call gets the hypothesis, later ones x
+        condition, hypothesis = self.condition(Thoughts(handed, thoughts.history)), self.hypothesis(handed)
         if config.refinement == "deterministic":
             return self._repeated(unit_rms(hypothesis), condition, calls, noise)
         runs = config.ensemble if config.start != "zero" else 1
@@ -200,7 +241,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
             outputs.append(state)
         return outputs
 
-    def repeated(self, states: Tensor) -> Tensor:
-        """Return the intent of training rows under ``deterministic``, (rows, width), from r_0 … r_K."""
-        start = unit_rms(self.hypothesis(states))
-        return self._repeated(start, self.condition(states), self.config.sampler_steps, None)[-1]
+    def repeated(self, thoughts: Thoughts) -> Tensor:
+        """Return the intent of training rows under ``deterministic``, (rows, width)."""
+        start = unit_rms(self.hypothesis(thoughts.states))
+        return self._repeated(start, self.condition(thoughts), self.config.sampler_steps, None)[-1]

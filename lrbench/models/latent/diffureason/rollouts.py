@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lrbench.models.latent.diffureason.network import DiffuReasonNetwork
+from lrbench.models.latent.diffureason.thoughts import Thoughts
 from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.objectives.log_probability import target_log_probabilities
 from lrbench.objectives.policy import group_advantages, items_above, ranking_reward
@@ -18,21 +19,20 @@ from lrbench.objectives.policy import group_advantages, items_above, ranking_rew
 __all__ = ["policy_terms"]
 
 
-def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> dict[str, Tensor]:
+def policy_terms(model: DiffuReasonNetwork, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
     """Return ``policy``, the loss, and for the record ``reward`` and ``mixed_groups``.
 
     Args:
         model: the network. Its denoiser has no dropout, so a chain can be recomputed.
-        states: r_0 … r_K, (K + 1, rows, width), with their gradients.
+        thoughts: of the rows, with their gradients.
         targets: (rows,) item numbers.
     """
     config, items = model.config, model.item_vectors()
-    groups = states.unsqueeze(1).expand(-1, config.rollouts, -1, -1)  # (K + 1, rollouts, rows, width)
-    groups = groups.flatten(1, 2)  # (K + 1, rollouts · rows, width)
+    groups = thoughts.repeated(config.rollouts)  # of rollouts · rows
     repeated = targets.repeat(config.rollouts)
     trajectory, intent = _rolled_out(model, groups)
     rewards = _rewards(model, intent, items, repeated).view(config.rollouts, -1)  # (rollouts, rows)
-    advantages = group_advantages(rewards).to(states.dtype)
+    advantages = group_advantages(rewards).to(items.dtype)
     if config.shuffled_advantages:
         advantages = advantages.flatten()[torch.randperm(advantages.numel(), device=advantages.device)]
     advantages = advantages.reshape(-1)
@@ -45,20 +45,20 @@ def policy_terms(model: DiffuReasonNetwork, states: Tensor, targets: Tensor) -> 
     ratio = (logs - logs.detach()).exp()
     return {
         "policy": -(ratio * advantages).mean(),
-        "reward": rewards.mean().to(states.dtype),
-        "mixed_groups": (rewards != rewards[0]).any(0).to(states.dtype).mean(),
+        "reward": rewards.mean().to(items.dtype),
+        "mixed_groups": (rewards != rewards[0]).any(0).to(items.dtype).mean(),
     }
 
 
 @torch.no_grad()
-def _rolled_out(model: DiffuReasonNetwork, states: Tensor) -> tuple[list[Tensor], Tensor]:
+def _rolled_out(model: DiffuReasonNetwork, thoughts: Thoughts) -> tuple[list[Tensor], Tensor]:
     """Run the chain with new noise.
 
     Returns:
         x at each of the sampler's levels, and the final intent, (rows, width) each.
     """
-    condition, levels = model.condition(states), model.levels()
-    state = model.starting_state(model.hypothesis(states), torch.randn_like)
+    condition, levels = model.condition(thoughts), model.levels()
+    state = model.starting_state(model.hypothesis(thoughts.states), torch.randn_like)
     trajectory = [state]
     for place, (level, after) in enumerate(pairwise(levels)):
         clean = model.denoiser(state, _level(model, place, state), condition)

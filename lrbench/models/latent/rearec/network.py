@@ -28,7 +28,7 @@ from lrbench.models.layers.hstu_chain import UnitChains, encode_with_units
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.sizes import TransformerSizes
-from lrbench.models.layers.token_chain import Chains, encode_items, whole_blocks
+from lrbench.models.layers.token_chain import Chains, Memory, encode_items, whole_blocks
 from lrbench.models.next_item import over
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
@@ -37,6 +37,8 @@ __all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
 Jitter = Callable[[Tensor], Tensor]
 """Gives noise of a tensor's shape, to add to it."""
 
+Begun = tuple[Tensor, list[Chains | JointChains] | list[UnitChains]]
+"""r_0, (rows, width), and chains that follow it."""
 
 _RESERVED = 11  # places for latent tokens, as many as HSTU reserves for outputs
 
@@ -173,7 +175,14 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
             r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width), or
             ``None`` without ``jitter``.
         """
-        rows, (chain, *others) = self.begin_chains(sequences, everywhere, 1 if jitter is None else 2)
+        begun = self.begin_chains(sequences, everywhere, 1 if jitter is None else 2)
+        return self.grown(begun, steps, noise, jitter)
+
+    def grown(
+        self, begun: Begun, steps: int, noise: torch.Generator | None, jitter: Jitter | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Take reasoning steps as :meth:`reason` does, from what :meth:`begin_chains` gives."""
+        rows, (chain, *others) = begun
         states, shaken = [rows], []
         for step in range(steps):
             state = self.carried(states[-1], noise)
@@ -183,22 +192,30 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
                 shaken.append(others[0].extend(moved.unsqueeze(1)).squeeze(1))
         return torch.stack(states), torch.stack(shaken) if shaken else None
 
-    def begin_chains(
-        self, sequences: Packed, everywhere: bool, count: int
-    ) -> tuple[Tensor, list[Chains | JointChains] | list[UnitChains]]:
+    def begin_chains(self, sequences: Packed, everywhere: bool, count: int) -> Begun:
         """Encode the items, and begin chains that do not see each other.
 
         Returns:
             r_0, (rows, width), and ``count`` chains.
         """
+        rows, memories = self.encode_items(sequences, everywhere)
+        return rows, self.chains(sequences, memories, everywhere, count)
+
+    def encode_items(self, sequences: Packed, everywhere: bool) -> tuple[Tensor, list[Memory]]:
+        """Return states of all tokens, or of each sequence's last, (rows, width), and what blocks keep."""
         embedded = self.embedding(sequences)
         if self.config.backbone == "hstu":
-            rows, memories = encode_with_units(self.encoder, embedded, sequences, everywhere)
-            units = [UnitChains(self.encoder, sequences, memories, everywhere) for _ in range(count)]
-            return rows, units
-        rows, memories = encode_items(self.encoder, embedded, sequences, everywhere)
+            return encode_with_units(self.encoder, embedded, sequences, everywhere)
+        return encode_items(self.encoder, embedded, sequences, everywhere)
+
+    def chains(
+        self, sequences: Packed, memories: list[Memory], everywhere: bool, count: int
+    ) -> list[Chains | JointChains] | list[UnitChains]:
+        """Begin ``count`` chains after every token, or after the last of each sequence."""
+        if self.config.backbone == "hstu":
+            return [UnitChains(self.encoder, sequences, memories, everywhere) for _ in range(count)]
         blocks = whole_blocks(self.encoder)
-        return rows, [chains_after(blocks, sequences, memories, everywhere) for _ in range(count)]
+        return [chains_after(blocks, sequences, memories, everywhere) for _ in range(count)]
 
     def training_states(
         self, batch: TrainingBatch, jitter: Jitter | None = None

@@ -91,6 +91,23 @@ def test_the_length_of_a_prediction_does_not_move_the_chain() -> None:
     torch.testing.assert_close(encoded(model, (3, 4, 5, 6, 7)), 10 * before)
 
 
+def test_a_denoiser_of_the_history_sees_all_items_before_a_row_and_no_later_one() -> None:
+    """Its condition of a whole history is that of the last place, if every place is a row."""
+    model = network(denoiser="history")
+    sequences = pack_lists(HISTORIES)
+    with torch.no_grad():
+        whole = model.condition(model.think(sequences, everywhere=False, steps=2))
+        everywhere = model.condition(model.think(sequences, everywhere=True, steps=2))
+    torch.testing.assert_close(everywhere[sequences.last], whole)
+    for history, condition in zip(HISTORIES, whole, strict=True):
+        items, chain = condition[:-3], condition[-3:]
+        assert (items[:, -1] == 0).sum() == len(history)
+        assert (chain[:, -1] == 0).all()
+    alone = model.think(pack_lists(HISTORIES[:1]), everywhere=False, steps=2)
+    with torch.no_grad():
+        torch.testing.assert_close(model.condition(alone)[0], torch.cat((whole[0][:4], whole[0][-3:])))
+
+
 def test_guidance_goes_away_from_the_null_vector() -> None:
     plain, guided = (
         network(start="zero", sampler_steps=1),

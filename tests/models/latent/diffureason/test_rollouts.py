@@ -8,6 +8,7 @@ from lrbench.data.batches import TrainingData
 from lrbench.models.latent.diffureason import rollouts
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.model import DiffuReason
+from lrbench.models.latent.diffureason.thoughts import Thoughts
 from lrbench.testing import pack_lists, training_view
 
 HISTORIES = [[1, 2, 3, 4], [5, 6], [7, 1, 9, 2, 3]]
@@ -26,9 +27,9 @@ def gradients(model: DiffuReason) -> dict[str, Tensor]:
 
 
 def policy_gradient(model: DiffuReason) -> dict[str, Tensor]:
-    states, _ = model.reason(pack_lists(HISTORIES), everywhere=False, steps=2)
+    thoughts = model.think(pack_lists(HISTORIES), everywhere=False, steps=2)
     torch.manual_seed(1)
-    terms = rollouts.policy_terms(model, states, torch.tensor([3, 8, 4]))
+    terms = rollouts.policy_terms(model, thoughts, torch.tensor([3, 8, 4]))
     terms["policy"].backward()
     return {
         name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None
@@ -36,7 +37,7 @@ def policy_gradient(model: DiffuReason) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("policy", ["trajectory", "target"])
-@pytest.mark.parametrize("denoiser", ["concatenated", "modulated", "attention"])
+@pytest.mark.parametrize("denoiser", ["concatenated", "modulated", "attention", "history"])
 def test_the_gradient_reaches_denoiser_thinker_and_encoder(policy: str, denoiser: str) -> None:
     found = policy_gradient(network(policy=policy, denoiser=denoiser))
     for part in (
@@ -57,13 +58,13 @@ def test_without_advantages_there_is_no_gradient(policy: str, monkeypatch: pytes
 def test_a_rewarded_action_becomes_more_likely() -> None:
     """A small step along the gradient raises the log-density of the rollouts with positive advantage."""
     model = network()
-    states = torch.randn(3, 3, 8, dtype=torch.float64)
+    thoughts = Thoughts(torch.randn(3, 3, 8, dtype=torch.float64))
     with torch.no_grad():
-        trajectory, _ = rollouts._rolled_out(model, states)
+        trajectory, _ = rollouts._rolled_out(model, thoughts)
     advantages = torch.tensor([1.0, -1.0, 0.0], dtype=torch.float64)
 
     def favoured() -> Tensor:
-        logs = rollouts._log_densities(model, trajectory, model.condition(states))
+        logs = rollouts._log_densities(model, trajectory, model.condition(thoughts))
         return (logs.mean(0) * advantages).sum()
 
     before = favoured()
@@ -78,13 +79,13 @@ def test_a_rewarded_action_becomes_more_likely() -> None:
 def test_log_densities_are_those_of_a_normal_distribution() -> None:
     """Up to a constant, and divided by the width."""
     model = network()
-    states = torch.randn(3, 5, 8, dtype=torch.float64)
-    trajectory, _ = rollouts._rolled_out(model, states)
+    thoughts = Thoughts(torch.randn(3, 5, 8, dtype=torch.float64))
+    trajectory, _ = rollouts._rolled_out(model, thoughts)
     with torch.no_grad():
-        logs = rollouts._log_densities(model, trajectory, model.condition(states))
+        logs = rollouts._log_densities(model, trajectory, model.condition(thoughts))
     levels, (state, action) = model.levels(), trajectory[:2]
     with torch.no_grad():
-        clean = model.denoiser(state, torch.tensor(levels[0]), states[-1])
+        clean = model.denoiser(state, torch.tensor(levels[0]), thoughts.states[-1])
     mean, deviation = model.reverse(state, clean, levels[0], levels[1], eta=1.0)
     normal = torch.distributions.Normal(mean, deviation)
     constant = torch.distributions.Normal(mean, deviation).log_prob(mean)
@@ -119,9 +120,9 @@ def test_only_so_many_targets_are_rolled_out(monkeypatch: pytest.MonkeyPatch) ->
     seen = []
     rolled_out = rollouts._rolled_out
 
-    def watched(model: DiffuReason, states: Tensor) -> tuple[list[Tensor], Tensor]:
-        seen.append(states.shape[1])
-        return rolled_out(model, states)
+    def watched(model: DiffuReason, thoughts: Thoughts) -> tuple[list[Tensor], Tensor]:
+        seen.append(thoughts.states.shape[1])
+        return rolled_out(model, thoughts)
 
     monkeypatch.setattr(rollouts, "_rolled_out", watched)
     model = network(policy_targets=2)
