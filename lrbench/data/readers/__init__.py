@@ -29,11 +29,11 @@ READERS = {
     "s3rec-lines": "sequence_files:S3RecLines",
     "sasrec-pairs": "sequence_files:SasrecPairs",
     "lcrec-json": "sequence_files:LcRecJson",
-    "account-rows": "sequence_files:AccountRows",
+    "account-rows": "sequence_files:AccountRowsText",
     "recbole-inter": "recbole:RecboleInter",
     "titled-rows": "titled_rows:TitledRows",
-    "csv": "tables:Csv",
-    "parquet": "tables:Parquet",
+    "csv": "tables:CsvTable",
+    "parquet": "tables:ParquetTable",
 }
 
 
