@@ -82,8 +82,8 @@ class Desk:
         command = [sys.executable, *limit, "-m", "lrbench", *arguments, *threads]
         return processes.start(command, self.folder, self.environment, longest=longest)
 
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        ended, out, messages = processes.ended(self.start(*arguments), 180)
+    def run(self, *arguments: str, code: int = 0, longest: float = 180) -> subprocess.CompletedProcess[str]:
+        ended, out, messages = processes.ended(self.start(*arguments, longest=longest + 120), longest)
         assert ended == code, messages
         assert "Traceback" not in messages
         return subprocess.CompletedProcess(arguments, code, out, messages)

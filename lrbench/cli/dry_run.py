@@ -15,6 +15,7 @@ from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.rows import check_graph_device, resolve_rows
 from lrbench.execution.searches import (
+    PlannedSearch,
     check_optuna,
     plan_searches,
     rows_with_settings,
@@ -59,6 +60,12 @@ class _Totals:
     measured: bool = True
     searches: int = 0
     searches_to_run: int = 0
+    search_seconds: float = 0.0
+    """The most that the trials of these searches take, as far as it is known."""
+
+    unknown_searches: int = 0
+    """How many searches to run have no known time, as their dataset is not prepared."""
+
     unprepared: list[str] = field(default_factory=list)
 
     def add(self, plan: Plan, waiting: Mapping[str, PlannedTrial], costs: Mapping[str, _Cost]) -> None:
@@ -103,7 +110,10 @@ def print_plan(request: RunRequest) -> None:
         fingerprint = dataset.record.fingerprint if dataset else "not prepared"
         searches = plan_searches(suite, rows, {name: fingerprint})
         totals.searches += len(searches)
-        totals.searches_to_run += len(select_searches(searches, rows, results, request.only, request.rerun))
+        for search in select_searches(searches, rows, results, request.only, request.rerun):
+            totals.searches_to_run += 1
+            totals.unknown_searches += dataset is None
+            totals.search_seconds += 0.0 if dataset is None else _search_seconds(search, dataset)
         fitted, _ = rows_with_settings(suite, rows, searches, results, name, dataset)
         plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
         chosen = select_trials(plan, results, request.only, request.rerun)
@@ -137,7 +147,14 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
         say(
             console,
             f"Tuning comes first: {totals.searches_to_run} of {totals.searches} searches to run, "
-            f"{counted(tune.trials, 'trial')} each. Their time is not in the sum below.",
+            f"{counted(tune.trials, 'trial')} each.",
+        )
+    if totals.searches_to_run > totals.unknown_searches:
+        aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
+        say(
+            console,
+            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}, by the rows' own "
+            "settings. Patience and pruning usually end its trials far earlier.",
         )
     say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
     if totals.cells > totals.trials:
@@ -189,6 +206,15 @@ def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
     lines += [_stage_line(stage, seconds, epochs[stage]) for stage, seconds in timed.items()]
     most = sum(seconds * epochs[stage] for stage, seconds in timed.items())
     return _Cost("\n".join(lines), most)
+
+
+def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
+    """Return how long the trials of a search take at most, with the settings that the row has itself."""
+    config = search.config
+    epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
+    timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
+    share = 1.0 if config.users is None else min(1.0, config.users / dataset.record.final.users)
+    return config.trials * share * sum(seconds * epochs[stage] for stage, seconds in timed.items())
 
 
 def _stage_line(stage: str, seconds: float, epochs: int) -> str:

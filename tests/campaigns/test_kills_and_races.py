@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -126,6 +128,57 @@ def assert_same(results: Results, undisturbed: Results) -> None:
         assert read_history(here).select(kept).equals(read_history(there).select(kept))
 
 
+@dataclass
+class Disturbed:
+    """What was done to a run until it ended."""
+
+    killed: Counter[str]
+    starts: int = 0
+    """How often the command was begun."""
+    workers: set[int] = field(default_factory=set)
+    """Every worker that was seen."""
+    trials_at_kills: set[int] = field(default_factory=set)
+    """How many trials were complete at the kills."""
+
+
+def run_with_kills(desk: Desk, seeds: int, results: Results, kills: int, chance: random.Random) -> Disturbed:
+    """Kill workers and schedulers of a run at random, and begin it again until it ends.
+
+    Every other kill waits for a checkpoint or a trial since the last one, so that it meets trials in the
+    middle. The others meet what comes, such as a worker that starts.
+    """
+    arguments = ("--workers", "2", "--threads", "1", "--results", results.root.name)
+    done, code = Disturbed(Counter()), None
+    while code != 0:
+        process = desk.start("run", desk.suite(suite(seeds)), *arguments, longest=2400)
+        done.starts += 1
+        while done.killed.total() < kills and process.poll() is None:
+            if done.killed.total() % 2:
+                wait_for_news(results, process)
+            time.sleep(chance.uniform(*KILL_AFTER))
+            done.workers |= set(children(process.pid))
+            victim = VICTIMS[done.killed.total() % len(VICTIMS)]
+            if kill(process, victim, chance):
+                done.killed[victim] += 1
+                done.trials_at_kills.add(len(results.trials()))
+        code, _, messages = processes.ended(process, 2400)
+        assert "Traceback" not in messages
+        assert done.starts <= kills + 1, messages
+        assert not [folder for folder in results.trials() if stored_faults(folder)]
+    return done
+
+
+def wait_for_news(results: Results, process: "subprocess.Popen[str]") -> None:
+    """Wait for a new checkpoint or trial, or the end of the process."""
+    begun = time.time()
+    while process.poll() is None:
+        files = (*results.running("").glob("*/checkpoint.pt"), *results.trials())
+        with suppress(FileNotFoundError):
+            if any(file.stat().st_mtime > begun for file in files):
+                return
+        time.sleep(0.05)
+
+
 def test_kills_lose_and_change_nothing(desk: Desk, undisturbed: Results, campaign_size: int) -> None:
     """A run is killed and begun again until it ends; then another one, until there were enough kills.
 
@@ -133,37 +186,26 @@ def test_kills_lose_and_change_nothing(desk: Desk, undisturbed: Results, campaig
     """
     seeds = max(2, 3 * campaign_size // 2)
     peaceful = undisturbed if seeds == 2 else run_in_peace(desk, seeds)
-    chance = random.Random(0)
-    left = KILLS * campaign_size
-    killed, starts, rounds = Counter[str](), 0, 0
-    workers = set[int]()
+    chance, left, number = random.Random(0), KILLS * campaign_size, 0
     while left:
-        rounds += 1
-        results = Results(desk.folder / f"killed-{rounds}")
-        arguments = ("--workers", "2", "--threads", "1", "--results", results.root.name)
-        code = None
-        while code != 0:
-            process = desk.start("run", desk.suite(suite(seeds)), *arguments, longest=1500)
-            starts += 1
-            while left and process.poll() is None:
-                time.sleep(chance.uniform(*KILL_AFTER))
-                workers |= set(children(process.pid))
-                victim = VICTIMS[killed.total() % len(VICTIMS)]
-                if kill(process, victim, chance):
-                    killed[victim] += 1
-                    left -= 1
-            code, _, messages = processes.ended(process, 1500)
-            assert "Traceback" not in messages
-            assert starts <= KILLS * campaign_size + rounds, messages
-            assert not [folder for folder in results.trials() if stored_faults(folder)]
-        assert_same(results, peaceful)
-        assert not [path for path in results.running("").iterdir() if path.suffix != ".lock"]
-        assert not [path for path in (results.root / "trials").iterdir() if path.name.startswith(".")]
-        assert not list(results.failed("").glob("*"))
-        assert not gone_after(list(workers), 30), "orphans"
-    trials = len(peaceful.trials())
+        number += 1
+        results = Results(desk.folder / f"killed-{number}")
+        done = run_with_kills(desk, seeds, results, left, chance)
+        left -= done.killed.total()
+        assert_nothing_lost(results, peaceful, done)
+
+
+def assert_nothing_lost(results: Results, peaceful: Results, done: Disturbed) -> None:
+    """Every trial is there once and as in peace, and nothing else is left: no process and no file."""
+    assert_same(results, peaceful)
+    assert not [path for path in results.running("").iterdir() if path.suffix != ".lock"]
+    assert not [path for path in (results.root / "trials").iterdir() if path.name.startswith(".")]
+    assert not list(results.failed("").glob("*"))
+    assert not gone_after(list(done.workers), 30), "orphans"
+    least, most = min(done.trials_at_kills), max(done.trials_at_kills)
     print(
-        f"\nkills: {dict(killed)}, {starts} starts of the command, {rounds} runs of {trials} trials, "
+        f"\nkills: {dict(done.killed)}, {done.starts} starts of the command, {len(done.workers)} workers; "
+        f"{least} to {most} of {len(peaceful.trials())} trials were complete at the kills; "
         "all as undisturbed, no orphan, nothing left behind"
     )
 

@@ -80,6 +80,7 @@ def test_status_lists_and_dry_runs_know_the_searches(desk: Desk) -> None:
     assert states == ["done", "failed"]
     dry = " ".join(desk.run("run", desk.suite(TUNED), "--dry-run").stdout.split())
     assert "Tuning comes first: 1 of 2 searches to run, 2 trials each." in dry
+    assert "Tuning takes at most about" in dry
 
 
 @pytest.mark.slow

@@ -1,15 +1,12 @@
 """Trials on a real Ray cluster of two nodes on this machine, one of which is killed."""
 
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from ray_cluster import FAKE_GPUS, ray_cluster
 from small_data import order, trial_config
 
 from lrbench.errors import RequestError
@@ -23,31 +20,12 @@ from lrbench.training.news import EpochDone
 
 EPOCHS = 300  # enough for a trial to be under way when its node dies, also on a fast machine
 CONFIGS = [trial_config(seed=seed, max_epochs=EPOCHS, patience=EPOCHS) for seed in (1, 2)]
-FAKE_GPUS = 2
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head with one CPU and declared GPUs that are not there, and a second node with one CPU."""
-    ray = pytest.importorskip("ray")
-    if sys.platform != "linux":
-        pytest.skip("Ray's test cluster needs Linux")
-    from ray.cluster_utils import Cluster
-
-    folder = tempfile.mkdtemp(
-        prefix="r"
-    )  # names of sockets have at most 107 bytes: pytest's folder is too deep
-    os.environ["RAY_TMPDIR"] = folder
-    sizes = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": FAKE_GPUS, **sizes})
-    cluster.second = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-    try:
-        yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-        del os.environ["RAY_TMPDIR"]
-        shutil.rmtree(folder, ignore_errors=True)
+    with ray_cluster() as started:
+        yield started
 
 
 @pytest.mark.slow
