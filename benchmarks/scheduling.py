@@ -2,7 +2,9 @@
 
 ``python benchmarks/scheduling.py --trials 60 --workers 4`` runs the suite in a folder of its own and prints
 one row of a table. The time between trials is what a worker does besides trials once the first one has begun:
-it starts if another worker was faster, takes the next order, and waits for others at the end.
+it starts if another worker was faster, takes the next order, and waits for others at the end. On a machine
+that others share, the scheduler's processor time for each trial says more. It is that of the command, less
+that of the same command when nothing is left to do.
 """
 
 import argparse
@@ -33,6 +35,21 @@ params = {{ width = 16, layers = 1, inner_width = 32 }}
 """
 
 
+MEASURED = """
+import atexit, resource, sys
+
+def tell():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_utime + used.ru_stime)
+
+atexit.register(tell)
+from lrbench.__main__ import main
+
+main()
+"""
+"""Runs a command, and prints the seconds of processor time of its own process."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -48,24 +65,30 @@ def main() -> None:
         suite.write_text(SUITE.format(seeds=seeds, epochs=options.epochs), encoding="utf-8")
         lrbench(folder, "fetch", "sample", "--protocol", "loo-20")
         began, clock = datetime.now(UTC), time.perf_counter()
-        lrbench(folder, "run", "suite.toml", "--workers", str(options.workers), "--threads", "1")
+        used = lrbench(folder, "run", "suite.toml", "--workers", str(options.workers), "--threads", "1")
         wall = time.perf_counter() - clock
+        idle = lrbench(folder, "run", "suite.toml", "--workers", str(options.workers), "--threads", "1")
         records = [read_record(path) for path in Results(folder / "results").trials()]
     busy = sum((record.ended - record.started).total_seconds() for record in records)
     first = min(record.started for record in records)
     span = (max(record.ended for record in records) - first).total_seconds()
     between = (span * options.workers - busy) / len(records)
-    print("| trials | workers | command, s | start, s | trials / workers, s | between, ms | above it |")
-    print("|--:|--:|--:|--:|--:|--:|--:|")
+    scheduler = (used - idle) / len(records)
+    head = ("trials", "workers", "command, s", "start, s", "trials / workers, s", "between, ms", "above it")
+    print(f"| {' | '.join(head)} | scheduler's CPU, ms |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     print(
         f"| {len(records)} | {options.workers} | {wall:.1f} | {(first - began).total_seconds():.1f} "
-        f"| {busy / options.workers:.1f} | {1000 * between:.0f} | {span * options.workers / busy - 1:.1%} |"
+        f"| {busy / options.workers:.1f} | {1000 * between:.0f} | {span * options.workers / busy - 1:.1%} "
+        f"| {1000 * scheduler:.0f} |"
     )
 
 
-def lrbench(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "lrbench", *arguments, "--data-dir", str(folder / "data")]
-    subprocess.run(command, cwd=folder, check=True, stderr=subprocess.DEVNULL)
+def lrbench(folder: Path, *arguments: str) -> float:
+    """Run a command, and return the seconds of processor time of its own process."""
+    command = [sys.executable, "-c", MEASURED, *arguments, "--data-dir", str(folder / "data")]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
 
 
 if __name__ == "__main__":
