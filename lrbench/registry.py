@@ -5,6 +5,7 @@ A single file adds models by ``--plugin`` (``lrbench.plugins``). Listing names i
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -50,7 +51,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names, the built-in ones first, in their order."""
-        return [*self._built_in, *sorted({*self._foreign(), *self._plugged()})]
+        return [*self._built_in, *sorted({*self._foreign, *self._plugged()})]
 
     def load(self, name: str) -> T:
         """Import and return what the name stands for.
@@ -59,7 +60,7 @@ class Registry(Generic[T]):
             RequestError: the name is unknown or declared more than once, or what another package declares
                 cannot be loaded.
         """
-        foreign, plugged = self._foreign(), self._plugged()
+        foreign, plugged = self._foreign, self._plugged()
         if name in plugged:
             thing, path = plugged[name]
             if name in self._built_in or name in foreign:
@@ -81,8 +82,9 @@ class Registry(Generic[T]):
             return self._load_foreign(foreign[name])
         raise RequestError(f'There is no {self._kind} "{name}".', did_you_mean(name, self.names()))
 
+    @cached_property
     def _foreign(self) -> dict[str, EntryPoint]:
-        """Return what other packages declare, by name.
+        """What other packages declare, by name; looked up once, as each look reads files of all packages.
 
         Raises:
             RequestError: two packages declare one name.

@@ -12,13 +12,17 @@ _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
     "\u2028\u2029"  # separators of lines and paragraphs
     "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # direction of writing
+    "\u00ad\u180e\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # nothing visible
     "\ud800-\udfff]"  # halves of surrogate pairs, which no file can hold
 )
 _FORMULA = ("=", "+", "-", "@")
 
 
 def has_hidden(text: str) -> bool:
-    """Whether the text holds a control character, a line break, or a mark of writing direction."""
+    """Whether the text holds a control character, a line break, a mark of direction or an invisible sign.
+
+    Joiners count as visible: scripts and emoji need them.
+    """
     return _HIDDEN.search(text) is not None
 
 
@@ -48,6 +52,8 @@ def spreadsheet_text(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    """``\\x1b`` for a character below 256, else ``\\u2028``."""
+    """``\\x1b`` for a character below 256, else ``\\u2028`` or ``\\U000e0041``."""
     code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    if code < 256:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

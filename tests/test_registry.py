@@ -1,5 +1,6 @@
 """Names from three places: built in, of other packages, of plug-in files."""
 
+import math
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -70,3 +71,12 @@ def test_two_packages_cannot_declare_one_name(points: list[EntryPoint]) -> None:
 def test_a_registry_without_a_group_asks_no_package(points: list[EntryPoint]) -> None:
     points.append(EntryPoint("tau", "math:tau", "things"))
     assert things(group=None).names() == ["pi", "mine"]
+
+
+def test_packages_are_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look reads the metadata of every installed package, and a suite may have thousands of rows."""
+    looks: list[str] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: looks.append(group) or ())
+    some = things()
+    assert [some.load("pi"), some.load("mine")] == [math.pi, 3]
+    assert looks == ["things"]

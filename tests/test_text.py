@@ -16,6 +16,8 @@ from lrbench.text import has_hidden, one_line, printable, shortened, spreadsheet
         ("a\rb\x00\x7f", r"a\rb\x00\x7f".replace("\\r", "\\x0d")),
         ("a\u2028b\u202e", r"a\u2028b\u202e"),
         ("\udcff", r"\udcff"),
+        ("LARES\u200b", r"LARES\u200b"),  # looks like another label
+        ("\ufeffa\u00ad\U000e0041", r"\ufeffa\xad\U000e0041"),
         ("Café, 項目, 👩‍🔬 [w/o RPT]", "Café, 項目, 👩‍🔬 [w/o RPT]"),
     ],
 )

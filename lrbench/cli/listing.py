@@ -45,11 +45,11 @@ def listing(
     plugins: Plugins = None,
 ) -> None:
     """List datasets, models, suites or protocols, or the trials of a suite."""
-    if kind is Kind.trials:
-        _print_trials(pattern or None, results)
-        return
     if controls:
         _print_controls(kind)
+        return
+    if kind is Kind.trials:
+        _print_trials(pattern or None, results)
         return
     if kind is Kind.models and pattern:
         from lrbench.cli.model_page import model_page

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from lrbench.bounds import LARGEST_SEED, MOST_DRAWS, MOST_ROWS, MOST_SEEDS, MOST_STEPS
 from lrbench.config.accounts import Accounts
@@ -143,12 +143,12 @@ class SuiteFile(FrozenConfig):
     tune: Tune | None = None
     """How settings are searched for; `None`: every row keeps its own."""
 
-    @field_validator("seeds")
+    @field_validator("seeds", "datasets")
     @classmethod
-    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("seeds must be distinct")
-        return seeds
+    def _distinct(cls, given: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        if len(set(given)) < len(given):
+            raise ValueError(f"{info.field_name} must be distinct")
+        return given
 
     @model_validator(mode="after")
     def _known(self) -> "SuiteFile":

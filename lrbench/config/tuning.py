@@ -29,6 +29,12 @@ class Choice(FrozenConfig):
     values: tuple[JsonValue, ...] = Field(min_length=2)
     """Values to choose from. Put a single one into ``params`` or ``training``."""
 
+    @model_validator(mode="after")
+    def _distinct(self) -> "Choice":
+        if any(value in self.values[:place] for place, value in enumerate(self.values)):
+            raise ValueError("a value is listed twice. List each once.")
+        return self
+
 
 class Range(FrozenConfig):
     """All numbers between two ends, which belong to it."""

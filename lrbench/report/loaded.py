@@ -144,6 +144,8 @@ class LoadedSuite:
         """
         seconds = select_labels(self.suite, others) or [label for label in self.labels if label != first]
         (one,) = select_labels(self.suite, (first,))
+        if one in seconds:
+            raise RequestError(f'"{one}" cannot be compared with itself.', "Name another row.")
         wanted = [_known(name) for name in metrics] or [self.suite.primary_metric]
         measured = measure(self._finished, self.suite.datasets, self.labels, wanted, self._masked(masked))
         lines = []

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import typer
 from cli.wrong_requests import (
+    ARGUMENTS,
     BASE,
+    FIELDS,
     FLAGS,
     OPTIONS,
+    ROW_FIELDS,
     SHAPES,
     SUITE,
     VALUES,
@@ -22,7 +25,8 @@ from synthetic_results import make_suite
 
 from lrbench.cli.app import app, run
 from lrbench.cli.process import known_error
-from lrbench.config.suite import read_suite_file
+from lrbench.config.suite import Comparison, Entry, Evaluation, SuiteFile, read_suite_file
+from lrbench.config.tuning import Tune
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.rows import resolve_rows
 from lrbench.plugins import PLUGINS
@@ -91,9 +95,20 @@ def listed(faults: dict[str, str]) -> str:
     return "\n".join(f"{request[:80]!r}: {reason[:200]}" for request, reason in faults.items())
 
 
-@pytest.mark.parametrize("option", [*OPTIONS, *FLAGS])
-def test_the_tables_name_options_that_there_are(option: str) -> None:
-    assert any(option in options for options in options_of().values())
+def test_the_tables_name_everything_that_can_be_asked() -> None:
+    """A new verb, option, argument or field of a suite is tried from its first day on."""
+    verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert verbs.keys() == BASE.keys()
+    assert {option for options in options_of().values() for option in options} == {*OPTIONS, *FLAGS}
+    for name, verb in verbs.items():
+        arguments = [parameter for parameter in verb.params if not parameter.opts[0].startswith("-")]
+        assert len(ARGUMENTS.get(name, ())) >= len(arguments), name
+    assert FIELDS.keys() >= SuiteFile.model_fields.keys() | {
+        f"{part}.{name}"
+        for part, kind in (("tune", Tune), ("comparison", Comparison), ("evaluation", Evaluation))
+        for name in kind.model_fields
+    }
+    assert ROW_FIELDS.keys() == Entry.model_fields.keys()
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--format": CHOICES,
     "--protocol": STRANGE,
     "--datasets": (*STRANGE, ","),
-    "--only": (*STRANGE, ","),
-    "--hide": (",", ""),
+    "--only": (*STRANGE, ",", "*,nosuch", "nosuch,*"),
+    "--hide": (",", "", "nosuch", "*"),
     "--sort": STRANGE,
     "--rename": ("", "x", "=", "LARES=", "=x", "nosuch=x", "LARES=\x1b[2J", f"LARES={LONG}"),
     "--tables": (*STRANGE, ","),
@@ -107,10 +107,13 @@ OPTIONS: dict[str, Sequence[str]] = {
     "--from": ("", "nosuch.csv", "~nobody-of-this-name/x", "http://", "ftp://x/y", "loop", LONG),
     "--columns": ("", ",", "user", "=", "user=", "=a", "user=a,user=b", "nosuch=a", "\x1b=a"),
 }
-"""Values that an option cannot take, wherever it is; of all others the empty text is tried alone."""
+"""Values that an option cannot take, wherever it is."""
 
-FLAGS = ("--dry-run", "--answer", "--brief", "--full", "--masked", "--controls", "--follow", "--weights")
-"""Options without a value."""
+FLAGS = (
+    *("--dry-run", "--answer", "--brief", "--full", "--percent", "--masked", "--controls", "--follow"),
+    *("--weights", "--compact"),
+)
+"""Options without a value: any value is wrong."""
 
 ARGUMENTS = {
     "fetch": (STRANGE,),
@@ -162,6 +165,18 @@ SHAPES = (
     ("run", "suite.toml", "--executor", "ray", "--gpus-per-trial", "2"),
     ("evaluate", "demo", "--only", "LARSE"),
     ("plot", "depth", "demo", "--groups", "known.csv"),
+    ("plot", "depth", "demo", "more"),
+    ("plot", "tuning", "demo"),
+    ("plot", "grid"),
+    ("plot", "grid", "nosuch", "demo"),
+    ("plot", "grid", "nosuch", "demo", "more"),
+    ("compare",),
+    ("compare", "demo"),
+    ("compare", "demo", "LARES", "LARES"),
+    ("list", "trials", "nosuch"),
+    ("list", "trials", "demo", "--controls"),
+    ("verify", "TRIAL", "TRIAL"),
+    ("doctor", "more"),
     ("evaluate", "demo", "--interventions", "zeros"),
     ("evaluate", "TRIAL", "--only", "LARES"),
     ("fetch", "sample", "--columns", "user=a,item=b"),
@@ -178,7 +193,10 @@ def wrong_requests(options_of: dict[str, Sequence[str]]) -> Iterator[tuple[str, 
     """
     for verb, options in options_of.items():
         for option in options:
-            for value in () if option in FLAGS else OPTIONS.get(option, ("",)):
+            if option in FLAGS:
+                yield (*BASE[verb], f"{option}=true")
+                continue
+            for value in OPTIONS[option]:
                 yield (*BASE[verb], option, value)
                 if value.startswith("-"):
                     yield (*BASE[verb], f"{option}={value}")
@@ -229,6 +247,16 @@ FIELDS = {
     "evaluation": ("{}",),
     "models": (),
     "comparison": ("{}",),
+    "accounts": (),
+    "tune": (),
+    "tune.trials": ("3",),
+    "tune.seed": ("3",),
+    "tune.users": ("3",),
+    "tune.sampler": (),
+    "tune.pruning": (),
+    "tune.space": ("{}",),
+    "tune.space.dropout": (),
+    "comparison.margin": ("1.5",),
     "evaluation.depths": ("[]",),
     "evaluation.draws": ("3",),
     "training.max_epochs": ("3",),
@@ -237,6 +265,8 @@ FIELDS = {
     "training.learning_rate": ("3", "1.5"),
     "training.optimiser": (),
     "comparison.proposed": ("[]",),
+    "comparison.against": ("[]",),
+    "evaluation.interventions": ("[]",),
 }
 """Fields of a suite, with those of ``VALUES`` that they take."""
 
@@ -249,6 +279,10 @@ ROW_FIELDS = {
     "training": ("{}",),
     "controls": ("[]",),
     "grid": ("{}",),
+    "accounts": ("{}",),
+    "search": ("{}",),
+    "tune": ("true",),
+    "settings_of": (),
 }
 LABELS = (
     *("", " ", r"\u001b[2J", r"a\nb", r"a\u0007", r"\u2028", r"\u202e", "x" * 201),
@@ -291,6 +325,8 @@ def wrong_suites() -> Iterator[str]:
     )
     yield _suite({**lines, "seeds": str([*range(10_001)])}, [row])
     yield _suite({**lines, "seeds": "[1, 1]"}, [row])
+    yield _suite({**lines, "datasets": '["x", "x"]'}, [row])
+    yield _suite({**lines, "tune.trials": "3", "tune.space.dropout": "[0.1, 0.1]"}, [row])
     for option in ("layers = 1_000_000", "width = 1_000_000_000"):
         yield _suite(lines, [{**row, "model": '"sasrec"', "params": f"{{ {option} }}"}])
     for option in ("max_epochs", "patience", "batch_size"):
