@@ -25,7 +25,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="tests-fast")
 def tests_fast(session: nox.Session) -> None:
-    """Run the tests that are not marked slow, on all cores. Two cores take under three minutes."""
+    """Run the tests that are not marked slow, on all cores, with few examples of each property.
+
+    Two cores take about two minutes.
+    """
     session.install(".[test]")
     session.run("pytest", "-n", "auto", "-m", "not slow", "--hypothesis-profile", "fast", *session.posargs)
 

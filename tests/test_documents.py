@@ -14,7 +14,6 @@ TOP = Path(__file__).parents[1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 # docs/generated.py makes these.
-# docs/generated.py makes these.
 GENERATED = {"commands.md", "models.md", "controls.md", "contributing.md", "changelog.md"}
 
 

@@ -1,6 +1,7 @@
 """The rooms keep to themselves: what imports what, and what is loaded when."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,12 @@ def test_models_load_no_language_model_before_one_is_built() -> None:
         "sys.exit(any(m in sys.modules for m in ('transformers', 'peft', 'tokenizers', 'accelerate')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_map_for_contributors_names_every_room_and_back_room_in_this_order() -> None:
+    guide = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .+ \|(.*)\|$", guide, re.MULTILINE)
+    assert tuple(room for room, _ in rows) == FLOORS[1:]
+    for room, named in rows:
+        folders = {path.parent.name for path in (PACKAGE / room).glob("*/__init__.py")}
+        assert set(re.findall(r"`(\w+)/`", named)) == folders, room
