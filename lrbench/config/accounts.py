@@ -6,9 +6,12 @@ from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 
-__all__ = ["AccountRows", "Accounts"]
+__all__ = ["MOST_MEMBERS", "AccountRows", "Accounts"]
 
 _MIXED = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
+
+MOST_MEMBERS = max(_MIXED)
+"""The most members that an account can have."""
 
 
 class Accounts(FrozenConfig):

@@ -166,7 +166,7 @@ class TrainingData:
         """Pack the history before each given target, at most ``max_length`` items, in the given order."""
         stops = self.target_at[target_ids]
         starts = np.maximum(self.target_starts[target_ids], stops - self.max_length)
-        return pack(self.view.items, starts, stops, device, self.view.times)
+        return pack(self.view.items, starts, stops, device, self.view.times, members=self.view.members)
 
     def same_user(self, target_ids: Int64s, device: torch.device) -> Tensor:
         """Mask of pairs of different targets of one user, (targets, targets)."""
@@ -194,7 +194,8 @@ class TrainingData:
             padded_length = length_rung(int(lengths[longest]), self.max_length)
             starts = np.append(starts, np.full(len(added), starts[longest]))
             stops = np.append(stops, starts[longest] + added)
-        sequences = pack(self.view.items, starts, stops, device, self.view.times, padded_length)
+        view = self.view
+        sequences = pack(view.items, starts, stops, device, view.times, padded_length, view.members)
         rows = sequences.host.first[window] + within
         targets = self.view.items[self.target_at[target_ids]].astype(np.int64)
         users, weights = self.target_starts[target_ids], None
@@ -227,4 +228,4 @@ def evaluation_batches(
         users = slice(start, min(start + batch_size, len(view)))
         stops = view.stops[users]
         starts = np.maximum(view.starts[users], stops - max_length)
-        yield users, pack(view.items, starts, stops, device, view.times)
+        yield users, pack(view.items, starts, stops, device, view.times, members=view.members)

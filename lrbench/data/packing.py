@@ -44,6 +44,8 @@ class Packed:
     host: HostTokens
     times: Tensor | None = None  # (tokens,) time of each interaction, if the data has times
     next_times: Tensor | None = None  # (tokens,) time of the interaction after it
+    members: Tensor | None = None  # (tokens,) member of the account that each is of, if accounts are made
+    next_members: Tensor | None = None  # (tokens,) that of the interaction after it
 
     @property
     def n_tokens(self) -> int:
@@ -144,6 +146,8 @@ class Packed:
             ),
             times=None if self.times is None else self.times.repeat(count),
             next_times=None if self.next_times is None else self.next_times.repeat(count),
+            members=None if self.members is None else self.members.repeat(count),
+            next_members=None if self.next_members is None else self.next_members.repeat(count),
         )
 
     def padded(self, length: int, item: int, left: bool) -> "Packed":
@@ -216,6 +220,7 @@ def pack(
     device: torch.device,
     times: NDArray[np.int64] | None = None,
     padded_length: int | None = None,
+    members: NDArray[np.int64] | None = None,
 ) -> Packed:
     """Store the ranges ``items[start:stop]`` end to end.
 
@@ -227,6 +232,7 @@ def pack(
         times: of all interactions, (interactions,), if they are known. After each range there must be one
             more, that of the interaction to be predicted.
         padded_length: if given, all sequences form one group, padded to this length.
+        members: of all interactions, as ``times``: which member of its account each is of.
 
     Raises:
         ValueError: a range is empty.
@@ -263,4 +269,6 @@ def pack(
         host=host,
         times=None if times is None else tensor(times[source]),
         next_times=None if times is None else tensor(times[source + 1]),
+        members=None if members is None else tensor(members[source]),
+        next_members=None if members is None else tensor(members[source + 1]),
     )

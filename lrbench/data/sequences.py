@@ -48,6 +48,9 @@ class TrainingView:
     times: Int64s | None = None  # (interactions,)
     labels: Bools | None = None  # (interactions,) which may be targets; `None`: all
     users: Int64s | None = None  # (sequences,) whose each is; `None`: number u is user u's
+    members: Int64s | None = (
+        None  # (interactions,) number of the member within its account, for oracles alone
+    )
 
     @property
     def interactions(self) -> Int64s:
@@ -67,6 +70,9 @@ class EvaluationView:
     n_items: int
     times: Int64s | None = None  # (interactions,)
     not_ranked: Int64s | None = None  # items that are no candidates; `None`: all items are
+    members: Int64s | None = (
+        None  # (interactions,) number of the member within its account, for oracles alone
+    )
 
     def __len__(self) -> int:
         return len(self.users)

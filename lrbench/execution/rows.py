@@ -153,9 +153,16 @@ def check_rows(rows: Sequence[Row], dataset: PreparedDataset) -> None:
         RequestError: the protocol cannot split the dataset, or a row needs what it lacks.
     """
     protocols = {row.protocol.model_dump_json(): row.protocol for row in rows}
-    timed = {key: _split(dataset, protocol).train.times is not None for key, protocol in protocols.items()}
+    views = {key: _split(dataset, protocol).train for key, protocol in protocols.items()}
     for row in rows:
-        if row.config.needs_times and not timed[row.protocol.model_dump_json()]:
+        view = views[row.protocol.model_dump_json()]
+        if row.config.needs_members and view.members is None:
+            raise RequestError(
+                f'"{row.label}" needs to know whose each interaction is, and {row.protocol.name} makes no '
+                "accounts of users.",
+                'Use the protocol "shared-merge", or leave the option out that needs it.',
+            )
+        if row.config.needs_times and view.times is None:
             raise RequestError(
                 f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
                 f"({dataset.record.source}).",

@@ -78,6 +78,11 @@ class ModelConfig(FrozenConfig):
         """Whether the model needs the times of interactions."""
         return False
 
+    @property
+    def needs_members(self) -> bool:
+        """Whether the model needs to know which member of an account each interaction is of."""
+        return False
+
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig, default=Any)
 """The configuration of a model class."""

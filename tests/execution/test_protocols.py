@@ -114,3 +114,12 @@ def test_merged_clocks_of_users_are_no_times() -> None:
     assert match_rows(rows(table | {"accounts": {"align": "end"}}), clocks)
     with pytest.raises(RequestError, match='"H" needs times'):
         match_rows(rows(table), clocks)
+
+
+def test_an_oracle_of_members_needs_accounts() -> None:
+    oracle = {"label": "O", "model": "disenreason", "params": {"membership": "known"}}
+    assert match_rows(rows(oracle), small_dataset())
+    with pytest.raises(
+        RequestError, match='"O" needs to know whose each interaction is, and loo-50 makes no'
+    ):
+        match_rows(rows(oracle, protocol="loo-50"), small_dataset())

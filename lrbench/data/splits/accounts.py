@@ -36,6 +36,18 @@ class Merged:
     times: Int64s | None  # (interactions,) shifted where members were aligned; `None` where there are none
     offsets: Int64s  # (accounts + 1,)
 
+    def numbers(self) -> Int64s:
+        """Number the members of each account from 0, by their user numbers, (interactions,)."""
+        account = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        users, user = np.unique(self.members, return_inverse=True)
+        owner = np.empty(len(users), dtype=np.int64)
+        owner[user] = account
+        order = np.lexsort((users, owner))
+        first = np.searchsorted(owner[order], np.arange(len(self.offsets) - 1))
+        number = np.empty(len(users), dtype=np.int64)
+        number[order] = np.arange(len(users)) - first[owner[order]]
+        return np.asarray(number[user])
+
 
 def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
     """Merge users into accounts as ``protocol.accounts`` says, and hold out the last two interactions.
@@ -57,6 +69,7 @@ def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
         n_items=sequences.n_items,
         times=None if merged.times is None else merged.times[kept],
         users=np.minimum.reduceat(merged.members, merged.offsets[:-1]),
+        members=merged.numbers()[kept],
     )
     return Split(
         train=train,
@@ -156,4 +169,5 @@ def _view(merged: Merged, n_items: int, users: Int64s, at: Int64s) -> Evaluation
         targets=merged.items[at],
         n_items=n_items,
         times=merged.times,
+        members=merged.numbers(),
     )

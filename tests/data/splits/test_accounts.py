@@ -6,13 +6,14 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_data import leave_one_out, small_dataset
 
 from lrbench.config.accounts import Accounts
 from lrbench.config.protocol import PROTOCOLS
-from lrbench.data.batches import TrainingData
+from lrbench.data.batches import TrainingData, evaluation_batches
 from lrbench.data.sequences import EvaluationView, Sequences, Split
 from lrbench.data.splits.accounts import merge
 from lrbench.data.splits.members import group_users
@@ -61,6 +62,24 @@ def by_times(data: Sequences, user: int) -> list[tuple[int, int]]:
     span = slice(data.offsets[user], data.offsets[user + 1])
     assert data.times is not None
     return list(zip(data.times[span].tolist(), data.items[span].tolist(), strict=True))
+
+
+def test_members_are_numbered_within_their_account() -> None:
+    """Users 0 and 2 share one account, 1 and 3 the other; each token knows its own member and the next."""
+    data = sequences([[(user, 4 * place + user) for place in range(4)] for user in range(4)])
+    seeds = (seed for seed in range(50) if group_users(data, Accounts(seed=seed)).tolist() == [0, 1, 0, 1])
+    parts = shared(data, seed=next(seeds))
+    assert parts.train.members is not None
+    assert parts.train.items.tolist() == [0, 2, 0, 2, 1, 3, 1, 3]
+    assert parts.train.members.tolist() == [0, 1, 0, 1, 0, 1, 0, 1]
+    (batch,) = TrainingData(parts.train, 50).batches(100, torch.device("cpu"))
+    assert batch.sequences.members is not None and batch.sequences.next_members is not None
+    at = batch.rows
+    assert torch.equal(batch.sequences.next_members[at], (batch.targets >= 2).long())
+    for users, history in evaluation_batches(parts.test, 50, 100, torch.device("cpu")):
+        assert history.next_members is not None
+        expected = torch.from_numpy((parts.test.targets[users] >= 2).astype(np.int64))
+        assert torch.equal(history.next_members[history.last], expected)
 
 
 @settings(deadline=None)

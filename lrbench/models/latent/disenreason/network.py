@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from lrbench.config.accounts import MOST_MEMBERS
 from lrbench.data.packing import Packed
 from lrbench.models.latent.disenreason.extraction import Extraction, Residual, alive
 from lrbench.models.latent.disenreason.pivot import Pivot, PivotForm, Pooling, band_bins
@@ -67,6 +68,10 @@ class DisenReasonConfig(TransformerSizes):
     """What is ranked. ``gate``: a weighted sum of the latent users. ``mixture``: the mixture of their
     softmaxes. ``max``: the best of their scores."""
 
+    membership: Literal["latent", "known"] = "latent"
+    """``known``, an oracle and no method: each item tells the model whose it is and whose the next one is.
+    This shows how much there is to gain."""
+
     last_state: bool = True
     """Whether the encoder's last state is added to the weighted sum of ``gate``."""
 
@@ -78,6 +83,11 @@ class DisenReasonConfig(TransformerSizes):
 
     temperature: float = Field(default=1.0, gt=0)
     """It divides all scores in training and in ranking."""
+
+    @property
+    def needs_members(self) -> bool:
+        """The oracle needs them."""
+        return self.membership == "known"
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse more bands than the spectrum can be cut into.
@@ -114,6 +124,8 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
             )
             self.gate = nn.Linear(width, width, bias=False)
             self.register_buffer("seen_counts", torch.zeros(config.users))
+        if config.membership == "known":
+            self.whose, self.whose_next = nn.Embedding(MOST_MEMBERS, width), nn.Embedding(MOST_MEMBERS, width)
         initialise(self)
         if config.users and config.queries == "learned":
             self.learned_queries = nn.Parameter(torch.randn(config.users, width) * 0.02)
@@ -174,7 +186,7 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
         Returns:
             The encoder's last state of each row, (rows, width), and u_1 … u_number, (number, rows, width).
         """
-        embedded = self.embedding(sequences)
+        embedded = self._embedded(sequences)
         states = self.encoder(embedded, sequences)
         last = states if everywhere else states.index_select(0, sequences.last)
         if not number or not self.config.users:
@@ -191,6 +203,14 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
                 user, state = self.extraction(state, memory, sequences, everywhere)
                 users.append(user)
         return last, torch.stack(users)
+
+    def _embedded(self, sequences: Packed) -> Tensor:
+        """Return the embedded items, (tokens, width)."""
+        summed = self.embedding.sum(sequences)
+        if self.config.membership == "known":
+            assert sequences.members is not None and sequences.next_members is not None  # see `needs_members`
+            summed = summed + self.whose(sequences.members) + self.whose_next(sequences.next_members)
+        return self.embedding.finish(summed)
 
     def counted(self, users: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Return which latent users count, (users, rows)."""
