@@ -95,7 +95,10 @@ def _load(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        sys.modules.pop(name, None)
+        raise
+    except BaseException as error:  # a file may raise anything, also SystemExit and GeneratorExit
         sys.modules.pop(name, None)
         reason = shortened(f"{type(error).__name__}: {error}", 300)
         raise RequestError(f"The plug-in {path} cannot be loaded: {reason}.", "Mend the file.") from error

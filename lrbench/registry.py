@@ -103,7 +103,9 @@ class Registry(Generic[T]):
     def _load_foreign(self, point: EntryPoint) -> T:
         try:
             thing: T = point.load()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a package may raise anything, also SystemExit and GeneratorExit
             reason = shortened(f"{type(error).__name__}: {error}", 300)
             raise RequestError(
                 f'The {self._kind} "{point.name}" of {_package(point)} cannot be loaded: {reason}.',

@@ -75,7 +75,7 @@ def fetch(
 
 def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Dataset":
     """Return the entry that NAME, ``--from`` and ``--columns`` describe."""
-    from lrbench.data.addresses import is_address
+    from lrbench.data.addresses import check_place, is_address
     from lrbench.data.own_files import user_file
 
     if len(names) != 1 or given is None:
@@ -83,6 +83,7 @@ def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Datase
             "--columns describes one file of your own.",
             "Write: lrbench fetch NAME --from FILE --columns user=A,item=B,time=C",
         )
+    check_place(given, "--from")
     if is_address(given):
         raise RequestError("--columns describes a file on this machine.", "Download it, and name the file.")
     return user_file(names[0], expanded(given), parse_pairs(columns, "--columns"))

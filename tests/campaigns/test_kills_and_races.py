@@ -1,7 +1,7 @@
 """Processes are killed, race each other and find the disk full; no number is lost or changed by it.
 
 Each campaign prints what it did and found. ``pytest -m slow -s tests/campaigns`` runs them in small;
-``--campaign-size 20`` does twenty times as much.
+``--campaign-size 20 --timeout 3600 -o faulthandler_timeout=3660`` does twenty times as much.
 """
 
 import os

@@ -25,7 +25,7 @@ from synthetic_results import make_suite
 
 from lrbench.cli.app import app, run
 from lrbench.cli.process import known_error
-from lrbench.config.suite import Comparison, Entry, Evaluation, SuiteFile, read_suite_file
+from lrbench.config.suite import ComparisonTable, Entry, EvaluationTable, SuiteFile, read_suite_file
 from lrbench.config.tuning import Tune
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.rows import resolve_rows
@@ -105,7 +105,7 @@ def test_the_tables_name_everything_that_can_be_asked() -> None:
         assert len(ARGUMENTS.get(name, ())) >= len(arguments), name
     assert FIELDS.keys() >= SuiteFile.model_fields.keys() | {
         f"{part}.{name}"
-        for part, kind in (("tune", Tune), ("comparison", Comparison), ("evaluation", Evaluation))
+        for part, kind in (("tune", Tune), ("comparison", ComparisonTable), ("evaluation", EvaluationTable))
         for name in kind.model_fields
     }
     assert ROW_FIELDS.keys() == Entry.model_fields.keys()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 PLUGINS = {
     "leaves.py": "raise SystemExit(0)",
+    "generates.py": "raise GeneratorExit",
+    "recurses.py": "def again(): again()\nagain()",
     "fails.py": "raise ValueError('\\x1b[2J\\n' * 1000)",
     "empty.py": "",
     "named.py": "MODELS = {'../x': int}",
@@ -52,6 +54,8 @@ OPTIONS: dict[str, Sequence[str]] = {
         *FILES,
         "suite.toml",
         "leaves.py",
+        "generates.py",
+        "recurses.py",
         "fails.py",
         "empty.py",
         "named.py",
@@ -180,6 +184,8 @@ SHAPES = (
     ("evaluate", "demo", "--interventions", "zeros"),
     ("evaluate", "TRIAL", "--only", "LARES"),
     ("fetch", "sample", "--columns", "user=a,item=b"),
+    ("fetch", "own", "--columns", "user=user,item=country,member=x", "--from", "known.csv"),
+    ("fetch", "own", "--columns", "user=user,item=country", "--from", "ftp://x/known.csv"),
     ("fetch", "a", "b", "--from", "file"),
 )
 """Requests that are wrong as a whole."""

@@ -65,4 +65,7 @@ def table_reader(path: Path, member: str = "") -> str:
     Raises:
         RequestError: there is no such file or member, or it is damaged.
     """
-    return "parquet" if open_raw(path, member).start().startswith(PARQUET_MAGIC) else "csv"
+    file = open_raw(path, member)
+    if member and file.member is None:
+        raise RequestError(f"{path.name} is no zip archive, so it has no member.", "Leave member out.")
+    return "parquet" if file.start().startswith(PARQUET_MAGIC) else "csv"
