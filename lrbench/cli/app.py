@@ -58,7 +58,6 @@ app = typer.Typer(
     cls=_Verbs,
     help="Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

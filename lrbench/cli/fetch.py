@@ -25,7 +25,9 @@ def fetch(
     given: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="PATH|URL", help="Take the data from this file, folder, address or mirror."
+            "--from",
+            metavar="PATH|URL",
+            help="Take the data from this file, folder or address. The address of a mirror ends in a slash.",
         ),
     ] = None,
     columns: Annotated[
@@ -96,7 +98,8 @@ def _refuse_one_file_for_many(names: Sequence[str], given: str | None) -> None:
         return
     if path_kind(expanded(given)) != "folder":
         raise RequestError(
-            f"--from {public_address(given)} is one file for several datasets.", "Fetch them one by one."
+            f"--from {public_address(given)} is one file for several datasets.",
+            "Fetch them one by one, or end the address of a mirror with a slash.",
         )
 
 

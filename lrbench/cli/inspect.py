@@ -194,7 +194,7 @@ def _order_probe(result: "Audit") -> tuple[tuple[str, float | None, str], ...]:
         ("order probe: Recall@10 of a Markov chain, true order", true, ""),
         ("order probe: interactions of equal time shuffled", tied, ""),
         ("order probe: whole sequences shuffled", whole, ""),
-        ("order probe: true over shuffled (1: order tells nothing)", ratio, nothing),
+        ("order probe: true over shuffled (1: order tells nothing, more: it matters)", ratio, nothing),
     )
 
 

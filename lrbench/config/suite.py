@@ -368,7 +368,8 @@ def _filled(label: str, options: Mapping[str, Any], where: str) -> str:
         known = some_of(list(options)) or "it has none"
         raise RequestError(
             f'{where}: the label "{label}" cannot be filled in: {error}.',
-            f"Name options of this row's params or grid in braces: {known}.",
+            f"Name options of this row's params or grid in braces: {known}. "
+            "For a brace itself write it twice, {{ or }}.",
         ) from None
     if fault := label_fault("".join(parts)):
         raise RequestError(f'{where}: the label "{label}", filled in, is no label: {fault}.', "Shorten it.")

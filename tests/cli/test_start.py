@@ -1,5 +1,6 @@
 """A command starts without what only some verbs need."""
 
+import os
 import subprocess
 import sys
 
@@ -22,3 +23,12 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     name, version = done.stdout.split()
     assert name == "lrbench"
     assert version[0].isdigit()
+
+
+def test_a_shell_completes_verbs() -> None:
+    asked = {"_LRBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "lrbench re", "COMP_CWORD": "1"}
+    code = "from lrbench.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["report"]

@@ -59,7 +59,7 @@ def test_a_grid_is_every_combination() -> None:
         (
             [{"label": "A {y}", "model": "m", "grid": {"x": [1]}}],
             {},
-            'cannot be filled in: there is no option "y".*braces: x',
+            r'cannot be filled in: there is no option "y".*braces: x\. For a brace itself write it twice',
         ),
         ([{"label": "A {x.y}", "model": "m", "grid": {"x": [1]}}], {}, 'no option "x.y"'),
         ([{"label": "A {x[y]}", "model": "m", "grid": {"x": [1]}}], {}, r'no option "x\[y\]"'),

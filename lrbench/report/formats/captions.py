@@ -59,6 +59,7 @@ def _quality(report: Report, marks: str = BOLD) -> Iterator[str]:
     metrics = listed([metric_title(metric) for metric in report.metrics])
     masked = "history left out" if report.masked else "history kept"
     yield f"{metrics} under protocol {report.protocol.name} (full ranking, {masked}), {_runs(report)}."
+    yield from _hidden(report)
     synthetic = [note.summary.name for note in report.datasets if note.summary.synthetic]
     if synthetic:
         yield f"Synthetic data: {listed(synthetic)}."
@@ -66,7 +67,6 @@ def _quality(report: Report, marks: str = BOLD) -> Iterator[str]:
     yield from _daggers(report)
     if any(row.ties_with_best and not row.best for row in report.rows):
         yield "≈: not separable from the best."
-    yield from _hidden(report)
 
 
 def _runs(report: Report) -> str:

@@ -32,8 +32,8 @@ __all__ = ["draw", "front"]
 
 AXES = {
     "flops": "FLOPs per user",
-    "latency": "seconds per 1,000 users, in batches of 256",
-    "training": "seconds of training",
+    "latency": "time per 1,000 users, in batches of 256",
+    "training": "time of training",
 }
 BATCH = 256
 
@@ -70,7 +70,7 @@ def draw(source: "PlotSource") -> "Figure":
         here = [row for row in known if row.dataset == dataset]
         for row in here:
             entries[row.label] = _row(panel, report, row, costs[dataset, row.label], source.cost)
-        _front(panel, here, [_cost(costs[dataset, row.label], source.cost) for row in here])
+        _front(panel, here, [_cost(costs[dataset, row.label], source.cost) for row in here], source.cost)
         others = [row.label for row in rows if row.dataset == dataset and row not in here]
         text = f"{AXES[source.cost]}{f' (not known: {listed(others)})' if others else ''}"
         panel.set_xlabel(wrapped(text, 0.9 * figure.get_figwidth() / min(3, len(axes))))
@@ -128,7 +128,7 @@ def _row(panel: "Axes", report: Report, row: QualityRow, cost: Cost, kind: "Cost
     return point
 
 
-def _front(panel: "Axes", rows: Sequence[QualityRow], costs: Sequence[float]) -> None:
+def _front(panel: "Axes", rows: Sequence[QualityRow], costs: Sequence[float], kind: "CostKind") -> None:
     x, y = np.array(costs), np.array([row.mean for row in rows])
     best = front(x, y)
     edge = max(float(x.max()), 1.15 * float(x[best[-1]]))  # a front of one point is seen too
@@ -138,5 +138,5 @@ def _front(panel: "Axes", rows: Sequence[QualityRow], costs: Sequence[float]) ->
     panel.set_xscale("log")
     wide = x.max() / x.min() > 100
     panel.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_major_formatter(EngFormatter(sep="") if kind == "flops" else EngFormatter("s"))
     panel.xaxis.set_minor_formatter(NullFormatter())

@@ -6,13 +6,14 @@ from typing import Literal
 import pytest
 from synthetic_results import Made, make_suite
 
-from lrbench.report.build import build_report
+from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.choices import Choices
 from lrbench.report.formats.markdown import Markdown, escape
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.store.layout import Results
-from lrbench.store.suites import ControlRecord
+from lrbench.store.suites import ControlRecord, SuiteRecord
 
 CELL = re.compile(r"(?<!\\)\|")
 
@@ -63,6 +64,12 @@ def test_captions_have_at_most_60_words_and_the_rest_is_a_list(
     captions = paragraphs_after_tables(text)
     assert max(len(caption.split()) for caption in captions) <= 60
     assert f"\n- {escape(report.caption[0])}\n" in text
+
+
+def test_the_caption_says_that_rows_are_hidden(suite: SuiteRecord, root: Path) -> None:
+    options = ReportOptions(choices=Choices(only=("LARES*",)))
+    captions = paragraphs_after_tables(Markdown().render(build_report(suite, Results(root), options)))
+    assert "2 of 4 rows shown; tests are over all." in captions[0]
 
 
 def test_words_are_flush_left_and_numbers_right(tmp_path: Path) -> None:

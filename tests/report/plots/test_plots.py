@@ -183,7 +183,7 @@ def test_pareto_names_models_without_a_count_instead_of_drawing_them(suite: Suit
 def test_pareto_against_training_and_latency(suite: SuiteRecord, root: Path) -> None:
     panel = draw("pareto", suite, root, cost="training").axes[0]
     assert len(panel.containers) == 4
-    with pytest.raises(RequestError, match=r"seconds per 1,000 users.*--cost flops or training"):
+    with pytest.raises(RequestError, match=r"time per 1,000 users.*--cost flops or training"):
         draw("pareto", suite, root, cost="latency")
 
 
