@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,12 +36,13 @@ from lrbench.data.obtain import open_library
 from lrbench.data.splitting import split
 from lrbench.evaluation.cost import peak_memory, reset_peak_memory
 from lrbench.models.language.continuation import Continuation
+from lrbench.models.language.fine_tuning import FineTuning
 from lrbench.models.language.latentr3.model import LatentR3
-from lrbench.models.language.latentr3.stages import FineTuning, Reinforcement, baseline_advantages
+from lrbench.models.language.latentr3.stages import LatentGRPO, baseline_advantages
 
 CPU = torch.device("cpu")
 DATASET, PROTOCOL = "r3-cds-valid-120", find_protocol("rows-10")
-USERS, LATENTS, THOUGHTS, ROWS, PROMPTS = 5, (0, 1, 4), (32, 128), 8, 2
+USERS, LATENTS, THOUGHTS, ROWS, PROMPTS = 3, (0, 1, 4), (32, 128), 8, 2
 PAGE = """# Language models
 
 `python benchmarks/language.py` writes this page. SmolLM2-135M-Instruct on {dataset}, one thread of
@@ -142,7 +144,7 @@ def latency(data_dir: Path | None) -> dict[str, Any]:
 def passes(data_dir: Path | None) -> dict[str, Any]:
     """Prompt tokens, seconds and gradients of reinforcement, ours and with passes for each version."""
     model, parts = model_of({"base_precision": "float32"}, data_dir)
-    stage, (rows, items) = Reinforcement(model), some_rows(model, parts)
+    stage, (rows, items) = LatentGRPO(model), some_rows(model, parts)
     rows, items = rows[:PROMPTS], items[:PROMPTS]
     model.train_base(False)
     assert model.attention is not None
@@ -184,7 +186,7 @@ def memory(case: str, data_dir: Path | None) -> dict[str, Any]:
     """Peak memory of one step, and what the formula says."""
     reset_peak_memory(CPU)
     before = resident()
-    model, parts = model_of({**MEMORY[case], "part_tokens": 1 << 20}, data_dir)
+    model, parts = model_of({**MEMORY[case], "part_tokens": 100_000}, data_dir)
     rows, items = some_rows(model, parts)
     prompt, target = sum(map(len, rows)), sum(len(model.prompts.answers[item]) for item in items)
     reset_peak_memory(CPU)
@@ -194,11 +196,11 @@ def memory(case: str, data_dir: Path | None) -> dict[str, Any]:
             model.encode(sequences, (1,), None)
         expected = ranking(SMOLLM2, 512, 10 * 20, 2)
     else:
-        kind = Reinforcement if case.startswith("reinforcement") else FineTuning
+        kind = LatentGRPO if case.startswith("reinforcement") else FineTuning
         stage = kind(model)
         data = TrainingData(parts.train, PROTOCOL.max_length, "prefixes")
         stage.begin(data, CPU)
-        batch = next(iter(data.batches(PROMPTS if kind is Reinforcement else ROWS, CPU)))
+        batch = next(iter(data.batches(PROMPTS if kind is LatentGRPO else ROWS, CPU)))
         model.train()
         stage.losses(batch)["loss"].backward()
         trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -206,7 +208,7 @@ def memory(case: str, data_dir: Path | None) -> dict[str, Any]:
         optimiser.step()
         numbers = sum(weight.numel() for weight in trained)
         full = model.config.lora_rank == 0
-        if kind is Reinforcement:  # gradients flow through latents and answers alone
+        if kind is LatentGRPO:  # gradients flow through latents and answers alone
             count = model.config.group * (PROMPTS + sum(len(model.prompts.answers[i]) for i in items[:2]))
             expected = training(SMOLLM2, numbers, 0, count, 2, 4)
         else:
@@ -270,9 +272,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cases: dict[str, Callable[[], dict[str, Any]]] = {
-        "latency": lambda: latency(given.data_dir),
-        "passes": lambda: passes(given.data_dir),
-        **{case: lambda case=case: memory(case, given.data_dir) for case in MEMORY},
+        "latency": partial(latency, given.data_dir),
+        "passes": partial(passes, given.data_dir),
+        **{case: partial(memory, case, given.data_dir) for case in MEMORY},
     }
     if given.case:
         print(json.dumps(cases[given.case]()))

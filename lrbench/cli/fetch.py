@@ -1,6 +1,6 @@
 """``lrbench fetch``: download, verify and prepare datasets, and say what was used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lrbench.data.catalogue import Catalogue, Dataset
+    from lrbench.data.dataset import PreparedDataset
 
 __all__ = ["fetch"]
 
@@ -107,7 +108,8 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
     """Say what a prepared dataset is, where it came from, how large it is and where it is kept."""
     from lrbench.data.dataset import load_prepared
 
-    record = load_prepared(folder).record
+    dataset = load_prepared(folder)
+    record = dataset.record
     check = "checksum matches" if record.verified else "checksum not compared"
     lines = [
         catalogue.describe(name),
@@ -118,11 +120,25 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
             f"{count.interactions:,} interactions"
             for count in record.counts
         ),
+        *_of_titles(dataset),
         *(f"  note: {note}" for note in (*record.reading, *record.notes)),
         f"  prepared in {folder}",
     ]
     for line in lines:
         say(console, line)
+
+
+def _of_titles(dataset: "PreparedDataset") -> Iterator[str]:
+    """Yield what a model that reads titles should know of a dataset that has some."""
+    from lrbench.data.audit import last_two_tied, title_shares
+
+    shares = title_shares(dataset.titles)
+    if shares is None:
+        return
+    equal, scraps = shares
+    yield f"  titles: {equal:.1%} are also those of another item, {scraps:.1%} are scraps of a web page"
+    if (tied := last_two_tied(dataset.sequences)) is not None:
+        yield f"  times: {tied:.1%} of the users have their last two interactions at the same time"
 
 
 def _raise_together(failures: Sequence[LrbenchError]) -> None:

@@ -5,6 +5,7 @@ the source has no times, or no user is evaluated.
 """
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from lrbench.arrays import Int64s
@@ -12,7 +13,7 @@ from lrbench.config.accounts import Accounts
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import DatasetRecord, PreparedDataset
-from lrbench.data.inspection.guards import Guards, find_guards
+from lrbench.data.inspection.guards import Guards, equal_share, find_guards, html_share
 from lrbench.data.inspection.order_probe import OrderProbe, probe_order
 from lrbench.data.inspection.row_predictors import AccountOverlap, inspect_rows
 from lrbench.data.preparation.interactions import first_of_pairs
@@ -20,7 +21,7 @@ from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splits.accounts import merge
 from lrbench.data.splitting import split
 
-__all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage"]
+__all__ = ["Audit", "Leakage", "Quantiles", "audit", "find_leakage", "last_two_tied", "title_shares"]
 
 Flags = NDArray[np.bool_]
 
@@ -33,7 +34,7 @@ def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
         evaluated_users=len(parts.test),
         sequence_length=_quantiles(sequences.lengths),
         item_popularity=_quantiles(np.bincount(sequences.items, minlength=sequences.n_items)),
-        last_two_tied=_last_two_tied(sequences),
+        last_two_tied=last_two_tied(sequences),
         repeats=_repeats(sequences),
         unseen_targets=_unseen_targets(parts),
         leakage=None if sequences.own_clocks or protocol.accounts else find_leakage(parts),
@@ -62,7 +63,21 @@ def _quantiles(values: Int64s) -> "Quantiles":
     )
 
 
-def _last_two_tied(sequences: Sequences) -> float | None:
+def title_shares(titles: pl.Series) -> tuple[float, float] | None:
+    """Return which share of titles is also that of another item, and which is a scrap of a web page.
+
+    Args:
+        titles: of every item, (items,); null where there is none.
+
+    Returns:
+        ``None`` where no item has a title.
+    """
+    equal, scraps = equal_share(titles), html_share(titles)
+    return None if equal is None or scraps is None else (equal, scraps)
+
+
+def last_two_tied(sequences: Sequences) -> float | None:
+    """Return the share of users whose last two interactions have the same time; ``None`` without times."""
     if sequences.times is None:
         return None
     ends = sequences.offsets[1:][sequences.lengths >= 2]

@@ -224,6 +224,13 @@ def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]
         share = max(trial.record.tie_share for trial in entry.trials)
         if share <= TIE_SHARE:
             continue
+        if entry.trials[0].record.params.get("ranking") == "beam":
+            cause = (
+                f"{entry.label} on {entry.dataset}: {share:.0%} of the targets tie with other items, because "
+                "its beam search did not find them or items have equal titles."
+            )
+            yield ReportWarning(WarningKind.BEYOND_BEAM, cause, label=entry.label, dataset=entry.dataset)
+            continue
         cause = f"{entry.label} on {entry.dataset} gives {share:.0%} of the targets another item's score."
         if not entry.ties_known:
             yield ReportWarning(WarningKind.TIES_UNKNOWN, cause, command, entry.label, entry.dataset)

@@ -33,6 +33,7 @@ class WarningKind(StrEnum):
     DEPTH_ZERO = "Reasoning steps do not help there: do not credit them with the quality"
     DEPENDENT_RUNS = "What they share is not on record: read the interval as too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
+    BEYOND_BEAM = "Read metrics at cut-offs up to the number of beams alone"
     EQUAL_TITLES = "Published tables count such hits: compare with them by the second number"
     TIES_UNKNOWN = (
         "An earlier version did not store how many, so these metrics are those of the middle rank; to "
@@ -90,6 +91,7 @@ SUMMARIES = {
     WarningKind.MISSING_TRIALS: "{rows} lack trials{places}.",
     WarningKind.UNEQUAL_TUNING: "{rows} were not tuned and are compared with rows that were{places}.",
     WarningKind.TIES: "{rows} give many targets another item's score{places}.",
+    WarningKind.BEYOND_BEAM: "{rows} rank by a beam search, which does not find all targets{places}.",
     WarningKind.EQUAL_TITLES: "Hits on other items with the target's title do not count for {rows}{places}.",
     WarningKind.COLLAPSED_RUN: "{rows} have a run that collapsed{places}.",
     WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",

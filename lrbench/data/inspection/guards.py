@@ -12,7 +12,7 @@ from lrbench.arrays import Bools, Int64s, ranges
 from lrbench.config.base import FrozenConfig
 from lrbench.data.sequences import EvaluationView, Sequences, Split
 
-__all__ = ["Guards", "find_guards", "html_share", "overlapping_rows"]
+__all__ = ["Guards", "equal_share", "find_guards", "html_share", "overlapping_rows"]
 
 ROWS = 2_000
 SEED = 2408_12008
@@ -36,7 +36,7 @@ def find_guards(sequences: Sequences, parts: Split, titles: pl.Series, shared_ro
         target_in_history=_share(_in_history(parts.test)),
         target_time_tied=_share(parts.test.undated()),
         overlapping_rows=None if shared_rows else overlapping_rows(parts),
-        equal_titles=_equal_titles(titles),
+        equal_titles=equal_share(titles),
         html_titles=html_share(titles),
         copies=_copies(sequences),
     )
@@ -109,7 +109,8 @@ def _in_history(view: EvaluationView) -> Bools:
     return np.bincount(row[same], minlength=len(view)) > 0
 
 
-def _equal_titles(titles: pl.Series) -> float | None:
+def equal_share(titles: pl.Series) -> float | None:
+    """Return the share of titles that are also those of another item."""
     known = titles.drop_nulls()
     return float(known.is_duplicated().mean()) if len(known) else None  # type: ignore[arg-type]
 

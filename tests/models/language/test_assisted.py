@@ -12,7 +12,7 @@ from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import EvaluationView
 from lrbench.models.language.assisted.bigrec_ground import BigRecGround, BigRecGroundConfig
 from lrbench.models.language.assisted.d3 import D3, D3Config
-from lrbench.models.language.assisted.recommender import AssistantTraining, AssistedRecommender, Choice
+from lrbench.models.language.assisted.recommender import AssistantTraining, AssistedRecommender, WeightChoice
 from lrbench.testing import MAX_LENGTH, N_ITEMS, pack_lists, random_histories, training_view
 from lrbench.training.choice import choose
 
@@ -130,7 +130,7 @@ def test_validation_chooses_the_weight_and_weights_keep_it(make: Make) -> None:
     starts, stops = np.array(offsets[:-1]), np.array(offsets[1:]) - 1
     items = np.array(flat, dtype=np.int32)
     view = EvaluationView(items, np.arange(3), starts, stops, items[stops], N_ITEMS)
-    chosen, tried = choose(Choice(model), view, find_protocol("loo-10"), 1, CPU)
+    chosen, tried = choose(WeightChoice(model), view, find_protocol("loo-10"), 1, CPU)
     assert tried.keys() == set(model.weights)
     assert tried[chosen] == max(tried.values()) == tried[0.1]
     assert chosen == model.weight == 0.1

@@ -24,7 +24,7 @@ from lrbench.models.language.assisted.recommender import (
     AssistedConfig,
     AssistedFineTuning,
     AssistedRecommender,
-    Choice,
+    WeightChoice,
 )
 from lrbench.models.language.continuation import padded_rows
 from lrbench.models.language.recommender import cut_parts
@@ -102,7 +102,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         note="These are of sft. The released command trains on the tokens of the prompt as well; here only "
         "target tokens count.",
     )
-    stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning, "choice": Choice}
+    stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning, "choice": WeightChoice}
     default_stages = ("sft",)
     stage_defaults: ClassVar = {"sft": _SFT}
     weights = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 99.0)

@@ -23,7 +23,7 @@ from lrbench.models.language.assisted.recommender import (
     AssistedConfig,
     AssistedFineTuning,
     AssistedRecommender,
-    Choice,
+    WeightChoice,
 )
 from lrbench.models.language.bigrec_beam import SFT_DEFAULTS
 from lrbench.models.language.recommender import Mixes, cut_parts
@@ -67,7 +67,7 @@ class D3(AssistedRecommender[D3Config]):
         note="These are of sft. The authors choose the epoch by the validation loss, lrbench by the "
         "protocol's metric.",
     )
-    stages: ClassVar = {"assistant": AssistantTraining, "sft": AssistedFineTuning, "choice": Choice}
+    stages: ClassVar = {"assistant": AssistantTraining, "sft": AssistedFineTuning, "choice": WeightChoice}
     default_stages = ("assistant", "sft", "choice")
     stage_defaults: ClassVar = {"sft": SFT_DEFAULTS}
     weights = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

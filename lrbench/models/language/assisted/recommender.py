@@ -22,7 +22,7 @@ from lrbench.models.sequential.sasrec import SASRec
 from lrbench.models.supervised import Supervised
 from lrbench.wording import listed
 
-__all__ = ["AssistantTraining", "AssistedConfig", "AssistedFineTuning", "AssistedRecommender", "Choice"]
+__all__ = ["AssistantTraining", "AssistedConfig", "AssistedFineTuning", "AssistedRecommender", "WeightChoice"]
 
 
 class AssistedConfig(LanguageConfig):
@@ -155,7 +155,7 @@ class AssistedFineTuning(fine_tuning.FineTuning[AssistedConfig]):
         return super().begin(data, device)
 
 
-class Choice(ChoiceStage):
+class WeightChoice(ChoiceStage[AssistedConfig]):
     """The choice of the weight on validation."""
 
     model: AssistedRecommender[Any]
