@@ -155,7 +155,7 @@ def main() -> None:
         done.take(f"ranks {part[0]}", measure.rank_difference, part[0], data, device, batch, given.users)
     done.take("convergence sasrec", seconds_to_convergence, given, max(min(done.left, LONGEST), 0))
     for part in wanted(TIMED):
-        for each in measure.PRECISIONS:
+        for each in measure.variants(*part):
             name = f"time {' '.join(part)} {each.name}"
             done.take(name, measure.time_steps, part, data, device, batch, each, given.steps)
     for name in dict.fromkeys(name for name, _ in wanted(TIMED)):

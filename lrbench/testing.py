@@ -379,6 +379,7 @@ class _Lesson:
                 target_ids=batch.target_ids[chosen],
                 sequence_of=batch.sequence_of[chosen],
                 users=batch.users[torch.from_numpy(chosen)],
+                one_each=False,
             )
         return self.stage.losses(batch)
 

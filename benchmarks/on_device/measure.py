@@ -17,7 +17,7 @@ import torch
 from lrbench.config.training import TrainingConfig
 from lrbench.data.sequences import EvaluationView, Split
 from lrbench.evaluation.ranking import rank_targets
-from lrbench.models.base import FitStage, Model
+from lrbench.models.base import FitStage, GradientStage, Model
 from lrbench.registry import MODELS
 from on_device.subject import Subject, quiet, wait
 
@@ -34,6 +34,7 @@ __all__ = [
     "rates_together",
     "time_ranking",
     "time_steps",
+    "variants",
 ]
 
 MAX_LENGTH = 50
@@ -46,14 +47,16 @@ class Precision:
 
     name: str
     training: str  # the option of the training configuration
-    coarse_float32: bool  # TF32, where the device has it
+    coarse_float32: bool = False  # TF32, where the device has it
+    graph: bool = False  # whether steps are recorded and replayed
 
 
 PRECISIONS = (
-    Precision("float32", "float32", coarse_float32=False),
+    Precision("float32", "float32"),
     Precision("TF32", "float32", coarse_float32=True),
-    Precision("bfloat16", "bfloat16", coarse_float32=False),
+    Precision("bfloat16", "bfloat16"),
 )
+RECORDED = Precision("bfloat16, graphs", "bfloat16", graph=True)
 
 
 @contextmanager
@@ -66,7 +69,8 @@ def _products(precision: Precision) -> Iterator[None]:
 
 
 def _training(precision: Precision, batch_size: int) -> TrainingConfig:
-    return TrainingConfig.model_validate({"batch_size": batch_size, "precision": precision.training})
+    values = {"batch_size": batch_size, "precision": precision.training, "graph": precision.graph}
+    return TrainingConfig.model_validate(values)
 
 
 def parts() -> list[tuple[str, str]]:
@@ -78,6 +82,14 @@ def parts() -> list[tuple[str, str]]:
         for stage, stage_kind in kind.stages.items()
         if not kind.reads_titles and not issubclass(stage_kind, FitStage)
     ]
+
+
+def variants(name: str, stage: str) -> tuple[Precision, ...]:
+    """The ways in which a stage is timed: each precision, and recorded steps if it can record them."""
+    kind = MODELS.load(name)
+    stage_kind = kind.stages[stage]
+    recorded = issubclass(stage_kind, GradientStage) and stage_kind.replayable(kind, kind.Config())
+    return (*PRECISIONS, RECORDED) if recorded else PRECISIONS
 
 
 def first(view: EvaluationView, users: int) -> EvaluationView:
@@ -119,7 +131,7 @@ def time_steps(
     """
     with _products(precision):
         subject = Subject(*part, split.train, MAX_LENGTH, device, _training(precision, batch))
-        subject.train(_WARM_UP)
+        subject.train(steps if precision.graph else _WARM_UP)  # every shape is recorded once
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         results = [subject.train(1) for _ in range(steps)]

@@ -17,7 +17,8 @@ from them. A dash means that it was not measured.
 - Device: {device}.
 - Versions: {versions}.
 - Data: {dataset} under loo-50; {batch:,} targets a step; default options.
-- CUDA graphs are not measured, because lrbench does not capture steps yet.
+- With *graphs*, steps are recorded once for each shape of batch and replayed (`[training] graph = true`).
+  Stages without such a row have steps that cannot be recorded.
 """
 
 

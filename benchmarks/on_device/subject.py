@@ -1,13 +1,19 @@
 """One stage of one model on a device, with the data it trains on."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from fixed_places import record as record_anywhere
 
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch, TrainingData
@@ -17,6 +23,8 @@ from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.registry import MODELS
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.recorded_steps import RecordedSteps, record_on
+from lrbench.training.step import GradientStep
 
 __all__ = ["Subject", "quiet", "wait"]
 
@@ -70,15 +78,30 @@ class Subject:
             self._keep = stage.begin(self.data, self.device)
         stage.begin_epoch(1)
         self._optimiser = Optimiser(self.model.parameters(), self.training)
+        self._recorded = self._recorder() if self.training.graph else None
         self._source = np.random.default_rng(1)
         self._left = chain.from_iterable(self._epoch() for _ in repeat(None))
 
     def _epoch(self) -> Iterator[TrainingBatch]:
-        return self.data.batches(self.training.batch_size, self.device, self._source, self._keep)
+        filled = self.training.graph
+        return self.data.batches(self.training.batch_size, self.device, self._source, self._keep, filled)
+
+    def _recorder(self) -> RecordedSteps:
+        """Records CUDA graphs. Elsewhere the recorder of the tests takes their place."""
+        record = record_on(self.device) if self.device.type == "cuda" else record_anywhere
+        return RecordedSteps(GradientStep(self.stage, self._optimiser, self.training, self.device), record)
 
     def train(self, steps: int) -> EpochResult:
         """Take steps as an epoch of training does. The losses are read at the end."""
         batches = islice(self._left, steps)
-        result = run_epoch(self.stage, self._optimiser, batches, self.training, self.device, "the benchmark")
+        result = run_epoch(
+            self.stage,
+            self._optimiser,
+            batches,
+            self.training,
+            self.device,
+            "the benchmark",
+            recorded=self._recorded,
+        )
         wait(self.device)
         return result

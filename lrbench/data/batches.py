@@ -42,6 +42,9 @@ class TrainingBatch:
     """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
     the batch is planned, so that no step waits for the device to learn it."""
 
+    one_each: bool = False
+    """Whether the targets are those that follow each sequence, one each and in the order of the sequences."""
+
     weights: Tensor | None = None
     """(targets,): what the loss of each target counts; they add up to 1. ``None``: all count the same.
     Targets that only fill the batch up count 0. They come last and have no ``target_ids``."""
@@ -216,6 +219,7 @@ class TrainingData:
             next_items=self.view.items[stops].astype(np.int64),
             users=on_device(users, device),
             ends_sequences=ends_sequences,
+            one_each=ends_sequences and not filled and len(rows) == sequences.n_sequences,
             weights=weights,
         )
 

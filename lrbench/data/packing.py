@@ -37,6 +37,7 @@ class Packed:
 
     items: Tensor  # (tokens,) item numbers
     positions: Tensor  # (tokens,) position in the sequence, from 0
+    ages: Tensor  # (tokens,) how many tokens before the last item of its sequence; negative for padding
     sequence_of: Tensor  # (tokens,) number of the sequence in the order given to `pack`
     first: Tensor  # (sequences,) token of the first item, in the order given to `pack`
     last: Tensor  # (sequences,) token of the last item, in the order given to `pack`
@@ -61,11 +62,6 @@ class Packed:
     def lengths(self) -> Tensor:
         """Items of each sequence, (sequences,), in the order given to `pack`."""
         return self.last - self.first + 1
-
-    @property
-    def ages(self) -> Tensor:
-        """How many tokens before the last item of its sequence each token is, (tokens,)."""
-        return self.last[self.sequence_of] - torch.arange(self.n_tokens, device=self.last.device)
 
     def sums(self, flat: Tensor) -> Tensor:
         """Sum over the tokens of each sequence, (tokens, width) → (sequences, width)."""
@@ -133,6 +129,7 @@ class Packed:
         return Packed(
             items=self.items.repeat(count),
             positions=self.positions.repeat(count),
+            ages=self.ages.repeat(count),
             sequence_of=repeated_indices(self.sequence_of, count, sequences),
             first=repeated_indices(self.first, count, tokens),
             last=repeated_indices(self.last, count, tokens),
@@ -169,6 +166,7 @@ class Packed:
         return Packed(
             items=on_device(padded.items, device),
             positions=on_device(padded.positions, device),
+            ages=on_device((before + host.lengths - 1)[padded.sequence_of] - padded.positions, device),
             sequence_of=on_device(padded.sequence_of, device),
             first=on_device(padded.first, device),
             last=on_device(padded.first + before + host.lengths - 1, device),
@@ -262,6 +260,7 @@ def pack(
     return Packed(
         items=tensor(host.items),
         positions=tensor(positions),
+        ages=tensor(np.repeat(sorted_lengths, sorted_lengths) - 1 - positions),
         sequence_of=tensor(host.sequence_of),
         first=tensor(first),
         last=tensor(first + lengths - 1),

@@ -41,7 +41,8 @@ class NextItemModel(Model[ConfigT]):
         """Encode the positions that predict the batch's targets, (targets, width)."""
         sequences = batch.sequences
         if batch.ends_sequences:
-            return self.last_states(sequences).index_select(0, sequences.sequence_of[batch.rows])
+            states = self.last_states(sequences)
+            return states if batch.one_each else states.index_select(0, sequences.sequence_of[batch.rows])
         return self.token_states(sequences).index_select(0, batch.rows)
 
     @abstractmethod

@@ -193,3 +193,12 @@ def test_a_batch_knows_whether_every_target_follows_its_whole_sequence(rows: Tra
             assert batch.ends_sequences == expected
             assert batch.sequence_of.tolist() == sequences.sequence_of[batch.rows].tolist()
             assert expected or (rows == "positions" and keep is None)
+
+
+@pytest.mark.parametrize("rows", ["positions", "prefixes"])
+@pytest.mark.parametrize("filled", [False, True])
+def test_targets_that_follow_each_sequence_are_told(rows: TrainingRows, filled: bool) -> None:
+    data = TrainingData(view_of([5, 2, 9, 3]), 12, rows)
+    for batch in data.batches(7, CPU, filled=filled):
+        follow = torch.equal(batch.rows, batch.sequences.last)
+        assert batch.one_each == (follow and not filled)

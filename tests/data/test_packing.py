@@ -180,3 +180,11 @@ def test_repeated_sequences_are_those_packed_several_times(sequences: list[list[
         assert own.nonzero()[0] == twice.first[number] == twice.host.first[number]
         assert own.nonzero()[-1] == twice.last[number]
     assert np.array_equal(twice.host.sequence_of, twice.sequence_of.numpy())
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_ages_count_back_from_the_last_item(left: bool) -> None:
+    tokens = packed([[5, 6, 7], [8]])
+    for form in (tokens, tokens.repeated(2), tokens.padded(4, 9, left)):
+        own = form.last[form.sequence_of] - torch.arange(form.n_tokens)
+        assert torch.equal(form.ages, own)

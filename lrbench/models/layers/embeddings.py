@@ -78,10 +78,8 @@ class InputEmbedding(nn.Module):
 
     def sum(self, sequences: Packed) -> Tensor:
         """Item plus position embedding of all tokens, (tokens, width)."""
-        positions = sequences.positions
-        if self.right_aligned:
-            length = positions[sequences.last] + 1  # a padded sequence counts from its first token
-            positions = positions + (self.max_length - length)[sequences.sequence_of]
+        last = self.max_length - 1
+        positions = last - sequences.ages if self.right_aligned else sequences.positions
         return self.items(sequences.items) + self.positions(positions)
 
     def finish(self, embedded: Tensor) -> Tensor:
