@@ -27,7 +27,7 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from models.language.test_latentr3 import one_pass_each
+from models.language.one_pass_each import one_pass_each
 
 from lrbench.config.protocol import find_protocol
 from lrbench.data.batches import TrainingData, evaluation_batches

@@ -194,3 +194,11 @@ def test_the_map_for_contributors_names_every_room_and_back_room_in_this_order()
     for room, named in rows:
         folders = {path.parent.name for path in (PACKAGE / room).glob("*/__init__.py")}
         assert set(re.findall(r"`(\w+)/`", named)) == folders, room
+
+
+def test_no_test_imports_another() -> None:
+    """What several tests use is a helper in a file of its own, so that each of them can change alone."""
+    files = [path for folder in ("tests", "benchmarks") for path in (PACKAGE.parent / folder).rglob("*.py")]
+    borrowed = {(path.name, name) for path in files for name in imports(path) if ".test_" in f".{name}"}
+    assert files
+    assert not borrowed

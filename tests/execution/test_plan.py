@@ -4,27 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plans import plan, suite
 from small_data import small_dataset
 
 from lrbench.config.rerun import Rerun
-from lrbench.config.suite import Suite, SuiteFile, resolve_suite
 from lrbench.errors import RequestError
-from lrbench.execution.plan import Plan, make_plan
+from lrbench.execution.plan import make_plan
 from lrbench.execution.rows import match_rows, resolve_rows
 from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import merged
-
-
-def suite(*models: dict[str, Any], **fields: Any) -> Suite:
-    values = {"name": "s", "protocol": "loo-20", "datasets": ["a"], "seeds": [1, 2], "models": models}
-    return resolve_suite(SuiteFile.model_validate(values | fields), "test.toml")
-
-
-def plan(*models: dict[str, Any], datasets: tuple[str, ...] = ("a",), **fields: Any) -> Plan:
-    resolved = suite(*models, **fields)
-    return make_plan(resolved, resolve_rows(resolved), {name: f"print of {name}" for name in datasets})
-
 
 SASREC = {"label": "SASRec", "model": "sasrec"}
 LARES = {"label": "LARES", "model": "lares"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from execution.test_plan import plan
 from filelock import FileLock
+from plans import plan
 from safetensors.torch import load_file, save_file
 from small_data import LARES, order, trial_config
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from execution.test_plan import suite
+from plans import suite
 from small_data import small_dataset
 
 from lrbench.errors import RequestError

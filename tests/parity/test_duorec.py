@@ -3,7 +3,7 @@
 import pytest
 import torch
 from parity.published import CPU, Published, by_user, calls, last_target_batch, last_targets, training_data
-from parity.test_sasrec import NAMES
+from parity.sasrec_names import NAMES
 
 from lrbench.models.sequential.duorec import Contrastive, DuoRec, DuoRecConfig
 from lrbench.objectives.alignment import nt_xent

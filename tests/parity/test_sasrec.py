@@ -2,19 +2,13 @@
 
 import pytest
 import torch
-from parity.published import Published, block_names, last_target_batch, training_data
+from parity.published import Published, last_target_batch, training_data
+from parity.sasrec_names import NAMES
 
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.models.supervised import Supervised
 from lrbench.objectives.sampled import sampled_loss
 from lrbench.objectives.sparse_scores import chosen_scores
-
-NAMES = {
-    r"item_embedding\.weight": "embedding.items.weight",
-    r"position_embedding\.weight": "embedding.positions.weight",
-    r"LayerNorm\.(\w+)": r"embedding.norm.\1",
-    **block_names("trm_encoder", "encoder"),
-}
 
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=["float64", "float32"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store.test_searches import search_record
+from store.search_records import search_record
 from synthetic_results import Made, make_ranks, make_suite, sealed_trial
 
 from lrbench.store.declarations import read_looks

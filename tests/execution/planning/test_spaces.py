@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from execution.test_plan import plan, suite
+from plans import plan, suite
 
 from lrbench.config.tuning import Choice, Range
 from lrbench.errors import RequestError
