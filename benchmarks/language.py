@@ -71,7 +71,8 @@ The gradients differ by {difference:.1e} of their norm.
 ## Memory
 
 Measured: resident memory at the peak minus that before the model was loaded. Computed: the parts of
-`benchmarks/language_memory.py`, in GiB.
+`benchmarks/language_memory.py`, in GiB. The formula leaves out the libraries that a model loads and temporary
+results, about .2 GiB. Norms keep float32 vectors in a bfloat16 model too, so it is too low there.
 
 {measured}
 

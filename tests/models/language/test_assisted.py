@@ -153,7 +153,19 @@ def test_what_it_writes_is_what_greedy_choice_writes(make: Make) -> None:
             if ids[-1] == model.tokens.end:
                 break
         answer = [token for token in ids[start:] if token != model.tokens.end]
-        assert text == model.tokens.decode(answer).strip().strip('"')
+        assert text == model.tokens.decode(answer).strip().partition("\n")[0].strip('"')
+
+
+def test_an_answer_is_its_first_line(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make("bigrec-ground")
+    assert isinstance(model, BigRecGround)
+    text = torch.tensor([model.tokens.encode('"Heat"\n\n"Alien"\n')])
+
+    def generate(input_ids: torch.Tensor, **options: Any) -> torch.Tensor:
+        return torch.cat((input_ids, text.expand(len(input_ids), -1)), 1)
+
+    monkeypatch.setattr(model.language.network, "generate", generate)
+    assert model.written(pack_lists(HISTORIES)) == ["Heat"] * len(HISTORIES)
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk with films of which two have one title, after the suite ran."""
     desk = Desk(tmp_path_factory.mktemp("desk"))
     rows = ["userId,movieId,rating,timestamp"]
-    for user, items in enumerate(walks(users=24, items=24), start=1):
+    for user, items in enumerate(walks(users=30, items=24), start=1):
         rows += [f"{user},{item + 1},4.0,{1000 + time}" for time, item in enumerate(items)]
     films = ["movieId,title,genres", "1,Film A (1999),Drama", "2,Film A (1999),Comedy"]
     films += [f"{item},Film {chr(62 + item)} ({1990 + item}),Drama" for item in range(3, 25)]
@@ -50,7 +50,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 def test_all_rows_have_ranks_of_the_same_targets(desk: Desk) -> None:
     report = json.loads(desk.run("report", SUITE, "--format", "json").stdout)
     assert {row["label"] for row in report["rows"]} == set(LABELS)
-    assert {row["n_users"] for row in report["rows"]} == {24}
+    assert {row["n_users"] for row in report["rows"]} == {30}
     assert "because its beam search did not find them or items have equal titles" in str(report["warnings"])
 
 

@@ -139,7 +139,11 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         return torch.stack([-_scaled(distances) * (1 + liked) ** -weight for weight in weights])
 
     def written(self, sequences: Packed) -> list[str]:
-        """What the language model writes after each history, without quotes, (sequences,)."""
+        """What the language model writes after each history, without quotes, (sequences,).
+
+        A title is one line. What follows the first line is left out, since a model with little training does
+        not end there.
+        """
         rows, device = self.prompts.of(sequences), sequences.items.device
         texts = [""] * len(rows)
         for part in cut_parts(rows, self.config.part_tokens):
@@ -158,7 +162,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
             )
             for row, answer in zip(part, done[:, flipped.shape[1] :].tolist(), strict=True):
                 end = answer.index(self.tokens.end) if self.tokens.end in answer else len(answer)
-                texts[row] = self.tokens.decode(answer[:end]).strip().strip('"')
+                texts[row] = self.tokens.decode(answer[:end]).strip().partition("\n")[0].strip('"')
         return texts
 
     def _vectors(self, rows: Sequence[Int64s]) -> Tensor:

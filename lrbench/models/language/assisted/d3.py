@@ -77,23 +77,24 @@ class D3(AssistedRecommender[D3Config]):
         """Return the change of edges' scores for a part of the sequences."""
         if self.weight == 1:
             return None
-        logs, weight = self._assistant_logs(sequences), self.weight
-        return lambda places: _mix(logs[places], weight)
+        liked, weight = self.assistant_scores(sequences), self.weight
+        return lambda places: _mix(self._assistant_logs(liked[places]), weight)
 
     def encode_with(self, sequences: Packed, weights: Sequence[float]) -> Tensor:
         """Scores of all items with each weight, (weights, sequences, items). Prompts are read once."""
-        logs, rows = self._assistant_logs(sequences), self.prompts.of(sequences)
-        scores = torch.empty(len(weights), len(rows), self.n_items, device=logs.device)
+        liked, rows = self.assistant_scores(sequences), self.prompts.of(sequences)
+        scores = torch.empty(len(weights), len(rows), self.n_items, device=liked.device)
         for part in cut_parts(rows, self.config.part_tokens):
-            prompts = self.language.read([rows[row] for row in part], logs.device)
-            places = torch.from_numpy(part).to(logs.device)
+            prompts = self.language.read([rows[row] for row in part], liked.device)
+            places = torch.from_numpy(part).to(liked.device)
+            logs = self._assistant_logs(liked[places])
             for index, weight in enumerate(weights):
-                scores[index, places] = self.ranked(prompts, _mix(logs[places], weight))
+                scores[index, places] = self.ranked(prompts, _mix(logs, weight))
         return scores
 
-    def _assistant_logs(self, sequences: Packed) -> Tensor:
-        """log p_CF of the edge that leads to each node, (sequences, nodes)."""
-        return self._edge_logs(self.assistant_scores(sequences).double().softmax(-1))
+    def _assistant_logs(self, liked: Tensor) -> Tensor:
+        """log p_CF of the edge that leads to each node from SASRec's scores, (rows, nodes)."""
+        return self._edge_logs(liked.double().softmax(-1))
 
     def _edge_logs(self, shares: Tensor) -> Tensor:
         """log p_CF of the edge that leads to each node, (sequences, nodes); 0 at the root."""
