@@ -33,6 +33,14 @@ def tests_fast(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "-m", "not slow", "--hypothesis-profile", "fast", *session.posargs)
 
 
+@nox.session
+def campaigns(session: nox.Session) -> None:
+    """Run the campaigns in full: 60 kills, races, full disks, Ray and Slurm. It takes hours."""
+    session.install(".[test]")
+    limits = ("--timeout", "7200", "-o", "faulthandler_timeout=7260")
+    session.run("pytest", "-s", "--campaign-size", "20", *limits, "tests/campaigns", *session.posargs)
+
+
 @nox.session(name="tests-torch")
 @nox.parametrize("torch", [TORCH_OLDEST, TORCH_NEWEST])
 def tests_torch(session: nox.Session, torch: str) -> None:

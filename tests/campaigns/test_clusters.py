@@ -1,6 +1,6 @@
 """One tuned suite here, on a Ray cluster of two nodes and under Slurm: the same search, the same ranks.
 
-``pytest -m slow -s tests/campaigns/test_clusters.py --campaign-size 20`` runs sixty trials in each place.
+``nox -s campaigns`` runs sixty trials in each place.
 """
 
 import os
@@ -17,7 +17,7 @@ from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchRecord, read_search
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.slow
 
 SUITE = """
 name = "places"
