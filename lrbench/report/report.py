@@ -131,6 +131,11 @@ class Cost:
     by_depth: tuple[DepthCost, ...] = ()
     """By depth of inference; empty for trials of versions that did not measure it."""
 
+    @property
+    def latency(self) -> Mapping[int, float]:
+        """Users in a batch → seconds per 1,000 users at the depth of reports; empty where not measured."""
+        return next((part.latency for part in self.by_depth if part.depth == self.depth), {})
+
 
 @dataclass(frozen=True)
 class DepthPoint:

@@ -147,3 +147,21 @@ def test_what_cannot_be_tested_is_a_sentence_and_no_table_of_dashes(tmp_path: Pa
     assert section.tables == section.notes == ()
     (paragraph,) = section.paragraphs
     assert paragraph.text == "A against B and C on sample: 2 of the at least 3 seeds that a test needs."
+
+
+def test_costs_have_the_latency_at_the_depth_of_reports(tmp_path: Path) -> None:
+    """Trials of versions that did not measure it have a dash, and a suite of them no column."""
+    known = {
+        "flops_by_depth": {0: 10.0, 2: 30.0},
+        "latency_by_depth": {0: {1: 2.0, 256: 0.1}, 2: {1: 4.125, 256: 0.5125}},
+    }
+    models = [Made("A", 1.0, "lares", depth=2, depths=(0, 2), record=known), Made("B")]
+    report = build_report(make_suite(tmp_path, models, proposed=[]), Results(tmp_path))
+    section = section_of(report, "cost")
+    shown = [cells(section, label) for label in ("A", "B")]
+    assert [row["1,000 users by 1"].text for row in shown] == ["4.12 s", "–"]
+    assert [row["1,000 users by 256"].text for row in shown] == ["512 ms", "–"]
+    older = build_report(
+        make_suite(tmp_path / "older", [Made("B")], proposed=[]), Results(tmp_path / "older")
+    )
+    assert not [column for column in section_of(older, "cost").columns if "1,000 users" in column]

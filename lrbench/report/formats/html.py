@@ -177,7 +177,7 @@ def _sort_key(text: str) -> str:
 FACTORS = {
     "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
     "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-    "s": 1.0, "min": 60.0, "h": 3600.0,
+    "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0,
 }  # fmt: skip
 """Units of cells, so that ``900 k`` sorts below ``1.2 M``."""
 
