@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from synthetic_results import Made, make_suite
@@ -41,6 +42,18 @@ def test_settings_that_all_rows_share_are_said_once(made: Report) -> None:
     assert "max_epochs = 300" in texts["Training of all rows"]
     assert section.tables[0].rows[0][-1].text == "supervised"
     assert texts["Suite file"] == FILE
+
+
+def test_options_of_a_model_are_said_once(made: Report) -> None:
+    wide, narrow = (
+        replace(recipe, params={"width": width, "layers": 2})
+        for recipe, width in zip(made.provenance.recipes, (64, 8), strict=True)
+    )
+    recipes = (wide, narrow, replace(narrow, label="B", params=wide.params))
+    report = replace(made, provenance=replace(made.provenance, recipes=recipes))
+    section = next(section for section in make_sections(report) if section.name == "provenance")
+    written = [row[5].text for row in section.tables[0].rows]
+    assert written == ["width = 64, layers = 2", "as A, with width = 8", "as A"]
 
 
 @pytest.mark.parametrize("name", ["markdown", "html", "json", "csv", "latex", "terminal"])

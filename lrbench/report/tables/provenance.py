@@ -24,7 +24,8 @@ def provenance_section(report: Report) -> Section:
     notes = (
         "Depth: latent reasoning steps at inference. Draws: samples of the initial noise; a user's value is "
         "the mean over them.",
-        "Options: those of the model, defaults included. Training: settings that differ from those of all.",
+        "Options: those of the model, defaults included; later rows of a model show what differs. Training: "
+        "settings that differ from those of all.",
     )
     return Section(
         "Provenance", COLUMNS, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report, common))
@@ -84,18 +85,26 @@ def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph
 
 
 def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+    first: dict[str, TrainingRecipe] = {}  # registered model → its first row, which shows all options
     for recipe in report.provenance.recipes:
         if recipe.dataset == dataset and recipe.label in report.labels:
+            shown = first.setdefault(recipe.model, recipe)
             texts = (
                 recipe.label,
                 recipe.model,
                 str(recipe.depth),
                 str(recipe.draws),
                 numbered(recipe.seeds),
-                written_options(recipe.params),
+                written_options(recipe.params) if shown is recipe else _changed(recipe, shown),
                 "; ".join(_stage(stage, common) for stage in recipe.stages),
             )
             yield tuple(Cell(text) for text in texts)
+
+
+def _changed(recipe: TrainingRecipe, shown: TrainingRecipe) -> str:
+    """``as SASRec, with dropout = 0.2``: only what differs from the first row of the model."""
+    own = {name: value for name, value in recipe.params.items() if shown.params.get(name, ...) != value}
+    return f"as {shown.label}, with {written_options(own)}" if own else f"as {shown.label}"
 
 
 def _stage(stage: StageRecipe, common: Mapping[str, Any]) -> str:
