@@ -37,6 +37,9 @@ from lrbench.text import has_hidden
 
 LONGEST = 2500
 
+SLOW = "evaluate", "fetch", "plot", "report", "verify"
+"""Verbs with many options, whose wrong requests take seconds."""
+
 
 def options_of() -> dict[str, list[str]]:
     """The options of every verb, as the application declares them."""
@@ -113,11 +116,8 @@ def test_the_tables_name_everything_that_can_be_asked() -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [
-        pytest.param(verb, marks=pytest.mark.slow) if verb in ("fetch", "plot", "report") else verb
-        for verb in BASE
-    ],
-)  # those with the most options take seconds
+    [pytest.param(verb, marks=pytest.mark.slow) if verb in SLOW else verb for verb in BASE],
+)
 def test_wrong_requests(verb: str, desk: Path) -> None:
     """An error of the verb's right request would hide that a wrong one is accepted: it must differ."""
     (trial, *_) = sorted(path.name for path in (desk / "results/trials").iterdir())

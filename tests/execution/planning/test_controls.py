@@ -114,6 +114,7 @@ def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest
         match_rows(tuple(wide.values()), small_dataset(users=30))
 
 
+@pytest.mark.slow
 def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
     """Those who come first have long histories here, on which steps at the last item weigh little."""
     dataset = small_dataset(users=60)

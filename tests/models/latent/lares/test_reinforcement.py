@@ -115,6 +115,7 @@ def test_rollouts_that_agree_are_no_mixed_groups() -> None:
     assert 0 < terms["mixed_groups"] < 1
 
 
+@pytest.mark.slow
 def test_beta_holds_the_policy_back() -> None:
     divergences = []
     for beta in (0.0, 100.0):
