@@ -202,3 +202,14 @@ def test_no_test_imports_another() -> None:
     borrowed = {(path.name, name) for path in files for name in imports(path) if ".test_" in f".{name}"}
     assert files
     assert not borrowed
+
+
+def test_every_configuration_has_a_type() -> None:
+    untyped = [
+        (path.name, node.lineno)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.arg) and node.arg == "config" and node.annotation
+        if ast.unparse(node.annotation) == "Any"
+    ]
+    assert not untyped

@@ -305,7 +305,7 @@ class GradientStage(Stage[ConfigT], ABC):
         return "positions" if model.causal(config) else "prefixes"
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[ConfigT]], config: ConfigT) -> bool:
         """Whether a step can be recorded on a device and replayed with other batches (``graph = true``).
 
         Then :meth:`losses` uses only tensors of the batch and of the model. It reads no number of the host

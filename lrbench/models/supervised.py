@@ -1,26 +1,24 @@
 """The training stage that most models share: the loss of the next item at every target."""
 
-from typing import Any
-
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Model, Terms
+from lrbench.models.base import ConfigT, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
 
 __all__ = ["Supervised"]
 
 
-class Supervised(GradientStage):
+class Supervised(GradientStage[ConfigT]):
     """Mean loss of the next item over the batch's targets."""
 
     model: NextItemModel
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: ConfigT) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[ConfigT]], config: ConfigT) -> bool:
         """Yes, if the model's network is."""
         return issubclass(model, NextItemModel) and model.network_replayable(config)
 

@@ -31,7 +31,7 @@ class FineTuning(GradientStage[LanguageConfigT]):
     model: LanguageRecommender[Any]
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: LanguageConfigT) -> bool:
         """The loss is a mean over target tokens."""
         return True
 

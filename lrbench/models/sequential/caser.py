@@ -59,18 +59,18 @@ class CaserConfig(NextItemLoss):
     """Weight of the sum of the norms (RecBole: 1e-4)."""
 
 
-class Penalised(GradientStage):
+class Penalised(GradientStage[CaserConfig]):
     """Loss of the next item at every target, and the penalty."""
 
     model: "Caser"
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: CaserConfig) -> bool:
         """Yes: the loss is a mean over targets, and the penalty depends on the weights alone."""
         return True
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[CaserConfig]], config: CaserConfig) -> bool:
         """Yes: the losses read tensors alone."""
         return True
 

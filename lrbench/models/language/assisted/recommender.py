@@ -114,7 +114,7 @@ class AssistantTraining(GradientStage[AssistedConfig]):
     model: AssistedRecommender[Any]
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: AssistedConfig) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 

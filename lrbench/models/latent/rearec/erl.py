@@ -8,7 +8,7 @@ The mean includes r_0 and divides by K + 1, as in the code; the paper divides by
 3 because an attribute is never set; that is not reproduced.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -32,18 +32,18 @@ class ERLConfig(ReaRecConfig):
     """λ, reward for steps that disagree (code: 0.05; the paper tunes 0.001 to 0.1)."""
 
 
-class Ensemble(GradientStage):
+class Ensemble(GradientStage[ERLConfig]):
     """Cross-entropy of the mean state, minus the divergence of the steps."""
 
     model: "ERL"
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: ERLConfig) -> bool:
         """Yes: both terms are means over targets."""
         return True
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[ERLConfig]], config: ERLConfig) -> bool:
         """Yes: the losses read tensors alone."""
         return True
 

@@ -13,7 +13,7 @@ dropout. A user's other targets are no negatives.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -90,13 +90,13 @@ class PLRConfig(ReaRecConfig):
             )
 
 
-class ParallelReasoning(GradientStage):
+class ParallelReasoning(GradientStage[PLRConfig]):
     """Cross-entropy of the summed streams, their divergence, and the contrast of two passes."""
 
     model: "PLR"
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[PLRConfig]], config: PLRConfig) -> bool:
         """Yes: the losses read tensors alone."""
         return True
 

@@ -10,7 +10,7 @@ The source's batches are shuffled prefixes. Here a user's targets share a batch,
 negatives of each other.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -51,14 +51,14 @@ class PRLConfig(ReaRecConfig):
     choice."""
 
 
-class Progressive(GradientStage):
+class Progressive(GradientStage[PRLConfig]):
     """Cross-entropies of all steps at falling temperatures, and the contrast against noise."""
 
     model: "PRL"
     _warm = False
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[PRLConfig]], config: PRLConfig) -> bool:
         """Yes: the losses read tensors alone."""
         return True
 

@@ -6,7 +6,7 @@ embeddings. The network is ReaRec's. Sizes and dropout are those of SASRec here,
 SASRec by the recurrence alone.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -42,18 +42,18 @@ class RecurrenceConfig(ReaRecConfig):
     paper)."""
 
 
-class LastStep(GradientStage):
+class LastStep(GradientStage[RecurrenceConfig]):
     """Cross-entropy of the last step."""
 
     model: "Recurrence"
 
     @classmethod
-    def can_share(cls, config: Any) -> bool:
+    def can_share(cls, config: RecurrenceConfig) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 
     @classmethod
-    def replayable(cls, model: type[Model], config: Any) -> bool:
+    def replayable(cls, model: type[Model[RecurrenceConfig]], config: RecurrenceConfig) -> bool:
         """Yes: the losses read tensors alone."""
         return True
 
