@@ -234,7 +234,8 @@ def page(lines: list[list[str]], arguments: argparse.Namespace) -> str:
         f"Each has {arguments.threads} threads; {rounds}. Imports are not counted. The Polars script keeps "
         f"everything in memory and writes nothing. DuckDB has {DUCKDB_MEMORY} and leaves a table in a "
         "database on disk. "
-        "lrbench checks every line and writes the prepared dataset.",
+        "lrbench checks every line and writes the prepared dataset. On a machine that others share, only "
+        "processor seconds and memory can be compared.",
         tabulate(lines, headers, tablefmt="github", disable_numparse=True),
         "Written by `nox -s bench-preparation`.",
     ]

@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import processes
@@ -96,19 +97,36 @@ def run_in_peace(desk: Desk, seeds: int) -> Results:
     return Results(desk.folder / name)
 
 
-def children(process: int) -> list[int]:
+class Process(NamedTuple):
+    """A process; the system uses numbers again, but not with the same beginning."""
+
+    number: int
+    begun: str
+
+
+def process(number: int) -> Process | None:
+    """The process that has a number now."""
     try:
-        lists = list(Path(f"/proc/{process}/task").glob("*/children"))
-        return [int(child) for path in lists for child in path.read_text(encoding="ascii").split()]
+        text = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return Process(number, text.rpartition(")")[2].split()[19])
+
+
+def children(number: int) -> list[Process]:
+    try:
+        lists = list(Path(f"/proc/{number}/task").glob("*/children"))
+        numbers = [int(child) for path in lists for child in path.read_text(encoding="ascii").split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+    return [found for child in numbers if (found := process(child)) is not None]
 
 
-def gone_after(processes: list[int], seconds: float) -> list[int]:
+def gone_after(processes: list[Process], seconds: float) -> list[Process]:
     """Processes that still run after so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        processes = [process for process in processes if Path(f"/proc/{process}").exists()]
+        processes = [each for each in processes if process(each.number) == each]
         if not processes:
             return []
         time.sleep(0.1)
@@ -135,7 +153,7 @@ class Disturbed:
     killed: Counter[str]
     starts: int = 0
     """How often the command was begun."""
-    workers: set[int] = field(default_factory=set)
+    workers: set[Process] = field(default_factory=set)
     """Every worker that was seen."""
     trials_at_kills: set[int] = field(default_factory=set)
     """How many trials were complete at the kills."""
@@ -219,7 +237,7 @@ def kill(scheduler: "subprocess.Popen[str]", victim: str, chance: random.Random)
         assert not gone_after(workers, 30), "orphans"
         return True
     if victim == "worker" and workers:
-        os.kill(chance.choice(workers), signal.SIGKILL)
+        os.kill(chance.choice(workers).number, signal.SIGKILL)
         return True
     return False
 
