@@ -1,18 +1,54 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files are whole or absent: written under a temporary name, then renamed. Only plain files are read."""
 
+import errno
 import glob
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
 from lrbench.errors import RequestError
 
-__all__ = ["check_writable", "new_file", "new_folder", "tidy_folder", "write_bytes", "write_text"]
+__all__ = [
+    "check_writable",
+    "new_file",
+    "new_folder",
+    "open_plain",
+    "read_plain",
+    "tidy_folder",
+    "write_bytes",
+    "write_text",
+]
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file of a results folder, which may be another person's, to read it.
+
+    A pipe would wait without end for somebody who writes, and a device may have no end.
+
+    Raises:
+        OSError: it is a folder, a pipe or a device, or cannot be opened.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "It is no plain file", str(path))
+    return path.open("rb")
+
+
+def read_plain(path: Path) -> str:
+    """Return the text of a file, see :func:`open_plain`.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    with open_plain(path) as file:
+        return file.read().decode("utf-8")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from lrbench.cli.options import ResultsDir
 from lrbench.errors import LrbenchError
+from lrbench.files import open_plain
 from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _whole_text(layout: "Results", trial_id: str) -> str:
     failed = trial_state(layout, trial_id) == "failed"
     path = layout.error(trial_id) if failed else _log(layout, trial_id)
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with open_plain(path) as file:
+            return file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         raise LrbenchError(
             f"Trial {trial_id} has no log: there is no file {path}.", "A trial writes its log while it runs."
@@ -82,7 +84,7 @@ def _new_text(layout: "Results", trial_id: str) -> Iterator[str]:
     while not ended:
         ended = trial_state(layout, trial_id) != "running"  # asked before reading, so that no line is lost
         try:
-            with _log(layout, trial_id).open("rb") as file:
+            with open_plain(_log(layout, trial_id)) as file:
                 file.seek(seen)
                 new = file.read()
         except FileNotFoundError:  # not yet there, or just moved

@@ -82,6 +82,9 @@ def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
 
 def _reason(layout: "Results", trial: str) -> str:
     """The last line of the traceback: what was raised."""
-    text = layout.error(trial).read_text(encoding="utf-8")
+    from lrbench.files import open_plain
+
+    with open_plain(layout.error(trial)) as file:
+        text = file.read().decode("utf-8", errors="replace")
     lines = text.partition("\n\nLast lines of the log:")[0].strip().splitlines()
     return lines[-1] if lines else "no reason was recorded"

@@ -21,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lrbench.config.base import FrozenConfig
+from lrbench.files import read_plain
 
 __all__ = [
     "BEAT_SECONDS",
@@ -218,7 +219,7 @@ def _mark() -> str:
 
 def _read(lease: Path) -> Holder | None:
     try:
-        return Holder.model_validate_json(lease.read_text(encoding="utf-8"))
+        return Holder.model_validate_json(read_plain(lease))
     except (OSError, ValueError):
         return None
 

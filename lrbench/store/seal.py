@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from lrbench.errors import CheckError, LrbenchError
+from lrbench.files import open_plain, read_plain
 
 __all__ = ["DIGEST", "check_seal", "content_digest", "file_digest", "read_sealed", "readable", "sealed_json"]
 
@@ -36,7 +37,7 @@ def file_digest(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -66,7 +67,7 @@ def read_sealed(
         LrbenchError: the file is missing, or this version cannot understand it.
     """
     with readable(path, remedy):
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path)
         values = json.loads(text)
         check_seal(values, path, remedy, later)
         return kind.model_validate_json(text), values

@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, model_validator
 from lrbench.config.base import FrozenConfig
 from lrbench.config.tuning import SearchConfig
 from lrbench.errors import CheckError
-from lrbench.files import write_text
+from lrbench.files import read_plain, write_text
 from lrbench.store.layout import Results
 from lrbench.store.seal import read_sealed, readable, sealed_json
 
@@ -140,7 +140,7 @@ def read_ended(results: Results, search_id: str) -> list[SearchTrial]:
     if not path.exists():
         return []
     with readable(path, "Remove the file and run the suite again, which repeats the search."):
-        return list(_Ended.model_validate_json(path.read_text(encoding="utf-8")).trials)
+        return list(_Ended.model_validate_json(read_plain(path)).trials)
 
 
 def _ended_file(results: Results, search_id: str) -> Path:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal, get_args
 
+from lrbench.files import open_plain
 from lrbench.store.claims import holder_elsewhere
 from lrbench.store.layout import Results
 
@@ -51,7 +52,7 @@ else:
     def _locked(path: Path) -> bool:
         """Try the lock as a reader. A ``FileLock`` would have to write, perhaps into results of others."""
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (FileNotFoundError, NotADirectoryError):
             return False

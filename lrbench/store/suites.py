@@ -13,7 +13,7 @@ from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
 from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
-from lrbench.files import write_text
+from lrbench.files import read_plain, write_text
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
 from lrbench.store.declarations import Declaration, extended
@@ -235,7 +235,7 @@ def read_suite(path: Path) -> SuiteRecord:
     """
     remedy = "Run the suite again; done trials are kept."
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path)
         values = json.loads(text)
         record = SuiteRecord.model_validate_json(text)
     except (OSError, ValueError, RecursionError):

@@ -20,7 +20,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import CheckError
-from lrbench.files import new_folder
+from lrbench.files import new_folder, open_plain
 from lrbench.polars_files import read_parquet, scan_parquet
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE, Results
 from lrbench.store.seal import content_digest, file_digest, read_sealed, readable, sealed_json
@@ -261,6 +261,7 @@ def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFra
     """
     path = folder / RANKS_FILE
     with readable(path, REMEDY):
+        open_plain(path).close()  # a reader of Parquet waits for a pipe
         found = scan_parquet(path).collect_schema()  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):
@@ -278,4 +279,5 @@ def read_history(folder: Path) -> pl.DataFrame:
     """
     path = folder / HISTORY_FILE
     with readable(path, REMEDY):
+        open_plain(path).close()
         return read_parquet(path)
