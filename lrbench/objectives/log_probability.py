@@ -127,7 +127,7 @@ class _MeanLoss(torch.autograd.Function):
             real = slice(min(rows.start, count), min(rows.stop, count))  # the others are padding
             logs = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
             logs = logs[: real.stop - real.start]
-            losses, slopes = row_loss(logs, real)
+            losses, slopes = (value.to(states.dtype) for value in row_loss(logs, real))
             if weights is not None:
                 slopes = slopes * weights[real]
             if real != rows:
