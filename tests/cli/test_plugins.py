@@ -187,6 +187,7 @@ def test_an_edited_file_means_other_trials(desk: Desk) -> None:
     assert "2 trials, 1 to run" in dry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -208,6 +209,7 @@ def test_wrong_files_get_one_sentence(desk: Desk, text: str, message: str) -> No
     assert "There is no plug-in file" in desk.run("list", "models", "--plugin", "none.py", code=2).stderr
 
 
+@pytest.mark.slow
 def test_an_option_that_the_model_has_no_part_for_is_refused_before_anything_trains(desk: Desk) -> None:
     """The example takes the losses' options over and does not say where its items are kept."""
     losses = "from lrbench.models.losses import NextItemLoss as ModelConfig"
@@ -249,6 +251,7 @@ def test_a_path_that_the_environment_cannot_hold_is_refused(
         add_plugins([Path("plain.py")])
 
 
+@pytest.mark.slow
 def test_loading_leaves_no_compiled_code_in_the_users_folder(tmp_path: Path) -> None:
     (tmp_path / "fading.py").write_text(EXAMPLE, encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}

@@ -37,7 +37,7 @@ from lrbench.text import has_hidden
 
 LONGEST = 2500
 
-SLOW = "evaluate", "fetch", "plot", "report", "verify"
+SLOW = "evaluate", "fetch", "plot", "report", "run", "verify"
 """Verbs with many options, whose wrong requests take seconds."""
 
 
