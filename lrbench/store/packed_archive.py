@@ -28,6 +28,9 @@ __all__ = ["LARGEST_RATIO", "read_packed", "renew_tables", "write_packed"]
 LARGEST_RATIO = 500
 """Most bytes that a byte of the stream may become; on average it becomes about 40."""
 
+LARGEST_TABLE = 1 << 30
+"""Most bytes of a packed table, which is read into memory: 20 rankings of a million targets."""
+
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 64 << 20}]
 _STATISTICS = {RANKS_FILE: False, HISTORY_FILE: True}
 """Tables that are packed, and whether trials write statistics into them."""
@@ -51,12 +54,15 @@ def write_packed(suite: str, contents: Mapping[str, Path], target: IO[bytes]) ->
 
 
 def _as_table(file: Path, content: bytes) -> bytes | None:
-    """Pack a table; ``None`` if it is none, or one that would not become the same bytes again."""
+    """Pack a table; ``None`` if it is none, is too large, or would not become the same bytes again."""
     if file.name not in _STATISTICS:
         return None
-    table = read_parquet(content)
-    packed = pack(table)
-    return packed if _parquet(unpack(packed), file.name) == content else None
+    try:
+        packed = pack(read_parquet(content))
+    except ValueError:  # a text is too long
+        return None
+    same = len(packed) <= LARGEST_TABLE and _parquet(unpack(packed), file.name) == content
+    return packed if same else None
 
 
 def _parquet(table: pl.DataFrame, name: str) -> bytes:
@@ -68,44 +74,76 @@ def _parquet(table: pl.DataFrame, name: str) -> bytes:
 def read_packed(stream: Iterable[bytes], listed: FileList, folder: Path) -> None:
     """Write the files of a stream below ``folder``, in the layout of a results folder.
 
+    Only a table is held in memory, and it has a limit; other files are written as they come.
+
     Raises:
         ValueError: the stream is damaged, or its files are not those that are listed.
     """
-    content = _decompressed(stream)
-    left = b""
+    content = _Content(stream)
     for name, size in listed.sizes.items():
-        parts, missing = [left[:size]], size - len(left)
-        left = left[size:]
-        while missing > 0:
-            chunk = next(content, b"")
-            if not chunk:
-                raise ValueError(f"{name} is cut off")
-            parts.append(chunk[:missing])
-            left = chunk[missing:]
-            missing -= len(chunk)
-        whole = b"".join(parts)
-        if hashlib.sha256(whole).hexdigest() != listed.files[name]:
-            raise ValueError(f"the digest of {name} does not match")
-        path = folder / name
+        path, found = folder / name, hashlib.sha256()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_parquet(unpack(whole), path.name) if name in listed.tables else whole)
-    if left or next(content, b""):
+        packed = name in listed.tables
+        if packed and (size > LARGEST_TABLE or path.name not in _STATISTICS):
+            raise ValueError(f"{name} is too large for a table, or is none")
+        with BytesIO() if packed else path.open("xb") as file:
+            for part in content.next_bytes(size, name):
+                found.update(part)
+                file.write(part)
+            whole = file.getvalue() if isinstance(file, BytesIO) else b""
+        if found.hexdigest() != listed.files[name]:
+            raise ValueError(f"the digest of {name} does not match")
+        if packed:
+            path.write_bytes(_parquet(unpack(whole), path.name))
+    if not content.is_at_end():
         raise ValueError("it holds more than it lists")
 
 
+class _Content:
+    """What a stream becomes, to be read in order."""
+
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._parts = _decompressed(stream)
+        self._left = b""
+        """Bytes of the part read last that nobody has had yet."""
+
+    def next_bytes(self, size: int, name: str) -> Iterator[bytes]:
+        """Yield the next ``size`` bytes in parts.
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        while size > 0:
+            part = self._left or next(self._parts, None)
+            if part is None:
+                raise ValueError(f"{name} is cut off")
+            yield part[:size]
+            self._left = part[size:]
+            size -= min(size, len(part))
+
+    def is_at_end(self) -> bool:
+        return not self._left and next(self._parts, None) is None
+
+
 def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what a stream becomes, in parts of at most a megabyte."""
+    """Yield what a stream becomes, in parts of one byte to a megabyte."""
     decompressor = lzma.LZMADecompressor(memlimit=256 << 20)
     try:
         for chunk in stream:
+            if decompressor.eof:
+                raise ValueError("bytes follow its end")
             given = chunk
             while not decompressor.eof:
-                yield decompressor.decompress(given, max_length=1 << 20)
+                # Nothing comes out of a chunk that ends within a block, or exactly after a full part.
+                if part := decompressor.decompress(given, max_length=1 << 20):
+                    yield part
                 given = b""
                 if decompressor.needs_input:
                     break
     except lzma.LZMAError as error:
         raise ValueError(str(error)) from error
+    if not decompressor.eof or decompressor.unused_data:
+        raise ValueError("its stream does not end where the file does")
 
 
 def renew_tables(staged: Results) -> None:

@@ -21,20 +21,37 @@ _HALVES = "halves"
 """A column of ranks: multiples of one half, written doubled as whole numbers."""
 
 _LARGEST = 1 << 29
-_REFUSALS = (KeyError, TypeError, IndexError, AttributeError, OverflowError)
+_LONGEST_TEXT = 1_000
+"""Characters of a text, which Parquet may write once a row; ids and names of splits have fewer."""
+
+_REFUSALS = (
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    pl.exceptions.PolarsError,
+)
+"""What a head raises that describes no table."""
+
 _RANKS = ("rank", "rank_masked")
 _RANKING = ("split", "depth", "draw", "intervention")
 """Rows with the same values here are of one ranking; all rankings have their targets in the same order."""
 
 
 def pack(table: pl.DataFrame) -> bytes:
-    """Return the table as bytes: a line of JSON that describes the columns, then their values."""
+    """Return the table as bytes: a line of JSON that describes the columns, then their values.
+
+    Raises:
+        ValueError: a text is too long to be packed.
+    """
     step = _targets_of_a_ranking(table)
     described, body = [], []
     for series in table.iter_columns():
         column: dict[str, Any] = {"name": series.name, "nulls": series.is_null().arg_true().to_list()}
         if series.dtype == pl.String:
-            texts = series.drop_nulls().unique(maintain_order=True)
+            texts = _short(series.drop_nulls().unique(maintain_order=True))
             column |= {"kind": "String", "texts": texts.to_list()}
             codes = series.replace_strict(texts, range(len(texts)), default=0, return_dtype=pl.Int32)
             values = codes.to_numpy()
@@ -71,15 +88,15 @@ def unpack(content: bytes) -> pl.DataFrame:
         if place != len(body):
             raise ValueError("it has more bytes than values")
         return pl.DataFrame(read)
-    except (
-        KeyError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        pl.exceptions.PolarsError,
-    ) as error:
+    except _REFUSALS as error:
         raise ValueError(f"it is no packed table: {error}") from error
+
+
+def _short(texts: pl.Series) -> pl.Series:
+    """Refuse texts that would fill the memory once they are repeated in every row."""
+    if (texts.str.len_chars() > _LONGEST_TEXT).any():
+        raise ValueError(f"a text has more than {_LONGEST_TEXT:,} characters")
+    return texts
 
 
 def _targets_of_a_ranking(table: pl.DataFrame) -> int:
@@ -128,7 +145,7 @@ def _series(column: Mapping[str, Any], values: Any, before: Mapping[str, pl.Seri
         ranks = _sums(values, int(column["step"]))
         found = pl.Series(name, ranks if name == "rank" else before["rank"].to_numpy() - ranks)
     elif kind == "String":
-        texts = pl.Series(column["texts"], dtype=pl.String)
+        texts = _short(pl.Series(column["texts"], dtype=pl.String))
         found = (
             texts.gather(values).alias(name)
             if len(texts)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import lzma
 import shutil
 import stat
 import zipfile
@@ -22,12 +23,14 @@ from synthetic_results import (
 )
 
 from lrbench.errors import RequestError
-from lrbench.store.archive_form import LIST_FILE, FileList, entry, trial_of
+from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, FileList, entry, trial_of
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
 from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE, Results
+from lrbench.store.packed_archive import read_packed
+from lrbench.store.packed_table import pack
 from lrbench.store.seal import file_digest, sealed_json
 from lrbench.store.suites import find_suite_record
 from lrbench.store.trials import read_record
@@ -340,6 +343,79 @@ def test_a_stream_that_is_not_as_listed(compact: Path, tmp_path: Path, more: int
     refusal(with_list(compact, tmp_path / "x.zip", sizes=sizes))
     files = dict.fromkeys(known.files, "0" * 64)
     assert "digest" in refusal(with_list(compact, tmp_path / "x.zip", files=files))
+
+
+def with_stream(compact: Path, path: Path, stream: bytes) -> Path:
+    """A compact archive with another stream."""
+    with zipfile.ZipFile(compact) as file:
+        contents = {name: file.read(name) for name in file.namelist()} | {PACKED_FILE: stream}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in contents.items():
+            file.writestr(entry(name, len(content)), content)
+    return path
+
+
+def stream_of(compact: Path) -> bytes:
+    return contents_of(compact)[PACKED_FILE]
+
+
+def test_a_stream_may_arrive_in_pieces_that_give_nothing(compact: Path, tmp_path: Path) -> None:
+    stream = stream_of(compact)
+    pieces = (stream[place : place + 7] for place in range(0, len(stream), 7))
+    read_packed(pieces, listed(compact), tmp_path)
+    import_archive(compact, Results(tmp_path / "new"))
+    for name in listed(compact).files:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
+
+
+@pytest.mark.parametrize("junk", [b"\0", bytes(3 << 20)])
+def test_bytes_after_the_stream(compact: Path, tmp_path: Path, junk: bytes) -> None:
+    """They would raise the size that the content may take."""
+    path = with_stream(compact, tmp_path / "x.zip", stream_of(compact) + junk)
+    assert "end" in refusal(path)
+
+
+def with_table(compact: Path, path: Path, table: bytes, place: str, **fields: object) -> Path:
+    """A compact archive in which another packed table is in one place."""
+    known, contents = listed(compact), lzma.decompress(stream_of(compact))
+    start = sum(size for name, size in list(known.sizes.items())[: list(known.sizes).index(place)])
+    stream = lzma.compress(contents[:start] + table + contents[start + known.sizes[place] :])
+    sizes = {**known.sizes, place: len(table)}
+    files = {**known.files, place: hashlib.sha256(table).hexdigest()}
+    return with_list(with_stream(compact, path, stream), path, sizes=sizes, files=files, **fields)
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (b"[" * 100_000 + b"\n", "no packed table"),
+        (
+            json.dumps(
+                {
+                    "rows": 1,
+                    "columns": [{"name": "a", "kind": "String", "nulls": [], "texts": ["x" * 1001]}],
+                }
+            ).encode()
+            + b"\n\0\0\0\0",
+            "a text has more than 1,000 characters",
+        ),
+    ],
+)
+def test_packed_tables_made_to_fill_the_memory(compact: Path, tmp_path: Path, table: bytes, why: str) -> None:
+    place = listed(compact).tables[0]
+    assert why in refusal(with_table(compact, tmp_path / "x.zip", table, place))
+
+
+def test_a_table_in_the_place_of_a_record(compact: Path, tmp_path: Path) -> None:
+    table, place = pack(pl.DataFrame({"a": [1]})), "suites/demo.json"
+    tables = (*listed(compact).tables, place)
+    path = with_table(compact, tmp_path / "x.zip", table, place, tables=tables)
+    assert "suites/demo.json is too large for a table, or is none" in refusal(path)
+
+
+def test_a_table_of_too_many_bytes(compact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrbench.store.packed_archive.LARGEST_TABLE", 100)
+    assert "is too large for a t" in refusal(compact)
 
 
 def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path: Path) -> None:

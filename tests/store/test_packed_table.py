@@ -74,3 +74,9 @@ def test_packed_ranks_are_smaller_than_numbers() -> None:
 def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError):
         unpack(content)
+
+
+def test_texts_that_are_too_long_are_not_packed() -> None:
+    pack(pl.DataFrame({"text": ["x" * 1000]}))
+    with pytest.raises(ValueError, match="a text has more than 1,000 characters"):
+        pack(pl.DataFrame({"text": ["a", "x" * 1001]}))
