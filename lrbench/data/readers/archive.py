@@ -8,6 +8,7 @@ import bz2
 import gzip
 import io
 import lzma
+import stat
 import struct
 import zipfile
 import zlib
@@ -86,12 +87,18 @@ def open_raw(path: Path, member: str) -> "RawFile":
     if not head.startswith((ZIP_MAGIC, _EMPTY_ZIP)):
         return file
     with reporting_damage(path.name), zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not _is_litter(name)]
+        entries = [entry for entry in archive.infolist() if not _is_litter(entry.filename)]
+    names = [entry.filename for entry in entries]
     if "xl/workbook.xml" in names:
         raise RequestError(f"{path.name} is an Excel workbook.", "Save its sheet as CSV.")
     if not names:
         raise RequestError(f"{path.name} is an archive without files.", "Check that it is the right file.")
-    return RawFile(path, _find_member(path.name, names, member))
+    found = _find_member(path.name, names, member)
+    if any(entry.filename == found and stat.S_ISLNK(entry.external_attr >> 16) for entry in entries):
+        raise RequestError(
+            f"{path.name} holds {found} as a link, not as a file.", "Pack the file that it leads to."
+        )
+    return RawFile(path, found)
 
 
 def plain_file(path: Path) -> "RawFile":
@@ -129,6 +136,10 @@ def _find_member(archive: str, names: Sequence[str], member: str) -> str:
     found = next((way for way in ways if way), [])
     if len(found) == 1:
         return found[0]
+    if found and len(set(found)) == 1:
+        raise RequestError(
+            f"{archive} holds {len(found)} files called {found[0]}.", "Pack the right one alone."
+        )
     which = f'files called "{member}"' if member else "files"
     choose = f'Say which one with the option "member". It has {some_of(names)}.'
     raise RequestError(

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import stat
 import tarfile
 import zipfile
 from pathlib import Path
@@ -63,6 +64,23 @@ class TestCompression:
         with pytest.raises(RequestError, match=r'holds 2 files.*"member".*a\.csv, b\.csv'):
             taken(path)
         taken(path, member="a.csv")
+
+    @pytest.mark.parametrize("member", ["", "t.csv"])
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_two_files_of_one_name(self, tmp_path: Path, member: str) -> None:
+        with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+            archive.writestr("t.csv", TABLE)
+            archive.writestr("t.csv", "user,item,time\n")
+        with pytest.raises(RequestError, match=r"holds 2 files called t\.csv\. Pack the right one"):
+            taken(tmp_path / "t.zip", member=member)
+
+    def test_a_link_is_named(self, tmp_path: Path) -> None:
+        link = zipfile.ZipInfo("t.csv")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+            archive.writestr(link, TABLE)
+        with pytest.raises(RequestError, match=r"holds t\.csv as a link"):
+            taken(tmp_path / "t.zip")
 
     @pytest.mark.parametrize("member", ["ml/ratings.csv", "ratings.csv"])
     @pytest.mark.parametrize("inside", ["ratings.csv", "other/ratings.csv", "ml/ratings.csv"])
