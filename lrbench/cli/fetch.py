@@ -121,6 +121,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
             for count in record.counts
         ),
         *_of_titles(dataset),
+        *_of_times(dataset),
         *(f"  note: {note}" for note in (*record.reading, *record.notes)),
         f"  prepared in {folder}",
     ]
@@ -130,13 +131,19 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
 
 def _of_titles(dataset: "PreparedDataset") -> Iterator[str]:
     """Yield what a model that reads titles should know of a dataset that has some."""
-    from lrbench.data.audit import last_two_tied, title_shares
+    from lrbench.data.audit import title_shares
 
     shares = title_shares(dataset.titles)
     if shares is None:
         return
     equal, scraps = shares
     yield f"  titles: {equal:.1%} are also those of another item, {scraps:.1%} are scraps of a web page"
+
+
+def _of_times(dataset: "PreparedDataset") -> Iterator[str]:
+    """Yield for how many users the times do not say which of the last two interactions is the target."""
+    from lrbench.data.audit import last_two_tied
+
     if (tied := last_two_tied(dataset.sequences)) is not None:
         yield f"  times: {tied:.1%} of the users have their last two interactions at the same time"
 
