@@ -50,7 +50,7 @@ class Optimiser:
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self.parameters]
         self._rate: float | Tensor = self.learning_rate
         if training.graph:  # a recorded step reads it on the device
-            self._rate = torch.tensor(self.learning_rate, device=self.parameters[0].device)
+            self._rate = torch.full((), self.learning_rate, device=self.parameters[0].device)
 
     def zero_grad(self) -> None:
         """Drop the gradients."""

@@ -56,6 +56,9 @@ EVALUATED = EvaluationView(
 )
 TRAINING = TrainingConfig(batch_size=1000, gradient_clip=1.0, precision="bfloat16")
 
+WITHOUT_PRETENCE = (torch.ops.aten._fused_adam_.tensor_lr, torch.ops.aten._fused_adamw_.tensor_lr)
+"""Operations in place that have no form for pretended tensors in torch. They return nothing."""
+
 
 class WaitError(RuntimeError):
     """The host would wait for the device."""
@@ -96,6 +99,8 @@ class Accelerator(FakeTensorMode):
         if self._watched:
             _refuse_waits(func, tensors, args, kwargs)
             self.operations.append((func.name(), *map(_without_values, tree_leaves((args, kwargs)))))
+        if func in WITHOUT_PRETENCE:
+            return None
         args, kwargs = tree_map(self._faked, (args, kwargs))
         return super().__torch_dispatch__(func, types, args, kwargs)
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import lrbench as package
 from lrbench.cli.app import app
+from lrbench.paths import expanded
 from lrbench.plugins import PLUGINS
 
 PACKAGE = Path(package.__file__).parent
@@ -224,7 +225,7 @@ def test_every_verb(place: dict[str, str], tmp_path: Path) -> None:
             continue
         if "{trial}" in request:
             trials = Path(place["results"], "trials")
-            place["trial"] = str(trials / next(trials.expanduser().iterdir()).name)
+            place["trial"] = str(trials / next(expanded(trials).iterdir()).name)
         lrbench(request, place)
     assert tree(tmp_path) == before
     assert {path.name for path in tmp_path.iterdir()} <= {ODD, *DECOYS, "home"}
