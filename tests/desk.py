@@ -94,6 +94,11 @@ class Desk:
         (self.folder / name).write_text(text, encoding="utf-8")
         return name
 
+    def keep_results(self) -> None:
+        """Keep the results as they are: tests in any order copy these, whatever others add to the folder."""
+        shutil.copytree(self.folder / "results", self.folder / "kept")
+
     def copy_of_results(self, name: str) -> Path:
-        """Copy the results of the small suite for a test that damages them."""
-        return Path(shutil.copytree(self.folder / "results", self.folder / name))
+        """Copy the results that were kept, or those of now, for a test that damages them."""
+        kept = self.folder / "kept"
+        return Path(shutil.copytree(kept if kept.exists() else self.folder / "results", self.folder / name))
