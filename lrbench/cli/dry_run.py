@@ -13,7 +13,8 @@ from lrbench.cli.run_request import RunRequest
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import check_graph_device, resolve_rows
+from lrbench.execution.row_places import check_graph_device, check_sharing
+from lrbench.execution.rows import resolve_rows
 from lrbench.execution.searches import (
     PlannedSearch,
     check_optuna,
@@ -22,7 +23,6 @@ from lrbench.execution.searches import (
     select_searches,
 )
 from lrbench.execution.selection import select_trials
-from lrbench.execution.shareable import check_sharing
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteTrial

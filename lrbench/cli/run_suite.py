@@ -19,7 +19,8 @@ from lrbench.errors import LrbenchError
 from lrbench.execution.learned import Learned
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.rows import Row, check_graph_device, resolve_rows
+from lrbench.execution.row_places import check_graph_device, check_sharing
+from lrbench.execution.rows import Row, resolve_rows
 from lrbench.execution.searches import (
     PlannedSearch,
     check_optuna,
@@ -29,7 +30,6 @@ from lrbench.execution.searches import (
     without,
 )
 from lrbench.execution.selection import select_trials
-from lrbench.execution.shareable import check_sharing
 from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state

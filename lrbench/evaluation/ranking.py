@@ -141,21 +141,8 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - what is ranked, how, and by whom
         chunks = evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device)
         for users, sequences in islice(chunks, team.number, None, team.count):
             states = encode(users, sequences, noise)  # (depths, users, width)
-            seen_by, seen_items = _seen_items(view, users)
-            counts = []  # (5, depths, block) each
-            for block in _blocks(users, view.n_items, device):
-                targets = on_device(view.targets[block].astype(np.int64), device)
-                of_block = slice(*np.searchsorted(seen_by, (block.start, block.stop)))
-                rows, items = seen_by[of_block] - block.start, seen_items[of_block]
-                seen = on_device(rows, device), on_device(items, device)
-                within = slice(block.start - users.start, block.stop - users.start)
-                at_depths = [
-                    _count(model.score(state), targets, seen, not_ranked) for state in states[:, within]
-                ]
-                counts.append(torch.stack(at_depths, 1))
-            bad, greater, equal, seen_greater, seen_equal = _on_host(
-                torch.cat(counts, 2)
-            )  # (depths, users) each
+            counts = _count_chunk(model, view, users, states, not_ranked)
+            bad, greater, equal, seen_greater, seen_equal = _on_host(counts)  # (depths, users) each
             not_finite += bad.any(1)
             if bad.any():
                 break
@@ -169,6 +156,24 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - what is ranked, how, and by whom
     ties, ties_masked = team.summed(ties), team.summed(ties_masked)
     as_given = np.argsort(order)
     return Ranks(rank[:, as_given], rank_masked[:, as_given], ties[:, as_given], ties_masked[:, as_given])
+
+
+def _count_chunk(
+    model: Model, view: EvaluationView, users: slice, states: Tensor, not_ranked: Tensor | None
+) -> Tensor:
+    """Score the users of a chunk in blocks, and count as :func:`_count` does, (5, depths, users)."""
+    device = states.device
+    seen_by, seen_items = _seen_items(view, users)
+    counts = []  # (5, depths, block) each
+    for block in _blocks(users, view.n_items, device):
+        targets = on_device(view.targets[block].astype(np.int64), device)
+        of_block = slice(*np.searchsorted(seen_by, (block.start, block.stop)))
+        rows, items = seen_by[of_block] - block.start, seen_items[of_block]
+        seen = on_device(rows, device), on_device(items, device)
+        within = slice(block.start - users.start, block.stop - users.start)
+        at_depths = [_count(model.score(state), targets, seen, not_ranked) for state in states[:, within]]
+        counts.append(torch.stack(at_depths, 1))
+    return torch.cat(counts, 2)
 
 
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:

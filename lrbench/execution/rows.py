@@ -22,7 +22,8 @@ from lrbench.data.splitting import split
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
 from lrbench.execution.planning.spaces import check_tuning, ends_of, find_space, with_settings
-from lrbench.models.base import GradientStage, Model, ModelConfig
+from lrbench.execution.planning.stage_checks import check_recorded, check_training_rows
+from lrbench.models.base import Model, ModelConfig
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import ControlRecord, Match
@@ -30,7 +31,6 @@ from lrbench.store.suites import ControlRecord, Match
 __all__ = [
     "REASONING_DEPTHS",
     "Row",
-    "check_graph_device",
     "check_rows",
     "match_rows",
     "resolve_rows",
@@ -227,8 +227,8 @@ def _row(entry: Entry, suite: Suite) -> Row:
         config.check_against_protocol(protocol.max_length, [stage.name for stage in stages])
         model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
-        _check_rows(model, config, stages)
-        _check_graph(model, config, stages)
+        check_training_rows(model, config, stages)
+        check_recorded(model, config, stages)
     except ValueError as error:
         cause, remedy = cause_and_remedy(str(error))
         raise RequestError(f"{where}: {cause}", remedy) from None
@@ -293,44 +293,6 @@ def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) ->
         row.protocol.of(dataset.record.name),
     )
     return replace(row, config=build.config, params=build.config.model_dump(mode="json"), match=record)
-
-
-def _check_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
-    """Refuse to train on all positions in one pass if a state depends on later items."""
-    for stage in stages:
-        kind = model.stages[stage.name]
-        if not issubclass(kind, GradientStage) or stage.training.rows != "positions":
-            continue
-        if kind.rows_for(model, config) == "prefixes":
-            raise ValueError(
-                f'rows = "positions" in stage {stage.name} would let states see the items that they '
-                'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
-            )
-
-
-def _check_graph(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
-    """Refuse to record the steps of a stage that cannot be replayed."""
-    for stage in stages:
-        kind = model.stages[stage.name]
-        if stage.training.graph and issubclass(kind, GradientStage) and not kind.replayable(model, config):
-            raise ValueError(
-                f"graph = true cannot record stage {stage.name}, whose steps read numbers on the host; "
-                "say graph = false in the row's training"
-            )
-
-
-def check_graph_device(rows: Sequence[Row], device: str) -> None:
-    """Refuse ``graph = true`` where trials run on the CPU, before anything is fetched.
-
-    Raises:
-        RequestError: names the first such row.
-    """
-    for row in rows if device == "cpu" else ():
-        if any(stage.training.graph for stage in row.stages):
-            raise RequestError(
-                f'"{row.label}" has graph = true, which records steps on a GPU, and trials run on the CPU.',
-                "Leave graph out, or run with --gpus 0.",
-            )
 
 
 def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:

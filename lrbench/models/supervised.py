@@ -25,4 +25,6 @@ class Supervised(GradientStage[ConfigT]):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the loss as ``loss``."""
         states = self.model.target_states(batch)  # (targets, width)
-        return {"loss": self.model.target_loss(states, batch.targets, batch.weights)}
+        # Models that were written before batches had weights take two arguments.
+        weights = () if batch.weights is None else (batch.weights,)
+        return {"loss": self.model.target_loss(states, batch.targets, *weights)}

@@ -91,37 +91,37 @@ class _Recorded:
     """A recorded step, with the batch whose places in memory it reads, and the places of its terms."""
 
     def __init__(self, batch: TrainingBatch, terms: Terms, replay: Callable[[], None]) -> None:
-        self._places = tuple(_tensors(batch))
+        self._places = _tensors(batch)
         self._terms = terms
         self._replay = replay
 
     def replay(self, batch: TrainingBatch) -> Terms:
-        torch._foreach_copy_(self._places, tuple(_tensors(batch)), non_blocking=True)
+        torch._foreach_copy_(self._places, _tensors(batch), non_blocking=True)
         self._replay()
         return {name: term.clone() for name, term in self._terms.items()}
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors of a batch in the order of its fields."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple):
-        for entry in value:
-            yield from _tensors(entry)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))
+def _tensors(batch: TrainingBatch) -> tuple[Tensor, ...]:
+    """Return the tensors of a batch in the order of its fields."""
+    return tuple(part for part in _parts(batch) if isinstance(part, Tensor))
 
 
-def _shape(value: Any) -> Iterator[Hashable]:
-    """Yield what a step on a batch may depend on besides the values of its tensors."""
-    if isinstance(value, Tensor):
-        yield value.shape
-    elif isinstance(value, bool | int | None):
-        yield value
-    elif isinstance(value, tuple):
+def _shape(batch: TrainingBatch) -> tuple[Hashable, ...]:
+    """Return what a step on a batch may depend on besides the values of its tensors."""
+    return tuple(
+        part.shape if isinstance(part, Tensor) else part
+        for part in _parts(batch)
+        if isinstance(part, Tensor | bool | int | None)
+    )
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield what a batch holds in its fields, and in those of its parts."""
+    if isinstance(value, tuple):
         for entry in value:
-            yield from _shape(entry)
+            yield from _parts(entry)
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _shape(getattr(value, field.name))
+            yield from _parts(getattr(value, field.name))
+    else:
+        yield value

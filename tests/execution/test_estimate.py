@@ -15,10 +15,10 @@ def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[torch.dtype | None, bool]] = []
     loss = SASRec.target_loss
 
-    def told(model: SASRec, *given: torch.Tensor | None) -> torch.Tensor:
+    def told(model: SASRec, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         table = model.item_table()
         seen.append((model.score_dtype, table.vectors is table.weight))
-        return loss(model, *given)
+        return loss(model, states, targets)
 
     monkeypatch.setattr(SASRec, "target_loss", told)
     config = trial_config(params={"width": 16, "item_dropout": 0.5}, batch_size=16, precision="bfloat16")

@@ -1,4 +1,4 @@
-"""Whether several processes can share the trials of a suite."""
+"""Whether rows of a suite can be trained where a person wants it: on a CPU, or on several GPUs at once."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from lrbench.execution.rows import Row
 from lrbench.models.base import GradientStage
 from lrbench.names import chosen_names
 
-__all__ = ["check_sharing"]
+__all__ = ["check_graph_device", "check_sharing"]
 
 
 def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> None:
@@ -36,3 +36,17 @@ def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> N
                     f'{row.label}: several GPUs cannot share the batches of stage "{stage.name}", as {why}.',
                     "Leave --gpus-per-trial out, or choose other rows with --only.",
                 )
+
+
+def check_graph_device(rows: Sequence[Row], device: str) -> None:
+    """Refuse ``graph = true`` where trials run on the CPU, before anything is fetched.
+
+    Raises:
+        RequestError: names the first such row.
+    """
+    for row in rows if device == "cpu" else ():
+        if any(stage.training.graph for stage in row.stages):
+            raise RequestError(
+                f'"{row.label}" has graph = true, which records steps on a GPU, and trials run on the CPU.',
+                "Leave graph out, or run with --gpus 0.",
+            )
