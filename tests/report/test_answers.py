@@ -119,6 +119,12 @@ def test_no_controls_say_how_to_get_them(tmp_path: Path) -> None:
     )
 
 
+def test_a_row_without_steps_is_not_told_to_have_controls(tmp_path: Path) -> None:
+    report = answered(tmp_path, proposed=["SASRec"])
+    assert text(report, "reasoning") == "SASRec takes no reasoning steps."
+    assert verdict(report, "reasoning") == "no steps"
+
+
 CONTROLS = {
     "none": ControlRecord(of="LARES", control="no-reasoning"),
     "noise": ControlRecord(of="LARES", control="noise-only"),

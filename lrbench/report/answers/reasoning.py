@@ -14,13 +14,8 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
     title = "The reasoning?"
     comparisons = [c for c in report.comparisons if (c.family, c.proposed) == (REASONING, label)]
     if not comparisons:
-        own = any(record.of == label for record in report.controls.values())
-        text = (
-            "Its controls have no finished trials yet."
-            if own
-            else f'Unknown: this suite has no controls. Add controls = "all" to the row {label}.'
-        )
-        return Answer("reasoning", title, label, text, "unfinished" if own else "no controls")
+        text, verdict = _why_none(report, label)
+        return Answer("reasoning", title, label, text, verdict)
     texts, verdicts = [], []
     for dataset in dict.fromkeys(comparison.dataset for comparison in comparisons):
         here = [comparison for comparison in comparisons if comparison.dataset == dataset]
@@ -28,6 +23,18 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
         verdicts.append(_verdict(here))
     interim = "Interim: " if report.interim else ""
     return Answer("reasoning", title, label, interim + per_dataset(report, texts), common_verdict(verdicts))
+
+
+def _why_none(report: Report, label: str) -> tuple[str, str]:
+    """Say why nothing was compared with controls, in words and as a verdict."""
+    if any(record.of == label for record in report.controls.values()):
+        return "Its controls have no finished trials yet.", "unfinished"
+    if not any(recipe.depth for recipe in report.provenance.recipes if recipe.label == label):
+        return f"{label} takes no reasoning steps.", "no steps"
+    return (
+        f'Unknown: this suite has no controls. Add controls = "all" to the row {label}.',
+        "no controls",
+    )
 
 
 def _sentence(report: Report, comparisons: list[Comparison]) -> str:
