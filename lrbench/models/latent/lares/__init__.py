@@ -1,1 +1,1 @@
-"""LARES: a core of blocks that runs a variable number of times, in two training stages."""
+"""LARES: a core block that runs a variable number of times, and two training stages."""

@@ -1,4 +1,4 @@
-"""The kinds of blocks that LARES can use, with the sizes of its code."""
+"""The kinds of blocks that LARES can use, with the default sizes of its authors' code."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -22,14 +22,15 @@ class BlockConfig(AttentionSizes):
     source = "LARES's run scripts, or its YAML files where they are silent (BishopLiu/LARES @b09245d)"
 
     backbone: Backbone = "attention"
-    """Blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's units. Filters are not
-    causal. With them every prefix is a training row, which costs several times as much."""
+    """Kind of the blocks: self-attention, FMLP's filters, BSARec's mixture of both, or HSTU's gated
+    attention. ``fmlp`` and ``bsarec`` are not causal. With them every prefix is a training row, which costs
+    several times as much."""
 
     frequency_cutoff: int = Field(default=3, ge=1)
     """c of BSARec blocks: the lowest c//2 + 1 frequencies pass unchanged (code: 3)."""
 
     frequency_share: float = Field(default=0.7, ge=0, le=1)
-    """Share of the frequency branch in BSARec blocks (code: 0.7)."""
+    """α of BSARec blocks: the weight of the frequency branch. Attention has 1 − α (code: 0.7)."""
 
     heads: int = Field(default=2, ge=1)
     """Attention heads. They must divide the width."""
@@ -38,20 +39,26 @@ class BlockConfig(AttentionSizes):
     """Length of item embeddings and states."""
 
     inner_width: int = Field(default=256, ge=1)
-    """Width between the two layers of the feed-forward parts. FMLP blocks use 4 · width instead."""
+    """Width between the two layers of the feed-forward parts. FMLP blocks use 4 · width instead. HSTU blocks
+    have no feed-forward part."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Dropout rate on the input, on attention weights, and on what each half of a block adds."""
+    """Dropout rate on the input, on attention weights, and on what each half of a block adds. HSTU blocks
+    apply it before their output projection alone."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency."""
+        """Refuse heads that do not divide the width, and a cutoff that leaves BSARec no high frequency.
+
+        Raises:
+            ValueError: the option and its limit.
+        """
         super().check_against_protocol(max_length, stages)
         if self.backbone == "bsarec":
             check_cutoff("frequency_cutoff", self.frequency_cutoff, max_length)
 
 
 def backbone_is_causal(backbone: Backbone) -> bool:
-    """Whether its blocks keep later items from earlier ones. Filters do not."""
+    """Whether the state of an item depends on no later item. With filters it does."""
     return backbone not in ("fmlp", "bsarec")
 
 
@@ -61,8 +68,8 @@ def make_backbone(sizes: BlockConfig, n_blocks: int, max_length: int, padding_it
     Args:
         sizes: which kind, and how large.
         n_blocks: how many.
-        max_length: window of the filters.
-        padding_item: number of the padding token; ``None``: there is none.
+        max_length: positions that filters span; also the divisor of HSTU's attention.
+        padding_item: number of the padding token, which attention then masks; ``None``: there is none.
     """
     width, heads, dropout = sizes.width, sizes.heads, sizes.dropout
 

@@ -1,8 +1,8 @@
 """LARES: latent reasoning by a core block that is applied again and again (arXiv 2505.16865).
 
 Stage ``spt`` pre-trains the network with alignment terms; stage ``rpt`` then refines it by reinforcement.
-Defaults are those of the authors' run scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). There
-is no padding item, so none takes part in the softmax.
+Defaults are those of the authors' run scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). Their
+softmax includes a padding item. Here it does so only with ``padding = "tokens"``.
 """
 
 from typing import ClassVar
@@ -17,10 +17,10 @@ __all__ = ["LARES", "LARESConfig"]
 
 
 class LARES(LARESNetwork):
-    """Latent reasoning with a shared core block, SPT then RPT."""
+    """Latent reasoning with a core block that all steps share, trained by SPT and then RPT."""
 
     summary = "LARES: depth-recurrent latent reasoning with SPT and RPT (arXiv 2505.16865)."
-    authors_training = AuthorsTraining(note="Those of rpt are the defaults of that stage.")
+    authors_training = AuthorsTraining(note="Stage rpt has their learning rate and batch size by default.")
     stages: ClassVar = {"supervised": Supervised, "spt": SelfSupervised, "rpt": PostTraining}
     default_stages = ("spt", "rpt")
     stage_defaults: ClassVar = {"rpt": {"learning_rate": 5e-4, "batch_size": 400}}

@@ -1,9 +1,9 @@
 """The network of LARES: a pre-block that runs once and a core block that runs once per reasoning step.
 
-H is the pre-block's output on the embedded history, T₀ the initial latent state (noise). Step i is ``T_i =
-Core(LayerNorm(adapter(T_{i−1}, H)))``. All steps share their weights. Depth therefore costs time but no
-parameters, and may differ between training and inference. Every step refines all positions. The state at the
-last item scores all items.
+H is the pre-block's output on the embedded history. T₀ is the initial latent state (noise). Step i computes
+``T_i = Core(LayerNorm(adapter(T_{i−1}, H)))``. All steps share their weights. Depth therefore costs time but
+no parameters, and may differ between training and inference. Every step refines all positions. The state at
+the last item scores all items.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ Start = Literal["normal", "normal_zero", "zero"]
 
 _TRUNCATION = 3.0  # standard deviations at which the initial noise is cut
 
-# Activations that one trajectory may store. Pre-training of default LARES on one core, 1,024 targets and 4
-# steps, with histories of up to 50 items, mostly full:
+# Bytes of activations that one trajectory may store. Measured on one core: pre-training of default LARES with
+# 1,024 targets and 4 steps. Most histories have the maximum length of 50 items.
 #
 #   steps are    peak memory    step
 #   stored       1,619 MB       1.9 s
 #   recomputed   1,023 MB       2.5 s
 #
-# Short histories as on Beauty stay below the limit, unless many steps are drawn.
+# Histories as short as those of Beauty stay below the limit, unless many steps are drawn.
 _STORED_BYTES = 1 << 29
 
 
@@ -58,15 +58,18 @@ class LARESConfig(BlockConfig):
     """Transformer blocks of one reasoning step (run_sl.sh: 2; YAML: 1)."""
 
     mean_depth: int = Field(default=4, ge=0)
-    """Scale of the number of steps in training, and the depth at inference (run_sl.sh: 4). 0: the pre-block
-    alone."""
+    """Number of steps at inference, and the scale of the number that ``step_sampler`` draws in training
+    (run_sl.sh: 4). 0: the pre-block alone."""
 
     step_sampler: StepSampler = "poisson-lognormal"
-    """How the number of steps of a training pass is drawn."""
+    """How the number of steps of a training pass is drawn, with m = ``mean_depth``. ``poisson-lognormal``:
+    min(Poisson(λ) + 1, 3·m), where λ is log-normal with mean m; about m + 1 on average. ``uniform``: 1 to
+    2·m. ``poisson-unbounded``: Poisson(m). ``poisson-bounded``: the same, at most 2·m. ``constant``: m. A
+    draw of 0 counts as 1."""
 
     adapter: Adapter = "add"
-    """How a step joins state and pre-block output. ``add``: their mean. ``concat``: a linear map of both.
-    ``linear``: a learned scalar gate."""
+    """How a step joins the previous state and the pre-block's output. ``add``: their mean. ``concat``: a
+    linear map of both. ``linear``: a mean weighted by one learned scalar."""
 
     start: Start = "normal"
     """Initial latent state. ``normal``: noise. ``normal_zero``: noise in training, zeros at inference.
@@ -79,13 +82,14 @@ class LARESConfig(BlockConfig):
     """ω, factor on the noise."""
 
     padding: Literal["absent", "tokens"] = "absent"
-    """``tokens`` pads every history on the right to the maximum length with a learned token. As in the
-    source, it takes part in filters and in the softmax. Only filters are affected. ``absent`` is lrbench's
-    choice."""
+    """``absent``: histories are not padded (lrbench's choice). ``tokens``: every history is padded on the
+    right to the maximum length with a learned token. As in the source, filters mix that token into the states
+    of items, and the softmax includes it. Only the backbones ``fmlp`` and ``bsarec`` take ``tokens``."""
 
     similarity: Similarity = "dot"
     """``cos`` normalises states and items and divides by the temperature, in scores and alignment terms
-    (run_sl.sh: dot; YAML: cos)."""
+    (run_sl.sh: dot; YAML: cos). The loss of stage rpt uses the dot product in both cases, as the source
+    does."""
 
     temperature: float = Field(default=1.0, gt=0)
     """τ of the alignment terms. It also divides the scores if the similarity is ``cos`` (run_sl.sh: 1; YAML:
@@ -98,14 +102,15 @@ class LARESConfig(BlockConfig):
     """Weight of step-level alignment in pre-training (run_sl.sh: 0.5; YAML: 0.1). 0 leaves the term out."""
 
     alignment_rows: AlignedRows = "target"
-    """Rows with alignment terms. ``target``: every target of the batch, as in the source. Each target's
-    same-target history is encoded as a row of its own: about seven times the tokens on Beauty. ``sequence``:
-    one target per sequence, drawn uniformly, which costs about as much as the batch itself."""
+    """Targets that get alignment terms. ``target``: every target of the batch, as in the source. For each, a
+    second history with the same target is encoded as a row of its own. On Beauty that is about seven times
+    the tokens. ``sequence``: one target per sequence, drawn uniformly, which costs about as much as the batch
+    itself."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are negatives of each other in alignment terms. In the authors'
-    batches of shuffled prefixes a user hardly ever meets itself. Here a user's targets share a batch, so
-    false is lrbench's choice."""
+    """Whether targets of the same user are negatives of each other in alignment terms. The authors shuffle
+    prefixes, so a batch of theirs rarely holds two rows of one user. Here all targets of a user share a
+    batch. Therefore lrbench's choice is false."""
 
     rollouts: int = Field(default=4, ge=2)
     """G, rollouts per row in reinforcement (run_rl.sh: 4; YAML: 8)."""
@@ -117,26 +122,34 @@ class LARESConfig(BlockConfig):
     """Dropout rate of the policy in reinforcement (run_rl.sh: 0.1)."""
 
     reward: Reward = "recall"
-    """Metric of the target in the last step's ranking (run_rl.sh: Recall)."""
+    """Reward of a rollout, from the target's rank after its last step (run_rl.sh: Recall). ``recall``: 1
+    within ``reward_cutoff``. ``ndcg``: 1 / log2(rank + 1) within it. Otherwise 0."""
 
     reward_cutoff: int = Field(default=10, ge=1)
-    """Ranks that earn a reward (run_rl.sh: 10)."""
+    """The last rank that earns a reward (run_rl.sh: 10)."""
 
     filter_cutoff: int = Field(default=100, ge=1)
-    """Reinforcement trains on targets that rank within this cutoff in any of ``filter_passes`` passes
-    (filter_data.py: 100)."""
+    """Reinforcement trains only on targets that the pre-trained network ranks within this cutoff in at least
+    one of ``filter_passes`` passes (filter_data.py: 100)."""
 
     filter_passes: int = Field(default=3, ge=1)
-    """Passes over the training rows in which a target may rank within ``filter_cutoff`` (filter_data.py:
-    3)."""
+    """Passes over the training rows that choose the targets of reinforcement. Each draws its own initial
+    noise (filter_data.py: 3)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse blocks that cannot be built, reinforcement without steps, and padding without effect."""
+        """Refuse blocks that cannot be built, reinforcement without steps, and padding that no filter sees.
+
+        Raises:
+            ValueError: which options clash.
+        """
         super().check_against_protocol(max_length, stages)
         if self.mean_depth == 0 and "rpt" in stages:
             raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
         if self.padding == "tokens" and backbone_is_causal(self.backbone):
-            raise ValueError(f'padding = "tokens" changes nothing on the backbone "{self.backbone}"')
+            raise ValueError(
+                'padding = "tokens" is for the filters of the backbones "fmlp" and "bsarec", '
+                f'and backbone = "{self.backbone}" has none; set padding = "absent"'
+            )
 
 
 class Average(nn.Module):
@@ -189,7 +202,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     @classmethod
     def causal(cls, config: LARESConfig) -> bool:
-        """Yes, unless its blocks are filters."""
+        """Yes, unless its blocks have filters."""
         return backbone_is_causal(config.backbone)
 
     @classmethod
@@ -199,20 +212,20 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     @classmethod
     def noisy(cls, config: LARESConfig) -> bool:
-        """Only the start ``normal`` draws noise at inference."""
+        """Only if ``start`` is ``normal`` and there are steps."""
         return config.start == "normal" and config.mean_depth > 0
 
     @classmethod
     def without_reasoning(cls, config: LARESConfig) -> Recipe:
-        """The pre-block alone. Trajectory-level alignment stays; reinforcement has nothing to reinforce."""
+        """The pre-block alone. Trajectory-level alignment stays. Without steps nothing can be reinforced."""
         return Recipe({**config.model_dump(), "mean_depth": 0}, ("supervised", "spt"))
 
     @classmethod
     def without_recurrence(cls, config: LARESConfig) -> Recipe:
         """A network with as many blocks as pre-block and core together, each run once.
 
-        It is SASRec, if SASRec has such blocks and scores, else the pre-block alone. Blocks without an inner
-        width are matched by the width of the states, item embeddings not counted.
+        If blocks and scores are those of SASRec, it is SASRec. Otherwise it is a deeper pre-block without a
+        core. Blocks without an inner width are matched by the width of the states.
         """
         layers = config.pre_layers + config.core_layers
         if config.backbone == "attention" and config.similarity == "dot":
@@ -226,7 +239,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     @classmethod
     def same_losses(cls, config: LARESConfig) -> Recipe:
-        """One pass through all blocks without noise, with same-target alignment as in DuoRec."""
+        """One pass through all blocks without noise. Trajectory-level alignment stays, as in DuoRec."""
         once = {"mean_depth": 1, "step_sampler": "constant", "start": "zero", "gamma": 0.0}
         return Recipe({**config.model_dump(), **once}, ("supervised", "spt"))
 
@@ -237,33 +250,33 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return sequences.padded(self.max_length, self.n_items, left=False)
 
     def arranged_rows(self, sequences: Packed, rows: Tensor) -> Tensor:
-        """Positions of tokens of ``sequences`` after :meth:`arrange`."""
+        """Where the tokens ``rows`` of ``sequences`` are after :meth:`arrange`, shaped as ``rows``."""
         if self.config.padding == "absent":
             return rows
         return sequences.places_when_padded(self.max_length, left=False)[rows]
 
     def prepare(self, sequences: Packed) -> Tensor:
-        """Pre-block output H on arranged sequences, (tokens, width)."""
+        """Pre-block output H of sequences as :meth:`arrange` returns them, (tokens, width)."""
         return self.pre(self.embedding(sequences), sequences)
 
     def initial_state(self, pre: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """T₀ for every token, shaped as ``pre``. Without ``noise``, torch's default source draws it."""
+        """T₀ of every token, shaped as ``pre``, drawn from ``noise``; ``None``: torch's default source."""
         if self.config.start == "zero" or (self.config.start == "normal_zero" and not self.training):
             return torch.zeros_like(pre)
-        place = pre.device if noise is None else noise.device
-        drawn = torch.empty(pre.shape, dtype=pre.dtype, device=place)
+        device = pre.device if noise is None else noise.device
+        drawn = torch.empty(pre.shape, dtype=pre.dtype, device=device)
         truncated_normal(drawn, self.config.noise_std, _TRUNCATION, noise)
         return drawn.mul_(self.config.noise_scale).to(pre.device)
 
     def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
-        """One reasoning step of every token, (tokens, width)."""
+        """Take one reasoning step at every token, (tokens, width)."""
         return self.core(self.norm(self.adapter(state, pre)), sequences)
 
     def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
 
-        Without steps, the pre-block's output is the one state. If the activations of all steps take much
-        memory, the backward pass recomputes those of each step instead of storing them.
+        With 0 steps the only state is the pre-block's output. If the activations of all steps take much
+        memory, they are not stored. The backward pass then recomputes them step by step.
         """
         if not steps:
             return [pre]
@@ -276,7 +289,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return states
 
     def refined(self, state: Tensor, pre: Tensor, sequences: Packed, keep: bool) -> Tensor:
-        """One step as :meth:`step`. If ``keep`` is false, the backward pass recomputes its activations."""
+        """Take one step as :meth:`step`. Without ``keep``, the backward pass recomputes its activations."""
 
         def step(state: Tensor, pre: Tensor) -> Tensor:
             return self.step(state, pre, sequences)
@@ -296,17 +309,17 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         """States after a drawn number of steps, ready for scoring, (tokens, width)."""
         arranged = self.arrange(sequences)
         states = self.unroll(self.prepare(arranged), arranged, self.draw_steps())[-1]
-        everything = torch.arange(sequences.n_tokens, device=states.device)
-        return self.user_vectors(states[self.arranged_rows(sequences, everything)])
+        tokens = torch.arange(sequences.n_tokens, device=states.device)
+        return self.user_vectors(states[self.arranged_rows(sequences, tokens)])
 
     def user_vectors(self, states: Tensor) -> Tensor:
-        """States as they are multiplied with the item vectors, (…, width)."""
+        """States in the form that is multiplied with the item vectors, (…, width)."""
         return F.normalize(states, dim=-1) if self.config.similarity == "cos" else states
 
     def item_vectors(self) -> Tensor:
-        """Items as they are multiplied with user vectors, the temperature included, (items, width).
+        """Items in the form that is multiplied with user vectors, (items, width). ``cos`` divides by τ.
 
-        A padding token, if there is one, comes last, since it takes part in the source's softmax.
+        With padding tokens there is one more row, the last. The softmax includes it, as in the source.
         """
         weight = self.embedding.items.weight
         if self.config.similarity == "dot":
@@ -314,7 +327,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return F.normalize(weight, dim=-1) / self.config.temperature
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """States at the last item along one trajectory, (depths, sequences, width). Depth 0 is H itself."""
+        """States at the last item along one trajectory, (depths, sequences, width). Depth 0 gives H."""
         sequences, deepest = self.arrange(sequences), max(depths)
         if not deepest:
             return self.pre.last(self.embedding(sequences), sequences).unsqueeze(0)
@@ -325,6 +338,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
             state = self.step(state, pre, sequences)
             reached[depth] = state.index_select(0, sequences.last)
             state = self.carried(state, noise, donors=partial(_donor_tokens, sequences))
+        # Nothing follows the deepest step, so its last block computes the last items' states alone.
         reached[deepest] = self.core.last(self.norm(self.adapter(state, pre)), sequences)
         return torch.stack([reached[depth] for depth in depths])
 
@@ -343,13 +357,13 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
 
 def _donor_tokens(sequences: Packed, donors: Tensor) -> Tensor:
-    """The token of the donor history that each token gets its state from, (tokens,), counted from the end.
+    """The donor of each token, (tokens,): the token of the donor history at the same distance from the end.
 
-    Where the donor's history is shorter, its first token serves all earlier ones.
+    If the donor's history is shorter, its first token is the donor of all earlier tokens.
 
     Args:
         sequences: the histories.
-        donors: the history that each history gets its states from, (sequences,).
+        donors: which history each history gets its states from, (sequences,).
     """
     donor = donors[sequences.sequence_of]
     ages = torch.minimum(sequences.ages, sequences.lengths[donor] - 1).clamp(min=0)

@@ -18,7 +18,7 @@ def truncated_normal(values: Tensor, deviation: float, cut: float, source: torch
         values: of any shape; it is overwritten.
         deviation: standard deviation before the cut.
         cut: the largest magnitude, in standard deviations.
-        source: of the draws, on the tensor's device; ``None``: torch's default source there.
+        source: generator on the tensor's device; ``None``: torch's default generator there.
     """
     if values.device.type == "cpu":
         limit = cut * deviation
@@ -28,9 +28,10 @@ def truncated_normal(values: Tensor, deviation: float, cut: float, source: torch
 
 
 def by_inverse(values: Tensor, deviation: float, cut: float, source: torch.Generator | None) -> None:
-    """Draw as :func:`truncated_normal` does, in one round: uniform draws through the inverse distribution.
+    """Fill a tensor as :func:`truncated_normal` does, in one round of uniform draws.
 
-    ``x = σ·√2·erf⁻¹(u)`` with u uniform between ``±erf(cut / √2)``. The arguments are the same.
+    The inverse of the distribution function maps them: ``x = σ·√2·erf⁻¹(u)`` with u uniform between
+    ``±erf(cut / √2)``. The arguments are the same.
     """
     inside = math.erf(cut / math.sqrt(2))  # the probability of a value within the cut
     values.uniform_(-inside, inside, generator=source).erfinv_().mul_(deviation * math.sqrt(2))

@@ -3,17 +3,17 @@
 A batch is encoded three times, each time with its own initial noise and dropout. The first pass gives the
 cross-entropy of the next item. The other two give two views of each aligned target after a drawn number of
 steps: (a) its own history, (b) the history of another training row with the same target. Trajectory-level
-alignment is the symmetric InfoNCE of the views' last states. Step-level alignment is that of view a's last
-state and its state after a drawn step, which may be the last itself. The loss is ``CE + α·trajectory +
-γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
+alignment is the symmetric InfoNCE of the two views' last states. Step-level alignment is the same loss
+between view a's last state and its state after a drawn step. That step may be the last one. The loss is
+``CE + α·trajectory + γ·step`` (BishopLiu/LARES @b09245d, ``model.py``).
 
 The source's batches are shuffled prefixes with one target each. Here all targets of a user are rows of one
 packed sequence:
 
-* Pass 1 costs one pass over each user, and so does view a if every target is aligned. Rows of a user share
-  the noise of their common positions.
-* If one target of a sequence is aligned, both views are short histories that are refined together.
-* By default, rows of the same user are no negatives of each other.
+* The first pass encodes each sequence once. If every target is aligned, so does view a. Rows of a user then
+  share the noise of their common positions.
+* If one target of each sequence is aligned, both views are single histories, encoded in one pass.
+* By default, rows of the same user are not negatives of each other.
 """
 
 import numpy as np
@@ -46,12 +46,15 @@ class SelfSupervised(GradientStage):
         self._same_target = SameTarget(data.target_items)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
+        """Return ``loss`` and its terms. A term of weight 0 is neither computed nor returned.
+
+        A pass of one step has no ``step`` term.
+        """
         model, config = self.model, self.model.config
         states = model.target_states(batch)  # (targets, width)
         prediction = cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)
         terms = {"cross_entropy": prediction}
-        loss = terms["cross_entropy"]
+        loss = prediction
         if config.alpha or config.gamma:
             terms |= self._alignment(batch)
             loss = loss + config.alpha * terms.get("trajectory", 0) + config.gamma * terms.get("step", 0)
@@ -64,6 +67,7 @@ class SelfSupervised(GradientStage):
         excluded = None if config.same_sequence_negatives else self._data.same_user(target_ids, device)
         steps = model.draw_steps()
         others = self._same_target.draw(target_ids) if config.alpha else target_ids[:0]
+        # `view` holds view a after each step, `other` view b after the last, all (aligned targets, width).
         if config.alignment_rows == "sequence":
             states = self._refined(np.concatenate((target_ids, others)), steps, device)
             view, other = [state[: len(target_ids)] for state in states], states[-1][len(target_ids) :]
@@ -83,7 +87,7 @@ class SelfSupervised(GradientStage):
         return terms
 
     def _refined(self, target_ids: NDArray[np.int64], steps: int, device: torch.device) -> list[Tensor]:
-        """States at the end of the histories before targets, after each step, (targets, width) each."""
+        """States at the last item before each target, after each step, (targets, width) each."""
         histories = self.model.arrange(self._data.prefixes(target_ids, device))
         states = self.model.unroll(self.model.prepare(histories), histories, steps)
         return [state.index_select(0, histories.last) for state in states]

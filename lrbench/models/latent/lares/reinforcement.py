@@ -1,10 +1,11 @@
 """LARES, stage 2: reinforcement post-training (RPT).
 
 Group-relative policy optimisation refines the pre-trained network. Each training row is rolled out several
-times, each time with its own number of steps, noise and dropout. A rollout whose last step ranks the target
-well is reinforced at all its steps, compared with the other rollouts of the row. A frozen copy of the network
-keeps the policy near (BishopLiu/LARES @b09245d, ``trainer.py``, ``filter_data.py``). Only targets that the
-pre-trained network ranks within the top 100 take part.
+times, each time with its own number of steps, noise and dropout. The last step of a rollout ranks the target,
+and the rank earns a reward. If the reward is above the mean of the row's rollouts, all steps of the rollout
+are reinforced. A divergence term keeps the policy near a frozen copy of the pre-trained network. Only targets
+that this network ranks within the top 100 take part (BishopLiu/LARES @b09245d, ``trainer.py``,
+``filter_data.py``).
 
 Three points differ from the source. Rows are positions of packed sequences, so rows of a user share a
 rollout's noise at their common positions. The reference's pre-block has no dropout, so it is computed once
@@ -41,7 +42,7 @@ _FILTER_BATCH = 4096  # targets; the authors' evaluation batch
 
 
 class Rollouts(NamedTuple):
-    """All rollouts of every row of a batch. Its steps are those of all rollouts together."""
+    """All rollouts of every row of a batch. A dimension of steps holds those of all rollouts."""
 
     steps: RolloutSteps
     trajectory: Tensor  # (steps, targets, width)
@@ -57,7 +58,7 @@ class PostTraining(GradientStage[LARESConfig]):
 
     @classmethod
     def refines(cls, config: LARESConfig) -> bool:
-        """The policy, its reference and the choice of targets all come from the pre-trained network."""
+        """Yes: policy, reference and choice of targets all come from the pre-trained network."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_]:
@@ -67,7 +68,11 @@ class PostTraining(GradientStage[LARESConfig]):
         return self._reachable(data, device)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record divergence, mean reward and share of mixed groups."""
+        """Return ``loss``, and three terms that are only recorded.
+
+        ``divergence`` is the mean divergence from the reference, ``reward`` the mean reward. ``mixed_groups``
+        is the share of rows whose rollouts earn different rewards.
+        """
         model, config = self.model, self.model.config
         batch = self._arranged(batch)
         steps, trajectory, reference, above = self._rollouts(batch)
@@ -101,7 +106,8 @@ class PostTraining(GradientStage[LARESConfig]):
         depths = sorted((model.draw_steps() for _ in range(count)), reverse=True)
         steps = RolloutSteps(depths, sequences)
         pre = model.prepare(steps.copies[count])
-        # Scoring takes most of the time, so recomputing is cheap; storing would hold all rollouts at once.
+        # Scoring takes most of the time, so recomputing is cheap. Storing would keep the activations of all
+        # rollouts at once.
         trajectory = roll_out(model, pre, steps, batch.rows, keep=False)
         with torch.no_grad():
             other = frozen.prepare(sequences).repeat(count, 1)

@@ -1,8 +1,7 @@
 """Several rollouts of the same histories in one pass, each with its own number of steps.
 
-Copies of the histories follow each other, the deepest rollout first. A step therefore refines a leading part
-of all states: those of the rollouts that have not ended. It costs one pass of the core block, however many
-rollouts it refines.
+The batch holds one copy of the histories per rollout, the deepest rollout first. The rollouts that have not
+ended are therefore always a leading part of the batch. One pass of the core block refines them all.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ __all__ = ["RolloutSteps", "roll_out"]
 class RolloutSteps:
     """The steps of all rollouts in the order in which they are computed.
 
-    First comes the first step of each, then the second step of those that have one, and so on.
+    First comes the first step of each rollout, then the second step of those that have one, and so on.
 
     Args:
         depths: steps of each rollout, at least 1, the deepest first.
@@ -39,13 +38,13 @@ class RolloutSteps:
         """How many rollouts take each step. The first takes all."""
         self.sequences = sequences
         self.copies = {count: sequences.repeated(count) for count in set(taken)}
-        """The histories as often as there are rollouts that take a step."""
+        """By number of rollouts: that many copies of the histories, one after the other."""
         self.rollout_of = on_device(rollouts, device)
         """The rollout that each step belongs to, (steps in all,)."""
         self.last = on_device(np.array([before[depth - 1] + n for n, depth in enumerate(depths)]), device)
         """The last step of each rollout, (rollouts,)."""
         self.weights = on_device(weights[rollouts], device)
-        """Weight of each step, of mean 1, so that every rollout counts the same, (steps in all,)."""
+        """Weight of each step, (steps in all,). Every rollout counts the same, and the mean weight is 1."""
 
 
 def roll_out(
@@ -56,8 +55,8 @@ def roll_out(
     Args:
         model: computes the steps.
         pre: pre-block output of each rollout, (rollouts · tokens, width).
-        steps: those to take.
-        rows: tokens of the histories whose states are wanted, (rows,).
+        steps: the steps to take.
+        rows: the tokens of the histories whose states are returned, (rows,).
         keep: whether activations are stored for the backward pass. Otherwise it recomputes them.
     """
     tokens, reached = steps.sequences.n_tokens, []

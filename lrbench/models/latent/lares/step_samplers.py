@@ -1,8 +1,8 @@
 """How many reasoning steps a training pass takes: one number for the whole batch, drawn for each pass.
 
 The schemes are those of LARES's authors (BishopLiu/LARES @b09245d, ``randomized_iteration_sampler``). The
-default goes back to Geiping et al. 2025. Plain Poisson schemes may draw 0, for which the source has no states
-to return and fails; here such a draw counts as 1.
+default goes back to Geiping et al. 2025. Plain Poisson schemes may draw 0. The authors' code then has no
+state to return and fails. Here a draw of 0 counts as 1.
 """
 
 import math
