@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.paths import expanded_text
+
+if TYPE_CHECKING:
+    from lrbench.config.suite import Suite
 
 __all__ = ["listing"]
 
@@ -136,9 +139,17 @@ def _suites() -> list[tuple[str, str]]:
         labels = counted(len(suite.models), "row") + (
             f" and {counted(controls, 'control')}" if controls else ""
         )
-        seeds = counted(len(suite.seeds), "seed")
+        seeds = _numbers_of_seeds(suite)
         rows.append((name, f"{suite.protocol.name}: {labels} × {', '.join(suite.datasets)} × {seeds}"))
     return rows
+
+
+def _numbers_of_seeds(suite: "Suite") -> str:
+    """Return how many seeds a suite has, and on which datasets it has another number."""
+    from lrbench.wording import counted
+
+    others = ", ".join(f"{len(seeds)} on {name}" for name, seeds in suite.dataset_seeds.items())
+    return counted(len(suite.seeds), "seed") + (f" ({others})" if others else "")
 
 
 def _protocols() -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from lrbench.errors import InterruptError, RequestError
 if TYPE_CHECKING:
     from lrbench.cli.run_request import RunRequest
     from lrbench.config.suite import Suite
+    from lrbench.data.catalogue import Catalogue
     from lrbench.store.layout import Results
 
 __all__ = ["run"]
@@ -55,9 +56,10 @@ def run(
     from lrbench.resources import find_suite
     from lrbench.store.layout import Results
 
+    library = open_library(data_dir, catalog)
     request = RunRequest(
-        suite=_override(read_suite_file(find_suite(suite)), datasets, seeds),
-        library=open_library(data_dir, catalog),
+        suite=_override(read_suite_file(find_suite(suite)), datasets, seeds, library.catalogue),
+        library=library,
         results=Results(results),
         only=tuple(parse_list(only, "--only")),
         rerun=rerun,
@@ -103,9 +105,11 @@ def _check_writable(results: "Results") -> None:
         check_writable(folder)
 
 
-def _override(suite: "Suite", datasets: str | None, seeds: str | None) -> "Suite":
-    """Replace the suite's datasets and seeds by those of the command line."""
-    changes: dict[str, tuple[str, ...] | tuple[int, ...]] = {}
+def _override(suite: "Suite", datasets: str | None, seeds: str | None, catalogue: "Catalogue") -> "Suite":
+    """Replace the suite's datasets and seeds by those of the command line, and aliases by true names."""
+    changes: dict[str, object] = {
+        "dataset_seeds": {catalogue.find(name).name: own for name, own in suite.dataset_seeds.items()}
+    }
     if datasets is not None:
         changes["datasets"] = tuple(parse_list(datasets, "--datasets"))
     if seeds is not None:
@@ -114,5 +118,5 @@ def _override(suite: "Suite", datasets: str | None, seeds: str | None) -> "Suite
             raise RequestError(
                 f"--seeds names {len(numbers):,} seeds.", f"At most {MOST_SEEDS:,} can be run."
             )
-        changes["seeds"] = numbers
+        changes |= {"seeds": numbers, "dataset_seeds": {}}
     return suite.model_copy(update=changes)

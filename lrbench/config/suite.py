@@ -34,6 +34,7 @@ Table = dict[str, JsonValue]
 
 Names = tuple[str, ...]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
 Depth = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 
 
@@ -131,7 +132,10 @@ class SuiteFile(FrozenConfig):
 
     protocol: str
     datasets: tuple[Name, ...] = Field(min_length=1)
-    seeds: tuple[Seed, ...] = Field(default=(1, 2, 3, 4, 5), min_length=1, max_length=MOST_SEEDS)
+    seeds: Seeds = (1, 2, 3, 4, 5)
+    dataset_seeds: dict[Name, Seeds] = Field(default_factory=dict)
+    """Seeds of single datasets, instead of ``seeds``: a large one may have fewer."""
+
     primary_metric: str = "ndcg@10"
     training: Table = Field(default_factory=dict)
     evaluation: EvaluationTable = EvaluationTable()
@@ -149,6 +153,21 @@ class SuiteFile(FrozenConfig):
         if len(set(given)) < len(given):
             raise ValueError(f"{info.field_name} must be distinct")
         return given
+
+    @field_validator("dataset_seeds")
+    @classmethod
+    def _distinct_seeds(cls, given: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        for dataset, seeds in given.items():
+            if len(set(seeds)) < len(seeds):
+                raise ValueError(f"the seeds of {dataset} must be distinct")
+        return given
+
+    @model_validator(mode="after")
+    def _listed(self) -> "SuiteFile":
+        for dataset in self.dataset_seeds:
+            if dataset not in self.datasets:
+                raise ValueError(f"dataset_seeds names {dataset}, which is not among the datasets")
+        return self
 
     @model_validator(mode="after")
     def _known(self) -> "SuiteFile":
@@ -169,6 +188,7 @@ class Suite(FrozenConfig):
     protocol: Protocol
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
+    dataset_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     primary_metric: str
     training: Table
     evaluation: EvaluationTable
@@ -177,6 +197,10 @@ class Suite(FrozenConfig):
     tune: Tune | None = None
     text: str = ""
     """The file as written."""
+
+    def seeds_for(self, dataset: str) -> tuple[int, ...]:
+        """Return the seeds with which the rows are trained on a dataset."""
+        return self.dataset_seeds.get(dataset, self.seeds)
 
 
 def read_suite_file(path: Path) -> Suite:
@@ -212,6 +236,7 @@ def resolve_suite(file: SuiteFile, where: str) -> Suite:
         protocol=protocol if file.accounts is None else protocol.sharing(file.accounts),
         datasets=file.datasets,
         seeds=file.seeds,
+        dataset_seeds=file.dataset_seeds,
         primary_metric=file.primary_metric,
         training=file.training,
         evaluation=file.evaluation,

@@ -49,7 +49,8 @@ def make_plan(
     """Make the trials of a suite.
 
     Args:
-        suite: the resolved suite; its ``datasets`` are replaced by the keys of ``datasets``.
+        suite: the resolved suite; its ``datasets`` are replaced by the keys of ``datasets``. The keys of its
+            ``dataset_seeds`` must be such true names.
         rows: from :func:`resolve_rows`.
         datasets: true dataset name → fingerprint of its prepared form.
         matched: dataset name → rows from :func:`match_rows`. Without them the networks of matched controls
@@ -57,7 +58,7 @@ def make_plan(
         searches: which rows are tuned, by dataset. Those whose search is not complete are not in ``matched``.
     """
     matched = matched or {}
-    if (count := len(datasets) * len(suite.seeds) * len(rows)) > MOST_TRIALS:
+    if (count := sum(len(suite.seeds_for(name)) for name in datasets) * len(rows)) > MOST_TRIALS:
         raise RequestError(
             f'The suite "{suite.name}" has {count:,} trials.',
             f"At most {MOST_TRIALS:,} can be planned at once: choose fewer seeds, rows or datasets.",
@@ -66,9 +67,10 @@ def make_plan(
     configs: dict[str, TrialConfig] = {}
     cells = []
     for name, fingerprint in datasets.items():
-        for seed in suite.seeds:
+        seeds = suite.seeds_for(name)
+        for seed in seeds:
             for row in matched.get(name, rows):
-                if row.model.deterministic and seed != suite.seeds[0]:
+                if row.model.deterministic and seed != seeds[0]:
                     continue  # trained once: another seed would give the same ranks
                 trial_seed = 0 if row.model.deterministic else seed
                 config = row.trial(name, fingerprint, trial_seed)
@@ -83,6 +85,7 @@ def make_plan(
         datasets=tuple(datasets),
         labels=tuple(row.label for row in rows),
         seeds=suite.seeds,
+        dataset_seeds={name: seeds for name, seeds in suite.dataset_seeds.items() if name in datasets},
         primary_metric=suite.primary_metric,
         proposed=suite.comparison.proposed,
         against=suite.comparison.against,

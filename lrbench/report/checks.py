@@ -119,8 +119,9 @@ def lacks_seeds(suite: SuiteRecord) -> bool:
 def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
     for dataset in suite.datasets:
         seeds = {cell.seed for cell in suite.trials if cell.dataset == dataset}
-        lacking = [str(seed) for seed in suite.seeds if seed not in seeds]
-        if 0 < len(lacking) < len(suite.seeds):  # none at all: only deterministic models, which need no seeds
+        planned = suite.seeds_for(dataset)
+        lacking = [str(seed) for seed in planned if seed not in seeds]
+        if 0 < len(lacking) < len(planned):  # none at all: only deterministic models, which need no seeds
             cause = f"{dataset} was never run with {_seeds(lacking)} of the suite."
             yield ReportWarning(WarningKind.FEWER_SEEDS, cause, dataset=dataset)
 

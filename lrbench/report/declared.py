@@ -1,5 +1,6 @@
 """What was declared to be tested, and when, as sentences of the caption."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from string import ascii_letters
 
@@ -8,10 +9,11 @@ from lrbench.report.findings import Comparison, Family
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 from lrbench.stats.crossed import PAIRED
+from lrbench.stats.user_metrics import MIN_SEEDS
 from lrbench.store.declarations import Declaration
 from lrbench.wording import counted, listed
 
-__all__ = ["LETTERS", "family_sentences", "provenance_sentences"]
+__all__ = ["LETTERS", "changed_claims", "early_looks", "family_sentences", "provenance_sentences"]
 
 LETTERS = ascii_letters
 """One for each proposed label where there are several."""
@@ -58,20 +60,43 @@ def provenance_sentences(report: Report) -> Iterator[str]:
         if first.finished:
             seen = f"when {counted(first.finished, 'trial')} had finished"
         yield f"Declared on {first.time:%Y-%m-%d}, {seen}."
-    for before, after in zip(report.declarations, report.declarations[1:], strict=False):
-        if after.time is not None and after.finished:
-            yield (
-                f"The declaration was changed on {after.time:%Y-%m-%d}, when "
-                f"{counted(after.finished, 'trial')} had finished: from {_claim(before)} to "
-                f"{_claim(after)}. Choosing a hypothesis after results exist raises the false positives."
-            )
+    for before, after in changed_claims(report):
+        when = f"on {after.time:%Y-%m-%d}, when {counted(after.finished or 0, 'trial')} had finished"
+        yield (
+            f"The declaration was changed {when}: from {_claim(before)} to {_claim(after)}. "
+            "Choosing a hypothesis after results exist raises the false positives."
+        )
     yield from _looks(report)
 
 
-def _looks(report: Report) -> Iterator[str]:
+def changed_claims(report: Report) -> list[tuple[Declaration, Declaration]]:
+    """Return each claim that was changed after results existed, with the one that replaced it."""
+    return [
+        (before, after)
+        for before, after in itertools.pairwise(report.declarations)
+        if after.time is not None and after.finished and not after.same_claim(before)
+    ]
+
+
+def early_looks(report: Report) -> list[int]:
+    """Return the numbers of seeds with which somebody saw a test before more seeds were planned.
+
+    A look does not count where today's number of seeds had been declared by then. Nobody chose, after that
+    look, whether to go on.
+    """
     now = min((row.n_seeds for row in report.rows if not row.deterministic), default=0)
-    earlier = sorted({look.seeds for look in report.looks if 3 <= look.seeds < now})
-    if earlier:
+    planned = [claim.time for claim in report.declarations if claim.time and len(claim.seeds) >= now]
+    return sorted(
+        {
+            look.seeds
+            for look in report.looks
+            if MIN_SEEDS <= look.seeds < now and not any(time <= look.time for time in planned)
+        }
+    )
+
+
+def _looks(report: Report) -> Iterator[str]:
+    if earlier := early_looks(report):
         counts = listed([str(count) for count in earlier])
         yield (
             f"Seeds were added after a report had been seen with {counts}. Stopping at the look that pleases "

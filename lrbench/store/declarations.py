@@ -49,8 +49,8 @@ class Look(FrozenConfig):
 
 
 def extended(history: Sequence[Declaration], new: Declaration) -> tuple[Declaration, ...]:
-    """Add a declaration where its claim differs from the last one."""
-    if history and history[-1].same_claim(new):
+    """Add a declaration where its claim differs from the last one, or where it plans more seeds."""
+    if history and history[-1].same_claim(new) and set(new.seeds) <= set(history[-1].seeds):
         return tuple(history)
     return (*history, new)
 

@@ -1,9 +1,12 @@
 """``results/suites/<name>.json``: a resolved suite, and the trial of each of its cells."""
 
+import itertools
 import json
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 from pydantic import Field
@@ -35,6 +38,9 @@ __all__ = [
     "read_suite",
     "write_suite",
 ]
+
+
+T = TypeVar("T")
 
 
 class SuiteTrial(FrozenConfig):
@@ -87,6 +93,9 @@ class SuiteRecord(FrozenConfig):
     """Row labels in the order of the suite file."""
 
     seeds: tuple[int, ...]
+    dataset_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Seeds of the datasets that are run with others than ``seeds``."""
+
     primary_metric: str
     proposed: tuple[str, ...]
     """Labels that are tested against other systems and against their own controls; may be empty."""
@@ -124,6 +133,10 @@ class SuiteRecord(FrozenConfig):
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`; empty in records of earlier versions."""
 
+    def seeds_for(self, dataset: str) -> tuple[int, ...]:
+        """Return the seeds with which the rows are to be trained on a dataset."""
+        return self.dataset_seeds.get(dataset, self.seeds)
+
 
 def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
     """Add the datasets and seeds of an older record of the same definition, so that a suite can grow.
@@ -136,13 +149,22 @@ def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
     cells = {(cell.label, cell.dataset, cell.seed): cell for cell in (*old.trials, *new.trials)}
     return new.model_copy(
         update={
-            "datasets": tuple(dict.fromkeys((*old.datasets, *new.datasets))),
-            "seeds": tuple(dict.fromkeys((*old.seeds, *new.seeds))),
-            "matches": tuple(dict.fromkeys((*old.matches, *new.matches))),
-            "searches": tuple(dict.fromkeys((*old.searches, *new.searches))),
+            "datasets": _union((old.datasets, new.datasets)),
+            "seeds": _union((old.seeds, new.seeds)),
+            "dataset_seeds": {
+                name: _union(record.seeds_for(name) for record in (old, new) if name in record.datasets)
+                for name in _union((old.dataset_seeds, new.dataset_seeds))
+            },
+            "matches": _union((old.matches, new.matches)),
+            "searches": _union((old.searches, new.searches)),
             "trials": tuple(cells.values()),
         }
     )
+
+
+def _union(parts: Iterable[Iterable[T]]) -> tuple[T, ...]:
+    """Return the members of all parts, each once, in the order of their first appearance."""
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(parts)))
 
 
 def declared(new: SuiteRecord, old: SuiteRecord | None, results: Results) -> SuiteRecord:

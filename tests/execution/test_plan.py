@@ -140,6 +140,24 @@ def test_a_suite_grows_by_datasets_and_seeds_while_its_rows_mean_the_same() -> N
     assert {(cell.dataset, cell.seed) for cell in both.trials} == {("a", 1), ("b", 2)}
 
 
+def test_a_dataset_may_have_seeds_of_its_own() -> None:
+    popularity = {"label": "P", "model": "popularity"}
+    record = plan(
+        SASREC, popularity, datasets=("a", "b"), seeds=[1, 2, 3], dataset_seeds={"a": [7, 8]}
+    ).record
+    assert [cell.seed for cell in record.trials if (cell.dataset, cell.label) == ("a", "SASRec")] == [7, 8]
+    assert [cell.seed for cell in record.trials if (cell.dataset, cell.label) == ("b", "SASRec")] == [1, 2, 3]
+    assert [(cell.dataset, cell.seed) for cell in record.trials if cell.label == "P"] == [("a", 0), ("b", 0)]
+    assert (record.seeds_for("a"), record.seeds_for("b")) == ((7, 8), (1, 2, 3))
+
+
+def test_more_seeds_for_a_dataset_that_has_its_own_are_added_to_them() -> None:
+    first = plan(SASREC, datasets=("a", "b"), seeds=[1, 2], dataset_seeds={"a": [1]}).record
+    both = merged(plan(SASREC, datasets=("a",), seeds=[5]).record, first)
+    assert (both.seeds_for("a"), both.seeds_for("b")) == ((1, 5), (1, 2, 5))
+    assert merged(plan(SASREC, datasets=("b",), seeds=[2]).record, first).seeds_for("a") == (1,)
+
+
 def test_an_edited_suite_starts_afresh() -> None:
     edited = plan(SASREC | {"params": {"layers": 1}}, datasets=("b",)).record
     assert merged(edited, plan(SASREC).record) == edited

@@ -217,6 +217,13 @@ def test_seeds_that_were_never_run(tmp_path: Path) -> None:
     assert warning.cause == "sample was never run with seeds 4 and 5 of the suite."
 
 
+def test_a_dataset_that_is_to_have_fewer_seeds_lacks_none(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[])
+    grown = suite.model_copy(update={"seeds": (1, 2, 3, 4, 5), "dataset_seeds": {"sample": (1, 2, 3)}})
+    report = build_report(grown, Results(tmp_path))
+    assert (report.warnings, report.interim) == ((), False)
+
+
 def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A", 2.0), Made("B"), Made("C", -2.0)], proposed=[])
     by_seed = tuple(sorted(suite.trials, key=lambda cell: cell.seed))

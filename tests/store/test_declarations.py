@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,17 @@ def test_a_suite_that_is_declared_first_says_so(tmp_path: Path) -> None:
 def test_running_again_declares_nothing_new(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, MODELS, proposed=["A"])
     first = declared(suite, None, Results(tmp_path))
-    more_seeds = suite.model_copy(update={"seeds": (1, 2, 3, 4)})
-    assert declared(more_seeds, first, Results(tmp_path)).declarations == first.declarations
+    fewer_seeds = suite.model_copy(update={"seeds": (1, 2)})
+    for again in (suite, fewer_seeds):
+        assert declared(again, first, Results(tmp_path)).declarations == first.declarations
+
+
+def test_more_seeds_are_declared_and_are_no_change_of_the_claim(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["A"])
+    first = declared(suite, None, Results(tmp_path))
+    grown = declared(suite.model_copy(update={"seeds": (1, 2, 3, 4)}), first, Results(tmp_path))
+    assert [claim.seeds for claim in grown.declarations] == [(1, 2, 3), (1, 2, 3, 4)]
+    assert "The declaration was changed" not in caption(grown, tmp_path)
 
 
 def test_a_claim_that_was_changed_after_results_existed_is_told(tmp_path: Path) -> None:
@@ -66,6 +75,18 @@ def test_seeds_added_after_a_look_are_told(tmp_path: Path) -> None:
     assert [look.seeds for look in read_looks(looks)] == [1, 3, 4]
     text = caption(suite, tmp_path)
     assert "Seeds were added after a report had been seen with 3 and 4." in text
+
+
+def test_a_look_at_some_of_the_seeds_that_were_declared_before_it_is_no_choice(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["A"], seeds=(1, 2, 3, 4, 5))
+    planned = declared(suite, None, Results(tmp_path))
+    (claim,) = planned.declarations
+    assert claim.time is not None
+    looks = Results(tmp_path).looks(suite.name)
+    record_look(looks, Look(time=claim.time + timedelta(minutes=1), seeds=3))
+    assert "Seeds were added" not in caption(planned, tmp_path)
+    record_look(looks, Look(time=claim.time - timedelta(minutes=1), seeds=4))
+    assert "after a report had been seen with 4." in caption(planned, tmp_path)
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

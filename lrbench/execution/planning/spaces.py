@@ -63,10 +63,11 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
     tune = suite.tune
     if tune is None:
         return
-    if tune.seed in suite.seeds:
+    final = {*suite.seeds, *(seed for seeds in suite.dataset_seeds.values() for seed in seeds)}
+    if tune.seed in final:
         raise RequestError(
             f"The seed {tune.seed} tunes and is among the final seeds.",
-            f"Choose another one: seed = {max(suite.seeds) + 1} under [tune].",
+            f"Choose another one: seed = {max(final) + 1} under [tune].",
         )
     searched = {option for space in spaces.values() for option in space}
     known = {

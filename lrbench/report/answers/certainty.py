@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from lrbench.report.declared import changed_claims, early_looks
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import WORTH_FINDING, Answer, Comparison, Verdict
 from lrbench.report.report import Report
@@ -75,10 +76,9 @@ def _caps(report: Report) -> Iterator[str]:
 
 
 def _history(report: Report) -> Iterator[str]:
-    if any(claim.time is not None and claim.finished for claim in report.declarations[1:]):
+    if changed_claims(report):
         yield "The declaration was changed after results existed."
-    now = min((row.n_seeds for row in report.rows if not row.deterministic), default=0)
-    if any(3 <= look.seeds < now for look in report.looks):
+    if early_looks(report):
         yield "Seeds were added after a look, which raises the false positives."
 
 
