@@ -4,15 +4,28 @@ Polars takes a path for a pattern where it holds ``[``, ``*`` or ``?``, a leadin
 and ``name=value`` folders for columns. A person's path may hold all of these, so every file is read here.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-__all__ = ["REFUSALS", "read_parquet", "scan_csv", "scan_json_lines", "scan_lines", "scan_parquet"]
+from lrbench.panics import panics_as_errors
 
-REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-"""What Polars raises for a file that it cannot read; a panic is for damage that it does not foresee."""
+__all__ = [
+    "REFUSALS",
+    "batches",
+    "collected",
+    "read_parquet",
+    "scan_csv",
+    "scan_json_lines",
+    "scan_lines",
+    "scan_parquet",
+    "schema_of",
+]
+
+REFUSALS = (pl.exceptions.PolarsError, OSError)
+"""What the functions of this file raise for a file that Polars cannot read."""
 
 
 def _exact(source: Path | bytes) -> Path | bytes:
@@ -42,4 +55,26 @@ def scan_parquet(source: Path | bytes) -> pl.LazyFrame:
 
 def read_parquet(source: Path | bytes) -> pl.DataFrame:
     """Read one Parquet file, or its content."""
-    return pl.read_parquet(_exact(source), glob=False, hive_partitioning=False)
+    with panics_as_errors():
+        return pl.read_parquet(_exact(source), glob=False, hive_partitioning=False)
+
+
+def schema_of(frame: pl.LazyFrame) -> pl.Schema:
+    """Return the columns of a scanned file and their types, for which Polars reads its head."""
+    with panics_as_errors():
+        return frame.collect_schema()
+
+
+def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Read a scanned file."""
+    with panics_as_errors():
+        return frame.collect()
+
+
+def batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Read a scanned file, one table after the other, in its order.
+
+    After a panic in a thread of its own Polars may end the tables early without an error: count the rows.
+    """
+    with panics_as_errors():
+        yield from frame.collect_batches(engine="streaming")

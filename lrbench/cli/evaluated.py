@@ -13,9 +13,10 @@ from lrbench.config.interventions import Intervention
 from lrbench.config.trial import EvaluationConfig
 from lrbench.execution.stored_trial import StoredTrial, load_trial
 from lrbench.store.evaluations import keep_evaluation
-from lrbench.store.layout import Results
+from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.mean_metrics import mean_metrics
-from lrbench.store.trials import TrialRecord, read_ranks
+from lrbench.store.seal import read_table
+from lrbench.store.trials import REMEDY, TrialRecord, read_ranks
 from lrbench.versions import versions
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _changes(
 ) -> dict[str, Change]:
     record = stored.record
     suffix = "_masked" if record.protocol.mask_seen else ""
-    own = read_ranks(stored.folder).filter(split="test", depth=record.depth).collect()
+    test = read_ranks(stored.folder).filter(split="test", depth=record.depth)
+    own = read_table(test, stored.folder / RANKS_FILE, REMEDY)
     found = {}
     for name, rows in [("none", own), *((kind, changed.filter(intervention=kind)) for kind in divergence)]:
         moved = rows.join(own, on=["user", "target", "draw"], suffix="_own").select(

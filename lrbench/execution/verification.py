@@ -16,7 +16,8 @@ from lrbench.execution.stored_trial import StoredTrial
 from lrbench.seeds import noise_seed
 from lrbench.store.evaluations import LaterEvaluation
 from lrbench.store.layout import RANKS_FILE
-from lrbench.store.trials import UNCHANGED, read_ranks
+from lrbench.store.seal import read_table
+from lrbench.store.trials import REMEDY, UNCHANGED, read_ranks
 
 __all__ = ["RanksCompared", "rank_again", "rank_evaluation_again"]
 
@@ -49,11 +50,12 @@ def rank_again(stored: StoredTrial) -> RanksCompared:
         LrbenchError: the stored ranks cannot be read.
     """
     evaluation = stored.record.config.evaluation
-    kept = read_ranks(stored.folder, intervention=None).collect()
+    file = stored.folder / RANKS_FILE
+    kept = read_table(read_ranks(stored.folder, intervention=None), file, REMEDY)
     changed, _ = stored.ranked_with_interventions(evaluation)
     ranks = pl.concat((stored.ranked(evaluation), changed))
     if not kept.select(_KEYS).equals(ranks.select(_KEYS)):
-        return RanksCompared(ranks.height, ranks.height, _other_rows(kept, ranks, stored.folder / RANKS_FILE))
+        return RanksCompared(ranks.height, ranks.height, _other_rows(kept, ranks, file))
     return _compared(stored, evaluation, kept, ranks)
 
 
@@ -65,8 +67,7 @@ def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> R
     Raises:
         LrbenchError: the ranks cannot be read.
     """
-    kept = evaluation.ranks(None).collect()
-    file = evaluation.folder / RANKS_FILE
+    kept, file = evaluation.read(), evaluation.ranks_file
     total, differing, sentences = 0, 0, []
     for part, asked in _parts(stored, kept):
         ranks = stored.ranked_with_interventions(asked)[0] if asked.interventions else stored.ranked(asked)

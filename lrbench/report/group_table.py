@@ -11,7 +11,7 @@ from typing import Literal
 import polars as pl
 
 from lrbench.errors import RequestError
-from lrbench.polars_files import REFUSALS, read_parquet, scan_csv
+from lrbench.polars_files import REFUSALS, collected, read_parquet, scan_csv
 from lrbench.text import shortened
 from lrbench.wording import some_of
 
@@ -99,7 +99,7 @@ def _read(path: Path) -> pl.DataFrame:
             table = read_parquet(path)
         else:
             separator = "\t" if path.suffix == ".tsv" else ","
-            table = scan_csv(path, infer_schema=False, separator=separator).collect()
+            table = collected(scan_csv(path, infer_schema=False, separator=separator))
         return table.select(pl.all().cast(pl.String))
     except REFUSALS as error:
         reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)

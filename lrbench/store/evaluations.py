@@ -17,10 +17,12 @@ from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError
 from lrbench.files import new_folder
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
-from lrbench.store.seal import file_digest, read_sealed, readable, sealed_json
+from lrbench.store.seal import file_digest, read_sealed, read_table, readable, sealed_json
 from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks
 
 __all__ = ["EvaluationRecord", "LaterEvaluation", "keep_evaluation", "read_evaluation"]
+
+_REMEDY = "Move the folder away and evaluate again."
 
 
 class EvaluationRecord(FrozenConfig):
@@ -54,6 +56,19 @@ class LaterEvaluation:
         """Scan the ranks, see :func:`lrbench.store.trials.read_ranks`."""
         return read_ranks(self.folder, intervention)
 
+    @property
+    def ranks_file(self) -> Path:
+        """The file of the ranks."""
+        return self.folder / RANKS_FILE
+
+    def read(self) -> pl.DataFrame:
+        """Read all ranks, with and without interventions.
+
+        Raises:
+            LrbenchError: the file is missing or damaged.
+        """
+        return read_table(self.ranks(None), self.ranks_file, _REMEDY)
+
 
 def keep_evaluation(
     results: Results,
@@ -85,7 +100,7 @@ def keep_evaluation(
         known = read_evaluation(results, trial)
         if known is not None:
             key = ["depth", "intervention"]
-            older = known.ranks(None).collect().join(ranks.select(key).unique(), on=key, how="anti")
+            older = known.read().join(ranks.select(key).unique(), on=key, how="anti")
             ranks = pl.concat((older.select(ranks.columns), ranks))
             divergence = {**known.record.divergence, **divergence}
         with new_folder(folder) as made:
@@ -112,13 +127,12 @@ def read_evaluation(results: Results, trial: TrialRecord) -> LaterEvaluation | N
     folder = results.evaluation(trial.id)
     if not folder.is_dir():
         return None
-    remedy = "Move the folder away and evaluate again."
     path = folder / EVALUATION_FILE
-    record, _ = read_sealed(path, EvaluationRecord, remedy)
+    record, _ = read_sealed(path, EvaluationRecord, _REMEDY)
     if (record.trial, record.trial_digest) != (trial.id, trial.digest):
-        raise CheckError(f"{folder} was ranked with the weights of another run of the trial.", remedy)
-    with readable(folder / RANKS_FILE, remedy):
+        raise CheckError(f"{folder} was ranked with the weights of another run of the trial.", _REMEDY)
+    with readable(folder / RANKS_FILE, _REMEDY):
         found = file_digest(folder / RANKS_FILE)
     if found != record.ranks_digest:
-        raise CheckError(f"{folder / RANKS_FILE} was changed: its digest does not match.", remedy)
+        raise CheckError(f"{folder / RANKS_FILE} was changed: its digest does not match.", _REMEDY)
     return LaterEvaluation(record, folder)

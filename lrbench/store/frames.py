@@ -19,8 +19,9 @@ from lrbench.metrics import metric_function
 from lrbench.store.evaluations import LaterEvaluation, read_evaluation
 from lrbench.store.integrity import check_ranks
 from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.seal import read_table
 from lrbench.store.suites import SuiteRecord, SuiteTrial
-from lrbench.store.trials import RANKS, UNCHANGED, TrialRecord, read_ranks, read_record
+from lrbench.store.trials import RANKS, REMEDY, UNCHANGED, TrialRecord, read_ranks, read_record
 
 __all__ = [
     "AlignedRanks",
@@ -72,8 +73,10 @@ class FinishedTrial:
         """The depths that were ranked after the run alone."""
         if self.evaluation is None:
             return set()
-        depths = self.evaluation.ranks().select("depth").unique().collect()["depth"]
-        return set(depths) - {int(depth) for depth in self.record.metrics["test"]}
+        depths = read_table(
+            self.evaluation.ranks().select("depth").unique(), self.evaluation.ranks_file, REMEDY
+        )
+        return set(depths["depth"]) - {int(depth) for depth in self.record.metrics["test"]}
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ def aligned_ranks(
             pl.col(f"rank{suffix}").alias("rank"),
             pl.col(f"ties{suffix}").alias("ties"),
         )
-        table = rows.collect()
+        table = read_table(rows, trial.folder / RANKS_FILE, REMEDY)
         _check_range(table, trial)
         parts = table.partition_by("depth", "draw", as_dict=True)
         draws: dict[int, list[pl.DataFrame]] = {}

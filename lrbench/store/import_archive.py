@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.files import write_bytes, write_text
-from lrbench.polars_files import REFUSALS, scan_parquet
+from lrbench.polars_files import REFUSALS, collected, scan_parquet
 from lrbench.store.archive_form import FileList
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
@@ -141,7 +141,7 @@ def _check_size(file: Path) -> None:
     if not file.is_file():
         return
     try:
-        rows = scan_parquet(file).select(pl.len()).collect().item()
+        rows = collected(scan_parquet(file).select(pl.len())).item()
     except REFUSALS:
         raise RequestError(f"{file} is no table.") from None
     if rows > _ROWS_OF_ANY_FILE + _ROWS_PER_BYTE * file.stat().st_size:

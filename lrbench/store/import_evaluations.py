@@ -65,8 +65,8 @@ def move_evaluations(staged: Results, results: Results, undo: ExitStack) -> None
 
 def _move_evaluation(archived: Path, here: Path, staged: Results, results: Results, undo: ExitStack) -> None:
     if here.is_dir():
-        own = _evaluation(results, here.name).ranks(None).collect()
-        new = _evaluation(staged, here.name).ranks(None).collect()
+        own = _evaluation(results, here.name).read()
+        new = _evaluation(staged, here.name).read()
         if _holds(own, new):
             return
         if not _holds(new, own):

@@ -13,7 +13,7 @@ import polars as pl
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.store.layout import RANKS_FILE, RECORD_FILE
 from lrbench.store.mean_metrics import mean_metrics
-from lrbench.store.seal import file_digest, readable
+from lrbench.store.seal import file_digest, read_table
 from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record
 
 __all__ = ["check_file", "check_rank_values", "check_ranks", "stored_faults"]
@@ -91,8 +91,7 @@ def check_rank_values(ranks: pl.LazyFrame, path: Path) -> pl.DataFrame:
         CheckError: a rank is missing, not finite or below 1.
         LrbenchError: the file is damaged.
     """
-    with readable(path, REMEDY):
-        table = ranks.collect()
+    table = read_table(ranks, path, REMEDY)
     columns = pl.col("rank", "rank_masked")
     wrong = table.select((columns.is_null() | ~columns.is_finite() | (columns < 1)).sum())
     count = int(sum(wrong.row(0)))

@@ -16,8 +16,18 @@ from pydantic import BaseModel
 
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.files import open_plain, read_plain
+from lrbench.polars_files import collected
 
-__all__ = ["DIGEST", "check_seal", "content_digest", "file_digest", "read_sealed", "readable", "sealed_json"]
+__all__ = [
+    "DIGEST",
+    "check_seal",
+    "content_digest",
+    "file_digest",
+    "read_sealed",
+    "read_table",
+    "readable",
+    "sealed_json",
+]
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
@@ -107,3 +117,18 @@ def readable(path: Path, remedy: str) -> Iterator[None]:
             f"{path} is missing, damaged or of another version of lrbench.",
             f"{remedy} ({' '.join(str(error).split())[:200]})",
         ) from error
+
+
+def read_table(scanned: pl.LazyFrame, path: Path, remedy: str) -> pl.DataFrame:
+    """Read a stored table that was scanned.
+
+    Args:
+        scanned: the table.
+        path: its file.
+        remedy: what to do with a damaged file.
+
+    Raises:
+        LrbenchError: it is damaged.
+    """
+    with readable(path, remedy):
+        return collected(scanned)

@@ -21,7 +21,7 @@ from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import CheckError
 from lrbench.files import new_folder, open_plain
-from lrbench.polars_files import read_parquet, scan_parquet
+from lrbench.polars_files import read_parquet, scan_parquet, schema_of
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE, Results
 from lrbench.store.seal import content_digest, file_digest, read_sealed, readable, sealed_json
 
@@ -262,7 +262,7 @@ def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFra
     path = folder / RANKS_FILE
     with readable(path, REMEDY):
         open_plain(path).close()  # a reader of Parquet waits for a pipe
-        found = scan_parquet(path).collect_schema()  # a scan alone would find damage later, and name no file
+        found = schema_of(scan_parquet(path))  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):
                 raise ValueError(f"its column {name} is missing or of another type")

@@ -9,9 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from lrbench.config.base import parse_config
 from lrbench.data.readers.archive import PARQUET_MAGIC, open_raw
-from lrbench.data.readers.raw import RawInteractions
+from lrbench.data.readers.raw import RawInteractions, unreadable
 from lrbench.errors import RequestError, did_you_mean
 
 __all__ = ["READERS", "RawInteractions", "read", "table_reader"]
@@ -55,7 +57,10 @@ def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions
     configured = parse_config(
         getattr(import_module(f"lrbench.data.readers.{module}"), kind), options, f'reader "{reader}"'
     )
-    raw: RawInteractions = configured.read(path)
+    try:
+        raw: RawInteractions = configured.read(path)
+    except pl.exceptions.PolarsError as error:
+        raise unreadable(path.name, error) from error
     return raw
 
 

@@ -13,10 +13,11 @@ import polars as pl
 
 from lrbench.data.readers.titles import Titles
 from lrbench.errors import RequestError
-from lrbench.polars_files import REFUSALS
+from lrbench.panics import panics_as_errors
+from lrbench.polars_files import REFUSALS, batches
 from lrbench.wording import counted
 
-__all__ = ["COLUMNS", "RawInteractions", "Receiver"]
+__all__ = ["COLUMNS", "RawInteractions", "Receiver", "unreadable"]
 
 COLUMNS = pl.Schema({"user": pl.String, "item": pl.String, "rating": pl.Float64, "time": pl.Int64})
 
@@ -39,6 +40,14 @@ class _Tables:
 
     def take(self, table: pl.DataFrame) -> None:
         self.tables.append(table)
+
+
+def unreadable(file: str, error: Exception) -> RequestError:
+    """Return the refusal of a file that Polars cannot read."""
+    reason = str(error).splitlines()[0].rstrip(".")
+    return RequestError(
+        f"{file} cannot be read: {reason}.", "Correct the file, or check that the reader fits it."
+    )
 
 
 class _UnreadableError(Exception):
@@ -105,6 +114,10 @@ class RawInteractions:
         Raises:
             RequestError: the file cannot be read, it is empty, rows were lost, or a line is malformed.
         """
+        with panics_as_errors():  # a panic shows here as rows that are missing
+            return self._read_into(begin)
+
+    def _read_into(self, begin: Callable[[], ReceiverT]) -> ReceiverT:
         receiver = begin()
         count = malformed = first = 0
         try:
@@ -122,16 +135,13 @@ class RawInteractions:
         except _UnreadableError as error:
             if self.reread is not None:
                 return self.reread().read_into(begin)
-            raise RequestError(
-                f"{self.file} cannot be read: {error}.",
-                "Correct the file, or check that the reader fits it.",
-            ) from error
+            raise unreadable(self.file, error) from error
         if malformed:
             raise self._malformed(first, malformed, count)
         if self.count is not None and count != self.count:
             raise RequestError(
                 f"{self.file} was not read completely: {self.count:,} rows became {count:,}.",
-                "Check that the reader and its options fit the file.",
+                "Check that the file is whole, and that the reader and its options fit it.",
             )
         if not count:
             raise RequestError(f"{self.file} holds no interactions.", "Check that it is the right file.")
@@ -145,9 +155,9 @@ class RawInteractions:
         """
         try:
             ids = pl.col("user", "item").cast(pl.Categorical)
-            yield from self.frame.with_columns(ids).collect_batches(engine="streaming")
+            yield from batches(self.frame.with_columns(ids))
         except REFUSALS as error:
-            raise _UnreadableError(str(error).splitlines()[0]) from error
+            raise _UnreadableError(str(error)) from error
 
     def _malformed(self, row: int, malformed: int, rows: int) -> RequestError:
         """Return what is wrong with the first of the malformed rows."""

@@ -17,6 +17,7 @@ from lrbench.data.readers.raw import RawInteractions
 from lrbench.data.readers.survey import survey
 from lrbench.data.readers.tables import from_rows, interactions
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.polars_files import collected
 
 __all__ = ["RecboleInter"]
 
@@ -84,7 +85,7 @@ def _check_lines(table: pl.LazyFrame, rows: Rows, file: str) -> None:
         pl.col("item_id").list.contains("").fill_null(True),
         pl.col(UNEVEN).is_not_null(),
     )
-    found = table.select(pl.len().alias("rows"), missing.arg_true().first().alias("faulty")).collect()
+    found = collected(table.select(pl.len().alias("rows"), missing.arg_true().first().alias("faulty")))
     count, faulty = found.row(0)
     if faulty is not None:
         raise RequestError(

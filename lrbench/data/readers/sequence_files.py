@@ -17,7 +17,7 @@ from lrbench.data.readers.raw import RawInteractions
 from lrbench.data.readers.survey import Text, survey
 from lrbench.data.readers.tables import from_rows, interactions
 from lrbench.errors import RequestError
-from lrbench.polars_files import scan_lines
+from lrbench.polars_files import collected, scan_lines
 from lrbench.wording import counted
 
 __all__ = ["AccountRowsText", "LcRecJson", "S3RecLines", "SasrecPairs"]
@@ -82,7 +82,7 @@ class AccountRowsText(FrozenConfig):
         return RawInteractions(
             interactions(rows.explode("item"), {"user": "user", "item": "item"}),
             file=text.name,
-            accounts=rows.select("user", "account").collect(),
+            accounts=collected(rows.select("user", "account")),
             notes=(*text.notes, *text.blank_notes),
         )
 
@@ -181,11 +181,8 @@ def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
 def _check_lines(users: pl.LazyFrame, text: Text) -> None:
     """Refuse a malformed line, and lines that were lost."""
     first = pl.col("line").filter(pl.col("user").is_null()).first()
-    rows, malformed, line = (
-        users.select(pl.len().alias("rows"), pl.col("user").null_count().alias("malformed"), first)
-        .collect()
-        .row(0)
-    )
+    counts = pl.len().alias("rows"), pl.col("user").null_count().alias("malformed"), first
+    rows, malformed, line = collected(users.select(counts)).row(0)
     if malformed:
         raise RequestError(
             f"{text.name}, line {line}: a field is missing or not of its kind "

@@ -20,7 +20,7 @@ from lrbench.data.readers.delimited import UNEVEN, Rows, first_fields, scan_deli
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.readers.survey import Text, survey
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.polars_files import REFUSALS, scan_parquet
+from lrbench.polars_files import REFUSALS, collected, scan_parquet, schema_of
 
 __all__ = ["CsvTable", "ParquetTable", "from_rows", "interactions", "scan_headed"]
 
@@ -42,7 +42,7 @@ def interactions(
         roles: which column is ``user``, ``item`` and, where there are such, ``rating`` and ``time``.
         time_format: how times are written (``strptime``), where they are no numbers.
     """
-    schema = table.collect_schema()
+    schema = schema_of(table)
     values = picked(schema, roles, time_format)
     faulty = pl.any_horizontal(value.is_null() for value in values.values())
     if UNEVEN in schema:
@@ -73,15 +73,15 @@ def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str 
         table, roles, time_format: as for ``interactions``.
         row: counted from 0.
     """
-    schema = table.collect_schema()
+    schema = schema_of(table)
     line = table.slice(row, 1)
-    read = line.select(**picked(schema, roles, time_format)).collect().row(0, named=True)
+    read = collected(line.select(**picked(schema, roles, time_format))).row(0, named=True)
     role = next((role for role, value in read.items() if value is None), None)
     if role is None:
-        return f"it has {line.select(UNEVEN).collect().item()} fields than there are columns"
+        return f"it has {collected(line.select(UNEVEN)).item()} fields than there are columns"
     column, kind = roles[role], schema[roles[role]]
     shown = pl.col(column).to_physical() if kind.is_temporal() else pl.col(column)
-    value = line.select(shown).collect().item()  # some dates are none in Python
+    value = collected(line.select(shown)).item()  # some dates are none in Python
     missing = value is None or not str(value).strip() or str(value) == "nan"
     if missing and kind in (pl.Int64, pl.Float64) and UNEVEN in schema:
         return f"{column} is missing, or not {wanted(role, time_format, kind)}"  # parsed already
@@ -255,8 +255,8 @@ class ParquetTable(_Table):
         content = file.path if file.is_plain() else file.load()
         try:
             table = scan_parquet(content)
-            schema = table.collect_schema()
-            count = int(table.select(pl.len()).collect().item())
+            schema = schema_of(table)
+            count = int(collected(table.select(pl.len())).item())
         except REFUSALS as error:
             reason = str(error).splitlines()[0]
             raise RequestError(f"{file.name} is no Parquet file: {reason}.", "Check the reader.") from error
