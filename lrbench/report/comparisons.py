@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lrbench.arrays import Floats
 from lrbench.report.families import family_pairs
 from lrbench.report.findings import ALPHA, WORTH_FINDING, Comparison, CrossChecks, Variance, Verdict
 from lrbench.report.label_metrics import Measured
@@ -15,7 +16,7 @@ from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import matched
 from lrbench.stats.effects import paired_effect, probability_of_superiority, relative_difference, user_counts
 from lrbench.stats.equivalence import equivalence
-from lrbench.stats.multiplicity import Floats, benjamini_hochberg, holm
+from lrbench.stats.multiplicity import benjamini_hochberg, holm
 from lrbench.stats.power import minimum_detectable, seeds_to_find
 from lrbench.stats.runs import leave_one_run_out
 from lrbench.stats.seeds import permute_seeds, welch_seeds

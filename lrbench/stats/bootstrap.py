@@ -1,8 +1,9 @@
 """Two-level bootstrap: resample users, and the runs of each model, as a cross-check of the crossed test.
 
-It is no more than a cross-check. Where users × runs dominates it is too wide, since it counts that part
-3 - 2 / S times (Owen 2007; Owen & Eckles 2012 call this mildly conservative). Where the luck of runs
-dominates it is too narrow, since resampling S runs gives (S - 1) / S of their variance.
+It is no more than a cross-check. Let S be the number of runs. Where users × runs dominates, the interval is
+too wide, since it counts that part 3 - 2 / S times (Owen 2007; Owen & Eckles 2012 call this mildly
+conservative). Where the luck of runs dominates, it is too narrow, since resampling S runs gives (S - 1) / S
+of their variance.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from lrbench.stats.user_metrics import UserMetrics
 __all__ = ["bootstrap_interval", "two_level_bootstrap"]
 
 BLOCK_BYTES = 1 << 19
-"""Memory for the weights of draws that are computed together: small enough for the cache of a core."""
+"""Memory for the weights of draws that are computed together; it fits into the cache of a core."""
 
 
 def two_level_bootstrap(
@@ -21,9 +22,9 @@ def two_level_bootstrap(
 ) -> Floats:
     """Resampled differences first - second, (draws,).
 
-    A draw takes the same users for both models and runs of each independently. The target of some users is
-    beyond the cut-off in every run, so all their values are zero. They add nothing, whichever way they are
-    drawn. So only the number of picks that fall on the other users is drawn.
+    A draw picks the same users for both models, and picks runs of each model independently. A user whose
+    values are zero in every run adds nothing to a mean. So such users are not picked one by one: only the
+    number of picks that fall on the other users, the live ones, is drawn.
     """
     live = (first.values != 0).any(axis=0) | (second.values != 0).any(axis=0)
     pair = [model.values[:, live] for model in (first, second)]  # (seeds, live) each

@@ -1,7 +1,7 @@
 """A difference between two models with its uncertainty, or the reason why there is none.
 
-Every t-type test of this room ends in a :class:`Contrast`; p-values and intervals are read off it.
-"Not testable" is data, never an exception and never "not significant".
+Every t test of this package returns a :class:`Contrast`, which gives the p-value and the interval.
+"Not testable" is a value with a reason. It is never an exception and never "not significant".
 """
 
 import math
@@ -10,23 +10,24 @@ from dataclasses import dataclass
 from scipy import stats
 
 from lrbench.stats.user_metrics import MIN_SEEDS, UserMetrics
+from lrbench.wording import counted
 
 __all__ = ["NO_VARIATION", "ONE_USER", "Contrast", "seeds_missing"]
 
 NO_VARIATION = "the difference has no variation over users or training runs"
 
-ONE_USER = "1 of the at least 2 users that a test needs"
+ONE_USER = "1 user, but a test needs at least 2"
 
 
 def seeds_missing(*models: UserMetrics) -> str:
-    """Return why models cannot be tested for want of training runs; empty where they can."""
+    """Say that a model has too few training runs for a test; empty where all have enough."""
     fewest = min((model.seeds for model in models if model.few_seeds), default=0)
-    return f"{fewest} of the at least {MIN_SEEDS} seeds that a test needs" if fewest else ""
+    return f"{counted(fewest, 'seed')}, but a test needs at least {MIN_SEEDS}" if fewest else ""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference, its standard error and degrees of freedom; NaN where not testable."""
+    """A difference, its standard error and degrees of freedom; the latter two are NaN where not testable."""
 
     test: str
     """Name of the test, as reports print it."""
@@ -47,7 +48,7 @@ class Contrast:
     """Whether it is not testable because it is the same for every user and training run."""
 
     paired: bool = False
-    """Whether runs were compared one by one, because they share something."""
+    """Whether each run was compared with one run of the other model, as the two share trained weights."""
 
     @property
     def testable(self) -> bool:

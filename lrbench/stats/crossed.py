@@ -15,8 +15,8 @@ df is that of Satterthwaite (1946). A deterministic model has one run: its seed 
 and drop out of v and df. Where users do not vary, this is Welch's test on seed means. Where runs do not vary,
 it is the paired t test over users.
 
-Runs of two labels that share trained weights are no independent samples: their common luck cancels in the
-difference. They are paired run by run, which is the same test of y_A - y_B against zero.
+Runs of two labels that share trained weights are not independent samples: their common luck cancels in the
+difference. They are paired run by run: the same test compares y_A - y_B with zero.
 
 Simulated at a level of 5 %, false positives are 1 to 6 %. They reach 7 % against a deterministic model with
 three seeds where runs make up 90 % of the variance; five seeds bring that below 6 %.
@@ -40,11 +40,11 @@ def matched(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[User
 
     Args:
         first: (seeds, users).
-        second: the same users; where ``paired``, row by row the same runs.
+        second: the same users; where ``paired``, row i belongs to the seed of row i of ``first``.
         paired: whether the runs share trained weights.
 
     Raises:
-        ValueError: the users differ, or the runs where they are paired.
+        ValueError: the numbers of users differ. Or the numbers of runs differ and ``paired`` is set.
     """
     if first.users != second.users:
         raise ValueError(f"expected the same users, got {first.users} and {second.users}")
@@ -54,12 +54,12 @@ def matched(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[User
 def crossed(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Contrast:
     """Test ``first`` against ``second`` with users and training runs random.
 
-    Both must have the same users in the same columns, and the same runs in the same rows where ``paired``.
-    Not testable with one user, with fewer than three seeds of a model that is not deterministic, or where
-    nothing varies.
+    Both must have the same users in the same columns. Where ``paired``, both must also have the same seeds in
+    the same rows. The difference is not testable with one user, with fewer than three seeds of a model that
+    is not deterministic, or where nothing varies.
 
     Raises:
-        ValueError: the numbers of users differ, or those of runs where they are paired.
+        ValueError: the numbers of users differ. Or the numbers of runs differ and ``paired`` is set.
     """
     name, difference = PAIRED if paired else CROSSED, first.mean - second.mean
     left, right = matched(first, second, paired)

@@ -1,8 +1,8 @@
-"""Does thinking longer help? Differences between depths of the same weights, and their shape in words.
+"""Does more reasoning help? Differences between depths of the same weights, and their shape in words.
 
-The depths of a run share its weights, so they are compared run by run. A slope over depth would mislead. A
-model trained at about one depth is often worse at depth 1 and flat from there on. A straight line through
-that has a slope with a tiny p-value.
+The depths of a run share its weights, so they are compared run by run. No slope over depth is fitted, as it
+would mislead. Many models are worse at depth 1 and flat from depth 2 on. A straight line through such a curve
+has a slope with a tiny p-value.
 """
 
 import math
@@ -22,10 +22,10 @@ def depth_contrast(by_depth: Mapping[int, UserMetrics], depth: int, reference: i
 
 
 def shallowest_depth(by_depth: Mapping[int, UserMetrics]) -> int:
-    """Choose the shallowest depth within one standard error of the best.
+    """Choose the shallowest depth whose mean is at most one standard error below the best.
 
-    Given validation metrics, this is the one-standard-error rule (Breiman et al. 1984). The standard error is
-    over users, of the difference from the best depth: the choice is for these weights.
+    This is the one-standard-error rule (Breiman et al. 1984), to be used with validation metrics. The
+    standard error is that of the difference from the best depth, over users, with the weights held fixed.
     """
     best = max(by_depth, key=lambda depth: by_depth[depth].mean)
     for depth in sorted(by_depth):
@@ -37,16 +37,16 @@ def shallowest_depth(by_depth: Mapping[int, UserMetrics]) -> int:
 
 
 def depth_shape(by_depth: Mapping[int, UserMetrics], alpha: float = 0.05) -> str:
-    """Say in words how the metric goes with depth; descriptive, each depth tested by itself.
+    """Describe in words how the metric changes with depth.
 
-    A depth is level with the best unless the paired test separates them at ``alpha``. Empty where runs are
-    too few to test.
+    A depth is level with the best one unless the test of paired runs separates the two at ``alpha``. Each
+    depth is tested by itself, without a correction. The text is empty where there are too few runs to test.
     """
     depths = sorted(by_depth)
     best = max(depths, key=lambda depth: by_depth[depth].mean)
     contrasts = {depth: depth_contrast(by_depth, best, depth) for depth in depths if depth != best}
-    by_luck = [contrast for contrast in contrasts.values() if contrast.testable]
-    if not by_luck and any(contrast.difference != 0 for contrast in contrasts.values()):
+    some_testable = any(contrast.testable for contrast in contrasts.values())
+    if not some_testable and any(contrast.difference != 0 for contrast in contrasts.values()):
         return ""
     level = [d for d in depths if d == best or not contrasts[d].testable or contrasts[d].p > alpha]
     lower = [d for d in depths if d not in level]

@@ -1,7 +1,7 @@
 """How large a difference is: relative, standardised, by pairs of runs, by users.
 
-With thousands of users nearly every difference is significant (Ihemelandu & Ekstrand 2023), so a p-value
-never stands without these.
+With thousands of users nearly every difference is significant (Ihemelandu & Ekstrand 2023). So a report
+never gives a p-value without these.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 TIE = 1e-12
-"""Differences of a user's means below this are rounding."""
+"""A difference of a user's means below this comes from rounding."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ class UserCounts:
 
 
 def relative_difference(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Relative:
-    """``first / second - 1`` with a 95 % interval in which users and runs are random.
+    """Return ``first / second - 1`` with a 95 % interval in which users and runs are random.
 
-    The interval is made on the logarithm of the ratio. To first order the variance of log(mean_A / mean_B)
-    is that of mean(y_A / mean_A) - mean(y_B / mean_B) (delta method), which the crossed test estimates.
+    The interval is computed for the logarithm of the ratio. To first order the variance of
+    log(mean_A / mean_B) is that of mean(y_A / mean_A) - mean(y_B / mean_B) (delta method). The crossed test
+    estimates that variance. All is NaN where a mean is not positive.
     """
     if min(first.mean, second.mean) <= 0:
         return Relative(math.nan, math.nan, math.nan, math.nan)
@@ -63,9 +64,9 @@ def relative_difference(first: UserMetrics, second: UserMetrics, paired: bool = 
 
 
 def paired_effect(first: UserMetrics, second: UserMetrics) -> float:
-    """Standardised paired difference d: mean over standard deviation of the users' differences.
+    """Return the standardised paired difference d: the mean of the users' differences / their deviation.
 
-    The differences are of means over runs, so d grows with the number of runs: compare it only between
+    The differences are of means over runs, so d grows with the number of runs. Compare it only between
     reports with equal numbers of seeds. NaN for one user, or where all users differ by the same amount.
     """
     if first.users < 2:
@@ -76,16 +77,17 @@ def paired_effect(first: UserMetrics, second: UserMetrics) -> float:
 
 
 def probability_of_superiority(first: UserMetrics, second: UserMetrics) -> float:
-    """P(A > B): the share of pairs of runs in which the first model's mean is higher, ties half.
+    """Return P(A > B): the share of pairs of runs in which the first model's mean is higher.
 
-    Every run of one is held against every run of the other, whether or not runs are paired.
+    A tie counts half. Every run of one model is compared with every run of the other, even where runs are
+    paired.
     """
     gaps = first.seed_means[:, None] - second.seed_means  # (first seeds, second seeds)
     return float((gaps > 0).mean() + (gaps == 0).mean() / 2)
 
 
 def user_counts(first: UserMetrics, second: UserMetrics) -> UserCounts:
-    """Count users won, tied and lost by the first model."""
+    """Count the users on whom the first model is better, equal and worse."""
     differences = first.user_means - second.user_means
     wins, losses = int((differences > TIE).sum()), int((differences < -TIE).sum())
     return UserCounts(wins, len(differences) - wins - losses, losses)

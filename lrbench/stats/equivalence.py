@@ -1,8 +1,8 @@
-"""Are two models the same for practice? Two one-sided tests inside a region of practical equivalence.
+"""Are two models the same in practice? Two one-sided tests inside a region of practical equivalence.
 
-A large p-value is no evidence for "no difference"; an interval inside the region is (Schuirmann 1987;
-for the region, Benavoli et al. 2017). The region is fixed before the runs: a margin that grew with the
-spread of runs would call two models equivalent because one run collapsed.
+A large p-value is no evidence for "no difference". An interval inside the region is (Schuirmann 1987; for
+the region, Benavoli et al. 2017). The region is fixed before the runs. A margin that grew with the spread of
+runs would call two models equivalent because one run collapsed.
 """
 
 import math
@@ -29,7 +29,7 @@ class Equivalence:
     """The smallest margin that these runs would have shown: the farther end of the 90 % interval."""
 
     reach: float
-    """Half the width of the 90 % interval: no smaller margin can be shown, whatever the difference."""
+    """Half the width of the 90 % interval: these runs can show no smaller margin, whatever the difference."""
 
     @property
     def equivalent(self) -> bool:
@@ -43,7 +43,7 @@ class Equivalence:
 
 
 def equivalence(contrast: Contrast, margin: float) -> Equivalence:
-    """Test whether the difference lies inside ± ``margin``."""
+    """Test whether the difference lies inside ± ``margin``, which has the unit of the metric."""
     if not contrast.testable:
         return Equivalence(margin, math.nan, math.nan, math.nan)
     above = stats.t.sf((contrast.difference + margin) / contrast.standard_error, contrast.df)

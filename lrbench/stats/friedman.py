@@ -1,6 +1,6 @@
 """Which model is best over datasets? Friedman's test and Nemenyi's critical difference (Demšar 2006).
 
-Sensible with six datasets or more: with four the smallest two-sided Wilcoxon p-value is 0.125.
+It needs six datasets or more. With four, the smallest two-sided p-value of Wilcoxon's test is 0.125.
 """
 
 import math
@@ -19,7 +19,7 @@ MIN_DATASETS = 6
 
 @dataclass(frozen=True)
 class Friedman:
-    """Mean ranks over datasets and the test that they are equal; NaN where not testable."""
+    """Mean ranks over datasets and the test that they are equal; its numbers are NaN where not testable."""
 
     mean_ranks: Floats  # (models,) 1 = best
     statistic: float
@@ -34,12 +34,16 @@ class Friedman:
 
 
 def friedman(values: Floats) -> Friedman:
-    """Test over datasets whether models differ, from their means (datasets, models), higher is better."""
+    """Test over datasets whether models differ.
+
+    Args:
+        values: mean metric, (datasets, models); higher is better.
+    """
     n_datasets, n_models = values.shape
     ranks = stats.rankdata(-values, axis=1)  # (datasets, models)
     mean_ranks = np.asarray(ranks.mean(axis=0))
     if n_datasets < MIN_DATASETS or n_models < 3:
-        reason = f"{n_datasets} datasets and {n_models} models; it takes {MIN_DATASETS} and 3"
+        reason = f"{n_datasets} datasets and {n_models} models; the test needs {MIN_DATASETS} and 3"
         return Friedman(mean_ranks, math.nan, math.nan, math.nan, reason)
     between = n_datasets * float(np.square(mean_ranks - (n_models + 1) / 2).sum())
     within = float(np.square(ranks - (n_models + 1) / 2).sum()) / (n_datasets * (n_models - 1))
@@ -52,6 +56,9 @@ def friedman(values: Floats) -> Friedman:
 
 
 def nemenyi_difference(n_models: int, n_datasets: int, alpha: float = 0.05) -> float:
-    """Critical difference of mean ranks: q √(k (k + 1) / (6 N)), q the studentised range over √2."""
+    """Return the critical difference of mean ranks, q √(k (k + 1) / (6 N)), for k models and N datasets.
+
+    q is the quantile of the studentised range / √2.
+    """
     quantile = float(stats.studentized_range.ppf(1 - alpha, n_models, math.inf)) / math.sqrt(2)
     return quantile * math.sqrt(n_models * (n_models + 1) / (6 * n_datasets))

@@ -1,4 +1,4 @@
-"""Is a difference the same for all users? Differences within groups, and of one group from the rest."""
+"""Is a difference the same for all users? Differences within groups, and between a group and all others."""
 
 import math
 
@@ -13,13 +13,23 @@ __all__ = ["group_contrasts", "interaction_p", "quartiles"]
 
 
 def quartiles(values: Int64s) -> Int64s:
-    """Return the group of each value, (users,), from 0; equal values share a group, so there may be fewer."""
+    """Return the quartile of each value, (users,), from 0.
+
+    Equal values share a group, so there may be fewer than four groups.
+    """
     edges = np.quantile(values, [0.25, 0.5, 0.75], method="lower")
     return np.unique(np.searchsorted(edges, values), return_inverse=True)[1]
 
 
 def group_contrasts(first: UserMetrics, second: UserMetrics, groups: Int64s, paired: bool) -> list[Contrast]:
-    """The crossed test within each group of users, by group number."""
+    """Return the crossed test within each group of users, in the order of the groups.
+
+    Args:
+        first: (seeds, users).
+        second: the same users.
+        groups: number of each user's group, (users,), from 0 without gaps.
+        paired: whether the runs share trained weights.
+    """
     return [
         crossed(first.only(users=groups == group), second.only(users=groups == group), paired)
         for group in range(int(groups.max()) + 1)
@@ -27,9 +37,10 @@ def group_contrasts(first: UserMetrics, second: UserMetrics, groups: Int64s, pai
 
 
 def interaction_p(first: UserMetrics, second: UserMetrics, groups: Int64s, paired: bool) -> float:
-    """p-value of "the difference is the same in all groups"; NaN where not testable.
+    """Return the p-value of "the difference is the same in all groups"; NaN where not testable.
 
-    Each group is tested against all other users; the smallest p-value times their number counts (Bonferroni).
+    Each group is tested against all other users. The result is the smallest p-value times the number of these
+    tests, at most 1 (Bonferroni). Arguments as in :func:`group_contrasts`.
     """
     count = int(groups.max()) + 1
     if count < 2:
@@ -45,9 +56,10 @@ def interaction_p(first: UserMetrics, second: UserMetrics, groups: Int64s, paire
 
 
 def _against_rest(model: UserMetrics, inside: np.ndarray) -> UserMetrics:
-    """Values whose mean over users is the group's mean minus the mean of the rest.
+    """Return values whose mean over users is the group's mean minus the mean of the rest, in every run.
 
-    Only deviations from the mean of a run's group are stretched, so that users vary within groups alone.
+    A user's deviation from the mean of its side is scaled by users / size of that side. So the variance over
+    users is that of the difference of the two means.
     """
     values: Floats = np.empty_like(model.values)
     means = {}

@@ -1,15 +1,15 @@
-"""Several tests at once: Holm (1979) for the declared family, Benjamini & Hochberg (1995) for the rest."""
+"""Correct several tests: Holm (1979) for a declared family, Benjamini & Hochberg (1995) for the rest."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lrbench.arrays import Floats
 
-__all__ = ["Floats", "benjamini_hochberg", "holm"]
+__all__ = ["benjamini_hochberg", "holm"]
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Holm's step-down adjusted p-values, (tests,) in the given order: family-wise error.
+    """Adjust p-values, (tests,), in their order, to control the family-wise error (step-down).
 
     The i-th smallest of m becomes (m - i + 1) p, never below the one before it and never above 1.
     """
@@ -22,7 +22,7 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """Benjamini and Hochberg's step-up adjusted p-values, (tests,) in the given order: false discoveries.
+    """Adjust p-values, (tests,), in their order, to control the false discovery rate (step-up).
 
     The i-th smallest of m becomes p m / i, never above the one after it and never above 1.
     """

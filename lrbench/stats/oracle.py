@@ -1,8 +1,8 @@
 """The best depth of each user, chosen after the fact: how much could a perfect choice of depth gain?
 
-Taking the best of several ranks rewards variance: noise in place of thoughts has a higher oracle than the
-model. So an oracle alone says nothing. It is read beside that of a noise control, or with one draw of the
-noise choosing the depth and the others scoring it.
+The best of several ranks rewards variance: a model that reasons with noise alone can have a higher oracle
+than the model itself. So an oracle says nothing by itself. It is compared with the oracle of a noise-only
+control. Or one draw of the noise chooses the depth, and the other draws score it.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ __all__ = ["oracle", "split_oracle"]
 
 
 def oracle(values: Floats) -> float:
-    """Mean over users and runs of the best depth's metric.
+    """Return the mean over users and runs of the best depth's metric.
 
     Args:
         values: (depths, runs, targets, draws); the metric of a target at a depth is its mean over draws.
@@ -22,9 +22,10 @@ def oracle(values: Floats) -> float:
 
 
 def split_oracle(values: Floats) -> float:
-    """Choose each target's depth by one draw and score it by the others; mean over the draws that choose.
+    """Choose each target's depth by one draw and score it by the other draws.
 
-    Where a draw finds several depths equally good, the score is their mean.
+    Every draw chooses once, and the result is the mean. Where several depths are equally good for the
+    choosing draw, the score is their mean.
 
     Args:
         values: (depths, runs, targets, draws).

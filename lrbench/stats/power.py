@@ -30,7 +30,7 @@ def seeds_to_find(sources: Sources, difference: float, alpha: float = 0.05) -> i
     """Number of seeds of every model that would find a true difference with probability 80 %.
 
     Returns:
-        At least 3; none where a thousand seeds would not do, so that only more users can help.
+        At least 3. `None` where a thousand seeds would not do, so that only more users can help.
     """
 
     def found(seeds: int) -> bool:

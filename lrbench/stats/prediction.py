@@ -1,4 +1,4 @@
-"""Where one more training run would fall: a published number is one run, so it is held against this."""
+"""Where would one more training run fall? A published number is one run, so it is compared with this."""
 
 import math
 
@@ -8,9 +8,9 @@ __all__ = ["prediction_interval"]
 
 
 def prediction_interval(mean: float, sd: float, runs: int) -> tuple[float, float]:
-    """Return the 95 % prediction interval of one run, mean ± t · sd · √(1 + 1 / runs); NaN for one run.
+    """Return the 95 % prediction interval of one more run, mean ± t · sd · √(1 + 1 / runs); NaN for one run.
 
-    Users are those of these runs; a publication on another split or with other users varies more.
+    It holds for the users of these runs. A run on another split or with other users varies more.
     """
     if runs < 2:
         return math.nan, math.nan

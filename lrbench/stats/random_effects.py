@@ -1,9 +1,9 @@
-"""One difference over several datasets, which may truly differ between them.
+"""Combine one difference over several datasets, between which the true difference may vary.
 
 Each dataset brings an effect y with its standard error s. Its weight is 1 / (s² + τ²), where τ² is the
-variance of true effects (Paule & Mandel 1982). With it, the weighted squares around the mean add up to their
-number minus 1. The interval is that of Hartung & Knapp (2001), which holds its level with few
-datasets.
+variance of the true effects. Paule & Mandel (1982) choose τ² so that the weighted squares around the mean add
+up to the number of datasets minus 1. The interval is that of Hartung & Knapp (2001), which holds its level
+with few datasets.
 """
 
 import math
@@ -28,7 +28,7 @@ class RandomEffects:
     low: float
     high: float
     p: float
-    """Two-sided p-value of "the mean effect is zero"."""
+    """Two-sided p-value of "the mean effect is zero"; NaN where all effects are equal and τ is zero."""
 
     tau: float
     """Standard deviation of the true effects."""
@@ -37,6 +37,7 @@ class RandomEffects:
     """p-value of "all true effects are equal" (Cochran's Q)."""
 
     effects: int
+    """Number of datasets."""
 
 
 def random_effects(effects: Sequence[float], errors: Sequence[float]) -> RandomEffects:

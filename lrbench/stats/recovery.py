@@ -1,4 +1,4 @@
-"""How much of what sharing costs does a method win back?
+"""How much of the cost of sharing an account does a method win back?
 
 Three metrics of the same users and targets are compared:
 
@@ -10,7 +10,7 @@ Three metrics of the same users and targets are compared:
 
 0 is no better than the plain model. 1 is as if nobody shared. The interval follows Fieller (1954): a value r
 is inside if the crossed test does not reject P - M - r (U - M) = 0. Users and training runs are random (see
-``crossed``). It is bounded only where sharing costs something that the test can tell from nothing.
+``crossed``). The interval is bounded only where the cost U - M is significantly above zero.
 """
 
 import math
@@ -26,7 +26,7 @@ from lrbench.stats.variance import sources_of_sum
 
 __all__ = ["NO_COST", "Recovery", "recovery"]
 
-NO_COST = "sharing costs the plain model nothing that the test can tell from nothing"
+NO_COST = "the test does not show that sharing costs the plain model anything"
 
 _FARTHEST = 1e6
 """Distance from the estimate beyond which an interval counts as unbounded."""
@@ -45,7 +45,7 @@ class Recovery:
     """Why there is no interval; empty where there is one."""
 
     costs_nothing: bool = False
-    """Whether there is no interval because sharing costs nothing that the test can tell from nothing."""
+    """Whether there is no interval because the test does not show that sharing costs anything."""
 
 
 def recovery(
@@ -54,10 +54,10 @@ def recovery(
     """Estimate the recovered part and its interval.
 
     Args:
-        method: the method on shared accounts.
+        method: the method on shared accounts, (seeds, users).
         merged: the plain model on the same accounts.
         unmerged: the plain model on users by themselves, with the same users in the same columns.
-        confidence: of the interval.
+        confidence: confidence of the interval; the cost is tested at the level 1 - ``confidence``.
 
     Raises:
         ValueError: the numbers of users differ.
@@ -70,7 +70,7 @@ def recovery(
         return Recovery(share, reason=NO_COST, costs_nothing=True)
 
     def excess(value: float) -> float:
-        """Positive where the test rejects this share."""
+        """Return how far the difference exceeds what the test allows; positive: it rejects this share."""
         sources = sources_of_sum((method, merged.scaled(value - 1), unmerged.scaled(-value)))
         margin = float(stats.t.isf((1 - confidence) / 2, sources.df)) * math.sqrt(sources.variance)
         return abs(gain.difference - value * cost.difference) - margin
@@ -82,7 +82,13 @@ def recovery(
 
 
 def _end(excess: Callable[[float], float], inside: float, direction: int) -> float:
-    """Walk from a value inside until the test rejects, and find where it begins to; NaN: it never does."""
+    """Return one end of the interval: where the test begins to reject; NaN where it never does.
+
+    Args:
+        excess: positive for values that the test rejects.
+        inside: a value that it does not reject.
+        direction: 1 for the upper end, -1 for the lower one.
+    """
     step = 0.1
     while excess(inside + direction * step) <= 0:
         step *= 2

@@ -1,4 +1,4 @@
-"""Does a finding hang on one training run? Runs that collapsed, and a comparison without each run in turn."""
+"""Does a finding depend on one training run? Find runs that collapsed, and compare without each run."""
 
 import math
 from dataclasses import dataclass
@@ -12,27 +12,32 @@ from lrbench.stats.user_metrics import UserMetrics
 __all__ = ["LeaveOneOut", "collapsed_runs", "leave_one_run_out"]
 
 FAR = 5.0
-"""Median deviations below the median beyond which a run stands apart."""
+"""A collapsed run is further below the median than this many median absolute deviations."""
 
 DEEP = 0.2
-"""Share of the median below which it must also be: the deviations of three runs are often tiny."""
+"""It is also further below the median than this share of it, as the deviation of three runs is often tiny."""
 
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """A difference without any one run: its range, and the largest p-value before any correction.
-
-    NaN where no run can be left out.
-    """
+    """How a difference changes when one run is left out; NaN where no run can be left out."""
 
     low: float
+    """The smallest difference, over all runs that can be left out."""
+
     high: float
+    """The largest difference."""
+
     largest_p: float
-    """NaN where fewer than three runs remain."""
+    """The largest p-value, before any correction; NaN where fewer than three runs remain."""
 
 
 def collapsed_runs(seed_means: Floats) -> list[int]:
-    """Places of runs, (seeds,), that lie far below the others: 5 median deviations and 20 % of the median."""
+    """Return the indices of runs that lie far below the others, by ``FAR`` and ``DEEP``; none of one or two.
+
+    Args:
+        seed_means: mean metric of each run, (seeds,).
+    """
     median = float(np.median(seed_means))
     deviation = float(np.median(np.abs(seed_means - median)))
     gaps = median - seed_means  # (seeds,)

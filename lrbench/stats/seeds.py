@@ -1,8 +1,9 @@
 """Does a change matter beyond training luck on this fixed set of users? Tests on the means of runs.
 
-Runs are not paired by seed. One seed gives models of one width the same first item table and the same order
-of rows. So their runs may be positively correlated. Ignoring that costs power and no validity. Runs that
-share trained weights are compared as differences, see :func:`lrbench.stats.crossed.matched`.
+Runs are not paired by seed. With the same seed, models of one width start from the same item embeddings and
+see the training rows in the same order. So their runs may be positively correlated. To ignore that costs
+power but not validity. Runs that share trained weights are compared as differences, see
+:func:`lrbench.stats.crossed.matched`.
 """
 
 import math
@@ -34,6 +35,9 @@ class SeedPermutation:
 
 def welch_seeds(first: UserMetrics, second: UserMetrics) -> Contrast:
     """Welch's t test on seed means; a deterministic model counts as a known constant.
+
+    Not testable with fewer than three seeds of a model that is not deterministic, where both models are
+    deterministic, or where seed means do not vary.
 
     Raises:
         ValueError: the numbers of users differ.

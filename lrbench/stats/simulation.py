@@ -1,14 +1,15 @@
-"""Simulated models whose true difference is known, to count what each test calls significant.
+"""Simulate models whose true difference is known, to count how often each test calls it significant.
 
-A target's rank is floor(exp(5.35 - b - c - g - e)):
+The rank of a user's target is floor(exp(5.35 - b - c - g - e)), at least 1. The second number of N is a
+standard deviation.
 
-    b ~ N(0, 1.6)   the taste of its user
-    c ~ N(0, 0.6)   how a model suits the user
-    g               the luck of the training run
-    e ~ N(0, 0.9)   noise of the run
+    b ~ N(0, 1.6)   how easy the user is to predict, the same for all models
+    c ~ N(0, 0.6)   how well a model suits the user, the same for all its runs
+    g ~ N(0, luck)  luck of the training run, the same for all users; ``luck`` is in :class:`Noise`
+    e ~ N(0, 0.9)   how well a run suits the user
 
-NDCG@10 is then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty. There the means of runs
-spread by 2 to 5 % of the mean.
+NDCG@10 is then near 0.03 and zero for nine users in ten, as on Amazon-2014 Beauty. On that dataset the
+means of runs have a standard deviation of 2 to 5 % of their mean.
 """
 
 from collections.abc import Sequence
@@ -33,13 +34,13 @@ class Noise:
 
     name: str
     luck: float = 0.0
-    """Standard deviation of g; NDCG@10 of a run varies by about 1.1 times this."""
+    """Standard deviation of g. The relative standard deviation of a run's NDCG@10 is about 1.1 times this."""
 
     by_popularity: bool = False
-    """Luck and noise differ between quarters of the users, as between popular and rare items."""
+    """Whether each quarter of the users has its own g and spread of e, as popular and rare items have."""
 
     alike: bool = False
-    """Both models suit the same users and are less noisy, as variants of one architecture."""
+    """Whether all models share c and halve the spread of e, as variants of one architecture do."""
 
     collapse: float = 0.0
     """Probability that a run loses half of its quality."""
@@ -63,17 +64,20 @@ def simulate_models(
     Args:
         noise: how runs differ.
         users: number of users.
-        seeds: runs of each model; 0 for a deterministic one. Its users have the luck of a run each, so that
-            its true mean equals that of the others.
+        seeds: number of runs of each model; 0 for a deterministic one. There every user gets an own draw of
+            g, so that the true mean equals that of the other models.
         generator: random numbers.
-        shift: the first model's gain in the logarithm of ranks; 0: the true means are equal.
+        shift: the first model's gain in the logarithm of ranks. With 0 the true means are equal.
+
+    Returns:
+        NDCG@10 of each model, (runs, users), in the order of ``seeds``.
     """
     taste = generator.normal(0, TASTE, users)
     shared = generator.normal(0, MATCH, users)
     models = []
-    for place, count in enumerate(seeds):
+    for index, count in enumerate(seeds):
         suits = shared if noise.alike else generator.normal(0, MATCH, users)
-        strength = taste + suits + (0.0 if place else shift)
+        strength = taste + suits + (shift if index == 0 else 0.0)
         if count:
             models.append(_trained(noise, strength, count, generator))
         else:
@@ -89,7 +93,19 @@ def simulate_shared_stage(
     share: float = 0.9,
     shift: float = 0.0,
 ) -> tuple[UserMetrics, UserMetrics]:
-    """Simulate two labels whose runs share a trained stage: ``share`` of the variance of luck and noise."""
+    """Simulate two labels whose runs share a trained stage.
+
+    Args:
+        users: number of users.
+        seeds: number of runs of each label.
+        generator: random numbers.
+        luck: standard deviation of g.
+        share: part of the variance of g and e that both labels have in common.
+        shift: the first label's gain in the logarithm of ranks.
+
+    Returns:
+        NDCG@10 of the two labels, (seeds, users) each.
+    """
     taste = generator.normal(0, TASTE, users) + generator.normal(0, MATCH, users)
     common = generator.normal(0, luck, (seeds, 1)) + generator.normal(0, NOISE, (seeds, users))
     pair = []

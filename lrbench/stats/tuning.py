@@ -2,8 +2,8 @@
 
 Dodge et al., "Show Your Work: Improved Reporting of Experimental Results", EMNLP 2019, §3. The values of N
 trials are taken as an empirical distribution. The best of n draws from it is at most the i-th smallest value
-with probability (i / N)ⁿ. The expectation and the standard deviation of the best follow. The estimate is for
-independent draws, that is, for random search.
+with probability (i / N)ⁿ. This gives the expectation and the standard deviation of the best. The estimate
+holds for independent draws, that is, for random search.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Where the uncertainty of a difference comes from: users, training runs, and users × runs.
 
-The crossed test adds these sources up; a report shows their shares and plans the number of runs by them.
+The crossed test adds these sources up. A report shows their shares and plans the number of runs from them.
 """
 
 import math
@@ -20,15 +20,15 @@ class RunSource:
 
     seeds: int
     total: float
-    """Variance of the model's mean over its runs; it contains ``residual``."""
+    """Variance of the model's seed means / number of seeds; it contains ``residual``."""
 
     residual: float
-    """The share of users × runs: residual mean square / (seeds × users)."""
+    """The part of users × runs: residual mean square / (seeds × users)."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Parts of the variance of a difference; they add up to 1 and each may be negative by chance."""
+    """Parts of the variance of a difference, which add up to 1; each may be negative by chance."""
 
     users: float
     """Users × models: how differently the two models suit users. Only more users make it smaller."""
@@ -45,25 +45,25 @@ class Sources:
     """The variances of a difference of means, before they are added up."""
 
     users: float
-    """Variance over users of their differences / number of users; it contains users × runs once."""
+    """Variance over users of their mean differences / number of users; it contains users × runs once."""
 
     n_users: int
     runs: tuple[RunSource, ...]
-    """One for each model whose runs differ; one for the differences where runs are paired."""
+    """One for each model that is not deterministic. Where runs are paired, one for their differences."""
 
     @property
     def residual(self) -> float:
-        """Users × runs."""
+        """The part of users × runs, over all models."""
         return sum(source.residual for source in self.runs)
 
     @property
     def estimate(self) -> float:
-        """Unbiased variance: users × runs is in both other terms, so it is taken off once."""
+        """Unbiased variance: users × runs is in both other terms, so it is subtracted once."""
         return self.users + sum(source.total for source in self.runs) - self.residual
 
     @property
     def variance(self) -> float:
-        """The same, not below what users alone or runs alone give."""
+        """The unbiased variance, but at least that of users alone and that of runs alone."""
         return max(self.estimate, self.users, sum(source.total for source in self.runs))
 
     @property
@@ -82,15 +82,15 @@ class Sources:
 
     @property
     def dependent(self) -> bool:
-        """Whether users × runs is larger than the variance over users that contains it.
+        """Whether the variance over users is more than a fifth below users × runs, which it contains.
 
-        Independent runs give this only by chance, and a fifth too large hardly ever with hundreds of users.
-        Runs that share weights give it, since their common part cancels in the differences of users.
+        Independent runs with hundreds of users hardly ever give this by chance. Runs that share weights give
+        it, since their common part cancels in the differences of users.
         """
         return self.users < 0.8 * self.residual
 
     def with_seeds(self, seeds: int) -> "Sources":
-        """Project the sources to another number of runs of every model."""
+        """Estimate the sources for another number of runs of every model."""
         runs = tuple(
             RunSource(seeds, source.total * source.seeds / seeds, source.residual * source.seeds / seeds)
             for source in self.runs
@@ -100,15 +100,15 @@ class Sources:
 
 
 def sources_of(first: UserMetrics, second: UserMetrics) -> Sources:
-    """Estimate the sources from two models with the same two or more users.
+    """Estimate the sources of the difference of two models with the same users, two or more.
 
-    A deterministic model has no runs to differ; another must have two or more.
+    A model that is not deterministic must have two or more runs.
     """
     return sources_of_sum((first, second.scaled(-1)))
 
 
 def sources_of_sum(models: Sequence[UserMetrics]) -> Sources:
-    """Estimate the sources of a sum of means, of models with the same two or more users."""
+    """Estimate the sources of the sum of the models' means; the same conditions hold."""
     of_users = np.sum([model.user_means for model in models], axis=0)  # (users,)
     users = float(of_users.var(ddof=1)) / len(of_users)
     random = [model for model in models if not model.deterministic]

@@ -146,7 +146,7 @@ def test_what_cannot_be_tested_is_a_sentence_and_no_table_of_dashes(tmp_path: Pa
     section = section_of(build_report(suite, Results(tmp_path)), "comparison")
     assert section.tables == section.notes == ()
     (paragraph,) = section.paragraphs
-    assert paragraph.text == "A against B and C on sample: 2 of the at least 3 seeds that a test needs."
+    assert paragraph.text == "A against B and C on sample: 2 seeds, but a test needs at least 3."
 
 
 def test_costs_have_the_latency_at_the_depth_of_reports(tmp_path: Path) -> None:

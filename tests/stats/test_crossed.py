@@ -70,7 +70,7 @@ def test_too_few_seeds_is_data() -> None:
     generator = np.random.default_rng(4)
     result = crossed(model(generator, seeds=2, users=10), model(generator, seeds=5, users=10))
     assert not result.testable
-    assert result.reason == "2 of the at least 3 seeds that a test needs"
+    assert result.reason == "2 seeds, but a test needs at least 3"
     assert math.isnan(result.p)
     assert math.isfinite(result.difference)
 
@@ -115,7 +115,7 @@ def test_order_of_users_and_seeds_does_not_matter(
 def test_one_user_is_data() -> None:
     one = UserMetrics(np.array([[0.1], [0.2], [0.3]]))
     result = crossed(one, one.scaled(2))
-    assert (result.reason, result.constant) == ("1 of the at least 2 users that a test needs", False)
+    assert (result.reason, result.constant) == ("1 user, but a test needs at least 2", False)
 
 
 def test_paired_runs_are_a_test_of_their_differences() -> None:

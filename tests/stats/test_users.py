@@ -55,4 +55,4 @@ def test_one_user_is_data_without_a_warning() -> None:
     one = UserMetrics(np.array([[0.5]]), deterministic=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert paired_users(one, one).reason == "1 of the at least 2 users that a test needs"
+        assert paired_users(one, one).reason == "1 user, but a test needs at least 2"
