@@ -1,1 +1,1 @@
-"""From ranks to tables and plots: one file a format, the same numbers in all."""
+"""From ranks to tables and plots: one file per format, with the same numbers in all."""

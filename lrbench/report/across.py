@@ -1,4 +1,4 @@
-"""One comparison over three or more datasets: the mean relative difference, datasets being random."""
+"""One comparison over three or more datasets: the mean relative difference, with datasets as random."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What tuning with fewer trials would have found: the budget behind each row that was tuned."""
+"""What tuning with fewer trials would have found, for each row that was tuned."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,18 +23,20 @@ class Budget:
     """The selection metric, on validation targets."""
 
     best: tuple[float, ...]
-    """Of random search the expected best, of another sampler the best so far, by number of trials."""
+    """By number of trials: the expected best for random search, the best so far for another sampler."""
 
     low: tuple[float, ...]
-    """The expected best less a standard deviation; empty where trials depend on earlier ones."""
+    """The expected best minus a standard deviation; empty where trials depend on earlier ones."""
 
     high: tuple[float, ...]
+    """The expected best plus a standard deviation; empty in the same case."""
+
     failed: int
-    """Trials without a score, which are left out."""
+    """Number of trials without a score, which are left out."""
 
 
 def make_budgets(trials: Sequence[FinishedTrial], results: Results) -> Iterator[Budget]:
-    """Yield the budget of every row and dataset whose settings were searched for and whose search is here.
+    """Yield the budget of every tuned row on every dataset, if the results folder has its search.
 
     Raises:
         LrbenchError: the record of a search is damaged or was changed.

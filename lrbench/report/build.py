@@ -1,4 +1,4 @@
-"""From a suite's record and its stored ranks to a report: everything is computed here, once."""
+"""From a suite's record and its stored ranks to a report. Everything is computed here, once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -47,16 +47,16 @@ __all__ = ["ReportOptions", "build_report"]
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a person may choose about a report."""
+    """What a person may choose about the content of a report."""
 
     metrics: tuple[str, ...] = ()
-    """Columns; none: those of the protocol and the primary metric."""
+    """Columns; empty: those of the protocol and the primary metric."""
 
     baseline: str | None = None
-    """Show percentages against this label."""
+    """The label to which percentages are relative; `None`: no percentages."""
 
     masked: bool | None = None
-    """Leave items of the user's history out of the ranks; none: as the protocol says."""
+    """Whether to leave items of the user's history out of the ranks; `None`: as the protocol says."""
 
     style: MetricStyle = field(default_factory=MetricStyle)
     """How metrics are written in tables."""
@@ -65,13 +65,13 @@ class ReportOptions:
     """Which rows and datasets to show, in which order, under which names."""
 
     groups: GroupTable | None = None
-    """Further groups of users, from a table of the user's own."""
+    """Further groups of users, from the person's own table."""
 
     published: PublishedNumbers | None = None
-    """Published numbers to print beside; none: those that ship with lrbench."""
+    """Published numbers to compare with; `None`: those that ship with lrbench."""
 
     command: str = ""
-    """The command that makes the report, for its provenance."""
+    """The command that makes the report, to be printed in its provenance."""
 
 
 def build_report(
@@ -86,10 +86,11 @@ def build_report(
         suite: the suite's record.
         results: where its trials are.
         options: what a person chose.
-        prepared: gives prepared datasets, for groups of users; none: there are no groups.
+        prepared: function from a dataset's name to its prepared form, from which users are grouped; `None`:
+            there are no groups by history length and popularity.
 
     Raises:
-        RequestError: an unknown metric or label, or no trial of the suite is finished.
+        RequestError: a metric, label or pattern is unknown, or no trial of the suite is finished.
         CheckError: trials of one dataset were ranked on different targets.
     """
     options = options or ReportOptions()
@@ -121,7 +122,7 @@ def build_report(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the report is about, as the person and the suite say."""
+    """What was asked for by the suite and by the person, in the names that are printed."""
 
     suite: SuiteRecord
     options: ReportOptions
@@ -136,7 +137,7 @@ def _measured_report(
     declared: Sequence[Comparison],
     finished: Sequence[FinishedTrial],
 ) -> Report:
-    """Fill in all that follows from the ranks and records of the trials."""
+    """Fill in everything that follows from the ranks and records of the trials."""
     suite, options = asked.suite, asked.options
     depths, findings = measure_depths(measured, suite.primary_metric, asked.masked)
     numbers = options.published or shipped_numbers()
@@ -173,7 +174,7 @@ def _measured_report(
 def _with_history(
     report: Report, suite: SuiteRecord, results: Results, finished: Sequence[FinishedTrial], missing: bool
 ) -> Report:
-    """Add what was declared and tuned, and what had been seen by then."""
+    """Add what was declared and tuned, and which reports had been seen before."""
     return replace(
         report,
         families=tuple(declared_families(suite, report.comparisons)),
@@ -194,7 +195,7 @@ def _with_history(
 def _with_groups(
     report: Report, asked: _Asked, measured: Sequence[Measured], prepared: FindPrepared | None
 ) -> Report:
-    """Add whom the proposed labels are compared with in words, and that comparison within groups of users."""
+    """Add the reference of each proposed label, and their comparison within groups of users."""
     references = find_references(measured, asked.suite, asked.baseline)
     groups, lacking = find_user_groups(
         measured,
@@ -208,7 +209,7 @@ def _with_groups(
 
 
 def _baseline(suite: SuiteRecord, options: ReportOptions) -> str | None:
-    """Return the label that percentages are shown against, by the name under which it is printed."""
+    """Return the label to which percentages are relative, by the name under which it is printed."""
     if options.baseline is None:
         return None
     baseline = options.choices.rename.get(options.baseline, options.baseline)
@@ -220,7 +221,7 @@ def _baseline(suite: SuiteRecord, options: ReportOptions) -> str | None:
 
 
 def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[SuiteTrial]]:
-    """Return the finished trials, at least one, and the cells without."""
+    """Return the finished trials, at least one, and the suite's trials that are not finished."""
     finished, missing = finished_trials(suite, results)
     if not finished:
         raise RequestError(
@@ -232,7 +233,7 @@ def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial]
 
 
 def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns; a name that is no metric is answered with the nearest one."""
+    """Return the columns; refuse a name that is no metric, and suggest the nearest one."""
     usual = tuple(dict.fromkeys((*suite.protocol.metrics, suite.primary_metric)))
     for name in wanted:
         try:
@@ -251,7 +252,10 @@ def _datasets(measured: Sequence[Measured], metric: str) -> list[DatasetNote]:
 
 
 def _summary(measured: Sequence[Measured], dataset: str) -> DatasetSummary:
-    """Return the dataset as its first trial saw it, with the notes of all: earlier versions stored none."""
+    """Return the dataset as its first trial recorded it, with the notes of all trials.
+
+    Trials of earlier versions have no notes.
+    """
     seen = [trial.record.dataset for entry in measured if entry.dataset == dataset for trial in entry.trials]
     notes = dict.fromkeys(note for summary in seen for note in summary.notes)
     return seen[0].model_copy(update={"notes": tuple(notes)})

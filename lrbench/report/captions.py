@@ -1,4 +1,4 @@
-"""The caption: everything a reader needs to know what the numbers mean, as sentences."""
+"""The caption: sentences that tell a reader what the numbers mean."""
 
 from collections.abc import Iterator
 
@@ -76,7 +76,7 @@ def _any_deterministic(report: Report) -> bool:
 
 
 def _controls(report: Report) -> Iterator[str]:
-    """What each kind of control among the rows isolates, and how well matched ones match."""
+    """Say what each kind of control isolates, and how closely matched controls match."""
     shown = {row.label for row in report.rows}
     kinds = dict.fromkeys(record.control for label, record in report.controls.items() if label in shown)
     for kind in kinds:

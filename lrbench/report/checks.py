@@ -1,9 +1,9 @@
-"""Look a report over for what its reader must know; each check finds its own kind of warning."""
+"""Check a report for what its reader must know; each check yields warnings of its own kind."""
 
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from lrbench.report.findings import Comparison, DepthFinding
 from lrbench.report.label_metrics import Measured
@@ -20,16 +20,16 @@ from lrbench.wording import listed
 __all__ = ["find_warnings", "lacks_seeds"]
 
 TIE_SHARE = 0.01
-"""Share of targets with an equal score above which ranks are coarse."""
+"""Above this share of targets that tie with another item, ranks are coarse."""
 
 ALL_TIED = 0.99
-"""Share of targets with an equal score from which on metrics tell nothing about any model."""
+"""Above this share of targets that tie with another item, metrics tell nothing about a model."""
 
 MOST_REPEATING = 0.5
-"""Share of targets that repeat the last input above which copying that input beats learning."""
+"""Above this share of targets that repeat the last input, copying that input beats learning."""
 
 MOST_UNDATED = 0.9
-"""Share of targets with the time of the last input above which their order is the file's."""
+"""Above this share of targets with the time of the last input, the order of the file decides the target."""
 
 
 def find_warnings(
@@ -42,7 +42,7 @@ def find_warnings(
     depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
-    run_anew = command_to_run(suite.name, results, "all")
+    run_all = command_to_run(suite.name, results, "all")
     return [
         *_rows_on_both_sides(suite),
         *_targets_that_tell_nothing(measured),
@@ -56,34 +56,38 @@ def find_warnings(
         *_depths(depths),
         *_within_seed_spread(rows),
         *_epoch_cap(measured),
-        *_ties(measured, run_anew),
+        *_ties(measured, run_all),
         *_equal_titles(measured, suite.primary_metric),
         *_unequal_draws(measured),
         *_unverified(measured),
         *_unlike_runs(measured),
-        *_unlike_code(measured, run_anew),
+        *_unlike_code(measured, run_all),
     ]
 
 
 def _rows_on_both_sides(suite: SuiteRecord) -> Iterator[ReportWarning]:
-    """Published splits of account rows put overlapping windows of one stream into training and test."""
+    """Warn of published splits that put overlapping rows of one account into training and test."""
     settings = suite.protocol.account_rows
     if settings is None or settings.disjoint:
         return
     for dataset in suite.datasets:
         cause = (
             f"On {dataset}, rows of one account are both in training and in test, and they overlap. "
-            "A table of what followed what in the account's other rows answers many of them. "
-            f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what needs no learning."
+            "Many test targets can be looked up in the account's training rows. "
+            f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what predictors without "
+            "learning reach."
         )
         yield ReportWarning(WarningKind.SHARED_ROWS, cause, dataset=dataset)
 
 
 def _targets_that_tell_nothing(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Datasets on which no metric measures a recommender, whatever the model."""
+    """Warn of datasets on which no metric measures a recommender, whatever the model."""
     records = {entry.dataset: entry.trials[0].record for entry in measured}
     for dataset, record in records.items():
-        look = f"lrbench inspect {dataset} --protocol {record.protocol.name} shows what needs no learning"
+        look = (
+            f"lrbench inspect {dataset} --protocol {record.protocol.name} shows what recommenders without "
+            "learning reach"
+        )
         if (share := record.repeating_targets or 0.0) > MOST_REPEATING:
             cause = (
                 f"On {dataset}, {share:.0%} of the test targets repeat the last item of the history; {look}."
@@ -112,7 +116,7 @@ def _missing_trials(
 
 
 def lacks_seeds(suite: SuiteRecord) -> bool:
-    """Whether a dataset was run with some of the suite's seeds alone."""
+    """Whether a dataset was run with only some of the suite's seeds."""
     return any(True for _ in _fewer_seeds(suite))
 
 
@@ -127,7 +131,7 @@ def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
 
 
 def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Known-answer check of generated data: beyond the best achievable by more than sampling allows."""
+    """Warn of a Recall@10 on synthetic data that exceeds the best achievable one by more than chance."""
     for entry in measured:
         best, values = entry.trials[0].record.dataset.best_recall_at_10, entry.metrics.get("recall@10")
         if best is None or values is None:
@@ -167,7 +171,7 @@ def _collapsed(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarn
             cause = (
                 f"{entry.label} on {entry.dataset}: the run of seed {entry.seeds[run]} has "
                 f"{metric_title(metric)} {means[run]:.4f}, far below the median of its label, "
-                f"{sorted(means)[len(means) // 2]:.4f}."
+                f"{median(means):.4f}."
             )
             yield ReportWarning(WarningKind.COLLAPSED_RUN, cause, label=entry.label, dataset=entry.dataset)
 
@@ -220,7 +224,7 @@ def _epoch_cap(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 
 
 def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]:
-    """Ties of a deterministic model are normal, and their expectation is exact where they are known."""
+    """Warn of ties; known ties of a deterministic model are normal, and its metrics are exact."""
     for entry in measured:
         share = max(trial.record.tie_share for trial in entry.trials)
         if share <= TIE_SHARE:
@@ -242,7 +246,7 @@ def _ties(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]
 
 
 def _equal_titles(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarning]:
-    """What it costs a model that reads titles that a hit needs the item."""
+    """Warn where a model that generates titles would score more if a hit on an equal title counted."""
     for entry in measured:
         records = [trial.record for trial in entry.trials if metric in trial.record.title_metrics]
         if not records:
@@ -277,7 +281,7 @@ def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 
 
 def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Trials of one table that ran on unlike machines."""
+    """Warn of trials that ran on different kinds of machines."""
     records = [trial.record for entry in measured for trial in entry.trials]
     devices = sorted({record.device for record in records})
     if len(devices) > 1:
@@ -293,7 +297,7 @@ def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 
 
 def _unlike_code(measured: Sequence[Measured], command: str) -> Iterator[ReportWarning]:
-    """Trials of one table that were made by unlike versions of the code."""
+    """Warn of trials that were made by different versions of the code."""
     made_by = [trial.record.versions for entry in measured for trial in entry.trials]
     for package in ("lrbench", "torch"):
         versions = sorted({versions.get(package, "unknown") for versions in made_by})

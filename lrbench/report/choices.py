@@ -1,7 +1,7 @@
 """Choose what a report or a figure shows: rows, datasets, their order and their names.
 
-A choice changes no number. Families, tests and the marks of the best are those of the whole suite, and a
-sentence of the caption says so.
+A choice changes no number. Families, tests and marks are still those of the whole suite, and a sentence of
+the caption says so.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,24 +17,24 @@ from lrbench.store.suites import SuiteRecord
 __all__ = ["Choices", "choose", "rename_rows", "shown_names"]
 
 LABEL_FIELDS = ("label", "proposed", "baseline")
-"""Fields of the parts of a report that name a row."""
+"""Fields of a report's parts that hold the label of a row."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person wants to see; empty: everything, as the suite has it."""
+    """What a person wants to see; an empty field changes nothing."""
 
     datasets: tuple[str, ...] = ()
     """Names or patterns such as ``amazon-*``."""
 
     only: tuple[str, ...] = ()
-    """Labels or patterns of the rows to show, by the suite's own names."""
+    """Labels or patterns of rows to show, by their names in the suite."""
 
     hide: tuple[str, ...] = ()
     """Labels or patterns of rows to leave out."""
 
     sort: str = ""
-    """A metric: rows stand by its mean over the datasets, the highest first."""
+    """A metric: rows are sorted by its mean over the datasets, the highest first."""
 
     rename: Mapping[str, str] = field(default_factory=dict)
     """Label of the suite → label to print."""
@@ -42,6 +42,10 @@ class Choices:
 
 def rename_rows(suite: SuiteRecord, names: Mapping[str, str]) -> SuiteRecord:
     """Give rows of a suite other labels, everywhere in its record.
+
+    Args:
+        suite: the record.
+        names: label of the suite → label to print.
 
     Raises:
         RequestError: a label is not the suite's, or two rows would have one label.
@@ -61,7 +65,7 @@ def rename_rows(suite: SuiteRecord, names: Mapping[str, str]) -> SuiteRecord:
 
 
 def _renamed(value: Any, names: Mapping[str, str], key: str) -> Any:
-    """Replace labels at the keys of a suite's record that hold some."""
+    """Replace labels at those keys of a suite's record that hold labels."""
     if isinstance(value, dict):
         return {
             names.get(name, name) if key == "controls" else name: _renamed(part, names, name)
@@ -73,7 +77,13 @@ def _renamed(value: Any, names: Mapping[str, str], key: str) -> Any:
 
 
 def shown_names(names: Sequence[str], only: Sequence[str], hide: Sequence[str], what: str) -> list[str]:
-    """Return the names that the patterns leave, in their order.
+    """Return the names that match ``only`` and not ``hide``, in their order; an empty ``only`` matches all.
+
+    Args:
+        names: names of rows or datasets.
+        only: names or patterns to keep.
+        hide: names or patterns to leave out.
+        what: what the names are, for errors: ``row`` or ``dataset``.
 
     Raises:
         RequestError: a pattern matches nothing, or nothing is left.
@@ -123,7 +133,7 @@ def _ordered(report: Report, labels: Sequence[str], sort: str) -> list[str]:
 
 
 def _has_place(item: Any) -> bool:
-    """Whether it belongs to a row or a dataset."""
+    """Whether a part of a report belongs to a row or a dataset."""
     named = is_dataclass(item) or hasattr(item, "model_dump")
     return named and any(hasattr(item, name) for name in ("dataset", *LABEL_FIELDS))
 
@@ -137,7 +147,7 @@ def _shown(item: Any, labels: Collection[str], datasets: Collection[str]) -> boo
 
 
 def _sorted(items: list[Any], labels: Sequence[str]) -> list[Any]:
-    """Put parts of rows in the order of the labels within each dataset; comparisons keep theirs."""
+    """Sort parts by dataset, then in the order of the labels; comparisons, which have no label, stay."""
     if not items or not isinstance(getattr(items[0], "label", None), str):
         return items
     if not isinstance(getattr(items[0], "dataset", None), str):

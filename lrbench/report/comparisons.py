@@ -1,4 +1,4 @@
-"""Comparisons of labels: the declared families, each under Holm, and descriptive ones beside them."""
+"""Comparisons of labels: declared families, each corrected after Holm, and descriptive comparisons."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ Compared = tuple[Pair, Comparison]
 
 
 def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> list[Comparison]:
-    """Compare the pairs of every family by the primary metric, each family under its own Holm.
+    """Compare the pairs of every family by the primary metric, with a Holm correction for each family.
 
-    Holm runs over exactly the testable comparisons. Two pairs that are the same two sets of ranks are one
-    hypothesis: both get its p-value, and it counts once.
+    Only testable comparisons are corrected. Two pairs with the same two sets of ranks are one hypothesis:
+    both get its p-value, and it counts once.
     """
     found = []
     for family, pairs in family_pairs(measured, suite).items():
@@ -55,7 +55,7 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
 def descriptive_comparisons(
     measured: Sequence[Measured], suite: SuiteRecord, baseline: str | None, metrics: Sequence[str]
 ) -> list[Comparison]:
-    """Compare by the metrics outside the families, and every label with ``baseline`` where one is asked for.
+    """Compare the pairs of the families by other metrics, and every label with ``baseline`` if there is one.
 
     p-values are adjusted after Benjamini and Hochberg over all of these.
     """
@@ -78,9 +78,16 @@ def descriptive_comparisons(
 def compare_labels(
     measured: Sequence[Measured], first: str, seconds: Sequence[str], metrics: Sequence[str], margin: float
 ) -> list[Comparison]:
-    """Compare one label with others by any metrics: descriptive, for who asks after the runs.
+    """Compare one label with others by any metrics. These comparisons are descriptive.
 
     p-values are adjusted after Benjamini and Hochberg over all of these.
+
+    Args:
+        measured: labels with their metrics.
+        first: the label.
+        seconds: the other labels.
+        metrics: metrics that were measured.
+        margin: largest difference that does not matter, as a share of the other label's mean.
     """
     pairs = find_pairs(measured, (first,), tuple(seconds))
     compared = [(pair, _compare(pair, metric, margin)) for pair in pairs for metric in metrics]
@@ -88,7 +95,7 @@ def compare_labels(
 
 
 def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
-    """Compare two labels; what depends on the other comparisons is filled in later."""
+    """Compare two labels; :func:`_adjusted` fills in what depends on the other comparisons."""
     ours, theirs = pair.sides(metric)
     contrast, relative = pair.contrast(metric), relative_difference(ours, theirs, pair.paired)
     if pair.same_ranks:
@@ -120,7 +127,7 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
 
 
 def _adjusted(compared: Sequence[Compared], method: Callable[[list[float]], Floats]) -> list[Compared]:
-    """Adjust the p-values of the testable hypotheses together, and say what each comparison shows."""
+    """Adjust the p-values of all testable hypotheses together, and set the verdict of each comparison."""
     hypotheses: dict[tuple[str, str, str, str], float] = {}
     for pair, comparison in compared:
         if comparison.contrast.testable:
@@ -160,7 +167,7 @@ def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
 
 
 def _variance(pair: Pair, comparison: Comparison) -> Variance | None:
-    """Say where the uncertainty comes from, and what more seeds would do."""
+    """Return the sources of the uncertainty, and the number of seeds that would be enough."""
     if not comparison.contrast.testable:
         return None
     ours, theirs = pair.sides(comparison.metric)
@@ -176,7 +183,7 @@ def _variance(pair: Pair, comparison: Comparison) -> Variance | None:
 
 
 def _cross_checks(pair: Pair, comparison: Comparison) -> CrossChecks | None:
-    """Ask the same difference by the other tests, with a random generator of its own."""
+    """Test the same difference by the other tests; each comparison starts its own random generator."""
     if pair.same_ranks:
         return None
     ours, theirs = matched(*pair.sides(comparison.metric), pair.paired)

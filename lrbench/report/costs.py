@@ -1,4 +1,4 @@
-"""What each label cost, beside its quality: a missing stage or a lower depth is also a smaller budget."""
+"""The cost of each label, beside its quality: a missing stage or a lower depth is also a smaller budget."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ __all__ = ["make_costs"]
 
 
 def make_costs(measured: Sequence[Measured]) -> list[Cost]:
-    """Sum up the stages of every label on every dataset; means over its runs."""
+    """Return the cost of every label on every dataset, with its stages summed up, as means over runs."""
     return [_cost(entry) for entry in measured]
 
 
@@ -44,7 +44,7 @@ def _cost(entry: Measured) -> Cost:
 
 
 def _by_depth(records: Sequence[TrialRecord]) -> tuple[DepthCost, ...]:
-    """Means over the runs that all have a depth; empty where a run has none."""
+    """Return the costs at the depths at which every run was measured; empty where there is no such depth."""
     depths = set.intersection(*(set(record.flops_by_depth) for record in records))
     costs = []
     for depth in sorted(depths):

@@ -26,7 +26,7 @@ class Curve:
     """The protocol's selection metric at these epochs."""
 
     selected: int | None
-    """The epoch whose weights were kept; `None` where none of these was."""
+    """The epoch whose weights were kept; `None` where it was not validated."""
 
 
 def make_curves(trials: Sequence[FinishedTrial]) -> Iterator[Curve]:

@@ -50,7 +50,7 @@ def family_sentences(report: Report) -> Iterator[str]:
 
 
 def provenance_sentences(report: Report) -> Iterator[str]:
-    """Say when the hypotheses were declared, whether they changed, and what had been seen before."""
+    """Say when the hypotheses were declared, whether they changed, and which reports had been seen before."""
     if not report.proposed:
         return
     for first in report.declarations[:1]:

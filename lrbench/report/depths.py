@@ -1,4 +1,4 @@
-"""The primary metric at every stored depth, what validation would choose, and what more depth brings."""
+"""The primary metric at every stored depth, the depth that validation would choose, and the gain by depth."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +15,7 @@ __all__ = ["measure_depths"]
 def measure_depths(
     entries: Sequence[Measured], metric: str, masked: bool
 ) -> tuple[list[DepthPoint], list[DepthFinding]]:
-    """Return the metric at every stored depth, and the findings, of labels with more than one depth."""
+    """Return the metric at every stored depth, and the findings, for labels with more than one depth."""
     points: list[DepthPoint] = []
     findings: list[DepthFinding] = []
     for entry in entries:

@@ -1,8 +1,8 @@
-"""Which comparisons answer one question together: the families that are corrected as wholes.
+"""Families: which comparisons answer one question together, so that their p-values are corrected together.
 
 *Systems* asks whether a proposed label is better than other models. *Reasoning* asks whether it is better
-than its own controls, so whether its gain is that of its reasoning steps. Other labels' controls answer
-neither question and are in no family.
+than its own controls, that is, whether its gain comes from its reasoning steps. Controls of other labels
+answer neither question and are in no family.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def controls_of(suite: SuiteRecord, label: str) -> tuple[str, ...]:
 
 
 def family_pairs(measured: Sequence[Measured], suite: SuiteRecord) -> dict[str, list[Pair]]:
-    """Return the pairs of each family that has any."""
+    """Return the pairs of each family; a family without pairs is left out."""
     systems = find_pairs(measured, suite.proposed, systems_of(suite))
     reasoning = [
         pair for label in suite.proposed for pair in find_pairs(measured, (label,), controls_of(suite, label))
@@ -71,10 +71,10 @@ def declared_families(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> 
 def find_references(
     measured: Sequence[Measured], suite: SuiteRecord, baseline: str | None
 ) -> list[Reference]:
-    """Choose whom answers name beside each proposed label on each dataset.
+    """Choose the reference of each proposed label on each dataset: the label with which answers compare it.
 
-    That is ``baseline`` where one is asked for, else the system with the highest mean. Rows of the proposed
-    label's own model are its ablations; they are named only where there is no other.
+    That is ``baseline`` if the user asked for one, else the system with the highest mean. Rows with the same
+    model as the proposed label are its ablations. They are chosen only if there is no other system.
     """
     references = []
     for dataset in dict.fromkeys(entry.dataset for entry in measured):

@@ -1,6 +1,6 @@
-"""What comparisons found: differences with their tests, and what stands behind them.
+"""What comparisons found: differences with their tests and the numbers that explain them.
 
-Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-value that cannot be had).
+Numbers are unrounded. NaN means "not known", such as a spread over one run or a p-value without a test.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ ALPHA = 0.05
 """Level of every test and of every interval (95 %)."""
 
 WORTH_FINDING = 0.05
-"""Relative difference that a plan of seeds is made for: published gains are of this size."""
+"""Relative difference for which the number of seeds is planned: published gains are of this size."""
 
 
 class Verdict(StrEnum):
@@ -60,7 +60,7 @@ class Verdict(StrEnum):
 
     @property
     def gain(self) -> str:
-        """What becomes of a label's gain against a control with this verdict."""
+        """Verb for a label's gain over a control, by the verdict of their comparison."""
         return {
             Verdict.BETTER: "stays",
             Verdict.WORSE: "reverses",
@@ -71,9 +71,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CrossChecks:
-    """Other tests of the same difference: each answers another question, none decides.
+    """Other tests of the same difference. Each answers another question, and none decides.
 
-    Where runs are paired, these too are tests of the differences run by run.
+    Where runs are paired, these tests too use the differences run by run.
     """
 
     p_users: float
@@ -86,12 +86,13 @@ class CrossChecks:
     """Welch's t test on seed means: these users held fixed."""
 
     p_seeds_exact: float
-    """Permutation of runs: these users held fixed; NaN where it could not reach the level in the family."""
+    """Permutation of runs: these users held fixed. NaN where no p-value could reach the family's level."""
 
     bootstrap_low: float
-    """Two-level bootstrap of the difference, 95 %."""
+    """Lower end of the 95 % interval of the difference by the two-level bootstrap."""
 
     bootstrap_high: float
+    """Upper end."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Comparison:
 
     contrast: Contrast
     p_adjusted: float
-    """After Holm within the family, after Benjamini and Hochberg among descriptive comparisons."""
+    """p-value after Holm within the family, or after Benjamini and Hochberg for descriptive comparisons."""
 
     family: str
     """Name of its declared family; empty for a descriptive comparison."""
@@ -121,7 +122,7 @@ class Comparison:
     """Standardised paired difference over users."""
 
     superiority: float
-    """P(proposed > baseline) over pairs of runs."""
+    """P(proposed > baseline) over pairs of runs; ties count half."""
 
     users: UserCounts
     equivalence: Equivalence
@@ -130,10 +131,10 @@ class Comparison:
 
     verdict: Verdict
     variance: "Variance | None"
-    """For declared comparisons that are testable."""
+    """`None` for descriptive comparisons and for those that are not testable."""
 
     checks: CrossChecks | None
-    """For declared comparisons of labels with different ranks."""
+    """`None` for descriptive comparisons and for labels with the same ranks."""
 
     same_ranks: bool
     """Whether both labels have the same ranks: they are one model under two names."""
@@ -149,29 +150,31 @@ class Variance:
     """Where the uncertainty of a difference comes from."""
 
     standard_deviation: float
-    """Of the difference of means, as the sum of its sources."""
+    """Standard deviation of the difference of means: the root of the sum of the variances of its sources."""
 
     shares: Shares
     dependent: bool
-    """Whether runs that were tested as independent ones look as if they were not."""
+    """Whether runs were tested as independent although their differences vary too little for that."""
 
     seeds_to_find: int | None
-    """Seeds of every model that would usually find a difference of 5 %; none: more users are needed."""
+    """Seeds of every model that would usually find a difference of 5 %; `None`: only more users would."""
 
     without_one_run: LeaveOneOut
 
 
 @dataclass(frozen=True)
 class Family:
-    """Hypotheses that were declared, and are corrected, together."""
+    """Hypotheses that were declared together and are corrected together."""
 
     name: str
     proposed: tuple[str, ...]
     against: tuple[str, ...]
     metric: str
     comparisons: int
+    """Number of its comparisons, testable or not."""
+
     size: int
-    """Testable hypotheses; a pair of rank sets that appears under several labels counts once."""
+    """Number of testable hypotheses; a pair of rank sets that appears under several labels counts once."""
 
 
 @dataclass(frozen=True)
@@ -186,15 +189,18 @@ class AcrossDatasets:
     high: float
     p: float
     tau: float
-    """Standard deviation of the true effects between datasets, on the logarithm of the ratio."""
+    """Standard deviation of the true effects between datasets, for the logarithm of the ratio of means."""
 
     heterogeneity_p: float
+    """p-value of "all true effects are equal" (Cochran's Q)."""
+
     datasets: int
+    """Number of datasets."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The baseline that answers name beside a proposed label: the strongest one of another model."""
+    """The label with which answers compare a proposed label: usually the strongest one of another model."""
 
     dataset: str
     proposed: str
@@ -210,7 +216,7 @@ class GroupDifference:
 
     low: int | None
     high: int | None
-    """Smallest and largest value of the trait in the group; ``None`` for a category."""
+    """Smallest and largest value of the trait in the group; `None` for a category."""
 
     n_users: int
     contrast: Contrast
@@ -241,11 +247,11 @@ class Answer:
 
     title: str
     proposed: str | None
-    """`None` where the suite proposes nothing, or none of it has results."""
+    """`None` where the suite proposes no label, or no proposed label has results."""
 
     text: str
     verdict: str
-    """In a word or two, for programs; "mixed" where datasets differ."""
+    """The answer in a few words, for programs; "mixed" where datasets differ."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,7 @@ class DepthContrast:
 
 @dataclass(frozen=True)
 class DepthFinding:
-    """What depth brings to a label."""
+    """What depth contributes to a label's metric."""
 
     dataset: str
     label: str
@@ -268,65 +274,71 @@ class DepthFinding:
     """The shallowest depth within one standard error of the best on validation."""
 
     shape: str
-    """In words; empty where there are too few seeds."""
+    """How the metric changes with depth, in words; empty where there are too few seeds."""
 
     contrasts: tuple[DepthContrast, ...]
 
     def against(self, reference: int) -> Contrast | None:
-        """Return the reported depth against another, where both were ranked."""
+        """Return the contrast of the reported depth with another one; `None` where one was not ranked."""
         for found in self.contrasts:
             if (found.depth, found.reference) == (self.reported, reference):
                 return found.contrast
         return None
 
     def deeper(self) -> DepthContrast | None:
-        """Return the deepest depth against the reported one, where there is a deeper one."""
+        """Return the contrast of the deepest depth with the reported one; `None` where none is deeper."""
         return next((found for found in self.contrasts if found.reference == self.reported), None)
 
 
 @dataclass(frozen=True)
 class OracleFinding:
-    """What a row would gain from the best depth of each user, chosen after the fact."""
+    """What a row would gain from the best depth of each user, chosen in hindsight."""
 
     dataset: str
     label: str
     depths: tuple[int, ...]
+    """Depths among which the best is chosen."""
+
     mean: float
-    """At the depth of reports."""
+    """The metric at the depth that reports use."""
 
     oracle: float
+    """The metric at the best depth of each user."""
+
     noise_oracle: float | None
-    """The oracle of the row's noise-only control over the same depths; `None` where there is none."""
+    """The oracle of the row's noise-only control over the same depths; `None` without such a control."""
 
     draws: int
     split_oracle: float | None
-    """One draw chooses, the others score; `None` with one draw."""
+    """The oracle where one draw chooses the depth and the others score it; `None` with one draw."""
 
 
 @dataclass(frozen=True)
 class TuningFinding:
-    """What a search for a row's settings found on a dataset; its curve is the row's budget in the report."""
+    """What a search for a row's settings found on a dataset; its curve is in ``Report.budgets``."""
 
     dataset: str
     label: str
     search: str
-    """Its id, the name of its file below ``results/searches``."""
+    """Id of the search, which names its file below ``results/searches``."""
 
     metric: str
     sampler: str
     pruning: str
     seed: int
     users: int
-    """Users that it trained and validated on."""
+    """Number of users that it trained and validated on."""
 
     space: str
-    """In words."""
+    """The search space, in words."""
 
     trials: int
     pruned: int
     failed: int
+    """Numbers of trials in all, of pruned ones and of failed ones."""
+
     best: float
-    """The metric of the chosen settings on validation."""
+    """The metric of the chosen settings on validation targets."""
 
     settings: Mapping[str, JsonValue]
     seconds: float
@@ -334,7 +346,7 @@ class TuningFinding:
 
 @dataclass(frozen=True)
 class RecoveryFinding:
-    """One row against one plain model."""
+    """How much of the cost of sharing one row wins back, measured against one plain model."""
 
     dataset: str
     label: str
@@ -345,7 +357,7 @@ class RecoveryFinding:
     """Label of the plain model on users by themselves."""
 
     size: str
-    """Members of an account, as the suite says."""
+    """How many members an account has, as the suite states it, such as ``fixed-2``."""
 
     metric: str
     mean: float
@@ -360,18 +372,18 @@ class InterventionLoss:
 
     kind: Intervention
     contrast: Contrast
-    """The metric with its own latent less that with the other one, run by run."""
+    """The metric with its own latent minus the metric with the replaced one, run by run."""
 
     divergence: float
-    """Mean over runs of the KL of the scores, in nats."""
+    """Mean over runs of KL(own ‖ replaced) between the distributions over items, in nats."""
 
     rank_change: float
-    """Median over users, runs and draws: rank with the other latent less the own one."""
+    """Rank with the replaced latent minus rank with its own; median over users, runs and draws."""
 
 
 @dataclass(frozen=True)
 class InterventionFinding:
-    """Whether a row reads its latent, on one dataset."""
+    """Whether a row uses its latent state, on one dataset."""
 
     dataset: str
     label: str
@@ -380,4 +392,4 @@ class InterventionFinding:
 
     losses: tuple[InterventionLoss, ...]
     reading: str
-    """In words."""
+    """What the losses mean, in words."""

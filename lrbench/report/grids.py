@@ -1,4 +1,4 @@
-"""Rows that differ in one numeric option alone, as a grid in the suite file makes them."""
+"""Rows that differ in one numeric option only, as a grid in the suite file makes them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,20 @@ from lrbench.report.report import Report
 __all__ = ["grid_lines", "grid_options"]
 
 TRAINING = "training."
-"""Begins the name of a training setting, as in a suite's ``grid``."""
+"""Prefix of the name of a training setting, as in ``grid`` of a suite."""
 
 
 def grid_lines(
     recipes: tuple[TrainingRecipe, ...], option: str, labels: tuple[str, ...]
 ) -> dict[str, list[tuple[float, str]]]:
-    """Return the rows that differ in the option alone, by a common name, as (value, label) ascending.
+    """Return groups of rows that differ only in the option, as (value, label) with values ascending.
 
-    Of rows with one value the first counts.
+    The key of a group is the label of its first row. Of several rows with the same value the first counts.
+
+    Args:
+        recipes: how the rows were trained.
+        option: an option of the model, or ``training.`` and a training setting.
+        labels: rows to consider.
     """
     groups: dict[str, dict[float, str]] = {}
     names: dict[str, str] = {}
@@ -48,7 +53,7 @@ def _stages(recipe: TrainingRecipe, option: str) -> list[tuple[str, Any]]:
 
 
 def grid_options(report: Report, fewest: int = 2) -> list[str]:
-    """Return the options that some rows differ in alone, with at least so many values."""
+    """Return the options that alone distinguish some rows, with at least ``fewest`` values."""
     recipes = report.provenance.recipes
     names = {name for recipe in recipes for name in recipe.params}
     names |= {f"{TRAINING}{name}" for recipe in recipes for stage in recipe.stages for name in stage.training}

@@ -1,4 +1,4 @@
-"""Groups of users from a table of one's own: categories of users, or of the items that they are tested on.
+"""Groups of users from the person's own table: categories of users, or of the items they are tested on.
 
 The table is a CSV or Parquet file. Its column ``user`` or ``item`` holds the raw ids of the data. Each other
 column is one way to group.
@@ -42,13 +42,13 @@ class GroupTable:
         return [name for name in self.rows.columns if name != self.key]
 
     def categories(self, targets: pl.DataFrame) -> pl.DataFrame | None:
-        """Return the category of each user by each column, or ``None`` where the table knows none of them.
+        """Return the category of each user by each column, or `None` where the table has none of the keys.
 
         Args:
             targets: the columns ``user`` and ``target`` with raw ids. A user may have several targets.
 
         Returns:
-            The column ``user``, each once in the order of ``targets``, and the columns of the table.
+            The column ``user``, with each user once in the order of ``targets``, and the table's columns.
         """
         keyed = targets.with_columns(item="target").select("user", *(["item"] if self.key == "item" else []))
         joined = keyed.join(self.rows, on=self.key, how="left", maintain_order="left")
@@ -66,7 +66,7 @@ def read_group_table(path: Path) -> GroupTable:
     """Read a table of groups.
 
     Raises:
-        RequestError: the file cannot be read, or it is no table of groups; the message says why.
+        RequestError: the file cannot be read or is not a table of groups; the message says why.
     """
     table = _read(path)
     keys = [name for name in ("user", "item") if name in table.columns]
@@ -74,7 +74,7 @@ def read_group_table(path: Path) -> GroupTable:
         found = "both of the columns user and item" if keys else "no column user or item"
         raise RequestError(
             f"{path} has {found}. Its columns: {some_of([shortened(name) for name in table.columns])}.",
-            "Give it one of the two, with the ids of the raw data, and columns of categories.",
+            "Give it one column user or item with the ids of the raw data, and columns of categories.",
         )
     key: Literal["user", "item"] = "user" if keys == ["user"] else "item"
     rows = table.filter(pl.col(key).is_not_null())

@@ -1,4 +1,4 @@
-"""Is the latent used? What rows lose when it is replaced, with the same weights and histories."""
+"""Is the latent state used? What rows lose when it is replaced, with the same weights and histories."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +19,7 @@ __all__ = ["find_interventions", "reading"]
 def find_interventions(
     measured: Sequence[Measured], metric: str, masked: bool
 ) -> Iterator[InterventionFinding]:
-    """Yield the findings of rows whose runs were all ranked with an intervention."""
+    """Yield the findings for every row all of whose runs were ranked with an intervention."""
     for entry in measured:
         ranked = [set(trial.divergence) for trial in entry.trials]
         kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
@@ -53,7 +53,7 @@ def _loss(entry: Measured, kind: Intervention, metric: str, masked: bool) -> Int
 
 
 def _changes(own: Floats, other: Floats) -> Floats:
-    """Differences of ranks, (targets, draws) each, over the draws that both have."""
+    """Return the changes of ranks over the draws that both have, flat, from (targets, draws) each."""
     draws = min(own.shape[1], other.shape[1])
     changes: Floats = (other[:, :draws] - own[:, :draws]).ravel()
     return changes
@@ -62,11 +62,12 @@ def _changes(own: Floats, other: Floats) -> Floats:
 def reading(contrasts: Mapping[Intervention, Contrast]) -> str:
     """Say what the losses mean.
 
-    A loss counts if the crossed test, uncorrected, shows it at 5 %. The readings follow CURE:
+    A loss counts if the crossed test shows it at 5 %, without a correction. The readings follow the research
+    plan "CURE-Rec" (2026):
 
     - No intervention costs anything: the latent is bypassed.
-    - Some cost, but not the latent of a similar user: the latent is a generic bias.
-    - The latent of a similar user costs too: the latent is the user's own.
+    - Some cost something, but not the latent of a similar user: the latent is a generic bias.
+    - The latent of a similar user costs something too: the latent is specific to the user.
     """
     if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
         return "not testable with these runs"
@@ -77,4 +78,4 @@ def reading(contrasts: Mapping[Intervention, Contrast]) -> str:
         return "bypassed, as far as these runs can show: no other latent costs anything"
     if "matched" in contrasts:
         return "a generic bias, as far as these runs can show: the latent of a similar user costs nothing"
-    return "used; whether it is the user's own takes the intervention matched"
+    return "used; only the intervention “matched” can show whether it is user-specific"

@@ -12,12 +12,14 @@ __all__ = ["Measured", "measure"]
 
 @dataclass(frozen=True)
 class Measured:
-    """One label on one dataset: its finished trials and their metrics at the depth of reports."""
+    """One label on one dataset: its finished trials and their metrics at the depth that reports use."""
 
     dataset: str
     label: str
     trials: tuple[FinishedTrial, ...]
     metrics: dict[str, UserMetrics]
+    """Metric → its values, (runs, users); runs in the order of ``trials``."""
+
     fingerprint: str
     """Hash of the ranks; labels with the same one are the same model under several names."""
 
@@ -26,12 +28,12 @@ class Measured:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds of the runs, in their order."""
+        """Seeds of the runs, in the order of ``trials``."""
         return [trial.cell.seed for trial in self.trials]
 
     @cached_property
     def trained_stages(self) -> dict[int, frozenset[str]]:
-        """By seed, what shaped its weights after each training stage."""
+        """Seed → ids of its weights after each training stage; trials with a common id share weights."""
         return {trial.cell.seed: frozenset(trial.record.config.training_ids) for trial in self.trials}
 
     @property
@@ -58,6 +60,13 @@ def measure(
     masked: bool,
 ) -> list[Measured]:
     """Measure every label that has a finished trial, by dataset, then label.
+
+    Args:
+        trials: finished trials of a suite.
+        datasets: names of datasets, in the order of the result.
+        labels: labels, in the order of the result.
+        metrics: metrics such as ``ndcg@10``.
+        masked: whether items of the user's history are left out of the ranks.
 
     Raises:
         CheckError: trials of one dataset were ranked on different targets.

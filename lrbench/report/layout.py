@@ -14,19 +14,19 @@ WIDTHS = {"column": 3.33, "text": 7.0}
 
 @dataclass(frozen=True)
 class Layout:
-    """What a person may choose about the look of a report; every format heeds what applies to it."""
+    """What a person may choose about the look of a report; each format uses what applies to it."""
 
     tables: tuple[str, ...] = ()
-    """Names of sections in the order to show them; empty: those that ``length`` says."""
+    """Names of sections in the order to show them; empty: those that belong to ``length``."""
 
     length: Length = "usual"
-    """``brief``: the answer, the quality and the warnings. ``full``: every section, every warning."""
+    """``brief``: the answer, the quality and the warnings. ``full``: every section and every warning."""
 
     width: Literal["column", "text"] | float = "text"
-    """LaTeX: fit tables into one column of a two-column page, the width of its text, or inches."""
+    """LaTeX: the width of tables. One column of a two-column page, the whole text of it, or inches."""
 
     spread: Spread = "inline"
-    """LaTeX: standard deviations beside the means, in a table of their own, or nowhere."""
+    """LaTeX: where standard deviations are: beside the means, in a table of their own, or nowhere."""
 
     @property
     def column(self) -> bool:

@@ -34,13 +34,13 @@ __all__ = ["Choices", "Layout", "LoadedSuite", "MetricStyle", "Picture", "load",
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, which a notebook shows."""
+    """A figure, which a notebook displays."""
 
     content: bytes
     kind: Literal["svg", "png", "pdf"]
 
     def save(self, path: str | Path) -> None:
-        """Write the file; folders on its way are made."""
+        """Write the file; missing folders on its path are created."""
         write_bytes(Path(path), self.content)
 
     def _repr_svg_(self) -> str | None:
@@ -57,7 +57,7 @@ class LoadedSuite:
     suite: SuiteRecord
     results: Results
     own_groups: GroupTable | None = None
-    """Groups of users from a table of the user's own."""
+    """Groups of users from the person's own table."""
 
     @cached_property
     def _finished(self) -> list[FinishedTrial]:
@@ -70,7 +70,7 @@ class LoadedSuite:
 
     @cached_property
     def trials(self) -> pl.DataFrame:
-        """One row per finished trial: what it was, what it cost, where it ran.
+        """One row per finished trial: its model, its cost, and where it ran.
 
         Columns: label, dataset, seed, trial, model, depth, draws, parameters, flops_per_user,
         train_seconds, peak_memory_bytes, device, threads, started, ended, folder, and ``version:NAME`` for
@@ -88,7 +88,7 @@ class LoadedSuite:
 
     @property
     def ranks(self) -> pl.LazyFrame:
-        """Every stored rank, lazily: the columns of ``ranks.parquet`` after label, dataset, seed, trial."""
+        """Every stored rank, lazily: columns label, dataset, seed, trial, then those of ``ranks.parquet``."""
         return suite_ranks(self._finished)
 
     @cached_property
@@ -103,11 +103,12 @@ class LoadedSuite:
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
     def metrics(self, *names: str, masked: bool | None = None) -> pl.DataFrame:
-        """Means over users at the depth of reports: columns label, dataset, seed, metric, value.
+        """Means over users at the depth that reports use: columns label, dataset, seed, metric, value.
 
         Args:
-            names: metrics such as ``"ndcg@10"``; none: those of the protocol.
-            masked: leave items of the user's history out of the ranks; `None`: as the protocol says.
+            names: metrics such as ``"ndcg@10"``; without any, those of the protocol.
+            masked: whether to leave items of the user's history out of the ranks; `None`: as the protocol
+                says.
 
         Raises:
             RequestError: a name is no metric.
@@ -135,8 +136,8 @@ class LoadedSuite:
     ) -> pl.DataFrame:
         """Compare a row with others, or with all: one line per dataset, other row and metric.
 
-        The columns are the fields of a comparison in the JSON report, without what is nested there. These
-        comparisons are descriptive; p-values are adjusted after Benjamini and Hochberg over all of them.
+        The columns are the fields of a comparison in the JSON report, without nested ones. These comparisons
+        are descriptive; p-values are adjusted after Benjamini and Hochberg over all of them.
 
         Raises:
             RequestError: a label is not the suite's, or a name is no metric.
@@ -159,13 +160,15 @@ class LoadedSuite:
         """Each proposed row against its reference within the groups that were given to :func:`load`.
 
         One line per dataset, proposed row, way to group and group; the columns are the fields of ``groups``
-        in the JSON report. All of this is exploratory.
+        in the JSON report. These comparisons are exploratory.
 
         Raises:
-            RequestError: no groups were given, or the table knows nobody of the suite.
+            RequestError: no groups were given, or the table has no user or item of the suite.
         """
         if self.own_groups is None:
-            raise RequestError("No groups of users were given.", 'lrbench.load(..., groups="users.csv")')
+            raise RequestError(
+                "No groups of users were given.", 'Give a table of them: lrbench.load(…, groups="users.csv").'
+            )
         options = ReportOptions(metrics=(self.suite.primary_metric,), groups=self.own_groups)
         findings = build_report(self.suite, self.results, options).groups
         lines = []
@@ -190,12 +193,13 @@ class LoadedSuite:
 
         Args:
             format: a name of a format, such as ``"latex"``.
-            metrics: columns; none: those of the protocol, in LaTeX two.
-            baseline: show percentages against this row.
-            masked: leave items of the user's history out of the ranks; `None`: as the protocol says.
+            metrics: columns; empty: those of the protocol, in LaTeX only two.
+            baseline: the row to which percentages are relative; `None`: no percentages.
+            masked: whether to leave items of the user's history out of the ranks; `None`: as the protocol
+                says.
             style: decimals of metrics, and whether they are in percent; `None`: four decimals.
-            choices: which rows and datasets to show.
-            layout: which tables, and how wide.
+            choices: which rows and datasets to show; `None`: all.
+            layout: which tables, and how wide; `None`: as the format usually does.
 
         Raises:
             RequestError: there is no such format, metric or label, or no trial is finished.
@@ -224,6 +228,17 @@ class LoadedSuite:
     ) -> Picture:
         """Draw a figure, as ``lrbench plot`` does.
 
+        Args:
+            kind: a name of a plot, such as ``"depth"``.
+            picture: the file format.
+            width: width of a column or of the text of a two-column page, or inches; `None`: as the plot
+                usually is.
+            cost: the horizontal axis of the plot ``pareto``.
+            option: the option that the plot ``grid`` varies.
+            masked: whether to leave items of the user's history out of the ranks; `None`: as the protocol
+                says.
+            choices: which rows and datasets to show; `None`: all.
+
         Raises:
             RequestError: there is no such plot, nothing to draw in it, or matplotlib is not installed.
         """
@@ -240,7 +255,7 @@ class LoadedSuite:
         return self.suite.protocol.mask_seen if masked is None else masked
 
     def _repr_html_(self) -> str:
-        """The answer, the quality and the warnings, for a notebook."""
+        """Return the answer, the quality and the warnings, for a notebook."""
         return self.report("html", layout=Layout(tables=("answer", "quality")))
 
 

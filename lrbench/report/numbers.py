@@ -1,4 +1,4 @@
-"""How numbers and names are written for people; the machine-readable formats keep them unrounded."""
+"""How numbers and names are written for people; machine-readable formats keep numbers unrounded."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 UNKNOWN = "–"
-"""Stands where there is no number."""
+"""Written where there is no number."""
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -54,7 +54,7 @@ class MetricStyle:
 
     @property
     def unit(self) -> str:
-        """What follows a number in a sentence."""
+        """The text after a number in a sentence: empty, or a per cent sign."""
         return " %" if self.percent else ""
 
     def title(self, metric: str) -> str:
@@ -90,7 +90,7 @@ def p_value(value: float) -> str:
 
 
 def amount(value: float, unit: str = "") -> str:
-    """``1.23 M``, with three digits that count."""
+    """``1.23 M``, with three significant digits."""
     if math.isnan(value):
         return UNKNOWN
     for factor, prefix in PREFIXES:

@@ -1,4 +1,4 @@
-"""Could a perfect choice of depth gain anything? Oracles beside that of noise, or split over draws."""
+"""Could a perfect choice of depth gain anything? Oracles beside those of noise, or split over draws."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,10 +15,10 @@ __all__ = ["find_oracles"]
 
 
 def find_oracles(measured: Sequence[Measured], suite: SuiteRecord, masked: bool) -> Iterator[OracleFinding]:
-    """Yield the oracle of every row with several depths that has something to be held against.
+    """Yield the oracle of every row with several depths that can be compared with something.
 
-    That is a noise-only control with the same depths, or a second draw. Nothing is yielded without: the
-    best of several ranks rewards variance, so the bare number would praise the worse model.
+    That is a noise-only control with the same depths, or a second draw. Other rows are left out: the best of
+    several ranks rewards variance, so an oracle by itself could favour the worse model.
     """
     by_name = {(entry.dataset, entry.label): entry for entry in measured}
     noise = {record.of: label for label, record in suite.controls.items() if record.control == "noise-only"}
@@ -50,9 +50,9 @@ def find_oracles(measured: Sequence[Measured], suite: SuiteRecord, masked: bool)
 
 
 def _by_depth(entry: Measured, metric: str, masked: bool) -> tuple[list[int], Floats]:
-    """Return the depths that all runs were ranked at, and the metric, (depths, runs, targets, draws).
+    """Return the depths at which all runs were ranked, and the metric, (depths, runs, targets, draws).
 
-    Depths may have been ranked with other numbers of draws after the runs; the draws that all have count.
+    Depths that were ranked after the runs may have other numbers of draws. The draws that all have are used.
     """
     ranks = aligned_ranks(entry.trials, masked, every_depth=True)
     depths = ranks.depths(entry.ids)

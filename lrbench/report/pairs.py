@@ -1,4 +1,4 @@
-"""Two labels on one dataset, and whether their runs are paired by what they were trained from."""
+"""Two labels on one dataset, and whether their runs are paired because they share trained weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Pair:
 
     @property
     def paired(self) -> bool:
-        """Whether the two trials of every seed share a trained stage, so that they share its luck.
+        """Whether the two trials of every common seed share a trained stage, and so its luck.
 
-        This is known from the configurations. Pairing by the outcome would be a choice after the fact.
+        The configurations alone decide this. Pairing by the results would be a choice after the fact.
         """
         common = self._common_seeds()
         return bool(common) and all(
@@ -31,11 +31,11 @@ class Pair:
 
     @property
     def same_ranks(self) -> bool:
-        """Whether the two are one set of ranks under two names."""
+        """Whether the two labels have the same ranks."""
         return self.first.fingerprint == self.second.fingerprint
 
     def sides(self, metric: str) -> tuple[UserMetrics, UserMetrics]:
-        """Return both metrics; where runs are paired, of the seeds that both have, in the same order."""
+        """Return both metrics; where runs are paired, only the common seeds, in the same order."""
         ours, theirs = self.first.metrics[metric], self.second.metrics[metric]
         if not self.paired:
             return ours, theirs
@@ -68,10 +68,10 @@ def find_pairs(measured: Sequence[Measured], firsts: Sequence[str], seconds: Seq
 
 
 def find_twins(measured: Sequence[Measured], controls: Sequence[str]) -> dict[tuple[str, str], str]:
-    """Return, by dataset and label, the label whose row a label shares because their ranks are the same.
+    """Return (dataset, label) → the label in whose row it is shown, for labels with the same ranks.
 
-    The row is that of the first of them that is no control. So a control that is the same as a baseline is
-    shown as that baseline.
+    The row is that of the first such label that is not a control. So a control with the ranks of a baseline
+    is shown in the baseline's row. A label with a row of its own has no entry.
     """
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in measured:

@@ -21,7 +21,7 @@ class StageRecipe:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How a row was made on a dataset: enough to make it again."""
+    """How a row was trained and ranked on a dataset, with all settings."""
 
     dataset: str
     label: str
@@ -36,17 +36,17 @@ class TrainingRecipe:
     """Latent reasoning steps at inference; 0 where the model does not reason."""
 
     draws: int
-    """Draws of the initial noise; a user's value is the mean over them."""
+    """Number of draws of the initial noise; a user's value is the mean over them."""
 
     seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made the trials of a report, and the report."""
+    """The software, machines and settings behind a report and its trials."""
 
     lrbench: str
-    """Version that made the report; that of the trials is in ``versions``."""
+    """Version that made the report; the versions that made the trials are in ``versions``."""
 
     versions: Mapping[str, tuple[str, ...]]
     """Package, Python or commit → the distinct versions among the trials, sorted."""
@@ -56,7 +56,7 @@ class Provenance:
     """Distinct numbers of threads of the trials on a CPU."""
 
     trials: int
-    """Distinct trials."""
+    """Number of distinct trials."""
 
     started: datetime
     """Start of the first trial."""
@@ -66,14 +66,14 @@ class Provenance:
 
     recipes: tuple[TrainingRecipe, ...]
     suite_file: str = ""
-    """The suite file as it was when the suite last ran; empty: the record of the suite has none."""
+    """The suite file as it was when the suite last ran; empty where the suite's record has none."""
 
     command: str = ""
-    """The command that made the report; empty: it was made from Python."""
+    """The command that made the report; empty for a report made from Python."""
 
 
 def make_provenance(trials: Sequence[FinishedTrial], suite_file: str = "", command: str = "") -> Provenance:
-    """Gather it from the trials of a report; there is at least one."""
+    """Gather the provenance from the trials of a report, at least one."""
     records = {trial.record.id: trial.record for trial in trials}.values()
     packages = dict.fromkeys(package for record in records for package in record.versions)
     rows: dict[tuple[str, str], list[FinishedTrial]] = {}

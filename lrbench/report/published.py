@@ -1,10 +1,10 @@
 """Published numbers beside those of the suite, with what the published protocol does otherwise.
 
-The numbers are in ``published.toml`` and in a file of the user's own in the same form. An entry belongs to
-every row of its dataset, protocol and model whose options include those it names. Whether seen items are left
-out follows the publication, whatever the headline of the suite. Protocols that differ in that alone share
-their entries. A difference of at most 3 % counts as reproduced. A publication is one number without a spread,
-so there is no test. The interval in which one more run would fall is printed beside it.
+The numbers are in ``published.toml``, and in a file of the person's own in the same form. An entry is
+compared with every row of its dataset, protocol and model that has the options it names. Both numbers leave
+out seen items if the publication does, even if the suite's headline does otherwise. So protocols that differ
+only in that share their entries. A difference of at most 3 % counts as reproduced. A published number has no
+spread, so there is no test. The interval in which one more run would fall is printed beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,14 +41,14 @@ class PublicationSource(FrozenConfig):
     title: str = Field(min_length=1)
     year: int = Field(ge=1900, le=2200)
     table: str = ""
-    """The table in it, or in words where else in it."""
+    """The table, or another place in the publication in words."""
 
     link: str = Field(pattern=r"^(https?://|10\.)\S+$")
     """An address, or a DOI such as ``10.1145/…``."""
 
 
 class Publication(FrozenConfig):
-    """One ``[[value]]``: the numbers that a publication has for a model on a dataset."""
+    """One ``[[value]]``: the numbers of a publication for a model on a dataset."""
 
     dataset: str
     protocol: str
@@ -56,19 +56,19 @@ class Publication(FrozenConfig):
     """Whether the publication leaves items of the user's history out of the ranks."""
 
     models: tuple[str, ...]
-    """Registered names: a model in all its forms."""
+    """Registered names of the model; several if lrbench has it in several forms."""
 
     params: dict[str, JsonValue] = Field(default_factory=dict)
-    """Options that a row must have to be compared with it."""
+    """Options that a row must have to be compared with this entry."""
 
     metrics: dict[str, float]
-    """Metric → number, as a share of 1, not in per cent."""
+    """Metric → number between 0 and 1, not in per cent."""
 
     source: str
-    """A name among the sources."""
+    """Name of an entry of ``sources``."""
 
     differs: str
-    """What is otherwise than here."""
+    """What the publication does differently from lrbench."""
 
 
 class PublishedNumbers(FrozenConfig):
@@ -86,12 +86,12 @@ def shipped_numbers() -> PublishedNumbers:
 
 
 def read_published(path: Path) -> PublishedNumbers:
-    """Read a file of the user's own and return its numbers after those that ship with lrbench.
+    """Read a person's own file and return its numbers after those that ship with lrbench.
 
-    Its entries may name sources of either.
+    Its entries may name sources of the file and sources that ship with lrbench.
 
     Raises:
-        RequestError: one sentence for the first thing that is wrong with the file.
+        RequestError: the file cannot be used; the message names the first fault.
     """
     shipped = shipped_numbers()
     own = _read(path, shipped.sources)
@@ -101,7 +101,7 @@ def read_published(path: Path) -> PublishedNumbers:
 
 
 def _read(path: Path, known: Mapping[str, PublicationSource]) -> PublishedNumbers:
-    """Read a file whose entries may also name the ``known`` sources."""
+    """Read a file whose entries may also name sources in ``known``."""
     numbers = parse_config(PublishedNumbers, read_toml(path, "file of published numbers"), str(path))
     for name, source in numbers.sources.items():
         if known.get(name, source) != source:
@@ -114,7 +114,7 @@ def _read(path: Path, known: Mapping[str, PublicationSource]) -> PublishedNumber
 
 
 def _fault(entry: Publication, sources: Mapping[str, PublicationSource]) -> tuple[str, str] | None:
-    """Return cause and remedy of the first thing that is wrong with an entry."""
+    """Return the cause and the remedy of the first fault of an entry; `None` if it has none."""
     try:
         find_protocol(entry.protocol)
         for metric in entry.metrics:
@@ -135,7 +135,7 @@ def _fault(entry: Publication, sources: Mapping[str, PublicationSource]) -> tupl
 def published_values(
     measured: Sequence[Measured], publications: Sequence[Publication]
 ) -> Iterator[PublishedValue]:
-    """Yield each published number that a label can be compared with, and the label's own."""
+    """Yield each published number that a label can be compared with, together with the label's own number."""
     for entry in measured:
         for publication in publications:
             if _belongs(entry, publication):

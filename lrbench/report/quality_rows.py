@@ -1,4 +1,4 @@
-"""The rows of the quality tables: means over seeds, the best and the second, and who ties with the best."""
+"""The rows of the quality tables: means over seeds, the best, the second, and what ties with the best."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,8 +16,8 @@ def make_rows(
 ) -> list[QualityRow]:
     """Make one row per dataset, label and metric, in this order.
 
-    Best and second go by unrounded means, and equal means share them. Labels that are one set of ranks count
-    once in every rank and test.
+    The best and the second are found by unrounded means; labels with equal means share the place. Labels with
+    the same ranks count as one in every rank and test.
 
     Args:
         measured: labels with their metrics.
@@ -35,7 +35,7 @@ def make_rows(
 def _column(
     entries: Sequence[Measured], metric: str, twins: Mapping[tuple[str, str], str]
 ) -> list[QualityRow]:
-    """All labels of one dataset by one metric."""
+    """Make the rows of all labels of one dataset by one metric."""
     shown = [entry for entry in entries if (entry.dataset, entry.label) not in twins]
     means = [entry.metrics[metric].mean for entry in shown]
     distinct = sorted(set(means), reverse=True)

@@ -1,7 +1,7 @@
-"""What rows on shared accounts win back of what sharing costs a plain model.
+"""How much of the cost of sharing an account do rows on shared accounts win back?
 
-A plain model is any row that the suite has twice, otherwise alike: on merged accounts, and with accounts of
-one member (``accounts = { size = "fixed-1" }``). Every other row on the same accounts is set against it.
+A plain model is any row that the suite has twice with the same settings: on merged accounts, and on accounts
+of one member (``accounts = { size = "fixed-1" }``). Every other row on the same accounts is compared with it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ __all__ = ["find_recoveries"]
 
 
 def find_recoveries(measured: Sequence[Measured], metric: str) -> Iterator[RecoveryFinding]:
-    """Yield every row on merged accounts against every plain model on the same ones."""
+    """Yield one finding for every row on merged accounts and every plain model on the same accounts."""
     for merged in measured:
         accounts = _accounts(merged)
         if accounts is None or accounts.size == "fixed-1" or accounts.scope == "account":
@@ -46,7 +46,7 @@ def _accounts(entry: Measured) -> Accounts | None:
 
 
 def _is_twin(unmerged: Measured, merged: Measured) -> bool:
-    """Whether two rows are one recipe, the first with accounts of one member."""
+    """Whether two rows differ only in that the first has accounts of one member."""
     alone = _accounts(unmerged)
     if alone is None or alone.size != "fixed-1" or unmerged.dataset != merged.dataset:
         return False

@@ -1,6 +1,6 @@
-"""What a report says, before any format: computed once from stored ranks, shown alike everywhere.
+"""The content of a report, before any format: computed once from stored ranks, the same in every format.
 
-Numbers are unrounded; NaN stands for "not known" (a spread over one run, a p-value that cannot be had).
+Numbers are unrounded. NaN means "not known", such as a spread over one run or a p-value without a test.
 """
 
 from collections.abc import Mapping
@@ -74,14 +74,14 @@ class QualityRow:
     best: bool
     second: bool
     ties_with_best: bool | None
-    """Whether it belongs to the set not separable from the best; none: not testable."""
+    """Whether no difference from the best is shown; `None` where that is not testable."""
 
     depth: int
-    """Depth of the ranks it was made from."""
+    """Depth of the ranks it was computed from."""
 
     deterministic: bool
     same_as: str = ""
-    """The label whose row stands for this one too, since both have the same ranks; may be empty."""
+    """The label in whose row a table shows this one, since both have the same ranks; empty for most."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,16 @@ class StageCost:
     name: str
     epochs: float
     steps: float
+    """Optimiser steps."""
+
     seconds: float
     reused: bool = False
-    """Whether a run took the stage's weights, and its time, from another trial."""
+    """Whether a run took the stage's weights from another trial. Its time is then that of the other trial."""
 
 
 @dataclass(frozen=True)
 class DepthCost:
-    """What inference costs at one depth, as means over runs; NaN or missing where it was not measured."""
+    """The cost of inference at one depth, as means over runs; NaN or missing where it was not measured."""
 
     depth: int
     flops_per_user: float
@@ -108,12 +110,12 @@ class DepthCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a label cost on a dataset, as means over runs; memory is the largest of them."""
+    """The cost of a label on a dataset, as means over runs; of memory the maximum over runs."""
 
     dataset: str
     label: str
     parameters: int
-    """Trained weights; 0 for a model that counts or solves in one call."""
+    """Number of trained weights; 0 for a model that counts, or that is solved in one call."""
 
     steps: float
     """Optimiser steps."""
@@ -121,19 +123,19 @@ class Cost:
     epochs: float
     train_seconds: float
     flops_per_user: float
-    """Of products of matrices; NaN for a model that takes none, as its other work is not counted."""
+    """Floating-point operations of matrix products. No other work is counted, so it is NaN without any."""
 
     peak_memory_bytes: int
     stages: tuple[StageCost, ...]
     depth: int = 0
-    """Depth of reports."""
+    """The depth whose ranks reports use."""
 
     by_depth: tuple[DepthCost, ...] = ()
-    """By depth of inference; empty for trials of versions that did not measure it."""
+    """One for each depth of inference; empty for trials of earlier versions, which did not measure it."""
 
     @property
     def latency(self) -> Mapping[int, float]:
-        """Users in a batch → seconds per 1,000 users at the depth of reports; empty where not measured."""
+        """Users in a batch → seconds per 1,000 users, at ``depth``; empty where not measured."""
         return next((part.latency for part in self.by_depth if part.depth == self.depth), {})
 
 
@@ -148,7 +150,7 @@ class DepthPoint:
     sd: float
     n_seeds: int
     valid_mean: float
-    """The same on validation targets."""
+    """The mean on validation targets."""
 
     reported: bool
     """Whether the other tables use this depth."""
@@ -168,14 +170,14 @@ class PublishedSource:
     title: str
     year: int
     table: str
-    """The table in it, or in words where else in it; may be empty."""
+    """The table, or another place in the publication in words; may be empty."""
 
     link: str
 
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """A published number and the label's own, ranked as the publication ranks."""
+    """A published number and the label's own, from ranks with or without seen items as in the publication."""
 
     dataset: str
     label: str
@@ -191,7 +193,7 @@ class PublishedValue:
     """Name of a :class:`PublishedSource`."""
 
     differs: str
-    """What the publication does otherwise."""
+    """What the publication does differently."""
 
     @property
     def relative(self) -> float:
@@ -211,7 +213,7 @@ class PublishedValue:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that any format shows."""
+    """Everything that the formats show."""
 
     suite: str
     protocol: Protocol
@@ -224,23 +226,23 @@ class Report:
     labels: tuple[str, ...]
     proposed: tuple[str, ...]
     baseline: str | None
-    """The label that percentages are shown against, if any was asked for."""
+    """The label to which percentages are relative; `None` where the user asked for none."""
 
     rows: tuple[QualityRow, ...]
     comparisons: tuple[Comparison, ...]
     """The declared families, by the primary metric: systems first, then reasoning."""
 
     descriptive: tuple[Comparison, ...]
-    """Other metrics, and differences from ``baseline``: no part of a family."""
+    """Comparisons on other metrics and with ``baseline``, which belong to no family."""
 
     costs: tuple[Cost, ...]
     depths: tuple[DepthPoint, ...]
     depth_findings: tuple[DepthFinding, ...]
     interventions: tuple[InterventionFinding, ...]
-    """What rows lose with another latent; empty where the suite asks for no interventions."""
+    """What rows lose when their latent state is replaced; empty where no intervention was ranked."""
 
     recoveries: tuple[RecoveryFinding, ...]
-    """What rows on shared accounts recover of the cost of sharing; empty under other protocols."""
+    """How much of the cost of sharing accounts each row wins back; empty under other protocols."""
 
     published: tuple[PublishedValue, ...]
     """Published numbers that labels can be compared with."""
@@ -249,20 +251,20 @@ class Report:
     warnings: tuple[ReportWarning, ...]
     families: tuple[Family, ...] = ()
     across: tuple[AcrossDatasets, ...] = ()
-    """Over three or more datasets."""
+    """Means over datasets; empty with fewer than three datasets."""
 
     margin: float = 0.02
     """Differences below this share of the other label's mean do not matter in practice."""
 
     interim: bool = False
-    """Whether trials are missing, so that nothing is decided yet."""
+    """Whether trials or seeds are missing, so that nothing is decided yet."""
 
     declarations: tuple[Declaration, ...] = ()
     against: tuple[str, ...] = ()
-    """The labels that proposed ones were declared to be tested against; empty: all that are no control."""
+    """The labels against which proposed ones are tested, as declared; empty: all that are not controls."""
 
     looks: tuple[Look, ...] = ()
-    """Reports made before this one."""
+    """Earlier reports of the suite, with the number of seeds that each showed."""
 
     references: tuple[Reference, ...] = ()
     published_sources: tuple[PublishedSource, ...] = ()
@@ -276,17 +278,17 @@ class Report:
     """Sentences for the caption: which rows were tuned and how."""
 
     groups_lacking: Mapping[str, str] = field(default_factory=dict)
-    """By dataset, why there are no groups of users: ``absent`` or ``different``, the prepared data."""
+    """Dataset → why there are no groups of users: its prepared data is ``absent`` or ``different``."""
 
     answers: tuple[Answer, ...] = ()
     controls: Mapping[str, ControlRecord] = field(default_factory=dict)
-    """By label, the rows that are controls of others."""
+    """Label of a control → the row and the kind of control that it is."""
 
     matches: tuple[Match, ...] = ()
-    """How well matched controls match."""
+    """How closely the parameter-matched and FLOPs-matched controls match their models."""
 
     caption: tuple[str, ...] = ()
-    """Sentences."""
+    """The sentences of the caption, in reading order."""
 
     style: MetricStyle = field(default_factory=MetricStyle)
     """How metrics are written in tables; machine-readable formats never round."""
@@ -295,21 +297,21 @@ class Report:
     """Validation metrics over epochs, of every run and stage."""
 
     oracles: tuple[OracleFinding, ...] = ()
-    """The best depth per user after the fact, of rows with a noise-only control or several draws."""
+    """The best depth of each user in hindsight, for rows with a noise-only control or several draws."""
 
     budgets: tuple[Budget, ...] = ()
-    """What tuning with fewer trials would have found, of rows that were tuned."""
+    """What tuning with fewer trials would have found, for rows that were tuned."""
 
     rows_of_suite: int = 0
-    """How many rows the suite has; more than ``labels`` where some are not shown."""
+    """Number of rows of the suite; larger than that of ``labels`` where some are not shown."""
 
     @cached_property
     def twins(self) -> dict[tuple[str, str], str]:
-        """By dataset and label, the label in whose row a table shows another one of the same ranks."""
+        """(Dataset, label) → the label in whose row tables show it, since both have the same ranks."""
         return {(row.dataset, row.label): row.same_as for row in self.rows if row.same_as in self.labels}
 
     def find_comparison(self, reference: Reference, family: str) -> Comparison | None:
-        """Return the comparison of a family with a reference, if it is declared."""
+        """Return a proposed label's comparison with its reference in a family; `None` if not declared."""
         wanted = family, reference.dataset, reference.proposed, reference.baseline
         for found in self.comparisons:
             if (found.family, found.dataset, found.proposed, found.baseline) == wanted:
@@ -317,18 +319,21 @@ class Report:
         return None
 
     def row_name(self, dataset: str, label: str) -> str:
-        """Return the name of a row of a table, with the other labels whose ranks it shows."""
+        """Return the name of a table's row: the label, then in brackets other labels with the same ranks."""
         others = [other for (where, other), shown in self.twins.items() if (where, shown) == (dataset, label)]
         if not others:
             return label
         return f"{label} (= {' = '.join(self._described(other) for other in others)})"
 
     def line_name(self, label: str) -> str:
-        """Return the name of a row in a legend of several datasets: with the labels it stands for on all."""
+        """Return the name of a row in a legend of several datasets.
+
+        Other labels are named only if the row has the same name on all datasets.
+        """
         names = {self.row_name(row.dataset, label) for row in self.rows if row.label == label}
         return names.pop() if len(names) == 1 else label
 
     def _described(self, label: str) -> str:
-        """``LARES's parameter-matched control`` for a control, else the label."""
+        """Return ``LARES's parameter-matched control`` for a control, else the label."""
         record = self.controls.get(label)
         return label if record is None else f"{record.of}'s {record.control} control"

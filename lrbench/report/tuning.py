@@ -19,10 +19,10 @@ SAMPLERS = {
 
 
 def find_tuning(suite: SuiteRecord, results: Results) -> Iterator[TuningFinding]:
-    """Return what each complete search of a suite found.
+    """Yield what each complete search of a suite found.
 
     Raises:
-        LrbenchError: a search cannot be read, or was changed.
+        LrbenchError: the record of a search cannot be read, or was changed.
     """
     for row in suite.searches:
         if results.search(row.search).exists():
@@ -30,13 +30,13 @@ def find_tuning(suite: SuiteRecord, results: Results) -> Iterator[TuningFinding]
 
 
 def tuned_labels(suite: SuiteRecord, dataset: str) -> set[str]:
-    """Return the rows on a dataset whose settings a search chose, controls of tuned rows included."""
+    """Return the rows on a dataset whose settings a search chose; controls of tuned rows are among them."""
     own = {row.label for row in suite.searches if row.dataset == dataset}
     return own | {label for label, record in suite.controls.items() if record.of in own}
 
 
 def unequal_tuning(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
-    """Warn of declared comparisons of a tuned row with one that kept its settings."""
+    """Warn of declared comparisons of a tuned row with a row that was not tuned."""
     for comparison in comparisons:
         tuned = tuned_labels(suite, comparison.dataset)
         pair = (comparison.proposed, comparison.baseline)
@@ -76,7 +76,7 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
 
 
 def written_space(space: Space) -> str:
-    """``dropout of 0.1, 0.3; mean_depth from 1 to 8``."""
+    """Return ``dropout of 0.1, 0.3; mean_depth from 1 to 8``."""
     return "; ".join(f"{option} {_written(values)}" for option, values in space.items())
 
 

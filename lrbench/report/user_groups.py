@@ -1,7 +1,7 @@
-"""For whom? A difference within groups of users: quartiles of two traits, and categories of the user's own.
+"""For whom? A difference within groups of users: quartiles of two traits, and a person's own categories.
 
-The traits are history length and popularity of the target. Users with the same value stay in one group. All
-of this is exploratory: groups were not declared, and p-values are adjusted after Benjamini and Hochberg
+The traits are history length and popularity of the target. Users with the same value are in one group. These
+comparisons are exploratory: groups were not declared, and p-values are adjusted after Benjamini and Hochberg
 within a dataset. A group that stands out is a question for the next experiment.
 """
 
@@ -28,7 +28,7 @@ from lrbench.store.frames import aligned_ranks
 __all__ = ["TRAITS", "FindPrepared", "find_user_groups", "user_traits"]
 
 FindPrepared = Callable[[str], PreparedDataset | None]
-"""From a dataset's name to its prepared form, or none where it is not on this machine."""
+"""Function from a dataset's name to its prepared form; it returns `None` where this machine has none."""
 
 TRAITS = ("history length", "popularity of the target")
 """What users are grouped by, in the order of :func:`user_traits`."""
@@ -41,10 +41,10 @@ class _Grouping:
     trait: str
     groups: Int64s  # (users,) the number of each user's group, from 0
     names: Sequence[str]
-    """Of the groups, by number."""
+    """Names of the groups, by number."""
 
     spans: Sequence[tuple[int, int] | None]
-    """Smallest and largest value in each group; ``None`` for categories."""
+    """Smallest and largest value in each group; `None` for categories."""
 
 
 def find_user_groups(
@@ -59,17 +59,19 @@ def find_user_groups(
 
     Args:
         measured: labels with their metrics.
-        references: whom each proposed label is compared with on each dataset.
+        references: the label with which each proposed label is compared on each dataset.
         metric: the metric.
         masked: whether items of the history are left out of the ranks.
-        prepared: gives the prepared datasets, which know histories and popularity.
-        own: further groups, from a table of the user's own.
+        prepared: function from a dataset's name to its prepared form, which has histories and popularity.
+        own: further groups, from the person's own table.
 
     Returns:
-        What was found, and for each dataset without groups of the two traits the reason.
+        The findings, and a mapping from each dataset without groups by the two traits to the reason: its
+        prepared data is ``absent`` or ``different``.
 
     Raises:
-        RequestError: the table knows nobody of any dataset, or a column is named like one of ``TRAITS``.
+        RequestError: the table has no user or item of any dataset, or a column is named like one of
+            ``TRAITS``.
         CheckError: a user of the ranks is not in the prepared dataset.
     """
     by_name = {(entry.dataset, entry.label): entry for entry in measured}
@@ -78,7 +80,8 @@ def find_user_groups(
     known_to_own = False
     if own is not None and (twice := [name for name in own.columns if name in TRAITS]):
         raise RequestError(
-            f'{own.path}: every report has groups by "{twice[0]}".', "Give the column another name."
+            f'{own.path} has a column "{twice[0]}", by which every report groups users already.',
+            "Give the column another name.",
         )
     for dataset in dict.fromkeys(reference.dataset for reference in references):
         entry = next(entry for entry in measured if entry.dataset == dataset)
@@ -123,9 +126,15 @@ def _categories(own: GroupTable, targets: pl.DataFrame) -> Iterator[_Grouping]:
 
 
 def user_traits(dataset: PreparedDataset, protocol: Protocol, users: pl.Series) -> tuple[Int64s, Int64s]:
-    """Return the length of a target's history, and in how many training rows its item occurs, (users,).
+    """Return each user's history length at the target, and the popularity of the target's item, (users,).
 
-    Both are means where users have several targets. ``users`` are raw ids, each once.
+    Popularity is the number of training interactions with the item. Both are means where a user has several
+    targets.
+
+    Args:
+        dataset: the prepared dataset.
+        protocol: the protocol, which says how to split.
+        users: raw ids, each once.
 
     Raises:
         CheckError: a user is not in the dataset.

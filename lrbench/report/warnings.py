@@ -1,4 +1,4 @@
-"""What a reader of a table must be told, as data: what is wrong, where, and what to do about it."""
+"""Warnings to the reader of a table, as data: what is wrong, where, and what to do about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,30 +16,30 @@ MOST_NAMES = 3
 
 
 class WarningKind(StrEnum):
-    """The kinds of warnings, the gravest first; the value is the advice, without its final sign."""
+    """The kinds of warnings, the gravest first; the value is the advice, without the sign at its end."""
 
     ABOVE_ACHIEVABLE = "Something leaks the held-out items, or the ranks are wrong: do not use these numbers"
-    SHARED_ROWS = "Read them as parity with published ones alone; compare models under shared-rows-disjoint"
+    SHARED_ROWS = "Compare these numbers only with published ones; compare models under shared-rows-disjoint"
     REPEATING_TARGETS = "Remove copies of rows from the source, or choose a protocol that drops repeats"
-    UNDATED_TARGETS = "What comes last is chance or the file's habit: take a source with finer times"
-    ALL_TIED = "Its metrics are those of an order by chance: do not compare with it"
+    UNDATED_TARGETS = "Which item comes last is chance: take a source with finer times"
+    ALL_TIED = "Its metrics are those of a random order: do not compare with it"
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
-    UNEQUAL_TUNING = "A gain of the tuned row may be the search's: tune both with one budget, or neither"
-    NO_VARIATION = "The two differ by the same for every user and run: read the difference as it is"
+    UNEQUAL_TUNING = "The search may explain the gain of the tuned row: tune both with one budget, or neither"
+    NO_VARIATION = "The difference is the same for every user and run: it needs no test"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at its log: one bad run widens every interval of its row"
     DEPTH_ZERO = "Reasoning steps do not help there: do not credit them with the quality"
-    DEPENDENT_RUNS = "What they share is not on record: read the interval as too wide"
+    DEPENDENT_RUNS = "They share something that no record names, so the interval is too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
-    BEYOND_BEAM = "Read metrics at cut-offs up to the number of beams alone"
-    EQUAL_TITLES = "Published tables count such hits: compare with them by the second number"
+    BEYOND_BEAM = "Read only metrics with cut-offs up to the number of beams"
+    EQUAL_TITLES = "Published tables count such hits: compare the second number with them"
     TIES_UNKNOWN = (
-        "An earlier version did not store how many, so these metrics are those of the middle rank; to "
-        "compare, run again"
+        "An earlier version did not store the number of tied items, so each target got the middle rank of "
+        "its ties; to compare, run again"
     )
-    UNEQUAL_DRAWS = "Their spread mixes runs and draws: evaluate all of them with as many draws"
+    UNEQUAL_DRAWS = "Their spread mixes runs and draws: evaluate all of them with the same number of draws"
     EPOCH_CAP = "Results may still rise: raise max_epochs in the suite's [training]"
     UNVERIFIED_SOURCE = "Compare the source with the official one, or fetch it from there"
     DIFFERENT_VERSIONS = "Before a final table, run all trials again"
@@ -48,7 +48,9 @@ class WarningKind(StrEnum):
     )
     WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell"
     DIFFERENT_DEVICES = "Compare quality, not times; for timings run all trials on one kind of device"
-    DIFFERENT_THREADS = "Compare quality, not times; for timings run all trials with as many workers"
+    DIFFERENT_THREADS = (
+        "Compare quality, not times; for timings run all trials with the same number of workers"
+    )
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,11 @@ class ReportWarning:
 
 @dataclass(frozen=True)
 class WarningGroup:
-    """All warnings of one kind, as one sentence with its remedy; the single ones are details."""
+    """All warnings of one kind: one sentence with its remedy, and the causes of the single warnings."""
 
     summary: str
     details: tuple[str, ...]
-    """Their causes; empty where the summary is the only one."""
+    """The causes; empty where there is only one warning, which is the summary."""
 
 
 SUMMARIES = {
@@ -102,7 +104,7 @@ SUMMARIES = {
     WarningKind.WITHIN_SEED_SPREAD: "The best row leads the second by less than one seed SD{places}.",
     WarningKind.FEWER_SEEDS: "Seeds of the suite were never run{places}.",
 }
-"""How several warnings of a kind are said in one sentence."""
+"""One sentence for several warnings of a kind."""
 
 
 def grouped(warnings: Sequence[ReportWarning]) -> list[WarningGroup]:

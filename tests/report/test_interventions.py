@@ -71,7 +71,7 @@ def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
         (PLACES, "generic bias"),
         (dict.fromkeys(PLACES, 6.0), "user-specific"),
         (dict.fromkeys(PLACES, 0.0), "bypassed"),
-        ({"zero": 6.0}, "takes the intervention matched"),
+        ({"zero": 6.0}, "only the intervention “matched” can show"),
     ],
 )
 def test_the_reading_follows_from_what_is_lost(tmp_path: Path, places: dict[str, float], word: str) -> None:

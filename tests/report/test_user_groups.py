@@ -182,7 +182,7 @@ def test_what_is_no_table_of_groups_is_refused(tmp_path: Path, text: str, messag
 
 def test_a_column_named_like_a_trait_of_every_report_is_refused(tmp_path: Path) -> None:
     own = own_groups(tmp_path / "own.csv", "user,history length\nu1,x\n")
-    with pytest.raises(RequestError, match='every report has groups by "history length"'):
+    with pytest.raises(RequestError, match='has a column "history length"'):
         build_report(make_suite(tmp_path / "r"), Results(tmp_path / "r"), ReportOptions(groups=own), prepared)
 
 

@@ -1,7 +1,7 @@
-"""The report in words: what each proposed label's results say to the questions that readers come with.
+"""The report in words: answers to the questions of readers, from the results of each proposed label.
 
-Every verdict has its template and so has every lack: no controls, one seed, synthetic data, missing trials.
-"Not shown" is said where nothing was shown, never "no effect"; no rows that tie have a winner.
+Every verdict has a sentence. So has everything that may be lacking, such as controls, seeds or trials. Where
+no difference was shown, the answer is "not shown" and never "no effect". Rows that tie have no winner.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def make_answers(report: Report) -> Iterator[Answer]:
             "better",
             "Better?",
             None,
-            'This suite proposes no label. Name one in [comparison], proposed = ["…"], to get answers.',
+            'This suite proposes no label. To get answers, write proposed = ["…"] in [comparison].',
             "nothing proposed",
         )
     elif not proposed:

@@ -1,4 +1,4 @@
-"""Is it better? The proposed label against the strongest system of another model."""
+"""Is it better? The proposed label against the strongest row of another model."""
 
 from lrbench.report.answers.wording import common_verdict, difference, p_text, per_dataset
 from lrbench.report.families import SYSTEMS
@@ -57,7 +57,7 @@ def _sentence(report: Report, comparison: Comparison) -> str:
 
 
 def _equivalence(report: Report, comparison: Comparison) -> str:
-    """What the margin says, where neither is better."""
+    """Say whether the two are equal within the margin, where neither is better."""
     margin = f"{100 * report.margin:g} %"
     if comparison.verdict is Verdict.EQUIVALENT:
         return f" The 90 % interval lies within ± {margin} of {comparison.baseline}."
@@ -68,7 +68,7 @@ def _equivalence(report: Report, comparison: Comparison) -> str:
 
 
 def _others(report: Report, comparison: Comparison) -> str:
-    """How the label fares against the other systems, in one sentence."""
+    """Say in one sentence how many other systems the label is better or worse than."""
     others = [
         other
         for other in report.comparisons

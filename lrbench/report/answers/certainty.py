@@ -1,4 +1,4 @@
-"""How sure? Seeds, what would have been missed, and what stands in the way of belief."""
+"""How sure? The number of seeds, the differences that would be missed, and reasons for doubt."""
 
 import math
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def _power(report: Report, label: str) -> Iterator[str]:
 
 
 def _without_one_run(report: Report, comparisons: list[Comparison]) -> Iterator[str]:
-    """Whether a finding hangs on one run: its range without each of them in turn."""
+    """Say whether a finding depends on one run: the range of the difference when each is left out in turn."""
     for comparison in comparisons:
         decided = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
         if not decided or comparison.variance is None or math.isnan(comparison.variance.without_one_run.low):
@@ -57,7 +57,7 @@ def _without_one_run(report: Report, comparisons: list[Comparison]) -> Iterator[
         without = comparison.variance.without_one_run
         low, high = report.style.signed(without.low), report.style.signed(without.high)
         where = f" on {comparison.dataset}" if len(report.datasets) > 1 else ""
-        yield f"Without any one run the difference{where} is {low} to {high}."
+        yield f"With one run left out, whichever, the difference{where} is {low} to {high}."
 
 
 def _missing(report: Report) -> Iterator[str]:

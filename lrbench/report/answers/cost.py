@@ -1,4 +1,4 @@
-"""At what cost? Operations per user and training time, as multiples of the reference's."""
+"""At what cost? Operations per user and training time, as multiples of those of the reference."""
 
 import math
 
@@ -6,6 +6,7 @@ from lrbench.report.answers.wording import common_verdict, per_dataset
 from lrbench.report.findings import Answer, Reference
 from lrbench.report.numbers import amount
 from lrbench.report.report import Cost, Report
+from lrbench.report.warnings import WarningKind
 from lrbench.wording import duration
 
 __all__ = ["at_what_cost"]
@@ -32,7 +33,7 @@ def at_what_cost(report: Report, label: str) -> Answer:
 
 
 def _ratio(ours: Cost, theirs: Cost) -> float:
-    """Operations per user over those of the reference; infinite where it takes none."""
+    """Operations per user / those of the reference; infinite where the reference needs none."""
     return ours.flops_per_user / theirs.flops_per_user if theirs.flops_per_user > 0 else math.inf
 
 
@@ -55,8 +56,8 @@ def _times_as(ratio: float) -> str:
 
 
 def _times(report: Report) -> str:
-    """Say where times are no fair comparison."""
-    unlike = {"DIFFERENT_DEVICES", "DIFFERENT_THREADS"}
-    if any(warning.kind.name in unlike for warning in report.warnings):
+    """Say that times cannot be compared, where trials ran on different kinds of machines."""
+    unlike = {WarningKind.DIFFERENT_DEVICES, WarningKind.DIFFERENT_THREADS}
+    if any(warning.kind in unlike for warning in report.warnings):
         return " Trials ran on unlike machines: do not compare times."
     return ""

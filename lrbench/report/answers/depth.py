@@ -1,4 +1,4 @@
-"""Which depth? The reported depth against none, the shape of the curve, and what validation would choose."""
+"""Which depth? The reported depth against depth 0, the shape of the curve, and the choice by validation."""
 
 from lrbench.report.answers.wording import capitalised, common_verdict, difference, found, p_text, per_dataset
 from lrbench.report.findings import Answer, DepthFinding
@@ -11,7 +11,7 @@ def which_depth(report: Report, label: str) -> Answer:
     """Answer from the contrasts between depths of every dataset."""
     findings = [finding for finding in report.depth_findings if finding.label == label]
     if not findings:
-        text = f"{label} was ranked at one depth alone."
+        text = f"{label} was ranked at one depth only."
         return Answer("depth", "Which depth?", label, text, "one depth")
     texts = [(finding.dataset, _sentence(report, finding)) for finding in findings]
     verdicts = [_verdict(finding) for finding in findings]

@@ -26,7 +26,7 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
 
 
 def _why_none(report: Report, label: str) -> tuple[str, str]:
-    """Say why nothing was compared with controls, in words and as a verdict."""
+    """Say why the label was compared with no control, in words and as a verdict."""
     if any(record.of == label for record in report.controls.values()):
         return "Its controls have no finished trials yet.", "unfinished"
     if not any(recipe.depth for recipe in report.provenance.recipes if recipe.label == label):
@@ -38,7 +38,7 @@ def _why_none(report: Report, label: str) -> tuple[str, str]:
 
 
 def _sentence(report: Report, comparisons: list[Comparison]) -> str:
-    """``the gain stays against no reasoning (+0.0063, p = 0.01), it is not shown against …``."""
+    """Return ``in part. The gain stays against no reasoning (+0.0063, p = 0.01); the gain is …``."""
     leads = {"stays in full": "yes.", "stays in part": "in part.", "not shown": "not shown."}
     parts = []
     for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):

@@ -1,4 +1,4 @@
-"""For whom? Groups of users in which the label is better or worse than its reference; exploratory."""
+"""For whom? Groups of users for whom the label is better or worse than its reference; exploratory."""
 
 from lrbench.report.answers.wording import common_verdict, found, per_dataset
 from lrbench.report.findings import Answer, GroupDifference, GroupFinding
@@ -47,7 +47,10 @@ def _sentence(report: Report, findings: list[GroupFinding]) -> str:
 
 
 def _by_trait(report: Report, finding: GroupFinding) -> str:
-    """``better for 36–112 (+0.0512), worse in 3 of 4 groups; it depends on it (p < 0.001)``."""
+    """Return ``better for 36–112 (+0.0512) and worse in 3 of 4 quarters``, or ``no group differs``.
+
+    Where no difference between groups is shown, ``, not shown to differ between groups`` follows.
+    """
     better = [group for group in finding.groups if _shown(group) and group.contrast.difference > 0]
     worse = [group for group in finding.groups if _shown(group) and group.contrast.difference < 0]
     parts = [

@@ -1,4 +1,4 @@
-"""Pieces that several answers share."""
+"""Pieces of sentences that several answers share."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ __all__ = ["capitalised", "common_verdict", "difference", "found", "p_text", "pe
 
 
 def capitalised(text: str) -> str:
-    """Begin a sentence."""
+    """Return the text with a capital letter at its start."""
     return text[:1].upper() + text[1:]
 
 
@@ -34,7 +34,7 @@ def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:
 
 
 def common_verdict(verdicts: Sequence[str]) -> str:
-    """The verdict that all share, or "mixed"."""
+    """Return the verdict if all are the same, else "mixed"."""
     return verdicts[0] if len(set(verdicts)) == 1 else "mixed"
 
 

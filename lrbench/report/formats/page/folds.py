@@ -69,7 +69,7 @@ def _variance(report: Report, variance: Variance) -> Iterator[tuple[str, str]]:
     users, runs, both = map(share, (shares.users, shares.runs, shares.users_runs))
     yield "Variance", f"users × models {users}, luck of runs {runs}, users × runs {both}"
     if low_high := report.style.interval(without.low, without.high):
-        yield "Without any one run", low_high
+        yield "With one run left out", low_high
 
 
 def _line(comparison: Comparison, alike: list[Comparison]) -> str:
