@@ -249,7 +249,7 @@ class TestTables:
             read("csv", path, options)
 
     def test_two_columns_of_one_name(self, tmp_path):
-        with pytest.raises(RequestError, match="alike"):
+        with pytest.raises(RequestError, match='has two columns called "item"'):
             read("csv", written(tmp_path / "a.csv", "user,item,item\na,b,c\n"), {})
 
 

@@ -1,7 +1,7 @@
-"""Readers: a raw file in one of the forms that datasets come in, as a lazy table of interactions.
+"""Readers: each turns a raw file of one form into a lazy table of interactions.
 
-A reader is a frozen configuration (its fields are its options) with ``read(path)``. The table below
-names the class of each, so that only the reader that is used is imported.
+A reader is a frozen configuration (its fields are its options) with the method ``read(path)``. ``READERS``
+gives the class of each by name, so that only the reader in use is imported.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ READERS = {
 
 
 def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions:
-    """Read a raw file; the rows themselves are read when the table is collected.
+    """Open a raw file with a reader; the rows are read when the table is collected.
 
     Args:
         reader: a name of ``READERS``.
@@ -48,14 +48,14 @@ def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions
         options: the reader's options; each class documents its own.
 
     Raises:
-        RequestError: no such reader or option, or a file that is missing or not of this form. What
-            only shows further down the file is raised by ``RawInteractions.collect``.
+        RequestError: no such reader or option, or a file that is missing or not of this form. Faults
+            further down the file are raised when its rows are read (``RawInteractions.read_into``).
     """
     if reader not in READERS:
         raise RequestError(f'There is no reader "{reader}".', did_you_mean(reader, READERS))
-    module, kind = READERS[reader].split(":")
+    module, class_name = READERS[reader].split(":")
     configured = parse_config(
-        getattr(import_module(f"lrbench.data.readers.{module}"), kind), options, f'reader "{reader}"'
+        getattr(import_module(f"lrbench.data.readers.{module}"), class_name), options, f'reader "{reader}"'
     )
     try:
         raw: RawInteractions = configured.read(path)
@@ -65,7 +65,7 @@ def read(reader: str, path: Path, options: Mapping[str, Any]) -> RawInteractions
 
 
 def table_reader(path: Path, member: str = "") -> str:
-    """Return the reader for a table of the user's own: ``parquet`` or ``csv``, as the content is.
+    """Return the reader for a user's own table: ``parquet`` or ``csv``, by the first bytes of its content.
 
     Raises:
         RequestError: there is no such file or member, or it is damaged.

@@ -10,7 +10,7 @@ edition  first       header  times
 2023     user        yes     milliseconds
 =======  ==========  ======  ============
 
-``parent_asin`` is the item of 2023. Titles are in metadata files of their own (option ``titles``).
+The item of the edition of 2023 is ``parent_asin``. Titles are in separate metadata files (option ``titles``).
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class _Amazon(FrozenConfig):
-    """What the editions share: a rating file, and product metadata beside it."""
+    """What the editions share: a rating file, and a separate file of product metadata."""
 
     titles: Path | None = None
     """The edition's metadata file for the category, plain or gzipped."""
@@ -61,7 +61,7 @@ class _RatingsCsv(_Amazon):
     _order: ClassVar[tuple[str, ...]]
 
     def read(self, path: Path) -> RawInteractions:
-        """Scan the ratings; LF or CRLF."""
+        """Scan the ratings; lines end in LF or CRLF."""
         text = survey(open_raw(path, ""), words=[","])
         columns = pl.Schema({name: COLUMNS[name] for name in self._order})
         rows = scan_delimited(text, columns, ",", header=False, quotes=True)
@@ -69,7 +69,7 @@ class _RatingsCsv(_Amazon):
 
 
 class _ReviewsJson(_Amazon):
-    """Reviews, a JSON object a line, of which four fields are read."""
+    """Reviews, one JSON object per line. Four fields of each are read."""
 
     _fields: ClassVar[dict[str, str]] = {
         "user": "reviewerID",
@@ -109,7 +109,7 @@ class Amazon2018Json(_ReviewsJson):
 class Amazon2023Csv(_Amazon):
     """``benchmark/…/<Category>.csv``: header ``user_id,parent_asin,rating,timestamp``, milliseconds.
 
-    Further columns (``history`` of the ready-made splits) are left out.
+    Further columns, such as ``history`` of the ready-made splits, are not read.
     """
 
     _item_of_metadata = "parent_asin"

@@ -1,7 +1,7 @@
-"""Raw files as they are on disk: plain, compressed, or a member of a zip archive; nothing is unpacked.
+"""Raw files as they are on disk: plain, compressed, or a member of a zip archive. Nothing is unpacked there.
 
 The form is recognised by the first bytes, whatever the name. gzip, bzip2 and xz are decompressed on the fly.
-What decompresses to far more than a table of interactions can is refused before it fills the memory.
+A file whose content is far larger than text ever compresses to is refused before it fills the memory.
 """
 
 import bz2
@@ -41,7 +41,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 _TAR = slice(257, 262), b"ustar"
-"""Where a tar archive, compressed or not, says that it is one."""
+"""The place and the value of the bytes that mark a tar archive."""
 
 PARQUET_MAGIC = b"PAR1"
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
@@ -60,19 +60,19 @@ _UNREADABLE = {
 }
 _TABLES = (".csv", ".tsv", ".tab", ".inter", ".json", ".jsonl", ".parquet", ".pq", ".dat", ".data")
 _CHUNK = 1 << 20
-_FREE = 64 << 20  # bytes that any compressed file may hold
-_RATIO = 200  # beyond that, bytes of content for a byte of the file; text seldom reaches 30
+_FREE = 64 << 20  # bytes of content that any compressed file may have
+_RATIO = 200  # beyond that, bytes of content per byte of the file; text seldom reaches 30
 _IN_MEMORY = 8 << 30
 _LONGEST_FIRST_LINE = 1 << 20
 
 
 def open_raw(path: Path, member: str) -> "RawFile":
-    """Find the file to read: ``path`` itself, or the ``member`` of it when it is a zip archive.
+    """Find the file to read: ``path`` itself, or its ``member`` if it is a zip archive.
 
     Args:
-        path: the file at hand.
-        member: path inside a zip, or only its last part where that is unique. Empty: the only file, or the
-            only one whose name is that of a table.
+        path: the file on disk.
+        member: a path in the archive, or only the last part of one if that is unique. Empty: the only file,
+            or the only one whose name ends as those of tables do (``.csv``, ``.parquet``, …).
 
     Raises:
         RequestError: no such file, no such member, or a form that no reader knows.
@@ -113,7 +113,7 @@ def plain_file(path: Path) -> "RawFile":
 
 
 def _is_litter(name: str) -> bool:
-    """Tell folders, and what macOS adds to archives, from files."""
+    """Tell whether an entry is a folder, a hidden file or what macOS adds to archives."""
     parts = PurePosixPath(name).parts
     return name.endswith("/") or "__MACOSX" in parts or bool(parts and parts[-1].startswith("."))
 
@@ -121,8 +121,8 @@ def _is_litter(name: str) -> bool:
 def _find_member(archive: str, names: Sequence[str], member: str) -> str:
     """Return the one name that is meant.
 
-    An archive that was packed again may have another folder, or none: then the last part of ``member``
-    decides where it is unique.
+    An archive that was packed again may have another folder, or none. Then the last part of ``member`` is
+    enough if it is unique.
     """
     if member:
         last = PurePosixPath(member).name
@@ -150,7 +150,7 @@ def _find_member(archive: str, names: Sequence[str], member: str) -> str:
 
 @contextmanager
 def reporting_damage(name: str) -> Iterator[None]:
-    """Turn what decompressors raise into a sentence."""
+    """Turn what decompressors raise into a ``RequestError`` that names the file."""
     try:
         yield
     except BROKEN as error:
@@ -172,7 +172,7 @@ class RawFile:
         return f"{self.path.name} ({self.member})" if self.member else self.path.name
 
     def head(self) -> bytes:
-        """Return the first bytes as they are on disk; of a member, as they are in the archive."""
+        """Return the first bytes as they are on disk. For a member: as they are in the archive."""
         with reporting_damage(self.name), ExitStack() as stack:
             start: bytes = self._stored(stack).read(32)
             return start
@@ -184,7 +184,7 @@ class RawFile:
             return self.open(stack).read(place.stop)[place] == magic
 
     def is_plain(self) -> bool:
-        """Tell whether the file is its own content."""
+        """Tell whether the file is neither compressed nor a member of an archive."""
         return self.member is None and not self.head().startswith(tuple(_OPENERS))
 
     def is_plain_or_gzip(self) -> bool:
@@ -228,7 +228,7 @@ class RawFile:
             yield from self.open(stack)
 
     def start(self) -> bytes:
-        """Return the first megabyte of the content, or all of it where there is less."""
+        """Return the first megabyte of the content, decompressed, or all of it if there is less."""
         with reporting_damage(self.name), ExitStack() as stack:
             return self.open(stack).read(_LONGEST_FIRST_LINE)
 
@@ -250,7 +250,10 @@ class RawFile:
         return stack.enter_context(archive.open(self.member))
 
     def _stored_size(self) -> int:
-        """Return how many bytes the content takes on disk; an archive may overstate it."""
+        """Return how many bytes the content takes on disk.
+
+        A zip archive may overstate that of a member, so it is at most the size of the archive.
+        """
         whole = self.path.stat().st_size
         if self.member is None:
             return whole
@@ -258,7 +261,7 @@ class RawFile:
             return min(whole, archive.getinfo(self.member).compress_size)
 
     def beside(self, name: str) -> "RawFile | None":
-        """Return the file ``name`` of the same folder (of the archive or on disk), or ``None``."""
+        """Return the file ``name`` in the same folder (in the archive or on disk), or ``None``."""
         if self.member is None:
             neighbour = self.path.with_name(name)
             return RawFile(neighbour, None) if neighbour.is_file() else None
@@ -268,7 +271,7 @@ class RawFile:
 
 
 class _Bounded(io.RawIOBase):
-    """Decompressed content that ends in an error where it is far larger than what it came from."""
+    """Decompressed content. Reading fails once it is far larger than its compressed bytes."""
 
     def __init__(self, content: IO[bytes], name: str, stored: int) -> None:
         self._content = content
@@ -286,7 +289,8 @@ class _Bounded(io.RawIOBase):
             raise RequestError(
                 f"{self._name} decompresses to more than {self._allowed >> 20:,} MB, "
                 f"over {_RATIO} times its own size.",
-                "No table of interactions does. If it is meant, decompress it, and give the plain file.",
+                "No table of interactions does that. If the file is right, decompress it, and give the plain "
+                "file.",
             )
         buffer[: len(piece)] = piece
         return len(piece)

@@ -1,16 +1,18 @@
-"""What a column may hold, for each role and type: kept exactly, or refused.
+"""What a column may hold, by role and type. A value is kept exactly or refused.
 
 ==========  ==========================================================================================
 role        what is kept
 ==========  ==========================================================================================
-user, item  text as it is; whole numbers as their digits (from floating point below 2⁵³, from single
-            precision below 2²⁴, since from there on neighbours are one number); decimals as written
+user, item  text as it is; whole numbers as their digits; decimals as written
 rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999)
-time        whole numbers that 64 bits hold, in the unit of the file; dates and times as microseconds since
-            1970, those with a zone as the moment that they mean
+time        whole numbers of at most 64 bits, in the unit of the file; dates and times as microseconds
+            since 1970, with their time zone taken into account
 ==========  ==========================================================================================
 
-A value that is missing is an empty field, null, NaN, or a text of blanks. Other types are refused.
+Whole numbers that are stored as floating point must be below 2⁵³ (single precision: 2²⁴, half: 2¹¹). From
+there on, two neighbouring whole numbers can have the same floating-point value.
+
+An empty field, null, NaN and a text of blanks count as missing. Other types are refused.
 """
 
 import re
@@ -23,25 +25,25 @@ from lrbench.errors import RequestError
 __all__ = ["check_kind", "check_time_format", "picked", "wanted"]
 
 _EXACT: dict[type[pl.DataType], int] = {pl.Float32: (1 << 24) - 1, pl.Float64: (1 << 53) - 1}
-"""The largest whole number that no neighbour is rounded to."""
+"""The largest whole number to which no other whole number is rounded."""
 
-_HALF_PRECISION = (1 << 11) - 1
+_HALF_PRECISION = (1 << 11) - 1  # the same of other floating-point types
 _DAYS = (-719_162, 2_932_896)  # the years 1 to 9999 in days since 1970
 _DAY = 86_400_000  # milliseconds
 _DIRECTIVE = re.compile(r"%[-_0]?(\.[369]?f|[369]?f|:{0,3}z|#z|[A-Za-z+%])")
-_WITH_YEAR = frozenset("YyCGgDFcxsv+")
-_DIGITS_BEYOND = r"\.\d{6}\d*[1-9]"  # of a second, beyond microseconds
+_WITH_YEAR = frozenset("YyCGgDFcxsv+")  # directives that include the year
+_DIGITS_BEYOND = r"\.\d{6}\d*[1-9]"  # decimals of a second that are finer than a microsecond
 
 
 def picked(
     schema: Mapping[str, pl.DataType], roles: Mapping[str, str], time_format: str | None
 ) -> dict[str, pl.Expr]:
-    """Return the value of each role; null where it is missing or not of its kind.
+    """Return the expression of each role's values; null where a value is missing or of the wrong kind.
 
     Args:
         schema: the table's columns and their types.
         roles: the column of each role.
-        time_format: how times are written; ``None`` where they are numbers or dates.
+        time_format: how times are written; ``None`` if they are numbers or dates.
     """
     found = {}
     for role, name in roles.items():
@@ -68,13 +70,19 @@ def check_kind(role: str, name: str, kind: pl.DataType, file: str) -> None:
     }
     if not allowed[role]:
         raise RequestError(
-            f'{file}: the column "{name}" holds {kind}, and {wanted(role, None)} is wanted for {role}.',
+            f'{file}: the column "{name}" has the type {kind}, but {role} needs {wanted(role, None)}.',
             "Name another column, or convert this one.",
         )
 
 
 def wanted(role: str, time_format: str | None, kind: pl.DataType | None = None) -> str:
-    """Name the kind of a role's values, for columns of a type."""
+    """Describe the values that a role needs, for messages.
+
+    Args:
+        role: ``user``, ``item``, ``rating`` or ``time``.
+        time_format: how times are written; ``None`` if they are numbers or dates.
+        kind: the column's type; ``None`` where it does not matter.
+    """
     exact = (
         ""
         if kind is None or not kind.is_float()
@@ -85,26 +93,27 @@ def wanted(role: str, time_format: str | None, kind: pl.DataType | None = None) 
     if role != "time":
         return f"an id as text or a whole number{exact}"
     if time_format is not None:
-        return f"a time written as {time_format}{' with at most six digits' if 'f' in time_format else ''}"
+        decimals = " with at most six decimals of a second" if "f" in time_format else ""
+        return f"a time written as {time_format}{decimals}"
     if kind is not None and kind.is_temporal():
         return "a date of the years 1 to 9999 with at most microseconds"
     return f"a whole number{exact} such as seconds (or, for dates, time_format=%Y-%m-%d)"
 
 
 def check_time_format(time_format: str) -> str:
-    """Return the form as Polars has it, where ``%.f`` is a point and any digits of a second.
+    """Return the format as Polars writes it: there, ``%.f`` is a point and the decimals of a second.
 
     Raises:
-        ValueError: it has no year, names zones in words, or has fractions other than after a point.
+        ValueError: it has no year, names time zones in words, or has fractions that follow no point.
     """
     directives = _DIRECTIVE.findall(time_format)
     if not _WITH_YEAR & set(directives):
         raise ValueError("it has no year, so times cannot be put in order")
     if "Z" in directives:
-        raise ValueError("names of zones (%Z) are not understood; offsets such as +02:00 (%z) are")
+        raise ValueError("names of time zones (%Z) are not understood; offsets such as +02:00 (%z) are")
     plain = re.sub(r"(?<!%)\.%f", "%.f", time_format)
     if "f" in _DIRECTIVE.findall(plain):
-        raise ValueError("fractions of a second stand after a point: %S.%f")
+        raise ValueError("fractions of a second must come after a point: %S.%f")
     return plain
 
 
@@ -138,7 +147,7 @@ def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Exp
         return _moment(column, kind)
     if kind.is_float():
         return _whole(column, kind)
-    if not kind.is_integer():  # as text it may have more digits than a floating-point number keeps
+    if not kind.is_integer():  # text may have more digits than a floating-point number keeps
         text = column.cast(pl.String).str.strip_chars()
         whole = _whole(text.cast(pl.Float64, strict=False), pl.Float64())
         return pl.coalesce(text.cast(pl.Int64, strict=False), whole)
@@ -146,7 +155,7 @@ def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Exp
 
 
 def _moment(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """Return dates as microseconds since 1970; null where there are digits below, or no such year."""
+    """Return dates as microseconds since 1970; null for finer times and for years other than 1 to 9999."""
     stored = column.to_physical()
     if not isinstance(kind, pl.Datetime):
         return pl.when(stored.is_between(*_DAYS)).then(column).dt.timestamp("us")

@@ -1,9 +1,9 @@
-"""Delimited text as a table of strings or numbers, a row for each line, and nothing lost on the way.
+"""Delimited text as a table of strings or numbers, one row per record, and no record lost.
 
-Two parsers share the work. Polars scans text in which every line is a row, with as many separators as its
-rows must have. Python's :mod:`csv` reads the rest, such as text with quotes: it knows where a quoted field
-ends, and says so when one never does. Both give the same table. A field that is missing, or not of the kind
-asked for, is null. A column of its own tells rows that have more or fewer fields than there are columns.
+Two parsers share the work. Polars scans text in which every line is a row, if the number of separators in
+the file is right. Python's :mod:`csv` reads the rest, such as text with quotes. It knows where a quoted field
+ends, and says so if one never does. Both give the same table. A field that is missing or of the wrong kind
+is null. The extra column ``UNEVEN`` marks rows with more or fewer fields than there are columns.
 """
 
 import csv
@@ -34,19 +34,23 @@ csv.field_size_limit(64 << 20)  # Python's own limit of 128 kB is less than some
 
 @dataclass(frozen=True)
 class Rows:
-    """A table, how many rows it must have, and where each comes from."""
+    """A table, how many rows it must have, and the line of each."""
 
     frame: pl.LazyFrame
     count: int
     line_of: Callable[[int], int]
-    """The line of a row, counted from 1, for a row counted from 0."""
+    """Gives the line (counted from 1) of a row (counted from 0)."""
 
     notes: tuple[str, ...] = ()
-    """What a person must know of how it was read."""
+    """What a person must know about how it was read."""
 
 
 def first_fields(text: Text, separator: str, quotes: bool) -> list[str]:
-    """Return the fields of the first line that is not blank; none for an empty file."""
+    """Return the fields of the first line that is not blank; an empty list for an empty file.
+
+    Raises:
+        RequestError: the line cannot be split into fields.
+    """
     line = text.first_line()[1]
     try:
         return next(csv.reader([line], delimiter=separator, quoting=_quoting(quotes)), [])
@@ -57,17 +61,18 @@ def first_fields(text: Text, separator: str, quotes: bool) -> list[str]:
 def scan_delimited(
     text: Text, columns: pl.Schema, separator: str, header: bool, quotes: bool = False
 ) -> Rows:
-    """Return a row for each line after the header.
+    """Return one row per record after the header.
 
     Args:
-        text: what to read, with the separators counted; blank lines are left out.
-        columns: names and kinds of the fields of a line.
+        text: the surveyed text, with its separators counted. Blank lines are left out.
+        columns: names and types of the fields of a record.
         separator: one character.
         header: whether the first line names the columns.
-        quotes: whether double quotes enclose fields; otherwise they are characters like others.
+        quotes: whether double quotes enclose fields; if not, they are ordinary characters.
 
     Raises:
-        RequestError: a quoted field never ends, or swallows lines that look like rows.
+        RequestError: a quoted field never ends, goes on after its closing quote, or swallows lines that look
+            like rows.
     """
     skipped = text.first_line()[0] if header else 0
     blank = text.blank[text.blank > skipped]
@@ -83,8 +88,8 @@ def scan_delimited(
         skip_lines=skipped,
         schema={**columns, UNEVEN: pl.String},
         ignore_errors=True,
-        missing_columns="insert",  # no line may have superfluous fields
-        extra_columns="ignore",  # one is enough to refuse a line
+        missing_columns="insert",  # sound lines have no field for UNEVEN
+        extra_columns="ignore",  # UNEVEN takes the first superfluous field; that one is enough
         truncate_ragged_lines=True,
         raise_if_empty=False,
     )
@@ -96,13 +101,19 @@ def scan_delimited(
 
 
 def _nth_kept(row: int, blank: Int64s, skipped: int) -> int:
-    """Return the line of a row where blank lines, (blank lines,), are left out."""
+    """Return the line (counted from 1) of a row (counted from 0), where rows leave out blank lines.
+
+    Args:
+        row: number of the row.
+        blank: numbers of the blank lines after the header, (blank lines,).
+        skipped: number of lines up to the header; 0 without one.
+    """
     kept = np.setdiff1d(np.arange(skipped + 1, skipped + row + len(blank) + 2), blank)
     return int(kept[row])
 
 
 def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quotes: bool) -> Rows:
-    """Parse with :mod:`csv`; all columns are read, since a field may hold any number of lines."""
+    """Parse the whole text with :mod:`csv`, since a quoted field may extend over any number of lines."""
     records = _Records(text, separator, quotes)
     rows = iter(records)
     if header:
@@ -120,19 +131,19 @@ def _recorded(text: Text, columns: pl.Schema, separator: str, header: bool, quot
         for name, kind in columns.items()
         if kind != pl.String
     ]
-    of_row = np.concatenate(lines)
+    lines_of_rows = np.concatenate(lines)
     notes = (*text.notes, *records.notes())
     frame = pl.concat(tables).lazy().with_columns(pl.col(names).replace("", None)).with_columns(kinds)
-    return Rows(frame, len(of_row), lambda row: int(of_row[row]), notes)
+    return Rows(frame, len(lines_of_rows), lambda row: int(lines_of_rows[row]), notes)
 
 
 def _quoting(quotes: bool) -> Literal[0, 3]:
-    """Return what :mod:`csv` calls the treatment of quotes."""
+    """Return the constant with which :mod:`csv` is told how to treat quotes."""
     return csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
 
 
 def _padded(record: list[str], width: int) -> Sequence[str | None]:
-    """Return ``width`` fields (``None``: missing), and whether there are more or fewer."""
+    """Return ``width`` fields (``None``: missing), then the value of ``UNEVEN``."""
     if len(record) == width:
         return [*record, None]
     odd = "more" if len(record) > width else "fewer"
@@ -183,7 +194,7 @@ class _Records:
         return str(error)
 
     def _look_at(self, record: Sequence[str], begins: int) -> None:
-        """Count a record of several lines; refuse one that has swallowed rows."""
+        """Count a record that takes several lines. Refuse it if a field of it has swallowed rows."""
         self._first_broken = self._first_broken or begins
         self._broken += 1
         for field in record:
@@ -197,12 +208,12 @@ class _Records:
                 )
 
     def notes(self) -> tuple[str, ...]:
-        """Say what was left out, and how many rows take several lines."""
-        said = []
+        """Return notes on what was left out and on how many rows take several lines."""
+        notes = []
         if self._blank:
-            said.append(f"{self._text.name}: {counted(self._blank, 'blank line')} left out.")
+            notes.append(f"{self._text.name}: {counted(self._blank, 'blank line')} left out.")
         if self._broken:
             rows = counted(self._broken, "row")
             first = f"the first in line {self._first_broken}"
-            said.append(f"{self._text.name}: {rows} with line breaks inside quotes ({first}).")
-        return tuple(said)
+            notes.append(f"{self._text.name}: {rows} with line breaks inside quotes ({first}).")
+        return tuple(notes)

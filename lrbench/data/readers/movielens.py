@@ -1,7 +1,7 @@
 """The MovieLens releases (Harper & Konstan 2015): ``u.data``, ``ratings.dat`` and ``ratings.csv``.
 
-All are read inside their zip archive, or unpacked. Titles come from the movie list beside the ratings, where
-there is one. Times are seconds since 1970.
+Each is read from its zip archive or unpacked. Titles come from the movie list beside the ratings, if there
+is one. Times are seconds since 1970.
 """
 
 from dataclasses import replace
@@ -23,10 +23,10 @@ _UNIT = "\x1f"
 
 
 class MovieLensTab(FrozenConfig):
-    """100K: ``user item rating time`` between tabs, no header."""
+    """100K: ``user item rating time``, separated by tabs, without a header."""
 
     member: str = "u.data"
-    """The file inside the archive; its last part is enough where it is unique."""
+    """The file's path in the archive. The last part of the path is enough if it is unique."""
 
     def read(self, path: Path) -> RawInteractions:
         """Scan ``u.data`` and read ``u.item``."""
@@ -36,14 +36,14 @@ class MovieLensTab(FrozenConfig):
 
 
 class MovieLensColons(FrozenConfig):
-    """1M and 10M: ``user::item::rating::time``, no header.
+    """1M and 10M: ``user::item::rating::time``, without a header.
 
-    Polars splits at one byte only, so the content is read into memory, where ``::`` becomes a control
-    character that separates units (ASCII 31).
+    A separator of Polars is one byte. The content is therefore read into memory, and ``::`` is replaced by
+    ASCII 31, the unit separator.
     """
 
     member: str = "ratings.dat"
-    """The file inside the archive; its last part is enough where it is unique."""
+    """The file's path in the archive. The last part of the path is enough if it is unique."""
 
     def read(self, path: Path) -> RawInteractions:
         """Scan ``ratings.dat`` and read ``movies.dat``."""
@@ -58,10 +58,10 @@ class MovieLensColons(FrozenConfig):
 
 
 class MovieLensCsv(FrozenConfig):
-    """20M, 25M, 32M and latest: ``userId,movieId,rating,timestamp`` with that header, LF or CRLF."""
+    """20M, 25M, 32M and latest: header ``userId,movieId,rating,timestamp``. Lines end in LF or CRLF."""
 
     member: str = "ratings.csv"
-    """The file inside the archive; its last part is enough where it is unique."""
+    """The file's path in the archive. The last part of the path is enough if it is unique."""
 
     def read(self, path: Path) -> RawInteractions:
         """Scan ``ratings.csv`` and read ``movies.csv``."""

@@ -1,8 +1,7 @@
 """What every reader hands to preparation: one lazy table of interactions, in file order, and the titles.
 
-Readers mark a malformed row by a null user. It is found when the rows are read, so that reading stays lazy
-and one pass over the file both parses and checks it. The number of rows is compared with the number of
-lines that were counted beforehand.
+A malformed row has a null user. Such rows are found while the table is read, so one pass over the file both
+parses and checks it. The number of rows is then compared with the number of lines, counted beforehand.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ COLUMNS = pl.Schema({"user": pl.String, "item": pl.String, "rating": pl.Float64,
 
 
 class Receiver(Protocol):
-    """What takes the rows of a source, table after table."""
+    """Takes the rows of a source, table after table."""
 
     def take(self, table: pl.DataFrame) -> None:
         """Take the next rows; the columns are ``COLUMNS``, with ids as categories."""
@@ -62,7 +61,7 @@ class RawInteractions:
     """``COLUMNS``, in file order; ``rating`` and ``time`` are null where the source has none."""
 
     titles: pl.DataFrame | None = None
-    """``item``, ``title``: one row an item; ``None`` where the source has no titles."""
+    """``item``, ``title``: one row per item; ``None`` where the source has no titles."""
 
     file: str = "the source"
     """The file's name, for messages."""
@@ -74,14 +73,15 @@ class RawInteractions:
     """Says where a row (counted from 0) is in the file."""
 
     explain_row: Callable[[int], str] | None = None
-    """Says what is wrong with a malformed row (counted from 0), for forms that keep its fields as written."""
+    """Says what is wrong with a malformed row (counted from 0); ``None``: the message stays general."""
 
     reread: Callable[[], "RawInteractions"] | None = None
-    """Reads the source with another parser, for forms that Polars may refuse without being at fault."""
+    """Reads the source with another parser, if Polars refuses it or finds malformed rows. The other parser
+    may accept it, or says more exactly what is wrong."""
 
     accounts: pl.DataFrame | None = None
-    """``user``, ``account``: whose each sequence is, for sources in which an account has several; ``None``
-    where a user is an account."""
+    """``user``, ``account``: the account of each sequence, for sources where an account has several.
+    ``None``: every user is an account."""
 
     own_clocks: bool = False
     """Whether times count from each user's own first interaction and cannot be compared between users."""
@@ -90,7 +90,7 @@ class RawInteractions:
     """What was left out or decided while reading; people see it, and records keep it."""
 
     def with_titles(self, titles: Titles | None) -> "RawInteractions":
-        """Return the same interactions with titles, where there are any, and what there is to say of them."""
+        """Return the interactions with these titles and the notes on them; unchanged for ``None``."""
         if titles is None:
             return self
         return replace(self, titles=titles.table, notes=(*self.notes, *titles.notes))
@@ -102,11 +102,11 @@ class RawInteractions:
     def read_into(self, begin: Callable[[], ReceiverT]) -> ReceiverT:
         """Read the whole file, one table of ``COLUMNS`` after the other, in file order.
 
-        Ids come as categories, which take half of the memory of strings. A category has the same code in all
+        Ids come as categories, which take half the memory of strings. A category has the same code in all
         tables.
 
         Args:
-            begin: makes what receives the tables. It is called again where another parser starts over.
+            begin: makes the receiver of the tables. It is called again if another parser starts over.
 
         Returns:
             The receiver that has all rows.
@@ -160,8 +160,8 @@ class RawInteractions:
             raise _UnreadableError(str(error)) from error
 
     def _malformed(self, row: int, malformed: int, rows: int) -> RequestError:
-        """Return what is wrong with the first of the malformed rows."""
-        fault = "a field is missing, superfluous or not of its kind"
+        """Return the error that names the first malformed row and what is wrong with it."""
+        fault = "a field is missing, superfluous or of the wrong kind"
         if self.explain_row is not None:
             fault = self.explain_row(row)
         return RequestError(

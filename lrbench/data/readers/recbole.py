@@ -1,8 +1,11 @@
-"""RecBole's ``.inter`` files (Zhao et al. 2021): tab separated, a header of ``name:kind`` fields.
+"""RecBole's ``.inter`` files (Zhao et al. 2021): separated by tabs, with a header of ``name:kind`` fields.
 
-The atomic form has a row for each interaction (``user_id:token item_id:token rating:float
-timestamp:float``). The sequence form has a row for each prediction (``user_id:token
-item_id_list:token_seq item_id:token``): history and next item.
+========  ===================  ===================================================================
+form      one row per          header
+========  ===================  ===================================================================
+atomic    interaction          ``user_id:token item_id:token rating:float timestamp:float``
+sequence  history and target   ``user_id:token item_id_list:token_seq item_id:token``
+========  ===================  ===================================================================
 """
 
 from dataclasses import replace
@@ -15,7 +18,7 @@ from lrbench.data.readers.archive import open_raw
 from lrbench.data.readers.delimited import UNEVEN, Rows, first_fields, scan_delimited
 from lrbench.data.readers.raw import RawInteractions
 from lrbench.data.readers.survey import survey
-from lrbench.data.readers.tables import from_rows, interactions
+from lrbench.data.readers.tables import check_names_differ, from_rows, interactions
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.polars_files import collected
 
@@ -28,8 +31,8 @@ _HISTORY = "item_id_list"
 class RecboleInter(FrozenConfig):
     """Both forms, told apart by the header.
 
-    Of the sequence form, a user's longest row (the last of them) is taken. In a test split that is the whole
-    sequence, unless the writer cut histories at a maximum length.
+    In the sequence form, each user's longest row is used; of several longest ones, the last. In a test split
+    that is the whole sequence, unless the writer cut histories at a maximum length.
     """
 
     member: str = ""
@@ -39,7 +42,7 @@ class RecboleInter(FrozenConfig):
         """Scan the rows.
 
         Raises:
-            RequestError: the header names no user or no item, or a column twice.
+            RequestError: the header lacks the user or the item, or names a column twice.
         """
         file = open_raw(path, self.member)
         text = survey(file, words=["\t"])
@@ -47,8 +50,7 @@ class RecboleInter(FrozenConfig):
         for column in ("user_id", "item_id"):
             if column not in names:
                 raise RequestError(f'{file.name} has no column "{column}".', did_you_mean(column, names))
-        if len(set(names)) < len(names):
-            raise RequestError(f"{file.name} names two columns alike.", "Rename one.")
+        check_names_differ(names, file.name)
         rows = scan_delimited(text, pl.Schema(dict.fromkeys(names, pl.String())), "\t", header=True)
         if _HISTORY in names:
             return _sequences(rows, file.name)
@@ -79,7 +81,7 @@ def _sequences(rows: Rows, file: str) -> RawInteractions:
 
 
 def _check_lines(table: pl.LazyFrame, rows: Rows, file: str) -> None:
-    """Refuse a row with a field or an item missing or superfluous, and rows that were lost."""
+    """Refuse a row in which a field or an item is missing or superfluous. Refuse a file that lost rows."""
     missing = pl.any_horizontal(
         pl.col("user_id", "item_id").is_null(),
         pl.col("item_id").list.contains("").fill_null(True),

@@ -1,8 +1,16 @@
-"""Reviews as JSON, an object a line.
+"""Reviews as JSON, one object per line.
 
-Polars parses most files. It refuses what other programs write and JSON has not (``NaN``). It turns ids that
-are lists, or halves of surrogate pairs, into text, and takes the first of two fields of one name. Such files
-are read with Python's :mod:`json`, which is slower and says which line is at fault.
+Polars parses most files. Python's :mod:`json` is slower, but says which line is at fault. It reads the files
+that Polars refuses or would read wrongly:
+
+===========================================  ============================
+content                                      Polars
+===========================================  ============================
+``NaN``, which JSON does not have            refuses the file
+an id that is a list                         turns it into text
+an id with half of a surrogate pair          turns it into text
+two fields of one name                       takes the first
+===========================================  ============================
 """
 
 import json
@@ -29,13 +37,12 @@ _NO_ID = r"^(true|false|null|\[.*|\{.*)$|\x00"  # what Polars makes of values th
 
 
 def scan_reviews(file: RawFile, fields: Mapping[str, str]) -> RawInteractions:
-    """Return the interactions of reviews; ``fields`` gives the field of each role."""
+    """Return the interactions of reviews; ``fields`` gives the name of each role's field."""
     text = survey(file, words=[f'"{field}"' for field in fields.values()])
     notes = (*text.notes, *text.blank_notes)
     count = text.lines - len(text.blank)
-    if sum(text.occurrences.values()) != count * len(
-        fields
-    ):  # a field is missing, or there twice, or the word of a value
+    # The numbers differ if a field is missing or there twice, or if its name occurs in a value.
+    if sum(text.occurrences.values()) != count * len(fields):
         return replace(_read_again(text, fields), notes=notes)
     table = scan_json_lines(text.content, pl.Schema({field: COLUMNS[role] for role, field in fields.items()}))
     frame = interactions(table, fields)
@@ -50,7 +57,7 @@ def scan_reviews(file: RawFile, fields: Mapping[str, str]) -> RawInteractions:
 
 
 def _read_again(text: Text, fields: Mapping[str, str]) -> RawInteractions:
-    """Parse with Python.
+    """Parse with Python's :mod:`json`.
 
     Raises:
         RequestError: naming the first line that is no review.
@@ -91,7 +98,15 @@ _WANTED = {
 
 
 def _object(once: frozenset[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object as a mapping; a field that is read may not be there twice."""
+    """Return an object as a mapping.
+
+    Args:
+        once: fields that may not be there twice.
+        pairs: the fields of the object and their values.
+
+    Raises:
+        ValueError: one of ``once`` is there twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -102,7 +117,7 @@ def _object(once: frozenset[str], pairs: list[tuple[str, Any]]) -> dict[str, Any
 
 
 def _value(role: str, value: Any) -> Any:
-    """Return the value as it is kept, or ``None`` where it is missing or not of its kind."""
+    """Return the value as it is kept, or ``None`` if it is missing or of the wrong kind."""
     if isinstance(value, bool):
         return None
     if role in ("user", "item"):

@@ -1,7 +1,13 @@
-"""Ready-made sequence files that papers use: interactions in time order, without ratings and mostly times.
+"""Sequence files that papers ship: interactions in time order, without ratings and mostly without times.
 
-S3-Rec (Zhou et al. 2020): ``user item item …``, a user a line. SASRec (Kang & McAuley 2018): ``user item``,
-an interaction a line. LC-Rec (Zheng et al. 2024): one JSON object, ``{"user": [item, …]}``.
+==========================================  ==========================================
+source                                      form
+==========================================  ==========================================
+S3-Rec (Zhou et al. 2020)                   ``user item item …``, one user per line
+SASRec (Kang & McAuley 2018)                ``user item``, one interaction per line
+LC-Rec (Zheng et al. 2024)                  one JSON object, ``{"user": [item, …]}``
+HVIDEO, HAMAZON (LightGC²N, 2024)           ``account item item …``, several per account
+==========================================  ==========================================
 """
 
 import json
@@ -26,7 +32,8 @@ __all__ = ["AccountRowsText", "LcRecJson", "S3RecLines", "SasrecPairs"]
 class S3RecLines(FrozenConfig):
     """``user item item …``; optionally, after a tab, the gap in seconds before each item.
 
-    Gaps give times up to an unknown start of each user: 0 at the user's first interaction.
+    A time is the sum of the gaps so far. Gaps do not tell when a user began, so times of different users
+    cannot be compared.
     """
 
     def read(self, path: Path) -> RawInteractions:
@@ -52,10 +59,10 @@ class S3RecLines(FrozenConfig):
 
 
 class AccountRowsText(FrozenConfig):
-    """``account item item …``, separated by tabs: several overlapping rows of one account, in any order.
+    """``account item item …``, separated by tabs: several overlapping rows per account, in any order.
 
     The form of HVIDEO and HAMAZON for shared-account models (LightGC²N, arXiv 2412.13408; the full sets are
-    those of π-Net). Every row is a user of its own, ``ACCOUNT/NUMBER``, counted within the account.
+    those of π-Net). Every row becomes a user ``ACCOUNT/NUMBER``. Numbers count an account's rows from 1.
     """
 
     def read(self, path: Path) -> RawInteractions:
@@ -88,7 +95,7 @@ class AccountRowsText(FrozenConfig):
 
 
 class SasrecPairs(FrozenConfig):
-    """``user item``, separated by a space, users together and each in time order."""
+    """``user item``, separated by a space. The lines of a user are together and in time order."""
 
     def read(self, path: Path) -> RawInteractions:
         """Scan the pairs."""
@@ -99,13 +106,13 @@ class SasrecPairs(FrozenConfig):
 
 
 class LcRecJson(FrozenConfig):
-    """``{"user": [item, …]}``: JSON has no lines to stream by, so the object is parsed whole."""
+    """``{"user": [item, …]}``. A JSON object cannot be read line by line, so it is parsed whole."""
 
     def read(self, path: Path) -> RawInteractions:
         """Parse the object.
 
         Raises:
-            RequestError: it is no object of lists of ids, or has a user twice.
+            RequestError: the file is no JSON object of lists of ids, or has a user twice.
         """
         file = open_raw(path, "")
         try:
@@ -118,7 +125,7 @@ class LcRecJson(FrozenConfig):
         if len(sequences) < len(users):
             names = [name for name, _ in users]
             twice = next(name for name in names if names.count(name) > 1)
-            raise RequestError(f'{file.name} has the user "{twice}" twice.', "Put the two together.")
+            raise RequestError(f'{file.name} has the user "{twice}" twice.', "Merge the two sequences.")
         for user, items in users:
             if not _is_id(user) or not isinstance(items, list) or not all(map(_is_id, items)):
                 raise RequestError(
@@ -139,14 +146,19 @@ class LcRecJson(FrozenConfig):
 
 
 def _is_id(value: Any) -> bool:
-    """Tell ids (whole numbers, and text that a file can hold) from other values of JSON."""
+    """Tell whether a JSON value is an id: a whole number, or text that is not blank and fits into UTF-8."""
     if isinstance(value, str):
         return bool(value.strip()) and not any("\ud800" <= sign <= "\udfff" for sign in value)
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _users(text: Text) -> pl.LazyFrame:
-    """Scan ``user item item …`` to a row a user with a list of items; both null where it is malformed."""
+    """Scan ``user item item …`` into one row per line.
+
+    Returns:
+        ``line``, its number from 1; ``user`` and ``item``, a list, both null where the line is malformed;
+        ``gaps``, the texts after the tab, or null.
+    """
     sides = pl.col("text").str.strip_chars(" \r\t").str.split("\t")
     fields = sides.list.first().str.split(" ")
     user, items = fields.list.first(), fields.list.slice(1)
@@ -168,7 +180,7 @@ def _lines(text: Text) -> pl.LazyFrame:
 
 
 def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
-    """Add up the gaps; a user whose gaps do not go with the items is malformed."""
+    """Turn the gaps of each user into times; null where there is not one whole number per item."""
     gaps = pl.col("gaps").list.eval(pl.element().cast(pl.Int64, strict=False))
     sound = (gaps.list.len() == pl.col("item").list.len()) & ~gaps.list.contains(None)
     return users.select(
@@ -179,13 +191,13 @@ def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _check_lines(users: pl.LazyFrame, text: Text) -> None:
-    """Refuse a malformed line, and lines that were lost."""
+    """Refuse a file with a malformed line, or one that lost lines."""
     first = pl.col("line").filter(pl.col("user").is_null()).first()
     counts = pl.len().alias("rows"), pl.col("user").null_count().alias("malformed"), first
     rows, malformed, line = collected(users.select(counts)).row(0)
     if malformed:
         raise RequestError(
-            f"{text.name}, line {line}: a field is missing or not of its kind "
+            f"{text.name}, line {line}: a field is missing or of the wrong kind "
             f"({malformed:,} of {rows:,} lines).",
             "Correct the file, or check that the reader fits it.",
         )

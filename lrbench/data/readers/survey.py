@@ -1,6 +1,6 @@
-"""Text is looked through once before it is parsed: its lines, which of them are blank, its encoding.
+"""Text is surveyed once before it is parsed: how many lines it has, which are blank, its encoding.
 
-Every reader of text compares the rows that it made with these lines, so that no row is lost without a word.
+Every reader of text compares its number of rows with the number of lines, so that no row is lost unnoticed.
 What Polars cannot scan as it is (another encoding, a zip member, bzip2, xz) is decoded into memory. Plain and
 gzipped UTF-8 stays on disk and is scanned in pieces.
 """
@@ -22,8 +22,8 @@ from lrbench.wording import counted
 
 __all__ = ["Text", "survey"]
 
-_FIRST_LINE = 1 << 20
-_LINE = 64 << 20
+_LONGEST_FIRST_LINE = _PIECE = 1 << 20  # bytes
+_LONGEST_LINE = 64 << 20  # bytes
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -33,7 +33,7 @@ _BYTE_ORDER_MARKS = {
 
 @dataclass(frozen=True)
 class Text:
-    """Text that was looked through."""
+    """Text that was surveyed."""
 
     name: str
     """What messages call it."""
@@ -51,13 +51,13 @@ class Text:
     """Whether a double quote occurs."""
 
     has_lone_returns: bool
-    """Whether a carriage return occurs other than before a line feed."""
+    """Whether a carriage return occurs that no line feed follows."""
 
     occurrences: Mapping[str, int]
-    """How often each word that was asked for occurs, blank lines left out."""
+    """How often each requested word occurs, not counting blank lines."""
 
     notes: tuple[str, ...] = ()
-    """What a person must know of how it was read."""
+    """What a person must know about how it was read."""
 
     def load(self) -> bytes:
         """Return the whole text, UTF-8 without a byte-order mark."""
@@ -65,7 +65,7 @@ class Text:
 
     @contextmanager
     def open(self, newline: str = "") -> Iterator[IO[str]]:
-        """Open the text with its line ends as they are; ``newline`` means the same as for :func:`open`."""
+        """Open the text. ``newline`` has the meaning that it has for :func:`open`; "" keeps line ends."""
         with ExitStack() as stack:
             if isinstance(self.content, bytes):
                 stream: IO[bytes] = io.BytesIO(self.content)
@@ -75,14 +75,17 @@ class Text:
 
     @property
     def blank_notes(self) -> tuple[str, ...]:
-        """Say which blank lines are left out, for readers that leave them out."""
+        """The note of readers that leave out blank lines: how many there are, and where."""
         if not len(self.blank):
             return ()
         first = f"the first is line {self.blank[0]}" if len(self.blank) > 1 else f"line {self.blank[0]}"
         return (f"{self.name}: {counted(len(self.blank), 'blank line')} left out ({first}).",)
 
     def first_line(self) -> tuple[int, str]:
-        """Return the first line that is not blank, without its end, and its number; ``(0, "")`` for none."""
+        """Return the first line that is not blank: its number, and the line without its end.
+
+        ``(0, "")`` if there is none.
+        """
         with self.open() as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip(" \r\n"):
@@ -91,13 +94,13 @@ class Text:
 
 
 def survey(file: RawFile, encoding: str = "", words: Sequence[str] = ()) -> Text:
-    """Look through a text file.
+    """Survey a text file.
 
     Args:
         file: the file or the member of an archive.
-        encoding: a name that Python knows. Empty: UTF-8, with or without a byte-order mark, or UTF-16 with
-            one; else Latin-1, and a note says so.
-        words: what to count; none may hold a line break.
+        encoding: a name that Python knows. Empty: UTF-8 with or without a byte-order mark, UTF-16 with one,
+            or else Latin-1, with a note that says so.
+        words: what to count; none may contain a line break.
 
     Raises:
         RequestError: it is not text, an encoding is unknown or does not fit, or the file is damaged.
@@ -105,7 +108,7 @@ def survey(file: RawFile, encoding: str = "", words: Sequence[str] = ()) -> Text
     start = file.start()
     if start.startswith(PARQUET_MAGIC):
         raise RequestError(f"{file.name} is a Parquet file.", 'Use the reader "parquet".')
-    if len(start) == _FIRST_LINE and b"\n" not in start and b"\r" not in start:
+    if len(start) == _LONGEST_FIRST_LINE and b"\n" not in start and b"\r" not in start:
         raise RequestError(
             f"{file.name} is no table: its first line is longer than a megabyte.",
             "Check the reader and the file.",
@@ -145,7 +148,11 @@ def survey(file: RawFile, encoding: str = "", words: Sequence[str] = ()) -> Text
 
 
 def _known(encoding: str) -> str:
-    """Return the usual name of an encoding."""
+    """Return Python's own name of an encoding; "" for "".
+
+    Raises:
+        RequestError: Python does not know it.
+    """
     if not encoding:
         return ""
     try:
@@ -157,7 +164,7 @@ def _known(encoding: str) -> str:
 
 
 def _decoded(file: RawFile, words: Sequence[str], codec: str, notes: tuple[str, ...]) -> Text:
-    """Survey a file in an encoding other than UTF-8, or with the line ends of old Macs."""
+    """Survey a file whose encoding is not UTF-8, or whose lines end in carriage returns alone."""
     raw = file.load()
     try:
         text = raw.decode(codec)
@@ -170,11 +177,11 @@ def _decoded(file: RawFile, words: Sequence[str], codec: str, notes: tuple[str, 
 
 
 def _pieces(content: bytes) -> Iterator[bytes]:
-    return (content[start : start + _FIRST_LINE] for start in range(0, len(content), _FIRST_LINE))
+    return (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
 
 
 class _Count:
-    """What is counted while the pieces of a text go by."""
+    """The counts of a text, taken piece by piece."""
 
     def __init__(self, name: str, words: Sequence[str]) -> None:
         self._name = name
@@ -191,30 +198,36 @@ class _Count:
         return self._has_lone_returns and not self._has_feeds
 
     def take(self, pieces: Iterable[bytes]) -> None:
-        """Count in whole lines; a piece may end within one."""
+        """Count the lines of all pieces. A line may begin in one piece and end in another.
+
+        Raises:
+            RequestError: a line is too long, or there is a zero byte.
+        """
         rest: list[bytes] = []
-        waiting = 0
+        waiting = 0  # bytes of the line that is not complete yet
         for piece in pieces:
             end = piece.rfind(b"\n") + 1
             if end:
-                self._lines_of(b"".join((*rest, piece[:end])))
+                self._count_lines(b"".join((*rest, piece[:end])))
                 rest, waiting = [], 0
             rest.append(piece[end:])
             waiting += len(piece) - end
-            if waiting > _LINE:
+            if waiting > _LONGEST_LINE:
                 raise RequestError(
-                    f"{self._name}, line {self._lines + 1}: it is longer than {_LINE >> 20} MB.",
+                    f"{self._name}, line {self._lines + 1}: it is longer than {_LONGEST_LINE >> 20} MB.",
                     "Check the reader and the file.",
                 )
-        self._lines_of(b"".join(rest))
+        self._count_lines(b"".join(rest))
 
-    def _lines_of(self, block: bytes) -> None:
+    def _count_lines(self, block: bytes) -> None:
+        """Count a block of whole lines."""
         if not block:
             return
         if b"\0" in block:
             line = self._lines + block[: block.index(b"\0")].count(b"\n") + 1
             raise RequestError(
-                f"{self._name}, line {line}: a zero byte. This is no text.", "Check the reader and the file."
+                f"{self._name}, line {line}: it has a zero byte, so the file is no text.",
+                "Check the reader and the file.",
             )
         if not self.wrong_line:
             try:
@@ -238,7 +251,7 @@ class _Count:
         self._lines += len(starts)
 
     def text(self, content: Path | bytes, notes: tuple[str, ...]) -> Text:
-        """Return what was counted."""
+        """Return the surveyed text: its content with the counts."""
         blank = np.concatenate([np.empty(0, dtype=np.int64), *self._blank])
         return Text(
             name=self._name,

@@ -1,7 +1,7 @@
 """Tables with a column for users and one for items: delimited text and Parquet.
 
-Every field that is asked for must be present and of its kind in every row. A row where one is not is
-malformed, and so is one with more or fewer fields than columns. Its user is null (see ``raw.py``).
+In every row, each column that has a role must be present and of the right kind. Otherwise the row is
+malformed. So is a row with more or fewer fields than columns. A malformed row gets a null user (``raw.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,15 @@ from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.readers.survey import Text, survey
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.polars_files import REFUSALS, collected, scan_parquet, schema_of
+from lrbench.wording import counted
 
-__all__ = ["CsvTable", "ParquetTable", "from_rows", "interactions", "scan_headed"]
+__all__ = ["CsvTable", "ParquetTable", "check_names_differ", "from_rows", "interactions", "scan_headed"]
 
 Column = str | int
 
 _SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 _SPELLINGS = {**_SEPARATORS, "\\t": "\t"}
-_ROWS_A_BYTE = 20  # a Parquet file with more holds nothing but repetitions
+_ROWS_PER_BYTE = 20  # a Parquet file with more holds nothing but repetitions
 _FEW_ROWS = 1_000_000
 
 
@@ -38,9 +39,9 @@ def interactions(
     """Select ``COLUMNS`` from a table.
 
     Args:
-        table: as ``scan_delimited`` gives it, or any typed table.
-        roles: which column is ``user``, ``item`` and, where there are such, ``rating`` and ``time``.
-        time_format: how times are written (``strptime``), where they are no numbers.
+        table: a table of ``scan_delimited``, or any typed table.
+        roles: the column of ``user``, of ``item`` and, if the table has them, of ``rating`` and ``time``.
+        time_format: how times are written (``strptime``); ``None`` if they are numbers or dates.
     """
     schema = schema_of(table)
     values = picked(schema, roles, time_format)
@@ -55,7 +56,7 @@ def interactions(
 def from_rows(
     rows: Rows, roles: Mapping[str, str], file: str, time_format: str | None = None
 ) -> RawInteractions:
-    """Return the interactions of a table whose rows are lines."""
+    """Return the interactions of delimited text; arguments as for ``interactions``."""
     return RawInteractions(
         interactions(rows.frame, roles, time_format),
         file=file,
@@ -67,11 +68,11 @@ def from_rows(
 
 
 def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str | None, row: int) -> str:
-    """Say what is wrong with a malformed row: the first column at fault, its value and the kind wanted.
+    """Say what is wrong with a malformed row: the first faulty column, its value and the kind wanted.
 
     Args:
         table, roles, time_format: as for ``interactions``.
-        row: counted from 0.
+        row: number of the row, counted from 0.
     """
     schema = schema_of(table)
     line = table.slice(row, 1)
@@ -81,10 +82,11 @@ def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str 
         return f"it has {collected(line.select(UNEVEN)).item()} fields than there are columns"
     column, kind = roles[role], schema[roles[role]]
     shown = pl.col(column).to_physical() if kind.is_temporal() else pl.col(column)
-    value = collected(line.select(shown)).item()  # some dates are none in Python
+    value = collected(line.select(shown)).item()  # a number, since Python has no dates for some values
     missing = value is None or not str(value).strip() or str(value) == "nan"
     if missing and kind in (pl.Int64, pl.Float64) and UNEVEN in schema:
-        return f"{column} is missing, or not {wanted(role, time_format, kind)}"  # parsed already
+        # Polars has parsed the text already, so it cannot be shown.
+        return f"{column} is missing, or not {wanted(role, time_format, kind)}"
     if missing:
         return f"{column} is missing"
     return f'{column} is "{value!s:.40}", and {wanted(role, time_format, kind)} is wanted'
@@ -94,43 +96,57 @@ def scan_headed(text: Text, roles: Mapping[str, str], separator: str) -> RawInte
     """Return the interactions of delimited text whose first line names the columns.
 
     Raises:
-        RequestError: a column is missing.
+        RequestError: a column is missing or named twice.
     """
     names = first_fields(text, separator, quotes=True)
+    check_names_differ(names, text.name)
     kinds = {column: COLUMNS[role] for role, column in _assign_roles(names, roles, text.name).items()}
     columns = pl.Schema({name: kinds.get(name, pl.String()) for name in names})
     rows = scan_delimited(text, columns, separator, header=True, quotes=True)
     return from_rows(rows, roles, text.name)
 
 
-def _assign_roles(names: Sequence[str], wanted: Mapping[str, Any], file: str) -> dict[str, str]:
+def check_names_differ(names: Sequence[str], file: str) -> None:
+    """Refuse a header that names a column twice.
+
+    Raises:
+        RequestError: naming the column.
+    """
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(f'{file} has two columns called "{twice}".', "Rename one.")
+
+
+def _assign_roles(names: Sequence[str], requested: Mapping[str, Any], file: str) -> dict[str, str]:
     """Return the column's name for every role, from names or positions counted from 1."""
     roles: dict[str, str] = {}
-    for role, column in wanted.items():
+    for role, column in requested.items():
         if column is None:
             continue
         name = _column_name(names, column)
         if name is None:
-            remedy = did_you_mean(str(column), names) if isinstance(column, str) else f"It has {len(names)}."
+            known = f"It has {counted(len(names), 'column')}."
+            remedy = did_you_mean(column, names) if isinstance(column, str) else known
             raise RequestError(f'{file} has no column "{column}" for {role}.', remedy)
         other = next((other for other, taken in roles.items() if taken == name), None)
         if other is not None:
             raise RequestError(
-                f'{file}: the column "{name}" cannot be both {other} and {role}.', "Name two columns."
+                f'{file}: the column "{name}" cannot be both {other} and {role}.',
+                "Name a column for each.",
             )
         roles[role] = name
     return roles
 
 
 def _column_name(names: Sequence[str], column: Column) -> str | None:
-    """Return the name of a column that is given by name or by position, or ``None``."""
+    """Return the name of a column that is given by name or position; ``None`` if there is no such column."""
     if isinstance(column, int):
         return names[column - 1] if 1 <= column <= len(names) else None
     return column if column in names else None
 
 
 class _Table(FrozenConfig):
-    """Which columns of a table hold what: a name, or a position counted from 1."""
+    """Says which column holds what, by its name or its position, counted from 1."""
 
     user: Column = "user"
     """The user's id."""
@@ -139,13 +155,13 @@ class _Table(FrozenConfig):
     """The item's id."""
 
     rating: Column | None = None
-    """The rating, a number. ``None``: the table has none."""
+    """The rating, a number. ``None``: the table has no ratings."""
 
     time: Column | None = None
-    """When it happened: whole numbers of any unit, or dates. ``None``: rows are in order already."""
+    """The time of the interaction: whole numbers of any unit, or dates. ``None``: rows are in time order."""
 
     time_format: str | None = None
-    """How times are written, where they are no numbers, as for ``strptime``: ``%Y-%m-%d %H:%M:%S.%f``."""
+    """The format of times that are written as text, as for ``strptime``: ``%Y-%m-%d %H:%M:%S.%f``."""
 
     member: str = ""
     """The file to read inside a zip archive."""
@@ -160,14 +176,14 @@ class _Table(FrozenConfig):
     @model_validator(mode="after")
     def _no_format_without_times(self) -> "_Table":
         if self.time_format is not None and self.time is None:
-            raise ValueError("time_format needs a column of times. Name it: time=COLUMN")
+            raise ValueError("time_format needs a column of times. Give it as time=COLUMN")
         return self
 
     def _roles(self, names: Sequence[str], file: str) -> dict[str, str]:
-        return _assign_roles(names, self._wanted, file)
+        return _assign_roles(names, self._requested, file)
 
     @property
-    def _wanted(self) -> dict[str, Column]:
+    def _requested(self) -> dict[str, Column]:
         columns = {"user": self.user, "item": self.item, "rating": self.rating, "time": self.time}
         return {role: column for role, column in columns.items() if column is not None}
 
@@ -179,13 +195,14 @@ class CsvTable(_Table):
 
     separator: str = ""
     """The character between two fields, or its name: comma, tab, semicolon, pipe, space. Empty: the first of
-    these by which the first line has the columns."""
+    these that splits the first line into fields among which are all columns named here."""
 
     header: bool = True
-    """Whether the first line names the columns; if not, columns are given by position."""
+    """Whether the first line names the columns. If not, columns are given by position."""
 
     encoding: str = ""
-    """The encoding, by a name that Python knows. Empty: UTF-8, UTF-16 with its mark, else Latin-1."""
+    """The encoding, by a name that Python knows. Empty: UTF-8, or UTF-16 with a byte-order mark, or else
+    Latin-1."""
 
     @field_validator("header", mode="before")
     @classmethod
@@ -201,7 +218,7 @@ class CsvTable(_Table):
     @classmethod
     def _possible(cls, separator: str) -> str:
         if separator and (len(separator) > 1 or separator in '"\r\n' or not separator.isascii()):
-            raise ValueError(f"the separator is {', '.join(_SEPARATORS)}, or one other ASCII character")
+            raise ValueError(f"the separator must be {', '.join(_SEPARATORS)}, or one other ASCII character")
         return separator
 
     def read(self, path: Path) -> RawInteractions:
@@ -217,9 +234,7 @@ class CsvTable(_Table):
             raise RequestError(f"{text.name} is empty.", "Check that it is the right file.")
         separator = self.separator or self._find_separator(text)
         names = self._names(text, separator)
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise RequestError(f'{text.name} names two columns alike: "{twice}".', "Rename one.")
+        check_names_differ(names, text.name)
         roles = self._roles(names, text.name)
         strings = pl.Schema(dict.fromkeys(names, pl.String()))
         rows = scan_delimited(text, strings, separator, self.header, quotes=True)
@@ -234,10 +249,10 @@ class CsvTable(_Table):
         return first if self.header else [str(position + 1) for position in range(len(first))]
 
     def _find_separator(self, text: Text) -> str:
-        """Return the first separator by which the first line has every column that is asked for."""
+        """Return the first separator that splits the first line into fields with every requested column."""
         for separator in _SEPARATORS.values():
             names = self._names(text, separator)
-            if all(_column_name(names, column) is not None for column in self._wanted.values()):
+            if all(_column_name(names, column) is not None for column in self._requested.values()):
                 return separator
         return ","
 
@@ -249,7 +264,7 @@ class ParquetTable(_Table):
         """Scan the table.
 
         Raises:
-            RequestError: it is no Parquet file, or a column is missing or of a type that does not fit.
+            RequestError: it is no Parquet file, or a column is missing or has a type that does not fit.
         """
         file = open_raw(path, self.member)
         content = file.path if file.is_plain() else file.load()
@@ -261,10 +276,10 @@ class ParquetTable(_Table):
             reason = str(error).splitlines()[0]
             raise RequestError(f"{file.name} is no Parquet file: {reason}.", "Check the reader.") from error
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
-        if count > max(_FEW_ROWS, _ROWS_A_BYTE * size):
+        if count > max(_FEW_ROWS, _ROWS_PER_BYTE * size):
             raise RequestError(
                 f"{file.name} has {count:,} rows in {size:,} bytes.",
-                "No table of interactions does. Check the file.",
+                "No table of interactions has so many. Check the file.",
             )
         roles = self._roles(schema.names(), file.name)
         for role, name in roles.items():

@@ -1,7 +1,7 @@
 """Rows of a history and its target with titles, as LatentR³, D3 and MiniOneRec ship their splits.
 
-One CSV row for each target: the user, up to ten items before it, and the item. Rows of a user follow each
-other, so a user's sequence is the history of the first row and then the target of every row.
+There is one CSV row per target: the user, up to ten items before the target, and the target. Each row
+continues the user's row before it. A user's sequence is thus the history of the first row, then every target.
 """
 
 import ast
@@ -17,6 +17,7 @@ from lrbench.config.base import FrozenConfig
 from lrbench.data.readers.archive import RawFile, open_raw
 from lrbench.data.readers.raw import COLUMNS, RawInteractions
 from lrbench.data.readers.survey import survey
+from lrbench.data.readers.tables import check_names_differ
 from lrbench.errors import RequestError
 
 __all__ = ["TitledRows"]
@@ -28,13 +29,13 @@ TitledEvent = tuple[str, str, float | None, int | None]  # item, title, rating, 
 
 
 class TitledRows(FrozenConfig):
-    """``user_id``, ``history_item_id``, ``item_id`` and titles; ratings and seconds where there are such.
+    """``user_id``, ``history_item_id``, ``item_id`` and titles; ratings and times in seconds if present.
 
     Lists are written as Python writes them.
     """
 
     users: int | None = Field(default=None, ge=1)
-    """Keep this many users, the first of the file. Not set: all."""
+    """Keep only the first users of the file, this many. ``None``: all."""
 
     def read(self, path: Path) -> RawInteractions:
         """Read the rows.
@@ -54,8 +55,8 @@ class TitledRows(FrozenConfig):
             elif [event[0] for event in known[-len(history) :]] != [event[0] for event in history]:
                 raise RequestError(
                     f"{file.name}, line {line}: "
-                    f'the history of user "{user}" does not continue its row before.',
-                    "Use the file in its own order.",
+                    f'the history of user "{user}" does not continue the row before.',
+                    "Keep the rows in their original order.",
                 )
             known.append(target)
             for item, title, *_ in (*history, target):
@@ -77,6 +78,7 @@ def _rows(file: RawFile) -> Iterator[tuple[int, str, list[TitledEvent], TitledEv
         reader = csv.DictReader(stream, strict=True)
         try:
             names = reader.fieldnames or ()
+            check_names_differ(names, file.name)
             missing = [name for name in _WANTED if name not in names]
             if missing:
                 raise RequestError(
@@ -97,12 +99,14 @@ def _rows(file: RawFile) -> Iterator[tuple[int, str, list[TitledEvent], TitledEv
             ) from error
 
 
-def _events(record: dict[str, str]) -> tuple[list[TitledEvent], TitledEvent]:
+def _events(record: dict[Any, str]) -> tuple[list[TitledEvent], TitledEvent]:
     """Return the history and the target of a row.
 
     Raises:
-        ValueError: lists of a row differ in length, or an id is empty.
+        ValueError: the row has too many fields, its lists differ in length, or an id or a title is missing.
     """
+    if None in record:  # where `DictReader` puts superfluous fields
+        raise ValueError("it has more fields than there are columns")
     lists = [_list(record["history_item_id"]), _list(record["history_item_title"])]
     last: list[Any] = [record["item_id"], record["item_title"]]
     for history, own in _OPTIONAL:

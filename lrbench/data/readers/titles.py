@@ -1,7 +1,7 @@
 """Item titles as the releases ship them: MovieLens movie lists and Amazon product metadata.
 
-Titles label items and change no sequence. A list that cannot be read is left out as a whole, and a note names
-the file, the line and the fault. A part of a list is never taken for all of it.
+Titles label items and change no sequence. If a line of a list cannot be read, the whole list is left out. A
+note names the file, the line and the fault.
 """
 
 import ast
@@ -35,12 +35,13 @@ _NO_PRODUCT = (
 
 @dataclass(frozen=True)
 class Titles:
-    """The titles of items, or why there are none."""
+    """The titles of items, or the reason why there are none."""
 
     table: pl.DataFrame | None
-    """``item``, ``title``: one row an item, the first where a file lists it twice."""
+    """``item``, ``title``: one row per item; the first one if a file lists an item twice."""
 
     notes: tuple[str, ...] = ()
+    """Why titles are left out."""
 
 
 def listed_titles(file: RawFile | None, separator: str) -> Titles | None:
@@ -111,7 +112,7 @@ def _products(file: RawFile, item: str, parse: Callable[[str], Any]) -> Iterator
 
 
 def _collected(file: RawFile, read: Callable[[], Iterable[Row]]) -> Titles:
-    """Return one row an item, the first where a file lists it twice, or a note where reading fails."""
+    """Return one row per item, the first one if a file lists an item twice, or a note if reading fails."""
     titles: dict[str, str | None] = {}
     try:
         for number, item, title in read():
@@ -129,7 +130,7 @@ def _collected(file: RawFile, read: Callable[[], Iterable[Row]]) -> Titles:
 
 
 def _is_text(value: Any) -> bool:
-    """Tell whether a value is text that a file can hold; halves of surrogate pairs are not."""
+    """Tell whether a value is text that UTF-8 can hold; halves of surrogate pairs are not."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 

@@ -51,6 +51,8 @@ def test_times_may_be_absent_and_users_left_out(tmp_path: Path) -> None:
         (f"{HEAD}\nu,[3],7,\"['Three', 'Four']\",Seven\n", "line 2: .*differ in length"),
         (f"{HEAD}\nu,[3,7,['Three'],Seven\n", "line 2: this is no history"),
         (f"{HEAD}\nu,[3],7,['T'],S\nu,[9],7,['N'],S\n", 'line 3: the history of user "u" does not continue'),
+        (f"{HEAD}\nu,[3],7,['T'],S,9\n", "line 2: .*more fields than there are columns"),
+        (f"{HEAD},item_id\nu,[3],7,['T'],S,9\n", 'two columns called "item_id"'),
     ],
 )
 def test_faults_are_named_with_their_line(tmp_path: Path, text: str, cause: str) -> None:
