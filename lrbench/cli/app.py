@@ -1,7 +1,8 @@
 """The Typer application: which verbs there are. Each lives in a file of its own."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -45,12 +46,24 @@ class _Verbs(TyperGroup):
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Parse the arguments."""
+        with _interrupt_as_error():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
-        try:
+        with _interrupt_as_error():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise InterruptError from None
+
+
+@contextmanager
+def _interrupt_as_error() -> Iterator[None]:
+    """Raise an error for an interrupt, before Typer makes an exit code of it without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptError from None
 
 
 app = typer.Typer(

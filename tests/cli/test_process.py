@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
+from typer.core import TyperGroup
 
 from lrbench.cli import app, process
-from lrbench.errors import CheckError, LrbenchError, RequestError
+from lrbench.errors import CheckError, InterruptError, LrbenchError, RequestError
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 TOO_LONG = OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300)
@@ -151,6 +152,18 @@ main()
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.stderr, ended.returncode) == ("lrbench: Interrupted.\n", 130)
+
+
+@pytest.mark.parametrize("when", ["parse_args", "invoke"])
+def test_an_interrupt_within_the_parser_is_answered(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer makes an exit code of it, without a word."""
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TyperGroup, when, interrupted)
+    with pytest.raises(InterruptError):
+        app.run(["list", "protocols"])
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "00", "²", "-5", "9" * 5000, ""])

@@ -15,6 +15,16 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_entry_point_imports_nothing_before_it_heeds_interrupts() -> None:
+    """Until ``main`` runs an interrupt ends in a traceback: only what Python itself loads may come before."""
+    code = (
+        "import sys; before = {*sys.modules}; from lrbench.__main__ import main; "
+        "sys.exit(str({*sys.modules} - before - {'lrbench', 'lrbench.__main__'} or '') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_version_is_that_of_the_installed_package() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lrbench", "--version"], capture_output=True, text=True, check=False
