@@ -353,12 +353,12 @@ ROW = '[[models]]\nlabel = "R"\n'
         ('model = "sasrec"\nparams = { head = 4 }', 'Did you mean "heads"'),
         ('model = "sasrec"\ngrid = { layer = [1, 2] }', 'unknown option "layer". Did you mean "layers"'),
         ('model = "sasrec"\ngrid = { width = [8, 16] }', 'put each option into the label: "R {option}"'),
-        ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "cannot be shared out over heads = 3"),
+        ('model = "sasrec"\nparams = { width = 16, heads = 3 }', "width = 16 is no multiple of heads = 3"),
         ('model = "lares"\nparams = { mean_depth = 0 }', "mean_depth = 0 leaves none"),
         ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),
         (
             'model = "bsarec"\nparams = { cutoff = 21 }',
-            "no high frequency in 20 places; set it to 19 or less",
+            "no high frequency in 20 positions; set it to 19 or less",
         ),
         ('model = "lares"\nstages = ["rpt", "spt"]', 'stages = ["spt", "rpt"], not ["rpt", "spt"]'),
         (

@@ -1,6 +1,7 @@
 """Activation checkpointing: parts of a network that the backward pass recomputes instead of storing.
 
-torch has the same. It imports torch's compiler, which costs every process some 70 MB and two seconds.
+``torch.utils.checkpoint`` does the same, but imports torch's compiler. That costs every process about 70 MB
+and two seconds.
 """
 
 from collections.abc import Callable
@@ -14,14 +15,18 @@ __all__ = ["recomputed"]
 
 
 def recomputed(function: Callable[..., Tensor], module: nn.Module, *inputs: Tensor) -> Tensor:
-    """Apply ``function`` to ``inputs`` and store nothing but these for the backward pass.
+    """Apply ``function`` to ``inputs``, and store only these for the backward pass.
 
     On an accelerator the function is applied as usual: memory is larger there, and draws have another source.
 
     Args:
-        function: of tensors. It may draw from torch's default generator; the recomputation draws the same.
-        module: holds all parameters that it uses.
-        inputs: floating-point tensors.
+        function: takes the inputs. It may draw from torch's default generator; the recomputation draws the
+            same.
+        module: holds all parameters that the function uses.
+        inputs: floating-point tensors of any shape.
+
+    Returns:
+        What the function returns.
     """
     if not torch.is_grad_enabled() or inputs[0].device.type != "cpu":
         return function(*inputs)

@@ -2,9 +2,9 @@
 
 On the CPU ``dropout(softmax(q kᵀ/√d + a)) v`` is computed head by head on strided views. Queries, keys and
 values are not copied per head. In training, one autograd function saves the weights and the dropout mask
-for its gradient. Elsewhere torch's own operation is used. Time on the CPU:
+for its gradient. Gradients without dropout, and other devices, use torch's own operation. Time on the CPU:
 
-  pass               compared with            share of its time
+  pass               relative to              time
   training           separate operations      about two thirds
   without gradients  torch's own operation    half
 """
@@ -23,17 +23,17 @@ from lrbench.models.layers.layer import Layer
 
 __all__ = ["Attention"]
 
-_SHORT = 40  # longest sequences whose weights are stored by key; see `_Layout`
+_SHORT = 40  # length of the longest sequences whose weights are stored by key; see `_Layout`
 
 
 class Attention(Layer):
-    """Multi-head self-attention. A token sees itself and those before it, or all tokens if not causal.
+    """Multi-head self-attention over the tokens of each sequence.
 
     Args:
-        width: of the states; queries, keys and values have width / heads per head.
+        width: of the states. Queries, keys and values of a head have width / heads.
         heads: attention heads; they must divide the width.
         dropout: rate on the attention weights.
-        causal: whether a token sees only itself and those before it.
+        causal: whether a token sees only itself and those before it. Otherwise it sees all tokens.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, causal: bool = True) -> None:
@@ -55,17 +55,17 @@ class Attention(Layer):
         return self.output(self.attend_at_last(self.project(hidden), sequences))
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Queries, keys and values side by side, (…, 3 · width), by one product."""
+        """Queries, keys and values side by side, (…, width) → (…, 3 · width), by one product."""
         return F.linear(hidden, *self.joined())
 
     def joined(self) -> tuple[Tensor, Tensor]:
-        """Weights of that product, (3 · width, width), and its biases, (3 · width,)."""
+        """Weights of the product in :meth:`project`, (3 · width, width), and its biases, (3 · width,)."""
         layers = self.query, self.key, self.value
         return torch.cat([each.weight for each in layers]), torch.cat([each.bias for each in layers])
 
     def attend(self, projected: Tensor, sequences: Packed) -> Tensor:
         """Weighted values of every token, (tokens, width), from (tokens, 3 · width)."""
-        if self.causal:  # padding is on the right, where causality hides it
+        if self.causal:  # padding is on the right, where the causal mask hides it
             return sequences.by_group(lambda part: self.mix(None, part), projected)
         return sequences.by_group_masked(
             lambda real, part: self.mix(_added(real[:, None, :], part.dtype), part), projected
@@ -82,11 +82,11 @@ class Attention(Layer):
         return sequences.ages >= 0 if self.causal else torch.ones_like(sequences.items, dtype=torch.bool)
 
     def mix(self, added: Tensor | None, projected: Tensor) -> Tensor:
-        """Attend within groups.
+        """Attend within the padded sequences of one group.
 
         Args:
-            added: added to the scores of all heads, (sequences, 1 or length, length); ``None``: 0 at a
-                position itself and those before it, −∞ at later ones.
+            added: added to the scores of all heads, (sequences, 1 or length, length). ``None``: the causal
+                mask, which is 0 at a position itself and those before it, and −∞ at later ones.
             projected: queries, keys and values side by side, (sequences, length, 3 · width).
 
         Returns:
@@ -113,7 +113,17 @@ class Attention(Layer):
         return heads.transpose(1, 2).flatten(2)
 
     def _mix_at_last(self, real: Tensor, query: Tensor, seen: Tensor, memory: Tensor) -> Tensor:
-        """Attend within a group: (sequences, width), (…, length), (…, length, 2 · width) → (…, width)."""
+        """Attend from the last token of each sequence of one group.
+
+        Args:
+            real: which positions are no padding, (sequences, length).
+            query: of the last tokens, (sequences, width).
+            seen: which tokens the last token sees, (sequences, length).
+            memory: keys and values side by side, (sequences, length, 2 · width).
+
+        Returns:
+            Weighted values, (sequences, width).
+        """
         keys, values = (part.chunk(self.heads, -1) for part in memory.chunk(2, -1))
         scale = 1 / math.sqrt(query.shape[-1] / self.heads)
         mixed = []
@@ -125,7 +135,7 @@ class Attention(Layer):
 
 
 def _added(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 at positions that are seen and −∞ at the others."""
+    """Additive mask, 0 at positions that are seen and −∞ at the others; any shape → the same."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
@@ -137,7 +147,7 @@ class _Layout:
     (…, queries, keys).
 
     Args:
-        length: places of a sequence.
+        length: positions of a sequence.
     """
 
     def __init__(self, length: int) -> None:
@@ -145,11 +155,13 @@ class _Layout:
         self.key_dimension = -1 if self._keys_last else -2
 
     def by_query(self, weights: Tensor) -> Tensor:
-        """Turn stored weights into (…, queries, keys), or those into stored weights; a view."""
+        """Return stored weights as (…, queries, keys), or such weights in the order of storage; a view."""
         return weights if self._keys_last else weights.mT
 
     def factors(self, by_query: Tensor, by_key: Tensor) -> tuple[Tensor, Tensor]:
-        """Order factors so that ``first @ second.mT`` is in the order of storage; transposed writes are slow.
+        """Order two factors so that ``first @ second.mT`` has the order of storage.
+
+        Writing a product transposed is slow.
 
         Args:
             by_query: (sequences, queries, width / heads).
@@ -159,7 +171,7 @@ class _Layout:
 
 
 def _weights(projected: Tensor, added: Tensor, heads: int) -> Tensor:
-    """Softmax of the scores, (heads, sequences, length, length), in the order of storage.
+    """Attention weights, the softmax of the scores, (heads, sequences, length, length), stored order.
 
     Args:
         projected: queries, keys and values side by side, (sequences, length, 3 · width).
@@ -178,16 +190,16 @@ def _weights(projected: Tensor, added: Tensor, heads: int) -> Tensor:
 
 
 def _mixed(weights: Tensor, projected: Tensor) -> Tensor:
-    """Sum the values by stored weights, the heads side by side, (sequences, length, width)."""
+    """Sum the values with stored weights. Returns the heads side by side, (sequences, length, width)."""
     by_query = _Layout(weights.shape[-1]).by_query(weights)  # (heads, sequences, queries, keys)
     values = _heads(projected, len(weights))[2]
     return torch.cat([own @ value for own, value in zip(by_query, values, strict=True)], -1)
 
 
 class _Attention(torch.autograd.Function):
-    """``dropout(softmax(q kᵀ/√d + a)) v`` of all heads, which saves its weights and its dropout mask.
+    """``dropout(softmax(q kᵀ/√d + a)) v`` of all heads. It saves the weights and the dropout mask.
 
-    Below, d is the width of a head, and lists hold one tensor per head.
+    Below, d is the width of a head. A shape in square brackets is that of a list with one tensor per head.
     """
 
     @staticmethod
@@ -203,24 +215,24 @@ class _Attention(torch.autograd.Function):
         projected, weights, kept = ctx.saved_tensors
         heads, layout = len(weights), _Layout(weights.shape[-1])
         queries, keys, values = _heads(projected, heads)  # [(sequences, length, d)] each
-        by_output = (gradient * ctx.factor).chunk(heads, -1)  # [(sequences, queries, d)]
+        output_gradients = (gradient * ctx.factor).chunk(heads, -1)  # [(sequences, queries, d)]
 
         dropped = layout.by_query(weights * kept)  # (heads, sequences, queries, keys)
-        by_value = [own.mT @ part for own, part in zip(dropped, by_output, strict=True)]
+        value_gradients = [own.mT @ part for own, part in zip(dropped, output_gradients, strict=True)]
 
-        by_weight = torch.empty_like(weights)  # (heads, sequences, length, length), stored order
-        for own, part, value in zip(by_weight, by_output, values, strict=True):
+        weight_gradient = torch.empty_like(weights)  # (heads, sequences, length, length), stored order
+        for own, part, value in zip(weight_gradient, output_gradients, values, strict=True):
             first, second = layout.factors(part, value)
             torch.bmm(first, second.mT, out=own)
-        by_weight.mul_(kept)
+        weight_gradient.mul_(kept)
 
-        by_score = torch._softmax_backward_data(by_weight, weights, layout.key_dimension, weights.dtype)
-        by_score = layout.by_query(
-            by_score.mul_(_scale(projected, heads))
-        )  # (heads, sequences, queries, keys)
-        by_query = [own @ key for own, key in zip(by_score, keys, strict=True)]  # [(sequences, length, d)]
-        by_key = [own.mT @ query for own, query in zip(by_score, queries, strict=True)]
-        return torch.cat([*by_query, *by_key, *by_value], -1), None, None, None
+        score_gradient = torch._softmax_backward_data(
+            weight_gradient, weights, layout.key_dimension, weights.dtype
+        ).mul_(_scale(projected, heads))
+        score_gradient = layout.by_query(score_gradient)  # (heads, sequences, queries, keys)
+        query_gradients = [own @ key for own, key in zip(score_gradient, keys, strict=True)]
+        key_gradients = [own.mT @ query for own, query in zip(score_gradient, queries, strict=True)]
+        return torch.cat([*query_gradients, *key_gradients, *value_gradients], -1), None, None, None
 
 
 def _scale(projected: Tensor, heads: int) -> float:
@@ -229,5 +241,5 @@ def _scale(projected: Tensor, heads: int) -> float:
 
 
 def _heads(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:
-    """Queries, keys and values, each cut into the columns of every head, (…, width / heads)."""
+    """Queries, keys and values, each as one tensor per head, (…, width / heads)."""
     return [part.chunk(heads, -1) for part in projected.chunk(3, -1)]

@@ -1,10 +1,12 @@
 """Parts that sequence encoders share: residual blocks and stacks of them.
 
-Everything works on packed tokens, (tokens, width). There is no padding, so nothing needs a mask. The blocks
-are those of the post-norm Transformer of SASRec in RecBole (RUCAIBox/RecBole 1.2.1, ``layers.py``). They have
-exact GELU, LayerNorm with epsilon 1e-12 after each residual sum, and weights from N(0, 0.02). A block is a
-mixer, which moves information between tokens, and a feed-forward part. Both include their residual, so that
-other mixers (filters, sums of mixers) can replace attention.
+States are packed tokens, (tokens, width), without padding. A block is a mixer, which moves information
+between tokens, and a feed-forward part. Both include their residual, so that other mixers (filters, sums of
+mixers) can replace attention.
+
+:func:`transformer` gives the post-norm blocks of SASRec in RecBole (RUCAIBox/RecBole 1.2.1, ``layers.py``).
+They have exact GELU, and LayerNorm with epsilon 1e-12 after each residual sum. ``initialise`` draws their
+weights as RecBole does.
 """
 
 from collections.abc import Callable
@@ -50,7 +52,13 @@ def transformer(
 
 
 class Residual(Layer):
-    """``LayerNorm(dropout(inner(x)) + x)``: post-norm."""
+    """``LayerNorm(dropout(inner(x)) + x)``: post-norm.
+
+    Args:
+        inner: the layer whose output is added to its input.
+        width: of the states.
+        dropout: rate on the output of ``inner``.
+    """
 
     def __init__(self, inner: Layer, width: int, dropout: float) -> None:
         super().__init__()
@@ -72,7 +80,12 @@ class Residual(Layer):
 
 
 class Block(Layer):
-    """A mixer, then a feed-forward part, each with its residual."""
+    """A mixer, then a feed-forward part.
+
+    Args:
+        mixer: moves information between tokens; includes its residual.
+        feed_forward: works on each token alone; includes its residual.
+    """
 
     def __init__(self, mixer: Layer, feed_forward: Layer) -> None:
         super().__init__()
@@ -89,7 +102,12 @@ class Block(Layer):
 
 
 class Encoder(Layer):
-    """Blocks of one kind, one after another."""
+    """Blocks of one kind, one after another.
+
+    Args:
+        block: makes a new block.
+        n_blocks: how many. With none, the states are the input.
+    """
 
     def __init__(self, block: Callable[[], Layer], n_blocks: int) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ __all__ = [
     "sinusoids",
 ]
 
-_SLOWEST = 10_000.0  # period of the slowest sinusoid, in levels
+_FREQUENCY_RANGE = 10_000.0  # the fastest sinusoid is almost this many times as fast as the slowest
 
 NoiseSchedule = Literal["cosine", "linear", "truncated_linear"]
 
@@ -31,13 +31,16 @@ _LARGEST_BETA = 0.999
 
 
 def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
-    """Return ᾱ of the levels 0 to T, (levels + 1,). It falls from 1.
+    """Return ᾱ of the levels 0 to T, (levels + 1,), in float64. It falls from 1.
 
     Args:
         levels: T, at least 1.
-        schedule: ``cosine``: as in Nichol & Dhariwal, ICML 2021. ``linear``: β from 1e-4 to 0.02, times
-            1000 / T (Ho et al.). ``truncated_linear``: the same plus 0.01. If its last β exceeds 1, that β is
-            0.001 · 1000 / T plus 0.01 (DiffuRec's code).
+        schedule: how ᾱ falls.
+
+            - ``cosine``: as in Nichol & Dhariwal, ICML 2021, but without their upper limit on β.
+            - ``linear``: β from 1e-4 to 0.02, times 1000 / T (Ho et al.), at most 0.999.
+            - ``truncated_linear``: the same β plus 0.01. If the last one exceeds 1, it is
+              0.001 · 1000 / T plus 0.01 instead (DiffuRec's code).
     """
     if schedule == "cosine":
         angles = (
@@ -56,7 +59,7 @@ def signal_rates(levels: int, schedule: NoiseSchedule) -> Tensor:
 
 
 def sampler_levels(first: int, steps: int) -> list[int]:
-    """Return the levels of a sampler: ``steps`` evenly spaced levels from ``first`` down, then 0."""
+    """Return the levels that a sampler visits, from ``first`` down to 0 in ``steps`` almost equal steps."""
     return [round(first * (steps - step) / steps) for step in range(steps + 1)]
 
 
@@ -86,7 +89,7 @@ def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, 
         clean: x̂_0 that the denoiser predicts from it, (…, width).
         rate: ᾱ of the present level, a scalar below 1.
         next_rate: ᾱ of the next level, a scalar.
-        eta: η. 0: no new noise. 1: as much as the ancestral sampler adds.
+        eta: η. 0: no new noise. 1: as much as the ancestral sampler of Ho et al. adds.
     """
     noise = (state - rate.sqrt() * clean) / (1 - rate).sqrt()
     deviation = eta * ((1 - next_rate) / (1 - rate)).sqrt() * (1 - rate / next_rate).clamp(min=0).sqrt()
@@ -95,19 +98,19 @@ def reverse_step(state: Tensor, clean: Tensor, rate: Tensor, next_rate: Tensor, 
 
 
 def sinusoids(level: Tensor, width: int) -> Tensor:
-    """Return cosines and sines of levels at falling frequencies, (…) → (…, width)."""
+    """Embed noise levels as cosines and sines at falling frequencies, (…) → (…, width)."""
     half = (width + 1) // 2
     places = torch.arange(half, device=level.device, dtype=torch.float32)
-    angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_SLOWEST) * places / half)
+    angles = level.to(torch.float32).unsqueeze(-1) * torch.exp(-math.log(_FREQUENCY_RANGE) * places / half)
     return torch.cat((angles.cos(), angles.sin()), -1)[..., :width]
 
 
 def drawn(like: Tensor, noise: torch.Generator | None) -> Tensor:
-    """Draw standard normal noise of a tensor's shape. The source may be on another device.
+    """Draw standard normal noise of a tensor's shape. The generator may be on another device.
 
     Args:
         like: gives shape, type and device.
-        noise: the source. `None`: torch's own.
+        noise: the generator. ``None``: torch's default generator.
     """
     place = like.device if noise is None else noise.device
     return torch.randn(like.shape, generator=noise, dtype=like.dtype, device=place).to(like.device)

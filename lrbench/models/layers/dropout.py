@@ -7,9 +7,9 @@ Here the mask is a comparison of random bytes. Measured per element:
   PyTorch's   8 to 12 ns
   here        under 1 ns
 
-A rate that is a multiple of 1/256 takes one byte per element, any other rate two; it is then met to within
-1/131072. Kept values are scaled by the rate that is met, so the mean is exact. An accelerator uses PyTorch's
-own dropout.
+A rate that is a multiple of 1/256 takes one byte per element and is met exactly. Any other rate takes two
+bytes and is met to within 1/131,072, or 1/65,536 just below 1. Kept values are scaled by the rate that is
+met, so the mean is exact. An accelerator uses PyTorch's own dropout.
 """
 
 import math
@@ -35,23 +35,27 @@ def dropout(values: Tensor, rate: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """:func:`dropout` at rate ``p`` in training, nothing otherwise."""
+    """:func:`dropout` at rate ``p`` in training; otherwise the input is returned as it is."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Any shape → the same."""
+        """Any shape → the same shape."""
         return dropout(input, self.p) if self.training else input
 
 
 def draw_kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
-    """Draw which elements stay, and the factor that keeps the mean. torch's default generator is the seed.
+    """Draw which elements stay. The seed is drawn from torch's default generator.
+
+    Args:
+        shape: of the elements.
+        rate: probability that an element is dropped, below 1.
 
     Returns:
-        (shape) of ones and zeros, and the factor. They are bytes, since torch multiplies by booleans three
-        times as slowly.
+        1 where an element stays and 0 elsewhere, of that shape, and the factor that keeps the mean. The
+        ones and zeros are bytes, because torch multiplies by booleans three times as slowly.
     """
     width: type[np.uint8] | type[np.uint16] = np.uint8 if (rate * 256).is_integer() else np.uint16
     steps = int(np.iinfo(width).max) + 1
-    threshold = round(rate * steps)
+    threshold = min(round(rate * steps), steps - 1)  # a rate just below 1 still keeps some elements
     seed = int(torch.randint(1 << 62, ()))
     count = math.prod(shape)
     words = -(-count * np.dtype(width).itemsize // 8)

@@ -15,13 +15,13 @@ LAYER_NORM_EPSILON = 1e-12
 
 
 class ItemEmbedding(nn.Embedding):
-    """Item vectors. A training step may drop the same elements of them in histories and in scores."""
+    """Item vectors. A training step may drop elements of them, the same ones in histories and in scores."""
 
     _dropped: Tensor | None = None
 
     @property
     def vectors(self) -> Tensor:
-        """The vectors of all items, (items, width), without what the step under way has dropped."""
+        """The vectors of all items, (items, width). Within :meth:`dropping`, dropped elements are 0."""
         return self.weight if self._dropped is None else self._dropped
 
     def forward(self, input: Tensor) -> Tensor:
@@ -30,10 +30,10 @@ class ItemEmbedding(nn.Embedding):
 
     @contextmanager
     def dropping(self, rate: float) -> Iterator[None]:
-        """Draw once which elements are dropped, and use the rest until the context ends.
+        """Draw once which elements are dropped. They stay 0, and the others scaled, until the context ends.
 
         Args:
-            rate: share of the elements that become zero.
+            rate: probability that an element is dropped.
         """
         self._dropped = dropout(self.weight, rate)
         try:
@@ -47,12 +47,13 @@ class InputEmbedding(nn.Module):
 
     Args:
         n_items: items of the catalogue.
-        max_length: positions.
+        max_length: number of positions.
         width: of the embeddings.
-        dropout: rate.
-        padding: whether there is one more item, number ``n_items``, for padding tokens. Its look-ups pass no
-            gradient.
-        right_aligned: count positions so that the last item has the last position.
+        dropout: rate on the normalised sum.
+        padding: whether there is one more item, number ``n_items``, for padding tokens. Looking it up passes
+            no gradient.
+        right_aligned: whether positions are counted so that the last item has position ``max_length`` − 1.
+            Otherwise the first item has position 0.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class InputEmbedding(nn.Module):
         return self.items(sequences.items) + self.positions(positions)
 
     def finish(self, embedded: Tensor) -> Tensor:
-        """Norm and dropout, (…, width)."""
+        """Normalise sums of embeddings, then drop out, (…, width) → (…, width)."""
         return self.dropout(self.norm(embedded))
 
 
@@ -92,10 +93,11 @@ class PlainEmbedding(nn.Module):
 
     Args:
         n_items: items of the catalogue.
-        max_length: positions.
+        max_length: number of positions.
         width: of the embeddings.
-        dropout: rate.
-        from_end: whether the last item has the first position, or the first item.
+        dropout: rate on the sum.
+        from_end: whether positions are counted from the last item, which has position 0. Otherwise the
+            first item has position 0.
         scale: factor on the item embeddings.
     """
 

@@ -1,13 +1,13 @@
 """Mixers that filter a history in the frequency domain, and blocks made of them.
 
 A filter multiplies the discrete Fourier transform of a window of L positions with a weight per frequency.
-That is a circular convolution over the window: ``y_t = Σ_s k_{(t−s) mod L} · x_s``, whose kernel is the
+That is a circular convolution over the window: ``y_t = Σ_s k_{(t−s) mod L} · x_s``. Its kernel k is the
 inverse transform of the weights. In this form padding positions do not exist, and a history costs only its
-own length. Later items reach earlier ones around the window. These mixers are therefore not causal, and every
-prefix is a training row of its own.
+own length. The convolution wraps around, so later items reach earlier ones. These mixers are therefore not
+causal, and every prefix is a training row of its own.
 
-The sources pad every history to the window with a learned token that takes part like an item (``padding =
-"tokens"`` of the models here). By default there is none, so that a score does not depend on what padding
+The sources pad every history to the window with a learned token that takes part like an item. The models
+here do so if ``padding = "tokens"``. By default there is no such token, so that no score depends on what it
 learned.
 """
 
@@ -32,7 +32,7 @@ __all__ = [
     "fmlp_blocks",
 ]
 
-_FORBIDDEN = -10_000.0  # added to the scores of forbidden keys, as in the sources
+_FORBIDDEN = -10_000.0  # is added to the scores of keys that a token must not see, as in the sources
 
 
 def fmlp_blocks(n_blocks: int, width: int, window: int, dropout: float) -> Encoder:
@@ -71,8 +71,8 @@ def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
         window: positions of the filter.
         dropout: rate on what each part of a block adds.
         attention: makes the attention of a block.
-        cutoff: c; the lowest c//2 + 1 frequencies pass unchanged.
-        share: weight of the frequency branch.
+        cutoff: c. The lowest c//2 + 1 frequencies pass unchanged.
+        share: weight of the frequency branch. That of attention is 1 − ``share``.
     """
 
     def block() -> Block:
@@ -84,25 +84,30 @@ def bsarec_blocks(  # noqa: PLR0913, PLR0917 - the options of the block
 
 
 def check_cutoff(option: str, cutoff: int, window: int) -> None:
-    """Refuse a cutoff that lets all frequencies of a window pass, so that BSARec rescales none.
+    """Refuse a cutoff at which all frequencies of a window pass unchanged: BSARec would rescale none.
 
     Args:
         option: its name in the model's configuration.
-        cutoff: c; the lowest c//2 + 1 frequencies pass.
-        window: positions; their real Fourier transform has window//2 + 1 frequencies.
+        cutoff: c. The lowest c//2 + 1 frequencies pass unchanged.
+        window: positions. Their real Fourier transform has window//2 + 1 frequencies.
 
     Raises:
-        ValueError: no frequency is left.
+        ValueError: no frequency is left to rescale.
     """
     if cutoff // 2 + 1 >= window // 2 + 1:
         raise ValueError(
-            f"{option} = {cutoff} leaves no high frequency in {window} places; "
+            f"{option} = {cutoff} leaves no high frequency in {window} positions; "
             f"set it to {2 * (window // 2) - 1} or less"
         )
 
 
 class FrequencyFilter(Layer):
-    """FMLP-Rec's filter: a learned complex weight per frequency and channel (Zhou et al., WWW 2022)."""
+    """FMLP-Rec's filter: a learned complex weight per frequency and channel (Zhou et al., WWW 2022).
+
+    Args:
+        width: of the states.
+        window: positions of the filter.
+    """
 
     def __init__(self, width: int, window: int) -> None:
         super().__init__()
@@ -126,13 +131,23 @@ class FrequencyFilter(Layer):
         return sequences.sums(self._kernel().index_select(0, sequences.ages % self.window) * hidden)
 
     def _kernel(self) -> Tensor:
-        """Weights by lag, (window, width). Some devices have no transform in half precision."""
+        """Weights by distance in positions, (window, width)."""
+        # Computed in the parameters' precision: some devices have no transform in half precision.
         weights = torch.view_as_complex(self.complex_weight)
         return torch.fft.irfft(weights, n=self.window, dim=0)
 
 
 class FrequencyRescaler(Layer):
-    """BSARec's filter: the lowest frequencies unchanged, the others times a learned gain β² per channel."""
+    """BSARec's filter: the lowest frequencies pass unchanged, and the others are rescaled.
+
+    The gain is learned per channel. It is the square of the parameter ``sqrt_beta``, as in the authors' code
+    (Shin et al., AAAI 2024).
+
+    Args:
+        width: of the states.
+        window: positions of the filter.
+        cutoff: c. The lowest c//2 + 1 frequencies pass unchanged.
+    """
 
     kernel: Tensor
 
@@ -142,7 +157,8 @@ class FrequencyRescaler(Layer):
         self.sqrt_beta = nn.Parameter(torch.randn(width))
         passed = torch.zeros(window // 2 + 1, dtype=torch.float64)
         passed[: cutoff // 2 + 1] = 1
-        # (window,) in float64, so that it fits states of any precision; moved once, with the parameters
+        # Weights of the low part by distance in positions, (window,). In float64 they are exact enough for
+        # states of any precision. As a buffer they move to the device once, with the parameters.
         self.register_buffer("kernel", torch.fft.irfft(passed, n=window), persistent=False)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
@@ -166,7 +182,13 @@ class FrequencyRescaler(Layer):
 
 
 class Mixture(Layer):
-    """``share · frequency branch + (1 − share) · attention branch``, each with its own residual."""
+    """``share · frequency branch + (1 − share) · attention branch``, each with its own residual.
+
+    Args:
+        frequency: the frequency branch.
+        attention: the attention branch.
+        share: weight of the frequency branch, from 0 to 1.
+    """
 
     def __init__(self, frequency: Residual, attention: Residual, share: float) -> None:
         super().__init__()
@@ -185,10 +207,16 @@ class Mixture(Layer):
 
 
 class PaddedAttention(Attention):
-    """Attention of sources that have padding tokens and add −10,000 to forbidden scores.
+    """Causal attention as in the sources: with padding tokens, and −10,000 instead of −∞ in the mask.
 
-    A padding token before the first item sees only forbidden keys. It therefore attends to everything, the
-    future included. That matters if a filter then carries its state to items.
+    For a padding token before the first item every key is masked. Its weights are then those of no mask at
+    all: it attends to everything, the future included. That matters if a filter carries its state to items.
+
+    Args:
+        width: of the states.
+        heads: attention heads; they must divide the width.
+        dropout: rate on the attention weights.
+        padding_item: number of the item that represents padding.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, padding_item: int) -> None:

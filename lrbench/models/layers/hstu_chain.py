@@ -1,8 +1,8 @@
-"""Latent tokens that HSTU blocks append to a history one by one.
+"""Latent tokens that HSTU blocks (units) append to a history one by one.
 
-See :mod:`lrbench.models.layers.token_chain`. HSTU has no softmax. So a latent token gets one sum from the
-items and one from its own chain. They are computed separately and added. A token's position is the number of
-items before it plus its number in the chain.
+:mod:`lrbench.models.layers.token_chain` explains chains. HSTU has no softmax. The weighted sums over the
+items and over a token's own chain are therefore computed separately and added. A latent token's position is
+the number of items before it plus the number of tokens before it in its chain.
 """
 
 import torch
@@ -29,7 +29,7 @@ def encode_with_units(
         everywhere: return the state of every token. Otherwise return that of each sequence's last token.
 
     Returns:
-        States, (rows, width), and one memory per block.
+        States, (tokens, width) or (sequences, width), and one memory per block.
     """
     memories = []
     for block in _units(encoder):
@@ -57,7 +57,15 @@ class UnitChains:
         self._own: list[list[Memory]] = [[] for _ in memories]
 
     def extend(self, hidden: Tensor) -> Tensor:
-        """Append one token to every chain, (rows, streams, width) → the same."""
+        """Append one token to every chain.
+
+        Args:
+            hidden: inputs, (rows, streams, width). A row has a chain for each stream. Chains do not see each
+                other.
+
+        Returns:
+            The token's states after the last block, (rows, streams, width).
+        """
         for block, memory, own in zip(self._blocks, self._memories, self._own, strict=True):
             gate, value, query, key = block.parts(hidden)
             own.append(Memory(key, value))
@@ -121,7 +129,7 @@ def _mix(block: HSTUBlock, rows: Tensor, keys: Tensor, values: Tensor, bias: Ten
 
 
 def _bias(block: HSTUBlock, distance: Tensor) -> Tensor:
-    """Return the bias of items at a distance in positions, which is negative or 0.
+    """Return the bias of keys at a distance in positions, any shape. The distance is negative or 0.
 
     Beyond the block's reach it is the bias at that reach.
     """

@@ -10,7 +10,10 @@ __all__ = ["initialise", "set_dropout", "xavier"]
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw the weights of linear and embedding layers from N(0, 0.02); biases 0, LayerNorm (1, 0)."""
+    """Draw weights of linear and embedding layers from a normal distribution, mean 0, deviation 0.02.
+
+    Biases of linear layers become 0. LayerNorm keeps torch's initial weight 1 and bias 0.
+    """
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
             nn.init.normal_(part.weight, std=0.02)
@@ -19,7 +22,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def xavier(module: nn.Module) -> None:
-    """Draw all matrices by Xavier's normal rule. Biases of attention are 0.
+    """Draw all matrices by Xavier's normal rule, and set the biases of attention to 0.
 
     Queries, keys and values are drawn as one matrix, as in RecTools, which uses torch's attention.
     """
@@ -35,7 +38,7 @@ def xavier(module: nn.Module) -> None:
 
 
 def set_dropout(module: nn.Module, rate: float) -> None:
-    """Set the rate of every dropout in ``module``."""
+    """Set the rate of every dropout layer in ``module``."""
     for part in module.modules():
         if isinstance(part, nn.Dropout):
             part.p = rate

@@ -1,9 +1,9 @@
-"""Chains of latent tokens as one attention operation for each block, for devices on which operations are few.
+"""Chains of latent tokens with one attention operation per block, for devices where starting one is slow.
 
-See :mod:`lrbench.models.layers.token_chain`. There the scores of a chain's own tokens are computed by
-themselves, which costs the least arithmetic and about 40 operations for each token and block. Here all chains
-of a sequence are keys beside its items, and a mask hides every chain but a token's own. That is more
-arithmetic, and one operation.
+:mod:`lrbench.models.layers.token_chain` explains chains. It computes the scores of a chain's own tokens
+separately. That takes the least arithmetic, but about 40 operations per token and block. Here all chains of a
+sequence are keys beside its items, and a mask hides all chains but a token's own. That takes more arithmetic,
+but one operation. The states are the same.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ __all__ = ["JointChains", "chains_after"]
 def chains_after(
     blocks: Sequence[ChainBlock], sequences: Packed, memories: Sequence[Memory], everywhere: bool
 ) -> "Chains | JointChains":
-    """Return growing chains in the form that the device prefers; see :class:`Chains` for the arguments."""
+    """Return growing chains in the form that is fast on the device; see :class:`Chains` for the arguments."""
     if everywhere and sequences.items.device.type != "cpu":
         return JointChains(blocks, sequences, memories)
     return Chains(blocks, sequences, memories, everywhere)
@@ -40,7 +40,7 @@ class JointChains:
         self._blocks = blocks
         self._sequences = sequences
         self._weights = [block.attention.joined() for block in blocks]
-        # of each block and group, (sequences, keys, width) each
+        # keys and values so far of each block and group, (sequences, keys, width) each
         self._seen = [[Memory(*parts) for parts in sequences.padded_groups(*memory)] for memory in memories]
         self._masks: list[Tensor] = []  # of each group, (places, keys)
 
@@ -65,10 +65,10 @@ class JointChains:
         return hidden
 
     def _longer_masks(self, hidden: Tensor) -> list[Tensor]:
-        """What is added to the scores of each group: 0 at what a token sees, −∞ elsewhere.
+        """Return the additive mask of each group for the next token: 0 at keys that it sees, −∞ elsewhere.
 
-        A place is a chain: every item has one for each stream. Keys are the items, and then, for each token
-        of the chains, all places.
+        A place is one chain: every item has one for each stream. The keys are first the items. Then, for
+        each token that the chains have so far, there is one key per place. A token sees those of its place.
         """
         streams, longer = hidden.shape[1], []
         for number, group in enumerate(self._sequences.groups):
@@ -84,16 +84,17 @@ class JointChains:
 
 
 def _attend(block: ChainBlock, seen: Memory, mask: Tensor, own: Tensor) -> tuple[Memory, Tensor]:
-    """Attend to all keys so far and to the tokens themselves.
+    """Attend to all keys so far and to the new tokens themselves.
 
     Args:
         block: gives heads and dropout.
         seen: keys and values so far, (sequences, keys, width).
-        mask: added to the scores, (places, keys + places).
-        own: queries, keys and values of the tokens, (sequences, length, streams, 3 · width).
+        mask: added to the scores, (places, keys + places), where places = length · streams.
+        own: queries, keys and values of the new tokens, (sequences, length, streams, 3 · width).
 
     Returns:
-        Keys and values with those of the tokens; weighted values, (sequences, length, streams, width).
+        Keys and values, now with those of the new tokens, (sequences, keys + places, width), and the
+        weighted values, (sequences, length, streams, width).
     """
     attention = block.attention
     sequences, length, streams, width = own.shape

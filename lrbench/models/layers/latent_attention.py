@@ -1,13 +1,14 @@
 """LatentRATT: the single-query attention that makes a latent token from the previous states.
 
-It has one head of full width with rotary positions of base 1,000, scaled by the root of the width. There is
-no output projection, no residual and no norm. The query is the state just before the latent token; keys and
-values are all states up to it (xuwenxinedu/R3 @c558b44, ``latent/layers.py``).
+It has one head of full width. Queries and keys get rotary positions of base 1,000, and scores are divided by
+the root of the width. There is no output projection, no residual and no norm. The query is the state just
+before the latent token. Keys and values are all states up to that one (xuwenxinedu/R3 @c558b44,
+``latent/layers.py``).
 
-One point differs from the source. If only the latest states are seen, the source ignores which positions are
-padding. With padding on the left, a history shorter than the reach then also attends to the backbone's states
-at padding. Here it attends to its own states alone. Only latents of such histories differ, and none if all
-states are seen, which is the source's own setting (``end_k`` of −1).
+One point differs from the source if only the latest states are seen. The source then ignores which positions
+are padding. With padding on the left, a history shorter than the reach also attends to the backbone's states
+at padding. Here it attends to its own states alone. By default all states are seen (``end_k`` of −1 in the
+source), and nothing differs.
 """
 
 import math
@@ -24,11 +25,14 @@ _BASE = 1000.0
 
 
 def rotate(part: Tensor, positions: Tensor) -> Tensor:
-    """Rotate the halves of the last axis by angles that grow with the position.
+    """Rotate the two halves of the last axis against each other by angles that grow with the position.
 
     Args:
-        part: (…, width), an even width.
+        part: queries or keys, (…, width); the width is even.
         positions: (…), broadcast to the leading axes.
+
+    Returns:
+        (…, width).
     """
     half = part.shape[-1] // 2
     frequencies = _BASE ** (-torch.arange(half, device=part.device, dtype=part.dtype) / half)
@@ -43,7 +47,7 @@ class LatentAttention(nn.Module):
 
     Args:
         width: of states and latents.
-        reach: how many of the latest states it sees; ``None``: all of them.
+        reach: how many of the latest states the query sees. ``None``: all of them.
     """
 
     def __init__(self, width: int, reach: int | None = None) -> None:
@@ -56,17 +60,18 @@ class LatentAttention(nn.Module):
     def forward(
         self, states: Tensor, rows: Tensor, ahead: int, sequences: Packed, everywhere: bool
     ) -> Tensor:
-        """Latents for every token, or for the last token of every sequence.
+        """Return the latent of every token, or of the last token of every sequence.
 
         Args:
             states: of the items, (tokens, width).
-            rows: states that ask, (tokens, width) or (sequences, width).
-            ahead: how many positions after its item the query is.
+            rows: states from which queries are made, (tokens, width) or (sequences, width).
+            ahead: how many positions after its item a query is.
             sequences: the histories.
-            everywhere: whether every token asks about the states up to itself.
+            everywhere: whether there is a query for every token, which sees the states up to that token.
+                Otherwise there is one for every sequence.
 
         Returns:
-            Shaped as ``rows``.
+            Latents, shaped as ``rows``.
         """
         positions = sequences.positions
         keys, values = rotate(self.key(states), positions), self.value(states)
@@ -79,22 +84,23 @@ class LatentAttention(nn.Module):
     def over_padded(
         self, states: Tensor, real: Tensor, positions: Tensor, rows: Tensor, at: Tensor
     ) -> Tensor:
-        """Latents of one query per sequence, for states with padding anywhere among them.
+        """Return the latent of every sequence, where padding may be anywhere among the states.
 
         Args:
             states: (sequences, length, width).
             real: which of them are no padding, (sequences, length).
             positions: of the states, (sequences, length).
-            rows: the state that asks, (sequences, width).
-            at: its position, (sequences,).
+            rows: states from which queries are made, (sequences, width).
+            at: positions of the queries, (sequences,).
 
         Returns:
-            (sequences, width).
+            Latents, (sequences, width).
         """
         keys, values = rotate(self.key(states), positions), self.value(states)
         return self._attend_at_last(real, rotate(self.query(rows), at), keys, values)
 
     def _attend_everywhere(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(sequences, length, width) each → the same."""
         length = query.shape[1]
         seen = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()
         if self.reach is not None:
@@ -102,8 +108,9 @@ class LatentAttention(nn.Module):
         return F.scaled_dot_product_attention(query, keys, values, attn_mask=seen)
 
     def _attend_at_last(self, real: Tensor, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(sequences, length), (sequences, width), two of (sequences, length, width) → (sequences, width)."""
         if self.reach is not None:
-            later = real.sum(1, keepdim=True) - real.cumsum(1)  # real states after each place
+            later = real.sum(1, keepdim=True) - real.cumsum(1)  # real states after each position
             real = real & (later < self.reach)
         scores = (query.unsqueeze(1) @ keys.transpose(1, 2)) / math.sqrt(query.shape[-1])
         weights = scores.masked_fill(~real.unsqueeze(1), -torch.inf).softmax(-1)  # (sequences, 1, length)

@@ -1,4 +1,4 @@
-"""The parts of encoders: maps from tokens to tokens that can also give the last tokens alone."""
+"""The base class of encoder layers. A layer maps tokens to tokens, or computes the last tokens alone."""
 
 from abc import ABC, abstractmethod
 
@@ -19,7 +19,7 @@ class Layer(nn.Module, ABC):
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """Output of :meth:`forward` at the last token of each sequence, (sequences, width).
 
-        Ranking needs only these of the last block, and so does training if every prefix is a row. Subclasses
-        override it where that saves work.
+        Ranking reads no other outputs of the last block. Training reads no others if every prefix is a row.
+        Subclasses override this method where that saves work.
         """
         return self(hidden, sequences).index_select(0, sequences.last)

@@ -1,4 +1,4 @@
-"""Options that networks with attention share: their sizes, and the rule that heads divide the width."""
+"""Options that networks with attention share: their sizes. The number of heads must divide the width."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ __all__ = ["AttentionSizes", "TransformerSizes"]
 class AttentionSizes(ModelConfig):
     """Width and attention heads.
 
-    A model with defaults from elsewhere declares the field again, with its own source.
+    A model whose defaults come from another source declares the field again and names that source.
     """
 
     source = "the Transformers of RecBole 1.2.1 (SASRec, BERT4Rec)"
@@ -27,11 +27,13 @@ class AttentionSizes(ModelConfig):
         """Refuse heads that do not divide the width.
 
         Raises:
-            ValueError: the two numbers.
+            ValueError: they do not.
         """
         super().check_against_protocol(max_length, stages)
         if self.width % self.heads:
-            raise ValueError(f"width = {self.width} cannot be shared out over heads = {self.heads}")
+            raise ValueError(
+                f"width = {self.width} is no multiple of heads = {self.heads}; change one of them"
+            )
 
 
 class TransformerSizes(AttentionSizes):

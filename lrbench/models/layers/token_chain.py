@@ -1,11 +1,13 @@
 """Latent tokens that a Transformer appends to a history one by one, without encoding the history again.
 
 A chain is a run of latent tokens after one item of a sequence. Each token of a chain sees the items up to
-that one and the earlier tokens of its own chain. One softmax covers both, as if the history ended there and
-the chain continued it. The items' keys and values are computed once and serve all chains of all positions and
-streams. Training on every position therefore costs about one pass more per latent token. At inference only
-the last item of each sequence has chains. (ReaRec's cached form does this for one prefix at a time,
-TangJiakai/ReaRec @7f46432.)
+that item, the earlier tokens of its own chain, and itself. One softmax covers them all, as if the history
+ended at that item and the chain continued it. The items' keys and values are computed once and serve all
+chains. Training on every position therefore costs about one more pass per latent token. At inference only
+the last item of each sequence has chains.
+
+Chains of one item that do not see each other are called streams. ReaRec's cached form does the same for one
+prefix at a time (TangJiakai/ReaRec @7f46432).
 """
 
 import math
@@ -38,11 +40,11 @@ def encode_items(
         encoder: blocks that mix by attention.
         hidden: embedded items, (tokens, width).
         sequences: the histories.
-        everywhere: give the state of every token; otherwise of the last token of each sequence, in the order
-            given to ``pack``.
+        everywhere: return the state of every token. Otherwise return that of each sequence's last token, in
+            the order given to ``pack``.
 
     Returns:
-        States, (rows, width), and one memory per block.
+        States, (tokens, width) or (sequences, width), and one memory per block.
     """
     blocks = whole_blocks(encoder)
     memories = []
@@ -65,7 +67,8 @@ class Chains:
         blocks: the blocks that a latent token runs through.
         sequences: the histories.
         memories: one for each of these blocks, from :func:`encode_items`.
-        everywhere: a chain for every token; otherwise one for each sequence, in the order given to ``pack``.
+        everywhere: make chains for every token. Otherwise make them for each sequence, in the order given to
+            ``pack``.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Chains:
         """Append one token to every chain.
 
         Args:
-            hidden: inputs, (rows, streams, width). Streams are chains of one row that do not see each other.
+            hidden: inputs, (rows, streams, width). A row is a token or a sequence; see ``everywhere``.
 
         Returns:
             The token's states after the last block, (rows, streams, width).
@@ -99,10 +102,16 @@ class Chains:
         return hidden
 
     def _attend(self, attention: Attention, query: Tensor, memory: Memory, chain: list[Tensor]) -> Tensor:
-        """Weighted values of the earlier items and of the chain, (rows, streams, width).
+        """Weighted values of the items and of the chain, (rows, streams, width).
 
-        Attention among a chain's own tokens is computed per row. Only its scores enter the padded groups, for
-        the joint softmax, and only its weights come back.
+        Attention among a chain's own tokens is computed per row. Only their scores enter the padded groups,
+        for the joint softmax, and only their weights come back.
+
+        Args:
+            attention: of the block.
+            query: of the new tokens, (rows, streams, width).
+            memory: keys and values of the items.
+            chain: keys and values of the chains, the new tokens included, (rows, streams, chain, width) each.
         """
         heads, width = attention.heads, query.shape[-1]
         query = query / math.sqrt(width / heads)
@@ -135,14 +144,14 @@ def _mix(attention: Attention, rows: Tensor, keys: Tensor, values: Tensor, seen:
 
     Args:
         attention: gives heads and dropout.
-        rows: scaled queries, and the scores of each token of the chain by head, (sequences, positions,
-            streams, width + chain · heads).
+        rows: scaled queries, and the score of each token of the chain by head, (sequences, places, streams,
+            width + chain · heads). A place is an item with chains.
         keys: of the items, (sequences, length, width).
         values: of the items, likewise.
-        seen: which items a position sees; broadcast to (sequences, heads, positions, streams, length).
+        seen: which items a place sees. It is broadcast to (sequences, heads, places, streams, length).
 
     Returns:
-        Weighted values of the items and weights of the chain, shaped as ``rows``.
+        Weighted values of the items, and the chain's weights, shaped as ``rows``.
     """
     length, width = keys.shape[1:]
     heads, (query, own) = attention.heads, rows.tensor_split([width], -1)
@@ -168,11 +177,17 @@ class ChainBlock(Protocol):
 
     @property
     def attention(self) -> Attention:
-        """Mixes the token with what it sees."""
+        """The attention that mixes a token with what it sees."""
         ...
 
     def finish(self, attended: Tensor, hidden: Tensor, sequences: Packed) -> Tensor:
-        """The token's output, from the weighted values and its input, (…, width) each."""
+        """Return the block's output for a token.
+
+        Args:
+            attended: its weighted values, (…, width).
+            hidden: the block's input, (…, width).
+            sequences: the histories.
+        """
         ...
 
 
@@ -198,7 +213,7 @@ class _BareAttention(NamedTuple):
 
 
 def whole_blocks(encoder: Encoder) -> list[ChainBlock]:
-    """The blocks of an encoder that mixes by attention."""
+    """Return the blocks of an encoder that mixes by attention, as blocks for chains."""
     blocks: list[ChainBlock] = []
     for block in encoder.blocks:
         assert isinstance(block, Block) and isinstance(block.mixer, Residual)
@@ -208,5 +223,5 @@ def whole_blocks(encoder: Encoder) -> list[ChainBlock]:
 
 
 def bare_attention(encoder: Encoder) -> list[ChainBlock]:
-    """The first block's attention alone. Its memory is of the items' embeddings."""
+    """Return the first block's attention as the only block. It attends to the embeddings of the items."""
     return [_BareAttention(whole_blocks(encoder)[0].attention)]

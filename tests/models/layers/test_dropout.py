@@ -60,6 +60,13 @@ def test_at_the_ends() -> None:
     assert isinstance(Dropout(0.5), nn.Dropout)  # whoever sets the rate of dropouts finds it
 
 
+def test_a_rate_just_below_one_keeps_the_mean() -> None:
+    torch.manual_seed(3)
+    dropped = Dropout(0.999999)(torch.ones(ELEMENTS))
+    assert set(dropped.unique().tolist()) == {0.0, 65536.0}
+    assert dropped.mean().item() == pytest.approx(1, abs=5 * (65536 / ELEMENTS) ** 0.5)
+
+
 def test_attention_with_dropout_means_attention_without() -> None:
     """Averaged over many masks; its products are written out, not torch's own."""
     torch.manual_seed(5)

@@ -28,9 +28,8 @@ def test_a_cutoff_leaves_high_frequencies(
     largest = max(cutoff for cutoff in range(1, window + 3) if not passes_everything(window, cutoff))
     kind.model_validate({**options, option: largest}).check_against_protocol(window, ())
     for cutoff in (largest + 1, window + 1, 99):
-        message = (
-            f"^{option} = {cutoff} leaves no high frequency in {window} places; set it to {largest} or less"
-        )
+        remedy = f"set it to {largest} or less"
+        message = f"^{option} = {cutoff} leaves no high frequency in {window} positions; {remedy}"
         with pytest.raises(ValueError, match=message):
             kind.model_validate({**options, option: cutoff}).check_against_protocol(window, ())
 
