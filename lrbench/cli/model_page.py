@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from lrbench.config.training import TrainingConfig
 from lrbench.evaluation.cost import count_parameters
@@ -39,7 +39,9 @@ def model_page(name: str) -> str:
             field = model.Config.model_fields[option]
             lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
             about = " ".join((field.description or "").split())
-            lines += textwrap.wrap(about, width, initial_indent="      ", subsequent_indent="      ")
+            lines += textwrap.wrap(
+                about, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
+            )
     if not model.Config.model_fields:
         lines += ["", "It has no options."]
     return "\n".join(lines)
@@ -103,9 +105,11 @@ def _stage(model: type[Model], stage: str) -> str:
     about = " ".join((model.stages[stage].__doc__ or "").split()).rstrip(".")
     own = model.stage_defaults.get(stage, {})
     usual = TrainingConfig()
-    instead = ", ".join(str(getattr(usual, name)) for name in own)
+    beside = ", ".join(
+        f"{name} = {_written(value)} ({_written(getattr(usual, name))})" for name, value in own.items()
+    )
     return f"{stage} ({runs}): {about}." + (
-        f" Its own defaults: {_settings(own)} (others: {instead})." if own else ""
+        f" Its own defaults, with the usual ones in brackets: {beside}." if own else ""
     )
 
 
@@ -119,7 +123,6 @@ def _type(annotation: Any) -> str:
         return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(
             annotation.__name__, annotation.__name__
         )
-    parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
-    if parts and not isinstance(parts[0], type):
-        return " | ".join(_written(part) for part in parts)
-    return " or ".join(map(_type, parts)) + (" or none" if type(None) in annotation.__args__ else "")
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(_written, get_args(annotation)))
+    return " or ".join("none" if part is type(None) else _type(part) for part in get_args(annotation))

@@ -124,6 +124,22 @@ def test_what_the_authors_train_otherwise_is_on_the_page(
     assert any(line.startswith("Training settings") for line in page) == trained
 
 
+@pytest.mark.parametrize("name", MODELS.names())
+def test_values_and_types_are_in_the_words_of_a_suite_file(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    page = "\n".join(listed(capsys, Kind.models, name))
+    assert "typing." not in page
+    assert "None" not in page
+
+
+def test_own_defaults_of_a_stage_stand_beside_the_usual_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    page = " ".join(" ".join(listed(capsys, Kind.models, "latentr3")).split())
+    assert 'learning_rate = 0.0003 (0.001), warmup_steps = 20 (0), decay = "linear" ("none")' in page
+    assert "gradient_clip = 1.0 (none)" in page
+    assert 'base_precision = none ("float32" | "bfloat16" or none)' in page
+
+
 def test_the_list_of_models_says_how_to_see_one(capsys: pytest.CaptureFixture[str]) -> None:
     listing(Kind.models)
     assert "lrbench list models NAME" in capsys.readouterr().err

@@ -49,10 +49,10 @@ class HSTUConfig(AttentionSizes, NextItemLoss):
     """Length of item embeddings and states (authors: 50)."""
 
     query_width: int | None = Field(default=None, ge=1)
-    """Length of queries and keys of a head (authors: `attention_dim`, 50); `None`: width / heads."""
+    """Length of queries and keys of a head (authors: attention_dim, 50). Not set: width / heads."""
 
     value_width: int | None = Field(default=None, ge=1)
-    """Length of values and gates of a head (authors: `linear_dim`, 50); `None`: width / heads."""
+    """Length of values and gates of a head (authors: linear_dim, 50). Not set: width / heads."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Dropout rate on the input and before the output projection of a block (authors: 0.2)."""
