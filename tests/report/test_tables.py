@@ -128,7 +128,7 @@ def test_reused_stages_are_marked(report: Report) -> None:
 def test_what_is_not_counted_is_no_zero(report: Report) -> None:
     row = cells(section_of(report, "cost"), "Popularity")
     assert (row["weights"].text, row["FLOPs/user"].text, row["memory"].text) == ("–", "–", "300 MB")
-    assert "no product of matrices" in " ".join(section_of(report, "cost").notes)
+    assert "no matrix product" in " ".join(section_of(report, "cost").notes)
 
 
 def test_sections_without_content_are_left_out(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from lrbench.report.answers.users import for_whom
 from lrbench.report.findings import Answer
 from lrbench.report.report import Report
 
-__all__ = ["make_answers"]
+__all__ = ["QUESTIONS", "make_answers"]
 
 QUESTIONS = (is_it_better, is_it_reasoning, which_depth, for_whom, at_what_cost, how_sure)
+"""Functions that answer one question about a proposed label, in the order of the answers."""
 
 
 def make_answers(report: Report) -> Iterator[Answer]:

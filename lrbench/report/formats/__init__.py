@@ -1,4 +1,4 @@
-"""Formats of a report, by name: each is one file with one class that renders a report to text."""
+"""Formats of a report, by name. Each is one file with one class that writes a report as text."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ __all__ = ["FORMATS", "Format", "usual_metrics"]
 
 
 class Format(Protocol):
-    """Renders a report."""
+    """A class that writes a report in one format."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the report as text, ending in a newline."""
@@ -34,9 +34,10 @@ FORMATS: Registry[type[Format]] = Registry(
 
 
 def usual_metrics(name: str, suite: SuiteRecord) -> tuple[str, ...]:
-    """Return the metrics that a format shows unless told otherwise; empty: those of the protocol.
+    """Return the metrics that a format shows by default; empty: those of the protocol.
 
-    A table of a paper has room for two: the primary metric, and Recall at 10 or at the first cut-off.
+    A table of a paper has room for two: the primary metric, and a metric of another kind, Recall@10 if the
+    protocol has it.
     """
     if name not in ("latex", "methods", "methods-markdown"):
         return ()

@@ -1,4 +1,4 @@
-"""Captions of at most 60 words, and the notes below a table for what goes beyond."""
+"""Captions of at most 60 words. Notes below the table have everything else."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ SIGNS = "Before a number: * best, _ second."
 
 
 def caption_and_notes(report: Report, section: Section) -> tuple[str, tuple[str, ...]]:
-    """Return the caption of a section's tables, and sentences for below them."""
+    """Return the caption of a section's tables, and the sentences to print below them."""
     if section.name != "quality":
         return _filled((f"{section.heading}.", *_hidden(report))), section.notes
     sentences = tuple(_quality(report))
@@ -25,12 +25,12 @@ def caption_and_notes(report: Report, section: Section) -> tuple[str, tuple[str,
 
 
 def caption_and_details(report: Report, section: Section, marks: str = BOLD) -> tuple[str, tuple[str, ...]]:
-    """Return a caption, and for a list below it all that the section says beyond.
+    """Return a caption, and the other sentences of the section for a list below it.
 
     Args:
-        report: what the section is of.
-        section: tables with their notes; those of the quality are the caption of the whole report.
-        marks: how the best and the second are shown.
+        report: the report of the section.
+        section: tables with their notes; the notes of the quality are the caption of the whole report.
+        marks: a sentence that says how the best and the second are shown.
     """
     if section.name == "quality":
         sentences = tuple(_quality(report, marks))

@@ -1,8 +1,9 @@
 """The report as tidy CSV: unrounded, empty where a value is not known.
 
-Without a choice there is one line per dataset, label and metric. A row's own numbers come first, then its
-cost, then what made it. Lines of the primary metric also have the comparison of each proposed label with the
-row. The names of those columns end in ``:`` and the proposed label. ``--tables`` gives one table alone.
+By default there is one line per dataset, label and metric. A row's own numbers come first, then its cost,
+then its software and devices. Lines of the primary metric also have the comparison of each proposed label
+with the row. The names of those columns end in ``:`` and the proposed label. ``--tables`` writes one table
+instead.
 """
 
 import csv
@@ -73,7 +74,7 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def _origin(report: Report) -> dict[str, str]:
-    """What made the trials; several versions are joined by ``+``."""
+    """Return the software and devices of the trials; several versions are joined by ``+``."""
     origin = report.provenance
     versions = {f"version:{name}": "+".join(found) for name, found in origin.versions.items()}
     return versions | {"devices": "+".join(origin.devices), "ended": origin.ended.isoformat()}
@@ -110,11 +111,11 @@ TIDY: Mapping[str, Callable[[Report], Iterator[dict[str, Any]]]] = {
     "cost": _costs,
     "depth": _depths,
 }
-"""The tables that have a file of their own, by the name of their section."""
+"""Name of a section → its lines, for the tables that ``--tables`` can write."""
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Name a nested value ``outer.inner``."""
+    """Flatten nested values; their names become ``outer.inner``."""
     flat: dict[str, Any] = {}
     for name, value in fields.items():
         if isinstance(value, dict):
@@ -133,7 +134,7 @@ def _comparison_columns(report: Report, key: tuple[str, str, str, str]) -> dict[
 
 
 def _written(value: Any) -> Any:
-    """Empty for what is not known; booleans as in JSON; no text that a spreadsheet would run."""
+    """Write a value: empty if it is not known, booleans as in JSON, no text that a spreadsheet would run."""
     if isinstance(value, str):
         return spreadsheet_text(value)
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

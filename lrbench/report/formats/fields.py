@@ -1,4 +1,4 @@
-"""The parts of a report as plain values by name, for the machine-readable formats."""
+"""The parts of a report as dictionaries, for the machine-readable formats."""
 
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def comparison_fields(comparison: Comparison) -> dict[str, Any]:
-    """A comparison's fields by name; what stands beside the test is nested."""
+    """Return a comparison; users, equivalence and cross-checks are nested."""
     equivalent = comparison.equivalence.equivalent if comparison.contrast.testable else None
     return {
         "dataset": comparison.dataset,
@@ -48,7 +48,7 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
 
 
 def contrast_fields(contrast: Contrast) -> dict[str, Any]:
-    """The test of a difference, with its 95 % interval."""
+    """Return a difference with its test and its 95 % interval."""
     low, high = contrast.interval()
     return {
         "test": contrast.test,
@@ -64,7 +64,7 @@ def contrast_fields(contrast: Contrast) -> dict[str, Any]:
 
 
 def depth_fields(finding: DepthFinding) -> dict[str, Any]:
-    """What depth brings to a row, with the contrasts between depths."""
+    """Return what depth contributes to a row, with the contrasts between depths."""
     return {
         "dataset": finding.dataset,
         "label": finding.label,
@@ -79,7 +79,7 @@ def depth_fields(finding: DepthFinding) -> dict[str, Any]:
 
 
 def intervention_fields(finding: InterventionFinding) -> dict[str, Any]:
-    """What a row loses with another latent, and the reading."""
+    """Return what a row loses when its latent state is replaced, and what that means."""
     return {
         "dataset": finding.dataset,
         "label": finding.label,
@@ -98,7 +98,7 @@ def intervention_fields(finding: InterventionFinding) -> dict[str, Any]:
 
 
 def group_fields(finding: GroupFinding) -> dict[str, Any]:
-    """A difference by groups of users."""
+    """Return a difference by groups of users."""
     return {
         "dataset": finding.dataset,
         "proposed": finding.proposed,
@@ -120,7 +120,7 @@ def group_fields(finding: GroupFinding) -> dict[str, Any]:
 
 
 def variance_fields(comparison: Comparison, variance: Variance) -> dict[str, Any]:
-    """Where the uncertainty of a comparison comes from."""
+    """Return the sources of a comparison's uncertainty."""
     return {
         "dataset": comparison.dataset,
         "metric": comparison.metric,
@@ -132,7 +132,7 @@ def variance_fields(comparison: Comparison, variance: Variance) -> dict[str, Any
 
 
 def cost_fields(cost: Cost) -> dict[str, Any]:
-    """A row's cost, its stages joined by name."""
+    """Return a row's cost; the names of its stages are joined by ``+``."""
     return {
         "parameters": cost.parameters,
         "optimiser_steps": cost.steps,
@@ -145,7 +145,7 @@ def cost_fields(cost: Cost) -> dict[str, Any]:
 
 
 def provenance_fields(provenance: Provenance) -> dict[str, Any]:
-    """What made the report, times in ISO 8601."""
+    """Return the provenance, with times in ISO 8601."""
     return {
         **asdict(provenance),
         "started": provenance.started.isoformat(),

@@ -1,8 +1,8 @@
-"""The report as one HTML file: tables, figures and folds, nothing loaded from elsewhere.
+"""The report as one HTML file with tables, figures and folds. It loads nothing from elsewhere.
 
-It reads on a phone: wide tables scroll inside their frame. It follows the light or dark scheme, and prints
-whole on landscape pages. It has the headings, scopes and captions that screen readers use. A few lines of
-script sort tables; without script the page reads as well.
+It can be read on a phone: wide tables scroll inside their frame. It follows the light or dark scheme, and
+prints completely on landscape pages. It has the headings, scopes and captions that screen readers use. A
+short script sorts tables; the page can be read without it.
 """
 
 from html import escape
@@ -51,17 +51,17 @@ MEANINGS = {
     "users +/=/−": "users for whom the proposed model is better, as good, worse",
     "FLOPs/user": "floating-point operations of matrix products to encode and score one user",
 }
-"""What marks and short heads mean, for where they stand."""
+"""Mark or short heading → its meaning, shown when a reader points at it."""
 
 LONG = 40
-"""Signs from which a cell is text to be broken into lines."""
+"""A cell with more characters is broken into lines."""
 
 
 class Html:
     """One page."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the page: the answer, quality and warnings first, provenance at the foot."""
+        """Return the page: first the answer, the quality and the warnings, last the provenance."""
         layout = layout or Layout()
         title = escape(f"{report.suite} · {report.protocol.name}")
         sections = make_sections(report, layout)
@@ -145,7 +145,7 @@ def _table(section: Section, table: Table) -> str:
 
 
 def _explained(text: str) -> str:
-    """A text whose meaning shows where it stands."""
+    """Return a text with its meaning as a tooltip, if it has an entry in ``MEANINGS``."""
     if text not in MEANINGS:
         return escape(text)
     return f'<abbr title="{escape(MEANINGS[text])}">{escape(text)}</abbr>'
@@ -164,7 +164,7 @@ def _cell(cell: Cell, side: str) -> str:
 
 
 def _sort_key(text: str) -> str:
-    """The number that a cell begins with, as JavaScript reads it; else its text."""
+    """Return the number at the start of a cell, as JavaScript reads it; without a number, the text."""
     plain = text.replace("−", "-").replace("< ", "").replace(",", "")
     number, _, unit = plain.partition(" ")
     try:

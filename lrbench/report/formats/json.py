@@ -1,4 +1,4 @@
-"""The report as JSON, unrounded; what is not known is null. The keys are a contract with other programs."""
+"""The report as JSON, unrounded; a value that is not known is null. Other programs rely on the keys."""
 
 import json
 import math
@@ -20,7 +20,7 @@ __all__ = ["Json"]
 
 
 def _known(value: Any) -> Any:
-    """Replace what is not a finite number by none, however deep."""
+    """Replace infinite numbers and NaN by `None`, at any depth."""
     if isinstance(value, dict):
         return {key: _known(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

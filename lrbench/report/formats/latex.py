@@ -1,7 +1,7 @@
 """The report as LaTeX: complete table environments with booktabs that compile as they are with pdfLaTeX.
 
-Every text is escaped. Signs that TeX's fonts lack become commands; a label in a script that has none here
-needs XeLaTeX or LuaLaTeX, and a comment says so. Tables keep one size of type and fit the width that was
+Every text is escaped. Known characters that TeX's fonts lack become commands. Other such characters need
+XeLaTeX or LuaLaTeX, and a comment says so. All tables have the same font size and fit the width that was
 asked for (``tex/fit.py`` says how).
 """
 
@@ -30,7 +30,7 @@ FLOAT = r"""\begin{table%(star)s}[tp]
 \end{table%(star)s}
 """
 ELSEWHERE = ("provenance", "answer")
-"""Sections that are no table of a paper: the settings are in ``--format methods``."""
+"""Sections that are not tables of a paper; ``--format methods`` has the settings."""
 
 
 class Latex:
@@ -41,7 +41,7 @@ class Latex:
         layout = layout or Layout()
         comments = [
             r"Needs \usepackage{booktabs}.",
-            f"Fits a width of {layout.width_inches:g} in; for another give --width.",
+            f"Fits a width of {layout.width_inches:g} in. Choose another with --width.",
             made_by(report.provenance),
             *(f"Warning: {line}" for line in summarised(report.warnings)),
             *report.caption,
@@ -61,7 +61,7 @@ class Latex:
         ]
         body = "\n".join([*number_commands(report), "", *answers, *floats])
         if any(not in_latin_fonts(sign) for sign in body):
-            comments.append("Holds signs that pdfLaTeX lacks: compile with XeLaTeX or LuaLaTeX.")
+            comments.append("Contains characters that pdfLaTeX lacks: compile with XeLaTeX or LuaLaTeX.")
         return (
             "".join(f"% {' '.join(comment.split())}\n" for comment in comments) + "\n" + body.rstrip() + "\n"
         )
@@ -92,6 +92,6 @@ def _continued(section: Section, part: Fitted) -> str:
 
 
 def _notes(notes: tuple[str, ...], width: float) -> str:
-    """Sentences below the table, as wide as the page."""
+    """Return the sentences below the table, as wide as the table's column or page."""
     text = breakable(" ".join(notes), width / 2)
     return f"\n\n\\smallskip\n\\parbox{{\\linewidth}}{{\\raggedright {text}}}"

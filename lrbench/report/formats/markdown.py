@@ -16,10 +16,10 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 
 
 class Markdown:
-    """Pipe tables."""
+    """A section of a Markdown document, with pipe tables."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the report as a section of a document: the answer first, warnings after the quality."""
+        """Return the report: first the answer, then the quality, the warnings and the other sections."""
         layout = layout or Layout()
         parts = [f"## {escape(report.suite)} ({escape(report.protocol.name)})"]
         told = False

@@ -1,6 +1,6 @@
-"""The report for a terminal: as wide as it is, in several blocks of columns where it is narrow.
+"""The report for a terminal. Tables use its width; on a narrow one, they are split into blocks of columns.
 
-Where styles cannot be shown (a pipe, a file) a sign before the number stands for bold and underlined.
+Where styles cannot be shown (a pipe, a file), a sign before the number replaces bold and underlined.
 """
 
 import io
@@ -35,15 +35,15 @@ class Terminal:
     """Text tables."""
 
     width: int | None = None
-    """Columns of the terminal; none: those of the terminal in use."""
+    """Width in characters; `None`: that of the terminal in use."""
 
     styled: bool | None = None
-    """Whether bold and underlined can be shown; none: if standard output is a terminal."""
+    """Whether bold and underlined can be shown; `None`: yes if standard output is a terminal."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the report, with escape sequences only where styles can be shown.
 
-        The answer is last: it is what stays on the screen.
+        The answer is last, as the end of the output stays on the screen.
         """
         layout = layout or Layout()
         styled = _can_show_styles() if self.styled is None else self.styled
@@ -78,7 +78,7 @@ def _can_show_styles() -> bool:
 
 
 def _foot(console: Console, report: Report, layout: Layout) -> None:
-    """What made the numbers, then the warnings."""
+    """Print the software and machines of the trials, then the warnings."""
     console.print(Text(made_by(report.provenance), style="dim"))
     if layout.length != "full":
         for line in summarised(report.warnings):
@@ -115,7 +115,7 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
 
 
 def _blocks(section: Section, table: Table, width: int, styled: bool) -> Iterator[tuple[int, int]]:
-    """Split the columns after the first into about equal runs that fit beside it."""
+    """Split the columns after the first into runs of about equal length that fit beside it."""
     widths = [
         max(len(name), *(len(_text(row[index], styled)) for row in table.rows)) + GAP
         for index, name in enumerate(section.columns)

@@ -1,4 +1,4 @@
-"""Plots by name: each is one file with one function from a report to a figure."""
+"""Plots by name. Each is one file with one function that makes a figure from a report."""
 
 import io
 from collections.abc import Callable
@@ -39,10 +39,10 @@ CostKind = Literal["flops", "latency", "training"]
 
 @dataclass(frozen=True)
 class PlotSource:
-    """What a plot is drawn from, and how."""
+    """The data of a plot, and how to draw it."""
 
     report: Report
-    """Its rows and datasets are those to draw."""
+    """All its rows and datasets are drawn."""
 
     width: float | None = None
     """Inches; `None`: a column for one panel, the text width of a two-column page for several."""
@@ -51,7 +51,7 @@ class PlotSource:
     """The horizontal axis of ``pareto``."""
 
     option: str = ""
-    """The option that the rows of ``grid`` differ in."""
+    """The option in which the rows of ``grid`` differ."""
 
 
 PLOTS: "Registry[Callable[[PlotSource], Figure]]" = Registry(

@@ -21,7 +21,7 @@ __all__ = ["draw"]
 
 
 def draw(source: "PlotSource") -> "Figure":
-    """Draw one panel per dataset and stage, one thin line per run, a marker at the selected epoch.
+    """Draw one panel per dataset and stage, with one thin line per run and a marker at the selected epoch.
 
     A run that several rows share is drawn once.
 
@@ -31,7 +31,8 @@ def draw(source: "PlotSource") -> "Figure":
     report = source.report
     if not report.curves:
         raise RequestError(
-            f"No finished trial of suite {report.suite} has epochs.", "Its models are fitted in one call."
+            f"No finished trial of suite {report.suite} has epochs, as its models are fitted in one call.",
+            "Choose a suite with a model that is trained in epochs.",
         )
     curves, names = _distinct(report)
     check_lines(len(names))
@@ -64,10 +65,10 @@ def draw(source: "PlotSource") -> "Figure":
 
 
 def _distinct(report: Report) -> tuple[list[Curve], dict[str, str]]:
-    """Return every training run once, and the names of the labels that are drawn.
+    """Return every training run once, and label → name in the legend, for the labels that are drawn.
 
     Rows that share a training run would hide each other. Noise-only controls have the weights of their model.
-    A stage that is reused was trained under another label.
+    A reused stage was trained under another label.
     """
     first: dict[object, Curve] = {}
     for label in sorted(report.labels, key=lambda label: label in report.controls):  # models, then controls

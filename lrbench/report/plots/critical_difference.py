@@ -23,13 +23,13 @@ MOST_TICKS = 12
 
 
 def draw(source: "PlotSource") -> Figure:
-    """Draw the rows by mean rank; bars join those that are not separable.
+    """Draw the rows by mean rank; bars join rows whose difference is not significant.
 
-    Labels that are one set of ranks on every dataset count once.
+    Labels with the same ranks on every dataset count as one.
 
     Raises:
-        RequestError: fewer than six datasets or three rows have all their means, or rows are hidden: ranks
-            are among all rows.
+        RequestError: there are fewer than six datasets, or fewer than three rows that were run on all of
+            them. Or rows are hidden, although mean ranks are among all rows.
     """
     report = source.report
     if len(report.labels) < report.rows_of_suite:
@@ -63,7 +63,10 @@ def draw(source: "PlotSource") -> Figure:
 
 
 def cliques(mean_ranks: Sequence[float], critical_difference: float) -> list[tuple[float, float]]:
-    """Widest runs of mean ranks within the critical difference, each as its ends; none inside another."""
+    """Return the widest ranges of mean ranks within the critical difference, as (lowest, highest).
+
+    No range is inside another.
+    """
     ordered = sorted(mean_ranks)
     runs: list[tuple[float, float]] = []
     for low in ordered:
@@ -74,10 +77,10 @@ def cliques(mean_ranks: Sequence[float], critical_difference: float) -> list[tup
 
 
 def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
-    """The axis of ranks on top, labels on both sides below it, bars between."""
+    """Draw the axis of ranks on top, labels on both sides below it, and bars between."""
     order = np.argsort(result.mean_ranks, kind="stable")
     count, half = len(labels), (len(labels) + 1) // 2
-    # Nemenyi's test follows a Friedman test that rejects; bars without it would suggest groups.
+    # Nemenyi's test is made only if Friedman's test rejects. Bars without that would suggest groups.
     bars = cliques(result.mean_ranks.tolist(), result.critical_difference) if result.p <= ALPHA else []
     top = 0.5 * len(bars) + 0.6
     figure = Figure(figsize=(width, 0.9 + 0.18 * (top + half)), layout="constrained")
@@ -117,7 +120,7 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
 
 
 def _ruler(axes: "Axes", critical_difference: float) -> None:
-    """The length of the critical difference, above the lines of the rows."""
+    """Draw the length of the critical difference above the lines of the rows."""
     axes.axhline(-1.0, color="black", linewidth=0.8)
     axes.plot([1, 1 + critical_difference], [-1.9, -1.9], color="black", marker="|")
     axes.annotate(

@@ -1,4 +1,4 @@
-"""The primary metric by depth of inference, beside the rows that do not reason."""
+"""The primary metric by depth of inference, and that of rows that do not reason."""
 
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,9 @@ __all__ = ["draw"]
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset and one line per row that has several depths.
 
-    Bands are one standard deviation over seeds. A ring marks the depth that validation would choose; test
-    means choose nothing. Level lines are the best row without depths and controls that do not reason.
-    Labels with one set of ranks are one line; controls have the colour of their model.
+    Bands are one standard deviation over seeds. A ring marks the depth that validation would choose; no depth
+    is chosen by test means. Horizontal lines are the best row without depths, and controls that do not
+    reason. Labels with the same ranks are one line; controls have the colour of their model.
 
     Raises:
         RequestError: no row has more than one depth, or there are too many rows.
@@ -77,7 +77,7 @@ def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, 
 
 
 def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[QualityRow]:
-    """The best row without depths, and the controls without any."""
+    """Return the best row without depths and the controls without depths, at most eight rows."""
     rows = [
         row
         for row in report.rows

@@ -1,4 +1,4 @@
-"""All declared comparisons with their intervals: one line each, zero in the middle."""
+"""All declared comparisons with their intervals: one line each, with a mark at zero."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 MOST = 60
-"""Comparisons that stay readable in one panel."""
+"""The most comparisons that can be read in one panel."""
 
 LINE = 0.17
-"""Inches from one comparison to the next."""
+"""Distance between two comparisons in inches."""
 
 
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset: differences of means with the 95 % interval of the crossed test.
 
-    Filled markers are differences that stay significant after Holm over the whole family. Systems come
-    first, then controls. A control that is a baseline has the baseline's line alone.
+    Filled markers are differences that are significant after Holm over the whole family. Systems come first,
+    then controls. A control with the ranks of a baseline shares the baseline's line.
 
     Raises:
         RequestError: no comparison was declared or can be tested, or one dataset has too many.
@@ -66,7 +66,7 @@ def draw(source: "PlotSource") -> "Figure":
 
 
 def _has_a_line(report: Report, comparison: Comparison) -> bool:
-    """Whether another comparison is of the same two sets of ranks."""
+    """Whether the line of another comparison stands for this one, as its baseline has the same ranks."""
     dataset, proposed = comparison.dataset, comparison.proposed
     twin = report.twins.get((dataset, comparison.baseline))
     return any((c.dataset, c.proposed, c.baseline) == (dataset, proposed, twin) for c in report.comparisons)

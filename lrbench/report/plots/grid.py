@@ -1,4 +1,4 @@
-"""Rows that differ in one numeric option, as one line: quality by the option, with its cost."""
+"""Rows that differ in one numeric option, as one line: the metric by the option, with the cost."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,11 @@ __all__ = ["draw"]
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset: the primary metric of each row at its own depth, by the option.
 
-    Bars are one standard deviation over seeds. Where all lines share their costs, a second axis above
-    gives the operations per user.
+    Bars are one standard deviation over seeds. If there is only one line, a second axis above gives the
+    operations per user.
 
     Raises:
-        RequestError: no rows differ in this option alone, or there are too many lines.
+        RequestError: no rows differ only in this option, or there are too many lines.
     """
     report = source.report
     lines = grid_lines(report.provenance.recipes, source.option, report.labels)

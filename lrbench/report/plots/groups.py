@@ -1,7 +1,7 @@
 """For whom is a proposed model better? Differences from its reference by groups of users.
 
-Groups are quartiles of history length and of the target's popularity, and categories of the user's own table.
-The axis says which values or category each holds, and how many users.
+Groups are quartiles of history length and of the target's popularity, and categories of the person's own
+table. The axis gives the values or the category of each group, and its number of users.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ __all__ = ["draw"]
 
 LACKING = {
     "absent": "the prepared data is not on this machine",
-    "different": "the prepared data is another than the trials were ranked on",
+    "different": "the prepared data is not the data on which the trials were ranked",
 }
 
 
 def draw(source: "PlotSource") -> "Figure":
-    """Draw a panel per dataset and trait: differences with the 95 % interval of each group by itself.
+    """Draw a panel per dataset and trait: the difference in each group, with its 95 % interval.
 
-    They are exploratory: nothing corrects for the number of groups.
+    They are exploratory: the intervals are not corrected for the number of groups.
 
     Raises:
         RequestError: there are no groups; the message says why.

@@ -1,4 +1,4 @@
-"""Quality against cost: who gets more out of the same computation?"""
+"""Quality against cost: which row is better at the same cost?"""
 
 import math
 from collections.abc import Sequence
@@ -42,9 +42,9 @@ def draw(source: "PlotSource") -> "Figure":
     """Draw the primary metric against cost, one panel per dataset.
 
     A row is a point (± one standard deviation over seeds). Where its cost is known at several depths, a
-    curve joins them. Labels with one set of ranks are one point. Controls are hollow points in the colour of
-    their model. The grey steps join the rows that none beats in both. A
-    row whose cost is not known has no place on the axis and is named below it.
+    curve joins these depths. Labels with the same ranks are one point. Controls are hollow points in the
+    colour of their model. The grey steps join the rows that no other row beats in both. A row without a known
+    cost is named below the axis.
 
     Raises:
         RequestError: no row has this cost, or there are too many rows.
@@ -81,7 +81,7 @@ def draw(source: "PlotSource") -> "Figure":
 
 
 def front(costs: np.ndarray, values: np.ndarray) -> list[int]:
-    """Indices of the points that no cheaper or equally dear point reaches, by rising cost."""
+    """Return, by rising cost, the indices of points better than every point that costs as much or less."""
     order = np.lexsort((-values, costs))
     kept: list[int] = []
     for index in order.tolist():
@@ -91,7 +91,7 @@ def front(costs: np.ndarray, values: np.ndarray) -> list[int]:
 
 
 def _cost(cost: Cost, kind: "CostKind", depth: int | None = None) -> float:
-    """Cost of a row, at the depth of reports unless another is given; NaN where it is not known."""
+    """Return a row's cost at a depth, by default at the depth that reports use; NaN where it is not known."""
     if kind == "training":
         return math.nan if depth is not None else cost.train_seconds
     if kind == "flops" and depth is None:
@@ -104,7 +104,7 @@ def _cost(cost: Cost, kind: "CostKind", depth: int | None = None) -> float:
 
 
 def _row(panel: "Axes", report: Report, row: QualityRow, cost: Cost, kind: "CostKind") -> Artist:
-    """Draw a row; return what stands for it in the legend."""
+    """Draw a row; return its point, for the legend."""
     style = row_style(report, row.label)
     points = [p for p in report.depths if (p.dataset, p.label) == (row.dataset, row.label)]
     curve = [(_cost(cost, kind, p.depth), p.mean) for p in points if _cost(cost, kind, p.depth) > 0]
@@ -131,7 +131,7 @@ def _row(panel: "Axes", report: Report, row: QualityRow, cost: Cost, kind: "Cost
 def _front(panel: "Axes", rows: Sequence[QualityRow], costs: Sequence[float], kind: "CostKind") -> None:
     x, y = np.array(costs), np.array([row.mean for row in rows])
     best = front(x, y)
-    edge = max(float(x.max()), 1.15 * float(x[best[-1]]))  # a front of one point is seen too
+    edge = max(float(x.max()), 1.15 * float(x[best[-1]]))  # so that a front of one point is visible
     panel.step(
         [*x[best], edge], [*y[best], y[best[-1]]], where="post", color="#888888", linewidth=0.8, zorder=0
     )

@@ -1,4 +1,4 @@
-"""What all plots share: panels at their printed size, texts, and lines that are told apart without colour."""
+"""What all plots share: panels at their printed size, texts, and lines that differ even without colour."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
+from lrbench.report.layout import WIDTHS
 from lrbench.report.palette import COLOURS, DASHES, MARKERS, MOST_LINES
 from lrbench.report.report import Report
 from lrbench.text import one_line
@@ -25,23 +26,23 @@ __all__ = [
     "wrapped",
 ]
 
-COLUMN, TEXT = 3.33, 7.0
-"""Inches of a column and of the text of two-column pages."""
+COLUMN, TEXT = WIDTHS["column"], WIDTHS["text"]
 
 NARROWEST = 2.2
-"""Inches of a panel at least, where there are several in a row."""
+"""Smallest width of a panel in inches, where there are several side by side."""
 
 FONT = 8.0
-"""Points of all text; figures are drawn at the size at which they are printed."""
+"""Size of text in points; figures are drawn at the size at which they are printed."""
 
 SIGN = 0.56 * FONT / 72
-"""Inches of a sign, on average."""
+"""Average width of a character in inches."""
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dash of the line with this number; all three together repeat after 56 lines.
+    """Return colour, marker and dash of a line by its number, from 0.
 
-    From the eighth line on, when colours repeat, markers are hollow.
+    All three together repeat after 56 lines. From the eighth line on, where colours repeat, markers are
+    hollow.
     """
     colour = COLOURS[index % len(COLOURS)]
     return {
@@ -67,7 +68,7 @@ def row_style(report: Report, label: str) -> dict[str, Any]:
 
 
 def check_lines(count: int) -> None:
-    """Refuse a figure whose lines nobody can tell apart.
+    """Refuse a figure with more lines than a reader can tell apart.
 
     Raises:
         RequestError: there are too many.
@@ -86,7 +87,7 @@ def safe(text: str) -> str:
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Break a text into lines of about this width."""
+    """Break a text into lines of about this width in inches."""
     return fill(safe(text), max(12, int(inches / SIGN)))
 
 
@@ -97,10 +98,10 @@ def panels(
 
     Args:
         titles: one for each panel.
-        width: of the figure in inches; `None`: a column for one panel, the text width for several.
-        across: how many panels stand in a row at most.
-        height: of a panel in inches.
-        shared: for matplotlib's ``subplots`` (``sharex``, ``sharey``).
+        width: width of the figure in inches; `None`: a column for one panel, the text width for several.
+        across: largest number of panels side by side.
+        height: height of a panel in inches.
+        shared: arguments of matplotlib's ``subplots`` (``sharex``, ``sharey``).
     """
     inches = width or (COLUMN if len(titles) == 1 else TEXT)
     columns = max(1, min(len(titles), across, int(inches / NARROWEST)))

@@ -1,4 +1,4 @@
-"""The best validation score by the number of tuning trials: would a smaller budget have done?"""
+"""The best validation score by the number of tuning trials: would a smaller budget have been enough?"""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ __all__ = ["draw"]
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset and one line per row that was tuned.
 
-    Of random search the line is the expected best of that many trials, with a band of one standard deviation
+    For random search the line is the expected best of that many trials, with a band of one standard deviation
     (Dodge et al. 2019). Trials of another sampler depend on each other, so its line is the best so far, in
     steps and without a band.
 

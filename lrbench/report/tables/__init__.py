@@ -1,4 +1,4 @@
-"""The sections of a report before any markup: every format for people draws the same ones."""
+"""The sections of a report before any markup; every format for people shows the same ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -54,15 +54,15 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "tuning": tuning_section,
     "provenance": provenance_section,
 }
-"""Name of a section, as ``--tables`` takes it → what makes it, in the order of a document."""
+"""Name of a section, as ``--tables`` takes it → function that makes it, in the order of a document."""
 
 BRIEF = ("answer", "quality")
 FULL_ONLY = ("uncertainty", "oracle")
-"""Sections that only ``--full`` or their name shows."""
+"""Sections that are shown only by ``--full`` or by their name."""
 
 
 def make_sections(report: Report, layout: Layout | None = None) -> list[Section]:
-    """Make the sections that the layout asks for and that have something to show.
+    """Make the sections that the layout asks for; those without tables and paragraphs are left out.
 
     The notes of the section ``quality`` are the caption of the report.
     """
@@ -78,10 +78,7 @@ def check_sections(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in SECTIONS:
-            raise RequestError(
-                f'There is no table "{name}".',
-                did_you_mean(name, SECTIONS),
-            )
+            raise RequestError(f'There is no table "{name}".', did_you_mean(name, SECTIONS))
 
 
 def _chosen(layout: Layout) -> list[str]:

@@ -8,8 +8,8 @@ __all__ = ["across_section"]
 
 COLUMNS = ("Against", "datasets", "mean Δ %", "95 % interval, %", "p", "spread", "p of equal effects")
 NOTES = (
-    "Mean of the relative differences, each dataset one draw from many (random effects, "
-    "interval after Hartung and Knapp); descriptive.",
+    "Mean of the relative differences, with datasets as random (random effects, interval after Hartung and "
+    "Knapp); descriptive.",
     "Spread: standard deviation of the true effects between datasets, in per cent. A small p of "
     "equal effects means that the difference is not the same everywhere: read the datasets one by one.",
 )

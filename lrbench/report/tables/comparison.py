@@ -27,8 +27,8 @@ COLUMNS = (
 NOTES = (
     "Δ: difference of means, with the interval of the crossed test. Each interval is a 95 % interval by "
     "itself, while p is adjusted for the family: an interval without 0 can stand beside “inconclusive”.",
-    "d: standardised paired difference over users. Users won, tied and lost, on means over runs. Both depend "
-    "on the number of seeds: compare them only between reports with as many.",
+    "d: standardised paired difference over users. Users +/=/−: users won, tied and lost, on means over "
+    "runs. Both depend on the number of seeds: compare them only between reports with the same number.",
     "Detectable: about the smallest true difference that is found with 80 % power at the level "
     "of the family, estimated from these runs.",
 )
@@ -60,7 +60,7 @@ def comparison_section(report: Report) -> Section:
 
 
 def shown_comparisons(report: Report, family: str) -> list[Comparison]:
-    """Return a family's comparisons without those of rows that tables show under another name."""
+    """Return a family's comparisons without those of rows that tables show in another row."""
     members = [comparison for comparison in report.comparisons if comparison.family == family]
     pairs = {(c.dataset, c.proposed, c.baseline) for c in members}
     return [
@@ -73,7 +73,7 @@ def _any_testable(comparisons: Sequence[Comparison]) -> bool:
 
 
 def _untested(comparisons: Sequence[Comparison]) -> str:
-    """One sentence instead of a table of dashes."""
+    """Say why nothing was tested, in one sentence instead of a table of dashes."""
     first = comparisons[0]
     others = listed([comparison.baseline for comparison in comparisons])
     reasons = "; ".join(dict.fromkeys(comparison.contrast.reason for comparison in comparisons))
@@ -104,7 +104,7 @@ def _row(report: Report, comparison: Comparison) -> tuple[Cell, ...]:
 
 
 def _equal_within(comparison: Comparison, share: float) -> str:
-    """The smallest margin that these runs show, in per cent of the other row as the declared one is."""
+    """Return the smallest margin that these runs show, in per cent of the other row's mean."""
     margin = comparison.equivalence.margin
     decided = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
     if decided or not comparison.contrast.testable or margin == 0:
@@ -121,7 +121,7 @@ def _margin(report: Report) -> str:
 
 
 def _descriptive(report: Report) -> tuple[str, ...]:
-    """How many of the other comparisons hold up, in one line."""
+    """Say in one sentence how many of the descriptive comparisons are significant."""
     testable = [comparison for comparison in report.descriptive if comparison.contrast.testable]
     if not testable:
         return ()

@@ -1,4 +1,4 @@
-"""What each label cost beside its quality, one table per dataset."""
+"""The cost of each label beside its quality, one table per dataset."""
 
 import math
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ TRAINING = COLUMNS.index("training")
 REUSED = "r"
 BATCHES = (1, 256)
 LATENCY = (
-    "1,000 users by 1, by 256: time to encode and score so many users in batches of that size, at the depth "
+    "1,000 users by 1, by 256: time to encode and score 1,000 users in batches of 1 and of 256, at the depth "
     "of the other tables, on the device of the trial."
 )
 NOTES = (
     "Means over runs; memory is the largest of them; steps are those of the optimiser.",
     "r: a stage was trained in another trial and reused; its time is that of the training there.",
-    "FLOPs/user: of products of matrices alone.",
-    "–: no trained weights, or no product of matrices; such a model costs its memory and its look-ups.",
+    "FLOPs/user: operations of matrix products only.",
+    "–: no trained weights, or no matrix product. Such a model costs memory and table look-ups.",
 )
 
 
 def cost_section(report: Report) -> Section:
-    """Tabulate costs; the last column repeats the primary metric, or the first where it is not shown."""
+    """Tabulate costs; the last column is the primary metric, or the first metric if that is not shown."""
     metric = report.primary_metric if report.primary_metric in report.metrics else report.metrics[0]
     quality = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == metric}
     batches = [size for size in BATCHES if any(size in cost.latency for cost in report.costs)]

@@ -1,4 +1,4 @@
-"""The primary metric at every depth, and what more depth brings, one table per dataset."""
+"""The primary metric at every depth, and differences between depths, one table per dataset."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ __all__ = ["depth_contrast_section", "depth_section"]
 NOTES = (
     "v: the depth that validation would choose, the shallowest within one standard error of its best; *: the "
     "depth of the other tables.",
-    "The depths of a row share their weights: only inference goes deeper. Beyond the trained depth it "
-    "extrapolates.",
+    "The depths of a row share their weights: only inference goes deeper. A depth beyond the trained one is "
+    "an extrapolation.",
 )
 CONTRASTS = (
     "Differences between depths, run by run, by the crossed test; descriptive, each by itself.",
@@ -24,7 +24,7 @@ CONTRASTS = (
 
 
 def depth_section(report: Report) -> Section:
-    """Tabulate means over runs, labels × depths, with the shape in words."""
+    """Tabulate means over runs, labels × depths; the last column describes the shape in words."""
     depths = sorted({point.depth for point in report.depths})
     columns = ("Model", *(f"depth {depth}" for depth in depths), "shape")
     metric = metric_title(report.primary_metric)

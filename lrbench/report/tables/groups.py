@@ -1,4 +1,4 @@
-"""For whom: the difference from the reference within groups of users, one table per dataset and label."""
+"""For whom? The difference from the reference within groups of users, one table per dataset and label."""
 
 from lrbench.report.findings import GroupDifference, GroupFinding
 from lrbench.report.numbers import UNKNOWN, metric_title, p_value
@@ -11,8 +11,8 @@ COLUMNS = ("Users by", "group", "users", "Δ", "95 % interval", "p (BH)")
 NOTES = (
     "Exploratory: the groups were not declared. Intervals are those of the crossed test, each "
     "by itself; p is adjusted after Benjamini and Hochberg over the groups of a dataset.",
-    "The last row of a trait tests whether the difference is the same in all groups. Its p is the smallest "
-    "of one group against the rest, times the number of groups.",
+    "The last row of a trait tests whether the difference is the same in all groups. Each group is tested "
+    "against all other users; p is the smallest of these p-values times their number.",
 )
 
 

@@ -1,4 +1,4 @@
-"""What rows lose with another latent, one table per dataset."""
+"""What rows lose when their latent state is replaced, one table per dataset."""
 
 from lrbench.config.interventions import INTERVENTIONS
 from lrbench.report.findings import InterventionFinding, InterventionLoss
@@ -12,7 +12,7 @@ COLUMNS = ("Model", "latent", "loss", "95 % interval", "p", "mean KL", "change o
 
 
 def interventions_section(report: Report) -> Section:
-    """Tabulate a row for each model and intervention. The first row of a model has the reading."""
+    """Make a line for each row and intervention; the first line of a row has the reading."""
     metric = metric_title(report.primary_metric)
     tables = tuple(
         Table(

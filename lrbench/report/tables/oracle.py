@@ -1,4 +1,4 @@
-"""The best depth per user after the fact, beside what noise gains from the same choice."""
+"""The best depth of each user in hindsight, beside what noise gains from the same choice."""
 
 from lrbench.report.findings import OracleFinding
 from lrbench.report.numbers import UNKNOWN, metric_title
@@ -11,15 +11,15 @@ COLUMNS = ("Model", "depths", "at its depth", "best per user", "of noise only", 
 NOTES = (
     "Best per user: each target's best depth, chosen on the test targets after the fact. No model can reach "
     "it, and it rewards variance: the best of several noisy ranks is good by chance.",
-    "Of noise only: the same of the control that has noise in place of its thoughts. Headroom: best per user "
-    "less that of noise only; below 0, choosing a depth is worth less than choosing among noise.",
-    "Split: one draw of the noise chooses each target's depth, the others score it, so that chance gains "
+    "Of noise only: the same number for the control that reasons with noise only. Headroom: best per user "
+    "minus of noise only. Below 0, a choice among depths gains less than a choice among noise.",
+    "Split: one draw of the noise chooses each target's depth, and the others score it. So chance gains "
     "nothing. Compare it with the column “at its depth”.",
 )
 
 
 def oracle_section(report: Report) -> Section:
-    """Tabulate the oracles that can be held against something."""
+    """Tabulate the oracles."""
     metric = metric_title(report.primary_metric)
     tables = tuple(
         Table(

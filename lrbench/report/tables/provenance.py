@@ -1,4 +1,4 @@
-"""Where the numbers come from: what made them, from which data, with which settings."""
+"""Where the numbers come from: software, machines, data and settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ COLUMNS = ("Model", "registered as", "depth", "draws", "seeds", "options", "trai
 
 
 def provenance_section(report: Report) -> Section:
-    """Tabulate how each row was made; the paragraphs say by what and from which data."""
+    """Tabulate the settings of each row; the paragraphs name software, machines and data."""
     origin = report.provenance
     common = common_training(origin.recipes)
     tables = tuple(
@@ -25,7 +25,7 @@ def provenance_section(report: Report) -> Section:
         "Depth: latent reasoning steps at inference. Draws: samples of the initial noise; a user's value is "
         "the mean over them.",
         "Options: those of the model, defaults included; later rows of a model show what differs. Training: "
-        "settings that differ from those of all.",
+        "settings that not all rows share.",
     )
     return Section(
         "Provenance", COLUMNS, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report, common))
@@ -33,7 +33,7 @@ def provenance_section(report: Report) -> Section:
 
 
 def made_by(origin: Provenance) -> str:
-    """One sentence: versions, device, dates."""
+    """Return one sentence with dates, devices and versions."""
     versions = "; ".join(
         f"{name} {listed([version[:12] if name == 'commit' else version for version in found])}"
         for name, found in origin.versions.items()
@@ -49,7 +49,7 @@ def made_by(origin: Provenance) -> str:
 
 
 def written_options(options: Mapping[str, Any]) -> str:
-    """``width = 64, loss = bce``."""
+    """Return ``width = 64, loss = bce``."""
     return ", ".join(f"{name} = {_written(value)}" for name, value in options.items())
 
 
@@ -85,7 +85,7 @@ def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph
 
 
 def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
-    first: dict[str, TrainingRecipe] = {}  # registered model → its first row, which shows all options
+    first: dict[str, TrainingRecipe] = {}  # registered model → its first row, which prints all options
     for recipe in report.provenance.recipes:
         if recipe.dataset == dataset and recipe.label in report.labels:
             shown = first.setdefault(recipe.model, recipe)
@@ -102,7 +102,7 @@ def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[t
 
 
 def _changed(recipe: TrainingRecipe, shown: TrainingRecipe) -> str:
-    """``as SASRec, with dropout = 0.2``: only what differs from the first row of the model."""
+    """Return ``as SASRec, with dropout = 0.2``: only what differs from the first row of the model."""
     own = {name: value for name, value in recipe.params.items() if shown.params.get(name, ...) != value}
     return f"as {shown.label}, with {written_options(own)}" if own else f"as {shown.label}"
 

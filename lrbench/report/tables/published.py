@@ -1,4 +1,4 @@
-"""Published numbers beside reproduced ones, one table per dataset."""
+"""Published numbers beside those of the suite, one table per dataset."""
 
 from lrbench.report.numbers import UNKNOWN, metric_title, percent
 from lrbench.report.report import PublishedValue, Report
@@ -19,13 +19,13 @@ COLUMNS = (
 )
 WORDS = ("metric", "seen items", "reproduced", "source")
 READING = (
-    "A difference of at most 3 % counts as reproduced. A publication is one number without a "
-    "spread, so there is no test; one run, 95 %: where one more run here would fall."
+    "A difference of at most 3 % counts as reproduced. A published number has no spread, so there is no "
+    "test. One run, 95 %: the interval in which one more run here would fall."
 )
 
 
 def published_section(report: Report) -> Section:
-    """Tabulate what can be compared; the notes say what each publication does otherwise."""
+    """Tabulate what can be compared; the notes say what each publication does differently."""
     tables = tuple(
         Table(
             f"Published and here on {name}",
@@ -53,7 +53,7 @@ def _cells(report: Report, value: PublishedValue) -> tuple[Cell, ...]:
 
 
 def _differences(report: Report) -> tuple[str, ...]:
-    """One sentence per publication and label, each once."""
+    """Return one sentence per publication, label and dataset: what the publication does differently."""
     sentences = (
         f"{value.label} on {value.dataset}, what differs in {value.source}: {value.differs}."
         for value in report.published
@@ -62,7 +62,7 @@ def _differences(report: Report) -> tuple[str, ...]:
 
 
 def _sources(report: Report) -> tuple[str, ...]:
-    """One line per source, with where to find it."""
+    """Return one line per source, with its title, year and link."""
     return tuple(
         f"{source.name}: “{source.title}”, {source.year}"
         f"{f', {source.table}' if source.table else ''}: {source.link}"

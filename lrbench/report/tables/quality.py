@@ -1,7 +1,7 @@
 """Labels × metrics: one table per dataset, with daggers where the declared family shows a difference.
 
-A dagger marks the row that is compared, not the proposed one. So each of several comparisons has a place of
-its own, and a proposed model that loses shows it (‡).
+A dagger marks the row that the proposed label is compared with. So each comparison has a mark of its own, and
+a proposed model that is worse is shown too (‡).
 """
 
 from lrbench.report.declared import LETTERS
@@ -14,7 +14,7 @@ __all__ = ["quality_section"]
 
 
 def quality_section(report: Report) -> Section:
-    """Make one table per dataset; with a baseline a column of percentages stands behind each metric."""
+    """Make one table per dataset; with a baseline, a column of percentages follows each metric."""
     columns = ["Model"]
     for metric in report.metrics:
         columns.append(report.style.title(metric))

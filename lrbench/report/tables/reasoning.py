@@ -17,12 +17,12 @@ REMOVES: dict[Control, str] = {
     "loss-matched": "reasoning, at equal losses",
     "noise-only": "the content of the steps",
 }
-"""What each control takes out of the recipe."""
+"""Control → what it removes from the model."""
 
 WORDS = ("removes", "verdict", "the gain")
 NOTES = (
     "Below each label its controls: what each removes, its value, and the label's difference from it.",
-    "The gain stays where the label is better than the control after Holm over this family alone.",
+    "The gain stays where the label is better than the control after Holm over this family only.",
 )
 
 

@@ -1,4 +1,4 @@
-"""What each row wins back of the cost of sharing, one table per dataset."""
+"""How much of the cost of sharing each row wins back, one table per dataset."""
 
 import math
 
@@ -13,7 +13,7 @@ COLUMNS = ("Model", "plain model", "members", "itself", "plain", "unmerged", "re
 
 
 def recovery_section(report: Report) -> Section:
-    """Tabulate the recovered parts; reasons for missing intervals are notes."""
+    """Tabulate the recovered parts; the notes say why an interval is missing."""
     datasets = dict.fromkeys(finding.dataset for finding in report.recoveries)
     metric = metric_title(report.primary_metric)
     tables = tuple(
@@ -24,15 +24,15 @@ def recovery_section(report: Report) -> Section:
         for dataset in datasets
     )
     reasons = dict.fromkeys(
-        f"{finding.label} on {finding.dataset}: no interval, as {finding.recovery.reason}."
+        f"{finding.label} on {finding.dataset} has no interval: {finding.recovery.reason}."
         for finding in report.recoveries
         if finding.recovery.reason
     )
     notes = (
         "recovered: (itself − plain) / (unmerged − plain), for the same users and targets. 0 is no better "
         "than the plain model on shared accounts, 1 as if nobody shared.",
-        "unmerged: the plain model on users by themselves. The interval is Fieller's, users and training "
-        "runs random.",
+        "unmerged: the plain model on users by themselves. The interval is Fieller's, with users and "
+        "training runs as random.",
         *reasons,
     )
     return Section("Recovery", COLUMNS, tables, notes, words=("plain model",))

@@ -1,4 +1,4 @@
-"""Cells, tables, and sections: paragraphs, then tables that share their columns."""
+"""Cells, tables and sections. A section is some paragraphs, then tables with the same columns."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ __all__ = ["INDENT", "Cell", "Emphasis", "Paragraph", "Section", "Table"]
 Emphasis = Literal["none", "best", "second"]
 
 INDENT = "\u00a0\u00a0"
-"""Before the name of a row that belongs to the one above it."""
+"""Written before the name of a row that belongs to the row above it."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Cell:
 
     text: str
     spread: str = ""
-    """What stands behind ±; may be empty."""
+    """The number after ±; may be empty."""
 
     emphasis: Emphasis = "none"
     """The best is bold, the second underlined."""
@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a title; the first cell of each names it."""
+    """Rows under a title; the first cell of a row is its name."""
 
     title: str
     rows: tuple[tuple[Cell, ...], ...]
@@ -41,7 +41,7 @@ class Paragraph:
     title: str
     text: str
     code: bool = False
-    """Whether to show the text as it is, with its line breaks."""
+    """Whether to print the text verbatim, with its line breaks."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class Section:
     """How to read them, in sentences."""
 
     aligned: Literal["left", "right"] = "right"
-    """Side on which columns of numbers are flush: left where marks trail equally long numbers."""
+    """Alignment of columns of numbers: left where marks follow numbers of equal length."""
 
     words: tuple[str, ...] = ()
-    """Columns that hold words, which are flush left."""
+    """Columns that hold words; they are aligned left."""
 
     paragraphs: tuple[Paragraph, ...] = ()
     """Prose before the tables."""
 
     name: str = ""
-    """The name by which a person asks for it; ``make_sections`` sets it."""
+    """The name that ``--tables`` takes; ``make_sections`` sets it."""
 
     def side(self, column: str) -> Literal["left", "right"]:
-        """Return the side on which a column is flush; the first names the rows."""
+        """Return the alignment of a column; the first column, with the names of rows, is aligned left."""
         return "left" if column == self.columns[0] or column in self.words else self.aligned

@@ -1,4 +1,4 @@
-"""What tuning had as budget, what it searched, and what more trials brought."""
+"""The budget of tuning, the spaces that it searched, and what more trials gained."""
 
 import math
 
@@ -26,8 +26,8 @@ def tuning_section(report: Report) -> Section:
         for dataset in dict.fromkeys(finding.dataset for finding in found)
     )
     notes = (
-        "best of n: of random search the expected best of n trials, with a band of one standard deviation "
-        "(Dodge et al. 2019). Trials of TPE depend on earlier ones, so it is the best of the first n.",
+        "best of n: for random search, the expected best of n trials, with a band of one standard deviation "
+        "(Dodge et al. 2019). Trials of TPE depend on earlier ones; for TPE it is the best of the first n.",
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
     )
@@ -56,7 +56,7 @@ def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cel
 
 
 def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[str]:
-    """Return the best of so many trials, with its band where it has one."""
+    """Return the best of each number of trials in ``counts``, with its band where it has one."""
     place = (finding.dataset, finding.label)
     budget = next((each for each in report.budgets if (each.dataset, each.label) == place), None)
     if budget is None:  # none of its final trials is finished

@@ -16,18 +16,18 @@ COLUMNS = (
     "luck of runs",
     "users × runs",
     f"seeds to find {FIND}",
-    "Δ without any one run",
+    "Δ with one run left out",
     "p at most",
 )
 NOTES = (
     "SD of Δ is that of the difference of means; the three columns after it are the parts of its variance. "
-    "More seeds shrink the last two alone. Parts are estimates: one below 0 is 0 give or take, and one far "
+    "More seeds shrink only the last two. Parts are estimates. One slightly below 0 means about 0. One far "
     "below 0 means that runs tested as independent are not.",
     f"Seeds to find {FIND}: seeds of every model with which a true difference of {FIND} would "
-    "be found in 80 % of cases at the level of the family, from these runs; “more users”: no "
+    "be found in 80 % of cases at the level of the family, estimated from these runs; “more users”: no "
     "number of seeds would do.",
-    "Δ without any one run: its range; p at most: the largest p before Holm. A run is left out "
-    "only where three remain for a test.",
+    "Δ with one run left out: the range of Δ when each run is left out in turn. p at most: the largest p of "
+    "these, before Holm; it needs three runs that remain.",
 )
 
 

@@ -230,7 +230,7 @@ def test_groups_show_differences_with_intervals(suite: SuiteRecord, root: Path) 
 def test_groups_say_what_is_missing(suite: SuiteRecord, root: Path, tmp_path: Path) -> None:
     source = source_of(suite, root)
     lacking = replace(source.report, groups=(), groups_lacking={"sample": "different"})
-    with pytest.raises(RequestError, match="sample: the prepared data is another than"):
+    with pytest.raises(RequestError, match="sample: the prepared data is not the data"):
         PLOTS.load("groups")(replace(source, report=lacking))
 
 

@@ -12,14 +12,14 @@ from lrbench.wording import listed
 __all__ = ["Methods"]
 
 LONGEST_WORD = 80.0
-"""Points beyond which a word of a paragraph may be broken anywhere."""
+"""A word that is wider than this, in points, may be broken anywhere."""
 
 
 class Methods:
-    """A section of a paper."""
+    """A section of a paper on the experimental setup."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the section; compiling it writes the references to ``SUITE.bib``."""
+        """Return the section; LaTeX writes its references to ``SUITE.bib`` when it compiles the section."""
         layout = layout or Layout()
         label = f"tab:{slug(report.suite)}-settings"
         references = references_of(report)
@@ -31,7 +31,7 @@ class Methods:
             text = breakable(paragraph.text, LONGEST_WORD).replace(
                 r"Table\textasciitilde{}settings", rf"Table~\ref{{{label}}}"
             )
-            # Names of options and fingerprints have no hyphens: lines may be loose, so that none is too long.
+            # Option names and fingerprints cannot be hyphenated. \sloppy keeps them from sticking out.
             parts.append(rf"\paragraph{{{escape(paragraph.title)}}} {{\sloppy {text}\par}}")
         if references:
             keys = ",".join(reference.key for reference in references)

@@ -10,7 +10,7 @@ __all__ = ["MarkdownMethods"]
 
 
 class MarkdownMethods:
-    """A section of a document."""
+    """A section of a document on the experimental setup."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
         """Return the section."""

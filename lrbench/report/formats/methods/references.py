@@ -27,13 +27,13 @@ class Citation(FrozenConfig):
     pages: str = ""
     doi: str = ""
     eprint: str = ""
-    """An arXiv number."""
+    """The arXiv number."""
 
     models: tuple[str, ...] = ()
-    """Registered names of models that it describes."""
+    """Registered names of the models that it describes."""
 
     datasets: tuple[str, ...] = ()
-    """Beginnings of the names of datasets that it describes."""
+    """Prefixes of the names of datasets that it describes."""
 
     def bibtex(self) -> str:
         """Return the entry."""
@@ -73,7 +73,7 @@ def references_of(report: Report) -> list[Citation]:
 
 
 def unknown_models(report: Report) -> list[str]:
-    """Return registered names that no reference describes: simple baselines, plug-ins."""
+    """Return registered names that no reference describes, such as simple baselines and plug-ins."""
     known = {model for reference in load_references() for model in reference.models}
     return [model for model in _models(report) if model not in known]
 

@@ -13,7 +13,7 @@ __all__ = ["settings_by_model", "setup_paragraphs"]
 
 
 def setup_paragraphs(report: Report) -> list[Paragraph]:
-    """Return the paragraphs in the order of a paper."""
+    """Return the paragraphs in the order in which a paper has them."""
     return [
         Paragraph("Data.", " ".join(_data(note) for note in report.datasets)),
         Paragraph("Protocol.", " ".join(_protocol(report))),
@@ -94,9 +94,9 @@ def _environment(report: Report) -> Iterator[str]:
 
 
 def settings_by_model(recipes: Sequence[TrainingRecipe], labels: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return, for each registered model, its options and the training settings that not all rows share.
+    """Return registered model → setting → value: all options, and training settings that not all rows share.
 
-    A setting that rows differ in names the rows.
+    Where rows of a model have different values, each value names its rows.
     """
     settings: dict[str, dict[str, str]] = {}
     common = common_training(recipes)

@@ -1,4 +1,4 @@
-"""Figures inside a page: drawn by the functions of ``lrbench plot``, in the colours of the page's scheme."""
+"""Figures inside a page: drawn as by ``lrbench plot``, in the colours of the page's light or dark scheme."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,8 @@ FEWEST_VALUES = 3
 """Two rows that differ in an option are an ablation; three or more values of it are a grid."""
 
 ONE_PANEL, SEVERAL = 5.0, 9.0
-"""Inches at which figures are drawn; a narrow page scales them down."""
+"""Widths at which figures are drawn, in inches; a narrow page scales them down."""
+
 
 NAMES = {
     "#ffffff": "none",
@@ -49,7 +50,7 @@ def colour_style() -> str:
 
 
 def figures(report: Report) -> Iterator[str]:
-    """Yield every figure that the report has data for; without matplotlib, a sentence."""
+    """Yield every figure for which the report has data; without matplotlib, a sentence that says so."""
     if find_spec("matplotlib") is None:
         yield "<p>Figures need matplotlib: pip install 'lrbench[plots]'.</p>"
         return
@@ -71,7 +72,7 @@ def _width(report: Report, kind: str) -> float:
 
 
 def _inline(picture: str, kind: str, title: str) -> str:
-    """Take the SVG element alone, with names of its own and the page's colours."""
+    """Return the SVG element without its file header, with ids unique on the page and the page's colours."""
     text = picture[picture.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)

@@ -13,7 +13,7 @@ WIDTH, HEIGHT, MARGIN = 400, 24, 10
 
 
 def comparison_folds(report: Report) -> str:
-    """Return the folds of all declared comparisons; those of one dataset share the scale of their lines."""
+    """Return the folds of all declared comparisons; the lines of one dataset have the same scale."""
     return "\n".join(_fold(report, comparison) for comparison in report.comparisons)
 
 
@@ -32,7 +32,7 @@ def _fold(report: Report, comparison: Comparison) -> str:
 def _sentence(comparison: Comparison) -> str:
     who = f"{comparison.proposed} against {comparison.baseline} on {comparison.dataset}"
     if not comparison.contrast.testable:
-        return f"{who}: not testable, {comparison.contrast.reason}."
+        return f"{who}, not testable: {comparison.contrast.reason}."
     return f"{who}: {comparison.verdict}."
 
 
@@ -64,7 +64,7 @@ def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 
 def _variance(report: Report, variance: Variance) -> Iterator[tuple[str, str]]:
-    """Where the uncertainty comes from, and what one run decides."""
+    """Yield the sources of the uncertainty, and the range of the difference when one run is left out."""
     shares, without = variance.shares, variance.without_one_run
     users, runs, both = map(share, (shares.users, shares.runs, shares.users_runs))
     yield "Variance", f"users × models {users}, luck of runs {runs}, users × runs {both}"
@@ -73,7 +73,7 @@ def _variance(report: Report, variance: Variance) -> Iterator[tuple[str, str]]:
 
 
 def _line(comparison: Comparison, alike: list[Comparison]) -> str:
-    """The difference and its interval on a line with zero."""
+    """Draw the difference and its interval as SVG, with a mark at zero."""
     ends = [end for c in alike for end in c.contrast.interval()]
     low, high = min(0.0, *ends), max(0.0, *ends)
 

@@ -13,10 +13,11 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def number_commands(report: Report) -> list[str]:
-    """Return one definition a line: means by the primary metric, then differences, Δ % and p.
+    """Return one definition per line: means by the primary metric, then differences, Δ % and p.
 
-    A name is ``\\lrbench``, then row, dataset and metric. A comparison has the other row and its kind instead
-    of the metric. Only letters are kept; digits are spelled out. Names that would be alike end in A, B, ….
+    The name of a mean is ``\\lrbench``, then row, dataset and metric. That of a comparison is ``\\lrbench``,
+    then row, ``Vs``, other row, dataset, and ``Difference``, ``Percent`` or ``P``. Only letters are kept;
+    digits are spelled out. Equal names get an A, B, … at their end.
     """
     taken: dict[str, int] = {}
     lines = []
@@ -41,7 +42,7 @@ def _numbers(report: Report) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _camel(text: str) -> str:
-    """``MlOneZeroZeroK`` for ``ml-100k``: letters alone, digits spelled out."""
+    """Return ``MlOneZeroZeroK`` for ``ml-100k``: only letters, with digits spelled out."""
     name, start = "", True
     for sign in text:
         if sign.isascii() and sign.isdigit():

@@ -1,8 +1,8 @@
-"""Fit grids into the width and height of a page, in a stated order; the type never shrinks.
+"""Fit grids into the width and height of a page. The font size never changes, and nothing is left out.
 
-Too wide: first, long names and words are broken into lines. Then standard deviations move to a table of their
-own, the datasets go into several tables, and last the columns do. Too long: the blocks, then the rows go into
-several tables. Nothing is left out.
+A grid that is too wide: first, long names and words are broken into lines. Then standard deviations move to a
+table of their own. Then the datasets are split over several tables, and last the columns. A grid that is too
+long: the blocks, then the rows are split over several tables.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,25 +17,32 @@ from lrbench.report.tables import Cell, Section, Table
 __all__ = ["MOST_LINES", "Fitted", "fit_grid", "fit_joined"]
 
 MOST_LINES = 38
-"""Lines of a table's body that leave room for a caption and notes on a page of any class."""
+"""The most lines of a table's body, so that a caption and notes fit on the page in any document class."""
 
 NAMES = 0.34
-"""Share of the width that names of rows may take before they are broken."""
+"""Share of the table's width beyond which names of rows are broken into lines."""
 
 WORDS = 110.0
-"""Points into which words of other columns are broken."""
+"""Width in points to which words of other columns are broken."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A grid that fits, and what it holds if not simply the values."""
+    """A grid that fits."""
 
     grid: Grid
     what: str = ""
+    """What the grid holds, for its caption; empty if it holds the values."""
 
 
 def fit_joined(section: Section, width: float, spread: Spread) -> list[Fitted]:
-    """Fit tables of one kind side by side, as many as the width takes."""
+    """Fit the tables of a section into grids, with as many tables side by side as fit.
+
+    Args:
+        section: tables with the same columns.
+        width: width in points.
+        spread: where standard deviations are printed.
+    """
     tables = section.tables
     runs = [tables]
     if not _can_join(section, tables, width, spread):
@@ -52,7 +59,7 @@ def fit_joined(section: Section, width: float, spread: Spread) -> list[Fitted]:
 
 
 def fit_grid(grid: Grid, width: float) -> list[Fitted]:
-    """Fit blocks of rows under the same columns."""
+    """Fit a grid into ``width`` points; a grid that cannot be made to fit is split."""
     if grid.width > width:
         grid = _with_broken_words(_with_broken_names(grid, width))
     return [Fitted(part) for part in _split(grid, width)]
@@ -66,7 +73,7 @@ def _can_join(section: Section, tables: Sequence[Table], width: float, spread: S
 def _packed(
     section: Section, tables: Sequence[Table], width: float, spread: Spread
 ) -> Iterator[tuple[Table, ...]]:
-    """Runs of tables, each as long as it fits and at least one table long."""
+    """Yield runs of tables that fit side by side, each as long as possible and at least one table long."""
     run: list[Table] = []
     for table in tables:
         if run and not _can_join(section, [*run, table], width, spread):
@@ -106,7 +113,7 @@ def _split(grid: Grid, width: float) -> Iterator[Grid]:
 
 
 def _column_runs(grid: Grid, width: float) -> Iterator[Grid]:
-    """The columns in runs of about equal length that fit beside the names."""
+    """Yield grids with runs of columns of about equal length that fit beside the names."""
     if grid.width <= width:
         yield grid
         return
@@ -120,7 +127,7 @@ def _column_runs(grid: Grid, width: float) -> Iterator[Grid]:
 
 
 def _row_runs(grid: Grid) -> Iterator[Grid]:
-    """The blocks, and the rows of long blocks, in runs that fit on a page."""
+    """Yield grids with runs of blocks, or of rows of long blocks, that fit on a page."""
     if grid.lines <= MOST_LINES:
         yield grid
         return

@@ -1,4 +1,4 @@
-"""Grids: the rows of one or several tables under columns that know how wide they are set."""
+"""Grids: the rows of one or several tables, under columns with estimated widths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ GAP = 8.0
 """Points between two columns: ``\\tabcolsep`` of 4 pt on both sides."""
 
 THIN = 1.5
-"""Points between a value and what follows it."""
+"""Points between a value and its spread or marks."""
 
 MARK = 0.75
-"""Size of superscripts and spreads beside that of values."""
+"""Size of superscripts and spreads relative to that of values."""
 
 NARROWEST = 60.0
-"""Points into which a heading may be broken at least."""
+"""Smallest width to which a heading may be broken, in points."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Column:
 
     head: str
     group: str = ""
-    """What stands above it and its neighbours: a dataset; empty: nothing."""
+    """Heading above this column and its neighbours, such as a dataset; empty: none."""
 
     room: float = 0.0
-    """Points into which words are broken; 0: never."""
+    """Width in points to which words are broken into lines; 0: they are never broken."""
 
     right: bool = True
-    """Whether cells without a spread or marks are flush right."""
+    """Whether cells without a spread or marks are aligned right."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Grid:
     columns: tuple[Column, ...]
     blocks: tuple[GridBlock, ...]
     broken_heads: bool = False
-    """Whether headings above several columns are broken into lines where they are wider."""
+    """Whether a heading that is wider than its columns is broken into lines."""
 
     def cells(self, index: int) -> list[Cell]:
-        """All cells of a column of numbers."""
+        """Return all cells of a column; 0 is the first one after the names."""
         return [row[index + 1] for block in self.blocks for row in block.rows]
 
     def paired(self, index: int) -> bool:
-        """Whether a column is set as a value and what trails it, so that values align at the point."""
+        """Whether a column is printed as two, values and their spreads or marks, so that values align."""
         return any(cell.spread or cell.marks for cell in self.cells(index))
 
     def column_width(self, index: int) -> float:
-        """Points of a column with its gaps."""
+        """Return the width of a column with its gap, in points."""
         column, cells = self.columns[index], self.cells(index)
         value = max((text_width(c.text, c.emphasis == "best") for c in cells), default=0.0)
         trail = max((_trail(cell) for cell in cells), default=0.0)
@@ -72,13 +72,13 @@ class Grid:
 
     @property
     def corner_width(self) -> float:
-        """Points of the column of names with its gap."""
+        """Width of the column of names with its gap, in points."""
         names = [row[0].text for block in self.blocks for row in block.rows]
         return max(text_width(self.corner.head), self.corner.room or max(map(text_width, names))) + GAP
 
     @property
     def width(self) -> float:
-        """Points of the whole grid; a heading above several columns may need more than they do."""
+        """Width of the grid in points; a heading above several columns may be wider than they are."""
         return self.corner_width + sum(self._group_width(*run) for run in self.groups())
 
     def _group_width(self, first: int, stop: int) -> float:
@@ -86,7 +86,7 @@ class Grid:
         return max(inside, self._head_width(first, stop) + GAP)
 
     def _head_width(self, first: int, stop: int) -> float:
-        """Points of the heading above some columns."""
+        """Return the width of the heading above some columns, in points."""
         head = text_width(self.columns[first].group)
         if not self.broken_heads:
             return head
@@ -95,7 +95,7 @@ class Grid:
 
     @property
     def lines(self) -> int:
-        """Lines of the body, broken names and words included."""
+        """Number of lines of the body, with the lines of broken names and words."""
         total = 0
         for block in self.blocks:
             total += 1 + (_lines(block.title, self._title_room) if block.title else 0)
@@ -108,11 +108,14 @@ class Grid:
 
     @property
     def _title_room(self) -> float:
-        """Points for the title of a block: all columns."""
+        """Width for the title of a block in points: that of all columns."""
         return max(self.width - GAP, 2.5 * NARROWEST)
 
     def groups(self) -> list[tuple[int, int]]:
-        """Runs of columns under one heading, as first and stop; columns without a heading stand alone."""
+        """Return runs of columns under one heading, as (first, stop).
+
+        A column without a heading is a run of its own.
+        """
         runs: list[tuple[int, int]] = []
         for index, column in enumerate(self.columns):
             before = self.columns[index - 1].group if index else ""
@@ -123,7 +126,7 @@ class Grid:
         return runs
 
     def only(self, first: int, stop: int) -> "Grid":
-        """The grid with some of its columns."""
+        """Return the grid with the columns from ``first`` to before ``stop``."""
         blocks = tuple(
             replace(block, rows=tuple((row[0], *row[first + 1 : stop + 1]) for row in block.rows))
             for block in self.blocks
@@ -131,11 +134,11 @@ class Grid:
         return replace(self, columns=self.columns[first:stop], blocks=blocks)
 
     def without_spread(self) -> "Grid":
-        """The grid without what stands after ±."""
+        """Return the grid without the numbers after ±."""
         return self._mapped(lambda cell: replace(cell, spread=""))
 
     def spreads(self) -> "Grid":
-        """The spreads in place of the values."""
+        """Return the grid with spreads in place of values."""
         return self._mapped(lambda cell: Cell(cell.spread or UNKNOWN))
 
     @property
@@ -151,7 +154,7 @@ class Grid:
         return replace(self, blocks=blocks)
 
     def tabular(self) -> str:
-        """The grid as a ``tabular`` of booktabs, whose values align at the point."""
+        """Return the grid as a ``tabular`` with rules of booktabs."""
         spans = [2 if self.paired(index) else 1 for index in range(len(self.columns))]
         specification = "l" + "".join(
             r"r@{\,}l" if span == 2 else "r" if column.right and not column.room else "l"
@@ -200,14 +203,14 @@ class Grid:
 
 
 def grid_of(section: Section, tables: Sequence[Table]) -> Grid:
-    """One block per table, each under its title."""
+    """Return a grid with one block per table, each under its title."""
     corner, *heads = section.columns
     columns = tuple(Column(head, right=section.side(head) == "right") for head in heads)
     return Grid(Column(corner), columns, tuple(GridBlock(table.title, table.rows) for table in tables))
 
 
 def joined_grid(section: Section, tables: Sequence[Table]) -> Grid:
-    """Tables side by side, their titles above their columns; rows of one name share a line."""
+    """Return a grid with tables side by side: titles above columns, rows of the same name on one line."""
     corner, *heads = section.columns
     names = list(dict.fromkeys(row[0].text for table in tables for row in table.rows))
     columns = tuple(
@@ -241,12 +244,12 @@ def _after(cell: Cell) -> str:
 
 
 def _lines(text: str, room: float) -> int:
-    """Estimate the lines of a text that is broken into ``room`` points; 0: it is not broken."""
+    """Estimate the number of lines of a text that is broken to ``room`` points; 0: it is not broken."""
     return 1 + int(1.25 * text_width(text) / room) if room and text_width(text) > room else 1
 
 
 def _words(text: str, room: float) -> str:
-    """Break words into lines where there is a limit to their width."""
+    """Escape a text, and break it into lines if it is wider than ``room`` points; 0: never."""
     if not room or text_width(text) <= room:
         return escape(text)
     return rf"\parbox[t]{{{room:.0f}pt}}{{\raggedright\hangindent=1em {breakable(text, room)}\strut}}"

@@ -1,4 +1,4 @@
-"""Texts in LaTeX: every sign escaped, and an estimate of how wide a text is set."""
+"""Texts in LaTeX: escaping, and an estimate of the width of a text."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ COMMANDS = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
-    "$": r"$\mathdollar$",  # a text dollar is of a companion font, which often has bitmaps alone
+    "$": r"$\mathdollar$",  # \textdollar is in a companion font, which is often installed only as bitmaps
     "&": r"\&",
     "%": r"\%",
     "#": r"\#",
@@ -20,7 +20,7 @@ COMMANDS = {
     ">": r"$>$",
     "|": r"$|$",
     '"': "''",
-    "[": "{[}",  # at the start of a row it would be read as an option of the row before
+    "[": "{[}",  # at the start of a row, TeX would read it as an option of the row above
     "]": "{]}",
     "*": "{*}",
     "\u00a0": "~",
@@ -52,7 +52,7 @@ GREEK = {letter: f"$\\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAME
 TRANSLATION = str.maketrans(COMMANDS | GREEK)
 
 SIZE = 8.5
-"""Points per em of the type in tables: 8 pt in most classes, whose letters are relatively wider."""
+"""Points per em in tables. The font has 8 pt in most classes; small letters are relatively wider."""
 
 WIDTHS = {
     sign: width
@@ -66,25 +66,25 @@ WIDTHS = {
     )
     for sign in signs
 }
-"""Widths of signs in em, rounded up, after the metrics of Computer Modern (wider than Times or Libertine)."""
+"""Widths of characters in em, rounded up, from Computer Modern (wider than Times or Libertine)."""
 
 BOLD = 1.15
-"""How much wider bold type is."""
+"""Width of bold text relative to normal text."""
 
 
 def escape(text: str) -> str:
-    """Escape what TeX would read as a command, and write signs that its fonts lack as commands."""
+    """Escape characters that TeX would read as commands, and write those that its fonts lack as commands."""
     return text.translate(TRANSLATION)
 
 
 def text_width(text: str, bold: bool = False) -> float:
-    """Estimate the width of an unescaped text in a table, in points; never too small by much."""
+    """Estimate the width of an unescaped text in a table, in points; it is rarely too small."""
     width = sum(WIDTHS.get(sign, 0.8) for sign in text) * SIZE
     return width * BOLD if bold else width
 
 
 def breakable(text: str, room: float) -> str:
-    """Escape a text so that no word of it is wider than ``room`` points without a place to break."""
+    """Escape a text, and let TeX break every word that is wider than ``room`` points."""
     words = []
     for word in text.split():
         pieces = [word] if text_width(word) <= room else re.findall(r"[^-_/]+[-_/]?|[-_/]", word)
@@ -93,15 +93,15 @@ def breakable(text: str, room: float) -> str:
 
 
 def _broken(word: str, room: float) -> str:
-    """Let a word that is too wide break after every sign."""
+    """Escape a word; if it is wider than ``room`` points, let TeX break it after every character."""
     return escape(word) if text_width(word) <= room else r"\allowbreak{}".join(map(escape, word))
 
 
 def slug(name: str) -> str:
-    """Return lower-case letters and digits joined by ``-``, for labels."""
+    """Return the name in lower case with ``-`` for all other characters, for labels and file names."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
 
 
 def in_latin_fonts(sign: str) -> bool:
-    """Whether the sign is ASCII, or an ASCII letter with an accent."""
+    """Whether the character is ASCII, or an ASCII letter with an accent."""
     return unicodedata.normalize("NFD", sign)[0].isascii()
