@@ -1,7 +1,7 @@
 """What models without gradients share: counts of the training part, and states that are histories.
 
-Their user state is the history itself: item numbers, newest first, padded with −1. Scoring turns a chunk of
-states into scores of all items, so there is never a matrix of all users and items.
+The state of a user is the history itself: item numbers, newest first, padded with −1. Scoring turns a chunk
+of states into scores of all items, so there is never a matrix of all users and items.
 """
 
 from abc import abstractmethod
@@ -21,7 +21,7 @@ __all__ = ["ClosedForm", "Fitting", "distinct_items", "training_interactions", "
 
 
 class Fitting(FitStage):
-    """Computes the model from the training part in one call."""
+    """Compute the model from the training part in one call."""
 
     model: "ClosedForm"
 
@@ -46,7 +46,7 @@ class ClosedForm(Model[ConfigT]):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Items of each history, newest first, padded with −1, (depths, sequences, length)."""
-        width = self.history or self.max_length  # the depths and batches of a model have one width
+        width = self.history or self.max_length  # the same for all depths and batches
         back = torch.arange(width, device=sequences.last.device)
         items = sequences.items[(sequences.last[:, None] - back).clamp(min=0)]
         items = torch.where(back < sequences.lengths[:, None], items, -1)
@@ -55,13 +55,13 @@ class ClosedForm(Model[ConfigT]):
 
 
 def training_interactions(view: TrainingView) -> tuple[np.ndarray, np.ndarray]:
-    """User and item of every training interaction, (interactions,) each, in order."""
+    """User and item of every training interaction, (interactions,) each, in each user's order of time."""
     counts = view.stops - view.starts
     return np.repeat(np.arange(len(counts)), counts), view.items[view.interactions]
 
 
 def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
-    """Which user has which item in the training part, (users, items). Each pair counts once."""
+    """1 where a user has an item in the training part, however often, (users, items), sparse."""
     users, items = training_interactions(view)
     ones = np.ones(len(users), dtype=np.float64)
     matrix = scipy.sparse.csr_array((ones, (users, items)), shape=(len(view.starts), view.n_items))
@@ -70,7 +70,11 @@ def user_item_matrix(view: TrainingView) -> scipy.sparse.csr_array:
 
 
 def distinct_items(states: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and item of each distinct item of the histories, (entries,) each."""
+    """Row and item of each distinct item of the histories, (entries,) each, ordered by row.
+
+    Args:
+        states: item numbers padded with −1, (rows, length).
+    """
     ordered = states.long().sort(1).values
     new = torch.ones_like(ordered, dtype=torch.bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]

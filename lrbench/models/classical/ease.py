@@ -1,8 +1,10 @@
 """EASE: the linear item-to-item model with zero diagonal, in closed form (Steck, WWW 2019).
 
-X is the users × items matrix of the training part and ``P = (XᵀX + λI)⁻¹``. The weights are ``B = I − P /
-diag(P)`` with diagonal 0. A history's score is the sum of its items' rows of B. The inverse briefly takes 3 ×
-items² numbers of float32 (1.8 GB for 12,101 items), so a catalogue of more than 40,000 items is refused.
+X is the users × items matrix of the training part, and ``P = (XᵀX + λI)⁻¹``. The weights are ``B = I − P /
+diag(P)`` with diagonal 0. The scores for a history are the sum of the rows of B that belong to its items.
+
+The inverse briefly takes 3 × items² numbers of float32, which is 1.8 GB for 12,101 items. A catalogue of more
+than 40,000 items is therefore refused.
 """
 
 import numpy as np
@@ -32,7 +34,11 @@ class EASEConfig(ModelConfig):
 
 
 class EASE(ClosedForm[EASEConfig]):
-    """Linear item-to-item weights in closed form."""
+    """Linear item-to-item weights in closed form.
+
+    Raises:
+        LrbenchError: the catalogue has more than 40,000 items.
+    """
 
     Config = EASEConfig
     summary = "EASE: linear item-to-item weights in closed form (Steck 2019)."
@@ -49,14 +55,21 @@ class EASE(ClosedForm[EASEConfig]):
         self.register_buffer("weights", torch.zeros(n_items, n_items))
 
     def fit(self, view: TrainingView) -> None:
-        """Invert the regularised co-occurrences."""
+        """Invert the regularised co-occurrences.
+
+        Raises:
+            LrbenchError: rounding leaves them without an inverse, because regularisation is too small.
+        """
         users_of = user_item_matrix(view).astype(np.float32)
         gram = (users_of.T @ users_of).toarray()
         gram[np.diag_indices_from(gram)] += self.config.regularisation
-        factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+        try:
+            factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError as error:
+            raise _not_invertible() from error
         inverse, status = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
         if status:
-            raise LrbenchError("The co-occurrences cannot be inverted.", "Raise regularisation.")
+            raise _not_invertible()
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         weights = inverse / -np.diag(inverse)  # column j over its diagonal entry
         weights[np.diag_indices_from(weights)] = 0
@@ -67,3 +80,7 @@ class EASE(ClosedForm[EASEConfig]):
         rows, items = distinct_items(states)
         counts = torch.bincount(rows, minlength=len(states))
         return F.embedding_bag(items, self.weights, counts.cumsum(0) - counts, mode="sum")
+
+
+def _not_invertible() -> LrbenchError:
+    return LrbenchError("The co-occurrences cannot be inverted.", "Raise regularisation.")

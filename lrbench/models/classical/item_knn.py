@@ -1,8 +1,8 @@
 """ItemKNN: items whose users overlap with those of the history's items (Sarwar et al., WWW 2001).
 
-The similarity of two items is the cosine of their sets of training users, with a constant added to the
-denominator. Each item keeps its nearest neighbours. A score is the sum over the distinct items of the
-history.
+The similarity of two items is the cosine of their sets of training users. A constant can be added to its
+denominator. Each item keeps its nearest neighbours. An item's score is the sum of its similarities with the
+distinct items of the history, as far as it is a neighbour of theirs.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from lrbench.models.classical.closed_form import ClosedForm, distinct_items, use
 
 __all__ = ["ItemKNN", "ItemKNNConfig"]
 
-_ROWS = 2048  # items whose similarities are computed at once
+_ROWS = 2048  # items whose similarities with all items are computed at once
 
 
 class ItemKNNConfig(ModelConfig):
@@ -48,7 +48,7 @@ class ItemKNN(ClosedForm[ItemKNNConfig]):
         self.register_buffer("similarities", torch.zeros(n_items, kept))
 
     def fit(self, view: TrainingView) -> None:
-        """Compute similarities for a few items at a time and keep the nearest."""
+        """Compute similarities for some items at a time, and keep the nearest neighbours of each."""
         users_of = user_item_matrix(view)
         norms = np.sqrt(np.asarray(users_of.sum(axis=0)).ravel())
         items_of = scipy.sparse.csr_array(users_of.T)

@@ -1,8 +1,9 @@
 """First-order Markov chain: what followed the last item in the training part.
 
-Scores are the ``log`` of transition probabilities smoothed towards popularity, ``(n_ab + s · p_b) / (n_a +
-s)``. Here n_ab counts b right after a, and p_b is b's share of the training part, smoothed by one interaction
-per item. An item that nothing followed gives popularity alone.
+Scores are the logarithms of transition probabilities that are smoothed towards popularity. The probability of
+b after a is ``(n_ab + s · p_b) / (n_a + s)``. Here n_ab counts how often b comes right after a, and n_a how
+often any item does. p_b is b's share of the training interactions, with one more interaction added to each
+item. After an item that nothing followed, popularity alone decides.
 """
 
 from typing import ClassVar
@@ -26,7 +27,7 @@ class MarkovConfig(ModelConfig):
     source = "lrbench's own choice"
 
     smoothing: float = Field(default=1.0, gt=0)
-    """s, weight of popularity, in counts."""
+    """s, weight of popularity, as a number of transitions."""
 
 
 class Markov(ClosedForm[MarkovConfig]):
@@ -50,7 +51,7 @@ class Markov(ClosedForm[MarkovConfig]):
         self.register_buffer("counts", torch.zeros(0))
 
     def fit(self, view: TrainingView) -> None:
-        """Count what follows what within users."""
+        """Count which item follows which within users."""
         users, items = training_interactions(view)
         occurrences = np.bincount(items, minlength=view.n_items) + 1.0
         follows = users[1:] == users[:-1]

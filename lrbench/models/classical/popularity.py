@@ -1,6 +1,6 @@
 """Popularity: every user gets the items in order of how often they occur in the training part.
 
-Any model must beat it. Its score shows how much of a dataset is popularity alone.
+Any model must beat it. Its metrics show how much of a dataset popularity alone predicts.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Counting(FitStage):
 
 
 class Popularity(Model[PopularityConfig]):
-    """Scores an item by its training count, for all users alike."""
+    """Score an item by its number of training interactions, for all users alike."""
 
     Config = PopularityConfig
     summary = "Popularity: items by their number of training interactions."
@@ -52,5 +52,5 @@ class Popularity(Model[PopularityConfig]):
         return self.counts.new_ones(len(depths), sequences.n_sequences, 1)
 
     def score(self, states: Tensor) -> Tensor:
-        """The counts, (rows, items)."""
+        """The counts, the same for every row, (rows, items)."""
         return states * self.counts

@@ -1,10 +1,11 @@
 """Random changes to histories that keep what they say about a user: crop, mask, reorder (CL4SRec).
 
-The two views of a history differ in which change was made. For a history of n items:
+Each view of a history has one of the changes, and the two views have different ones. For a history of n
+items:
 
-* cropping keeps a run of ⌊ηn⌋ items, at least one;
-* masking hides ⌊γn⌋ items, each replaced by a mask token;
-* reordering shuffles a run of ⌊βn⌋ items.
+* Cropping keeps a run of ⌊ηn⌋ items, at least one.
+* Masking replaces ⌊γn⌋ items by a mask token.
+* Reordering shuffles a run of ⌊βn⌋ items.
 
 All draws are uniform. A history of one item is not changed.
 """
@@ -27,13 +28,13 @@ class Augmentation:
     """The share of a history that each change affects, and the mask token."""
 
     crop: float  # η, the share that stays
-    mask: float  # γ, the share that is hidden
+    mask: float  # γ, the share that is masked
     reorder: float  # β, the share that is shuffled
-    mask_item: int
+    mask_item: int  # number of the mask token
 
 
 def two_views(sequences: Packed, augmentation: Augmentation) -> tuple[Packed, Packed]:
-    """Change every history in two of the three ways, drawn without replacement."""
+    """Draw two of the three changes for every history, and return a view with each."""
     lengths = sequences.host.lengths
     ways = torch.rand(len(lengths), 3).argsort(1).numpy()
     ways[lengths == 1] = _NONE
@@ -45,23 +46,32 @@ def two_views(sequences: Packed, augmentation: Augmentation) -> tuple[Packed, Pa
 def _changed(
     sequences: Packed, lengths: NDArray[np.int64], way: NDArray[np.int64], augmentation: Augmentation
 ) -> Packed:
+    """Return one view.
+
+    Args:
+        sequences: the histories.
+        lengths: of them, (sequences,).
+        way: which change each gets, (sequences,).
+        augmentation: shares and mask token.
+    """
     share = np.array([augmentation.crop, augmentation.mask, augmentation.reorder, 1.0])[way]
-    concerned = np.floor(share * lengths).astype(np.int64)
-    concerned[way == _CROP] = concerned[way == _CROP].clip(1)
-    run = (torch.rand(len(lengths)).numpy() * (lengths - concerned + 1)).astype(np.int64)
+    affected = np.floor(share * lengths).astype(np.int64)  # (sequences,) items that stay, or that change
+    affected[way == _CROP] = affected[way == _CROP].clip(1)
+    run = (torch.rand(len(lengths)).numpy() * (lengths - affected + 1)).astype(np.int64)  # its first position
 
     host = sequences.host
-    of, place, items, first = host.sequence_of, host.positions, host.items, host.first
-    chance = torch.rand(len(items), dtype=torch.float64).numpy()
+    of, position, items, first = host.sequence_of, host.positions, host.items, host.first
+    chance = torch.rand(len(items), dtype=torch.float64).numpy()  # (tokens,)
 
-    # A sequence's tokens are neighbours, so sorting by these keys moves them only within it.
-    within = (way[of] == _REORDER) & (place >= run[of]) & (place < (run + concerned)[of])
-    places = np.where(within, run[of] + chance * concerned[of], place)
-    items = items[np.lexsort((places, first[of]))]
-    drawn = np.empty_like(place)  # rank of each token's chance in its sequence
-    drawn[np.lexsort((chance, first[of]))] = place
-    items[(way[of] == _MASK) & (drawn < concerned[of])] = augmentation.mask_item
+    # The tokens of a sequence are neighbours, so sorting by these keys moves a token only within its
+    # sequence.
+    within = (way[of] == _REORDER) & (position >= run[of]) & (position < (run + affected)[of])
+    new_position = np.where(within, run[of] + chance * affected[of], position)
+    items = items[np.lexsort((new_position, first[of]))]
+    drawn = np.empty_like(position)  # rank of each token's chance in its sequence
+    drawn[np.lexsort((chance, first[of]))] = position
+    items[(way[of] == _MASK) & (drawn < affected[of])] = augmentation.mask_item
 
     starts = first + np.where(way == _CROP, run, 0)
-    stops = starts + np.where(way == _CROP, concerned, lengths)
+    stops = starts + np.where(way == _CROP, affected, lengths)
     return pack(items, starts, stops, sequences.items.device)

@@ -1,16 +1,17 @@
 """BERT4Rec: bidirectional attention trained to fill in hidden items (Sun et al., CIKM 2019).
 
-The network is that of RecBole 1.2.1. It has post-norm blocks and a head of linear layer, GELU and LayerNorm.
+The network is that of RecBole 1.2.1: post-norm blocks, then a head of linear layer, GELU and LayerNorm.
 Scores are dot products with the item table plus a bias per item. The loss is the full softmax cross-entropy.
-Each epoch draws again which items of whole training sequences a mask token hides. At inference a mask token
-follows the history.
+Training rows are whole training sequences. Each epoch draws again which of their items a mask token hides. At
+inference a mask token follows the history.
 
 Two quirks of RecBole are not reproduced. Its loss ignores a hidden first item and hidden items beyond a
-limit. At inference it drops the first item of every history; here only items beyond the maximum length go
-(``drop_first = true`` does as RecBole does). There is no padding item. If the draw hides no item of a
+limit. At inference it drops the first item of every history. Here a history loses only what exceeds the
+maximum length, unless ``drop_first = true``. There is no padding item. If the draw hides no item of a
 sequence, its last one is hidden.
 
-Published results come from long training (best epochs near 200 on MovieLens), so give it patience.
+Published results come from long training: on MovieLens the best epochs are near 200. Use a large
+``patience``.
 """
 
 from collections.abc import Sequence
@@ -48,10 +49,10 @@ class BERT4RecConfig(TransformerSizes):
     0.2)."""
 
     mask_ratio: float = Field(default=0.2, gt=0, lt=1)
-    """Probability that an item is hidden (RecBole: 0.2)."""
+    """Probability that a mask token hides an item (RecBole: 0.2)."""
 
     last_only: float = Field(default=0.5, ge=0, le=1)
-    """Share of sequences in which only the last item is hidden (ft_ratio of RecBole: 0.5)."""
+    """Share of sequences in which only the last item is hidden (``ft_ratio`` of RecBole: 0.5)."""
 
     head: bool = True
     """``true``: a linear layer, GELU and LayerNorm come before the scores, and each item has a bias
@@ -59,24 +60,30 @@ class BERT4RecConfig(TransformerSizes):
     RecSys 2023)."""
 
     drop_first: bool = False
-    """Whether inference drops the first item of every history. ``false`` drops only what exceeds the maximum
+    """Whether inference drops the first item of every history. If not, it drops only what exceeds the maximum
     length (RecBole: true; false is lrbench's choice)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and sequences too short for a mask token."""
+        """Refuse heads that do not divide the width, and a maximum length without room for a mask token.
+
+        Raises:
+            ValueError: either is the case.
+        """
         super().check_against_protocol(max_length, stages)
         if max_length < 2:
-            raise ValueError("a mask token needs a place: the maximum length must be at least 2")
+            raise ValueError(
+                "a mask token needs a position of its own: the maximum length must be at least 2"
+            )
 
 
 class Cloze(GradientStage):
-    """Cross-entropy of hidden items."""
+    """Cross-entropy of the items that mask tokens hide."""
 
     model: "BERT4Rec"
 
     @classmethod
     def rows_for(cls, model: type[Model], config: ModelConfig) -> TrainingRows:
-        """Whole sequences: the targets are hidden, so later items may be seen."""
+        """Whole sequences: mask tokens hide the targets, so a state may see later items."""
         return "positions"
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -100,7 +107,7 @@ class Cloze(GradientStage):
         return np.where(at_last[host.sequence_of], last, hidden)
 
     def _whole(self, batch: TrainingBatch) -> Packed:
-        """The windows followed by their last target; the oldest items go if that is too long."""
+        """Append the last target to each window, and drop the oldest item if that is too long."""
         sequences = batch.sequences
         return sequences.appended(
             batch.next_items, sequences.host.lengths.clip(max=self.model.max_length - 1)
@@ -108,7 +115,7 @@ class Cloze(GradientStage):
 
 
 class Head(nn.Module):
-    """A transformation between the last block and the scores, and a bias per item."""
+    """A linear layer, GELU and LayerNorm between the last block and the scores, and a bias per item."""
 
     def __init__(self, width: int, n_items: int) -> None:
         super().__init__()
@@ -117,7 +124,7 @@ class Head(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(…, width) → (…, width + 1). The added 1 is multiplied with the items' biases."""
+        """(…, width) → (…, width + 1). The last column is 1; scoring multiplies it by the items' biases."""
         return F.pad(self.norm(gelu(self.linear(encoded))), (0, 1), value=1.0)
 
     def items(self, vectors: Tensor) -> Tensor:
@@ -150,7 +157,7 @@ class BERT4Rec(Model[BERT4RecConfig]):
         return False
 
     def states(self, sequences: Packed, items: Tensor) -> Tensor:
-        """States that score the items, for every token: (tokens, width), or width + 1 with a head.
+        """State of every token that scores the items, (tokens, width), or width + 1 with a head.
 
         Args:
             sequences: the histories.
@@ -165,7 +172,7 @@ class BERT4Rec(Model[BERT4RecConfig]):
         )
 
     def _predict(self, encoded: Tensor) -> Tensor:
-        """Turn states of the blocks into scored ones, (…, width) → (…, width), or width + 1 with a head."""
+        """Turn states of the last block into states that score, (…, width), or width + 1 with a head."""
         if self.head is None:
             return encoded
         return self.head(encoded)

@@ -1,8 +1,8 @@
 """BSARec: attention beside a filter that rescales high frequencies (Shin et al., AAAI 2024).
 
-The blocks are those of the authors' code (yehjin-shin/BSARec). Each mixes α parts of a frequency branch with
-1 − α parts of causal attention. The frequency branch keeps the lowest c//2 + 1 frequencies and scales the
-others by a learned β² per channel. The loss is full softmax cross-entropy.
+The blocks are those of the authors' code (yehjin-shin/BSARec). Each adds a frequency branch of weight α to
+causal attention of weight 1 − α. The frequency branch keeps the lowest c//2 + 1 frequencies and multiplies
+the others by a learned gain per channel. The loss is full softmax cross-entropy.
 
 By default no padding tokens take part in filters and attention. ``padding = "tokens"`` adds them and, as in
 the source, lets padding attend to everything. Filters are not causal, so every prefix is a training row. The
@@ -40,10 +40,14 @@ class BSARecConfig(FilteredConfig, AttentionSizes):
     """c: the lowest c//2 + 1 frequencies pass unchanged (authors on Beauty: 5)."""
 
     alpha: float = Field(default=0.7, ge=0, le=1)
-    """α, share of the frequency branch (authors on Beauty: 0.7)."""
+    """α, weight of the frequency branch (authors on Beauty: 0.7)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency."""
+        """Refuse heads that do not divide the width, and a cutoff that leaves no high frequency.
+
+        Raises:
+            ValueError: either is the case.
+        """
         super().check_against_protocol(max_length, stages)
         check_cutoff("cutoff", self.cutoff, max_length)
 

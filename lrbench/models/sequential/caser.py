@@ -1,14 +1,13 @@
 """Caser: convolutions over the history as an image of embeddings (Tang & Wang, WSDM 2018).
 
-The network is that of RecBole 1.2.1. Horizontal filters have every height up to the maximum length; each is
-pooled to its largest activation. Vertical filters are weighted sums of the embeddings by position. Dropout,
-two linear layers with ReLU and dot products with the item table follow. The loss is full softmax
+The network is that of RecBole 1.2.1. Horizontal filters have every height up to the maximum length, and only
+the largest activation of each is kept. Vertical filters are weighted sums of the embeddings by position.
+Dropout, two linear layers with ReLU and dot products with the item table follow. The loss is full softmax
 cross-entropy, plus a penalty on the norms of the weights (not squared).
 
-A filter here covers existing items only. The source fills short histories with an extra item, whose embedding
-its filters then see. So every position of a training sequence is a target in one pass. Its filters are pooled
-and summed over the items up to it. There is no vector per user, since the protocols rank by histories alone.
-Windows cover a sequence longer than the maximum length, as in all models.
+Filters here cover existing items only. The source instead pads short histories with an extra item, whose
+embedding its filters see. Every position of a training sequence is a target in one pass: maxima and sums are
+taken over the items up to it. There is no vector per user, since the protocols rank by histories alone.
 """
 
 from collections.abc import Iterator
@@ -40,23 +39,23 @@ class CaserConfig(NextItemLoss):
     source = "Caser of RecBole 1.2.1"
 
     width: int = Field(default=64, ge=1)
-    """Length of item embeddings and user states."""
+    """Length of item embeddings and states (RecBole: 64)."""
 
     horizontal_filters: int = Field(default=8, ge=1)
     """Horizontal filters of each height (RecBole: 8; paper: 16)."""
 
     vertical_filters: int = Field(default=4, ge=1)
-    """Vertical filters, each as long as the maximum length (RecBole: 4)."""
+    """Vertical filters, each with a weight per position up to the maximum length (RecBole: 4)."""
 
     tallest: int | None = Field(default=None, ge=1)
-    """Height of the tallest horizontal filter. Not set: the maximum length, as in RecBole. The work grows
-    with the cube of the height (the paper's images are at most 9 items high)."""
+    """Height of the tallest horizontal filter, in items. Not set: the maximum length, as in RecBole. The work
+    grows with the cube of the height (the paper's images are at most 9 items high)."""
 
     dropout: float = Field(default=0.4, ge=0, lt=1)
     """Dropout rate on the outputs of the filters (RecBole: 0.4; paper: 0.5)."""
 
     penalty: float = Field(default=1e-4, ge=0)
-    """Weight of the sum of the norms (RecBole: 1e-4)."""
+    """Weight of the sum of the weights' norms in the loss (RecBole: 1e-4)."""
 
 
 class Penalised(GradientStage[CaserConfig]):
@@ -95,10 +94,10 @@ class Caser(NextItemModel[CaserConfig]):
     stages: ClassVar = {"supervised": Penalised}
     default_stages = ("supervised",)
     _places: Tensor | None = None
-    """Where each weight of a filter is among the joined ones, once they were joined on a device."""
+    """Index of each horizontal filter's weights among the joined ones. Set by the first join on a device."""
 
     _joined: Tensor | None = None
-    """Weights of all filters in the step under way, on a device that uses them joined."""
+    """Joined weights of all horizontal filters during a step, on a device that uses them joined."""
 
     def __init__(self, config: CaserConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -123,9 +122,7 @@ class Caser(NextItemModel[CaserConfig]):
         return F.relu(self.second(F.relu(self.first(self.dropout(found)))))
 
     def filtered(self, embedded: Tensor) -> Tensor:
-        """Outputs of the filters up to each position: (sequences, length, width) → (sequences, length,
-        found).
-        """
+        """Outputs of all filters up to each position, (sequences, length, width) → (…, length, outputs)."""
         at_once = embedded.device.type != "cpu"
         horizontal = self._horizontal_at_once(embedded) if at_once else self._horizontal(embedded)
         return torch.cat((self._vertical(embedded), horizontal), -1)
@@ -140,7 +137,7 @@ class Caser(NextItemModel[CaserConfig]):
 
     @contextmanager
     def one_step(self) -> Iterator[None]:
-        """Drop elements of items, and join the filters' weights once, where the step uses them joined."""
+        """Drop elements of item vectors. Where a step uses the filters' weights joined, join them once."""
         with super().one_step():
             self._joined = None if self.items.weight.device.type == "cpu" else self._join()
             try:
@@ -170,7 +167,7 @@ class Caser(NextItemModel[CaserConfig]):
         sequences, length, _ = embedded.shape
         pooled = []
         for height, filter_ in enumerate(self._filters(), start=1):
-            if height > length:  # taller than the history: finds nothing
+            if height > length:  # taller than the history: its activation is 0
                 pooled.append(embedded.new_zeros(sequences, length, filter_.out_channels))
                 continue
             weight = filter_.weight  # (filters, width, height)
@@ -179,9 +176,9 @@ class Caser(NextItemModel[CaserConfig]):
         return torch.cat(pooled, -1)
 
     def _horizontal_at_once(self, embedded: Tensor) -> Tensor:
-        """The same by one convolution, for devices on which operations cost more than arithmetic.
+        """Compute the same by one convolution, for devices where starting an operation is slow.
 
-        All filters are as high as the tallest. The weights above a filter's own are 0.
+        All filters get the height of the tallest. The weights above a filter's own are 0.
         """
         length, weights = embedded.shape[1], self._join() if self._joined is None else self._joined
         heights, filters, _, tallest = weights.shape
@@ -199,7 +196,7 @@ class Caser(NextItemModel[CaserConfig]):
         return weights.flatten(1).norm(dim=1).sum()
 
     def _join(self) -> Tensor:
-        """Weights of all filters, each after the zeros that it lacks, (heights, filters, width, tallest)."""
+        """Join the horizontal filters, with zeros above short ones, (heights, filters, width, tallest)."""
         flat = torch.cat([filter_.weight.flatten() for filter_ in self._filters()])
         tallest, (filters, width, _) = len(self.horizontal), self._filters()[0].weight.shape
         if self._places is None or self._places.device != flat.device:
@@ -211,11 +208,11 @@ class Caser(NextItemModel[CaserConfig]):
 
 
 class _Convolution(torch.autograd.Function):
-    """Product of every window of a history with every filter, (sequences, positions, filters).
+    """Product of every window of a history with every filter, (sequences, windows, filters).
 
-    For torch's convolution oneDNN compiles a kernel for every number and length of sequences, which takes
-    longer than the convolution. Windows take far more memory than histories, so the gradient builds them
-    again.
+    torch's convolution calls oneDNN. That library compiles a kernel for every number and length of sequences,
+    which takes longer than the convolution. Windows take far more memory than histories, so the backward pass
+    builds them again.
     """
 
     @staticmethod
@@ -227,13 +224,17 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         histories, filters = ctx.saved_tensors
-        by_window = (gradient @ filters.flatten(1)).unflatten(2, filters.shape[1:])
-        by_history = torch.ops.aten.unfold_backward(by_window, histories.shape, 1, filters.shape[2], 1)
-        flat = gradient.flatten(0, 1)  # (sequences · places, filters)
-        by_filter = flat.T @ _windows(histories, filters).flatten(0, 1)
-        return by_history, by_filter.view_as(filters), flat.sum(0)
+        window_gradient = (gradient @ filters.flatten(1)).unflatten(
+            2, filters.shape[1:]
+        )  # (sequences, windows, width, height)
+        history_gradient = torch.ops.aten.unfold_backward(
+            window_gradient, histories.shape, 1, filters.shape[2], 1
+        )  # (sequences, length, width)
+        flat = gradient.flatten(0, 1)  # (sequences · windows, filters)
+        filter_gradient = flat.T @ _windows(histories, filters).flatten(0, 1)  # (filters, width · height)
+        return history_gradient, filter_gradient.view_as(filters), flat.sum(0)
 
 
 def _windows(histories: Tensor, filters: Tensor) -> Tensor:
-    """Every window as high as the filters, (sequences, positions, width · height)."""
+    """Every window of the filters' height, (sequences, windows, width · height)."""
     return histories.unfold(1, filters.shape[2], 1).flatten(2)

@@ -1,11 +1,10 @@
 """CL4SRec: SASRec whose states agree between two augmented views of a history (Xie et al., ICDE 2022).
 
-Two losses are added up: cross-entropy at all positions, and NT-Xent between two views of each training
-sequence. Each view is cropped, masked or reordered. The views of all other sequences of the batch are its
-negatives.
+The loss is cross-entropy at all positions plus λ times NT-Xent between two views of each training sequence.
+Each view is cropped, masked or reordered. Its negatives are the views of all other sequences of the batch.
 
 The authors published no code. Shares, temperature and λ are those of the re-implementation in DuoRec's code
-(RuihongQiu/DuoRec @73eff25). That code augments every prefix; the paper, and lrbench, augment every user's
+(RuihongQiu/DuoRec @73eff25). That code augments every prefix. The paper and lrbench augment every user's
 sequence. There is no padding item. The mask token is never recommended.
 """
 
@@ -39,7 +38,7 @@ class CL4SRecConfig(SASRecConfig):
     """β: share of a history that reordering shuffles (DuoRec's code: 0.6)."""
 
     contrast_weight: float = Field(default=0.1, ge=0)
-    """λ, weight of the contrast (paper, DuoRec's code: 0.1)."""
+    """λ, weight of the contrast in the loss (paper, DuoRec's code: 0.1)."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
     """τ, temperature of the contrast (DuoRec's code: 1)."""
@@ -68,7 +67,7 @@ class AugmentedContrast(GradientStage):
 
 
 class CL4SRec(SASRec):
-    """SASRec with contrast between augmented views."""
+    """SASRec with a contrastive loss between augmented views."""
 
     Config = CL4SRecConfig
     summary = "CL4SRec: SASRec with contrast between cropped, masked and reordered views (Xie et al. 2022)."

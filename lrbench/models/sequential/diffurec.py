@@ -1,17 +1,18 @@
 """DiffuRec: a Transformer that denoises the next item's embedding (Li et al., TOIS 2023; WHUIR/DiffuRec
 @9576b91).
 
-The noisy vector x_t and an embedding of its noise level are summed. The sum is multiplied by random factors,
-one for every number, with mean λ and standard deviation λ. It is added to every item of the history. The last
-state of a bidirectional pre-norm Transformer is the prediction x̂_0. Training uses cross-entropy alone.
-Ranking runs all T levels, starting from noise.
+The noisy vector x_t and an embedding of its noise level are summed. The sum is added to every item of the
+history, after each of its elements is multiplied by a random factor of mean λ and standard deviation λ. The
+last state of a bidirectional pre-norm Transformer is the prediction x̂_0. Training uses cross-entropy alone.
+Ranking starts from noise and goes through all T noise levels.
 
-λ is 0.001, and items have a variance of 1. So x_t can hardly change the prediction. The control ``latent =
-"zero"`` adds nothing in training and ranking. It is a bidirectional Transformer with cross-entropy.
+λ is 0.001 by default, and items have a variance of 1, so x_t can hardly change the prediction. The control
+``latent = "zero"`` adds nothing in training and ranking. It is a bidirectional Transformer with
+cross-entropy.
 
-Two parts of the code have no effect and are left out. It never adds its position embeddings. Its loss-aware
-choice of levels never gets a loss, so it stays uniform. The code's attention does not mask padding; there is
-no padding here.
+Two parts of the authors' code have no effect and are left out. The code never adds its position embeddings.
+Its loss-aware choice of noise levels never gets a loss, so the choice stays uniform. The code's attention
+does not mask padding; here there is no padding.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["Denoising", "DiffuRec", "DiffuRecConfig"]
 
-_RESCALED = 1000.0  # the network sees levels rescaled to the range 0 to this number
+_RESCALED = 1000.0  # the network sees noise levels rescaled to the range from 0 to this number
 
 
 class DiffuRecConfig(AttentionSizes):
@@ -68,24 +69,24 @@ class DiffuRecConfig(AttentionSizes):
     """Dropout rate on the item embeddings (code: 0.3)."""
 
     noise_levels: int = Field(default=32, ge=1)
-    """T, number of noise levels in training, and of network passes in ranking (code: 32)."""
+    """T, number of noise levels in training and of passes through the network in ranking (code: 32)."""
 
     noise_schedule: NoiseSchedule = "truncated_linear"
-    """How the share of signal falls with the noise level (code: truncated linear)."""
+    """How the share of the clean vector falls with the noise level (code: ``truncated_linear``)."""
 
     uncertainty: float = Field(default=0.001, ge=0)
-    """λ, mean and standard deviation of the random factor on the noisy vector (code: 0.001)."""
+    """λ, mean and standard deviation of the random factors on the noisy vector (code: 0.001)."""
 
     latent: Literal["noisy", "zero"] = "noisy"
-    """``noisy``: the noisy vector is added to the history. ``zero``, a control: nothing is added, and
+    """``noisy``: the noisy vector is added to the history (code). ``zero``, a control: nothing is added, and
     ranking takes one pass."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """It divides all scores in training and in ranking (code: 1)."""
+    """Divides the scores, in training and in ranking (code: 1)."""
 
 
 class Denoising(GradientStage):
-    """Cross-entropy of the vector denoised from a random noise level."""
+    """Cross-entropy of the next item, scored with the vector that is denoised from a random noise level."""
 
     model: "DiffuRec"
 
@@ -95,11 +96,11 @@ class Denoising(GradientStage):
         sequences = batch.sequences
         level = torch.randint(
             1, model.config.noise_levels + 1, batch.targets.shape, device=batch.targets.device
-        )
-        clean = model.items(batch.targets)
+        )  # (targets,)
+        clean = model.items(batch.targets)  # (targets, width)
         state = noised(clean, model.rates[level].unsqueeze(1), torch.randn_like(clean))
-        # A row is a prefix with one target, so each sequence gets the noise of its row.
-        order = torch.empty_like(level)
+        # A training row is a prefix with one target, so each sequence gets the noise of its target.
+        order = torch.empty_like(level)  # (sequences,) number of each sequence's target
         order[sequences.sequence_of[batch.rows]] = torch.arange(len(level), device=level.device)
         predicted = model.predicted(model.embedded(sequences), state[order], level[order], sequences)
         states = predicted.index_select(0, sequences.sequence_of[batch.rows])
@@ -107,7 +108,7 @@ class Denoising(GradientStage):
 
 
 class DiffuRec(Model[DiffuRecConfig]):
-    """A denoising Transformer."""
+    """A denoising Transformer. The denoised vector scores all items by dot product."""
 
     Config = DiffuRecConfig
     summary = "DiffuRec: a bidirectional Transformer denoises the next item's embedding (Li et al. 2023)."
@@ -134,7 +135,7 @@ class DiffuRec(Model[DiffuRecConfig]):
 
     @classmethod
     def causal(cls, config: DiffuRecConfig) -> bool:
-        """Return false: items see each other in both directions."""
+        """No: items see each other in both directions."""
         return False
 
     @classmethod
@@ -170,7 +171,7 @@ class DiffuRec(Model[DiffuRecConfig]):
             state: x_t of each history, (sequences, width).
             level: t of each history, (sequences,), from 1.
             sequences: the histories.
-            noise: source of the random factors. `None`: torch's own.
+            noise: generator of the random factors. ``None``: torch's default generator.
         """
         hidden = embedded
         if self.config.latent == "noisy":
@@ -182,7 +183,7 @@ class DiffuRec(Model[DiffuRecConfig]):
         return last
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """Return the vector after all noise levels, (1, sequences, width)."""
+        """Return the vector that is left after all noise levels, (1, sequences, width)."""
         embedded = self.embedded(sequences)
         state = embedded.new_zeros(sequences.n_sequences, embedded.shape[1])
         if self.config.latent == "zero":
@@ -193,7 +194,7 @@ class DiffuRec(Model[DiffuRecConfig]):
             clean = self.predicted(embedded, state, at, sequences, noise)
             rate, below = self.rates[level], self.rates[level - 1]
             state = reverse_step(state, clean, rate, below, eta=1.0).mean
-            if level > 1:  # the code's variance is β, not that of the posterior
+            if level > 1:  # the authors' code adds noise of variance β, not of the posterior's variance
                 state = state + (1 - rate / below).sqrt() * drawn(state, noise)
         return state.unsqueeze(0)
 
@@ -220,8 +221,7 @@ class _PreNorm(Layer):
 
 
 class _FeedForward(Layer):
-    """Two linear layers with GELU (tanh form) and dropout between them. The inner width is four times the
-    width."""
+    """Two linear layers with GELU (tanh form) and dropout between them. The hidden layer has 4 · width."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

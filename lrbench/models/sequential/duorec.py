@@ -1,17 +1,17 @@
 """DuoRec: SASRec whose states agree between dropout passes and between rows of the same target.
 
-The network is SASRec's. Two losses are added up: cross-entropy, and NT-Xent between two views of a target's
-history, with all others of the batch as negatives. A view is another dropout pass of the same history
-(unsupervised), or the history of another training row with the same target (supervised). The default of the
-source's code, ``us_x``, contrasts one view with the other (Qiu et al., WSDM 2022; RuihongQiu/DuoRec
-@4ebc30d). There is no padding item, so none takes part in the softmax.
+The network is SASRec's. The loss is cross-entropy plus λ times NT-Xent between two views of a target's
+history. The views of all other targets of the batch are negatives. A view is another dropout pass of the same
+history (unsupervised), or the history of another training row with the same target (supervised). The default
+of the authors' code, ``us_x``, contrasts an unsupervised view with a supervised one (Qiu et al., WSDM 2022;
+RuihongQiu/DuoRec @4ebc30d). There is no padding item, so none takes part in the softmax.
 
-The source's batches are shuffled prefixes. Here every position of a training sequence is a target in one
+The authors' batches are shuffled prefixes. Here every position of a training sequence is a target in one
 pass. By default a user's other targets in the batch are no negatives. Recall@10 on Beauty:
 
-  batches                              runs  Recall@10
-  lrbench's                            3     .080 to .082
-  the source's (256 prefixes as rows)  1     .085
+  batches                                runs  Recall@10
+  lrbench's                              3     0.080 to 0.082
+  the authors' (256 prefixes as rows)    1     0.085
 """
 
 from typing import ClassVar, Literal
@@ -54,13 +54,13 @@ class DuoRecConfig(SASRecConfig):
     """τ, temperature of the contrast (code: 1)."""
 
     alignment_rows: AlignedRows = "target"
-    """Rows that are contrasted. ``target``: every target of the batch, as the authors do; each target's views
-    are encoded as rows of their own. ``sequence``: one target per sequence, drawn uniformly, which costs
-    about as much as the batch itself."""
+    """Targets that are contrasted. ``target``: every target of the batch (code); each one's supervised view
+    is encoded as a row of its own. ``sequence``: one target per sequence, drawn uniformly, which costs about
+    as much as the batch itself."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are negatives of each other. In the authors' batches a user hardly
-    ever meets itself (code: true). Here a user's targets share a batch, so false is lrbench's choice."""
+    """Whether targets of the same user are negatives of each other (code: true). The authors' batches hardly
+    ever hold two targets of a user. Here a user's targets share a batch, so false is lrbench's choice."""
 
 
 class Contrastive(GradientStage):
@@ -100,6 +100,7 @@ class Contrastive(GradientStage):
         return {"loss": loss, **terms}
 
     def _excluded(self, target_ids: NDArray[np.int64], device: torch.device) -> Tensor | None:
+        """Which pairs of targets are no negatives, (targets, targets); ``None``: all pairs are."""
         if self.model.config.same_sequence_negatives:
             return None
         return self._data.same_user(target_ids, device)
@@ -110,7 +111,7 @@ class Contrastive(GradientStage):
 
 
 class DuoRec(SASRec):
-    """SASRec with contrastive regularisation."""
+    """SASRec with a contrastive loss between dropout and same-target views."""
 
     Config = DuoRecConfig
     summary = "DuoRec: SASRec with contrast between dropout and same-target views (Qiu et al. 2022)."

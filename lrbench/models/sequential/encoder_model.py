@@ -1,4 +1,4 @@
-"""What models with one input embedding and one encoder share: the forms of SASRec, FMLP-Rec, BSARec."""
+"""What models with one input embedding and one encoder share, such as SASRec, FMLP-Rec and BSARec."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LossT = TypeVar("LossT", bound=NextItemLoss, default=Any)
 
 
 class EncoderModel(NextItemModel[LossT]):
-    """An embedding of items and positions, then an encoder; the item embeddings score.
+    """An embedding of items and positions, then an encoder. Item embeddings score the states.
 
     A subclass sets ``embedding`` and ``encoder`` in its constructor.
     """
@@ -27,7 +27,7 @@ class EncoderModel(NextItemModel[LossT]):
     encoder: Encoder
 
     def finish(self, states: Tensor) -> Tensor:
-        """What the model does to states after the last block, (…, width) → (…, width); here nothing."""
+        """Transform states after the last block, (…, width) → (…, width). By default they stay the same."""
         return states
 
     @classmethod

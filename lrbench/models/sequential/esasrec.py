@@ -6,15 +6,18 @@ output of the last block is normalised. Each position predicts the next item by 
 drawn items. Unlike in the source, a target is never its own negative. Defaults are those of the authors' runs
 on Beauty; on MovieLens they use two blocks and dropout 0.1.
 
-Their runs used RecTools 0.13. It zeroes elements of the item matrix once per training step, for histories and
-scores alike; later releases do not. Here that is ``item_dropout``. Positions count from the end of a history;
-in training, from the end of the training sequence. So the first position marks what came last for a user.
-With ``positions = "start"`` a history has the same state in training and in ranking. Best validation NDCG@10
-on Beauty with one choice changed, each pair from runs of its own:
+The authors' runs used RecTools 0.13. It zeroes elements of the item matrix once per training step, for
+histories and scores alike. Here that is ``item_dropout``; later releases of RecTools do not have it.
 
-  choice                         as the authors  changed  changed to
-  item_dropout, width 256        0.056           0.049    none: the network overfits
-  positions, after 17 epochs     0.057           0.054    "start"
+Positions count from the end of a history. In training they count from the end of the whole training sequence,
+so the first positions mark a user's latest items. With ``positions = "start"`` a history has the same state
+in training and in ranking.
+
+Best validation NDCG@10 on Beauty with one choice changed. Each line compares runs of its own:
+
+  choice                         authors'  changed  changed to
+  item_dropout, width 256        0.056     0.049    none: the network overfits
+  positions, after 17 epochs     0.057     0.054    "start"
 """
 
 from typing import ClassVar, Literal
@@ -52,18 +55,18 @@ class ESASRecConfig(AttentionSizes, NextItemLoss):
     """Attention heads. They must divide the width (authors: 1)."""
 
     width: int = Field(default=64, ge=1)
-    """Length of item embeddings and states (authors' table: 64). Their configuration of Beauty has 256, which
-    learns less here: best validation NDCG@10 0.059, against 0.066 with 64."""
+    """Length of item embeddings and states (authors' table: 64; their configuration for Beauty: 256). In
+    lrbench 256 learns less on Beauty: the best validation NDCG@10 is 0.059, against 0.066 with 64."""
 
     positions: Literal["end", "start"] = "end"
-    """Where positions count from (RecTools: the end)."""
+    """Where positions are counted from: the end or the start of a history (RecTools: the end)."""
 
     expansion: int = Field(default=4, ge=1)
-    """Width within the feed-forward part, as a multiple of the width (authors: 4)."""
+    """Width of the hidden layer of the feed-forward part, as a multiple of the width (authors: 4)."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Dropout rate on attention weights, within the feed-forward part and on what each half of a block adds
-    (authors: 0.2; 0.1 on MovieLens)."""
+    """Dropout rate on attention weights, on the hidden layer of the feed-forward part, and on what each half
+    of a block adds (authors: 0.2; 0.1 on MovieLens)."""
 
     input_dropout: float = Field(default=0.2, ge=0, lt=1)
     """Dropout rate on the sum of item vector and position (authors: 0.2)."""
@@ -100,7 +103,7 @@ class Gated(Layer):
 
 
 class SwiGLU(Layer):
-    """``(SiLU(x A) · x B) C``, without biases (Shazeer 2020)."""
+    """``dropout(SiLU(x A) · x B) C``, without biases (Shazeer 2020). A is ``switch``, B is ``expand``."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""What FMLP-Rec and BSARec share: a history in a fixed window, mixed by filters, read at its last item.
+"""What FMLP-Rec and BSARec share: filters mix a history in a fixed window; its last item's state predicts.
 
-Positions count so that the last item has the last position, as with the sources' padding on the left.
+The last item always has the last position, as with the sources' padding on the left.
 """
 
 from abc import abstractmethod
@@ -36,15 +36,15 @@ class FilteredConfig(NextItemLoss):
 
     padding: Literal["absent", "tokens"] = "absent"
     """``tokens`` pads every history on the left to the maximum length with a learned token. As in the
-    sources, it takes part in the filters and in the softmax, and every history then costs the maximum length.
-    ``absent`` is lrbench's choice."""
+    sources, that token takes part in filters, in attention and in the softmax of the loss. Every history then
+    costs as much as one of the maximum length. ``absent``, lrbench's choice: there is no such token."""
 
 
 FilteredT = TypeVar("FilteredT", bound=FilteredConfig, default=Any)
 
 
 class FilteredModel(EncoderModel[FilteredT]):
-    """Embedding, blocks of filters, and the state at the last item."""
+    """An embedding, then blocks with filters. The state at the last item scores all items by dot product."""
 
     def __init__(self, config: FilteredT, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
@@ -61,20 +61,20 @@ class FilteredModel(EncoderModel[FilteredT]):
 
     @abstractmethod
     def blocks(self) -> Encoder:
-        """The encoder's blocks."""
+        """Return the encoder."""
 
     @classmethod
     def causal(cls, config: FilteredT) -> bool:
-        """No: a filter's window is circular."""
+        """No: filters wrap around the window, so later items reach earlier ones."""
         return False
 
     @classmethod
     def network_replayable(cls, config: FilteredT) -> bool:
-        """Yes, unless padding tokens are added, which the host plans in every step."""
+        """Yes, unless padding tokens are added: the host computes where they are in every step."""
         return config.padding == "absent"
 
     def token_states(self, sequences: Packed) -> Tensor:
-        """State at each token, (tokens, width). Only the last state of a sequence has seen no later item."""
+        """State at each token, (tokens, width). All but a sequence's last state have seen later items."""
         arranged = self._arrange(sequences)
         states: Tensor = self.encoder(self.embedding(arranged), arranged)
         if arranged is sequences:

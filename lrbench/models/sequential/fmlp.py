@@ -1,12 +1,14 @@
 """FMLP-Rec: learnable filters in place of attention (Zhou et al., WWW 2022).
 
-The network is that of the authors' code (RUCAIBox/FMLP-Rec @f3c4285). It has two post-norm blocks. Each has a
-frequency filter over the whole window and a feed-forward part.
+The network is that of the authors' code (RUCAIBox/FMLP-Rec @f3c4285). By default it has two post-norm blocks.
+Each is a frequency filter over the whole window and a feed-forward part.
 
-Two defaults differ. The loss is full softmax cross-entropy; published rows use binary cross-entropy with one
-negative and understate the network. The filters see no padding tokens (``padding = "tokens"`` adds them).
+Two defaults differ. The loss is full softmax cross-entropy. Published results use binary cross-entropy with
+one negative, which understates the network. The filters see no padding tokens; ``padding = "tokens"`` adds
+them.
+
 Filters are not causal, so every prefix is a training row. Training therefore costs several times as much as
-SASRec's.
+that of SASRec.
 """
 
 from typing import ClassVar
@@ -21,7 +23,7 @@ __all__ = ["FMLPRec", "FMLPRecConfig"]
 
 
 class FMLPRecConfig(FilteredConfig):
-    """Options of all models of filters."""
+    """The options that FMLP-Rec shares with BSARec. It has no others."""
 
 
 class FMLPRec(FilteredModel[FMLPRecConfig]):

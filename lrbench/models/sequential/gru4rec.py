@@ -1,10 +1,10 @@
 """GRU4Rec: a gated recurrent network over the history (Hidasi et al., ICLR 2016; Tan et al. 2016).
 
-The network is that of RecBole 1.2.1. It has dropout on the item embeddings, GRU layers without biases, and a
-linear layer back to the embedding width. The loss is the full softmax cross-entropy. Initialisation is
-RecBole's too: Xavier's rule for the first GRU layer, PyTorch's own for further ones.
+The network is that of RecBole 1.2.1: dropout on the item embeddings, GRU layers without biases, and a linear
+layer back to the embedding width. The loss is the full softmax cross-entropy. Initialisation is RecBole's
+too: Xavier's rule for the first GRU layer, and PyTorch's own rule for further layers.
 
-It differs in two points. Every position of a training sequence is a target in one pass. For a recurrent
+Two points differ from RecBole. Every position of a training sequence is a target in one pass. For a recurrent
 network this is the same loss as one row per prefix. There is no padding item, so none takes part in the
 softmax.
 """
@@ -31,16 +31,16 @@ class GRU4RecConfig(NextItemLoss):
     source = "GRU4Rec of RecBole 1.2.1"
 
     layers: int = Field(default=1, ge=1)
-    """GRU layers."""
+    """GRU layers (RecBole: 1)."""
 
     width: int = Field(default=64, ge=1)
-    """Length of item embeddings and user states."""
+    """Length of item embeddings and states (RecBole: 64)."""
 
     hidden_width: int = Field(default=128, ge=1)
-    """Width of the recurrent state."""
+    """Width of the recurrent state (RecBole: 128)."""
 
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Dropout rate on the item embeddings."""
+    """Dropout rate on the item embeddings (RecBole: 0.3)."""
 
 
 class GRU4Rec(NextItemModel[GRU4RecConfig]):
@@ -77,5 +77,5 @@ class GRU4Rec(NextItemModel[GRU4RecConfig]):
         return over(self.items.vectors, self.config.temperature)
 
     def _recur(self, embedded: Tensor) -> Tensor:
-        """GRU outputs within (sequences, length, width)."""
+        """GRU outputs of one group, (sequences, length, width) → (sequences, length, hidden width)."""
         return self.gru(embedded)[0]

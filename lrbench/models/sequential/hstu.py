@@ -1,16 +1,17 @@
 """HSTU: hierarchical sequential transduction units (Zhai et al., ICML 2024), as in its research code.
 
-A block maps ``SiLU(LayerNorm(x)·W)`` to u, v, q, k. It attends with ``SiLU(q·kᵀ + bias) / N`` instead of a
-softmax, where N is a fixed length. The bias is a learned scalar per distance in positions and, optionally,
-per bucket of elapsed time. The block returns ``W_o(u ⊙ LayerNorm(attended)) + x``. States and items are
-L2-normalised; their products are divided by a temperature (meta-recsys/generative-recommenders @db1bf8f,
-``research``).
+A block splits ``SiLU(LayerNorm(x)·W)`` into u, v, q and k. It attends with weights ``SiLU(q·kᵀ + bias) / N``
+instead of a softmax, where N is a fixed length. The bias is a learned scalar per distance in positions and,
+optionally, per bucket of elapsed time. The block returns ``W_o(u ⊙ LayerNorm(attended)) + x``. States and
+items are L2-normalised, and their products are divided by a temperature (meta-recsys/generative-recommenders
+@db1bf8f, ``research``).
 
 Defaults are those of the authors' ML-1M configuration, with two differences. Windows predict every position
-from the latest ``max_length`` interactions. The time bias is off, since not all data has times. With it, a
-position uses the time of the interaction to be predicted. At inference this is the time of the request. The
-source does the same. Without it, the bias by position stays; the source then adds no bias at all, which is a
-bias by position of 0. There is no padding item.
+from the latest ``max_length`` interactions. The time bias is off, since not all data has times.
+
+With the time bias, a position uses the time of the interaction to be predicted, as in the source. At
+inference this is the time of the request. Without the time bias, the bias by position stays here. The source
+then adds no bias at all, which equals a bias by position of 0. There is no padding item.
 """
 
 import math

@@ -1,12 +1,12 @@
 """SASRec: causal self-attention over the history (Kang & McAuley, ICDM 2018).
 
-The network and its sizes are those of RecBole 1.2.1: post-norm blocks, GELU, learned positions, and full
-softmax cross-entropy over the catalogue. It differs in two points. Every position of a training sequence is a
+The network, its sizes and its loss are those of RecBole 1.2.1: post-norm blocks, GELU, learned positions, and
+full softmax cross-entropy over the catalogue. Two points differ. Every position of a training sequence is a
 target in one pass. Under causal attention this is the same loss as RecBole's one row per prefix. There is no
 padding item, so none takes part in the softmax.
 
-The loss is an option. The binary cross-entropy of the paper makes a weak baseline of the network, so it is
-not the default.
+The loss is an option. With the binary cross-entropy of the paper the network is a weak baseline, so that loss
+is not the default.
 """
 
 from typing import ClassVar

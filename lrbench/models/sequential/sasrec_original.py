@@ -1,16 +1,16 @@
-"""SASRec with its authors' own block (Kang & McAuley, ICDM 2018), as most published figures have it.
+"""SASRec with its authors' own block (Kang & McAuley, ICDM 2018), as in most published figures.
 
 A block computes ``q = LayerNorm(x)`` and returns ``q + Attention(q, x, x)``: only queries are normalised, and
 the residual is q. RecBole's form (``sasrec``) normalises each residual sum instead. The feed-forward part is
-as wide as the states and has a ReLU. The input is not normalised; the states are, once, after the last block.
-This is the block of the authors' code, its port to PyTorch, "Turning Dross Into Gold Loss", gSASRec and
-RecTools. The binary cross-entropy of the paper makes a weak baseline of the network, so it is not the
-default.
+as wide as the states and has a ReLU. The input is not normalised. The states are normalised once, after the
+last block. This is the block of the authors' code, its port to PyTorch, "Turning Dross Into Gold Loss",
+gSASRec and RecTools. With the binary cross-entropy of the paper the network is a weak baseline, so that loss
+is not the default.
 
-The port and RecTools also keep padding in the softmax. An empty position is then a key and a value made of
-biases alone. A short history spends most of its attention on empty positions. ``padding = "attended"``
-reproduces this. It takes more time and makes scores depend on the maximum length. (Attention to empty
-positions is never dropped here; the source drops each of them by itself.) By default padding does not exist.
+The port and RecTools also keep padding in the softmax of attention. An empty position is then a key and a
+value made of biases alone. A short history spends most of its attention on empty positions. ``padding =
+"attended"`` reproduces this. It takes more time and makes scores depend on the maximum length. One detail
+differs: dropout never hits attention to empty positions here. By default there is no padding.
 
 Weights, embeddings included, are drawn by Xavier's normal rule, as in the port and RecTools.
 """
@@ -56,8 +56,8 @@ class OriginalSASRecConfig(AttentionSizes, NextItemLoss):
     """Length of item embeddings and states (authors: 50; later studies: 64)."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Dropout rate on attention weights and twice in the feed-forward part (authors: 0.5; 0.2 on MovieLens).
-    It is also the rate on the input if ``input_dropout`` is not set."""
+    """Dropout rate on attention weights and after each layer of the feed-forward part (authors: 0.5; 0.2 on
+    MovieLens). It is also the rate on the input if ``input_dropout`` is not set."""
 
     input_dropout: float | None = Field(default=None, ge=0, lt=1)
     """Dropout rate on the input. Not set: ``dropout``."""
@@ -66,15 +66,21 @@ class OriginalSASRecConfig(AttentionSizes, NextItemLoss):
     """Whether item embeddings are multiplied by √width on the input (authors: yes; RecTools: no)."""
 
     positions: Literal["end", "start"] = "end"
-    """Where positions count from (authors and RecTools: the end)."""
+    """Where positions are counted from: the end or the start of a history (authors and RecTools: the end)."""
 
     padding: Literal["absent", "attended"] = "absent"
-    """Whether the empty positions before a short history take part in the softmax (authors: absent; port and
-    RecTools: attended)."""
+    """``attended``: the empty positions before a short history take part in the softmax of attention (port,
+    RecTools). ``absent``: there are none (authors)."""
 
 
 class QueryAttention(Layer):
-    """``q + attention(q, x, x)`` with ``q = LayerNorm(x)``."""
+    """``q + attention(q, x, x)`` with ``q = LayerNorm(x)``.
+
+    Args:
+        width: of the states.
+        heads: attention heads; they must divide the width.
+        dropout: rate on the attention weights.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -109,7 +115,14 @@ class QueryAttention(Layer):
 
 
 class PaddedQueryAttention(QueryAttention):
-    """The same, with the empty positions before a history in the softmax."""
+    """:class:`QueryAttention` with the empty positions before a history in the softmax.
+
+    Args:
+        width: of the states.
+        heads: attention heads; they must divide the width.
+        dropout: rate on the attention weights of items.
+        max_length: positions of a padded history.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float, max_length: int) -> None:
         super().__init__(width, heads, dropout)
@@ -124,10 +137,16 @@ class PaddedQueryAttention(QueryAttention):
         return self.attend(projected, sequences).index_select(0, sequences.last)
 
     def _mix(self, real: Tensor, projected: Tensor) -> Tensor:
-        """Attend within (sequences, length, 3 · width). All empty positions are one key, weighted by their
-        number.
+        """Attend within one group. Empty positions are alike, so they are one key, weighted by their number.
+
+        Args:
+            real: which positions hold an item, (sequences, length).
+            projected: queries, keys and values side by side, (sequences, length, 3 · width).
+
+        Returns:
+            Weighted values, (sequences, length, width).
         """
-        empty = (self.max_length - real.sum(1)).to(projected.dtype).log()  # (sequences,), −∞ where none is
+        log_empty = (self.max_length - real.sum(1)).to(projected.dtype).log()  # (sequences,), −∞ for none
         later = torch.ones(real.shape[1], real.shape[1], dtype=torch.bool, device=real.device).triu(1)
         parts = *projected.chunk(3, -1), self.attention.key.bias, self.attention.value.bias
         by_head = (part.chunk(self.attention.heads, -1) for part in parts)
@@ -135,15 +154,15 @@ class PaddedQueryAttention(QueryAttention):
         for query, key, value, key_bias, value_bias in zip(*by_head, strict=True):
             scaled = query / math.sqrt(query.shape[-1])  # (sequences, length, width / heads)
             scores = (scaled @ key.mT).masked_fill(later, -torch.inf)
-            nothing = scaled @ key_bias + empty[:, None]  # (sequences, length)
-            weights = torch.cat((scores, nothing[..., None]), -1).softmax(-1)
+            empty_score = scaled @ key_bias + log_empty[:, None]  # (sequences, length)
+            weights = torch.cat((scores, empty_score[..., None]), -1).softmax(-1)  # (…, length, length + 1)
             dropped = self.attention.dropout(weights[..., :-1])
             mixed.append(dropped @ value + weights[..., -1:] * value_bias)
         return torch.cat(mixed, -1)
 
 
 class NormedFeedForward(Layer):
-    """``y + W₂ ReLU(W₁ y)`` with ``y = LayerNorm(x)``, on each token alone."""
+    """``y + dropout(W₂ dropout(ReLU(W₁ y)))`` with ``y = LayerNorm(x)``, on each token alone."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

@@ -70,6 +70,12 @@ def test_ease_is_its_formula() -> None:
     np.testing.assert_allclose(scores(model, [0, 2, 2])[0], weights[0] + weights[2], rtol=1e-4, atol=1e-5)
 
 
+def test_ease_says_what_to_raise_if_rounding_leaves_no_inverse() -> None:
+    model = EASE(EASEConfig(regularisation=1e-12), 3, 4)
+    with pytest.raises(LrbenchError, match="Raise regularisation"):
+        model.fit(training_view([[0, 1], [2]], 3))  # items 0 and 1 have the same user
+
+
 def test_ease_refuses_a_catalogue_that_is_too_large() -> None:
     with pytest.raises(LrbenchError, match="50,000 items"):
         EASE(EASEConfig(), 50_000, 4)
