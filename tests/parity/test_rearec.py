@@ -158,12 +158,12 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: 
         return noise
 
     stage.jitter = given
-    states, shaken = model.training_states(batch, None if case == "warmup" else given)
+    states, noisy = model.training_states(batch, None if case == "warmup" else given)
     every_state = by_user(states.transpose(0, 1), batch)
     published.close(every_state, f"out.{case}.states_all_steps")
     published.close(by_user(model.score(states[-1]), batch), f"out.{case}.logits_last_step")
-    if shaken is not None:  # the chains part after step 0
-        every_noisy = torch.cat((every_state[:, :1], by_user(shaken.transpose(0, 1), batch)), 1)
+    if noisy is not None:  # the chains part after step 0
+        every_noisy = torch.cat((every_state[:, :1], by_user(noisy.transpose(0, 1), batch)), 1)
         published.close(every_noisy, "out.noise.noisy_states_all_steps")
     draws = iter(cases["in.noise"])
     predictions = calls(monkeypatch, progressive, "cross_entropy")

@@ -18,7 +18,8 @@ class DiffuReasonConfig(ReaRecConfig):
     source = "lrbench's reading of arXiv 2602.09744, which has no public code and states no settings"
 
     steps: int = Field(default=3, ge=0)
-    """K, number of thinking tokens. 0: the encoder's state is the hypothesis."""
+    """K, number of thinking tokens. r_k is the state at the k-th one. 0: the encoder's state r_0 is the
+    hypothesis."""
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings, states and intents."""
@@ -30,35 +31,36 @@ class DiffuReasonConfig(ReaRecConfig):
     """τ. It divides all scores in training and in ranking."""
 
     condition: Literal["last", "mean"] = "last"
-    """The hypothesis c. ``last``: the last thinking state. ``mean``: the mean of r_0 … r_K."""
+    """The hypothesis c. ``last``: r_K, the last thinking state. ``mean``: the mean of r_0 … r_K."""
 
     denoiser: DenoiserForm = "concatenated"
-    """How the denoiser reads c. ``concatenated``: beside x_t. ``modulated``: as scale and shift of its norms.
-    ``attention``: by attention to r_0 … r_K. ``history``: by attention to these and to the encoder's states
-    of all items."""
+    """How the denoiser reads the hypothesis. ``concatenated``: c is part of its input, beside x_t.
+    ``modulated``: c sets scale and shift of its norms. ``attention``: it attends to r_0 … r_K. ``history``:
+    it attends to these and to the encoder's states of all items."""
 
     refinement: Literal["diffusion", "deterministic"] = "diffusion"
-    """``diffusion``: reverse steps from noise. ``deterministic``, a control: the network runs equally
-    often on its own output, without noise."""
+    """``diffusion``: reverse steps of a diffusion. ``deterministic``, a control: the denoiser runs as many
+    times on its own output, beginning with c, without noise."""
 
     noise_levels: int = Field(default=50, ge=1)
     """T, number of noise levels in training."""
 
     noise_schedule: NoiseSchedule = "cosine"
-    """How the share of signal falls with the noise level."""
+    """How the share of signal ᾱ falls with the noise level. ``cosine``: as in Nichol & Dhariwal 2021.
+    ``linear``: as in Ho et al. 2020, scaled to T levels. ``truncated_linear``: as in DiffuRec's code."""
 
     sampler_steps: int = Field(default=5, ge=0)
     """S, calls of the denoiser at inference. 0: there is no denoiser, and the hypothesis is ranked."""
 
     start: Literal["noise", "hypothesis", "zero"] = "noise"
-    """Where the reverse chain starts. ``noise``: Gaussian noise. ``hypothesis``: the hypothesis with noise
-    of level ``start_level``. ``zero``, a control: zeros."""
+    """Where the reverse chain starts. ``noise``: at Gaussian noise. ``hypothesis``: at the hypothesis with
+    noise of level ``start_level``. ``zero``, a control: at zeros."""
 
     start_level: float = Field(default=0.5, gt=0, le=1)
-    """First noise level with ``start = "hypothesis"``, as a share of T (0.25 or 0.5)."""
+    """First noise level with ``start = "hypothesis"``, as a share of T. Sensible values are 0.25 and 0.5."""
 
     ensemble: int = Field(default=1, ge=1)
-    """Number of reverse chains. Their mean is ranked."""
+    """Number of reverse chains at inference. The mean of their predictions is ranked."""
 
     guidance: float = Field(default=0.0, ge=0)
     """w, weight of classifier-free guidance at inference. 0: no guidance."""
@@ -67,8 +69,9 @@ class DiffuReasonConfig(ReaRecConfig):
     """Share of training rows in which the learned null vector replaces the hypothesis."""
 
     scores: Literal["dot", "cosine"] = "dot"
-    """``dot``: dot products with item embeddings. ``cosine``: with normalised item embeddings divided by
-    √width."""
+    """How items are scored. ``dot``: dot products with item embeddings. ``cosine``: dot products with
+    normalised item embeddings, divided by √width. These are cosines if the intent has a root mean square of
+    1."""
 
     hypothesis_weight: float = Field(default=1.0, ge=0)
     """λ_c, weight of the cross-entropy of the hypothesis."""
@@ -79,33 +82,37 @@ class DiffuReasonConfig(ReaRecConfig):
     then learns to copy, and item embeddings and ranking get worse with each epoch."""
 
     denoising_weight: float = Field(default=0.1, ge=0)
-    """λ_d, weight of the squared distance between x̂_0 and x_0."""
+    """λ_d, weight of the mean squared difference between x̂_0 and x_0."""
 
     policy: Literal["trajectory", "target"] = "trajectory"
-    """What the policy gradient acts on. ``trajectory``: the reverse steps. ``target``: the log-probability
-    of the target under the last step."""
+    """What the policy gradient acts on. ``trajectory``: the log-densities of the reverse steps. ``target``:
+    the log-probability of the target item after the last step."""
 
     policy_weight: float = Field(default=0.1, ge=0)
     """γ, weight of the policy gradient in stage ``joint``."""
 
     policy_targets: int = Field(default=256, ge=1)
-    """Targets of a batch that get rollouts. Each step draws them again."""
+    """How many targets of a batch get rollouts. Each training step draws them again."""
 
     rollouts: int = Field(default=8, ge=2)
-    """G, number of reverse chains of a target. They form a group."""
+    """G, rollouts of a target. They form a group."""
 
     reward: Literal["rank", "ndcg", "recall"] = "rank"
     """Reward of a rollout. ``rank``: 1 / log2(1 + rank) of the target. ``ndcg``: the same within
     ``reward_cutoff``, else 0. ``recall``: 1 within ``reward_cutoff``, else 0."""
 
     reward_cutoff: int = Field(default=10, ge=1)
-    """Largest rank that counts for ``ndcg`` and ``recall``."""
+    """The last rank that earns a reward with ``ndcg`` and ``recall``."""
 
     shuffled_advantages: bool = False
-    """Whether advantages are permuted among the rollouts of a batch. This is a control."""
+    """Whether advantages are permuted among the rollouts of a batch, as a control."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse options that act on a part that is absent."""
+        """Refuse options that act on a part that is absent.
+
+        Raises:
+            ValueError: the options and what to set instead.
+        """
         super().check_against_protocol(max_length, stages)
         if self.sampler_steps > self.noise_levels:
             raise ValueError(

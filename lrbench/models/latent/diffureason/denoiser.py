@@ -1,7 +1,7 @@
 """The denoiser predicts the clean intent from a noisy one, its noise level and the hypothesis.
 
-All public diffusion recommenders predict x̂_0 itself (DiffuRec, DreamRec, PreferDiff). arXiv 2602.09744
-describes no form. lrbench takes two residual blocks of twice the width.
+The public diffusion recommenders predict x̂_0 itself (DiffuRec, DreamRec, PreferDiff). No form of
+DiffuReason's denoiser is known (arXiv 2602.09744). lrbench takes two residual blocks of twice the width.
 """
 
 import math
@@ -56,8 +56,9 @@ class Denoiser(nn.Module):
         Args:
             state: x_t, (…, width).
             level: t of each row, (…), or a scalar for all rows.
-            condition: c, (…, width). For ``attention`` r_0 … r_K, (…, K + 1, width). For ``history`` they
-                come after the states of the items. Each has one more channel, which is added to its score.
+            condition: for ``concatenated`` and ``modulated`` c, (…, width). For ``attention`` r_0 … r_K, (…,
+                K + 1, width). For ``history`` the states of the items and then r_0 … r_K, (…, states, width +
+                1). The last channel is added to the attention score of its state.
 
         Returns:
             x̂_0, (…, width)

@@ -1,15 +1,17 @@
 """DiffuReason: a hypothesis from thinking tokens, refined by diffusion, aligned by reinforcement.
 
-It has three parts (arXiv 2602.09744). *Think*: several latent tokens after the history give a first intent.
-*Diffuse*: a conditional diffusion refines it. *Align*: a group-relative policy gradient on ranking quality
-trains all parts at once. The paper's abstract, results and claims are known. Its equations and settings are
-not known. There is no public code. This is lrbench's reading, with each open choice as an option.
+It has three parts (arXiv 2602.09744). *Think*: several latent tokens after the history give a first intent,
+the hypothesis c. *Diffuse*: a conditional diffusion refines it. Its clean variable x_0 is the target's
+embedding. The denoiser predicts x̂_0 from a noisy x_t. *Align*: a group-relative policy gradient on ranking
+quality trains all parts at once. The paper's abstract and claims are known. Its equations, its settings and
+most of its results are not. There is no public code. This is lrbench's reading, with each open choice as an
+option.
 
 The main open choices are these. ``start``: where the reverse chain starts. ``policy``: what the policy
-gradient acts on. ``denoiser``: how the denoiser reads the hypothesis. ``cross_entropy_from``: where the
-cross-entropy of x̂_0 acts. The squared error acts at random noise levels in any case. Training is joint by
-default (stage ``joint``). The staged form runs ``supervised``. Then ``grpo`` trains thinking embeddings and
-denoiser alone.
+gradient acts on. ``denoiser``: how the denoiser reads the hypothesis. ``cross_entropy_from``: what the
+denoiser reads when the cross-entropy of x̂_0 is taken. Its squared error is always taken at random noise
+levels. Training is joint by default (stage ``joint``). The staged form runs ``supervised``. Then ``grpo``
+trains the embeddings of thinking steps and the denoiser alone.
 
 A depth counts thinking tokens and then calls of the denoiser. Only ``policy_targets`` targets of a batch get
 rollouts. Rollouts of all targets would cost several times the rest of a step.
@@ -94,7 +96,11 @@ class Joint(SupervisedDiffusion):
     """The supervised losses plus the policy gradient of rollouts."""
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms, and for the record mean reward and share of mixed groups."""
+        """Return ``loss`` and its terms, and two that are only recorded.
+
+        ``reward`` is the mean reward. ``mixed_groups`` is the share of targets whose rollouts earn different
+        rewards.
+        """
         model, config = self.model, self.model.config
         thoughts = model.training_thoughts(batch)
         terms = self._supervised(thoughts, batch.targets)
@@ -105,13 +111,14 @@ class Joint(SupervisedDiffusion):
 
 
 class PolicyGradient(GradientStage[DiffuReasonConfig]):
-    """The policy gradient alone. It trains thinking embeddings and denoiser; encoder and items are frozen."""
+    """The policy gradient alone. It trains the embeddings of thinking steps and the denoiser. Encoder and
+    items are frozen."""
 
     model: DiffuReasonNetwork
 
     @classmethod
     def refines(cls, config: DiffuReasonConfig) -> bool:
-        """Return that the frozen encoder must have been trained before."""
+        """Yes: the frozen encoder must have been trained before."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
@@ -121,7 +128,7 @@ class PolicyGradient(GradientStage[DiffuReasonConfig]):
         self.model.step_positions.requires_grad_(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return the policy's loss as ``loss``, and for the record mean reward and share of mixed groups."""
+        """Return the policy's loss as ``loss``, and ``reward`` and ``mixed_groups`` as :class:`Joint`."""
         terms = _policy(self.model, self.model.training_thoughts(batch), batch.targets)
         return {"loss": terms["policy"], **terms}
 

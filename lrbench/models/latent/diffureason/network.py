@@ -1,14 +1,14 @@
 """The network of DiffuReason: thinking tokens, then reverse steps of a diffusion.
 
 *Think.* As in ReaRec, r_k is the state of the k-th latent token after the history. The hypothesis c is r_K.
-*Diffuse.* The clean variable is the target's embedding, scaled to a root mean square of 1. Item embeddings
-start with a deviation of 0.02. Unscaled they would carry no signal against noise of variance 1. The denoiser
-predicts the clean variable from x_t, t and c. S reverse steps (DDIM, η = 0) lead from noise to the intent
-that is ranked.
+*Diffuse.* The clean variable x_0 is the target's embedding, scaled to a root mean square of 1. Item
+embeddings start with a standard deviation of 0.02. Without the scaling, noise of variance 1 would hide them.
+The denoiser predicts x_0 from x_t, t and c. S reverse steps (DDIM, η = 0) lead from noise to the intent that
+is ranked.
 
-A **depth** counts latent steps of both kinds. Depths up to K rank r_k, the thinking alone. Depth K + j ranks
-the prediction of the j-th call of the denoiser. So depth K + S is the model. Deeper depths repeat the last
-call.
+A **depth** counts latent steps of both kinds. A depth k up to K ranks r_k, the thinking alone. Depth K + j
+ranks the prediction of the j-th call of the denoiser. The whole model has depth K + S. Beyond it, calls at
+the last noise level follow.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
     @classmethod
     def configured_depth(cls, config: DiffuReasonConfig) -> int:
-        """Return the thinking tokens plus the calls of the denoiser; 0 if views replace the tokens."""
+        """Return the thinking tokens plus the calls of the denoiser, or 0 if views replace the tokens."""
         return config.steps + config.sampler_steps if config.chain == "reasoning" else 0
 
     @classmethod
@@ -73,8 +73,9 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
     @classmethod
     def same_losses(cls, config: DiffuReasonConfig) -> Recipe:
-        """Replace thinking states by dropout passes of the encoder. All losses stay. The encoder is
-        ranked."""
+        """Replace thinking states by passes of the encoder that differ by dropout. All losses stay. The
+        encoder's state is ranked.
+        """
         return Recipe({**config.model_dump(), "chain": "views"})
 
     def item_vectors(self) -> Tensor:
@@ -113,7 +114,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
 
         Args:
             sequences: the histories.
-            everywhere: think after every token. Otherwise after the last of each sequence.
+            everywhere: think after every token; otherwise after the last token of each sequence.
             steps: how many tokens.
             noise: source of noise for the noise-only control.
         """
@@ -121,7 +122,7 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
             return Thoughts(self.reason(sequences, everywhere, steps, noise)[0])
         tokens, memories = self.encode_items(sequences, everywhere=True)
         rows = tokens if everywhere else tokens.index_select(0, sequences.last)
-        states, _ = self.grown((rows, self.chains(sequences, memories, everywhere, 1)), steps, noise)
+        states, _ = self.take_steps((rows, self.chains(sequences, memories, everywhere, 1)), steps, noise)
         at = torch.arange(len(tokens), device=tokens.device) if everywhere else sequences.last
         return Thoughts(states, history_of(tokens, at, sequences))
 
@@ -192,8 +193,8 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     def reverse(self, state: Tensor, clean: Tensor, level: int, after: int, eta: float) -> ReverseStep:
         """Return the distribution of x at the next level.
 
-        The prediction is first scaled to a root mean square of 1, as clean variables are. Cross-entropy
-        leaves its length free, and the denoiser learns lower levels from clean variables alone.
+        The prediction is first scaled to a root mean square of 1, as clean variables are. Cross-entropy does
+        not fix its length, and the denoiser is trained on noised clean variables alone.
 
         Args:
             state: x at the present level, (…, width).
@@ -207,10 +208,9 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
     def _refined(self, thoughts: Thoughts, calls: int, noise: torch.Generator | None) -> list[Tensor]:
         """Return the predictions of the first calls, each the mean over the ensemble, (sequences, width)."""
         config = self.config
-        handed = self.carried(
-            thoughts.states, noise, dim=1
-        )  # the first call gets the hypothesis, later ones x
-        condition, hypothesis = self.condition(Thoughts(handed, thoughts.history)), self.hypothesis(handed)
+        # An intervention replaces what the first call gets, the thoughts. Later calls get a replaced x.
+        carried = self.carried(thoughts.states, noise, dim=1)
+        condition, hypothesis = self.condition(Thoughts(carried, thoughts.history)), self.hypothesis(carried)
         if config.refinement == "deterministic":
             return self._repeated(unit_rms(hypothesis), condition, calls, noise)
         runs = config.ensemble if config.start != "zero" else 1

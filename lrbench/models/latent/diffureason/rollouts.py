@@ -1,8 +1,9 @@
 """Rollouts of the reverse chain and the policy gradient on them.
 
 A group is G reverse chains (η = 1) from one hypothesis. Their rewards are compared within the group (Shao et
-al. 2024, DeepSeekMath). Each batch is used once. So the probability ratio is always 1 and is never clipped.
-Only its gradient matters. There is no reference network, because joint training has no frozen one.
+al. 2024, DeepSeekMath). Each batch gets one update, so the probability ratio has the value 1 and is never
+clipped. Only its gradient matters. There is no divergence from a reference, because joint training has no
+frozen network.
 """
 
 from itertools import pairwise
@@ -20,11 +21,11 @@ __all__ = ["policy_terms"]
 
 
 def policy_terms(model: DiffuReasonNetwork, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
-    """Return ``policy``, the loss, and for the record ``reward`` and ``mixed_groups``.
+    """Return the loss as ``policy``, and ``reward`` and ``mixed_groups``, which are only recorded.
 
     Args:
         model: the network. Its denoiser has no dropout, so a chain can be recomputed.
-        thoughts: of the rows, with their gradients.
+        thoughts: those of the rows. Gradients flow through them.
         targets: (rows,) item numbers.
     """
     config, items = model.config, model.item_vectors()
@@ -40,6 +41,7 @@ def policy_terms(model: DiffuReasonNetwork, thoughts: Thoughts, targets: Tensor)
     if config.policy == "trajectory":
         logs = _log_densities(model, trajectory, condition)  # (steps, rollouts · rows)
     else:
+        # The levels end with 0, so the last but one is where the last call of the denoiser happens.
         last = model.denoiser(trajectory[-1], _level(model, -2, targets), condition)
         logs = target_log_probabilities(last, items, repeated, model.score_dtype).unsqueeze(0)
     ratio = (logs - logs.detach()).exp()
@@ -70,10 +72,11 @@ def _rolled_out(model: DiffuReasonNetwork, thoughts: Thoughts) -> tuple[list[Ten
 
 
 def _log_densities(model: DiffuReasonNetwork, trajectory: list[Tensor], condition: Tensor) -> Tensor:
-    """Return the log-density of each reverse step with noise, the mean over channels, (steps, rows).
+    """Return the log-density of each reverse step with noise, as a mean over channels, (steps, rows).
 
-    ``−‖x_next − μ‖² / (2σ²·width)``: the mean over channels keeps ratios near 1. The backward pass recomputes
-    the inside of a step, because all steps together would need most of a training step's memory.
+    It is ``−‖x_next − μ‖² / (2σ²·width)``, without constants. With a sum over channels, gradients would grow
+    with the width. The backward pass recomputes the denoiser of a step. Stored, all steps together would need
+    most of a training step's memory.
     """
     levels = model.levels()
     logs = []

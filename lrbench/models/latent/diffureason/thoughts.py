@@ -1,4 +1,4 @@
-"""What the diffusion reads of a history: thinking states, and the encoder's states of the items if asked."""
+"""What the diffusion reads of a history: thinking states and, if configured, the encoder's item states."""
 
 from typing import NamedTuple
 
@@ -30,13 +30,12 @@ class Thoughts(NamedTuple):
 def history_of(tokens: Tensor, at: Tensor, sequences: Packed) -> Tensor:
     """Return the states of the items up to some tokens, latest first, (rows, length, width + 1).
 
+    The last channel is 0 at items and −∞ before the first item. Attention adds it to its scores.
+
     Args:
         tokens: states of all tokens, (tokens, width).
         at: (rows,) the token at which each row ends.
         sequences: the histories.
-
-    Returns:
-        The last channel is 0 at items and −∞ before the first item. Attention adds it to its scores.
     """
     longest = int(sequences.host.lengths.max())
     places = at.unsqueeze(1) - torch.arange(longest, device=at.device)  # (rows, length)

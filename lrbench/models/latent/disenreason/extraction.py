@@ -1,7 +1,9 @@
 """Stage 2, latent user reasoning: each step extracts one latent user and passes on the rest.
 
-``u_i = FFN(LayerNorm(z_{i−1} + Attention(z_{i−1}, H)))`` and ``z_i = z_{i−1} − u_i``. All steps share their
-weights. A latent user that is too similar to the one before it does not count, nor does any after it.
+z_0 is the pivot, and H are the encoder's states. Step i first attends: ``m = LayerNorm(z_{i−1} +
+Attention(z_{i−1}, H))``. The latent user is ``u_i = LayerNorm(m + FFN(m))``, and the rest is ``z_i = z_{i−1}
+− u_i``. All steps share their weights. If a latent user is too similar to the one before it, neither it nor
+any later one counts.
 """
 
 import math
@@ -28,8 +30,8 @@ class Extraction(nn.Module):
         heads: of the attention.
         inner_width: between the two layers of the feed-forward part.
         dropout: rate on attention weights and on what is added.
-        residual: what is taken from z. ``subtract``: the latent user. ``project``: z's component along it.
-            ``none``: nothing.
+        residual: what is subtracted from z. ``subtract``: the latent user. ``project``: the component of z
+            along it. ``none``: nothing.
     """
 
     def __init__(self, width: int, heads: int, inner_width: int, dropout: float, residual: Residual) -> None:
@@ -51,7 +53,7 @@ class Extraction(nn.Module):
 
         Args:
             state: z_{i−1}, (rows, width).
-            memory: keys and values of the tokens, (tokens, 2 · width), from :attr:`memory`.
+            memory: keys and values of the tokens, (tokens, 2 · width), which the layer ``memory`` makes.
             sequences: the histories.
             everywhere: whether the history up to each token is a row. Otherwise each whole history is one.
 
@@ -91,9 +93,7 @@ class Extraction(nn.Module):
 
 @torch.no_grad()
 def alive(users: Tensor, likeness: float) -> Tensor:
-    """Return which latent users count, (users, rows).
-
-    All count before the first that is too similar to its predecessor.
+    """Return which latent users count, (users, rows): those before the first that is too similar.
 
     Args:
         users: u_1 … u_I, (users, rows, width).

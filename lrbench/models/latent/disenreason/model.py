@@ -1,12 +1,13 @@
 """DisenReason: latent users of a shared account (arXiv 2603.03782).
 
-An unknown number of people use an account. The method has two stages. *Disentanglement*: bands of the
-history's spectrum are pooled and fused into one pivot. *Reasoning*: the pivot attends to the history, which
-gives a latent user. That user is subtracted from the pivot, and the rest gives the next one. This ends when
-two consecutive latent users are too similar. All latent users together rank the next item.
+An unknown number of people use an account. The method has two stages. *Disentanglement*: the history's
+spectrum (its Fourier transform along positions) is cut into bands. They are pooled and fused into one vector,
+the pivot. *Reasoning*: the pivot z attends to the history, which gives a latent user. It is subtracted from
+z, and the rest gives the next one. This ends when two consecutive latent users are too similar. All latent
+users together rank the next item.
 
-The paper's digest gives these steps. Its equations and settings are not known. There is no public code. This
-is lrbench's reading, with the open choices as options. On accounts of one person the method should gain
+These steps are from a digest of the paper. Its equations and settings are not known. There is no public code.
+This is lrbench's reading, with the open choices as options. On accounts of one person the method should gain
 nothing over its controls. If it does, it encodes several interests, not several users.
 """
 
@@ -35,7 +36,7 @@ class Disentangling(GradientStage):
     model: DisenReasonNetwork
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record ``users``, the mean number of latent users that count."""
+        """Return ``loss``, ``cross_entropy`` and ``users``, the mean number of latent users that count."""
         model, number, sequences = self.model, self.model.config.users, batch.sequences
         everywhere = not batch.ends_sequences
         rows = batch.rows if everywhere else sequences.sequence_of[batch.rows]
@@ -63,9 +64,9 @@ class Disentangling(GradientStage):
                 return self._loss_of_best(users, counted, targets)
 
     def _loss_of_best(self, users: Tensor, counted: Tensor, targets: Tensor) -> Tensor:
-        """Return the cross-entropy of scores that are each item's best over the latent users.
+        """Return the cross-entropy if the score of an item is its best over the latent users.
 
-        Scores of all items by all latent users are computed for some rows at a time. The backward pass
+        Scores of all items with all latent users are computed for some rows at a time. The backward pass
         recomputes them.
         """
         losses = []
@@ -85,6 +86,6 @@ class DisenReason(DisenReasonNetwork):
     """Latent users from bands, a pivot and residual reasoning."""
 
     summary = "DisenReason: latent users of a shared account (arXiv 2603.03782; no public code)."
-    authors_training = AuthorsTraining(note="Its paper's settings are not known.")
+    authors_training = AuthorsTraining(note="They are not known; the defaults are used instead.")
     stages: ClassVar = {"supervised": Disentangling}
     default_stages = ("supervised",)

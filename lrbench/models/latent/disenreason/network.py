@@ -1,7 +1,7 @@
 """The network of DisenReason: encoder, pivot, latent users and their fusion.
 
-The Fourier transform mixes all positions of a prefix. The encoder is causal, so it runs once over a history.
-Spectrum, pivot and latent users are then those of each prefix. A depth is the most latent users that are
+The encoder is causal, so it runs once over a history. The Fourier transform mixes all positions, so each
+prefix has its own spectrum, pivot and latent users. A depth is the largest number of latent users that are
 extracted. Depth 0 ranks by the encoder's last state.
 """
 
@@ -32,51 +32,55 @@ class DisenReasonConfig(TransformerSizes):
     source = "lrbench's reading of arXiv 2603.03782, which has no public code; sizes are those of SASRec"
 
     users: int = Field(default=5, ge=0)
-    """I, the most latent users of an account. 0: the encoder alone."""
+    """I, the largest number of latent users of an account. 0: the encoder alone."""
 
     count: Literal["stop", "fixed", "random"] = "stop"
-    """How many latent users count. ``stop``: those before the first that is too similar to the one before it.
-    ``fixed``: all. ``random``: as many as a random account had in training. The last two are controls."""
+    """Which latent users count. ``stop``: those before the first that is too similar to its predecessor.
+    ``fixed``: all. ``random``: as many of the first ones as a random account had in training. The last two
+    are controls."""
 
     likeness: float = Field(default=0.8, ge=-1, le=1)
     """θ. If the cosine of two consecutive latent users exceeds it, the later one and all after it do not
     count."""
 
     pivot: PivotForm = "bands"
-    """Where reasoning starts. ``bands``: bands of the spectrum. ``shuffled-bands``: bands with random
-    frequencies. ``whole``: pooled states without bands. ``last``: the last state. All but the first are
-    controls."""
+    """The pivot, from which reasoning starts. ``bands``: the fused bands of the spectrum. ``shuffled-bands``:
+    the same with random frequencies in each band. ``whole``: the pooled states without bands. ``last``: the
+    last state. All but the first are controls."""
 
     pivot_input: Literal["states", "items"] = "states"
-    """Whether the spectrum is that of the encoder's states or of the embedded items."""
+    """What the spectrum is of. ``states``: the encoder's states. ``items``: the embedded items."""
 
     bands: int = Field(default=4, ge=1)
     """Number of bands."""
 
     pooling: Pooling = "attention"
-    """How a band becomes one vector. With ``mean`` all bands but the first are vacuous: they have mean 0."""
+    """How a band becomes one vector. ``attention``: a sum over positions, weighted by learned attention.
+    ``mean``: the mean. ``rms``: the root mean square of each channel. With ``mean``, bands without frequency
+    0 are pooled to 0 if the history has the maximum length."""
 
     residual: Residual = "subtract"
-    """What remains of z after a latent user. ``subtract``: z minus the user. ``project``: z without its
-    component along the user. ``none``: all of z."""
+    """What remains of z after a latent user is found. ``subtract``: z minus the user. ``project``: z without
+    its component along the user. ``none``: all of z."""
 
     queries: Literal["residual", "learned"] = "residual"
-    """What a latent user is found with. ``residual``: what remains of z. ``learned``, a control: a learned
-    query for each latent user."""
+    """The query of the attention that finds a latent user. ``residual``: what remains of z. ``learned``, a
+    control: a learned vector for each latent user."""
 
     fusion: Literal["gate", "mixture", "max"] = "gate"
-    """What is ranked. ``gate``: a weighted sum of the latent users. ``mixture``: the mixture of their
-    softmaxes. ``max``: the best of their scores."""
+    """How latent users are joined. ``gate``: a weighted sum of their vectors. ``mixture``: a weighted sum of
+    their probabilities of the items. ``max``: the best of their scores of each item."""
 
     membership: Literal["latent", "known"] = "latent"
-    """``known``, an oracle and no method: each item tells the model whose it is and whose the next one is.
-    This shows how much there is to gain."""
+    """Who used the account. ``latent``: the model is not told. ``known``, an oracle and no method: the model
+    is told whose each item is, and whose the next one is. It shows how much there is to gain."""
 
     last_state: bool = True
     """Whether the encoder's last state is added to the weighted sum of ``gate``."""
 
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Dropout rate on the input and on what each half of a block adds."""
+    """Dropout rate on the input and on what each half of a block adds. It is also the rate on the attention
+    weights that find latent users."""
 
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Dropout rate on the attention weights of the encoder."""
@@ -86,21 +90,21 @@ class DisenReasonConfig(TransformerSizes):
 
     @property
     def needs_members(self) -> bool:
-        """The oracle needs them."""
+        """Yes, if ``membership`` is ``known``."""
         return self.membership == "known"
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse more bands than the spectrum can be cut into.
 
         Raises:
-            ValueError: the bands that are asked for, and those that can be made.
+            ValueError: how many bands are asked for, and how many can be made.
         """
         super().check_against_protocol(max_length, stages)
         made = len(band_bins(max_length, self.bands))
         if self.users and self.pivot in ("bands", "shuffled-bands") and made < self.bands:
             raise ValueError(
-                f"bands = {self.bands} cannot be made from the {max_length // 2 + 1} frequencies of "
-                f"{max_length} items, because equally wide bands are at most {made}; set bands = {made}"
+                f"bands = {self.bands} cannot be cut from the {max_length // 2 + 1} frequencies of "
+                f"{max_length} items at equal widths; set bands = {made}"
             )
 
 
@@ -132,12 +136,12 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     @classmethod
     def causal(cls, config: DisenReasonConfig) -> bool:
-        """Yes: what a prefix gives depends on no later item."""
+        """Yes: pivot and latent users of a prefix depend on no later item."""
         return True
 
     @classmethod
     def configured_depth(cls, config: DisenReasonConfig) -> int:
-        """Return the most latent users."""
+        """Return the largest number of latent users."""
         return config.users
 
     @classmethod
@@ -213,7 +217,11 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
         return self.embedding.finish(summed)
 
     def counted(self, users: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """Return which latent users count, (users, rows)."""
+        """Return which latent users count, (users, rows).
+
+        With ``stop`` and ``random``, training also counts how often there were 1, 2, … of them. ``random``
+        draws from these counts.
+        """
         if not self.config.users or not len(users):
             return torch.zeros_like(users[..., 0], dtype=torch.bool)
         if self.config.count == "fixed":
@@ -230,14 +238,16 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
         return counted
 
     def _drawn_counts(self, rows: int, noise: torch.Generator | None) -> Tensor:
-        """Draw numbers of latent users from those seen in training, (rows,)."""
+        """Draw numbers of latent users as often as training saw them, (rows,)."""
         shares = self.seen_counts + (self.seen_counts.sum() == 0)  # equal shares before the first batch
         place = shares.device if noise is None else noise.device
         drawn = torch.multinomial(shares.to(place), rows, replacement=True, generator=noise)
         return drawn.to(shares.device) + 1
 
     def weights(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
-        """Return log π, the log of each latent user's share, (users, rows). −∞: it does not count."""
+        """Return log π, the log of each latent user's share, (users, rows). It is −∞ if the user does not
+        count.
+        """
         scores = (users * self.gate(last)).sum(-1).masked_fill(~counted, -torch.inf)
         shares: Tensor = scores.log_softmax(0)
         return shares
@@ -247,7 +257,7 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
         Args:
             last: the encoder's last states, (rows, width).
-            users: (users, rows, width). If there are none, the last state is ranked.
+            users: (users, rows, width). Without any, the last state is ranked.
             counted: (users, rows).
 
         Returns:

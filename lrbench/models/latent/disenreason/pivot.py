@@ -1,10 +1,12 @@
 """Stage 1, behaviour disentanglement: bands of a history's spectrum, pooled and fused into one pivot.
 
 The real Fourier transform of length L (the protocol's maximum) has ⌊L/2⌋ + 1 bins. Each band has equally many
-consecutive bins. Filtering by a band is a circular convolution, so each band is an L × L matrix here. The
-matrices of all bands add up to the identity. Zeros follow a history up to L.
+consecutive bins; the last one may have fewer. Filtering by a band is a circular convolution, so each band is
+an L × L matrix here. The matrices of all bands add up to the identity. A shorter history is followed by zeros
+up to L.
 
-Mean pooling makes all bands but the first vacuous: a band without bin 0 has mean 0 over the window.
+A band without bin 0 has mean 0 over the window. With mean pooling it therefore says nothing about a history
+of length L.
 """
 
 from typing import Literal
@@ -24,7 +26,7 @@ Pooling = Literal["attention", "mean", "rms"]
 
 
 def band_bins(length: int, bands: int, shuffled: bool = False) -> list[Int64s]:
-    """Return the bins of each band. All but the last are equally wide, so there can be fewer than asked.
+    """Return the bins of each band. All but the last are equally wide, so there may be fewer than asked for.
 
     Args:
         length: L, of the window.
@@ -56,7 +58,9 @@ def band_filters(length: int, bands: int, shuffled: bool = False) -> Tensor:
 
 
 class Pivot(nn.Module):
-    """One vector of an account: p = Σ_b α_b · LayerNorm(pool(x_b)).
+    """One vector of an account, ``p = Σ_b α_b·q_b``.
+
+    ``q_b = LayerNorm(pool(x_b))`` is the pooled band b, and ``α = softmax_b(v·tanh(W·q_b))``.
 
     Args:
         length: longest history.
@@ -103,8 +107,9 @@ class Pivot(nn.Module):
     def _pooled(self, seen: Tensor, _: Tensor, states: Tensor) -> Tensor:
         """Return the pooled bands of a group's rows, (sequences, rows, bands, width).
 
-        Weights of a band's positions, times its filter, are weights of the states. So no band is computed at
-        full width, unless it is pooled by its root mean square.
+        Pooling is a weighted sum over the positions of a band, and a band is its filter times the states. So
+        weights times filter are weights of the states, and no band is computed itself. Only the root mean
+        square needs the bands.
 
         Args:
             seen: which states a row has, (sequences or 1, rows, length).

@@ -1,1 +1,1 @@
-"""A latent thought per user, trained by reinforcement (LatentR³'s latent token on item ids)."""
+"""A latent token after each history, trained by reinforcement: LatentR³ on item ids."""

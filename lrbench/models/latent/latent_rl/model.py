@@ -1,7 +1,8 @@
 """A reinforced latent token on a trained SASRec: the analogue of LatentR³ for item ids (arXiv 2505.19092).
 
-LatentR³ lets a language model write one latent token before it answers, made of its own states by a single
-attention. It then reinforces that token by how well the answer fits. Here SASRec replaces the language model.
+In LatentR³ a language model writes one latent token before it answers. A single attention makes that token
+from the model's own states. Reinforcement then rewards latent tokens that make the target likelier. Here
+SASRec replaces the language model.
 """
 
 from typing import ClassVar

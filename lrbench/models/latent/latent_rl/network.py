@@ -1,12 +1,12 @@
-"""The network of the reinforced latent token: SASRec, and an attention that writes latents after the history.
+"""The network of the reinforced latent token: SASRec, and an attention that makes latents after the history.
 
-Stage ``supervised`` trains SASRec alone. Stage ``sft`` trains the attention, with SASRec frozen unless told
-otherwise (the source fine-tunes both). Stage ``grpo`` perturbs the latent and reinforces what makes the
-target likelier; it trains the attention alone.
+Stage ``supervised`` trains SASRec alone. Stage ``sft`` trains the attention. SASRec is frozen there by
+default; the source fine-tunes both. Stage ``grpo`` perturbs the latent and reinforces what makes the target
+likelier. It trains the attention alone.
 
-The latent is a token after the history, normalised as inputs are, and its state is scored. Further latents,
-which the source describes and does not use, take the state of the previous one as their query. Inference is
-deterministic.
+A latent is a token after the history, normalised as inputs are. Its state is scored. The query of the first
+latent is the state at the last item, and that of a further one is the state at the latent before it. The
+source describes further latents and does not use them. Inference is deterministic.
 """
 
 from collections.abc import Sequence
@@ -39,13 +39,15 @@ class LatentRLConfig(TransformerSizes):
     """N, latent tokens (code: 1). 0: SASRec alone."""
 
     latent: Literal["attention", "constant"] = "attention"
-    """What makes a latent: attention over the history, or, as a control, a learned constant."""
+    """What makes a latent. ``attention``: attention over the states of the history. ``constant``, a control:
+    a learned vector, the same for every history."""
 
     reach: int | None = Field(default=None, ge=1)
-    """How many of the latest states a latent is made of. Not set: all (the code's end_k of −1)."""
+    """How many of the latest states the attention reads. Not set: all (code: all, ``end_k`` = −1)."""
 
     freeze_backbone: bool = True
-    """Whether ``sft`` trains only the part that makes latents (code: false; true is lrbench's choice)."""
+    """Whether stage ``sft`` trains only what makes latents, and SASRec is frozen (code: false; true is
+    lrbench's choice)."""
 
     width: int = Field(default=64, ge=2, multiple_of=2)
     """Length of item embeddings and states (RecBole: 64)."""
@@ -54,28 +56,34 @@ class LatentRLConfig(TransformerSizes):
     """Dropout rate on inputs, attention weights and what each half of a block adds (RecBole: 0.5)."""
 
     group: int = Field(default=8, ge=2)
-    """G, versions of a row's latent in reinforcement. The first has no noise (code: 8)."""
+    """G, versions of a row's latent in reinforcement. The first version has no noise (code: 8)."""
 
     noise: float = Field(default=1.5, gt=0)
-    """σ of the noise on the others, in units of the latent's root mean square (code: 1.5, absolute)."""
+    """σ of the noise on the other versions, in units of the latent's root mean square (code: 1.5, in absolute
+    terms)."""
 
     reward: Literal["perplexity", "log-likelihood"] = "perplexity"
-    """−perplexity of the target (code), or its log-probability."""
+    """Reward of a version, with p the probability of the target. ``perplexity``: −1 / p (code).
+    ``log-likelihood``: log p."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse heads that do not divide the width, latents without a stage that trains them, and the
-        reverse.
+        """Refuse latents that no stage trains, and stages that train latents where there are none.
+
+        Raises:
+            ValueError: what to set instead.
         """
         super().check_against_protocol(max_length, stages)
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
         if self.latents == 0 and latent_stages:
-            raise ValueError(f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none")
+            raise ValueError(
+                f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none; run supervised alone"
+            )
         if self.latents and not latent_stages:
             raise ValueError("no stage trains the latents; let sft or grpo run, or set latents = 0")
 
 
 class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
-    """SASRec, the latents' attention, and the chain of latents."""
+    """SASRec, the attention that makes latents, and the chain of latents."""
 
     Config = LatentRLConfig
 
@@ -110,7 +118,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
         return Recipe({**config.model_dump(), "latent": "constant"})
 
     def train_latents_alone(self, alone: bool) -> None:
-        """Freeze SASRec, its dropout included, or unfreeze it."""
+        """If ``alone``, freeze SASRec and switch off its dropout. Otherwise undo that."""
         for part in (self.embedding, self.encoder):
             part.requires_grad_(not alone)
             part.train(not alone)
@@ -124,7 +132,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
         return states @ self.item_vectors().T
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """State at the last item, or at each further latent, (depths, sequences, width)."""
+        """State at the last item (depth 0) or at latent number ``depth``, (depths, sequences, width)."""
         states = self.reason(sequences, everywhere=False, latents=max(depths), noise=noise)
         return torch.stack([states[depth, :, 0] for depth in depths])
 
@@ -140,7 +148,7 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
 
         Args:
             sequences: the histories.
-            everywhere: a row for every token; otherwise one for each sequence, in the order given.
+            everywhere: a row for every token; otherwise one for each sequence, ordered as for ``pack``.
             latents: how many.
             noise: source of noise for the noise-only control.
             group: versions of each latent; all but the first are perturbed.

@@ -1,9 +1,9 @@
 """The stages of a reinforced latent token: SASRec, the latent by cross-entropy, the latent by its reward.
 
-Reinforcement follows LatentR³'s code. One of the G versions of a row's latent has no noise. The reward is
-continuous. The baseline is the mean reward of the batch's latents without noise. Advantages are divided by
-the Euclidean norm of all of them. ``loss = −mean(advantage · log p(target))``, with a single update per
-batch, so neither clipping nor a reference has an effect.
+Reinforcement follows LatentR³'s code. Each row's latent has G versions; the first has no noise. The reward is
+continuous. The baseline is the mean reward of the batch's latents without noise. The advantages of the batch
+are divided by their Euclidean norm. ``loss = −mean(advantage · log p(target))``. There is one update per
+batch, so clipping would have no effect. There is no divergence from a reference, as in the code.
 """
 
 import torch
@@ -19,8 +19,13 @@ __all__ = ["LatentReinforcement", "LatentTuning", "SASRecAlone", "batch_advantag
 
 
 def batch_advantages(rewards: Tensor) -> Tensor:
-    """Rewards minus the mean of those without noise, over the norm of all, (rows, group); column 0 has no
-    noise.
+    """Advantages of a batch: rewards minus the mean reward without noise, over the norm of the differences.
+
+    Args:
+        rewards: (rows, group). Column 0 is without noise.
+
+    Returns:
+        (rows, group)
     """
     differences = rewards - rewards[:, 0].mean()
     return differences / differences.norm().clamp(min=1e-12)
@@ -53,11 +58,11 @@ class LatentTuning(GradientStage[LatentRLConfig]):
 
     @classmethod
     def refines(cls, config: LatentRLConfig) -> bool:
-        """A frozen SASRec must have been trained before. One that is trained here need not."""
+        """Yes, if SASRec is frozen, because it must have been trained before."""
         return config.freeze_backbone
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Freeze SASRec, unless it is trained as well."""
+        """Freeze SASRec, unless this stage trains it as well."""
         self.model.train_latents_alone(self.model.config.freeze_backbone)
 
     def losses(self, batch: TrainingBatch) -> Terms:
@@ -75,7 +80,7 @@ class LatentReinforcement(GradientStage[LatentRLConfig]):
 
     @classmethod
     def refines(cls, config: LatentRLConfig) -> bool:
-        """The frozen SASRec must have been trained before."""
+        """Yes: the frozen SASRec must have been trained before."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
@@ -83,7 +88,10 @@ class LatentReinforcement(GradientStage[LatentRLConfig]):
         self.model.train_latents_alone(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record the mean log-probability of the latents without noise."""
+        """Return ``loss``, and for the record ``log_probability``.
+
+        It is the mean log-probability of the targets with latents without noise.
+        """
         model, config = self.model, self.model.config
         model.train_latents_alone(True)
         states = model.training_states(batch, config.latents, config.group)  # (targets, group, width)

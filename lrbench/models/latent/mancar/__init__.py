@@ -1,1 +1,1 @@
-"""ManCAR: latent steps that stay near the neighbourhood of the recent items in an item graph."""
+"""ManCAR: latent steps that stay near the neighbours of recent items in an item graph."""

@@ -21,11 +21,11 @@ class PackedWithContext(Packed):
 
 
 def with_context(sequences: Packed, neighbours: Int64s, latest: int) -> PackedWithContext:
-    """Put the neighbours of each history's latest items before it. Those of the last item come first.
+    """Put the neighbours of each history's latest items before it. The last item's neighbours come first.
 
     Args:
         sequences: the histories.
-        neighbours: of each item, (items, number). −1 marks a missing one, which makes no token.
+        neighbours: of each item, (items, number), −1 where there is none.
         latest: how many of the latest items bring their neighbours.
     """
     items, first, lengths = sequences.host.items, sequences.host.first, sequences.host.lengths
@@ -35,6 +35,7 @@ def with_context(sequences: Packed, neighbours: Int64s, latest: int) -> PackedWi
     candidates = neighbours[items[np.where(exist, places, first[:, None])]]  # (sequences, latest, number)
     real = (exist[:, :, None] & (candidates >= 0)).reshape(len(first), -1)
     context = real.sum(1)  # (sequences,) tokens
+    # Context and history of each sequence, end to end.
     stops = np.cumsum(context + lengths)
     starts = stops - context - lengths
     flat = np.empty(stops[-1], dtype=np.int64)

@@ -1,15 +1,18 @@
-"""ManCAR: latent steps that stay near the neighbourhood of the recent items (arXiv 2602.20093; KDD 2026).
+"""ManCAR: latent steps that stay near the neighbours of recent items in an item graph (arXiv 2602.20093).
 
-Neighbours come from a Swing graph of items. They are used in two ways. *Context tokens*: neighbours are
-tokens before the history. *Teacher*: neighbours and target share a probability distribution. The loss
-penalises the divergence of each thinking step from it. From step to step the temperature of the teacher
-falls, and that of the step's own softmax rises. Only the last state is ranked.
+Neighbours come from a Swing graph of items. They are used in two ways. *Context tokens*: neighbours of the
+latest items are tokens before the history. *Teacher*: a probability distribution over the target and the
+neighbours of the last item. The loss penalises the divergence of each thinking step from it. From step to
+step the temperature of the teacher falls, and that of the step's own softmax rises. Only the last state is
+ranked.
 
-The paper scores the current item embeddings, as here by default. The released code scores those of the last
-evaluation, without gradient (``frozen_targets = "epoch"``). Items then learn as inputs alone.
+In the paper losses score the current item embeddings, as here by default. In the released code they score
+those of the last evaluation, without gradient (``frozen_targets = "epoch"``). Item embeddings then learn only
+as inputs.
 
-Two parts of the code are different here. Its noise branch enters no loss and is left out. Where an item has
-fewer neighbours, the code fills in item 0, which then receives probability. Here such positions stay empty.
+Three points differ from the code. Its noise branch enters no loss and is left out. If an item has too few
+neighbours, the code fills in item 0, which then receives probability; here such places stay empty. The code
+multiplies the weights of the graph by co-occurrence; they are those of the Swing formula here.
 """
 
 from typing import ClassVar
@@ -29,8 +32,8 @@ __all__ = ["ManCAR", "NeighbourhoodGuided", "teacher_distribution"]
 def teacher_distribution(targets: Tensor, neighbours: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Return the candidates of each row and the teacher's probabilities, (rows, 1 + neighbours) each.
 
-    The probability falls with the rank: ``q ∝ exp(−rank / γ)``. The target has rank 0. Neighbours follow in
-    their order. A neighbour that is missing or is the target itself has probability 0 and no rank.
+    The probability falls with the rank: ``q ∝ exp(−rank / γ)``. The target has rank 0, and its neighbours
+    follow in their order. A neighbour that is missing, or that is the target, has probability 0 and no rank.
 
     Args:
         targets: (rows,) item numbers.
@@ -62,7 +65,7 @@ class NeighbourhoodGuided(GradientStage):
             self._frozen = self.model.embedding.items.weight.detach().clone()
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, ``cross_entropy`` (mean over the steps) and ``teacher`` (sum over the steps)."""
+        """Return ``loss``, ``cross_entropy`` (mean over the states) and ``teacher`` (sum over the states)."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         scaled = states / self._temperatures(states)
@@ -75,7 +78,7 @@ class NeighbourhoodGuided(GradientStage):
         return {"loss": loss + config.teacher_weight * terms["teacher"], **terms}
 
     def _items(self) -> Tensor:
-        """Return the item embeddings that the losses score, divided by the temperature, (items, width)."""
+        """Return the item embeddings that losses score, divided by the temperature, (items, width)."""
         table = self.model.embedding.items.weight if self._frozen is None else self._frozen
         return over(table, self.model.config.temperature)
 
@@ -99,10 +102,11 @@ class NeighbourhoodGuided(GradientStage):
                 return [float(step) for step in range(count, 0, -1)]
 
     def _beyond_targets(self, states: Tensor, batch: TrainingBatch) -> Tensor:
-        """Return what the sum over the steps of the mean KL(q ‖ p) has beside the targets' −log p.
+        """Return the term ``teacher`` minus the sum over the states of the targets' mean cross-entropy.
 
-        ``log p(c) = log p(target) + s(c) − s(target)``, and q sums to 1. So the cross-entropy of the targets
-        and the scores s of the candidates suffice.
+        The term is the sum over the states of the mean over targets of ``KL(q ‖ p) = Σ_c q(c)·log q(c) − Σ_c
+        q(c)·log p(c)``. With scores s, ``log p(c) = log p(target) + s(c) − s(target)``, and q sums to 1. So
+        beside ``−log p(target)`` only the scores of the candidates are needed.
 
         Args:
             states: divided by their temperatures, (steps + 1, targets, width).
@@ -128,7 +132,7 @@ class NeighbourhoodGuided(GradientStage):
 class ManCAR(ManCARNetwork):
     """Thinking steps guided by the item graph."""
 
-    summary = "ManCAR: latent steps that stay near the neighbourhood in an item graph (arXiv 2602.20093)."
+    summary = "ManCAR: latent steps that stay near neighbours in an item graph (arXiv 2602.20093)."
     authors_training = AuthorsTraining({"batch_size": 512, "rows": "prefixes", "patience": 5})
     stages: ClassVar = {"supervised": NeighbourhoodGuided}
     default_stages = ("supervised",)

@@ -1,8 +1,8 @@
 """The network of ManCAR: context tokens, the history and thinking tokens.
 
-The network is ReaRec's. By default attention within context and history is bidirectional. The state that is
-fed back is first scaled to the mean length of the item embeddings, with a learned factor for each channel.
-Every prefix has its own context, so every prefix is a training row.
+The network is that of ReaRec. By default attention within context and history is bidirectional. Before a
+state is fed back, it is scaled to the mean norm of the item embeddings and multiplied by a learned factor for
+each channel. Every prefix has its own context, so every prefix is a training row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ _ROWS = 512  # rows whose scores of all items are in memory at once, to decide w
 class ManCARConfig(ReaRecConfig):
     """Options of ManCAR: sizes, steps, graph, teacher and schedules."""
 
-    source = "ManCAR's code and paper (arXiv 2602.20093)"
+    source = "ManCAR's paper (arXiv 2602.20093) and code (FuCongResearchSquad/ManCAR @c4c967c)"
 
     steps: int = Field(default=3, ge=0)
-    """Thinking steps K in training and at inference (paper: 0 to 4 by dataset)."""
+    """K, thinking steps in training and at inference (paper: 0 to 4, by dataset)."""
 
     backbone: Literal["sasrec", "bert4rec"] = "bert4rec"
     """``sasrec``: an item sees earlier items alone. ``bert4rec``: it sees context and history in both
@@ -48,44 +48,45 @@ class ManCARConfig(ReaRecConfig):
     """τ. It divides all scores in training and in ranking (code: 1)."""
 
     graph: Literal["swing", "none"] = "swing"
-    """The item graph that gives neighbours to context and teacher."""
+    """The item graph from which context and teacher take neighbours. ``swing``: the Swing graph of the
+    training part. ``none``: no graph. Context and teacher must then be switched off."""
 
     context_items: int = Field(default=4, ge=0)
     """How many of the latest items bring their neighbours as context tokens. 0: no context (code: 4)."""
 
     context_neighbours: int = Field(default=7, ge=1)
-    """Context tokens for each of these items (code: 7)."""
+    """Neighbours of each of these items that become context tokens (code: 7)."""
 
     teacher_weight: float = Field(default=1.0, ge=0)
     """λ, weight of the divergence from the teacher. 0: no teacher (code: 1)."""
 
     teacher_neighbours: int = Field(default=10, ge=1)
-    """How many neighbours of the last item the teacher gives probability, beside the target (code: 10)."""
+    """How many neighbours of the last item get probability from the teacher, beside the target (code: 10)."""
 
     teacher_schedule: Literal["sharpening", "constant", "reversed"] = "sharpening"
-    """Temperature of the teacher by step. ``sharpening``: T, T − 1, …, 1 (code). ``reversed``: 1, 2, …, T.
-    ``constant``: 1. T is the number of states, K + 1."""
+    """Temperature of the teacher for each of the T = K + 1 states. ``sharpening``: T, T − 1, …, 1 (code).
+    ``reversed``: 1, 2, …, T. ``constant``: 1."""
 
     step_schedule: Literal["increasing", "constant", "reversed"] = "increasing"
-    """Temperature of the step's own softmax by step. ``increasing``: 1, 4, 9, … (code). ``reversed``: the
-    same backwards. ``constant``: 1."""
+    """Temperature of each state's own softmax in the losses. ``increasing``: 1, 4, 9, …, T² (code).
+    ``reversed``: the same backwards. ``constant``: 1."""
 
     rescale: bool = True
-    """Whether the state that is fed back is scaled to the mean length of the item embeddings."""
+    """Whether the state that is fed back is scaled to the mean norm of the item embeddings (code: true)."""
 
     frozen_targets: Literal["never", "epoch"] = "never"
     """``epoch``: losses score the item embeddings of the epoch's start, without gradient (code).
     ``never``: they score the current item embeddings (paper)."""
 
     halting: float = Field(default=0.0, ge=0)
-    """ε. At inference a history stops thinking after the first step with KL(p_{t−1} ‖ p_t) < ε. 0: it never
-    stops early."""
+    """ε. At inference a history stops thinking after the first step t with KL(p_{t−1} ‖ p_t) < ε. p_t is the
+    softmax over all items after step t. 0: it never stops early."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse a reversed schedule without steps, and context or teacher without a graph.
 
         Raises:
-            ValueError: a sentence with the options that clash.
+            ValueError: the options that clash, and what to set instead.
         """
         super().check_against_protocol(max_length, stages)
         if self.graph == "none" and (self.teacher_weight or self.context_items):
@@ -110,15 +111,15 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         super().__init__(config, n_items, max_length)
         plain = self.embedding
         self.embedding = ContextEmbedding(n_items, max_length, config.width, config.input_dropout)
-        self.embedding.load_state_dict(plain.state_dict())
+        self.embedding.load_state_dict(plain.state_dict())  # initial weights are those of ReaRec
         self.scale = nn.Parameter(torch.ones(config.width))
         kept = max(config.context_neighbours, config.teacher_neighbours)
         self.register_buffer("neighbours", torch.full((n_items, kept), -1, dtype=torch.int64))
-        self._host_neighbours = np.full((n_items, kept), -1)  # context is planned without the device
+        self._host_neighbours = np.full((n_items, kept), -1)  # a copy, since context is built on the host
 
     @classmethod
     def causal(cls, config: ManCARConfig) -> bool:
-        """Whether there is no context and the backbone is ``sasrec``."""
+        """Only with the backbone ``sasrec`` and without context."""
         return config.backbone == "sasrec" and not config.context_items
 
     @classmethod
@@ -181,7 +182,7 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         return torch.stack([states[depth] for depth in depths])
 
     def _halted(self, states: Tensor) -> Tensor:
-        """Return the states, each history with that of the step at which it halts, (steps + 1, rows, width).
+        """Return the states, (steps + 1, rows, width). A history that has halted keeps its state.
 
         A history halts after the first step t ≥ 1 with KL(p_{t−1} ‖ p_t) < ε.
         """

@@ -1,12 +1,14 @@
 """The Swing graph (Yang et al., 2020).
 
-Two items are near if pairs of users have both of them and little else in common:
+Two items are near if pairs of users have both of them and little else in common. The weight of item j among
+the neighbours of item i is
 
 ``w(i, j) = Σ_{u<v} 2 / [((|I_u| + 5)(|I_v| + 5))^0.3 · (|I_u ∩ I_v| + 1)] / √|U_j|``
 
-The sum is over pairs of users who have both items. At most ten such users are drawn at random. Fewer than two
-users make no edge. The constants are those of ManCAR's code. That code visits a pair of items once for each
-common user, so it also weights pairs by co-occurrence. This is not reproduced here.
+I_u are the items of user u, and U_j are the users of item j. The sum is over pairs of users who have both
+items. If more than ten users have both, ten are drawn at random. With fewer than two there is no edge. The
+constants are those of ManCAR's code. That code visits a pair of items once for each common user, so its
+weights are multiplied by co-occurrence. This is not reproduced here.
 """
 
 import numpy as np
@@ -23,10 +25,10 @@ _USER_PAIRS = 500_000  # pairs whose overlaps are computed at once
 
 
 def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 0) -> Int64s:
-    """Return the nearest items of each item, nearest first, (items, number). −1 marks a missing one.
+    """Return the nearest items of each item, nearest first, (items, number), −1 where there are fewer.
 
     Args:
-        view: the training part. A user's last training item, which is a target, is used like any other.
+        view: the training part. All its items are used. The code leaves out the last one of each user.
         number: neighbours of an item.
         longest: how many of a user's latest items are used.
         seed: of the draw of common users.
@@ -38,7 +40,7 @@ def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 
 
 
 def _user_items(view: TrainingView, longest: int) -> scipy.sparse.csr_array:
-    """Return which user has which item as ones, (users, items). Repeats count once."""
+    """Return a matrix of ones where a user has an item, (users, items). Repeats count once."""
     starts = np.maximum(view.starts, view.stops - longest)
     counts = view.stops - starts
     items = view.items[ranges(starts, counts)].astype(np.int64)
@@ -52,9 +54,9 @@ def _user_items(view: TrainingView, longest: int) -> scipy.sparse.csr_array:
 
 
 def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, Int64s]:
-    """Return pairs of items as one number each, i · items + j with i < j, and a user that has both.
+    """Return pairs of items and a user that has both, (entries,) each.
 
-    Each pair has at most ten users. Entries of one pair are contiguous.
+    A pair is the number i · items + j with i < j. It has at most ten entries, which are contiguous.
     """
     counts = np.diff(owned.indptr)
     keys, users = [], []
@@ -68,10 +70,8 @@ def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, I
     if not keys:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     key, user = np.concatenate(keys), np.concatenate(users).astype(np.int64)
-    draw = np.random.default_rng(seed).permutation(
-        owned.shape[0]
-    )  # a random order of users, one for all pairs
-    order = np.lexsort((draw[user], key))
+    place_of_user = np.random.default_rng(seed).permutation(owned.shape[0])  # one random order for all pairs
+    order = np.lexsort((place_of_user[user], key))
     key, user = key[order], user[order]
     starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
     place = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
@@ -80,7 +80,7 @@ def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, I
 
 
 def _weights(owned: scipy.sparse.csr_array, pairs: Int64s, users: Int64s) -> tuple[Int64s, Floats]:
-    """Return the pairs of items that at least two users share, and Σ_{u<v} of each."""
+    """Return the pairs of items that at least two users have, and Σ_{u<v} of each, (edges,) each."""
     if not len(pairs):
         return pairs, np.empty(0)
     starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])

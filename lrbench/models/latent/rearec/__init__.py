@@ -1,1 +1,1 @@
-"""ReaRec and its kin: reasoning tokens appended to a sequence (ERL, PRL, PLR, plain recurrence)."""
+"""ReaRec and models built like it, which append reasoning tokens (ERL, PRL, PLR, plain recurrence)."""

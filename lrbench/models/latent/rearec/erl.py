@@ -1,11 +1,12 @@
 """ERL, ReaRec's ensemble reasoning: the mean of all steps is scored, and steps are made to disagree.
 
-``loss = CE(mean(r_0 … r_K)) − λ · divergence``. The divergence is the mean KL over ordered pairs of steps
-between their softmaxes over all items at the temperature. The second of each pair is constant (arXiv
-2503.22675; TangJiakai/ReaRec @7f46432).
+ReaRec appends one token per reasoning step to the history. r_0 is the encoder's state at the last item, and
+r_s is the state at the token of step s. ``loss = CE(mean(r_0 … r_K)) − λ · divergence``. The divergence is
+the mean of KL(p_s ‖ p_t) over ordered pairs of steps. p_s is the softmax of the scores of r_s over all items.
+p_t passes no gradient (arXiv 2503.22675; TangJiakai/ReaRec @7f46432).
 
-The mean includes r_0 and divides by K + 1, as in the code; the paper divides by K. The code crashes in epoch
-3 because an attribute is never set; that is not reproduced.
+The mean includes r_0 and divides by K + 1, as in the code. The paper divides by K. The code crashes in epoch
+3 because it never sets an attribute. That is not reproduced.
 """
 
 from typing import ClassVar
@@ -24,12 +25,13 @@ __all__ = ["ERL", "ERLConfig"]
 
 
 class ERLConfig(ReaRecConfig):
-    """Sizes, steps and the weight of disagreement."""
+    """Sizes, steps and the weight of the divergence."""
 
     source = ReaRecConfig.source
 
     divergence_weight: float = Field(default=0.05, ge=0)
-    """λ, reward for steps that disagree (code: 0.05; the paper tunes 0.001 to 0.1)."""
+    """λ, weight of the divergence, which rewards steps that disagree (code: 0.05; the paper tunes 0.001 to
+    0.1)."""
 
 
 class Ensemble(GradientStage[ERLConfig]):
@@ -48,7 +50,7 @@ class Ensemble(GradientStage[ERLConfig]):
         return True
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms. There is no divergence without steps or without weight."""
+        """Return ``loss`` and its terms. With 0 steps or a weight of 0 there is no divergence."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, width)
         items = model.item_vectors()
@@ -71,6 +73,6 @@ class ERL(ReaRecNetwork[ERLConfig]):
     default_stages = ("supervised",)
 
     def representations(self, states: Tensor) -> Tensor:
-        """Means over the steps so far."""
+        """The means over the steps so far, (steps + 1, rows, width)."""
         counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
         return states.cumsum(0) / counts[:, None, None]

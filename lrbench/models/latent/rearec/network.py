@@ -1,13 +1,13 @@
 """The network of ReaRec: a Transformer that continues by feeding its last state back as a new token.
 
 r_0 is the state at the last item. Step s appends a token ``LayerNorm(r_{s−1} + p_s)``, with a step embedding
-p_s and the LayerNorm of the items' inputs. The token sees all items and the previous steps; its state is r_s
-(arXiv 2503.22675; TangJiakai/ReaRec @7f46432). Every position of a training sequence reasons in one pass,
-which is the same as the source's one row per prefix. With the backbone ``bert4rec`` items see each other in
-both directions, and steps see only what came before them, so each prefix is a row.
+p_s and the LayerNorm of the items' inputs. The token sees all items and the previous steps. Its state is r_s
+(arXiv 2503.22675; TangJiakai/ReaRec @7f46432). Every position of a training sequence reasons in one pass.
+That gives the same as the source's one row per prefix. With the backbone ``bert4rec`` items see each other in
+both directions, so each prefix is a row. Steps see only what comes before them.
 
-There is no padding item, so none takes part in the softmax. A depth beyond the trained number of steps
-repeats the last step embedding.
+There is no padding item, so none takes part in the softmax. Steps beyond the trained number use the last step
+embedding again.
 """
 
 from abc import abstractmethod
@@ -35,12 +35,12 @@ from lrbench.models.reasoning import ReasoningModel, Recipe
 __all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
 
 Jitter = Callable[[Tensor], Tensor]
-"""Gives noise of a tensor's shape, to add to it."""
+"""Draws noise of a tensor's shape, which is added to the tensor."""
 
 Begun = tuple[Tensor, list[Chains | JointChains] | list[UnitChains]]
-"""r_0, (rows, width), and chains that follow it."""
+"""r_0, (rows, width), and the chains of latent tokens that follow it."""
 
-_RESERVED = 11  # places for latent tokens, as many as HSTU reserves for outputs
+_RESERVED = 11  # positions for latent tokens, as many as HSTU reserves for outputs
 
 
 class ReaRecConfig(TransformerSizes):
@@ -52,16 +52,16 @@ class ReaRecConfig(TransformerSizes):
     """K, reasoning steps in training and the depth at inference (code: 2). 0: the encoder alone."""
 
     backbone: Literal["sasrec", "bert4rec", "hstu"] = "sasrec"
-    """Blocks of the encoder. ``sasrec``: an item sees itself and those before it. ``bert4rec``: it sees the
-    whole history (prefix mask). ``hstu``: HSTU's units replace the Transformer blocks and have no
-    ``inner_width``."""
+    """Blocks of the encoder. ``sasrec``: Transformer blocks in which an item sees itself and earlier items.
+    ``bert4rec``: Transformer blocks in which an item sees the whole history (prefix mask). ``hstu``: HSTU
+    blocks, which have no ``inner_width`` and no ``attention_dropout``."""
 
     chain: Literal["reasoning", "views"] = "reasoning"
-    """``views`` is a control. In the losses, further dropout passes of the encoder replace the steps;
-    inference uses the encoder's state alone."""
+    """``reasoning``: reasoning steps. ``views``, a control: in the losses, further passes of the encoder that
+    differ by dropout replace the steps. At inference the encoder's state is ranked."""
 
     layers: int = Field(default=2, ge=1)
-    """Transformer blocks (code: 2)."""
+    """Blocks of the encoder (code: 2)."""
 
     heads: int = Field(default=2, ge=1)
     """Attention heads. They must divide the width (code: 2)."""
@@ -79,10 +79,10 @@ class ReaRecConfig(TransformerSizes):
     """Dropout rate on the attention weights (code: 0.5)."""
 
     input_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Dropout rate on the inputs of items and steps (code: 0.2, fixed)."""
+    """Dropout rate on the inputs of items and steps (code: always 0.2)."""
 
     temperature: float = Field(default=0.07, gt=0)
-    """τ, divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
+    """τ. It divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
 
 
 ReaRecT = TypeVar("ReaRecT", bound=ReaRecConfig, default=Any)
@@ -103,7 +103,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @abstractmethod
     def representations(self, states: Tensor) -> Tensor:
-        """What is scored after 0, 1, … steps, from their states; both are (steps + 1, rows, width)."""
+        """What is scored after 0, 1, … steps, (steps + 1, rows, width), from their states."""
 
     @classmethod
     def causal(cls, config: ReaRecT) -> bool:
@@ -112,7 +112,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @classmethod
     def configured_depth(cls, config: ReaRecT) -> int:
-        """The steps of training; 0 if views replace them."""
+        """The steps of training, or 0 if views replace them."""
         return config.steps if config.chain == "reasoning" else 0
 
     @classmethod
@@ -122,12 +122,12 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @classmethod
     def same_losses(cls, config: ReaRecT) -> Recipe:
-        """The same losses on dropout passes of the encoder, as many as there are steps."""
+        """The same losses on passes of the encoder that differ by dropout, as many as there are steps."""
         return Recipe({**config.model_dump(), "chain": "views"})
 
     @classmethod
     def without_recurrence(cls, config: ReaRecT) -> Recipe:
-        """SASRec of the same sizes and temperature, or the same with items that see each other."""
+        """SASRec of the same sizes and temperature. With another backbone: that encoder alone."""
         own = set(ReaRecConfig.model_fields) - {"steps", "backbone", "chain"}
         sizes = config.model_dump(include=own)
         if config.backbone == "sasrec":
@@ -166,31 +166,31 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         Args:
             sequences: the histories.
             everywhere: reason at every token; otherwise at the last token of each sequence, in the order
-                given.
+                given to ``pack``.
             steps: how many.
             noise: source of noise for the noise-only control.
-            jitter: if given, a second chain gets the same inputs with this noise added to each.
+            jitter: if given, a second chain gets the first one's states with this noise added to each.
 
         Returns:
-            r_0 … r_steps, (steps + 1, rows, width), and the second chain's r_1 …, (steps, rows, width), or
-            ``None`` without ``jitter``.
+            r_0 … r_steps, (steps + 1, rows, width); and r_1 … of the second chain, (steps, rows, width), or
+            ``None`` if there is no ``jitter`` or no step.
         """
         begun = self.begin_chains(sequences, everywhere, 1 if jitter is None else 2)
-        return self.grown(begun, steps, noise, jitter)
+        return self.take_steps(begun, steps, noise, jitter)
 
-    def grown(
+    def take_steps(
         self, begun: Begun, steps: int, noise: torch.Generator | None, jitter: Jitter | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Take reasoning steps as :meth:`reason` does, from what :meth:`begin_chains` gives."""
+        """Take reasoning steps as :meth:`reason` does, from what :meth:`begin_chains` returned."""
         rows, (chain, *others) = begun
-        states, shaken = [rows], []
+        states, noisy = [rows], []
         for step in range(steps):
             state = self.carried(states[-1], noise)
             states.append(chain.extend(self.step_input(state, step).unsqueeze(1)).squeeze(1))
             if jitter is not None:
                 moved = self.step_input(state + jitter(state), step)
-                shaken.append(others[0].extend(moved.unsqueeze(1)).squeeze(1))
-        return torch.stack(states), torch.stack(shaken) if shaken else None
+                noisy.append(others[0].extend(moved.unsqueeze(1)).squeeze(1))
+        return torch.stack(states), torch.stack(noisy) if noisy else None
 
     def begin_chains(self, sequences: Packed, everywhere: bool, count: int) -> Begun:
         """Encode the items, and begin chains that do not see each other.
@@ -202,7 +202,12 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         return rows, self.chains(sequences, memories, everywhere, count)
 
     def encode_items(self, sequences: Packed, everywhere: bool) -> tuple[Tensor, list[Memory]]:
-        """Return states of all tokens, or of each sequence's last, (rows, width), and what blocks keep."""
+        """Encode the items.
+
+        Returns:
+            States of all tokens, or of each sequence's last, (rows, width); and the keys and values of each
+            block, which latent tokens see.
+        """
         embedded = self.embedding(sequences)
         if self.config.backbone == "hstu":
             return encode_with_units(self.encoder, embedded, sequences, everywhere)
@@ -227,11 +232,11 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
             return states, None if jitter is None or not steps else self.views(batch, steps, jitter)
         sequences = batch.sequences
         rows = sequences.sequence_of[batch.rows] if batch.ends_sequences else batch.rows
-        states, shaken = self.reason(sequences, not batch.ends_sequences, steps, jitter=jitter)
-        return states[:, rows], None if shaken is None else shaken[:, rows]
+        states, noisy = self.reason(sequences, not batch.ends_sequences, steps, jitter=jitter)
+        return states[:, rows], None if noisy is None else noisy[:, rows]
 
     def views(self, batch: TrainingBatch, count: int, jitter: Jitter | None = None) -> Tensor:
-        """Passes of the encoder that differ by dropout, and by jitter on the items' inputs.
+        """Passes of the encoder that differ by dropout, and by ``jitter`` on the items' embeddings.
 
         Returns:
             States that predict the batch's targets, (count, targets, width).

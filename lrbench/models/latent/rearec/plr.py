@@ -1,15 +1,17 @@
 """PLR: several streams of latent reasoning side by side (arXiv 2601.03153).
 
-There is no public code. Where the formulas leave a choice, this is the reading used here. h_0 is the
-encoder's state at the last item. Stream m starts from ``h_0 + t_m`` with a learned trigger t_m. A step runs
-the whole encoder stack on one new token per stream, ``LayerNorm(h_{s−1,m} + p_s)``. The token sees the items
-and its own stream. The step then adds the previous state: ``h_{s,m} = stack(…) + h_{s−1,m}``. A stream is the
-mean over its steps, without h_{0,m}. A softmax gate on h_0 sums the streams to z (mixture of reasoning
-streams). Training scores z alone; inference scores ``h_0 + z``.
+There is no public code. Where the formulas leave a choice, this is lrbench's reading. h_0 is the encoder's
+state at the last item. Stream m starts from ``h_{0,m} = h_0 + t_m`` with a learned trigger t_m. Each step
+appends one token to each stream, ``LayerNorm(h_{s−1,m} + p_s)``, with a step embedding p_s. The whole encoder
+runs on that token, which sees the items and its own stream. The step then adds the previous state: ``h_{s,m}
+= encoder(…) + h_{s−1,m}``. The output of a stream is the mean of its states after step 1 and later. z is the
+sum of these outputs, weighted by a softmax gate on h_0 (mixture of reasoning streams). Training scores z
+alone. Inference scores ``h_0 + z``.
 
-``loss = CE(z) − λ · divergence + μ · contrast``. The divergence covers ordered pairs of all steps of all
-streams; the second of each pair is constant. The contrast is InfoNCE of z between two passes that differ by
-dropout. A user's other targets are no negatives.
+``loss = CE(z) − λ · divergence + μ · contrast``. The divergence is the mean KL between the softmaxes over all
+items, over ordered pairs of all steps of all streams. The second of each pair passes no gradient. The
+contrast is InfoNCE of z between two passes that differ by dropout. Other targets of the same user are not
+negatives.
 """
 
 from collections.abc import Sequence
@@ -34,15 +36,15 @@ __all__ = ["PLR", "PLRConfig"]
 
 
 class PLRConfig(ReaRecConfig):
-    """Streams, steps and weights. Sizes are SASRec's, since the paper gives none."""
+    """Streams, steps and weights. The paper gives no sizes, so they are those of SASRec."""
 
     source = "PLR's paper (arXiv 2601.03153), which has no public code"
 
     streams: int = Field(default=2, ge=1)
-    """M, reasoning streams (paper: best 2)."""
+    """M, number of reasoning streams (paper: 2 is best)."""
 
     steps: int = Field(default=2, ge=0)
-    """T, reasoning steps of each stream (paper: best 2). 0: the encoder alone, a control."""
+    """T, reasoning steps of each stream (paper: 2 is best). 0, a control: the encoder alone."""
 
     width: int = Field(default=64, ge=1)
     """Length of item embeddings and states (RecBole's SASRec: 64)."""
@@ -54,31 +56,33 @@ class PLRConfig(ReaRecConfig):
     """Dropout rate on the inputs of items and steps (RecBole's SASRec: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores, in training and in ranking (not given in the paper; lrbench's choice)."""
+    """It divides all scores, in training and in ranking (not given in the paper; lrbench's choice)."""
 
     step_network: Literal["stack", "attention"] = "stack"
-    """What a step runs. ``stack``: the whole encoder. ``attention``: only the first block's attention over
-    the items' embeddings and the stream, another reading of the paper's formula. The choice is lrbench's."""
+    """What a step runs. ``stack``: the whole encoder (lrbench's choice). ``attention``: the attention of the
+    first block alone, over the embedded items and the stream. The paper's formula can be read both ways."""
 
     gate: Literal["learned", "mean"] = "learned"
-    """How streams are summed: by a gate on the encoder's state, or by their mean (the ablation w/o MoRS)."""
+    """How streams are joined. ``learned``: a sum weighted by a gate on h_0 (paper). ``mean``: their mean (the
+    ablation w/o MoRS)."""
 
     inference: Literal["sum", "reasoning", "encoder"] = "sum"
     """What inference scores. ``sum``: h_0 + z (paper). ``reasoning``: z alone, as in training. ``encoder``:
     h_0 alone. The last two are for diagnosis."""
 
     divergence_weight: float = Field(default=0.1, ge=0)
-    """λ, reward for states that disagree (paper: 0.1). 0 is the ablation w/o KL."""
+    """λ, weight of the divergence, which rewards states that disagree (paper: 0.1). 0 is the ablation w/o
+    KL."""
 
     contrast_weight: float = Field(default=0.1, ge=0)
-    """μ of the contrast between two dropout passes (not given in the paper; lrbench's choice). 0 is the
-    ablation w/o RCL."""
+    """μ, weight of the contrast between two passes that differ by dropout (not given in the paper; lrbench's
+    choice). 0 is the ablation w/o RCL."""
 
     contrast_temperature: float = Field(default=1.0, gt=0)
-    """Divides the dot products of the contrast (not given in the paper; lrbench's choice)."""
+    """It divides the dot products of the contrast (not given in the paper; lrbench's choice)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse a step of attention alone on blocks that have no softmax.
+        """Refuse ``step_network = "attention"`` with HSTU blocks, whose attention has no softmax.
 
         Raises:
             ValueError: the two options.
@@ -101,7 +105,7 @@ class ParallelReasoning(GradientStage[PLRConfig]):
         return True
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms; a term of weight 0 is neither computed nor returned."""
+        """Return ``loss`` and its terms. A term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
         states, _ = model.training_states(batch)  # (steps + 1, targets, streams, width)
         summed, items = model.summed(states)[-1], model.item_vectors()
@@ -183,12 +187,12 @@ class PLR(ReaRecNetwork[PLRConfig]):
         return torch.stack(states), None
 
     def summed(self, states: Tensor) -> Tensor:
-        """z after 0, 1, … steps, (steps + 1, rows, width); without steps it is h_0.
+        """z after 0, 1, … steps, (steps + 1, rows, width). After 0 steps it is h_0.
 
         Args:
             states: (steps + 1, rows, streams, width).
         """
-        start, thoughts = states[0, :, 0], states[1:]
+        start, thoughts = states[0, :, 0], states[1:]  # h_0, (rows, width); (steps, rows, streams, width)
         counts = torch.arange(1, len(thoughts) + 1, device=states.device, dtype=states.dtype)
         means = thoughts.cumsum(0) / counts[:, None, None, None]  # (steps, rows, streams, width)
         if self.config.gate == "learned":

@@ -1,13 +1,17 @@
 """PRL, ReaRec's progressive reasoning: each step predicts more sharply, and must resist noise.
 
-``loss = CE(r_K; τ) + w · mean_{s<K} CE(r_s; τ·α^{K−s}) + c · contrast``. After the warm-up, a second chain
-gets the first one's inputs plus normal noise. The contrast asks each noisy r'_s to find its own clean r_s
-among those of the batch. It is InfoNCE of dot products over τ, with gradients through both, averaged over
-steps 1 … K (arXiv 2503.22675; TangJiakai/ReaRec @7f46432). The standard deviation of the noise is γ, as in
-the code; in the paper γ is the variance. During the warm-up there is no contrast; the code crashes there.
+ReaRec appends one token per reasoning step to the history. r_0 is the encoder's state at the last item, and
+r_s is the state at the token of step s. ``loss = CE(r_K; τ) + w · mean_{s<K} CE(r_s; τ·α^{K−s}) + c ·
+contrast``. After the warm-up, a second chain gets the states of the first one plus normal noise. Its own
+states are r'_s. The contrast asks each r'_s to find the r_s of its own row among those of the batch. It is
+InfoNCE of dot products over τ, averaged over steps 1 … K. Gradients flow through both (arXiv 2503.22675;
+TangJiakai/ReaRec @7f46432).
 
-The source's batches are shuffled prefixes. Here a user's targets share a batch, and by default they are no
-negatives of each other.
+The standard deviation of the noise is γ, as in the code. In the paper γ is the variance. During the warm-up
+there is no contrast. The code crashes there.
+
+The source's batches are shuffled prefixes. Here all targets of a user share a batch, and by default they are
+not negatives of each other.
 """
 
 from typing import ClassVar
@@ -31,24 +35,25 @@ class PRLConfig(ReaRecConfig):
     source = ReaRecConfig.source
 
     progression_weight: float = Field(default=1.0, ge=0)
-    """w of the cross-entropies of the steps before the last (code: 1)."""
+    """w, weight of the mean cross-entropy of the steps before the last (code: 1)."""
 
     annealing: float = Field(default=5.0, ge=1)
-    """α, factor on the temperature per step before the last (code: 5; the paper tunes 1 to 10)."""
+    """α. The cross-entropy of step s has the temperature τ·α^(K−s), so each step predicts more sharply than
+    the one before (code: 5; the paper tunes 1 to 10)."""
 
     contrast_weight: float = Field(default=1.0, ge=0)
-    """c of the contrast between noisy and clean states (code: 1)."""
+    """c, weight of the contrast between noisy and clean states (code: 1)."""
 
     noise_std: float = Field(default=0.01, gt=0)
-    """γ, standard deviation of the noise on reasoning inputs (code: 0.01)."""
+    """γ, standard deviation of the noise on the inputs of the second chain (code: 0.01)."""
 
     warm_up: int = Field(default=2, ge=0)
-    """Epochs without noise and contrast (code: 2)."""
+    """First epochs, which have neither noise nor contrast (code: 2)."""
 
     same_sequence_negatives: bool = False
-    """Whether targets of the same user are negatives of each other in the contrast. In the source's batches a
-    user hardly ever meets itself (code: true). Here a user's targets share a batch, so false is lrbench's
-    choice."""
+    """Whether targets of the same user are negatives of each other in the contrast (code: true). The source
+    shuffles prefixes, so a batch there rarely holds two rows of one user. Here all targets of a user share
+    a batch. Therefore lrbench's choice is false."""
 
 
 class Progressive(GradientStage[PRLConfig]):
@@ -67,14 +72,14 @@ class Progressive(GradientStage[PRLConfig]):
         return self._warm
 
     def begin_epoch(self, epoch: int) -> None:
-        """Noise starts after the warm-up."""
+        """Start the noise after the warm-up."""
         self._warm = epoch > self.model.config.warm_up
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss`` and its terms. Without steps there is only the cross-entropy."""
+        """Return ``loss`` and its terms. With 0 steps there is only the cross-entropy."""
         model, config = self.model, self.model.config
         contrasted = self._warm and config.contrast_weight > 0
-        states, shaken = model.training_states(batch, self.jitter if contrasted else None)
+        states, noisy = model.training_states(batch, self.jitter if contrasted else None)
         items = model.item_vectors()
         given = batch.targets, model.score_dtype, batch.weights
         terms = {"cross_entropy": cross_entropy(states[-1], items, *given)}
@@ -87,8 +92,8 @@ class Progressive(GradientStage[PRLConfig]):
             ]
             terms["progression"] = torch.stack(softened).mean()
             loss = loss + config.progression_weight * terms["progression"]
-        if shaken is not None:
-            terms["contrast"] = self._contrast(shaken, states[1:], batch)
+        if noisy is not None:
+            terms["contrast"] = self._contrast(noisy, states[1:], batch)
             loss = loss + config.contrast_weight * terms["contrast"]
         return {"loss": loss, **terms}
 
@@ -96,9 +101,9 @@ class Progressive(GradientStage[PRLConfig]):
         """Noise for a reasoning input, of its shape."""
         return torch.randn_like(state) * self.model.config.noise_std
 
-    def _contrast(self, shaken: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
+    def _contrast(self, noisy: Tensor, clean: Tensor, batch: TrainingBatch) -> Tensor:
         config = self.model.config
-        similarities = (shaken / config.temperature) @ clean.transpose(1, 2)  # (steps, targets, targets)
+        similarities = (noisy / config.temperature) @ clean.transpose(1, 2)  # (steps, targets, targets)
         excluded = batch.no_negatives(same_user=not config.same_sequence_negatives)
         if excluded is not None:
             similarities.masked_fill_(excluded, -torch.inf)

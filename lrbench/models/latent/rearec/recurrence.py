@@ -1,9 +1,9 @@
 """Plain recurrence: a Transformer whose last state is fed back, with no loss that shapes the steps.
 
-It is the naive baseline of latent reasoning: ReaRec without its two learning methods, the ablation of arXiv
-2503.22675, §4.8. Only the last step is trained, by cross-entropy, and by default there are no step
-embeddings. The network is ReaRec's. Sizes and dropout are those of SASRec here, so that it differs from
-SASRec by the recurrence alone.
+This is the naive baseline of latent reasoning: the network of ReaRec without its two learning methods (arXiv
+2503.22675, figure 5). Only the last step is trained, by cross-entropy. By default there are no step
+embeddings. Sizes and dropout are those of lrbench's SASRec, so that the two models differ by the recurrence
+alone.
 """
 
 from typing import ClassVar
@@ -35,7 +35,7 @@ class RecurrenceConfig(ReaRecConfig):
     """Dropout rate on the inputs of items and steps (RecBole: 0.5)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides all scores, in training and in ranking (RecBole: 1)."""
+    """It divides all scores, in training and in ranking (RecBole: 1)."""
 
     step_embedding: bool = False
     """Whether a step adds an embedding of its number (ReaRec's code: true; false is the ablation of its
