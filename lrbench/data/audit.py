@@ -1,7 +1,7 @@
 """What a prepared dataset is like, before anyone trains on it: sizes, ties, repeats, leakage, and order.
 
-Shares lie between 0 and 1 and are of the protocol's split. A share is `None` where it cannot be known: where
-the source has no times, or no user is evaluated.
+Shares are between 0 and 1 and describe the protocol's split. A share is `None` if it cannot be known, because
+the source has no times or no user is evaluated.
 """
 
 import numpy as np
@@ -27,7 +27,14 @@ Flags = NDArray[np.bool_]
 
 
 def audit(dataset: PreparedDataset, protocol: Protocol) -> "Audit":
-    """Look at a prepared dataset; most of the time goes to the order probe, which sorts it seven times."""
+    """Compute all figures of a prepared dataset under a protocol.
+
+    Most of the time goes to the order probe, which ranks with seven Markov chains, or with four if there are
+    no times.
+
+    Raises:
+        RequestError: the protocol cannot split this data.
+    """
     sequences, parts = dataset.sequences, split(dataset.sequences, protocol)
     return Audit(
         dataset=dataset.record,
@@ -64,7 +71,7 @@ def _quantiles(values: Int64s) -> "Quantiles":
 
 
 def title_shares(titles: pl.Series) -> tuple[float, float] | None:
-    """Return which share of titles is also that of another item, and which is a scrap of a web page.
+    """Return the share of titles that another item has too, and the share of titles with an HTML tag.
 
     Args:
         titles: of every item, (items,); null where there is none.
@@ -105,23 +112,26 @@ def _unseen_targets(parts: Split) -> float | None:
 
 
 def find_leakage(parts: Split) -> "Leakage | None":
-    """Measure how far training looks into the future of the test targets; see ``Leakage``.
+    """Measure how far training looks into the future of the test targets.
 
-    A user's own training interactions are never later than the user's target, so counting all later
-    training interactions counts those of other users.
+    A user's own training interactions are never later than the user's target. All later training
+    interactions are therefore those of other users.
+
+    Returns:
+        ``None`` if there are no times or no targets.
     """
     train, test = parts.train, parts.test
     if train.times is None or test.times is None or len(test) == 0:
         return None
     trained = train.interactions
     times, items = train.times[trained], train.items[trained]
-    at = test.times[test.stops]  # a view stops at its target
+    at = test.times[test.stops]  # (evaluated,) a view stops at its target
     later = len(times) - np.searchsorted(np.sort(times), at, side="right")
-    own = train.stops - train.starts
+    own = train.stops - train.starts  # training interactions of each user
     if train.users is not None:
         own = np.bincount(train.users, weights=own, minlength=int(test.users.max()) + 1)
     others = np.maximum(len(times) - own[test.users], 1)
-    latest = np.full(train.n_items, np.iinfo(np.int64).min)
+    latest = np.full(train.n_items, np.iinfo(np.int64).min)  # (items,) time of the last training interaction
     np.maximum.at(latest, items, times)
     return Leakage(
         targets=float((later > 0).mean()),
@@ -131,7 +141,7 @@ def find_leakage(parts: Split) -> "Leakage | None":
 
 
 class Quantiles(FrozenConfig):
-    """How a count is spread."""
+    """The distribution of a count: its mean and its quantiles."""
 
     mean: float
     minimum: int
@@ -146,8 +156,8 @@ class Quantiles(FrozenConfig):
 class Leakage(FrozenConfig):
     """Cross-user leakage: training interactions of other users that are later than a test target.
 
-    With leave-one-out a model is trained on what other users did after the moment that it predicts. No
-    deployed model could be (Ji et al., ACM TOIS 2023). Later means a greater time; equal times do not count.
+    With leave-one-out, a model is trained on what other users did after the moment that it predicts. A
+    deployed model cannot be (Ji et al., ACM TOIS 2023). Equal times do not count as later.
     """
 
     targets: float
@@ -157,7 +167,7 @@ class Leakage(FrozenConfig):
     """Share of other users' training interactions that are later than the target, mean over targets."""
 
     same_item: float
-    """Share of test targets whose very item another user has in training at a later time."""
+    """Share of test targets whose own item another user has in training at a later time."""
 
 
 class Audit(FrozenConfig):
@@ -188,10 +198,10 @@ class Audit(FrozenConfig):
     """How far training looks into the future of the targets."""
 
     guards: Guards
-    """What has made published numbers mean something else."""
+    """Properties that have misled published evaluations."""
 
     order: OrderProbe | None
-    """Whether the order of interactions tells anything."""
+    """How much the order of interactions helps to predict; `None` if no user is evaluated."""
 
     switches: float | None = None
     """Share of neighbouring interactions of merged accounts that are of two members; `None` without accounts.
@@ -200,4 +210,4 @@ class Audit(FrozenConfig):
     """
 
     accounts: AccountOverlap | None = None
-    """What a split of rows tells of its accounts; `None` under other splits."""
+    """How much a split of rows gives away about its accounts; `None` under other splits."""

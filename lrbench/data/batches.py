@@ -1,9 +1,9 @@
 """Training and evaluation batches from views of the flat sequences.
 
-Training data is a set of *windows*. A window is a range of input items, and the first of its positions from
-which the next item is a target. Every target of the training part belongs to exactly one window, so an epoch
-predicts each once, unless only the latest are asked for. If a network is causal, one window holds all targets
-of a user.
+Training data is a set of *windows*. A window is a range of input items with a first predicting position: from
+there on, the item after each position is a target. Every target of the training part belongs to exactly one
+window, so an epoch predicts each once (``latest`` leaves some out). If a network is causal, one window can
+hold all targets of a user.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ __all__ = ["TrainingBatch", "TrainingData", "evaluation_batches"]
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Input sequences, and which of their tokens predict what."""
+    """Input sequences, their targets, and the token that predicts each."""
 
     sequences: Packed
     rows: Tensor  # (targets,) the token whose state predicts the target
@@ -36,25 +36,25 @@ class TrainingBatch:
     target_ids: Int64s  # (targets,) number of the target in `TrainingData`
 
     sequence_of: Int64s  # (targets,) number of the sequence of each target, known without the device
-    next_items: Int64s  # (sequences,) the item after each sequence, its last target, likewise
-    users: Tensor  # (targets,) number of each target's user; −1: it only fills the batch up
+    next_items: Int64s  # (sequences,) the item after each sequence, its last target; on the host, too
+    users: Tensor  # (targets,) a number that only targets of one user share; −1: it only fills the batch up
     ends_sequences: bool
-    """Whether every target follows its whole sequence, as it does if each prefix is a row. It is known when
-    the batch is planned, so that no step waits for the device to learn it."""
+    """Whether every target comes right after the end of its sequence, as it does if each prefix is a row.
+    Batches know it in advance, so that no step has to wait for the device to find out."""
 
     one_each: bool = False
-    """Whether the targets are those that follow each sequence, one each and in the order of the sequences."""
+    """Whether each sequence has exactly one target, the item after it, in the order of the sequences."""
 
     weights: Tensor | None = None
-    """(targets,): what the loss of each target counts; they add up to 1. ``None``: all count the same.
-    Targets that only fill the batch up count 0. They come last and have no ``target_ids``."""
+    """(targets,): the weight of each target's loss; they add up to 1. ``None``: equal weights. Targets that
+    only fill the batch up have weight 0. They come last and have no ``target_ids``."""
 
     parts_of: int | None = None
-    """Targets of the whole batch, of which other processes have the rest; ``None``: this is the whole."""
+    """Number of targets of the whole batch, if other processes have the rest. ``None``: this is all of it."""
 
     stands_in: bool = False
-    """Whether another process has this part, too, since there are fewer windows than processes. The loss is
-    computed, as every process takes part in every step, and weighs nothing."""
+    """Whether another process has this part, too, because there are fewer windows than processes. The loss is
+    computed, since every process takes part in every step, but it has weight 0."""
 
     @property
     def whole_targets(self) -> int:
@@ -62,10 +62,10 @@ class TrainingBatch:
         return len(self.target_ids) if self.parts_of is None else self.parts_of
 
     def no_negatives(self, same_user: bool) -> Tensor | None:
-        """Mask of pairs of different targets that are no negatives of each other, (targets, targets).
+        """Mask of pairs of different targets that must not be negatives of each other, (targets, targets).
 
         Args:
-            same_user: whether pairs of one user are among them.
+            same_user: whether two targets of one user are such a pair.
 
         Returns:
             The mask, or ``None`` if there are no such pairs.
@@ -82,8 +82,8 @@ class TrainingData:
     """All targets of a training view, cut into windows.
 
     Args:
-        view: what may be trained on.
-        max_length: the most items a model sees.
+        view: the interactions to train on.
+        max_length: the most items that a model sees.
         rows: ``positions``: one window per user (more if the sequence is longer than ``max_length``) with
             every position a target. ``prefixes``: one window per target, for networks that are not causal.
         long_sequences: ``windowed``: overlapping windows, each target once with at least half of
@@ -113,9 +113,8 @@ class TrainingData:
         self.counts = counts  # (windows,) targets of each, at least 1
         self.first_target = np.cumsum(counts) - counts  # (windows,) number of the window's first target
         self.target_at = target_at  # (targets,) flat index of each target
-        self.target_starts = first_items(
-            view, self.target_at
-        )  # (targets,) flat index of the user's first item
+        # (targets,) flat index of the first item of the target's user
+        self.target_starts = first_items(view, self.target_at)
 
     @property
     def n_targets(self) -> int:
@@ -145,7 +144,7 @@ class TrainingData:
             keep: targets to train on, (targets,); ``None``: all. A window then ends where its last kept
                 target is predicted.
             filled: fill every batch up to one of a few shapes; see :mod:`lrbench.data.rungs`.
-            team: the processes that share each batch; this one gets its part.
+            team: the processes that share each batch. Each of them yields its own part.
         """
         windows = np.arange(len(self.starts))
         counts = self.counts
@@ -182,13 +181,14 @@ class TrainingData:
         starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
         target_ids = ranges(self.first_target[windows], counts)
         window = np.repeat(np.arange(len(windows)), counts)
-        within = self.target_at[target_ids] - 1 - starts[window]  # position of the predicting token in it
+        within = self.target_at[target_ids] - 1 - starts[window]  # (targets,) position that predicts
         if keep is not None:
             kept = keep[target_ids]
             target_ids, within, window = target_ids[kept], within[kept], window[kept]
         if keep is not None or self.view.labels is not None:
+            # (windows,) place of each window's last target
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
-            stops = starts + within[last] + 1  # no earlier state depends on later inputs
+            stops = starts + within[last] + 1  # later inputs change no earlier state
         ends_sequences = bool((within == (stops - starts - 1)[window]).all())
         padded_length = None
         if filled:
@@ -204,10 +204,10 @@ class TrainingData:
         users, weights = self.target_starts[target_ids], None
         if filled:
             real, missing = len(rows), rung(len(rows)) - len(rows)
-            last = sequences.host.first[-1] + sequences.host.lengths[-1] - 1  # of a sequence that fills
+            filling_token = sequences.host.first[-1] + sequences.host.lengths[-1] - 1
             rows, targets, users = (
                 np.append(values, np.full(missing, value, dtype=np.int64))
-                for values, value in ((rows, last), (targets, 0), (users, -1))
+                for values, value in ((rows, filling_token), (targets, 0), (users, -1))
             )
             weights = on_device(np.append(np.full(real, 1 / real), np.zeros(missing)), device)
         return TrainingBatch(
@@ -227,7 +227,7 @@ class TrainingData:
 def evaluation_batches(
     view: EvaluationView, max_length: int, batch_size: int, device: torch.device
 ) -> Iterator[tuple[slice, Packed]]:
-    """Yield the histories of consecutive evaluated users, at most ``max_length`` items each."""
+    """Yield a slice of the view and the histories of its targets, at most ``max_length`` items each."""
     for start in range(0, len(view), batch_size):
         users = slice(start, min(start + batch_size, len(view)))
         stops = view.stops[users]

@@ -29,7 +29,7 @@ _LONGEST_PART = 200
 
 
 class Checksums(FrozenConfig):
-    """What is known of a file's bytes. A file is right if any of them matches."""
+    """The known checksums of a file. A file is right if any of them matches."""
 
     file: Sha256 | None = None
     """SHA-256 of the file as it is downloaded."""
@@ -55,7 +55,7 @@ class Counts(FrozenConfig):
 
 
 class Source(FrozenConfig):
-    """One form in which a dataset can be had."""
+    """One form in which a dataset can be obtained."""
 
     reader: str
     """A name of ``lrbench.data.readers.READERS``."""
@@ -76,6 +76,8 @@ class Source(FrozenConfig):
     """Bytes of the uncompressed content; ``None``: not known. A download that is much larger is refused."""
 
     checksum: Checksums = Checksums()
+    """What the file must be."""
+
     raw: Counts = Counts()
     """Sizes before any filter."""
 
@@ -83,7 +85,7 @@ class Source(FrozenConfig):
     """Sizes after the dataset's own filters."""
 
     titles: str = ""
-    """Where the items' titles are below a mirror folder, if they are a file of their own."""
+    """Where the file of the items' titles is below a mirror folder; empty: there is no such file."""
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
@@ -119,9 +121,10 @@ class Source(FrozenConfig):
 
 
 def path_fault(path: str) -> str:
-    """Say why a path must not name a file below a folder of lrbench; empty if it may.
+    """Say why a path of a catalogue is refused; empty if it may name a file below a folder of lrbench.
 
-    Catalogues come from other people. A path of theirs must neither leave the folder nor fail in the system.
+    Catalogues come from other people. Their paths must not lead out of the folder, and every file system must
+    accept them.
     """
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in path:
@@ -150,7 +153,7 @@ class Dataset(FrozenConfig):
     """The heading under which ``lrbench list datasets`` shows it."""
 
     category: str = ""
-    """Which member of its family it is, where the members differ by nothing else."""
+    """The category, if the datasets of the family differ only in it."""
 
     licence: str = "not stated"
     """The terms of use."""
@@ -159,13 +162,13 @@ class Dataset(FrozenConfig):
     """The filters of ``lrbench fetch``. A suite uses those of its protocol."""
 
     sources: tuple[Source, ...] = ()
-    """In order of preference."""
+    """Its forms, in order of preference."""
 
     fallbacks: tuple[str, ...] = ()
     """Datasets whose sources hold the same data in another form."""
 
     generated: bool = False
-    """Whether lrbench computes it. It has no sources then."""
+    """Whether lrbench computes it. Then it has no sources."""
 
 
 @dataclass(frozen=True)
@@ -190,13 +193,13 @@ class Catalogue:
         return self.datasets[true_name]
 
     def describe(self, name: str) -> str:
-        """Return the name and its meaning; of an alias, also the true name."""
+        """Return the name and its meaning; for an alias, also the true name."""
         dataset = self.find(name)
         meaning = f"{name} = {dataset.name}" if name != dataset.name else name
         return f"{meaning}: {dataset.edition}"
 
     def sources(self, dataset: Dataset) -> tuple[Source, ...]:
-        """Return the forms in which a dataset can be had, in order of preference."""
+        """Return the forms in which a dataset can be obtained, in order of preference."""
         others = (source for name in dataset.fallbacks for source in self.find(name).sources)
         return (*dataset.sources, *others)
 

@@ -1,7 +1,8 @@
 """Catalogue files: the one that ships with lrbench, and those of users, read from TOML.
 
 ``datasets.toml`` documents its form at its top. A file of the user's own has the same form, with two
-differences. A source without addresses is a file beside the catalogue. No dataset is ``generated``.
+differences. A source without addresses is a local file, relative to the catalogue. No dataset may be
+``generated``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +41,7 @@ def load_catalogue(catalogue_file: Path | None = None, user_files: Path | None =
 
 
 def _read(file: Path, users: bool) -> Catalogue:
-    """Read a catalogue file; ``users``: it is not the one that ships with lrbench."""
+    """Read a catalogue file; ``users``: it is a user's, not the one that ships with lrbench."""
     content = parse_config(_Document, read_toml(file, "catalogue"), str(file))
     tables = [(name, table) for name, table in content.dataset.items()]
     tables += [entry for family in content.family for entry in _members(family, file)]
@@ -57,7 +58,7 @@ def _dataset(name: str, table: Mapping[str, Any], file: Path, users: bool) -> Da
     rest = {key: value for key, value in table.items() if key not in source_fields}
     further = rest.get("sources", [])
     if not isinstance(further, list) or not all(isinstance(each, dict) for each in further):
-        parse_config(Dataset, {"name": name, **rest}, where)  # says what is wrong
+        parse_config(Dataset, {"name": name, **rest}, where)  # raises, and says what is wrong
     sources = []
     for number, fields in enumerate([*([direct] if direct else []), *further], start=1):
         place = f"{where}, source {number}" if further else where
@@ -73,7 +74,7 @@ def _dataset(name: str, table: Mapping[str, Any], file: Path, users: bool) -> Da
 
 
 def _beside(file: Path, source: Source) -> Source:
-    """Return a source of a user's catalogue: one without addresses is a file, relative to the catalogue."""
+    """Return a source of a user's catalogue; without addresses, its path is relative to the catalogue."""
     if source.urls:
         return source
     return source.model_copy(update={"local": (file.parent / source.path).resolve()})

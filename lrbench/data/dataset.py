@@ -1,7 +1,7 @@
-"""A prepared dataset on disk: flat arrays, names, and ``dataset.json`` with where it all came from.
+"""A prepared dataset on disk: flat arrays, names, and ``dataset.json``, which says where it all came from.
 
 The folder is complete or absent: preparation writes it under a temporary name and renames it. Digests of all
-files are compared when it is read: a flipped bit would otherwise change results under the same trial id.
+files are compared when it is read. Otherwise a flipped bit would change results under the same trial id.
 """
 
 import hashlib
@@ -35,9 +35,8 @@ __all__ = [
 ]
 
 _RECORD = "dataset.json"
-_FILES = frozenset(
-    {"items.npy", "offsets.npy", "users.parquet", "items.parquet"}
-)  # times, ratings and accounts are not in all
+_FILES = frozenset({"items.npy", "offsets.npy", "users.parquet", "items.parquet"})
+"""Files that every prepared dataset has; some also have times, ratings or accounts."""
 
 
 class StepCounts(FrozenConfig):
@@ -52,7 +51,7 @@ class StepCounts(FrozenConfig):
 class DatasetFacts(FrozenConfig):
     """What every record says of a dataset."""
 
-    raw_text = frozenset({"source", "notes"})  # they quote names of files and what is in them
+    raw_text = frozenset({"source", "notes"})  # they quote names and content of files
 
     name: str
     """The true dataset name, with its edition: ``amazon-2014-beauty``."""
@@ -67,10 +66,10 @@ class DatasetFacts(FrozenConfig):
     """The address or file that was used, and its form."""
 
     verified: bool = False
-    """Whether the checksum of the source was compared with a known one."""
+    """Whether a known checksum of the source matched."""
 
     notes: tuple[str, ...] = ()
-    """What a reader of results must know, for instance that a fallback was used."""
+    """What a person must know to judge results, for instance that a fallback was used."""
 
 
 class Origin(DatasetFacts):
@@ -87,7 +86,7 @@ class Origin(DatasetFacts):
 
 
 class DatasetSummary(DatasetFacts):
-    """A dataset as a trial saw it: what ``trial.json`` says of it."""
+    """What ``trial.json`` says about the dataset."""
 
     fingerprint: str
     """See :class:`DatasetRecord`."""
@@ -142,7 +141,7 @@ class DamagedError(LrbenchError):
 
     Args:
         folder: the folder.
-        fault: the rest of a sentence that begins with the dataset.
+        fault: what is wrong; the rest of the sentence "The prepared dataset in FOLDER …".
     """
 
     def __init__(self, folder: Path, fault: str) -> None:
@@ -165,7 +164,7 @@ class PreparedDataset:
 
     @property
     def names(self) -> list[str]:
-        """What to call each item, (items,): its title, or ``item ID`` where it has none."""
+        """A readable name of each item, (items,): its title, or ``item ID`` if it has none."""
         named = zip(self.titles, self.item_ids, strict=True)
         return [f"item {item}" if title is None else str(title) for title, item in named]
 
@@ -248,7 +247,10 @@ def _digest(file: Path) -> str:
 
 
 def _record_digest(document: Mapping[str, Any]) -> str:
-    """Return the digest of a record without its own: fields that later versions add change nothing."""
+    """Return the digest of a record as it is written, without that digest itself.
+
+    Fields that later versions add to ``DatasetRecord`` therefore change no digest.
+    """
     digests = {name: digest for name, digest in document["digests"].items() if name != _RECORD}
     packed = json.dumps({**document, "digests": digests}, sort_keys=True)
     return hashlib.sha256(packed.encode()).hexdigest()

@@ -36,7 +36,7 @@ class Folders:
     """All files that lrbench keeps are below it."""
 
     mirror: str | None = None
-    """A folder or an address; a file is at the ``path`` of the catalogue below it."""
+    """A folder or an address. Below it, a file is at the ``path`` that the catalogue gives."""
 
     @property
     def raw(self) -> Path:

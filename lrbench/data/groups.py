@@ -23,19 +23,19 @@ class Group:
     """A run of sequences of similar length that are padded together on the right."""
 
     first_token: int
-    last_token: int  # one past
+    end_token: int  # one past the last token
     sequences: int
-    length: int  # of the longest
-    padded_from: Tensor | None  # (sequences * length,) token of each padded position; `None`: equal lengths
-    tokens_at: Tensor | None  # (tokens,) padded position of each token
+    length: int  # of the longest sequence
+    padded_from: Tensor | None  # (sequences * length,) token at each padded position; `None`: equal lengths
+    tokens_at: Tensor | None  # (tokens,) padded position of each token; `None`: equal lengths
 
     def moved(self, tokens: int) -> "Group":
         """The same group ``tokens`` tokens later."""
-        return replace(self, first_token=self.first_token + tokens, last_token=self.last_token + tokens)
+        return replace(self, first_token=self.first_token + tokens, end_token=self.end_token + tokens)
 
     def repeated(self, count: int) -> "Group":
-        """The group and copies of it that follow each other, as one group."""
-        tokens, places = self.last_token - self.first_token, self.sequences * self.length
+        """One group that holds this one ``count`` times, one copy after the other."""
+        tokens, places = self.end_token - self.first_token, self.sequences * self.length
         return Group(
             self.first_token,
             self.first_token + count * tokens,
@@ -48,8 +48,8 @@ class Group:
     def pad(self, part: Tensor) -> Tensor:
         """Return this group's tokens, (tokens, …), as (sequences, length, …).
 
-        Padding holds the last token of its sequence: finite values that no real token sees under a causal
-        mask, and that :meth:`unpad` drops.
+        Padding repeats the last token of its sequence, so its values are finite. Under a causal mask no real
+        token sees it, and :meth:`unpad` drops it.
         """
         if self.padded_from is not None:
             part = _Pad.apply(part, self.padded_from, self.tokens_at)  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ class Group:
 
 
 def repeated_indices(indices: Tensor, count: int, size: int) -> Tensor:
-    """Indices into ``count`` copies of ``size`` things that follow each other, (n,) → (count · n,)."""
+    """Repeat indices for ``count`` copies of ``size`` elements, one after the other, (n,) → (count · n,)."""
     offsets = torch.arange(0, count * size, size, device=indices.device)
     return (offsets.unsqueeze(1) + indices).flatten()
 
@@ -108,7 +108,7 @@ def cut_groups(
     device: torch.device,
     padded_length: int | None = None,
 ) -> list[Group]:
-    """Cut sequences sorted by length into runs of similar length, each as cheap as the device makes it.
+    """Cut sequences sorted by length into groups of similar length, so that they cost least on the device.
 
     Args:
         lengths: of the sequences, shortest first, (sequences,).
@@ -122,14 +122,14 @@ def cut_groups(
     bounds = _bounds(lengths, costs) if padded_length is None else [0, len(lengths)]
     for low, high in pairwise(bounds):
         longest = padded_length or int(lengths[high - 1])
-        first_token, last_token = int(begins[low]), int(begins[high - 1] + lengths[high - 1])
+        first_token, end_token = int(begins[low]), int(begins[high - 1] + lengths[high - 1])
         padded_from = tokens_at = None
         if lengths[low] != longest or padded_length is not None:
             places = np.minimum(np.arange(longest), lengths[low:high, None] - 1)  # (sequences, length)
             padded_from = on_device((places + (begins[low:high, None] - first_token)).ravel(), device)
             row = np.repeat(np.arange(high - low) * longest, lengths[low:high])
-            tokens_at = on_device(row + positions[first_token:last_token], device)
-        groups.append(Group(first_token, last_token, high - low, longest, padded_from, tokens_at))
+            tokens_at = on_device(row + positions[first_token:end_token], device)
+        groups.append(Group(first_token, end_token, high - low, longest, padded_from, tokens_at))
     return groups
 
 
@@ -141,7 +141,7 @@ class _Costs(NamedTuple):
     pair: float  # for each pair of padded positions
 
 
-# Measured on two CPU cores at width 64. With a quarter of the first, LARES takes a tenth longer there.
+# Measured on two CPU cores at width 64. With a quarter of this cost per group, LARES takes a tenth longer.
 _CPU = _Costs(group=800.0, place=0.1, pair=0.05)
 # Estimated for an accelerator: about 40 kernels start in 5 µs each, and memory gives about 1 TB/s. Sequences
 # of usual batches then share one group. Many long sequences are still cut, which also bounds the memory.
@@ -149,10 +149,13 @@ _ACCELERATOR = _Costs(group=200.0, place=0.002, pair=0.0001)
 
 
 def _bounds(lengths: NDArray[np.int64], costs: _Costs) -> list[int]:
-    """Cut sequences sorted by length where the groups between the cuts cost least in all.
+    """Choose where to cut sequences sorted by length, so that the groups cost least in all.
 
-    Few groups pad much; many groups cost a call each. Cuts are at rungs of the ladder. Dynamic programming
-    over the first sequence of the last group finds the best ones.
+    Few groups mean much padding, and every group costs a call. Cuts are at rungs of the ladder. Dynamic
+    programming over the first sequence of the last group finds the best ones.
+
+    Returns:
+        The first sequence of each group, then the number of sequences.
     """
     if not len(lengths):
         return [0]

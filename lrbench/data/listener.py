@@ -1,4 +1,4 @@
-"""What is told of a transfer while it runs."""
+"""How fetching reports its progress, and how it waits."""
 
 import time
 from typing import Protocol
@@ -10,13 +10,13 @@ class Listener(Protocol):
     """Follows how fetching goes, and decides how to wait. Raising in any method interrupts the transfer."""
 
     def say(self, message: str) -> None:
-        """Take a sentence for the person."""
+        """Receive a sentence for the user."""
 
     def advance(self, name: str, done: int, total: int | None) -> None:
-        """Take note that ``done`` of ``total`` bytes of a file are here; ``None``: the total is unknown."""
+        """Hear that ``done`` of ``total`` bytes of a file are here; ``None``: the total is unknown."""
 
     def idle(self) -> None:
-        """Take note that nothing arrives; called several times a second."""
+        """Hear that nothing arrives at the moment; called several times a second."""
 
     def pause(self, seconds: float) -> None:
         """Wait before another attempt."""

@@ -1,4 +1,4 @@
-"""From a dataset's name to its prepared sequences: reused where they are current, made where they are not."""
+"""From a dataset's name to its prepared sequences. A current preparation is reused; otherwise one is made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ def open_library(data_dir: Path | None = None, catalogue_file: Path | None = Non
         catalogue_file: a catalogue of the user's own; its datasets are added to those of lrbench.
 
     Raises:
-        RequestError: a catalogue is missing or malformed, or the mirror is no place.
+        RequestError: a catalogue is missing or malformed, or ``LRBENCH_MIRROR`` is neither a path nor an
+            address of a web server.
     """
     folders = find_folders(data_dir)
     return Library(folders, load_catalogue(catalogue_file, folders.user_files))
@@ -48,7 +49,8 @@ class Library:
         """Return the folder of a current preparation, of the most preferred form that has one.
 
         Raises:
-            RequestError: no such dataset, or a file of the user's own that is missing.
+            RequestError: there is no such dataset, or a file of the user's own is missing.
+            LrbenchError: a file of the user's own does not have the checksum of their catalogue.
         """
         return self._current(self.catalogue.find(name), filters, SilentListener())
 
@@ -66,8 +68,8 @@ class Library:
         Args:
             name: a name or alias of the catalogue.
             filters: those of a protocol, or the dataset's own.
-            listener: told how fetching goes.
-            given: what the person gives with ``--from`` instead of what is here; see ``acquire_given``.
+            listener: gets the progress of fetching.
+            given: the value of ``--from``, which replaces what is here; see ``acquire_given``.
 
         Raises:
             RequestError: there is no such dataset, or a file cannot be read in its form. Or the data folder

@@ -1,7 +1,7 @@
-"""Files of the user's own: ``lrbench fetch NAME --from FILE --columns …`` makes a dataset of one.
+"""Files of the user's own: ``lrbench fetch NAME --from FILE --columns …`` makes a dataset from a file.
 
-Its entry is kept in the data folder, so that the name can be used from then on. The file itself stays where
-it is.
+The entry of the dataset is kept in the data folder, so that its name can be used from then on. The file stays
+where it is.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
 
     Args:
         name: the name of the new dataset.
-        file: read as Parquet or as delimited text, as its content is.
+        file: a Parquet file or delimited text, recognised by its content.
         columns: options of that reader: ``user``, ``item``, ``time``, ``rating``, ``separator``, …
 
     Raises:
@@ -40,7 +40,7 @@ def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
 
 
 def add_user_file(catalogue: Catalogue, dataset: Dataset, folder: Path) -> Catalogue:
-    """Return the catalogue with a file of the user's own, in place of an earlier one of that name.
+    """Return the catalogue with a file of the user's own, which replaces an earlier one of that name.
 
     Raises:
         RequestError: the name belongs to a dataset that was not given on the command line.
@@ -79,7 +79,7 @@ def remembered_files(folder: Path) -> Catalogue:
 
 
 def _is_user_file(dataset: Dataset) -> bool:
-    """Tell an entry that :func:`user_file` could have made from one that fetches or generates something."""
+    """Tell whether :func:`user_file` can have made an entry: it neither fetches nor generates anything."""
     return bool(dataset.sources) and all(source.local and not source.urls for source in dataset.sources)
 
 

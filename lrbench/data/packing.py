@@ -22,7 +22,7 @@ __all__ = ["HostTokens", "Packed", "pack"]
 
 @dataclass(frozen=True)
 class HostTokens:
-    """The host's copy of packed sequences, so that no step asks the device for them. It is read-only."""
+    """The host's copy of packed sequences, so that no step has to ask the device. It is read-only."""
 
     items: Int64s  # (tokens,) item numbers
     positions: Int64s  # (tokens,) position in the sequence, from 0
@@ -45,8 +45,8 @@ class Packed:
     host: HostTokens
     times: Tensor | None = None  # (tokens,) time of each interaction, if the data has times
     next_times: Tensor | None = None  # (tokens,) time of the interaction after it
-    members: Tensor | None = None  # (tokens,) member of the account that each is of, if accounts are made
-    next_members: Tensor | None = None  # (tokens,) that of the interaction after it
+    members: Tensor | None = None  # (tokens,) member of the account, if the protocol makes accounts
+    next_members: Tensor | None = None  # (tokens,) member of the interaction after it
 
     @property
     def n_tokens(self) -> int:
@@ -87,7 +87,7 @@ class Packed:
 
     def padded_groups(self, *flat: Tensor) -> Iterator[list[Tensor]]:
         """Yield the part of every tensor that belongs to each group, padded to (sequences, length, …)."""
-        sizes = [group.last_token - group.first_token for group in self.groups]
+        sizes = [group.end_token - group.first_token for group in self.groups]
         split = [torch.split(tensor, sizes) for tensor in flat]
         for group, *parts in zip(self.groups, *split, strict=True):
             yield [group.pad(part) for part in parts]
@@ -191,7 +191,7 @@ class Packed:
         Returns:
             (sequences, …), in the order given to `pack`.
         """
-        by_length = torch.argsort(self.first)  # (sequences,) the sequence in each place of memory
+        by_length = torch.argsort(self.first)  # (sequences,) numbers of the sequences as they are stored
         rows = torch.split(per_sequence[by_length], [group.sequences for group in self.groups])
         padded = self.padded_groups(self.positions, *flat)
         outputs = [
@@ -227,10 +227,11 @@ def pack(
         starts: first index of each range, (sequences,).
         stops: one past the last, (sequences,); every range holds at least one item.
         device: where to put the tensors.
-        times: of all interactions, (interactions,), if they are known. After each range there must be one
-            more, that of the interaction to be predicted.
+        times: of all interactions, (interactions,), if they are known. After the end of each range there must
+            be one more: the time of the interaction to be predicted.
         padded_length: if given, all sequences form one group, padded to this length.
-        members: of all interactions, as ``times``: which member of its account each is of.
+        members: the member of its account to whom each interaction belongs, (interactions,). As with
+            ``times``, there is one more after each range.
 
     Raises:
         ValueError: a range is empty.

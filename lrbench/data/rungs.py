@@ -26,14 +26,14 @@ def rung(count: int) -> int:
 
 
 def length_rung(longest: int, max_length: int) -> int:
-    """Places of each padded sequence: the next power of 2, at most ``max_length``."""
+    """The length to which sequences are padded: the next power of 2, at most ``max_length``."""
     return min(1 << (longest - 1).bit_length(), max_length)
 
 
 def filling(lengths: Int64s) -> Int64s:
-    """Lengths of the sequences that fill a batch up, at least one, each from 1 to the longest of the batch.
+    """Lengths of the sequences that fill a batch up: at least one, none longer than the batch's longest.
 
-    With them the number of sequences and the number of tokens are rungs.
+    With these, the number of sequences and the number of tokens are rungs.
 
     Args:
         lengths: of the batch's own sequences, (sequences,), at least one.

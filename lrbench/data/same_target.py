@@ -39,7 +39,7 @@ class SameTarget:
 
 
 def aligned_targets(batch: TrainingBatch, rows: AlignedRows) -> NDArray[np.int64]:
-    """Which targets of a batch take part in an alignment loss, (aligned,), chosen without the device.
+    """Return which targets of a batch take part in an alignment loss, (aligned,); computed on the host.
 
     Args:
         batch: the batch.
@@ -48,5 +48,5 @@ def aligned_targets(batch: TrainingBatch, rows: AlignedRows) -> NDArray[np.int64
     if rows == "target":
         return np.arange(len(batch.target_ids))
     shuffled = torch.randperm(len(batch.target_ids)).numpy()
-    first = np.unique(batch.sequence_of[shuffled], return_index=True)[1]  # of each sequence, once shuffled
+    first = np.unique(batch.sequence_of[shuffled], return_index=True)[1]  # of each sequence after shuffling
     return np.asarray(shuffled[first])

@@ -22,7 +22,7 @@ class Sequences:
     times: Int64s | None  # (interactions,) in the source's own unit; `None` where the source has no times
     n_items: int
     ratings: Floats | None = None  # (interactions,) `None` where there are none, or none were kept
-    accounts: Int64s | None = None  # (users,) account of each sequence; `None`: each is an account of its own
+    accounts: Int64s | None = None  # (users,) account of each sequence; `None`: each user is an account
     own_clocks: bool = False
     """Whether times count from each user's own first interaction and cannot be compared between users."""
 
@@ -47,10 +47,9 @@ class TrainingView:
     n_items: int
     times: Int64s | None = None  # (interactions,)
     labels: Bools | None = None  # (interactions,) which may be targets; `None`: all
-    users: Int64s | None = None  # (sequences,) whose each is; `None`: number u is user u's
-    members: Int64s | None = (
-        None  # (interactions,) number of the member within its account, for oracles alone
-    )
+    users: Int64s | None = None  # (sequences,) the user of each; `None`: sequence u belongs to user u
+    members: Int64s | None = None
+    """(interactions,) number of the member within its account; only oracle rows may use it."""
 
     @property
     def interactions(self) -> Int64s:
@@ -60,38 +59,41 @@ class TrainingView:
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """Held-out items to rank, each with the history before it: it is ``items[stop]``."""
+    """Held-out items to rank, each with the history before it. The target of a history is ``items[stop]``."""
 
     items: Int32s  # (interactions,) the flat items of all users
     users: Int64s  # (evaluated,) user numbers; one user may have several targets
     starts: Int64s  # (evaluated,) flat index of the oldest interaction of the history
-    stops: Int64s  # (evaluated,) one past its latest
+    stops: Int64s  # (evaluated,) one past the latest interaction of the history
     targets: Int32s  # (evaluated,)
     n_items: int
     times: Int64s | None = None  # (interactions,)
     not_ranked: Int64s | None = None  # items that are no candidates; `None`: all items are
-    members: Int64s | None = (
-        None  # (interactions,) number of the member within its account, for oracles alone
-    )
+    members: Int64s | None = None
+    """(interactions,) number of the member within its account; only oracle rows may use it."""
 
     def __len__(self) -> int:
         return len(self.users)
 
     def repeating(self) -> Bools:
-        """Tell which targets are the last item of their history again, (evaluated,)."""
+        """Tell which targets repeat the last item of their history, (evaluated,)."""
         return np.asarray(self.items[self.stops - 1] == self.targets)
 
     def undated(self) -> Bools | None:
-        """Tell which targets have the time of their last input, (evaluated,); ``None`` without times.
+        """Tell which targets have the same time as their last input, (evaluated,); ``None`` without times.
 
-        The order of the two is that of the file.
+        Only the file says which of the two came first.
         """
-        return (
-            None if self.times is None else np.asarray(self.times[self.stops] == self.times[self.stops - 1])
-        )
+        if self.times is None:
+            return None
+        return np.asarray(self.times[self.stops] == self.times[self.stops - 1])
 
     def reordered(self, order: Int64s) -> "EvaluationView":
-        """Return the same targets in another order, (evaluated,) places in this one."""
+        """Return the same targets in another order.
+
+        Args:
+            order: places in this view, (evaluated,).
+        """
         starts, stops = self.starts[order], self.stops[order]
         return replace(self, users=self.users[order], starts=starts, stops=stops, targets=self.targets[order])
 

@@ -1,6 +1,6 @@
 """Splitting: what a protocol trains on, selects on and tests on.
 
-The protocol's field ``split`` names the way and ``ties`` the order at equal times; each way has a file in
+The protocol's field ``split`` names the way, and ``ties`` the order at equal times. Each way has a file in
 ``splits/``.
 """
 
@@ -31,7 +31,7 @@ def split(sequences: Sequences, protocol: Protocol) -> Split:
         protocol: the one that holds for the dataset; see ``Protocol.of``.
 
     Raises:
-        RequestError: the data cannot be split so.
+        RequestError: the data cannot be split in this way.
     """
     return _SPLITS[protocol.split](_ordered(sequences, protocol), protocol)
 
@@ -40,4 +40,4 @@ def _ordered(sequences: Sequences, protocol: Protocol) -> Sequences:
     """Put interactions of equal time into the protocol's order."""
     match protocol.ties:
         case "stable-time-then-file-order":
-            return sequences  # preparation orders them so
+            return sequences  # preparation has put them into this order

@@ -1,4 +1,4 @@
-"""In which unit a source writes its times, told by their size."""
+"""The unit of a source's times, recognised by their size."""
 
 from lrbench.arrays import Int64s
 

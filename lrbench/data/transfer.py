@@ -1,4 +1,4 @@
-"""Numbers of the host on their way to the device."""
+"""Copies arrays from the host to the device."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def on_device(values: Int64s | Bools | Floats, device: torch.device) -> Tensor:
     copy from other memory would wait for all work that the device was given before.
 
     Args:
-        values: of any shape; do not change them afterwards.
+        values: an array of any shape; do not change it afterwards.
         device: where to put them.
     """
     tensor = torch.from_numpy(np.ascontiguousarray(values))

@@ -1,4 +1,4 @@
-"""Windows: ranges of input items in which each target of the training part belongs to exactly one."""
+"""Cuts training sequences into windows: ranges of input items. Each target belongs to exactly one window."""
 
 import numpy as np
 
@@ -20,14 +20,15 @@ def cut_windows(
     """Cut every user's inputs (all training items but the last) into windows.
 
     Args:
-        view: what may be trained on.
-        max_length: the most items a window has.
-        rows: one window for many targets, or one for each.
+        view: the interactions to train on.
+        max_length: the most items that a window has.
+        rows: ``positions``: one window has many targets; ``prefixes``: one window per target.
         long_sequences: how sequences longer than ``max_length`` are cut; see
             :class:`~lrbench.data.batches.TrainingData`.
 
     Returns:
-        Flat indices, (windows,) each: the first input, one past the last, and the first that predicts.
+        Flat indices, (windows,) each: the first input, one past the last input, and the first input that
+        predicts a target.
     """
     trained = view.stops - view.starts >= 2
     starts, stops = view.starts[trained], view.stops[trained] - 1
@@ -55,7 +56,7 @@ def cut_windows(
 def _single_target_windows(
     starts: Int64s, firsts: Int64s, stops: Int64s, max_length: int
 ) -> tuple[Int64s, Int64s, Int64s]:
-    """One window for each predicting input from ``first`` to ``stop``, ending with it."""
+    """One window for each input from ``first`` to ``stop``: it ends there and predicts its target."""
     counts = stops - firsts
     last = ranges(firsts, counts)
     user_start = np.repeat(starts, counts)

@@ -68,7 +68,7 @@ def test_a_causal_function_by_group_is_that_function_of_each_sequence(sequences:
 @settings(deadline=None)
 def test_groups_cover_all_tokens(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
-    bounds = [(group.first_token, group.last_token) for group in tokens.groups]
+    bounds = [(group.first_token, group.end_token) for group in tokens.groups]
     assert bounds[0][0] == 0
     assert bounds[-1][1] == tokens.n_tokens
     assert all(stop == start for (_, stop), (start, _) in pairwise(bounds))

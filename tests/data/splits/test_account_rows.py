@@ -121,6 +121,13 @@ def test_own_rows_answer_what_no_other_account_could() -> None:
     assert [row.targets for row in found.predictors] == [120, 120, 120, 6]
 
 
+def test_rows_of_the_first_account_answer_for_no_other() -> None:
+    """An account with a single row has no own rows; the first account's rows do not replace them."""
+    rows = [*((0, [0, 1]) for _ in range(10)), *((account, [0, 2]) for account in range(1, 200))]
+    own = inspect_rows(sequences(rows)).predictors[2]
+    assert own.mrr_at_5 == 1
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("file", "rows", "leak", "without"),
