@@ -1,8 +1,8 @@
 """Alignment of two views of the same rows by InfoNCE (van den Oord et al. 2018).
 
-Row i of one view is pulled towards row i of the other and away from its other rows: ``F(p, q) = −mean_i log(
-exp(s(p_i, q_i)/τ) / Σ_m exp(s(p_i, q_m)/τ) )``, where s is the dot product or the cosine. Negatives are the
-other view's rows of the same batch. There is no stop-gradient.
+Row i of one view is pulled towards row i of the other view, and away from its other rows. The loss is
+``F(p, q) = −mean_i log(exp(s(p_i, q_i)/τ) / Σ_m exp(s(p_i, q_m)/τ))``, where s is the dot product or the
+cosine. Negatives are rows of the same batch. There is no stop-gradient.
 """
 
 from typing import Literal
@@ -19,11 +19,11 @@ Similarity = Literal["dot", "cos"]
 
 
 def info_nce(similarities: Tensor, weights: Tensor | None = None) -> Tensor:
-    """InfoNCE of similarities divided by the temperature, with positives on the diagonal.
+    """Return InfoNCE of similarities, a scalar. Positives are on the diagonal.
 
     Args:
-        similarities: (rows, rows).
-        weights: (rows,) what the loss of each row counts; they add up to 1. ``None``: all the same.
+        similarities: (rows, rows), already divided by the temperature.
+        weights: (rows,) weight of each row's loss; they add up to 1. ``None``: all the same.
     """
     positives = torch.arange(len(similarities), device=similarities.device)
     if weights is None:
@@ -39,16 +39,16 @@ def symmetric_info_nce(
     excluded: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean of InfoNCE from the first view to the second and back.
+    """Return the mean of InfoNCE from the first view to the second and back.
 
     Args:
         first: (rows, width).
-        second: (rows, width); row i is the positive of row i of the first.
+        second: (rows, width). Row i is the positive of row i of the first view.
         similarity: dot product or cosine.
         temperature: divides the similarities.
-        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the diagonal
+        excluded: (rows, rows), symmetric, True where two rows are no negatives of each other. The diagonal
             must be False.
-        weights: (rows,) what the loss of each row counts; they add up to 1. ``None``: all the same.
+        weights: (rows,) weight of each row's loss; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar; 0 if no row has a negative.
@@ -68,15 +68,17 @@ def nt_xent(
     temperature: float,
     excluded: Tensor | None = None,
 ) -> Tensor:
-    """InfoNCE over both views at once (SimCLR; Chen et al. 2020): a row's negatives are all rows of both.
+    """Return InfoNCE over both views at once (SimCLR; Chen et al. 2020).
+
+    A row's positive is the same row of the other view. All other rows of both views are its negatives.
 
     Args:
         first: (rows, width).
-        second: (rows, width); row i is the positive of row i of the first.
+        second: (rows, width). Row i is the positive of row i of the first view.
         similarity: dot product or cosine.
         temperature: divides the similarities.
-        excluded: (rows, rows) symmetric, True where two rows are no negatives of each other; the
-            diagonal must be False.
+        excluded: (rows, rows), symmetric, True where two rows are no negatives of each other. The diagonal
+            must be False.
 
     Returns:
         A scalar, the mean over the rows of both views.
@@ -84,7 +86,7 @@ def nt_xent(
     both = torch.cat((first, second))  # (2 · rows, width)
     if similarity == "cos":
         both = F.normalize(both, dim=-1)
-    similarities = both @ both.T / temperature
+    similarities = both @ both.T / temperature  # (2 · rows, 2 · rows)
     if excluded is not None:
         similarities = similarities.masked_fill(excluded.repeat(2, 2), -torch.inf)
     rows = len(first)

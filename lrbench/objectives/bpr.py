@@ -12,12 +12,12 @@ __all__ = ["bpr"]
 
 
 def bpr(positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean of ``−log σ(p − n)`` over targets and negatives.
+    """Return the mean of ``−log σ(p − n)`` over targets and negatives, a scalar.
 
     Args:
         positive: (targets, 1) scores p of the targets.
         negative: (targets, K) scores n of their negatives.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
     logs = F.logsigmoid(positive - negative)  # (targets, K)
     return -(logs.mean() if weights is None else mean_over_rows(logs.mean(1), weights))

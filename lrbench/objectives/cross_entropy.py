@@ -15,14 +15,14 @@ def cross_entropy(
     score_dtype: torch.dtype | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean negative log-probability of the targets under the softmax over all items.
+    """Return the mean negative log-probability of the targets under the softmax over all items.
 
     Args:
-        states: (targets, width); divide them (or the item vectors) by a temperature first.
+        states: (targets, width). Divide them or the item vectors by a temperature first.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar, equal to ``F.cross_entropy(states @ item_vectors.T, targets)``.
@@ -31,4 +31,5 @@ def cross_entropy(
 
 
 def _negative(logs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+    """Each row's loss, and its derivative with respect to the log-probability, (rows,) each."""
     return -logs, torch.full_like(logs, -1)

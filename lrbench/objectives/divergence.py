@@ -1,15 +1,17 @@
 """How far several states of a row disagree about the items, without a targets × items matrix.
 
 p_s is the softmax of state s over all items. The divergence of S states is the mean of ``KL(p_s ‖ p_t)`` over
-rows and ordered pairs s ≠ t. In it p_t is constant: the gradient reaches p_s alone. ReaRec's ensemble
-reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward it.
+rows and ordered pairs s ≠ t. Here p_t is constant: the gradient reaches p_s alone. ReaRec's ensemble
+reasoning (TangJiakai/ReaRec @7f46432) and parallel latent reasoning reward a large divergence.
 
-y_s are the scores of state s, and ``d_s = S·y_s − Σ_t y_t``. Then ``Σ_t KL(p_s ‖ p_t)`` equals ``Σ_v
-p_s·d_s`` plus logarithms of the softmaxes' sums, which cancel over the states of a row. d_s are also the
-scores of the state ``S·h_s − Σ_t h_t``. So one product replaces passes over all states' scores. The gradient
-by the scores, ``p_s·(d_s − Σ_v p_s·d_s)``, is computed in the forward pass, chunk of rows by chunk of rows.
+Let y_s be the scores of state s, and ``d_s = S·y_s − Σ_t y_t``. Then ``Σ_t KL(p_s ‖ p_t)`` equals
+``Σ_v p_s·d_s`` plus logarithms of the softmaxes' denominators, which cancel over the states of a row. d_s are
+also the scores of the state ``S·h_s − Σ_t h_t``. One product therefore replaces passes over the scores of all
+states. The gradient with respect to the scores is ``p_s·(d_s − Σ_v p_s·d_s)``. It is computed in the forward
+pass, chunk by chunk of the rows.
 
-Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
+``score_dtype`` can give scores a lower precision than the rest. Sums over scores keep the precision of the
+rest.
 """
 
 from typing import Any
@@ -29,13 +31,13 @@ def pairwise_divergence(
     score_dtype: torch.dtype | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean over rows and ordered pairs of states of ``KL(p_s ‖ constant p_t)``.
+    """Return the mean of ``KL(p_s ‖ constant p_t)`` over rows and ordered pairs of states.
 
     Args:
-        states: (states, rows, width); divide them (or the item vectors) by a temperature first.
+        states: (states, rows, width). Divide them or the item vectors by a temperature first.
         item_vectors: (items, width).
         score_dtype: type of the scores of all items; ``None``: the type of the states.
-        weights: (rows,) what each row counts; they add up to 1. ``None``: all the same.
+        weights: (rows,) weight of each row; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar; 0 if there is only one state.
@@ -56,28 +58,28 @@ class _PairwiseDivergence(torch.autograd.Function):
     ) -> Tensor:
         n_states, n_rows, width = states.shape
         items, flat = item_vectors.to(product), states.reshape(-1, width)
-        differences = (n_states * states - states.sum(0)).reshape(-1, width)
-        # Rows of padding have equal scores and no differences, so they add nothing.
+        differences = (n_states * states - states.sum(0)).reshape(-1, width)  # (states · rows, width)
+        # Rows that pad a chunk have equal scores and no differences, so they add nothing.
         rounded, excesses = (padded(part.to(product), product) for part in (flat, differences))
         counts = None if weights is None else weights.to(states.dtype).repeat(n_states).unsqueeze(1)
-        counts = None if counts is None else padded(counts, product)  # (rows of all states, 1)
+        counts = None if counts is None else padded(counts, product)  # (states · rows, 1)
         states_gradient = states.new_empty(rounded.shape)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
         for rows, scores, excess in score_chunks(items, rounded, excesses):
-            probabilities = torch.softmax(scores, 1, out=scores)
-            weighted = excess.mul_(probabilities)
-            # Summed in float32 and rounded once. Asking for a wider sum would widen the whole chunk first.
+            probabilities = torch.softmax(scores, 1, out=scores)  # (chunk, items)
+            weighted = excess.mul_(probabilities)  # (chunk, items)
+            # torch sums in float32 and rounds once. Asking for a float32 result would widen the whole chunk.
             mean = weighted.sum(1, keepdim=True)  # (chunk, 1)
-            by_score = weighted.addcmul_(probabilities, mean, value=-1)
+            score_gradient = weighted.addcmul_(probabilities, mean, value=-1)  # (chunk, items)
             if counts is None:
                 total += mean.sum(dtype=states.dtype)
-                states_gradient[rows] = by_score @ items
-                add_product(items_gradient, by_score, rounded[rows])
-            else:  # the narrow factors are weighted, not the scores of all items
+                states_gradient[rows] = score_gradient @ items
+                add_product(items_gradient, score_gradient, rounded[rows])
+            else:  # weights multiply the (chunk, width) factors, not the (chunk, items) scores
                 total += (mean * counts[rows]).sum()
-                states_gradient[rows] = (by_score @ items) * counts[rows]
-                add_product(items_gradient, by_score, (rounded[rows] * counts[rows]).to(product))
+                states_gradient[rows] = (score_gradient @ items) * counts[rows]
+                add_product(items_gradient, score_gradient, (rounded[rows] * counts[rows]).to(product))
         ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
         ctx.terms = (n_rows if weights is None else 1) * n_states * (n_states - 1)
         return total / ctx.terms

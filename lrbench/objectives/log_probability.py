@@ -1,14 +1,15 @@
 """Log-probabilities of targets among all items, and losses of them, without a targets × items matrix.
 
-For states h (one per target) and item vectors e, ``ℓ_t = h_t·e_target − log Σ_v exp(h_t·e_v)``. A chunk of
-rows is scored, used and dropped. It is small enough to stay in the processor's cache. Sums over rows equal
-those of the dense form, in another order.
+For states h (one per target) and item vectors e, ``ℓ_t = h_t·e_target − log Σ_v exp(h_t·e_v)``. Rows are
+scored in chunks that fit into the processor's cache, and each chunk's scores are dropped after use. Sums over
+rows are those of the dense form, added in another order.
 
 If a loss is the mean of a known function of each ℓ_t, its gradient is known as soon as the row's scores are.
-Both gradients are then computed chunk by chunk in the forward pass (:func:`mean_loss`). Otherwise the
-backward pass computes the scores a second time (:func:`target_log_probabilities`).
+The gradients of states and items are then computed chunk by chunk in the forward pass (:func:`mean_loss`).
+Otherwise the backward pass computes the scores a second time (:func:`target_log_probabilities`).
 
-Scores may have a coarser type than the rest (``score_dtype``). Sums over them do not.
+``score_dtype`` can give scores a lower precision than the rest. Sums over scores keep the precision of the
+rest.
 """
 
 from collections.abc import Callable
@@ -25,8 +26,8 @@ from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded,
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
 
 RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
-"""Maps log-probabilities of a slice of rows to each row's loss and to its derivative by the
-log-probability."""
+"""Takes the log-probabilities of some rows, (rows,), and the slice of these rows. Returns each row's loss and
+its derivative with respect to the log-probability, (rows,) each."""
 
 
 def mean_loss(
@@ -37,15 +38,15 @@ def mean_loss(
     score_dtype: torch.dtype | None = None,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean over rows of a function of the target's log-probability.
+    """Return the mean over targets of a function of the target's log-probability.
 
     Args:
-        states: (targets, width); divide them (or the item vectors) by a temperature first.
+        states: (targets, width). Divide them or the item vectors by a temperature first.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         row_loss: the function, with its derivative.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
 
     Returns:
         The mean, a scalar, and the log-probabilities, (targets,), which pass no gradient.
@@ -67,10 +68,10 @@ def mean_loss(
 def target_log_probabilities(
     states: Tensor, item_vectors: Tensor, targets: Tensor, score_dtype: torch.dtype | None = None
 ) -> Tensor:
-    """Log-probability of each target under the softmax over all items, for a loss of any kind.
+    """Return the log-probability of each target under the softmax over all items, for a loss of any kind.
 
     Args:
-        states: (targets, width).
+        states: (targets, width). Divide them or the item vectors by a temperature first.
         item_vectors: (items, width).
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items; ``None``: the type of the states.
@@ -86,7 +87,15 @@ def target_log_probabilities(
 
 
 class _Gradients:
-    """Gradients by states and items of ``Σ_t w_t · ℓ_t``, accumulated chunk by chunk."""
+    """Gradients of ``Σ_t w_t · ℓ_t`` with respect to states and items, accumulated chunk by chunk.
+
+    The gradient with respect to a row's scores is w_t times (1 at the target, minus the softmax).
+
+    Args:
+        states: (targets, width).
+        item_vectors: (items, width).
+        targets: (targets,) item numbers.
+    """
 
     def __init__(self, states: Tensor, item_vectors: Tensor, targets: Tensor) -> None:
         self._inputs = states, item_vectors, targets
@@ -94,13 +103,20 @@ class _Gradients:
         self.items = torch.zeros_like(item_vectors)  # (items, width)
 
     def add(self, rows: slice, probabilities: Tensor, items: Tensor, weights: Tensor) -> None:
-        """Add the softmax's part of d ℓ / d scores, which is 1 at the target minus the softmax."""
+        """Add the part of the softmax.
+
+        Args:
+            rows: a slice of the targets.
+            probabilities: the softmax of their scores, (chunk, items).
+            items: item vectors in the type of the scores, (items, width).
+            weights: w_t of these rows, (chunk,).
+        """
         states, minus = self._inputs[0][rows], -weights.unsqueeze(1)  # (chunk, 1)
         torch.mul(probabilities @ items, minus, out=self.states[rows])
         add_product(self.items, probabilities, (states * minus).to(items.dtype))
 
     def finish(self, weights: Tensor) -> None:
-        """Add the part of the targets."""
+        """Add the part of the targets, with w_t of all rows, (targets,)."""
         states, item_vectors, targets = self._inputs
         self.states.addcmul_(weights.unsqueeze(1), item_vectors.index_select(0, targets))
         self.items.index_add_(0, targets, states * weights.unsqueeze(1))
@@ -121,10 +137,10 @@ class _MeanLoss(torch.autograd.Function):
         count, targets = len(targets), padded(targets, product)
         needed = differentiate and any(ctx.needs_input_grad)
         gradients = _Gradients(states, item_vectors, targets) if needed else None
-        chunks = []  # log-probabilities of the real rows, their losses, and the slopes of all rows
+        chunks = []  # of each chunk: log-probabilities and losses of real rows, slopes (w_t) of all rows
         items = item_vectors.to(product)
         for rows, scores in score_chunks(items, states.to(product)):
-            real = slice(min(rows.start, count), min(rows.stop, count))  # the others are padding
+            real = slice(min(rows.start, count), min(rows.stop, count))  # the other rows are padding
             logs = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
             logs = logs[: real.stop - real.start]
             losses, slopes = (value.to(states.dtype) for value in row_loss(logs, real))
@@ -133,7 +149,7 @@ class _MeanLoss(torch.autograd.Function):
             if real != rows:
                 slopes = F.pad(slopes, (0, rows.stop - rows.start - len(slopes)))
             if gradients is not None:
-                gradients.add(rows, scores, items, slopes)  # the scores have become the softmax
+                gradients.add(rows, scores, items, slopes)  # by now the scores have become their softmax
             chunks.append((logs, losses, slopes))
         logs, losses, slopes = chunks[0] if len(chunks) == 1 else map(torch.cat, zip(*chunks, strict=True))
         if gradients is not None:
@@ -141,7 +157,7 @@ class _MeanLoss(torch.autograd.Function):
             ctx.save_for_backward(gradients.states, gradients.items)
         ctx.count = count if weights is None else 1
         ctx.mark_non_differentiable(logs)
-        ctx.set_materialize_grads(False)  # the logarithms have none
+        ctx.set_materialize_grads(False)  # the log-probabilities have no gradient
         return mean_over_rows(losses, weights), logs
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Means over rows, of which some may only fill a batch up."""
+"""Means over the rows of a batch. Rows that only fill up a batch have the weight 0."""
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ def mean_over_rows(values: Tensor, weights: Tensor | None) -> Tensor:
 
     Args:
         values: (rows,).
-        weights: (rows,) what each row counts; they add up to 1. ``None``: all count the same.
+        weights: (rows,) weight of each row; they add up to 1. ``None``: all the same.
 
     Returns:
         A scalar.

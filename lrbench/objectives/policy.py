@@ -1,10 +1,10 @@
 """Group-relative policy optimisation whose action is the target item, as LARES uses it.
 
-Each row (a history and its target) is rolled out several times. A rollout's reward is compared only with
-those of its group (Shao et al. 2024, DeepSeekMath). The "action" of every reasoning step is the target
-itself, so the policy term is an advantage-weighted log-likelihood at each step. With a single update per
-batch the probability ratio has the value 1, and only its gradient matters. Advantages of a group sum to zero,
-so the value of the loss is that of the divergence alone.
+Each row (a history and its target) is rolled out several times. The rollouts of a row are a group, and a
+rollout's reward is compared only with those of its group (Shao et al. 2024, DeepSeekMath). The "action" of
+every reasoning step is the target itself, so the policy term is an advantage-weighted log-likelihood at each
+step. There is one update per batch, so the probability ratio has the value 1 and only its gradient matters.
+The advantages of a group sum to 0, so the value of the loss is that of the divergence alone.
 """
 
 from typing import Literal
@@ -26,12 +26,12 @@ __all__ = [
 
 Reward = Literal["recall", "ndcg"]
 
-_ADVANTAGE_EPSILON = 1e-4  # the authors' guard against groups whose rewards are all equal
+_ADVANTAGE_EPSILON = 1e-4  # LARES's authors add it, so that equal rewards of a group divide by no zero
 
 
 @torch.no_grad()
 def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor:
-    """Count the items whose score is strictly greater than the target's: the 0-based rank without ties.
+    """Count the items whose score is strictly greater than the target's. Without ties it is the 0-based rank.
 
     Args:
         states: (targets, width).
@@ -44,19 +44,19 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
     above = torch.empty_like(targets)
     for rows, scores in score_chunks(item_vectors, states):
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
-        above[rows] = (
-            scores.gt_(target_score).sum(1, dtype=torch.float32).long()
-        )  # exact up to 2^24 items, as in ranking
+        greater = scores.gt_(target_score)  # (chunk, items) of 0 and 1
+        above[rows] = greater.sum(1, dtype=torch.float32).long()  # exact up to 2^24 items, as in ranking
     return above
 
 
 def ranking_reward(above: Tensor, metric: Reward, cutoff: int) -> Tensor:
-    """Reward of a ranking by how many items rank above the target.
+    """Return the reward of a ranking, from the number of items above the target.
 
     Args:
-        above: counts of items scored above the target, any shape; the 0-based rank.
-        metric: ``recall``: 1 within the cutoff. ``ndcg``: 1 / log2(rank + 2) within it. Otherwise 0.
-        cutoff: ranks that earn a reward.
+        above: number of items scored above the target, any shape. This is the target's 0-based rank.
+        metric: ``recall``: the reward is 1 if above < cutoff. ``ndcg``: it is 1 / log2(above + 2) there.
+            Everywhere else it is 0.
+        cutoff: how many of the first ranks earn a reward.
 
     Returns:
         Rewards in float64, shaped as ``above``.
@@ -66,18 +66,20 @@ def ranking_reward(above: Tensor, metric: Reward, cutoff: int) -> Tensor:
 
 
 def group_advantages(rewards: Tensor) -> Tensor:
-    """Rewards relative to their group, (rollouts, rows) → (rollouts, rows).
+    """Return rewards relative to their group, (rollouts, rows) → (rollouts, rows).
 
-    ``(r − mean) / (sd + 1e-4)`` over the rollouts of a row, sd with n − 1. It is 0 if all rewards are equal.
+    The advantage is ``(r − mean) / (sd + 1e-4)`` over the rollouts of a row. The standard deviation divides
+    by n − 1, so there must be at least two rollouts. Advantages are 0 if all rewards of a group are equal.
     """
     deviation = rewards - rewards.mean(0)
     return deviation / (rewards.std(0) + _ADVANTAGE_EPSILON)
 
 
 def divergence(policy: Tensor, reference: Tensor) -> Tensor:
-    """Estimate KL(policy ‖ reference) from log-probabilities of the target, element by element.
+    """Estimate KL(policy ‖ reference) from log-probabilities of the target, any shape, element by element.
 
-    ``exp(ref − pol) − (ref − pol) − 1`` is non-negative, and 0 where the two agree (Schulman 2020).
+    The estimate ``exp(ref − pol) − (ref − pol) − 1`` is non-negative, and 0 where the two agree (Schulman
+    2020).
     """
     difference = reference - policy
     return difference.exp() - difference - 1
@@ -92,18 +94,18 @@ def policy_loss(
     beta: float | Tensor,
     score_dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Loss of one rollout of each row, averaged over its steps and the rows.
+    """Return the loss of a rollout of each row, averaged over its steps and the rows.
 
-    ``−(exp(ℓ − sg(ℓ))·A − β·KL)`` at every step, with ℓ the policy's log-probability of the target; its
-    derivative by ℓ is ``β·(1 − exp(ref − ℓ)) − A``.
+    At every step it is ``−(exp(ℓ − sg(ℓ))·A − β·KL)``, where ℓ is the policy's log-probability of the target
+    and sg stops the gradient. Its derivative with respect to ℓ is ``β·(1 − exp(ref − ℓ)) − A``.
 
     Args:
-        trajectory: (steps, rows, width).
+        trajectory: the states of every step, (steps, rows, width).
         item_vectors: (items, width).
         targets: (rows,) item numbers.
         reference: log-probabilities of the target under the frozen reference, (steps, rows).
-        advantages: (rows,), or (steps, rows) if the steps belong to several rollouts.
-        beta: weight of the divergence, a number or (steps, 1).
+        advantages: A, (rows,), or (steps, rows) if the steps belong to several rollouts.
+        beta: β, weight of the divergence, a number or (steps, 1).
         score_dtype: type of the scores of all items; ``None``: the type of the states.
 
     Returns:

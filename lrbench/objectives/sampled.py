@@ -1,7 +1,6 @@
-"""Losses of a target against sampled items, for catalogues too wide for the full softmax or papers that
-sample.
+"""Losses of a target against sampled items: for large catalogues, and for models of papers that sample.
 
-Here negatives are drawn and scored. What is made of the scores is in ``sampled_softmax.py``,
+Here negatives are drawn and scored. The losses of these scores are in ``sampled_softmax.py``,
 ``binary_cross_entropy.py`` (``bce`` and ``gbce``) and ``bpr.py``. No targets × items matrix exists here.
 """
 
@@ -22,16 +21,16 @@ SampledLoss = Literal["sampled_softmax", "gbce", "bce", "bpr"]
 
 
 def draw_negatives(targets: Tensor, n_items: int, number: int, shared: bool) -> Tensor:
-    """Draw item numbers uniformly from torch's default generator.
+    """Draw item numbers uniformly from torch's default generator. A target itself can be drawn too.
 
     Args:
-        targets: (targets,), for their number and device.
+        targets: (targets,). Their number and device count, not their values.
         n_items: items of the catalogue.
         number: negatives of each target.
         shared: whether all targets share one draw.
 
     Returns:
-        (targets, number), or (number,) if shared.
+        Item numbers, (targets, number), or (number,) if shared.
     """
     shape = (number,) if shared else (len(targets), number)
     return torch.randint(n_items, shape, device=targets.device)
@@ -46,17 +45,17 @@ def sampled_loss(
     power: float = 1.0,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean loss of targets against given negatives.
+    """Return the mean loss of targets against given negatives, a scalar.
 
     Args:
         loss: which loss.
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
-        negatives: (targets, K), or (K,) for all targets. One that equals the target is no negative in the
-            sampled softmax, and an ordinary one in the other losses, as in their authors' code.
-        power: β of ``gbce``.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        negatives: item numbers, (targets, K), or (K,) for all targets. The sampled softmax leaves out a
+            negative that equals the target. The other losses keep it, as their authors' code does.
+        power: β of ``gbce``; see :func:`~lrbench.objectives.binary_cross_entropy.positive_power`.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
     positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)  # (targets, 1)
     if negatives.ndim == 1:

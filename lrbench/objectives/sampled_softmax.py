@@ -9,12 +9,12 @@ __all__ = ["sampled_softmax"]
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean over targets of ``−log(exp(p) / (exp(p) + Σ exp(n_k)))``.
+    """Return the mean over targets of ``−log(exp(p) / (exp(p) + Σ exp(n_k)))``, a scalar.
 
     Args:
         positive: (targets, 1) scores p of the targets.
         negative: (targets, K) scores n of their negatives; −∞ where a negative is the target itself.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
     losses = torch.cat((positive, negative), 1).logsumexp(1) - positive.squeeze(1)  # (targets,)
     return mean_over_rows(losses, weights)

@@ -1,4 +1,4 @@
-"""Scores of rows against all items, a chunk at a time, so that a rows × items matrix never exists."""
+"""Scores of rows against all items, one chunk of rows at a time, so that no rows × items matrix exists."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +17,16 @@ __all__ = [
     "score_type",
 ]
 
-# Bytes of one kind of scores held at once. Measured at width 64, 12,101 items and 1,536 targets:
+# Bytes of a chunk of scores. Time of a step by this size, at width 64, 12,101 items and 1,536 targets:
 #
-#   step                                                4 MB    8 MB
-#   float32, 1 core                                     135 ms  160 ms
-#   float32, 2 cores with a shared cache                 68 ms   72 ms
-#   bfloat16, 2 other cores                              44 ms   38 ms
-#   bfloat16, divergence of three states (two kinds)    214 ms  191 ms
+#   step                                                        4 MB    8 MB
+#   float32, 1 core                                             135 ms  160 ms
+#   float32, 2 cores with a shared cache                         68 ms   72 ms
+#   bfloat16, 2 other cores                                      44 ms   38 ms
+#   bfloat16, divergence of three states (two chunks at once)   214 ms  191 ms
 #
-# With bfloat16 each chunk widens and adds up the items' gradient once. An accelerator needs long chunks.
+# With bfloat16 every chunk converts its part of the items' gradient to float32 and adds it, so fewer chunks
+# pay. An accelerator needs long chunks.
 _CHUNK_BYTES = 1 << 22
 _CHUNK_BYTES_BFLOAT16 = 1 << 23
 _CHUNK_BYTES_ACCELERATOR = 1 << 28
@@ -35,23 +36,27 @@ _ROW_MULTIPLE = 32
 
 @contextmanager
 def score_type(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtype]:
-    """Give the type in which to compute scores, and switch autocast off while the context lasts.
+    """Yield the type in which to compute scores, and switch autocast off while the context lasts.
 
-    Autocast would widen whole matrices of scores before each sum over them.
+    Autocast would convert whole matrices of scores to float32 before each sum over them.
 
     Args:
         states: what is scored, (rows, width).
-        asked: type of the scores; ``None``: the type of the states.
+        asked: type of the scores. ``None``: the type of the states.
     """
     with torch.autocast(states.device.type, enabled=False):
         yield asked or states.dtype
 
 
 def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Add rows of zeros up to a multiple of 32 if a compiled kernel computes scores of this type.
+    """Add rows of zeros up to a multiple of 32, if products of this type use compiled kernels.
 
-    On the CPU each new shape of a bfloat16 product costs 3 ms, thirty times the product itself. Shapes must
-    therefore recur.
+    On the CPU each new shape of a bfloat16 product costs 3 ms, thirty times the product itself. With
+    multiples of 32 few shapes occur.
+
+    Args:
+        rows: (rows, …).
+        dtype: type of the scores.
     """
     if not _compiled(dtype, rows.device):
         return rows
@@ -59,17 +64,17 @@ def padded(rows: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors: Tensor) -> Tensor:
-    """Turn scores into their softmax, in place, and return the logarithms at one item of each row.
+    """Turn scores into their softmax, in place, and return the log-probability of one item of each row.
 
-    It takes one fused pass and a few logarithms. A probability below ``exp(-87)`` is too small for its type;
-    such rows are scored again. An accelerator does not know on the host whether there are any, so it follows
-    :func:`log_softmax_without_waiting`.
+    A probability below about ``exp(-87)`` is too small for its type. Such rows are scored again. On an
+    accelerator the host would have to wait to learn whether there are any. There
+    :func:`log_softmax_without_waiting` does the work.
 
     Args:
         scores: (rows, items).
         chosen: (rows,) item numbers.
-        states: (rows, width) that the scores were computed from.
-        item_vectors: (items, width), likewise.
+        states: (rows, width), from which the scores were computed.
+        item_vectors: (items, width), from which the scores were computed.
 
     Returns:
         (rows,), in the type of the states.
@@ -88,10 +93,10 @@ def log_softmax_at(scores: Tensor, chosen: Tensor, states: Tensor, item_vectors:
 
 
 def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dtype) -> Tensor:
-    """Do as :func:`log_softmax_at` does, with no number that the host must know.
+    """Do as :func:`log_softmax_at` does, without the host waiting for any number.
 
-    A probability can be too small for its type. The highest one cannot. So the logarithm is the distance of a
-    score from the highest score, plus the logarithm of the highest probability.
+    A probability can be too small for its type, but the highest one cannot. The log-probability is therefore
+    the distance of a score from the highest score, plus the logarithm of the highest probability.
 
     Args:
         scores: (rows, items); they become their softmax.
@@ -108,25 +113,31 @@ def log_softmax_without_waiting(scores: Tensor, chosen: Tensor, dtype: torch.dty
 
 
 def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield slices of the rows with their scores, (chunk, items), in memory that is reused.
+    """Yield slices of the rows with their scores, in memory that the next chunk reuses.
 
     Args:
         item_vectors: (items, width).
         states: (rows, width) each, of the same type.
 
     Yields:
-        The slice, and the scores of its rows for each of ``states``.
+        The slice, and the scores of its rows for each of ``states``, (chunk, items) each.
     """
     columns = item_vectors.T  # (width, items)
     if _compiled(columns.dtype, columns.device):
-        columns = columns.contiguous()  # else every product transposes it: 3.4 ms for 160 rows, not 0.8
+        columns = columns.contiguous()  # else every product transposes it: 3.4 instead of 0.8 ms for 160 rows
     for rows, *buffers in _buffers(len(item_vectors), *states):
         products = zip(states, buffers, strict=True)
         yield rows, *(torch.mm(state[rows], columns, out=buffer) for state, buffer in products)
 
 
 def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
-    """Add ``scoresᵀ · rows`` to ``total``, (items, width), which may be of a wider type."""
+    """Add ``scoresᵀ · rows`` to ``total``.
+
+    Args:
+        total: (items, width); its type may be wider than that of the scores.
+        scores: (chunk, items).
+        rows: (chunk, width), in the type of the scores.
+    """
     if total.dtype == scores.dtype:
         total.addmm_(scores.T, rows)
     else:
@@ -145,7 +156,7 @@ def _chunk_bytes(states: Tensor) -> int:
 
 
 def _buffers(n_items: int, *states: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield slices of the rows, each with one reused (chunk, items) buffer for each of ``states``."""
+    """Yield slices of the rows, with a (chunk, items) buffer for each of ``states``. Buffers are reused."""
     first = states[0]
     most = _chunk_bytes(first) // (n_items * first.element_size())
     length = min(max(most // _ROW_MULTIPLE * _ROW_MULTIPLE, _SHORTEST_CHUNK), len(first))

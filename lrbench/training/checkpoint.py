@@ -1,8 +1,8 @@
 """Checkpoints: everything a stage needs to go on as if it had not been interrupted.
 
-There is one file per trial under way. It is replaced atomically after every epoch. It holds tensors
-and plain values only, so that it loads with ``weights_only=True``. It carries the trial's id and a digest
-of its content: the checkpoint of another trial, or one with a flipped bit, is not used.
+There is one file for each trial that runs. It is replaced atomically after every epoch. It holds tensors and
+plain values only, so that it loads with ``weights_only=True``. It carries the trial's id and a digest of its
+content. The checkpoint of another trial, or one with a flipped bit, is therefore not used.
 """
 
 import hashlib
@@ -43,40 +43,40 @@ class StageProgress:
     steps: int = 0
     seconds: float = 0.0
     best_epoch: int | None = None
-    best_metric: float | None = None
+    best_metric: float | None = None  # the selection metric on validation
     validations_without_gain: int = 0
-    stopped: str | None = None  # why the stage is over, once it is
+    stopped: str | None = None  # why the stage is over; `None` while it runs
     losses: dict[str, float] = field(default_factory=dict)  # terms of the last step, all finite
-    chosen: float | None = None  # the setting that a stage of choice chose
-    tried: dict[float, float] = field(default_factory=dict)  # the selection metric of each it tried
+    chosen: float | None = None  # the setting that a `ChoiceStage` chose
+    tried: dict[float, float] = field(default_factory=dict)  # selection metric of each setting it tried
 
 
 class UnusableCheckpointError(LrbenchError):
-    """A checkpoint is damaged, of another trial, or of another version; the trial has to start again."""
+    """A checkpoint is damaged, of another trial, or of another version. The trial has to start again."""
 
 
 @dataclass
 class Checkpoint:
-    """A trial after some epoch of some stage."""
+    """The state of a trial after an epoch."""
 
     trial: str  # the trial's id
-    stage: int  # number of the stage under way
-    progress: StageProgress
+    stage: int  # number of the stage that runs, from 0
+    progress: StageProgress  # of that stage
     weights: Weights
     begin_weights: Weights  # those with which the stage began
-    best_weights: Weights
-    optimiser: dict[str, Any]
-    random: dict[str, Any]
-    finished_stages: list[dict[str, Any]] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    resumed: int = 0
-    threads: int = 1
+    best_weights: Weights  # those of its best epoch
+    optimiser: dict[str, Any]  # see `Optimiser.state_dict`
+    random: dict[str, Any]  # see `random_state`
+    finished_stages: list[dict[str, Any]] = field(default_factory=list)  # records of the stages before
+    history: list[dict[str, Any]] = field(default_factory=list)  # one row per epoch and stage
+    resumed: int = 0  # how often the trial was resumed
+    threads: int = 1  # CPU threads of the process
 
     def save(self, path: Path) -> None:
         """Replace the file at ``path`` in one step.
 
         Raises:
-            OSError: it cannot be written; what was there stays, and nothing else is left.
+            OSError: it cannot be written. The file that was there stays, and nothing else is left.
         """
         values = asdict(self)
         temporary = path.with_suffix(".part")
@@ -90,7 +90,11 @@ class Checkpoint:
 
 
 def _write(values: dict[str, Any], file: BinaryIO) -> None:
-    """Write values; torch hides the system's error behind one of its own."""
+    """Write values.
+
+    Raises:
+        OSError: the system's error. torch raises a RuntimeError in its place.
+    """
     try:
         torch.save(values, file)
     except RuntimeError as error:
@@ -141,21 +145,16 @@ def set_aside(path: Path) -> Path:
 
 @contextmanager
 def compatible_with(path: Path) -> Iterator[None]:
-    """Within, an error means that the checkpoint at ``path`` is damaged or does not fit this version."""
+    """Turn errors of reading the checkpoint at ``path``, or of using its content, into one that says so.
+
+    Raises:
+        UnusableCheckpointError: the checkpoint is damaged or does not fit this version.
+    """
     try:
         yield
-    except (
-        AttributeError,
-        EOFError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        UnpicklingError,
-        ValueError,
-    ) as error:
+    except _UNUSABLE as error:
         text = " ".join(str(error).split()) or "it ends too early"
-        reason = text.partition(" In PyTorch 2.6")[0]  # what follows advises to load it unsafely
+        reason = text.partition(" In PyTorch 2.6")[0]  # torch's further text advises to load it unsafely
         raise UnusableCheckpointError(f"The checkpoint {path} cannot be used: {reason[:200]}.") from error
 
 

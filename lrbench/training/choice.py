@@ -1,4 +1,4 @@
-"""Choose a setting of a trained model on validation, in one pass over its users."""
+"""Choose a setting of a trained model on validation, in one pass over the users."""
 
 import logging
 
@@ -20,17 +20,17 @@ log = logging.getLogger(__name__)
 def choose(
     stage: ChoiceStage, view: EvaluationView, protocol: Protocol, seed: int, device: torch.device
 ) -> tuple[float, dict[float, float]]:
-    """Let the stage keep its best candidate.
+    """Give the stage the candidate with the best selection metric. Of equally good ones it is the first.
 
     Args:
-        stage: has the candidates.
-        view: validation.
-        protocol: says which metric selects.
-        seed: the trial's.
+        stage: gives the candidates and the states for each of them.
+        view: the validation part.
+        protocol: gives the selection metric and says whether seen items are masked.
+        seed: seed of the trial.
         device: where the model is.
 
     Returns:
-        The best candidate, and the selection metric of each.
+        The best candidate, and the selection metric of each candidate.
     """
     candidates = stage.candidates()
     order = np.argsort(view.stops - view.starts, kind="stable")
@@ -44,8 +44,8 @@ def choose(
         lambda users, sequences, noise: stage.encode(sequences),
     )
     metric = metric_function(protocol.selection_metric)
-    chosen, ties = ranks.headline(protocol.mask_seen)
-    values = [float(metric(*each).mean()) for each in zip(chosen, ties, strict=True)]
+    headline, ties = ranks.headline(protocol.mask_seen)  # (candidates, users) each
+    values = [float(metric(*each).mean()) for each in zip(headline, ties, strict=True)]
     best = candidates[int(np.argmax(values))]
     stage.choose(best)
     log.info("chosen: %s among %s", best, dict(zip(candidates, values, strict=True)))

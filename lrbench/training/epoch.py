@@ -17,22 +17,22 @@ from lrbench.training.step import GradientStep
 __all__ = ["STEPS_PER_READ", "EpochResult", "run_epoch"]
 
 STEPS_PER_READ = 32
-"""Steps between two reads of the losses on an accelerator. Each read waits for the device."""
+"""Steps between two readings of the losses on an accelerator. Each reading waits for the device."""
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What an epoch did."""
+    """Losses, counts and time of an epoch."""
 
-    terms: dict[str, float]  # means over steps, weighted by targets
-    last: Mapping[str, float]  # of the last step
+    terms: dict[str, float]  # loss terms by name, means over steps weighted by targets
+    last: Mapping[str, float]  # loss terms of the last step
     steps: int
-    targets: int
-    tokens: int
+    targets: int  # of all processes that train together
+    tokens: int  # of this process
     seconds: float
 
 
-def run_epoch(  # noqa: PLR0913 - what a step needs, and what the epoch's record needs
+def run_epoch(  # noqa: PLR0913 - the needs of a step, and those of the epoch's record
     stage: GradientStage,
     optimiser: Optimiser,
     batches: Iterable[TrainingBatch],
@@ -47,17 +47,17 @@ def run_epoch(  # noqa: PLR0913 - what a step needs, and what the epoch's record
 
     Args:
         stage: gives the losses.
-        optimiser: over the model's parameters.
-        batches: those of the epoch.
+        optimiser: updates the model's parameters.
+        batches: the batches of the epoch.
         training: settings.
         device: where the model is.
         where: names stage and epoch in messages.
-        last: loss terms of the step before the first of these; empty if there is none.
-        recorded: takes the steps, if they are recorded and replayed.
+        last: loss terms of the step before the epoch. Empty if there is none.
+        recorded: takes the steps if they are recorded and replayed. ``None``: steps are ordinary.
 
     Raises:
         LrbenchError: a loss became NaN or infinite. The message names the step and the last finite values.
-            On an accelerator losses are read every :data:`STEPS_PER_READ` steps, so the error comes later.
+            An accelerator reads losses every :data:`STEPS_PER_READ` steps, so there the error comes later.
     """
     model: Model = stage.model
     model.train()

@@ -1,4 +1,4 @@
-"""The loss terms of an epoch. They stay on the device until they are read, since each read waits for it."""
+"""The loss terms of an epoch. Each reading waits for the device, so several steps are read at once."""
 
 import math
 from collections.abc import Mapping
@@ -12,29 +12,29 @@ __all__ = ["LossRecord"]
 
 
 class LossRecord:
-    """Collects the loss terms of steps and reads those of several steps in one transfer.
+    """Collects the loss terms of steps on the device, and reads those of several steps in one transfer.
 
     Args:
         where: names stage and epoch in messages.
-        last: loss terms of the step before the first one; empty if there is none.
+        last: loss terms of the step before the first one. Empty if there is none.
     """
 
     def __init__(self, where: str, last: Mapping[str, float]) -> None:
         self.last: Mapping[str, float] = last
         """Terms of the last step that was read."""
         self.steps = 0
-        """Steps that were added."""
+        """Number of steps that were added."""
         self._where = where
         self._unread: list[tuple[dict[str, Tensor], int]] = []  # terms and targets of each step
         self._sums: dict[str, float] = {}
-        self._weights: dict[str, int] = {}  # a term may be absent from some steps
+        self._weights: dict[str, int] = {}  # targets by term, since a term may be absent from some steps
 
     def add(self, terms: Mapping[str, Tensor], targets: int) -> None:
         """Add a step without waiting for the device.
 
         Args:
-            terms: by name, () each; they must keep their values until they are read.
-            targets: how many targets the terms are means over.
+            terms: scalars by name. They must keep their values until they are read.
+            targets: number of targets over which the terms are means.
         """
         self.steps += 1
         self._unread.append(({name: term.detach() for name, term in terms.items()}, targets))
@@ -66,5 +66,5 @@ class LossRecord:
         self._unread.clear()
 
     def means(self) -> dict[str, float]:
-        """Means of the terms over the steps that were read, weighted by targets."""
+        """Return the mean of each term over the steps that were read, weighted by targets."""
         return {name: total / self._weights[name] for name, total in self._sums.items()}

@@ -1,9 +1,9 @@
 """Steps that are recorded once on the device and then replayed: the host starts one graph, not each kernel.
 
-A recorded step reads and writes fixed places in memory. Before a replay the batch is copied to the places
-of the batch that was recorded. A step is therefore recorded for each shape of a batch, and batches are filled
-up to few shapes (:mod:`lrbench.data.rungs`). The first batch of a shape takes an ordinary step, in which
-libraries prepare what they need. The second one is recorded.
+A recorded step reads and writes fixed addresses in memory. Before a replay the batch is copied to the
+addresses of the batch that was recorded. There is therefore one recorded step for each shape of a batch, and
+batches are filled up to few shapes (:mod:`lrbench.data.rungs`). The first batch of a shape takes an ordinary
+step, in which libraries set themselves up. The step of the second batch is recorded.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -21,17 +21,20 @@ from lrbench.training.step import GradientStep
 __all__ = ["Record", "RecordedSteps", "record_on"]
 
 Record = Callable[[Callable[[], Terms]], tuple[Terms, Callable[[], None]]]
-"""Takes a step once and records it. Returns the places of its terms, and what takes the step again."""
+"""Takes a step and records it. Returns its loss terms, which a replay overwrites, and a function that replays
+the step."""
 
 _MOST = 64
-"""Most shapes that are recorded. Batches of further shapes take ordinary steps."""
+"""How many shapes are recorded at most. Batches of further shapes take ordinary steps."""
 
 
 def record_on(device: torch.device) -> Record:
-    """Record CUDA graphs that share their memory. Only one of them runs at a time.
+    """Return a function that records steps as CUDA graphs.
+
+    The graphs share their memory, so only one of them may run at a time.
 
     Raises:
-        RequestError: the device records no steps.
+        RequestError: the device cannot record steps.
     """
     if device.type != "cuda":
         raise RequestError(
@@ -44,29 +47,29 @@ def record_on(device: torch.device) -> Record:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
             terms = step()
-        graph.replay()  # what was recorded has not run yet
+        graph.replay()  # recording alone does not run the step
         return terms, graph.replay
 
     return record
 
 
 class RecordedSteps:
-    """Takes the steps of one stage.
+    """Takes the steps of one stage, and records and replays those of frequent shapes.
 
     Args:
         step: takes ordinary steps.
-        record: records one.
+        record: records a step.
     """
 
     def __init__(self, step: GradientStep, record: Record) -> None:
         self._step = step
         self._record = record
-        self._met: set[Hashable] = set()  # shapes
+        self._met: set[Hashable] = set()  # shapes that took an ordinary step
         self._recorded: dict[Hashable, _Recorded] = {}
 
     @property
     def shapes(self) -> int:
-        """How many shapes are recorded."""
+        """Number of shapes that are recorded."""
         return len(self._recorded)
 
     def take(self, batch: TrainingBatch) -> Terms:
@@ -88,7 +91,13 @@ class RecordedSteps:
 
 
 class _Recorded:
-    """A recorded step, with the batch whose places in memory it reads, and the places of its terms."""
+    """A recorded step.
+
+    Args:
+        batch: the batch that was recorded. The step reads its tensors.
+        terms: the loss terms, which a replay overwrites.
+        replay: runs the step again.
+    """
 
     def __init__(self, batch: TrainingBatch, terms: Terms, replay: Callable[[], None]) -> None:
         self._places = _tensors(batch)
@@ -96,6 +105,7 @@ class _Recorded:
         self._replay = replay
 
     def replay(self, batch: TrainingBatch) -> Terms:
+        """Take the step on another batch of the same shape, and return copies of its loss terms."""
         torch._foreach_copy_(self._places, _tensors(batch), non_blocking=True)
         self._replay()
         return {name: term.clone() for name, term in self._terms.items()}
@@ -107,7 +117,7 @@ def _tensors(batch: TrainingBatch) -> tuple[Tensor, ...]:
 
 
 def _shape(batch: TrainingBatch) -> tuple[Hashable, ...]:
-    """Return what a step on a batch may depend on besides the values of its tensors."""
+    """Return everything of a batch on which a step may depend, except the values in its tensors."""
     return tuple(
         part.shape if isinstance(part, Tensor) else part
         for part in _parts(batch)
@@ -116,7 +126,7 @@ def _shape(batch: TrainingBatch) -> tuple[Hashable, ...]:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """Yield what a batch holds in its fields, and in those of its parts."""
+    """Yield the values of a batch's fields, and those of the fields of its parts."""
     if isinstance(value, tuple):
         for entry in value:
             yield from _parts(entry)

@@ -1,4 +1,4 @@
-"""The learning rate of each step: it may rise from 0 linearly, and then fall to 0 linearly or as a cosine.
+"""The learning rate of each step. It may rise linearly from 0, then fall to 0 linearly or as a cosine.
 
 The formulas are those of transformers (``get_linear_schedule_with_warmup`` and
 ``get_cosine_schedule_with_warmup``). With a warm-up the first step therefore has the rate 0.
@@ -16,8 +16,8 @@ def learning_rate(training: TrainingConfig, taken: int, stage_steps: int) -> flo
 
     Args:
         training: settings.
-        taken: steps taken in the stage.
-        stage_steps: steps after which a rate that falls is 0.
+        taken: number of steps already taken in the stage.
+        stage_steps: step at which a falling rate reaches 0.
     """
     warm = training.warmup_steps
     if taken < warm:

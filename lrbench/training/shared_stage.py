@@ -2,8 +2,8 @@
 
 Each process differentiates the loss of its part of a batch. Torch averages the gradients over the processes
 while they are computed (Li et al. 2020, arXiv 2006.15704). Parts have different numbers of targets, so each
-loss is weighted by its share first. The result is the gradient of the whole batch, but for the order of
-additions and the draws of dropout.
+loss is first weighted by its share. The result is the gradient of the whole batch. Only the order of
+additions and the draws of dropout differ.
 """
 
 import numpy as np
@@ -18,11 +18,11 @@ __all__ = ["SharedStage"]
 
 
 class SharedStage(GradientStage):
-    """The part of this process in the steps of a stage.
+    """The part that this process takes in the steps of a stage.
 
     Args:
-        stage: one that can be shared, after its ``begin``.
-        team: this process's place.
+        stage: a stage that can be shared; its ``begin`` was called.
+        team: the processes, and the number of this one.
     """
 
     def __init__(self, stage: GradientStage, team: Team) -> None:
@@ -31,7 +31,7 @@ class SharedStage(GradientStage):
         self._parallel = nn.parallel.DistributedDataParallel(_LossModule(stage), find_unused_parameters=True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return terms that are means over the whole batch; the gradient of ``loss`` is of this part."""
+        """Return terms that are means over the whole batch. The gradient of ``loss`` is that of this part."""
         own = 0 if batch.stands_in else self._stage.weight(batch)
         share = own / int(self._team.summed(np.array([own], dtype=np.int64))[0])
         terms: Terms = self._parallel(batch)

@@ -14,12 +14,12 @@ __all__ = ["GradientStep"]
 
 @dataclass(frozen=True)
 class GradientStep:
-    """Takes steps of one stage."""
+    """Takes the steps of one stage."""
 
     stage: GradientStage
     optimiser: Optimiser
     training: TrainingConfig
-    device: torch.device
+    device: torch.device  # where the model is
 
     @property
     def model(self) -> Model:
@@ -28,12 +28,12 @@ class GradientStep:
         return model
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return the loss terms of a batch, with their graph."""
+        """Return the loss terms of a batch, with their autograd graph."""
         with self._network_products(), self.model.one_step():
             return self.stage.losses(batch)
 
     def follow(self, terms: Terms) -> None:
-        """Compute the gradients of ``loss`` and change the parameters."""
+        """Compute the gradients of ``loss``, clip them if the settings say so, and update the parameters."""
         self.optimiser.zero_grad()
         terms["loss"].backward()  # type: ignore[no-untyped-call]
         if self.training.gradient_clip is not None:
@@ -41,11 +41,11 @@ class GradientStep:
         self.optimiser.update()
 
     def _network_products(self) -> torch.autocast:
-        """Autocast of the network's own products. On an accelerator they are coarse too; on a CPU only scores
-        are.
+        """Return the autocast of the network's own products.
 
-        A recorded step casts weights each time, since a cast that is kept would be that of an earlier step.
+        With ``precision = "bfloat16"`` an accelerator computes scores and network in bfloat16, and a CPU the
+        scores alone. Recorded steps do not cache converted weights, which would be those of an earlier step.
         """
-        coarse, kind = self.model.score_dtype, self.device.type
-        kept = not self.training.graph
-        return torch.autocast(kind, coarse, coarse is not None and kind != "cpu", cache_enabled=kept)
+        lower, kind = self.model.score_dtype, self.device.type
+        cached = not self.training.graph
+        return torch.autocast(kind, lower, lower is not None and kind != "cpu", cache_enabled=cached)

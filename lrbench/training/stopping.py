@@ -9,7 +9,7 @@ __all__ = ["reason_to_stop", "record_validation"]
 
 
 def record_validation(progress: StageProgress, metric: float) -> bool:
-    """Note a validation in ``progress`` and return whether it is the best so far."""
+    """Record a validation in ``progress``, and return whether its metric is the best so far."""
     if progress.best_metric is None or metric > progress.best_metric:
         progress.best_metric, progress.best_epoch = metric, progress.epoch
         progress.validations_without_gain = 0
@@ -21,7 +21,7 @@ def record_validation(progress: StageProgress, metric: float) -> bool:
 def reason_to_stop(
     progress: StageProgress, training: TrainingConfig
 ) -> Literal["patience", "epoch-cap"] | None:
-    """Return why the stage ends after this epoch, or ``None``."""
+    """Return why the stage ends after this epoch, or ``None`` if it goes on."""
     if progress.validations_without_gain >= training.patience:
         return "patience"
     if progress.epoch >= training.max_epochs:

@@ -1,7 +1,8 @@
 """Train a model through its stages, with early stopping, a checkpoint per epoch, and resumption.
 
 The trainer knows stages, not models. Every draw comes from a stream of the trial's seed, and a checkpoint
-holds the rest. A trial that was killed therefore ends with the same numbers as one that was not.
+holds all other state. A trial that was killed and resumed therefore ends with the same numbers as one that
+was never interrupted.
 """
 
 import logging
@@ -43,18 +44,18 @@ from lrbench.training.shared_stage import SharedStage
 from lrbench.training.step import GradientStep
 from lrbench.training.stopping import reason_to_stop, record_validation
 
-__all__ = ["TrainedStages", "train"]
+__all__ = ["TrainedStages", "selection_metric", "train"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainedStages:
-    """What the stages that have run left besides the model's weights."""
+    """What stages that have run leave besides the model's weights."""
 
     stages: tuple[StageRecord, ...]
     history: list[dict[str, Any]]  # one row per epoch and stage
-    resumed: int
+    resumed: int  # how often the trial was resumed
     reused_bytes: int = 0  # peak memory of the trial whose stages were reused
 
 
@@ -72,7 +73,7 @@ class _Trainer:
     team: Team
 
     def run(self, saved: Checkpoint | None) -> TrainedStages:
-        """Run the stages that are not done; the first of them continues from ``saved``."""
+        """Run the stages that are not done. The first of them continues from ``saved``."""
         if saved is not None:
             with compatible_with(self.checkpoint_file):
                 records = tuple(StageRecord.model_validate(values) for values in saved.finished_stages)
@@ -123,6 +124,9 @@ class _GradientTraining:
         number: of the stage in the trial, from 0.
         stage: gives the losses.
         saved: the checkpoint of this stage, if it was interrupted.
+
+    Raises:
+        LrbenchError: there is no target to train on.
     """
 
     def __init__(self, trial: _Trainer, number: int, stage: GradientStage, saved: Checkpoint | None) -> None:
@@ -153,7 +157,7 @@ class _GradientTraining:
             self._restore(saved)
 
     def run(self) -> StageProgress:
-        """Train until the stage is over, and leave the model with the best weights."""
+        """Train until the stage is over, and give the model the best weights."""
         while self.progress.stopped is None:
             self._epoch()
         self.model.load_state_dict(self.best_weights)
@@ -204,7 +208,8 @@ class _GradientTraining:
         """Return the selection metric, or ``None`` in an epoch without validation.
 
         Raises:
-            LrbenchError: the last step ruined the weights; the message names it and the last finite losses.
+            LrbenchError: scores are NaN or infinite. The message names the last step and the last finite
+                losses.
         """
         training, trial = self.training, self.trial
         if self.progress.epoch % training.validate_every and self.progress.epoch != training.max_epochs:
@@ -222,7 +227,7 @@ class _GradientTraining:
             ) from error
 
     def _note(self, result: EpochResult, metric: float | None, seconds: float) -> EpochDone:
-        """Add the epoch to the history and to the log, and return the news of it."""
+        """Add the epoch to the history and to the log, and return the message about it."""
         progress, training = self.progress, self.training
         self.trial.done.history.append(
             {
@@ -271,7 +276,7 @@ class _GradientTraining:
         ).save(trial.checkpoint_file)
 
 
-def train(  # noqa: PLR0913, PLR0917 - what a trial is, and who works on it
+def train(  # noqa: PLR0913, PLR0917 - a trial, and the processes that work on it
     model: Model,
     config: TrialConfig,
     split: Split,
@@ -286,12 +291,18 @@ def train(  # noqa: PLR0913, PLR0917 - what a trial is, and who works on it
     Args:
         model: freshly initialised from the trial's seed, or with the weights of ``begun``, on ``device``.
         config: the trial.
-        split: what to train and select on.
+        split: the parts to train and to validate on.
         device: where the model is.
-        checkpoint_file: read if it exists, replaced after every epoch.
+        checkpoint_file: replaced after every epoch. It is not read here; see ``begun``.
         watch: called after every epoch, once its checkpoint is written.
-        begun: the first stages, if they were run elsewhere. A checkpoint has its own.
-        team: the processes that train it together. Each calls this function; process 0 alone saves.
+        begun: where to continue: the checkpoint of an interrupted trial, or the first stages if another
+            trial ran them. ``None``: from the start.
+        team: the processes that train it together. Each calls this function, and only process 0 saves.
+
+    Raises:
+        UnusableCheckpointError: the checkpoint in ``begun`` does not fit the model.
+        LrbenchError: a loss or a score became NaN or infinite, or a stage has no target to train on.
+        RequestError: steps are to be recorded on a device that cannot.
     """
     done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)
     saved = begun if isinstance(begun, Checkpoint) else None
@@ -307,7 +318,10 @@ def selection_metric(
     device: torch.device,
     team: Team = ALONE,
 ) -> float:
-    """The protocol's selection metric on validation at one depth, unrounded. The noise is always the same."""
+    """Return the protocol's selection metric on validation at one depth, unrounded.
+
+    Reasoning that starts from noise gets the same noise in every call.
+    """
     ranks = rank_targets(model, view, (depth,), noise_seed(seed, "selection", 0), device, team)
     chosen, ties = ranks.headline(protocol.mask_seen)
     return float(metric_function(protocol.selection_metric)(chosen[0], ties[0]).mean())
