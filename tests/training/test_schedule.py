@@ -68,7 +68,7 @@ def test_a_step_moves_by_the_rate_and_resumption_goes_on_with_it() -> None:
 
 
 def test_a_rate_that_falls_needs_an_end() -> None:
-    with pytest.raises(ValueError, match="needs the steps of the stage"):
+    with pytest.raises(ValueError, match="needs the number of steps"):
         Optimiser([], TrainingConfig(decay="linear"))
 
 
