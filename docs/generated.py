@@ -14,7 +14,7 @@ TOP = Path(__file__).resolve().parents[1]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages and those that stand at the top of the repository."""
+    """Add the generated pages, and pages from the top folder of the repository."""
     pages = {
         "commands.md": commands(),
         "models.md": models(),
@@ -28,7 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def commands() -> str:
-    """Every verb with its help."""
+    """Return every verb with its help."""
     from lrbench.cli.app import app
 
     group = typer.main.get_command(app)
@@ -38,7 +38,7 @@ def commands() -> str:
 
 
 def models() -> str:
-    """Every model's page: what it is, its stages, and each option with the source of its default."""
+    """Return every model's page: its description, stages, and options with the sources of their defaults."""
     from lrbench.registry import MODELS  # imports torch
 
     head = "# Models\n\nEach page is what `lrbench list models NAME` prints."
@@ -47,14 +47,14 @@ def models() -> str:
 
 
 def controls() -> str:
-    """The explanation, and what each model's controls become."""
+    """Return the explanation of controls, and what they are for each model."""
     text = (TOP / "docs" / "controls.in").read_text(encoding="utf-8")
     return text + "\n" + fenced(lrbench("list", "models", "--controls"))
 
 
 @cache
 def lrbench(*arguments: str) -> str:
-    """What the program prints."""
+    """Return what the program prints."""
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     command = [sys.executable, "-m", "lrbench", *arguments]
     return subprocess.run(
@@ -63,6 +63,6 @@ def lrbench(*arguments: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """A block of plain text."""
+    """Return a block of plain text."""
     lines = (line.rstrip() for line in text.splitlines())
     return "```text\n" + "\n".join(lines).strip("\n") + "\n```\n"
