@@ -5,7 +5,6 @@ files' paths to worker processes. The fingerprint of a file is part of the id of
 an edited file means other trials.
 """
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -76,12 +75,19 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
 def plugin_fingerprint(name: str) -> str | None:
     """Return a hash of the plug-in file that declares a model; ``None`` for a model from elsewhere."""
     plugged = plugged_models().get(name)
-    return None if plugged is None else hashlib.sha256(plugged[1].read_bytes()).hexdigest()[:16]
+    return None if plugged is None else _digest(plugged[1].read_bytes())[:16]
+
+
+def _digest(content: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, which no help needs
+
+    return hashlib.sha256(content).hexdigest()
 
 
 def _load(path: Path) -> ModuleType:
     """Import a file once per process."""
-    name = f"lrbench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"lrbench_plugin_{_digest(str(path).encode())[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     if not path.is_file():

@@ -8,7 +8,6 @@ import typer
 
 from lrbench.cli.options import ResultsDir, SuiteName, check_output
 from lrbench.errors import RequestError
-from lrbench.files import check_writable
 from lrbench.paths import absolute, check_folder, expanded
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def _file(path: Path | None) -> Path | None:
 
 
 def _new_folder(path: Path | None) -> Path | None:
+    from lrbench.files import check_writable
+
     if path is not None:
         check_folder(absolute(path))
         if path.exists():

@@ -8,7 +8,6 @@ import typer
 
 from lrbench.cli.options import ResultsDir
 from lrbench.errors import LrbenchError
-from lrbench.files import open_plain
 from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ def _whole_text(layout: "Results", trial_id: str) -> str:
     Raises:
         LrbenchError: the file is missing.
     """
+    from lrbench.files import open_plain
     from lrbench.store.state import trial_state
 
     failed = trial_state(layout, trial_id) == "failed"
@@ -78,6 +78,7 @@ def _new_text(layout: "Results", trial_id: str) -> Iterator[str]:
     """
     import time
 
+    from lrbench.files import open_plain
     from lrbench.store.state import trial_state
 
     seen, ended = 0, False

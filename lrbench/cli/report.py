@@ -1,6 +1,5 @@
 """``lrbench report``: a suite's results with their statistics, in a chosen format."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +65,8 @@ def report(
     plugins: Plugins = None,
 ) -> None:
     """Show what a suite found: the answer in words, means over seeds, declared tests, costs and warnings."""
+    import shlex
+
     from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics

@@ -15,6 +15,16 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_help_needs_little_beyond_its_parser() -> None:
+    """Temporary files bring random numbers, and those OpenSSL: a tenth of the time that help takes."""
+    code = (
+        "import sys; import typer.rich_utils; before = {*sys.modules}; import lrbench.cli.app; "
+        "sys.exit(str({'_hashlib', 'tempfile', 'shlex'} & {*sys.modules} - before or '') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_entry_point_imports_nothing_before_it_heeds_interrupts() -> None:
     """Until ``main`` runs an interrupt ends in a traceback: only what Python itself loads may come before."""
     code = (
