@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from lrbench.config.suite import Suite, SuiteFile, resolve_suite
+from lrbench.config.suite import Suite, resolve_suite
+from lrbench.config.suite_file import SuiteFile
 from lrbench.execution.plan import Plan, make_plan
 from lrbench.execution.rows import resolve_rows
 

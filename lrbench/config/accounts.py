@@ -18,12 +18,12 @@ class Accounts(FrozenConfig):
     """Accounts made from the users of a dataset, drawn from a seed."""
 
     size: Literal["fixed-1", "fixed-2", "fixed-3", "mixed"] = "fixed-2"
-    """Members of an account: always so many, or 1 to 4 with shares .4, .3, .2 and .1. The last account takes
-    the members that are left."""
+    """Members of an account: 1, 2 or 3. ``mixed``: 1 to 4, drawn with shares .4, .3, .2 and .1. The last
+    account takes the members that are left."""
 
     partners: Literal["random", "similar", "unlike"] = "random"
-    """Who shares: drawn at random, or those most or least like the first member in what goes with their
-    training items."""
+    """Who shares an account with its first member: users at random, or the most or the least similar ones.
+    Similar users have training items that occur together in training."""
 
     align: Literal["none", "end"] = "none"
     """``end`` shifts the times of each member so that all last interactions of an account fall within one
@@ -34,7 +34,7 @@ class Accounts(FrozenConfig):
     and the targets are those of leave-one-out without accounts."""
 
     seed: int = Field(default=0, ge=0)
-    """Draws the partners, the sizes and, where times tell no order, the turns."""
+    """Seed of the partners, of the sizes and, if times give no order, of the order of members."""
 
     @property
     def sizes(self) -> dict[int, float]:
@@ -51,13 +51,14 @@ class AccountRows(FrozenConfig):
     """A split of data in which an account has several overlapping rows, each with its last item as target."""
 
     disjoint: bool
-    """Whether an account's rows are all on one side; otherwise rows are drawn, as published."""
+    """Whether all rows of an account are on one side. If not, rows are drawn one by one, as published."""
 
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the rows, or of the accounts, that are for test."""
+    """Share of the rows that are for test; with ``disjoint``, share of the accounts."""
 
     valid_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the accounts, or of those with training rows, whose rows are for validation."""
+    """Share of the accounts whose rows are for validation. Without ``disjoint``, it is a share of those
+    accounts that have rows outside test."""
 
     seed: int = Field(default=1, ge=0)
-    """Draws the rows and the accounts."""
+    """Seed with which rows and accounts are drawn."""

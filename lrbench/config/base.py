@@ -16,16 +16,16 @@ _BLANKS = str.maketrans("\t\r\n", "   ")
 
 
 class FrozenConfig(BaseModel):
-    """A configuration that cannot change after it was checked.
+    """A configuration that cannot change after it was validated.
 
-    Numbers are finite. Text that was read, from a suite, a catalogue or a record, holds no control
-    characters but tabs and line breaks.
+    Numbers are finite. Text that was read from a suite, a catalogue or a record holds no control characters
+    except tabs and line breaks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     raw_text: ClassVar[frozenset[str]] = frozenset()
-    """Fields whose text may hold anything, such as the character between two columns."""
+    """Fields whose text may hold control characters, such as the character between two columns."""
 
     @model_validator(mode="after")
     def _shows_what_it_holds(self, info: ValidationInfo) -> Self:
@@ -42,8 +42,7 @@ ConfigT = TypeVar("ConfigT", bound=FrozenConfig)
 def parse_config(kind: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
     """Validate ``values`` as ``kind``; ``where`` names the place for the message, e.g. ``model "LARES"``.
 
-    Values have the types of JSON and keep them: ``"3"`` and ``true`` are no numbers. A whole number is a
-    number, too.
+    No value is converted: ``"3"`` and ``true`` are no numbers. A whole number is accepted as a number.
 
     Raises:
         RequestError: one sentence for the first thing that is wrong.
@@ -67,10 +66,10 @@ def _checked_label(label: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_checked_name)]
-"""A suite, a dataset or a model: it becomes part of the names of files."""
+"""The name of a suite, a dataset or a model. It becomes part of names of files."""
 
 Label = Annotated[str, AfterValidator(_checked_label)]
-"""A row of a suite."""
+"""The label of a row of a suite."""
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -22,8 +22,8 @@ CONTROLS: dict[Control, str] = {
         "The same auxiliary losses on a network that does not reason: the difference is not the losses'."
     ),
     "noise-only": (
-        "The trained model itself. At inference its steps take over noise of the size of the state before "
-        "them. The quality that remains does not come from what it thought."
+        "The trained model itself. At inference, noise of the same size replaces the state that a step takes "
+        "over from the one before. The quality that remains does not come from reasoning."
     ),
 }
 """Each control with what it isolates."""

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, in our own words, with the place a person can look for."""
+"""What pydantic found wrong with a configuration, in lrbench's own words and with the place in the file."""
 
 import json
 import re
@@ -48,8 +48,8 @@ def explained(
 
     Args:
         error: what pydantic raised.
-        kind: the configuration that was to be made.
-        values: what it was to be made from.
+        kind: the configuration class.
+        values: the values that were validated.
         where: the place for the message, e.g. ``model "LARES"``.
     """
     first = error.errors()[0]
@@ -72,13 +72,13 @@ def explained(
 
 
 def cause_and_remedy(reason: str) -> tuple[str, str]:
-    """Split a reason into its first sentence, with a stop, and the rest, which may be empty."""
+    """Split a reason into its first sentence, with a full stop, and the rest, which may be empty."""
     cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])", reason, maxsplit=1)
     return cause if cause.endswith((".", "?", "!")) else f"{cause}.", rest[0] if rest else ""
 
 
 def written(value: Any) -> str:
-    """Return a value as a suite file has it, cut where it is long."""
+    """Return a value as a suite file writes it, shortened if it is long."""
     try:
         return shortened(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
@@ -131,7 +131,7 @@ def _rule(error: ErrorDetails) -> str:
 
 
 def _near(error: ErrorDetails, name: str) -> str:
-    """Suggest the word that was meant where only some are allowed, and brackets around a single value."""
+    """Suggest brackets around a single value, or the nearest of the allowed words; empty for other errors."""
     if error["type"] in ("tuple_type", "list_type") and isinstance(error["input"], str | int | float):
         return f"Write {name} = [{written(error['input'])}]."
     if error["type"] != "literal_error" or not isinstance(error["input"], str):
@@ -142,14 +142,14 @@ def _near(error: ErrorDetails, name: str) -> str:
 
 
 def _usual(kind: type[BaseModel], location: Sequence[int | str]) -> str:
-    """Say what a field is when it is left out, or else what it means."""
+    """Say a field's default, or else what it means."""
     table, name = _table_at(kind, location[:-1]), str(location[-1]) if location else ""
     name, table = (name, table) if name in table.model_fields else _last_field(kind, location)
     field = table.model_fields.get(name)
     if field is None:
         return ""
     if field.default is not PydanticUndefined and isinstance(field.default, str | int | float):
-        return f"Left out, {name} is {written(field.default)}."
+        return f"The default of {name} is {written(field.default)}."
     return _meaning(table, (name,)) or f"Correct {name}."
 
 

@@ -13,16 +13,16 @@ __all__ = ["PROTOCOLS", "Filters", "Protocol", "TimeSplit", "Window", "find_prot
 
 
 class Window(FrozenConfig):
-    """Months of which interactions are kept; the window grows into the past until enough items are left."""
+    """Months whose interactions are kept. The window grows into the past until enough items are left."""
 
     first: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
-    """The first month to begin with, as ``2017-10``."""
+    """The first month of the smallest window, as ``2017-10``."""
 
     end: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
-    """The month before which the window ends."""
+    """The month before which the window ends; it does not belong to the window."""
 
     step: int = Field(default=3, ge=1)
-    """Months by which the first one moves back at a time."""
+    """Months that are added to the beginning at a time."""
 
     least_items: int = Field(default=5000, ge=1)
     """Items that the k-core must have."""
@@ -35,22 +35,24 @@ class Filters(FrozenConfig):
     """Keep interactions with at least this rating; `None`: every rating counts as positive."""
 
     repeats: Literal["keep", "first"] = "keep"
-    """Repeated (user, item) rows: keep them all, or only the earliest."""
+    """Repeated rows of a user and an item: keep them all, or only the earliest."""
 
     k_core: int = Field(default=5, ge=0)
-    """Iterate to a fixed point until every user and every item has this many rows; 0: no filter."""
+    """Remove users and items with fewer rows than this, again and again, until all have enough; 0: no
+    filter."""
 
     keep_ratings: bool = False
-    """Keep the ratings beside the interactions, for protocols that choose targets by them."""
+    """Keep the ratings with the interactions, for protocols that choose targets by them."""
 
     window: Window | None = None
     """Keep a window of months; `None`: all times."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What decides the prepared data, for hashes.
+        """The options that decide the prepared data, for hashes.
 
-        An option that came later is left out at its default, so that older preparations keep their names.
+        Options that later versions added are left out at their defaults, so that older preparations keep
+        their names.
         """
         later = {"keep_ratings": False, "window": None}
         return self.model_dump(
@@ -69,19 +71,19 @@ class TimeSplit(FrozenConfig):
     """The two points, in the unit of the source's times; `None`: at ``quantiles`` of all times."""
 
     quantiles: tuple[float, float] = (0.8, 0.9)
-    """Shares of all interactions before the two points, where ``cuts`` gives none."""
+    """Shares of all interactions before the two points, if ``cuts`` is not given."""
 
     rating_above: float | None = None
     """Only interactions with a higher rating are targets; `None`: all are. Histories keep the others."""
 
     least_history: int = Field(default=1, ge=1)
-    """Fewest interactions before a target, in training too."""
+    """Fewest interactions before a target, also in training."""
 
     known_items: bool = True
     """Drop every interaction with an item that is not in training, and do not rank such items."""
 
     of_datasets: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
-    """Fields that are otherwise for datasets whose name matches a pattern (``amazon-2023-*``)."""
+    """Other values of these fields for datasets whose name matches a pattern (``amazon-2023-*``)."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "TimeSplit":
@@ -93,7 +95,7 @@ class TimeSplit(FrozenConfig):
         return self
 
     def of(self, dataset: str) -> "TimeSplit":
-        """Return what holds for a dataset, given by its true name."""
+        """Return the split that holds for a dataset, given by its true name."""
         values = self.model_dump(exclude={"of_datasets"})
         for pattern, otherwise in self.of_datasets.items():
             if fnmatchcase(dataset, pattern):
@@ -102,7 +104,7 @@ class TimeSplit(FrozenConfig):
 
 
 _SPLIT_SETTINGS = ("time", "accounts", "account_rows")
-"""Fields of a protocol that belong to one split alone; they are no part of the identity of the others."""
+"""Fields of a protocol that belong to one split alone; the identity of other protocols leaves them out."""
 
 
 class Protocol(FrozenConfig):
@@ -118,31 +120,32 @@ class Protocol(FrozenConfig):
     """How interactions become training, validation and test; ``lrbench/data/splits`` has a file for each."""
 
     time: TimeSplit | None = None
-    """Where the split ``time`` cuts, and what it takes as targets; `None` for the others."""
+    """Where the split ``time`` cuts, and what it takes as targets; `None` for other splits."""
 
     accounts: Accounts | None = None
-    """How users are merged under the split ``shared-accounts``; `None` for the others."""
+    """How users are merged under the split ``shared-accounts``; `None` for other splits."""
 
     account_rows: AccountRows | None = None
-    """What the split ``account-rows`` puts on which side; `None` for the others."""
+    """What the split ``account-rows`` puts on which side; `None` for other splits."""
 
     max_length: int = Field(ge=1)
     """How many of the latest interactions a model sees."""
 
     mask_seen: bool
-    """Whether headline ranks leave out the items of the user's history; the other kind is stored too."""
+    """Whether headline ranks leave out the items of the user's history. Ranks of the other kind are stored,
+    too."""
 
     ties: Literal["stable-time-then-file-order"] = "stable-time-then-file-order"
-    """Order of a user's interactions at equal times; metrics average over the order of equal scores."""
+    """Order of a user's interactions at equal times: that of the file."""
 
     selection_metric: str = "ndcg@10"
     """The validation metric that early stopping watches."""
 
     cutoffs: tuple[int, ...] = (5, 10, 20)
-    """The K of Recall@K and NDCG@K."""
+    """The values of K for Recall@K and NDCG@K."""
 
     summary: str
-    """What is said of it in listings and captions. It is no part of a trial's id."""
+    """The description in listings and captions. It is no part of a trial's id."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -152,13 +155,13 @@ class Protocol(FrozenConfig):
         return values | {"filters": self.filters.settings}
 
     def of(self, dataset: str) -> "Protocol":
-        """Return this protocol with what it says of a dataset, given by its true name."""
+        """Return this protocol with the settings that hold for a dataset, given by its true name."""
         return self if self.time is None else self.model_copy(update={"time": self.time.of(dataset)})
 
     def sharing(self, accounts: Accounts) -> "Protocol":
         """Return this protocol with other accounts.
 
-        The longest history grows with the mean number of members, so that no member loses any of it.
+        ``max_length`` grows with the mean number of members, so that it stays the same per member.
 
         Raises:
             ValueError: the protocol makes no accounts.
@@ -173,16 +176,16 @@ class Protocol(FrozenConfig):
         )
 
     def ranks_alike(self, other: "Protocol") -> bool:
-        """Whether both give the same ranks of a trained model, however its epoch was chosen.
+        """Tell whether both rank a trained model in the same way, however its epoch was chosen.
 
-        Ranks of both kinds are stored, the history left out or not.
+        ``mask_seen`` does not matter, since ranks with and without the history are stored.
         """
         aside = {"name": "", "summary": "", "mask_seen": False, "selection_metric": ""}
         return self.model_copy(update=aside) == other.model_copy(update=aside)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that reports show unless told otherwise."""
+        """The metrics that reports show by default."""
         return tuple(f"{kind}@{cutoff}" for kind in ("recall", "ndcg") for cutoff in self.cutoffs)
 
 

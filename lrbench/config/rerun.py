@@ -1,4 +1,4 @@
-"""Which trials of a suite run: declared once, for the command line and for the choice itself."""
+"""Which trials of a suite run: declared once, for the command line and for the plan."""
 
 from enum import StrEnum
 

@@ -30,14 +30,14 @@ class TrainingConfig(FrozenConfig):
     """Targets (predicted positions) of one optimiser step."""
 
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Step size of the optimiser; the largest one where it changes."""
+    """Learning rate of the optimiser. If it changes over time, this is the largest one."""
 
     warmup_steps: int = Field(default=0, ge=0, le=MOST_WARMUP_STEPS)
     """Steps in which the learning rate rises from 0, linearly."""
 
     decay: Literal["none", "linear", "cosine"] = "none"
-    """How the learning rate falls after the warm-up: not at all, linearly, or along half a cosine. It reaches
-    0 after ``max_epochs``, also if the stage ends earlier."""
+    """How the learning rate falls after the warm-up: not at all, linearly, or along half a cosine. It would
+    reach 0 after ``max_epochs``; a stage may end earlier."""
 
     optimiser: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019)."""
@@ -55,17 +55,17 @@ class TrainingConfig(FrozenConfig):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of matrix products in training; float32 is the reference. With bfloat16 the scores of all items
     have that type, which takes less than half the time on CPUs with instructions for it. On accelerators the
-    network's own products have it too (autocast). Weights, sums and ranking stay float32."""
+    network's own products have it, too (autocast). Weights, sums and ranking stay float32."""
 
     graph: bool = False
-    """Whether steps are recorded as CUDA graphs and replayed, which takes the host's time out of them. That
+    """Whether steps are recorded as CUDA graphs and replayed, so that they do not wait for the host. That
     needs a GPU and a stage that can be recorded. Batches are then filled up to a few shapes. The filling has
     no weight in any loss."""
 
     rows: TrainingRows | None = None
     """Training rows: ``positions`` trains on every position of a sequence in one pass, ``prefixes`` on each
-    prefix by itself. Not set: positions if the network is causal. Prefixes cost many times as much and give a
-    causal network the same loss."""
+    prefix by itself. Not set: positions if the network is causal, otherwise prefixes. Prefixes cost many
+    times as much and give a causal network the same loss."""
 
     long_sequences: LongSequences = "windowed"
     """Training sequences longer than the protocol's maximum. ``windowed``: overlapping windows, in which each
@@ -75,7 +75,10 @@ class TrainingConfig(FrozenConfig):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What shapes results. An option that came later is left out at its default, so that ids stay."""
+        """The options that shape results.
+
+        Options that later versions added are left out at their defaults, so that ids stay.
+        """
         later = {"warmup_steps": 0, "decay": "none", "graph": False}
         unused = {name for name, usual in later.items() if getattr(self, name) == usual}
         return self.model_dump(mode="json", exclude=unused)

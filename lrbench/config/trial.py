@@ -1,7 +1,7 @@
 """A trial: one dataset, protocol, model configuration and seed, fully resolved.
 
-The unit of work, of storage and of resumption. Its id is a readable prefix and a hash of
-everything that shapes its result, so the same trial of two suites is one trial.
+A trial is the unit of work, of storage and of resumption. Its id is a readable prefix and a hash of
+everything that shapes its result. The same trial of two suites is therefore stored once.
 """
 
 import hashlib
@@ -28,10 +28,11 @@ class EvaluationConfig(FrozenConfig):
     """Draws of the initial latent noise per user; 1 where inference has no noise."""
 
     latents: Literal["own", "noise"] = "own"
-    """What a reasoning step takes over from the one before: its state, or noise of its size (a control)."""
+    """What a reasoning step gets from the one before: its state, or noise of the same size (a control)."""
 
     interventions: tuple[Intervention, ...] = ()
-    """Changes of the latent with which the test targets are ranked besides, at the model's own depth."""
+    """Changes of the latent state under which test targets are ranked in addition, at the model's own
+    depth."""
 
     @field_validator("depths")
     @classmethod
@@ -49,7 +50,7 @@ class StageConfig(FrozenConfig):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What shapes results."""
+        """The settings that shape results."""
         return {"name": self.name, "training": self.training.identity}
 
 
@@ -67,7 +68,7 @@ class TrialConfig(FrozenConfig):
     """The registered model name."""
 
     plugin: str | None = None
-    """Hash of the plug-in file that the model comes from, if it does."""
+    """Hash of the plug-in file that defines the model; `None` for a model of lrbench or of a package."""
 
     params: dict[str, JsonValue]
     """The model's whole configuration, defaults included."""
@@ -80,9 +81,9 @@ class TrialConfig(FrozenConfig):
 
     @property
     def training_ids(self) -> tuple[str, ...]:
-        """After each stage in turn, a hash of what shaped the weights so far.
+        """For each stage, a hash of everything that shaped the weights at its end.
 
-        That is everything but the evaluation and the stages still to come; the last is of the whole training.
+        The evaluation and later stages are left out. The last hash is that of the whole training.
         """
         values = self._identity()
         del values["evaluation"]
@@ -91,7 +92,7 @@ class TrialConfig(FrozenConfig):
 
     @property
     def id(self) -> str:
-        """Readable prefix and hash of the whole configuration but the protocol's sentence for captions."""
+        """The readable prefix and a hash of the whole configuration without the protocol's ``summary``."""
         return f"{self.prefix}{_digest(self._identity())}"
 
     def _identity(self) -> dict[str, Any]:

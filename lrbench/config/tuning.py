@@ -1,7 +1,7 @@
 """Tuning: how settings are searched for on validation targets, with the same budget for every row.
 
-A space names options of a model, or training settings with the prefix ``training.``. A list holds values to
-choose from; a table with ``low`` and ``high`` is a range.
+A space maps options of a model, or training settings with the prefix ``training.``, to the values to try. A
+list holds values to choose from. A table with ``low`` and ``high`` is a range.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from lrbench.errors import RequestError
 __all__ = ["TRAINING", "Choice", "Range", "SearchConfig", "Space", "Tune", "parse_space"]
 
 TRAINING = "training."
-"""Before the name of a training setting in a space."""
+"""The prefix of training settings in a space."""
 
 Sampler = Literal["random", "tpe"]
 Pruning = Literal["none", "median"]
 
 
 class Choice(FrozenConfig):
-    """A list of values, each as likely as the others at first."""
+    """A list of values, all equally likely at first."""
 
     values: tuple[JsonValue, ...] = Field(min_length=2)
-    """Values to choose from. Put a single one into ``params`` or ``training``."""
+    """Values to choose from. A single value belongs in ``params`` or ``training``."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "Choice":
@@ -37,7 +37,7 @@ class Choice(FrozenConfig):
 
 
 class Range(FrozenConfig):
-    """All numbers between two ends, which belong to it."""
+    """All numbers from ``low`` to ``high``, both included."""
 
     low: float
     """The smallest value."""
@@ -49,32 +49,32 @@ class Range(FrozenConfig):
     """Whether to draw on a logarithmic scale."""
 
     whole: bool = False
-    """Whether only whole numbers are drawn; set by itself for options that take whole numbers."""
+    """Whether only whole numbers are drawn. It is set automatically for options that take whole numbers."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
         if self.low >= self.high:
-            raise ValueError("low must be below high. Exchange them, or list the one value.")
+            raise ValueError("low must be below high. Swap them, or set the single value without a range.")
         if self.log and self.low <= 0:
-            raise ValueError("a logarithmic range begins above 0. Raise low, or leave log out.")
+            raise ValueError("a logarithmic range must begin above 0. Raise low, or leave log out.")
         return self
 
 
 Space = dict[str, Choice | Range]
-"""Option → the values that are tried."""
+"""Maps each option to the values that are tried."""
 
 
 class Tune(FrozenConfig):
-    """``[tune]``."""
+    """``[tune]``: the budget and the method of the search."""
 
     trials: int = Field(ge=1, le=MOST_SEARCH_TRIALS)
-    """Settings tried for every row on every dataset."""
+    """Number of settings that are tried for every row on every dataset."""
 
     sampler: Sampler = "tpe"
     """``random``: independent draws. ``tpe``: tree-structured Parzen estimators (Bergstra et al. 2011)."""
 
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
-    """Seed of the search and of its trainings; it must not be among the suite's seeds."""
+    """Seed of the search and of its trainings. It must not be among the suite's seeds."""
 
     pruning: Pruning = "median"
     """``median``: end a trial whose validation metric is below the median of earlier ones at its epoch."""
@@ -83,13 +83,13 @@ class Tune(FrozenConfig):
     """How many users are drawn to train and validate on while tuning. Not set: all."""
 
     space: dict[str, JsonValue] = Field(default_factory=dict)
-    """Options that all rows search which have them."""
+    """Options to search, in every row that has them."""
 
 
 class SearchConfig(TrialConfig):
-    """One search: everything that shapes the settings that it chooses.
+    """One search: everything that decides which settings it chooses.
 
-    The parent's fields are the row's own settings, which the space changes; ``seed`` is the tuning seed.
+    The inherited fields hold the row's own settings, which the space changes. ``seed`` is the tuning seed.
     """
 
     space: Space
@@ -130,7 +130,7 @@ def parse_space(table: Mapping[str, Any], where: str) -> Space:
 
 
 def _flat(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return the options with their values; those of the table ``training`` with their prefix."""
+    """Return the options with their values. Those of the table ``training`` get its prefix."""
     inner = table.get("training")
     if not isinstance(inner, dict) or "low" in inner:
         return list(table.items())

@@ -12,7 +12,9 @@ from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
 from lrbench.config.messages import cause_and_remedy
 from lrbench.config.protocol import Protocol
-from lrbench.config.suite import Entry, Suite, merge_tables
+from lrbench.config.suite import Suite
+from lrbench.config.suite_file import Entry
+from lrbench.config.suite_rows import merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.config.tuning import SearchConfig, Space, Tune

@@ -25,7 +25,8 @@ from synthetic_results import make_suite
 
 from lrbench.cli.app import app, run
 from lrbench.cli.process import known_error
-from lrbench.config.suite import ComparisonTable, Entry, EvaluationTable, SuiteFile, read_suite_file
+from lrbench.config.suite import read_suite_file
+from lrbench.config.suite_file import ComparisonTable, Entry, EvaluationTable, SuiteFile
 from lrbench.config.tuning import Tune
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.rows import resolve_rows

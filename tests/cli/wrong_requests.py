@@ -248,6 +248,7 @@ FIELDS = {
     "protocol": (),
     "datasets": ('"x"',),
     "seeds": (),
+    "dataset_seeds": ("{}",),
     "primary_metric": (),
     "training": ("{}",),
     "evaluation": ("{}",),

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from lrbench.config.accounts import Accounts
-from lrbench.config.suite import Suite, SuiteFile, read_suite_file, resolve_suite
+from lrbench.config.suite import Suite, read_suite_file, resolve_suite
+from lrbench.config.suite_file import SuiteFile
 from lrbench.errors import RequestError
 
 BASE = {"name": "s", "protocol": "loo-20", "datasets": ["a"]}

@@ -11,7 +11,8 @@ from small_data import order, small_dataset, trial_config
 
 from lrbench.config.accounts import Accounts
 from lrbench.config.protocol import PROTOCOLS, Protocol
-from lrbench.config.suite import SuiteFile, resolve_suite
+from lrbench.config.suite import resolve_suite
+from lrbench.config.suite_file import SuiteFile
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import RequestError
 from lrbench.execution.plan import make_plan

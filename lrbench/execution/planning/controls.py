@@ -15,7 +15,7 @@ import torch
 from lrbench.config.base import parse_config
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
-from lrbench.config.suite import Entry
+from lrbench.config.suite_file import Entry
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.splitting import split
 from lrbench.errors import RequestError

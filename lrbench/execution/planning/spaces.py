@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 from pydantic import JsonValue
 
-from lrbench.config.suite import Entry, Suite
+from lrbench.config.suite import Suite
+from lrbench.config.suite_file import Entry
 from lrbench.config.training import TrainingConfig
 from lrbench.config.tuning import TRAINING, Choice, Range, Space, parse_space
 from lrbench.errors import RequestError, did_you_mean

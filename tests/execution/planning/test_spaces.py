@@ -120,7 +120,7 @@ def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
         ([SASREC], {"space": {"dropout": []}}, "at least 2 values"),
         ([SASREC], {"space": {"dropout": 0.1}}, "neither a list of values nor a range"),
         ([SASREC], {"space": {"dropout": {"low": 0.5, "high": 0.1}}}, "low must be below high"),
-        ([SASREC], {"space": {"dropout": {"low": 0, "high": 0.5, "log": True}}}, "begins above 0"),
+        ([SASREC], {"space": {"dropout": {"low": 0, "high": 0.5, "log": True}}}, "must begin above 0"),
         ([SASREC], {"space": {"dropout": {"low": 0.1}}}, '"high" is missing'),
         ([SASREC], {"space": {"dropout": {"low": 0.1, "high": 7.0}}}, "dropout = 7"),
         ([SASREC], {"space": {"layers": {"low": 1.5, "high": 3}}}, "it takes whole numbers"),
@@ -151,7 +151,8 @@ def test_what_cannot_be_tuned_is_refused(
     models: list[dict[str, Any]], tune: dict[str, Any], message: str
 ) -> None:
     from lrbench.config.base import parse_config
-    from lrbench.config.suite import SuiteFile, resolve_suite
+    from lrbench.config.suite import resolve_suite
+    from lrbench.config.suite_file import SuiteFile
 
     values = {"name": "s", "protocol": "loo-20", "datasets": ["a"], "seeds": [1, 2], "models": models}
     with pytest.raises(RequestError) as caught:
