@@ -1,4 +1,4 @@
-"""Each verdict and each lack has a sentence of its own."""
+"""Each verdict has a sentence of its own, and so has everything that may be missing."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -63,7 +63,7 @@ def _searched(trial: FinishedTrial, search: str) -> FinishedTrial:
 def test_random_search_has_an_expected_best_with_a_band(tmp_path: Path) -> None:
     (budget,) = make_budgets(tuned(tmp_path, "random"), Results(tmp_path))
     assert (budget.dataset, budget.label, budget.metric, budget.failed) == ("sample", "A", "ndcg@10", 1)
-    # Of 0.1, 0.2, 0.3: one draw has their mean; the best of two is 0.1, 0.2, 0.3 with chances 1/9, 3/9, 5/9.
+    # Values 0.1, 0.2, 0.3: one draw has their mean; the best of two is 0.1, 0.2, 0.3 with 1/9, 3/9, 5/9.
     assert budget.best[:2] == pytest.approx((0.2, (0.1 + 3 * 0.2 + 5 * 0.3) / 9))
     assert all(np.array(budget.low) <= budget.best)
     assert all(np.array(budget.high) >= budget.best)

@@ -117,7 +117,7 @@ def test_records_that_need_a_word(tmp_path: Path, made: Made, kind: WarningKind,
 def test_targets_that_tell_nothing(
     tmp_path: Path, fields: dict[str, float], kinds: list[WarningKind]
 ) -> None:
-    """Once for a dataset, not for each of its rows."""
+    """The warning is given once for a dataset, not for each of its rows."""
     made = [Made("A", 2.0, record=different(**fields)), Made("B", 0.0, record=different(**fields))]
     found = warnings_of(tmp_path, *made)
     assert [warning.kind for warning in found] == kinds

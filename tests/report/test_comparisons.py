@@ -105,7 +105,7 @@ def test_equivalence_is_by_a_margin_that_no_bad_run_widens(
     assert (found.verdict, found.equivalence.equivalent) == ("equivalent", True)
     means = {row.label: row.mean for row in _rows(tmp_path / "wide", alike)}
     assert found.equivalence.margin == pytest.approx(0.2 * means["B"])
-    # The spread of its own runs, which was the margin before, would have called these two equivalent.
+    # With the spread of the baseline's runs as margin, these two would count as equivalent.
     spread = [Made(label, 1.0, luck=0.4, match=0.0) for label in ("A", "B")]
     found = compared(tmp_path / "lucky", *spread, seeds=range(20))
     assert found.verdict == "cannot show equivalence with these runs"

@@ -1,4 +1,4 @@
-"""The best depth per user is shown only beside that of noise, or split over draws."""
+"""The best depth per user is shown only beside the oracle of noise, or split over draws."""
 
 from pathlib import Path
 from statistics import fmean

@@ -1,4 +1,4 @@
-"""Published numbers stand beside those that they can be compared with, and beside no others."""
+"""Published numbers are shown beside numbers that they can be compared with, and beside no others."""
 
 from dataclasses import replace
 from pathlib import Path

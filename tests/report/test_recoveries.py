@@ -1,4 +1,4 @@
-"""Recovery in a report: which rows are set against which, and what formats show of it."""
+"""Recovery in a report: which rows are compared with which, and what formats show of it."""
 
 import json
 from pathlib import Path

@@ -108,7 +108,7 @@ def own_groups(path: Path, text: str) -> GroupTable:
 
 
 def test_categories_of_ones_own_are_groups_beside_the_quartiles(tmp_path: Path) -> None:
-    """Users with an even number are of x: only there is A better. Every third user is not in the table."""
+    """Users with an even number are in group x, where alone A is better. The table lacks every third user."""
     suite = make_suite(tmp_path, (Made("A", 0.5), Made("B", 0.5)), proposed=["A"], seeds=(1, 2, 3, 4))
     even = [f"u{user}" for user in range(0, USERS, 2)]
     for cell in suite.trials[:4]:

@@ -1,7 +1,7 @@
-"""What each test calls significant when two algorithms are equal, and what it finds when they are not.
+"""How often each test calls equal algorithms different, and how often it finds a true difference.
 
-Ranks are those of :mod:`lrbench.stats.simulation`, for the 22,363 users of Amazon-2014 Beauty or for 1,400
-where many cells are counted. Counts of false alarms are held against binomial quantiles.
+Ranks are those of :mod:`lrbench.stats.simulation`, for as many users as Amazon-2014 Beauty has (22,363), or
+for 1,400 where many cells are counted. Counts of false alarms are compared with binomial quantiles.
 """
 
 from collections import Counter
@@ -94,7 +94,7 @@ def test_bootstrap_interval_misses_little_more_often_than_it_says() -> None:
     for _, pair in zip(range(100), simulate(luck=0.04, users=4000), strict=False):
         low, high = bootstrap_interval(two_level_bootstrap(*pair, generator, draws=400))
         missed += not low <= 0 <= high
-    # Five runs give 4/5 of their variance, so an interval of 95 % is one of some 92 %.
+    # Resampling five runs gives 4/5 of their variance, so a 95 % interval covers only about 92 %.
     assert missed <= scipy.stats.binom(100, 0.08).ppf(0.999)
 
 
@@ -124,7 +124,7 @@ def test_runs_that_share_a_stage_are_found_paired_and_hidden_as_if_independent()
 
 @pytest.mark.parametrize("labels", [3, 5, 11])
 def test_the_group_of_the_best_keeps_every_label_that_is_as_good(labels: int) -> None:
-    """With Holm over the comparisons with the best alone 12 % of eleven equal labels lost one."""
+    """With Holm over only the comparisons with the best, one of eleven equal labels was left out in 12 %."""
     generator = np.random.default_rng(9)
     noise = Noise("luck", luck=0.045)
     left_out = sum(

@@ -17,13 +17,13 @@ def test_close_models_tie_and_far_ones_do_not() -> None:
 
 
 def test_every_pair_could_have_been_the_one_tested() -> None:
-    """Of five models the best meets four others, but ten pairs were there to choose from."""
+    """The best of five models is compared with four others, but it was chosen from ten pairs."""
     generator = np.random.default_rng(5)
     models = [model(generator, shift=0.02 * place) for place in range(5)]
     best = int(np.argmax([each.mean for each in models]))
     p_values = {place: crossed(models[best], models[place]).p for place in range(5) if place != best}
     smallest = min(p_values, key=p_values.__getitem__)
-    between = p_values[smallest] * 7  # four comparisons would reject at this level, ten do not
+    between = p_values[smallest] * 7  # rejected if corrected for 4 tests, not for 10
     assert tied_with_best(models, between)[smallest] is True
     assert tied_with_best(models, p_values[smallest] * 10.01)[smallest] is False
 

@@ -24,7 +24,7 @@ def test_hand_worked_case() -> None:
 
 
 def test_variance_is_never_below_its_largest_source() -> None:
-    # Residuals of both are large and users alike: the subtraction alone would leave less than v_A + v_B.
+    # Residuals of both are large, and users are alike: v_A + v_B + v_U - v_R is less than v_A + v_B.
     generator = np.random.default_rng(3)
     for _ in range(200):
         first, second = (UserMetrics(generator.normal(size=(3, 4))) for _ in range(2))

@@ -12,7 +12,7 @@ GROUPS = np.repeat([0, 1, 2, 3], [40, 60, 50, 50])
 
 
 def made(generator: np.random.Generator, gains: list[float], seeds: int = 3) -> UserMetrics:
-    """Runs have luck as a whole and in each group."""
+    """Make runs with luck that is common to all users and luck of each group."""
     luck = generator.normal(0, 0.05, (seeds, 1)) + generator.normal(0, 0.1, (seeds, 4))[:, GROUPS]
     steady = generator.normal(1, 1, 200) + np.array(gains)[GROUPS]
     return UserMetrics(steady + luck + generator.normal(0, 1, (seeds, 200)))
@@ -49,7 +49,7 @@ def test_a_gain_in_one_group_alone_is_found() -> None:
 
 
 def test_between_two_groups_it_is_one_comparison() -> None:
-    """Of deterministic models it is Welch's numerator, with users varying within groups."""
+    """For deterministic models, the test is Welch's: users vary within groups."""
     generator = np.random.default_rng(3)
     differences, groups = generator.normal(size=60), np.repeat([0, 1], 30)
     first = UserMetrics(differences[None], deterministic=True)

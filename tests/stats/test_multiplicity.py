@@ -10,7 +10,7 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
 def test_holm_by_hand() -> None:
-    # 3 × .001, then 2 × .026, then max(2 × .026, 1 × .03): the third does not slip below the second.
+    # 3 × .001, then 2 × .026, then max(2 × .026, 1 × .03): the third is not below the second.
     assert holm([0.026, 0.001, 0.03]) == pytest.approx([0.052, 0.003, 0.052])
 
 

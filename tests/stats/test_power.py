@@ -19,7 +19,7 @@ def test_equal_to_statsmodels_for_two_samples(runs: int, alpha: float) -> None:
 
 
 def test_found_with_the_power_it_says_where_df_are_few() -> None:
-    """The sum of two t quantiles, used before, falls short: 3.3 of 5.7 standard errors are missing 3 %."""
+    """The sum of two t quantiles is too small where degrees of freedom are few."""
     contrast = Contrast("any", 0.0, 1.0, 2.0)
     shift, generator = minimum_detectable(contrast, 0.05 / 10), np.random.default_rng(0)
     spread = np.sqrt(generator.chisquare(2, 200_000) / 2)

@@ -39,7 +39,7 @@ def test_is_fiellers_interval_where_only_users_vary(confidence: float) -> None:
 
 
 def draw(random: np.random.Generator, gain: float, cost: float, users: int = 150) -> list[UserMetrics]:
-    """The method, the plain model merged and unmerged: five runs each, with luck of users and of runs."""
+    """Draw five runs of the method and of the plain model, merged and unmerged; users and runs have luck."""
     common = random.normal(1, 0.5, users)
     return [
         UserMetrics(

@@ -14,7 +14,7 @@ from lrbench.stats.user_metrics import UserMetrics
     [
         ([0.10, 0.101, 0.05, 0.099, 0.1], [2]),
         ([0.10, 0.101, 0.04], [2]),
-        ([0.10, 0.101, 0.09], []),  # far by the median deviation, but only a tenth lower
+        ([0.10, 0.101, 0.09], []),  # many median deviations lower, but only a tenth of the median
         ([0.10, 0.08, 0.06, 0.04], []),
         ([0.10, 0.101, 0.3], []),
         ([0.1, 0.0], []),

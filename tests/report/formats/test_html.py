@@ -19,7 +19,7 @@ VOID = {"meta"}
 
 
 class Strict(HTMLParser):
-    """Every element is closed in order; attributes and table cells are collected."""
+    """A parser that checks that elements are closed in order, and collects attributes and table cells."""
 
     def __init__(self) -> None:
         super().__init__()

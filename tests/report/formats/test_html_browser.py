@@ -58,7 +58,7 @@ WINDOWS = {
 
 @pytest.fixture(scope="module")
 def probes(html_page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the page says of itself in each window; that of the tablet is dark."""
+    """Return what a script on the page measures in each window; the tablet's window is dark."""
     page = html_page.replace("</body>", f"{PROBE}</body>")
     shown = {}
     for name, options in WINDOWS.items():

@@ -31,7 +31,7 @@ def without_comments(text: str) -> str:
 
 
 def check_syntax(text: str) -> None:
-    """Balanced braces and environments, no bare special sign, the right number of columns in every row."""
+    """Check balanced braces and environments, escaped special characters, and the columns of every row."""
     open_environments: list[str] = []
     for kind, name in ENVIRONMENT.findall(text):
         if kind == "begin":
@@ -113,7 +113,7 @@ def test_a_script_beyond_the_fonts_is_announced(report: Report) -> None:
 
 @pytest.mark.parametrize("text", ["w/o_RPT & 50%", "Recall@10", "MiniLM", "±0.0123", "AMAZON"])
 def test_widths_are_not_underestimated(text: str) -> None:
-    """Courier, the widest type of text in use, has 0.6 em a sign; tables are set in 8 pt."""
+    """Courier, the widest common font, has 0.6 em per character; tables are in 8 pt."""
     assert 0.4 * 8 * len(text) < text_width(text) < 0.95 * 8.5 * len(text)
 
 

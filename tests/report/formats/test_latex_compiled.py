@@ -85,7 +85,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
 
 
 def set_by_tex(text: str, preamble: str, folder: Path) -> str:
-    """Return TeX's log, with everything that it complains of."""
+    """Return the log of TeX, with its warnings and errors."""
     (folder / "table.tex").write_text(text, encoding="utf-8")
     (folder / "paper.tex").write_text(
         rf"{preamble}\usepackage{{booktabs}}\begin{{document}}\title{{t}}\maketitle text \input{{table}}"
