@@ -26,7 +26,7 @@ def start(
         command: the program and its arguments.
         folder: where it runs.
         environment: its variables.
-        longest: seconds after which it is killed. The output then ends, and so does who reads it.
+        longest: seconds after which it is killed. Its output then ends, and a test that reads it goes on.
         stdout: where its output goes; stderr is always a pipe.
     """
     process = subprocess.Popen(
@@ -45,7 +45,7 @@ def start(
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a process and its session; one that has ended is left alone, as its number may be another's."""
+    """Kill a process and its session if it runs. The number of an ended one may belong to another process."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             if hasattr(os, "killpg"):

@@ -32,10 +32,10 @@ _ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__na
 
 
 class _Verbs(TyperGroup):
-    """The verbs, with two rules for all of them: no empty argument, and an interrupt is an error."""
+    """The verbs, with two rules for all of them: empty arguments are refused, and Ctrl-C is an error."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse an option or a name without any text, which would mean the current folder or everything."""
+        """Refuse an empty option or name. It would mean the current folder, or everything."""
         for before, argument in zip(["", *args], args, strict=False):
             option, equals, value = argument.partition("=")
             if not argument:
@@ -59,7 +59,7 @@ class _Verbs(TyperGroup):
 
 @contextmanager
 def _interrupt_as_error() -> Iterator[None]:
-    """Raise an error for an interrupt, before Typer makes an exit code of it without a word."""
+    """Turn an interrupt into an error with a message, before Typer turns it into an exit code without one."""
     try:
         yield
     except KeyboardInterrupt:
@@ -101,7 +101,7 @@ _WORDS = {
     r"Input should be (less than or equal to|at most)": "it must be at most",
     r"Input should be": "it must be",
 }
-"""Words of the libraries that parse options → ours."""
+"""Wording of the libraries that parse options → our wording."""
 
 
 def _sentence(text: str) -> str:
@@ -114,7 +114,7 @@ def _sentence(text: str) -> str:
 
 def _help_for(error: Any) -> str:
     context = getattr(error, "ctx", None)
-    return f"What it takes: {context.command_path if context else 'lrbench'} --help"
+    return f"See its options: {context.command_path if context else 'lrbench'} --help"
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""``lrbench compare``: rows of a suite against each other, for who asks after the runs."""
+"""``lrbench compare``: compare rows of a suite that nobody declared to compare before the runs."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,17 +18,26 @@ def compare(
     labels: Annotated[
         list[str],
         typer.Argument(
-            metavar="A [B...]", help="A row, and those to compare it with; A alone: with all others."
+            metavar="LABEL",
+            help="The first row is compared with each of the others. "
+            "A single row is compared with all rows of the suite.",
         ),
     ],
     metrics: Annotated[
         str | None,
-        typer.Option("--metrics", metavar="A,B", help="E.g. recall@10,ndcg@10. Without it: the primary one."),
+        typer.Option(
+            "--metrics",
+            metavar="A,B",
+            help="Metrics to compare, e.g. recall@10,ndcg@10. Without it: the primary metric.",
+        ),
     ] = None,
     masked: Masked = None,
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Compare rows after the runs: difference, 95 % interval and verdict on each dataset; descriptive."""
+    """Compare rows of a suite after the runs: difference, 95 % interval and verdict on each dataset.
+
+    Such a comparison is descriptive, since it was not declared before the runs.
+    """
     from lrbench.cli.console import message_console, result_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.report.loaded import LoadedSuite
@@ -42,7 +51,8 @@ def compare(
         say(console, _sentence(line))
     say(
         message_console(),
-        "Descriptive, not declared before the runs. p: Benjamini and Hochberg over these lines.",
+        "These comparisons are descriptive: they were not declared before the runs. "
+        "The p-values are corrected over these lines (Benjamini and Hochberg).",
     )
 
 

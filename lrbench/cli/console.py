@@ -23,15 +23,15 @@ class _PlainConsole(Console):
 
 
 def message_console() -> Console:
-    """A console on stderr."""
+    """Return a console on stderr."""
     return _PlainConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def result_console() -> Console:
-    """A console on stdout."""
+    """Return a console on stdout."""
     return _PlainConsole(highlight=False, markup=False, emoji=False)
 
 
 def say(console: Console, text: str) -> None:
-    """Print text as it is. A terminal gets lines broken between words; a file or a pipe gets long lines."""
+    """Print text without markup. Lines are broken between words on a terminal, and not in a file or pipe."""
     console.print(Text(printable(text)), soft_wrap=not console.is_terminal)

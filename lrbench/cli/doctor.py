@@ -11,7 +11,10 @@ __all__ = ["doctor"]
 
 
 def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> None:
-    """Show versions, devices and folders, and run a self-test; the exit code is 1 if it fails."""
+    """Show versions, devices and folders, and run a self-test.
+
+    The exit code is 1 if a check of the self-test fails.
+    """
     import torch
     from rich.table import Table
 
@@ -20,6 +23,7 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     from lrbench.selftest import CHECKS
     from lrbench.store.layout import Results
     from lrbench.versions import versions
+    from lrbench.wording import counted
 
     console = result_console()
     table = Table(box=None, show_header=False)
@@ -33,7 +37,8 @@ def doctor(data_dir: DataDir = None, results: ResultsDir = Path("results")) -> N
     table.add_row("data folder", str(folders.data_dir))
     table.add_row("mirror", folders.shown_mirror or "none (LRBENCH_MIRROR is not set)")
     table.add_row("prepared datasets", ", ".join(prepared) or "none")
-    table.add_row("results", f"{results} ({len(Results(results).trials())} complete trials)")
+    complete = counted(len(Results(results).trials()), "complete trial")
+    table.add_row("results", f"{results} ({complete})")
     console.print(table)
     broken = 0
     for check in CHECKS:

@@ -34,14 +34,16 @@ __all__ = ["print_plan"]
 
 @dataclass(frozen=True)
 class _Cost:
-    """What training one trial takes."""
+    """How long training one trial takes."""
 
     text: str
+    """For the table."""
+
     seconds: float | None
     """``None``: unknown."""
 
     measured: bool = False
-    """Whether finished trials tell it; otherwise it is the most that the caps of epochs allow."""
+    """Whether it is the mean of finished trials. Otherwise it is the time of all epochs of ``max_epochs``."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class _Totals:
     """Sums over all datasets."""
 
     cells: int = 0
+    """Combinations of row, dataset and seed. Several may share a trial."""
+
     trials: int = 0
     to_run: int = 0
     seconds: float = 0.0
@@ -58,13 +62,15 @@ class _Totals:
     """How many trials to run have no known training time."""
 
     measured: bool = True
+    """Whether all known times are means of finished trials."""
+
     searches: int = 0
     searches_to_run: int = 0
     search_seconds: float = 0.0
-    """The most that the trials of these searches take, as far as it is known."""
+    """The longest time that the searches to run can take, as far as it is known."""
 
     unknown_searches: int = 0
-    """How many searches to run have no known time, as their dataset is not prepared."""
+    """How many searches to run have no known time, because their dataset is not prepared."""
 
     unprepared: list[str] = field(default_factory=list)
 
@@ -74,7 +80,7 @@ class _Totals:
         Args:
             plan: all trials.
             waiting: those to run, by id.
-            costs: what a trial of each label takes.
+            costs: how long a trial of each label takes.
         """
         self.cells += len(plan.record.trials)
         self.trials += len(plan.trials)
@@ -153,12 +159,16 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
         aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
         say(
             console,
-            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}, by the rows' own "
-            "settings. Patience and pruning usually end its trials far earlier.",
+            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}. This assumes the "
+            "rows' own settings and all epochs. Patience and pruning usually end its trials far earlier.",
         )
     say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
     if totals.cells > totals.trials:
-        say(console, f"Rows that ask for the same run share its trial: {totals.cells:,} rows × seeds.")
+        say(
+            console,
+            f"Rows that ask for the same run share its trial: {totals.cells:,} combinations of row, "
+            f"dataset and seed need only {counted(totals.trials, 'trial')}.",
+        )
     if totals.to_run > totals.unknown:
         place = request.place
         most = "about" if totals.measured else "at most about"
@@ -170,7 +180,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
             f"{place.describe(totals.to_run)} would share it.",
         )
         if not totals.measured:
-            say(console, "This is what the caps of epochs allow. Patience usually ends training far earlier.")
+            say(console, "This assumes all epochs of max_epochs. Patience usually ends training far earlier.")
     if totals.unprepared:
         fetch = shlex.join(
             ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]
@@ -196,11 +206,14 @@ def _measured(done: Sequence[str], results: Results) -> _Cost:
 
 
 def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
-    """Return how long an epoch of each stage takes on this machine, or which row trains the stage."""
+    """Return the cost of a trial by the time of a few steps, with a line for each stage.
+
+    The line says how long an epoch takes on this machine, or which row trains the stage.
+    """
     config = trial.config
     if dataset is None:
         return _Cost(f"unknown: not prepared for {config.protocol.name}", None)
-    lines = [f"{stage.name}: by {trial.taken_from}" for stage in config.stages[: trial.taken]]
+    lines = [f"{stage.name}: trained by {trial.taken_from}" for stage in config.stages[: trial.taken]]
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
     lines += [_stage_line(stage, seconds, epochs[stage]) for stage, seconds in timed.items()]
@@ -209,7 +222,10 @@ def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
 
 
 def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
-    """Return how long the trials of a search take at most, with the settings that the row has itself."""
+    """Return the longest time that the trials of a search can take, in seconds.
+
+    The trials are taken to have the row's own settings.
+    """
     config = search.config
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"))

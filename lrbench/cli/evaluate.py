@@ -1,4 +1,4 @@
-"""``lrbench evaluate``: stored weights at other depths, of one trial or of all seeds of a suite's rows."""
+"""``lrbench evaluate``: rank with stored weights at other depths, for one trial or for a suite's rows."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -37,20 +37,23 @@ Target = Annotated[
     typer.Argument(
         metavar="TRIAL|SUITE",
         parser=expanded_text,
-        help="A trial's folder, id, or the start of its id. Or a suite's name or file: all its seeds.",
+        help="A trial's folder, its id, or the start of its id. "
+        "Or a suite's name or file, for all its finished trials.",
     ),
 ]
 Only = Annotated[
     str | None,
-    typer.Option("--only", metavar="A,B", help="With a suite: only these rows (labels, patterns)."),
+    typer.Option("--only", metavar="A,B", help="With a suite: rank only these rows (labels, patterns)."),
 ]
 Depth = Annotated[str, typer.Option(metavar="0-16", help="Numbers of reasoning steps to rank at.")]
-Draws = Annotated[int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")]
+Draws = Annotated[
+    int, typer.Option(metavar="N", min=1, max=MOST_DRAWS, help="Draws of the initial noise per user.")
+]
 Interventions = Annotated[
     str | None,
     typer.Option(
         metavar="A,B",
-        help="Also rank the test targets with another latent: zero, noise, shuffle, matched, or all.",
+        help="Also rank the test targets with a changed latent: zero, noise, shuffle, matched, or all.",
     ),
 ]
 Output = Annotated[
@@ -78,7 +81,7 @@ def evaluate(
 ) -> None:
     """Rank with the stored weights at other depths, without training.
 
-    Reports show what is ranked. Trials' folders do not change.
+    Reports show these ranks too. The folders of the trials do not change.
     """
     from lrbench.cli.evaluated import Asked
     from lrbench.cli.evaluation_target import find_rows
@@ -141,13 +144,13 @@ def _check_reasoning(rows: "Sequence[EvaluatedRow]", asked: "Asked") -> None:
     if asked.interventions and not any(row.reasons for row in rows):
         models = " and ".join(dict.fromkeys(row.model for row in rows))
         raise RequestError(
-            f"Without reasoning steps there is no latent to change: {models}.",
+            f"Interventions change the latent of reasoning steps, and there is none in {models}.",
             "Leave --interventions out.",
         )
     for row in rows:
         if row.unfinished:
             missing = counted(row.unfinished, "seed")
-            say(message_console(), f"{row.title}: {missing} left out, without a finished trial.")
+            say(message_console(), f"{row.title}: {missing} left out, as no trial is finished.")
         if not row.reasons and (asked.depths != (0,) or asked.interventions):
             whose = "" if row.label is None else f"{row.label} on {row.dataset}: "
             say(message_console(), f"{whose}{row.model} takes no reasoning steps, so it has only depth 0.")

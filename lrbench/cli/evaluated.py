@@ -1,4 +1,4 @@
-"""Stored weights at other depths and with other latents: rank a trial, and tabulate means over seeds."""
+"""Rank a stored trial at other depths and with changed latents, and tabulate means over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ __all__ = ["Asked", "Evaluated", "changes_table", "depths_table", "evaluate_tria
 
 @dataclass(frozen=True)
 class Asked:
-    """At which depths to rank, with how many draws, and with which other latents."""
+    """At which depths to rank, with how many draws, and under which interventions."""
 
     depths: tuple[int, ...]
     draws: int
@@ -36,14 +36,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Change:
-    """What another latent does to one trial."""
+    """What an intervention does to one trial."""
 
     metrics: Mapping[str, float]
+    """Metric → mean over users and draws, on test at the reported depth."""
+
     divergence: float | None
-    """Mean Kullback-Leibler divergence of the scores, in nats; ``None`` for the latent as it is."""
+    """Mean Kullback-Leibler divergence of the scores, in nats; ``None`` where the latent is unchanged."""
 
     moved: float
-    """Median change of rank."""
+    """Median change of rank; positive: the target ranks worse."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Evaluated:
 
     record: TrialRecord
     ranks: pl.DataFrame
-    """Rows as :data:`lrbench.store.trials.RANKS`, those of interventions last."""
+    """Rows as :data:`lrbench.store.trials.RANKS`; those under interventions come last."""
 
     depths: Mapping[str, Mapping[str, Mapping[str, float]]]
     """Split → depth → metric → mean over users and draws."""
@@ -136,7 +138,7 @@ def _changes(
 
 
 def depths_table(title: str, seeds: Sequence[Evaluated]) -> Table:
-    """Return a row for each split and depth: means over the seeds of one row of a suite."""
+    """Return a table of mean metrics over seeds, with a line for each split and depth."""
     metrics = seeds[0].record.protocol.metrics
     table = _table(title, "split", "depth", *metrics)
     for split, by_depth in seeds[0].depths.items():
@@ -147,10 +149,13 @@ def depths_table(title: str, seeds: Sequence[Evaluated]) -> Table:
 
 
 def changes_table(seeds: Sequence[Evaluated]) -> Table:
-    """Return a row for each intervention: metrics, divergence and median change of rank, means over seeds."""
+    """Return a table with a line for each intervention: metrics, divergence and median change of rank.
+
+    All numbers are means over seeds.
+    """
     metrics = seeds[0].record.protocol.metrics
     depth = seeds[0].record.depth
-    title = f"test ranks with another latent, depth {depth}: mean KL in nats, median change of rank (Δ rank)"
+    title = f"test ranks under interventions, depth {depth}: mean KL in nats, median change of rank (Δ rank)"
     table = _table(title, "intervention", *metrics, "KL", "Δ rank")
     for name in seeds[0].changes:
         changes = [seed.changes[name] for seed in seeds]

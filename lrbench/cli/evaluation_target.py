@@ -55,7 +55,7 @@ class EvaluatedRow:
 def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[EvaluatedRow]:
     """Return the trial that was named, or the rows of the suite that was named.
 
-    A trial's path and its whole id come first, then suites, then the beginning of an id.
+    A name is taken as a trial's path or whole id first, then as a suite, then as the start of an id.
 
     Args:
         results: the results folder.

@@ -51,18 +51,24 @@ def export(
             metavar="FILE",
             parser=expanded,
             callback=_file,
-            help="The zip file to write, for lrbench import.",
+            help="Write this zip file, which lrbench import reads.",
         ),
     ] = None,
     weights: Annotated[
-        bool, typer.Option("--weights", help="Archive the weights too, which evaluate and verify need.")
+        bool,
+        typer.Option(
+            "--weights", help="Archive the weights too: lrbench evaluate and lrbench verify need them."
+        ),
     ] = False,
     compact: Annotated[
         bool,
-        typer.Option("--compact", help="A quarter of the archive's size, for minutes instead of seconds."),
+        typer.Option(
+            "--compact", help="Make the archive about four times smaller. It takes minutes, not seconds."
+        ),
     ] = False,
     to: Annotated[
-        Tracker | None, typer.Option("--to", help="Write histories and metrics by depth for this program.")
+        Tracker | None,
+        typer.Option("--to", help="Write training curves and metrics by depth for this program."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -71,21 +77,22 @@ def export(
             metavar="DIR",
             parser=expanded,
             callback=_new_folder,
-            help="With --to: the new folder to write.",
+            help="With --to: write this new folder.",
         ),
     ] = None,
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Write a suite's record and its finished trials into one file. Another machine imports it and reports.
+    """Write a suite and its finished trials into one file, which another machine can import and report.
 
-    The archive holds ranks, records, histories and logs, what evaluate ranked later, and tuning.
-    With --to: the curves for another program.
+    The archive holds the trials' records, ranks, histories and logs.
+    It also holds what lrbench evaluate ranked later, and the searches for settings.
+    With --to, training curves are written for another program instead.
     """
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
 
     if (archive is None) == (to is None):
-        raise RequestError("What to write is not clear.", "Give --archive FILE, or --to PROGRAM.")
+        raise RequestError("What to write is not clear.", "Give either --archive FILE or --to PROGRAM.")
     if (to is None) != (output is None) or ((weights or compact) and to is not None):
         raise RequestError(
             "--to goes with --output DIR, and --archive with --weights and --compact.",
@@ -107,7 +114,7 @@ def _archive(record: "SuiteRecord", layout: "Results", path: Path, weights: bool
     exported, console = export_archive(record, layout, path, weights, compact), message_console()
     if exported.missing:
         total = exported.trials + exported.missing
-        say(console, f"Not finished, and so not in the archive: {exported.missing} of {total} trials.")
+        say(console, f"{exported.missing} of {total} trials are not finished, so the archive lacks them.")
     say(console, f"Wrote {path}: {counted(exported.trials, 'trial')} of suite {record.name}.")
 
 

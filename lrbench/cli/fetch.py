@@ -22,7 +22,7 @@ __all__ = ["fetch"]
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Datasets, by name or alias.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Datasets, by name or alias.")],
     given: Annotated[
         str | None,
         typer.Option(
@@ -35,19 +35,22 @@ def fetch(
         str | None,
         typer.Option(
             metavar="user=A,item=B,time=C",
-            help="Make a new dataset NAME of the CSV or Parquet file of --from; its columns are A, B and C.",
+            help="Make a new dataset NAME from the CSV or Parquet file given by --from. A, B and C are names "
+            "of its columns.",
         ),
     ] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Prepare with this protocol's filters, not the dataset's own."),
+        typer.Option(
+            metavar="NAME", help="Prepare with the filters of this protocol, not with the dataset's own."
+        ),
     ] = None,
     data_dir: DataDir = None,
     catalog: Catalog = None,
 ) -> None:
     """Download, verify and prepare datasets.
 
-    Datasets that are prepared already are reused. An interrupted download goes on where it stopped.
+    Datasets that are already prepared are reused. An interrupted download goes on where it stopped.
     """
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import find_protocol
@@ -67,7 +70,7 @@ def fetch(
         with listener_for(console) as listener:
             outcomes = library.obtain_all(names, filters, listener, given)
     except KeyboardInterrupt:
-        raise InterruptError("The same command goes on from here.") from None
+        raise InterruptError("Run the same command again to go on from here.") from None
     for name, outcome in outcomes.items():
         if isinstance(outcome, Path):
             _say(name, outcome, library.catalogue, console)
@@ -130,7 +133,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
 
 
 def _of_titles(dataset: "PreparedDataset") -> Iterator[str]:
-    """Yield what a model that reads titles should know of a dataset that has some."""
+    """Yield how far the dataset's titles tell its items apart; nothing if it has no titles."""
     from lrbench.data.audit import title_shares
 
     shares = title_shares(dataset.titles)
@@ -141,7 +144,7 @@ def _of_titles(dataset: "PreparedDataset") -> Iterator[str]:
 
 
 def _of_times(dataset: "PreparedDataset") -> Iterator[str]:
-    """Yield for how many users the times do not say which of the last two interactions is the target."""
+    """Yield for how many users the times do not say which one of the last two interactions came last."""
     from lrbench.data.audit import last_two_tied
 
     if (tied := last_two_tied(dataset.sequences)) is not None:
@@ -149,7 +152,7 @@ def _of_times(dataset: "PreparedDataset") -> Iterator[str]:
 
 
 def _raise_together(failures: Sequence[LrbenchError]) -> None:
-    """Raise what went wrong, as one error that says everything."""
+    """Raise all failures as one error; a single one is raised as it is."""
     if len(failures) == 1:
         raise failures[0]
     if failures:

@@ -26,7 +26,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 @contextmanager
 def listener_for(console: Console) -> Iterator[Listener]:
-    """Yield what shows the state of transfers on ``console`` until the block ends."""
+    """Yield a listener that shows transfers on ``console`` until the block ends."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -88,7 +88,7 @@ class _Lines(SilentListener):
 
 
 def _progress(done: int, total: int | None, speed: float) -> str:
-    """Say how far a transfer is: bytes, and where they are known speed and time left."""
+    """Say how far a transfer is: bytes, speed in bytes per second, and the time left if it is known."""
     if total is None:
         return f"{_megabytes(done)}, {_megabytes(speed)}/s"
     if done == total:

@@ -14,13 +14,13 @@ __all__ = ["import_suite"]
 def import_suite(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", parser=expanded, help="What lrbench export --archive wrote."),
+        typer.Argument(metavar="FILE", parser=expanded, help="A file that lrbench export --archive wrote."),
     ],
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Take a suite's record and its trials from an archive, after all of it was checked.
+    """Import a suite and its trials from an archive. The whole archive is checked first.
 
-    Trials that are there already are kept. If one differs, nothing is imported.
+    Trials that the results folder already has are kept. If one of them differs, nothing is imported.
     """
     from lrbench.cli.console import message_console, say
     from lrbench.store.commands import command

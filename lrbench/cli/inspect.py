@@ -41,7 +41,8 @@ def inspect(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Use this protocol's filters and split, not the dataset's own and leave-one-out.",
+            help="Use the filters and the split of this protocol. "
+            "Without it: the dataset's own filters and leave-one-out.",
         ),
     ] = None,
     output_format: Annotated[
@@ -50,9 +51,9 @@ def inspect(
     data_dir: DataDir = None,
     catalog: Catalog = None,
 ) -> None:
-    """Show sizes, lengths, ties, repeats, leakage, and whether the order tells anything.
+    """Show a dataset's sizes, lengths, ties, repeats and leakage, and whether its order matters.
 
-    A remark (!) follows each figure that is large enough to change what a result means.
+    A remark (!) follows each figure that can change what a result means.
     """
     from lrbench.cli.fetch_progress import listener_for
     from lrbench.config.protocol import find_protocol
@@ -91,8 +92,8 @@ def _print(result: "Audit", protocol: "Protocol", heading: str, console: "Consol
         known = f"{result.accounts.targets_with_known_account:.1%} of the test rows of shared-rows"
         say(
             console,
-            f"{known} are of accounts that have training rows: its numbers tell how well a model looks up "
-            "overlapping rows. Compare models under shared-rows-disjoint.",
+            f"{known} belong to accounts that also have training rows. Results under shared-rows therefore "
+            "show how well a model looks up overlapping rows. Compare models under shared-rows-disjoint.",
         )
 
 
@@ -122,8 +123,8 @@ def _spread(result: "Audit") -> "Table":
 
 
 def _predictors(accounts: "AccountOverlap") -> "Table":
-    """Predictors without learning, on the published split and with accounts apart."""
-    table = _table("without learning", "split", "test rows", "Recall@5", "Recall@20", "MRR@5")
+    """Return results of predictors that learn nothing, on the published split and with accounts apart."""
+    table = _table("predictor without learning", "split", "test rows", "Recall@5", "Recall@20", "MRR@5")
     for row in accounts.predictors:
         values = (f"{value:.3f}" for value in (row.recall_at_5, row.recall_at_20, row.mrr_at_5))
         table.add_row(row.name, row.protocol, f"{row.targets:,}", *values)
@@ -131,13 +132,13 @@ def _predictors(accounts: "AccountOverlap") -> "Table":
 
 
 def _findings(result: "Audit", protocol: "Protocol") -> "Table":
-    """Return shares and the order probe, with a remark below each that changes what a result means."""
+    """Return shares and the order probe, with a remark below each figure that is beyond its limit."""
     table = _table(f"{protocol.split}, {result.evaluated_users:,} test targets", "")
     for label, value, limit, remark in (*_shares(result), *_leaks(result)):
         shown = "not known" if value is None else f"{value:.1%}"
         table.add_row(_remarked(label, remark if value is not None and value > limit else ""), shown)
     if result.switches is not None:
-        label = "neighbouring interactions of an account that are of two members"
+        label = "neighbouring interactions of an account that belong to two members"
         apart = "members hardly overlap in time" if result.switches < _FEWEST_SWITCHES else ""
         table.add_row(_remarked(label, apart), f"{result.switches:.1%}")
     for label, number, remark in _order_probe(result):
@@ -150,10 +151,10 @@ Share = tuple[str, float | None, float, str]
 
 
 def _shares(result: "Audit") -> tuple[Share, ...]:
-    """Shares of interactions, targets and items."""
+    """Return shares of interactions, targets and items."""
     guards = result.guards
     twice, alike = "rows were written twice", "their titles do not tell them apart"
-    overlapping = "test rows half or more in another user's training row"
+    overlapping = "test rows of which half or more is in another user's training row"
     return (
         ("users whose last two interactions have the same time", result.last_two_tied, 0.2, _FILE_ORDER),
         ("test targets with the time of their last input", guards.target_time_tied, 0.2, _FILE_ORDER),
@@ -169,7 +170,7 @@ def _shares(result: "Audit") -> tuple[Share, ...]:
 
 
 def _leaks(result: "Audit") -> tuple[Share, ...]:
-    """Shares of what training knows of the time after a target."""
+    """Return shares that say how much training knows of the time after a target."""
     leakage = result.leakage
     targets, same_item, training = (
         (None, None, None) if leakage is None else (leakage.targets, leakage.same_item, leakage.training)
@@ -177,24 +178,24 @@ def _leaks(result: "Audit") -> tuple[Share, ...]:
     return (
         ("test targets before some training interaction of another user", targets, 0.5, _FUTURE),
         ("test targets whose item another user has in training later", same_item, 0.5, _FUTURE),
-        ("training interactions of other users later than a target, mean", training, 1, ""),
+        ("training interactions of other users that are later than a target, mean", training, 1, ""),
     )
 
 
 def _order_probe(result: "Audit") -> tuple[tuple[str, float | None, str], ...]:
-    """What the probe measured, and a remark where the order tells nothing."""
+    """Return what the probe measured, with a remark where the order says next to nothing."""
     order = result.order
     true, tied, whole, ratio = (
         (None, None, None, None)
         if order is None
         else (order.recall_at_10, order.ties_shuffled_recall_at_10, order.shuffled_recall_at_10, order.ratio)
     )
-    nothing = "the order tells next to nothing" if ratio is not None and ratio < _LEAST_RATIO else ""
+    nothing = "the order says next to nothing" if ratio is not None and ratio < _LEAST_RATIO else ""
     return (
         ("order probe: Recall@10 of a Markov chain, true order", true, ""),
         ("order probe: interactions of equal time shuffled", tied, ""),
         ("order probe: whole sequences shuffled", whole, ""),
-        ("order probe: true over shuffled (1: order tells nothing, more: it matters)", ratio, nothing),
+        ("order probe: true over shuffled (1: order does not matter)", ratio, nothing),
     )
 
 

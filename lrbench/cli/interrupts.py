@@ -14,9 +14,10 @@ __all__ = ["stop_asked"]
 
 @contextmanager
 def stop_asked(console: Console) -> Iterator[Callable[[], bool]]:
-    """Within, the first Ctrl-C is noted and the second raises; yield whether there was one.
+    """Yield a function that says whether Ctrl-C was pressed within the block.
 
-    Call it in the main thread. An interrupt that is ignored stays ignored.
+    The first Ctrl-C is only noted, the second raises ``KeyboardInterrupt``. A process that ignores
+    interrupts goes on ignoring them. Call this in the main thread.
     """
     asked: list[int] = []
 

@@ -22,7 +22,7 @@ def print_datasets(library: "Library", pattern: str) -> None:
     the catalogue knows them. It ends with the category or, in a family without categories, the edition.
 
     Raises:
-        RequestError: no name has it.
+        RequestError: no name contains ``pattern``.
     """
     catalogue = library.catalogue
     families: dict[str, list[tuple[str, str, str, str]]] = {}
@@ -46,7 +46,7 @@ def print_datasets(library: "Library", pattern: str) -> None:
 
 
 def _row(dataset: "Dataset", here: bool) -> tuple[str, str, str, str]:
-    """Return the name, the interactions, the size and the meaning of a dataset."""
+    """Return a dataset's name, its number of interactions, its size, and what it is."""
     rows = next((source.raw.interactions for source in dataset.sources if source.raw.interactions), None)
     size = next((source.size for source in dataset.sources if source.size), None)
     meaning = dataset.category or dataset.edition

@@ -32,10 +32,10 @@ def listing(
     pattern: Annotated[
         str,
         typer.Argument(
-            metavar="[PART]",
+            metavar="PART",
             parser=expanded_text,
             help="Only names that contain this. The whole name of a model prints its page. "
-            "With trials: a suite's name or file; without it the latest.",
+            "With trials: a suite's name or file. Without it: the suite that ran last.",
             show_default=False,
         ),
     ] = "",
@@ -90,7 +90,7 @@ def listing(
 
 
 def _print_trials(suite: str | None, folder: Path) -> None:
-    """One line per search and per cell of a suite, in columns: id, state, dataset, seed, label."""
+    """Print a line for each search and each trial of a suite: id, state, dataset, seed, label."""
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state

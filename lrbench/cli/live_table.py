@@ -25,7 +25,8 @@ def live_table(rows: Sequence[Sequence[str]], metric: str, width: int) -> Table:
     """Return the table of running trials. Titles are shortened and columns left out, but no number is cut.
 
     Args:
-        rows: title, stage, epoch, loss, metric, best metric and the longest time left; or title and stage.
+        rows: title, stage, epoch, loss, metric, best metric and the longest time left. A trial without an
+            epoch yet has only title and stage.
         metric: name of the selection metric.
         width: columns of the terminal.
     """
@@ -66,7 +67,7 @@ def shortened_middle(text: str, width: int) -> str:
 
 
 class _Drawn:
-    """Draws what a function returns, and keeps how long each line was."""
+    """Draws what a function returns, and keeps the length of each line."""
 
     def __init__(self, render: Callable[[], ConsoleRenderable]) -> None:
         self.render = render
@@ -83,8 +84,8 @@ class _Drawn:
 class ResizableLive(Live):
     """A live view that leaves nothing of itself on the screen when the terminal becomes narrower.
 
-    A terminal that becomes narrower breaks a long line into several. The cursor must go up that many lines
-    more before the view is drawn again.
+    A terminal that becomes narrower breaks a long line into several. The cursor must go up those extra lines
+    before the view is drawn again.
     """
 
     def __init__(self, render: Callable[[], ConsoleRenderable], console: Console) -> None:
@@ -92,7 +93,7 @@ class ResizableLive(Live):
         super().__init__(self._drawn, console=console, refresh_per_second=4)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Erase the lines that the terminal made, and then what every live view erases."""
+        """Erase the extra lines that the terminal made, and then what every live view erases."""
         more = sum((length - 1) // self.console.width for length in self._drawn.lengths if length)
         erase = (ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
         return [Control(*erase * more), *super().process_renderables(renderables)]

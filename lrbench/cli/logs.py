@@ -1,4 +1,4 @@
-"""``lrbench logs``: what a trial logged, or why it failed."""
+"""``lrbench logs``: the log of a trial, or the error with which it failed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +30,9 @@ def logs(
     ] = False,
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Print what a trial logged; of a failed trial, why it failed.
+    """Print the log of a trial. For a failed trial, print its error and the last lines of its log.
 
-    With -f the exit code is 1 if the trial fails.
+    With -f, the exit code is 1 if the trial fails.
     """
     from lrbench.cli.console import message_console, say
     from lrbench.store.find_trial import find_started_trial
@@ -52,7 +52,7 @@ def logs(
 
 
 def _whole_text(layout: "Results", trial_id: str) -> str:
-    """What there is to read of a trial in its present state.
+    """Return the log of a trial, or the error file of a trial that has failed.
 
     Raises:
         LrbenchError: the file is missing.
@@ -72,7 +72,7 @@ def _whole_text(layout: "Results", trial_id: str) -> str:
 
 
 def _new_text(layout: "Results", trial_id: str) -> Iterator[str]:
-    """Yield whole lines of a running trial's log as they come, and at its end what is left.
+    """Yield whole lines of a running trial's log as they come, and the rest when the trial ends.
 
     The log is opened again for each look, since a trial that ends moves it to the trial's folder.
     """
@@ -98,7 +98,7 @@ def _new_text(layout: "Results", trial_id: str) -> Iterator[str]:
 
 
 def _log(layout: "Results", trial_id: str) -> Path:
-    """The log of a complete trial, or of one under way."""
+    """Return the log file of a complete trial, or of one under way."""
     from lrbench.store.layout import LOG_FILE
 
     done = layout.trial(trial_id)

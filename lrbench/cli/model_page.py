@@ -1,4 +1,4 @@
-"""Everything about one model, for ``lrbench list models NAME``: stages, size, options and their sources."""
+"""The page of a model, for ``lrbench list models NAME``: its stages, size, options and their sources."""
 
 import inspect
 import shutil
@@ -68,7 +68,10 @@ def _about(model: type[Model]) -> list[str]:
 
 
 def _notes(model: type[Model]) -> list[str]:
-    """Paragraphs of the module's docstring after its title: the method, and what differs from its source."""
+    """Return the paragraphs of the module's docstring after its title.
+
+    They describe the method, and how it differs from its source.
+    """
     return (inspect.getdoc(sys.modules[model.__module__]) or "").split("\n\n")[1:]
 
 
@@ -80,14 +83,14 @@ def _authors_training(training: AuthorsTraining) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    """Training settings as a suite file has them."""
+    """Return training settings as a suite file writes them."""
     return ", ".join(f"{name} = {_written(value)}" for name, value in settings.items())
 
 
 def _options_by_source(config: type[ModelConfig]) -> dict[str, list[str]]:
-    """Options by the source of their defaults, a model's own before those of its base classes.
+    """Return options by the source of their defaults, those of the model before those of its base classes.
 
-    An option belongs to the last class that declares it. The source is empty if that class names none.
+    A subclass may declare an option again, and its source then counts. It is empty if the class names none.
     """
     options: dict[str, list[str]] = {}
     left = set(config.model_fields)
@@ -118,7 +121,7 @@ def _written(value: Any) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """The annotation in the words of a suite file."""
+    """Return the annotation in the words of a suite file."""
     if isinstance(annotation, type):
         return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}.get(
             annotation.__name__, annotation.__name__

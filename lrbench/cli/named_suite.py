@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["find_prepared", "recorded_suite"]
 
 DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed": "proposed labels"}
-"""What a file and a record must agree in. Options of ``run`` may have given other datasets and seeds."""
+"""Fields in which a file and a record must agree. Datasets and seeds may differ, as ``run`` has options
+for them."""
 
 
 def recorded_suite(results: Results, suite: str | None, verb: str = "report") -> SuiteRecord:
-    """Read a suite's record. A file must mean what ran last under its name.
+    """Read a suite's record. A suite file must agree with what ran last under its name.
 
     Args:
         results: the results folder.
@@ -47,8 +48,8 @@ def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str
         raise RequestError(
             f'{path} is not what ran last as suite "{record.name}" in {results.root}: other '
             f"{' and '.join(differing)}.",
-            f"Run it, which keeps the trials that are done: {command('run', str(path), results)}\n"
-            f"  Or see what ran last, by its name: {command(verb, record.name, results)}",
+            f"Run the file, which keeps the trials that are done: {command('run', str(path), results)}\n"
+            f"  Or name the suite to see what ran last: {command(verb, record.name, results)}",
         )
 
 

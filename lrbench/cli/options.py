@@ -61,13 +61,13 @@ DataDir = Annotated[
         envvar="LRBENCH_DATA",
         parser=expanded,
         callback=_folder,
-        help="The folder of datasets.",
+        help="The folder of datasets. Without it: lrbench in the user's cache folder.",
     ),
 ]
 Catalog = Annotated[
     Path | None,
     typer.Option(
-        "--catalog", metavar="FILE", parser=expanded, help="A file that describes datasets of your own."
+        "--catalog", metavar="FILE", parser=expanded, help="A TOML file that describes datasets of your own."
     ),
 ]
 
@@ -91,7 +91,7 @@ Plugins = Annotated[
 SuiteName = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SUITE]",
+        metavar="SUITE",
         parser=expanded_text,
         help="Name or file of a suite. Without it: the suite that ran last.",
     ),
@@ -101,7 +101,7 @@ Masked = Annotated[
     bool | None,
     typer.Option(
         "--masked/--unmasked",
-        help="Leave the items of the user's history out of the ranks, or keep them. "
+        help="Rank without the items of the user's history, or among all items. "
         "Without either: as the protocol says.",
     ),
 ]
@@ -114,7 +114,7 @@ Groups = Annotated[
         "--groups",
         metavar="FILE",
         parser=expanded,
-        help="Also compare within groups of users: a CSV or Parquet file with a column user or item, "
+        help="Also compare within groups of users. FILE is CSV or Parquet. It has a column user or item, "
         "and columns of categories.",
     ),
 ]
@@ -137,8 +137,8 @@ Width = Annotated[
     typer.Option(
         "--width",
         metavar="WIDTH",
-        help="Of a table or figure in a paper: column (3.33 in), text (7 in) or a number of inches, "
-        "e.g. 4.77 for the class article.",
+        help="Width of tables in a paper: column (3.33 in), text (7 in) or a number of inches, "
+        "e.g. 4.77 for the LaTeX class article.",
     ),
 ]
 
@@ -147,7 +147,7 @@ def parse_width(text: str) -> Literal["column", "text"] | float:
     """Read ``column``, ``text`` or a number of inches.
 
     Raises:
-        RequestError: it is none of them, or no width that fits a page.
+        RequestError: it is none of them, or not between 1.5 and 40 inches.
     """
     if text in ("column", "text"):
         return text  # type: ignore[return-value]
@@ -166,7 +166,7 @@ def parse_choices(
     """Read the options that choose what a report or a figure shows.
 
     Raises:
-        RequestError: a part of ``--rename`` has no ``=`` or an empty side, or what is new is no label.
+        RequestError: a value of ``--rename`` has no ``=`` or an empty side, or NEW is not allowed as a label.
     """
     from lrbench.report.choices import Choices
 
@@ -188,10 +188,12 @@ def parse_choices(
 
 
 def check_output(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before its content is made; ``-`` means standard output.
+    """Refuse an output file that cannot be written, before its content is computed.
+
+    ``-`` means standard output.
 
     Raises:
-        RequestError: it is a folder, or lies where nothing can be written.
+        RequestError: the path is a folder, or is in a folder that cannot be written.
     """
     from lrbench.files import check_writable
 
@@ -199,7 +201,7 @@ def check_output(path: Path | None) -> Path | None:
         return path
     if path.is_dir():
         raise RequestError(f"{path} is a folder.", "Name a file in it.")
-    if path.is_file() or not path.exists():  # else it is a device or a pipe, which needs no room beside it
+    if path.is_file() or not path.exists():  # a device or a pipe needs no temporary file beside it
         check_writable(absolute(path).parent)
     return path
 
@@ -210,7 +212,7 @@ def parse_list(text: str | None, option: str) -> list[str]:
     An option that was not given is an empty list.
 
     Raises:
-        RequestError: there are commas and nothing else.
+        RequestError: the text holds no name.
     """
     parts = [part.replace("\\,", ",").strip() for part in _COMMA.split(text or "") if part.strip()]
     if text is not None and not parts:
@@ -222,7 +224,7 @@ def parse_pairs(text: str, option: str) -> dict[str, str]:
     """Split ``a=b,c=d`` into names and values; ``\\,`` is a comma within a value.
 
     Raises:
-        RequestError: a part is no pair, or a name is given twice.
+        RequestError: a part is not of the form ``a=b``, or a name is given twice.
     """
     pairs: dict[str, str] = {}
     for part in _COMMA.split(text):
@@ -240,12 +242,13 @@ def parse_numbers(text: str | None, option: str, largest: int) -> list[int]:
     """Split ``1,2`` into numbers; ranges such as ``0-16`` are spelled out.
 
     Args:
-        text: as given; ``None``: the option was not given.
+        text: the value of the option; ``None``: it was not given.
         option: its name, for messages.
         largest: the largest number that it takes.
 
     Raises:
-        RequestError: a part is no number or too large, a range ends before it begins, or there are too many.
+        RequestError: a part is no number or too large, a range ends before it begins, or there are too many
+            numbers.
     """
     numbers: list[int] = []
     for part in parse_list(text, option):

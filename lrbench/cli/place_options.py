@@ -29,7 +29,7 @@ class PlaceOptions:
 
 
 def make_place(options: PlaceOptions) -> Place:
-    """Return the place that the options describe; nothing is asked of it yet.
+    """Return the place that the options describe. It is not checked yet, see :meth:`Place.check`.
 
     Raises:
         RequestError: an option belongs to another executor, or its value is wrong.
@@ -90,7 +90,7 @@ def _refuse_others(options: PlaceOptions) -> None:
 
 
 def _trials_per_gpu(text: str | None) -> int | None:
-    """Read ``auto``, which is returned as 0, or a number."""
+    """Read ``auto`` or a number; ``auto`` is returned as 0."""
     if text is None or text == "auto":
         return None if text is None else 0
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= _MOST_PER_GPU and len(text) < 4):

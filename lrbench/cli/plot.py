@@ -47,7 +47,7 @@ def plot(
     catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
-    """Draw a figure at the size at which it is printed: PDF for papers, PNG, SVG."""
+    """Draw a figure as PDF, PNG or SVG, in the size in which it will be printed."""
     from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.group_table import read_group_table
@@ -56,7 +56,7 @@ def plot(
     from lrbench.store.layout import Results
 
     if kind not in PLOTS.names():
-        PLOTS.load(kind)  # says which plots there are
+        PLOTS.load(kind)  # raises an error that names the plots
     name, suite = _option_and_suite(kind, words or [])
     if groups is not None and kind != "groups":
         raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")
@@ -95,7 +95,7 @@ def _write(kind: str, source: "PlotSource", output: Path | None) -> None:
 
 
 def _option_and_suite(kind: str, words: list[str]) -> tuple[str, str | None]:
-    """Tell the option of a grid from the name of the suite.
+    """Return the option of a grid, empty for other plots, and the suite if it was given.
 
     Raises:
         RequestError: the option is missing, or there is a word too many.

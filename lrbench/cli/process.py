@@ -1,4 +1,4 @@
-"""A command as a process: its streams, the signals that end it, and the sentence for what went wrong."""
+"""A command as a process: its streams, the signals that end it, and the messages of its errors."""
 
 import errno
 import io
@@ -15,16 +15,16 @@ from lrbench.errors import InterruptError, LrbenchError, RequestError
 __all__ = ["known_error", "run_process"]
 
 _WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
-"""What the system says of paths that nobody can use: the request is wrong, not the disk."""
+"""Errors of the system for a path that cannot exist: the request is wrong, not the disk."""
 
 _FEWEST_COLUMNS = 20
-"""Narrower terminals show tables that nobody can read."""
+"""Columns of the narrowest terminal in which a table can be read. A smaller width is ignored."""
 
 
 def run_process(arguments: Sequence[str]) -> int:
-    """Run a command line, say what went wrong, and return the exit code.
+    """Run a command line, print a message if it fails, and return the exit code.
 
-    With ``--debug`` among the arguments an error keeps its traceback.
+    With ``--debug`` among the arguments, an error is raised with its traceback.
     """
     _make_streams_safe()
     _forget_sizes_without_room()
@@ -55,7 +55,7 @@ def _say(error: Exception) -> int:
     """Print an error as one sentence with a remedy, and return its exit code."""
     known = error if isinstance(error, LrbenchError) else known_error(error)
     if isinstance(error, OSError) and error.filename is None:
-        _discard_output()  # else the interpreter tries at its end to write what could not be written
+        _discard_output()  # or the interpreter would try again, as it exits, to write the rest
     print(_fitted(f"lrbench: {known.cause}"), file=sys.stderr)
     if known.remedy:
         print(_fitted(f"  {known.remedy}"), file=sys.stderr)
@@ -63,18 +63,18 @@ def _say(error: Exception) -> int:
 
 
 def _fitted(text: str) -> str:
-    """Break lines between words where standard error is a terminal; its own breaks would cut words."""
+    """Break lines between words if standard error is a terminal, which itself would cut words."""
     if not sys.stderr.isatty():
         return text
     columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(sys.stderr.fileno()).columns
-    if columns < _FEWEST_COLUMNS:  # among them 0: the terminal does not know
+    if columns < _FEWEST_COLUMNS:  # 0 means that the terminal does not know its width
         return text
     wrapper = TextWrapper(columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(wrapper.fill(line) for line in text.split("\n"))
 
 
 def known_error(error: Exception) -> LrbenchError:
-    """Return an error of the system, of memory, or of lrbench itself in our own words."""
+    """Return an error of the system, of memory or of lrbench itself as one with cause and remedy."""
     if isinstance(error, OSError):
         if error.errno in (errno.EBADF, errno.ENOSPC) and error.filename is None:
             where = "Standard output is closed." if error.errno == errno.EBADF else f"{error.strerror}."
@@ -82,11 +82,11 @@ def known_error(error: Exception) -> LrbenchError:
         cause = str(error) if error.filename is None else f"{error.filename}: {error.strerror}."
         if error.errno in _WRONG_NAMES:
             return RequestError(cause, "Give another path.")
-        return LrbenchError(cause, "The system refused this; run it again with --debug to see where.")
+        return LrbenchError(cause, "The system refused this. Run it again with --debug to see where.")
     if isinstance(error, MemoryError) or _out_of_memory(error):
         return LrbenchError(
             "There is not enough memory for this.",
-            "Choose smaller data, a smaller model or fewer workers; --debug shows where it ended.",
+            "Choose smaller data, a smaller model or fewer workers. --debug shows where memory ran out.",
         )
     reason = f"{type(error).__name__}: {error}"
     return LrbenchError(
@@ -96,15 +96,15 @@ def known_error(error: Exception) -> LrbenchError:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether torch could not get memory; its CPU allocator raises a plain RuntimeError."""
+    """Whether torch could not get memory. Its CPU allocator raises a plain RuntimeError."""
     return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[list[int]]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yield the signals that came.
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; yield a list of the signals that came.
 
-    A signal that is ignored, as SIGHUP under ``nohup``, stays ignored.
+    A signal that the process ignores, such as SIGHUP under ``nohup``, stays ignored.
     """
     received: list[int] = []
 
@@ -126,7 +126,7 @@ def _ended_by_signals() -> Iterator[list[int]]:
 
 
 def _make_streams_safe() -> None:
-    """Give closed streams a place to go, and let no character end a command that a terminal lacks."""
+    """Replace closed streams, and write characters that the output's encoding lacks as escapes."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
@@ -137,7 +137,7 @@ def _make_streams_safe() -> None:
 
 
 def _forget_sizes_without_room() -> None:
-    """Ignore a size of the terminal that is no number, or at which tables show nothing at all."""
+    """Ignore COLUMNS and LINES where they are no number, or too small for a table to show anything."""
     for name, fewest in (("COLUMNS", _FEWEST_COLUMNS), ("LINES", 1)):
         size = os.environ.get(name, "")
         right = size.isascii() and size.isdecimal() and len(size) < 6 and int(size) >= fewest
@@ -146,7 +146,7 @@ def _forget_sizes_without_room() -> None:
 
 
 def _occupy(descriptor: int) -> None:
-    """Fill a closed descriptor with one that refuses writing; else the next file opened would get it."""
+    """Open a closed descriptor so that it refuses writing. The next opened file would get it otherwise."""
     unwritable = os.open(os.devnull, os.O_RDONLY)
     if unwritable != descriptor:
         os.dup2(unwritable, descriptor)
@@ -154,7 +154,7 @@ def _occupy(descriptor: int) -> None:
 
 
 def _discard_output() -> None:
-    """Send what is left of the output nowhere, so that the interpreter does not try it again at its end."""
+    """Discard the rest of the output, so that the interpreter does not try to write it as it exits."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     with suppress(OSError, ValueError):

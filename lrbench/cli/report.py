@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 FILE_WIDTH = 120
-"""Columns of the text tables in a file."""
+"""Width of the text tables in a file, in characters."""
 
 
 def report(
@@ -76,7 +76,7 @@ def report(
     from lrbench.report.published import read_published
     from lrbench.store.layout import Results
 
-    FORMATS.load(format_name)  # says which formats there are
+    FORMATS.load(format_name)  # an unknown format is refused before anything is read
     layout = Layout(
         tables=option.chosen_tables(answer, brief, full, tables),
         length="brief" if brief else "full" if full else "usual",
@@ -101,7 +101,10 @@ def report(
 
 
 def _show(content: "Report", layout: "Layout", format_name: str, file: Path | None) -> None:
-    """Write the report to a file or to standard output, and the warnings to whoever sees neither."""
+    """Write the report to a file or to standard output.
+
+    Warnings are part of the report on the terminal. With another format or a file, they also go to stderr.
+    """
     from lrbench.cli.console import message_console, say
     from lrbench.files import write_text
     from lrbench.report.formats import FORMATS
@@ -121,7 +124,7 @@ def _show(content: "Report", layout: "Layout", format_name: str, file: Path | No
 
 
 def _remember_look(folder: "Results", content: "Report") -> None:
-    """Keep how many seeds somebody has seen: adding seeds after a look is told by later reports."""
+    """Record how many seeds this report shows. Later reports say if seeds were added after it was seen."""
     from datetime import UTC, datetime
 
     from lrbench.cli.console import message_console, say
@@ -137,5 +140,5 @@ def _remember_look(folder: "Results", content: "Report") -> None:
     except OSError as error:
         say(
             message_console(),
-            f"Note: this report is not on record, since the results folder cannot be written: {error}.",
+            f"Note: lrbench could not record that this report was made: {error}.",
         )

@@ -47,7 +47,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="terminal, markdown, latex, csv, json, html, methods (LaTeX) or methods-markdown.",
+        help="One of terminal, markdown, latex, csv, json, html, methods (LaTeX) and methods-markdown.",
     ),
 ]
 Output = Annotated[
@@ -57,31 +57,35 @@ Output = Annotated[
         metavar="FILE",
         parser=expanded,
         callback=check_output,
-        help="Write to a file. Without it, or with -: standard output.",
+        help="Write to this file. Without it, or with -: to standard output.",
     ),
 ]
-Answer = Annotated[bool, typer.Option("--answer", help="Only the answer in words: is it better, and why?")]
-Brief = Annotated[bool, typer.Option("--brief", help="Only answer, quality and warnings.")]
-Full = Annotated[bool, typer.Option("--full", help="Every table and every warning in detail.")]
+Answer = Annotated[
+    bool, typer.Option("--answer", help="Show only the answer in words: is it better, and why?")
+]
+Brief = Annotated[bool, typer.Option("--brief", help="Show only answer, quality and warnings.")]
+Full = Annotated[bool, typer.Option("--full", help="Show every table, and every warning in detail.")]
 Tables = Annotated[
     str | None,
-    typer.Option("--tables", metavar="A,B", help="Only these tables, e.g. quality,comparison,depth."),
+    typer.Option("--tables", metavar="A,B", help="Show only these tables, e.g. quality,depth."),
 ]
 Metrics = Annotated[
     str | None,
     typer.Option(
         "--metrics",
         metavar="A,B",
-        help="Columns, e.g. recall@10,ndcg@10. Without it: those of the protocol; in LaTeX two.",
+        help="Metrics to show, e.g. recall@10,ndcg@10. Without it: all of the protocol, or two in LaTeX.",
     ),
 ]
 Baseline = Annotated[
-    str | None, typer.Option("--baseline", metavar="LABEL", help="Show percentages against this row.")
+    str | None,
+    typer.Option("--baseline", metavar="LABEL", help="Show differences from this row, in percent."),
 ]
 Digits = Annotated[
     int | None,
     typer.Option(
         "--digits",
+        metavar="N",
         min=1,
         max=8,
         help="Decimals of metrics in tables. Without it: 4, or 2 with --percent.",
@@ -90,11 +94,16 @@ Digits = Annotated[
 ]
 Percent = Annotated[
     bool,
-    typer.Option("--percent", help="Print metrics in percent: 9.21, not 0.0921. Files for machines stay."),
+    typer.Option(
+        "--percent", help="Print metrics in percent: 9.21, not 0.0921. CSV and JSON stay as they are."
+    ),
 ]
 Spread = Annotated[
     SpreadOption,
-    typer.Option("--spread", help="LaTeX: standard deviations beside the means, in a table, or nowhere."),
+    typer.Option(
+        "--spread",
+        help="With LaTeX: put standard deviations beside the means, into a table of their own, or nowhere.",
+    ),
 ]
 Published = Annotated[
     Path | None,
@@ -110,16 +119,16 @@ Kind = Annotated[
     str,
     typer.Argument(
         metavar="KIND",
-        help="depth, pareto, forest, grid, convergence, tuning, groups or critical-difference.",
+        help="One of depth, pareto, forest, grid, convergence, tuning, groups and critical-difference.",
     ),
 ]
 OptionAndSuite = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[OPTION] [SUITE]",
+        metavar="OPTION|SUITE",
         parser=expanded_text,
-        help="OPTION: for grid alone, the option that rows differ in. "
-        "SUITE: a suite's name or file; without it the latest.",
+        help="With grid: first the option in which rows differ. "
+        "Then name or file of a suite. Without it: the suite that ran last.",
         show_default=False,
     ),
 ]
@@ -130,27 +139,31 @@ Figure = Annotated[
         metavar="FILE",
         parser=expanded,
         callback=check_output,
-        help="A .pdf, .png or .svg. Without it: KIND.pdf. With -: SVG on standard output.",
+        help="Write this .pdf, .png or .svg file. Without it: KIND.pdf. With -: SVG to standard output.",
     ),
 ]
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="NAME", help="Draw this metric, not the primary one.")
 ]
 CostAxis = Annotated[
-    Literal["flops", "latency", "training"], typer.Option("--cost", help="The cost on the axis of pareto.")
+    Literal["flops", "latency", "training"],
+    typer.Option("--cost", help="With pareto: the cost on the horizontal axis."),
 ]
 FigureWidth = Annotated[
     str | None,
     typer.Option(
         "--width",
         metavar="WIDTH",
-        help="column (3.33 in), text (7 in) or a number of inches; text keeps its size.",
+        help="Width of the figure: column (3.33 in), text (7 in) or a number of inches. "
+        "The font size does not change.",
     ),
 ]
 
 
 def chosen_tables(answer: bool, brief: bool, full: bool, tables: str | None) -> tuple[str, ...]:
-    """Return the names of the tables that were asked for; none: as long as ``brief`` and ``full`` say.
+    """Return the names of the tables that were asked for by ``--answer`` or ``--tables``.
+
+    If there are none, ``brief`` and ``full`` decide the length of the report.
 
     Raises:
         RequestError: several of the options were given, or there is no such table.

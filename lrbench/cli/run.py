@@ -1,4 +1,4 @@
-"""``lrbench run``: fetch what is missing, train what is not done, say what came of it."""
+"""``lrbench run``: fetch missing data, train the trials that are not done, and say how they ended."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +46,7 @@ def run(
     """Train and evaluate the trials of a suite that are not done yet.
 
     Missing data is fetched and prepared first. An interrupted trial goes on from its last epoch.
-    If a trial fails, the failure is recorded and the others go on; the exit code is then 1.
+    If a trial fails, its error is recorded and the others go on. The exit code is then 1.
     """
     from lrbench.cli.dry_run import print_plan
     from lrbench.cli.place_options import PlaceOptions, make_place
@@ -86,7 +86,7 @@ def run(
 
 
 def _train(request: "RunRequest") -> None:
-    """Run the trials; a failure of one ends the command with 1."""
+    """Run the trials. If one of them fails, the exit code is 1."""
     from lrbench.cli.run_suite import run_suite
 
     try:

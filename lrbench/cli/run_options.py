@@ -70,21 +70,21 @@ Threads = Annotated[
         metavar="N",
         min=1,
         max=MOST_WORKERS,
-        help="CPU threads of each worker; by default its share of the cores. "
+        help="CPU threads of each worker. Without it: its share of the cores. "
         "Another number can change the last bits of the results.",
     ),
 ]
 
 DeviceKind = Annotated[
-    Device | None, typer.Option(help="Where to train. The default is the CPU, or the GPUs of --gpus.")
+    Device | None, typer.Option(help="Where to train. Without it: on the CPU, or on the GPUs of --gpus.")
 ]
 
 TrialsPerGpu = Annotated[
     str | None,
     typer.Option(
         metavar="auto|N",
-        help="How many trials share a GPU. With auto: as many as its free memory holds, by the peaks of "
-        "finished trials.",
+        help="How many trials share a GPU. With auto: as many as fit into its free memory, judged by the "
+        "peak memory of finished trials.",
     ),
 ]
 
@@ -94,8 +94,8 @@ GpusPerTrial = Annotated[
         metavar="N",
         min=1,
         max=MOST_GPUS,
-        help="GPUs that share a trial by splitting its batches. The numbers are those of one GPU but for "
-        "rounding and the draws of dropout. A search for settings takes one of them.",
+        help="How many GPUs share a trial by splitting its batches. The results are those of one GPU, except "
+        "for rounding and the draws of dropout. A search for settings uses only one of the GPUs.",
     ),
 ]
 
@@ -105,19 +105,19 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="Address of the Ray cluster. The default, auto, is the cluster of this machine.",
+        help="Address of the Ray cluster, or auto. Without it: auto, the cluster of this machine.",
     ),
 ]
 
 Partition = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Partition of Slurm. The default is Slurm's own.")
+    str | None, typer.Option(metavar="NAME", help="Partition of Slurm. Without it: Slurm's default.")
 ]
 
 TimeLimit = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Time limit of a Slurm job: minutes, H:MM:SS or D-HH:MM:SS; 60 by default. "
+        help="Time limit of a Slurm job: minutes, H:MM:SS or D-HH:MM:SS. Without it: 60 minutes. "
         "A trial that takes longer goes on in another job.",
     ),
 ]
@@ -135,7 +135,7 @@ Only = Annotated[
 ]
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the trials and what they will cost; train nothing.")
+    bool, typer.Option("--dry-run", help="Print the trials and how long they will take. Train nothing.")
 ]
 
 WhatToRun = Annotated[Rerun, typer.Option(help="Run what is missing, what failed, or everything again.")]

@@ -1,4 +1,4 @@
-"""Run orders while a view shows how far they are; trials and searches for settings go this one way."""
+"""Run orders while a view shows their progress. An order is a trial, or a search for settings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,17 +23,21 @@ def run_and_show(
     learned: Learned,
     console: Console,
 ) -> tuple[SuiteView, LrbenchError | None]:
-    """Run orders, and tell which failed.
+    """Run orders, and print which failed.
 
     Args:
         orders: at least one.
-        titles: id → what to call it.
+        titles: id of an order → its name in messages.
         request: says where they run.
         learned: what finished trials cost.
         console: on stderr.
 
     Returns:
-        What was done and what failed; and why the executor could not go on, if so.
+        The view, which counts what was done and what failed. Then the error with which the executor could
+        not go on, or ``None``.
+
+    Raises:
+        KeyboardInterrupt: the user stopped the run.
     """
     broken: LrbenchError | None = None
     executor = request.place.open(request.results, len(orders), learned)
@@ -42,7 +46,7 @@ def run_and_show(
         try:
             run_orders(orders, executor, view.show, learned, stop)
         except LrbenchError as error:
-            broken = error  # what was done until then is told first
+            broken = error  # the caller first says what was done until then
     for failure in view.failed:
         say(console, f"Failed: {titles[failure.trial]}: {failure.reason}")
     return view, broken

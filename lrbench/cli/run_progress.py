@@ -20,18 +20,18 @@ _LINE_EVERY = 30.0  # seconds between two plain lines about one trial
 
 
 def make_view(console: Console, titles: Mapping[str, str], metric: str) -> "SuiteView":
-    """Return the view that fits the console.
+    """Return a live view for a terminal, or plain lines for a file or a pipe.
 
     Args:
         console: on stderr.
-        titles: trial id → what to call it.
+        titles: trial id → its name in messages.
         metric: name of the selection metric.
     """
     return (LiveView if console.is_terminal else SuiteView)(console, titles, metric)
 
 
 class SuiteView:
-    """Plain lines: one when a trial starts, ends or fails, and now and then in between."""
+    """Plain lines: one when a trial starts, ends or fails, and at most one in 30 seconds in between."""
 
     def __init__(self, console: Console, titles: Mapping[str, str], metric: str) -> None:
         self.console = console
@@ -70,7 +70,7 @@ class SuiteView:
                 see = "" if event.error_file is None else f" (see {event.error_file})"
                 self.say(event.trial, f"FAILED: {event.reason}{see}")
             case TrialBusy():
-                self.say(event.trial, f"{event.reason}; it waits, and free trials come first")
+                self.say(event.trial, f"{event.reason}; this one waits, and others go first")
             case TrialNote():
                 self.say(event.trial, event.text)
 
@@ -124,7 +124,7 @@ class LiveView(SuiteView):
         self.live.stop()
 
     def show(self, event: Event) -> None:
-        """Show an event; starts and epochs leave no line."""
+        """Show an event. Starts and epochs change the table and print no line."""
         match event:
             case TrialStarted():
                 self.running[event.trial] = event
@@ -141,7 +141,7 @@ class LiveView(SuiteView):
         self.running[event.trial] = event
 
     def render(self) -> Group:
-        """Draw the table and the bar; the bar alone while nothing runs."""
+        """Return the table and the bar; while nothing runs, the bar alone."""
         rows = [
             [self.titles[trial], *(epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"])]
             for trial, event in self.running.items()
@@ -151,7 +151,13 @@ class LiveView(SuiteView):
 
 
 def epoch_cells(event: EpochDone, metric: str) -> list[str]:
-    """Return stage, epoch, loss, metric, best, and the longest time that the stage can still take."""
+    """Return stage, epoch, loss, metric, best metric, and the longest time that the stage can still take.
+
+    Args:
+        event: the news of an epoch.
+        metric: name of the selection metric, for cells that stand alone in a line; empty: for a table, whose
+            headings name the cells.
+    """
     named = f"{metric} " if metric else ""
     return [
         event.stage,

@@ -13,13 +13,13 @@ __all__ = ["RunRequest"]
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A suite, where its data and results are, which of its trials run, and on what."""
+    """A suite, where its data and results are, which of its trials run, and where they run."""
 
     suite: Suite
     library: Library
     results: Results
     only: tuple[str, ...]
-    """Labels, or patterns of them; none: all labels."""
+    """Labels, or patterns of labels; empty: all labels."""
 
     rerun: Rerun
     place: Place

@@ -1,4 +1,4 @@
-"""What ``lrbench run`` does once its options are read: obtain data, plan, train, say what came of it."""
+"""What ``lrbench run`` does once its options are read: obtain data, plan, train, and say how it ended."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -42,9 +42,9 @@ __all__ = ["run_suite"]
 
 
 def run_suite(request: RunRequest, console: Console) -> bool:
-    """Run what is not done, and say what came of it.
+    """Run what is not done, and say how it ended.
 
-    Rows that are tuned are searched first; their trials follow with the settings that were chosen.
+    Searches for settings come first. The trials of tuned rows follow with the settings that were chosen.
 
     Returns:
         Whether every search and trial that was chosen is done.
@@ -99,7 +99,7 @@ def _prepare(request: RunRequest, console: Console) -> _Ready:
             say(console, library.catalogue.describe(name))
     names = request.dataset_names
     check_sharing(rows, request.only, request.place.processes)
-    request.place.check()  # this and the next two refuse what cannot be before anything is fetched
+    request.place.check()  # this and the next checks come before anything is fetched
     check_graph_device(rows, request.place.device)
     empty_plan = make_plan(suite, rows, dict.fromkeys(names, ""))
     select_trials(empty_plan, request.results, request.only, request.rerun)
@@ -149,7 +149,7 @@ def _plan(ready: _Ready, request: RunRequest) -> Plan:
 
 
 def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
-    """Return the folders, or raise the first failure: no suite begins without one of its datasets."""
+    """Return the folders, or raise the first failure: a suite needs all its datasets."""
     folders = {}
     for name, found in obtained.items():
         if isinstance(found, LrbenchError):
@@ -173,7 +173,7 @@ def _order(
 
 
 def _learned(plan: Plan, results: Results) -> Learned:
-    """What the suite's finished trials tell about those to come; a damaged one tells nothing."""
+    """Return what the suite's finished trials cost; a damaged one is left out."""
     learned = Learned()
     for trial in plan.trials:
         folder = results.trial(trial.config.id)
@@ -202,7 +202,7 @@ def _say_dataset(record: DatasetRecord, console: Console) -> None:
 
 
 def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
-    """Say what came of a run, and which command shows more."""
+    """Say how a run ended, and which command shows more."""
     any_done = any(trial_state(results, trial.config.id) == "done" for trial in plan.trials)
     more = "shows the table" if any_done else "shows what is left"
     hint = command("report" if any_done else "status", plan.suite.name, results)
@@ -210,11 +210,11 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
 
 
 def _say_plan(plan: Plan, chosen: Sequence[PlannedTrial], request: RunRequest, console: Console) -> None:
-    rules = plan.suite.protocol
+    protocol = plan.suite.protocol
     done = len(plan.trials) - len(chosen)
     say(
         console,
         f"Suite {plan.suite.name}: {len(chosen)} of {len(plan.trials)} trials to run "
         f"({done} done or left out), {request.place.describe(len(chosen))}. "
-        f"Protocol {rules.name}: {rules.summary}.",
+        f"Protocol {protocol.name}: {protocol.summary}.",
     )

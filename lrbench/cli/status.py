@@ -1,4 +1,4 @@
-"""``lrbench status``: what is done, running, failed and to do."""
+"""``lrbench status``: how many trials are done, running, interrupted, failed and to do."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,10 @@ __all__ = ["status"]
 
 
 def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugins: Plugins = None) -> None:
-    """Show how many trials of a suite are done, running, failed and to do, and why they failed."""
+    """Show how many trials of a suite are done, running, interrupted, failed and to do.
+
+    For each running trial it names the process. For each failed trial it prints the error and its file.
+    """
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
     from lrbench.store.state import trial_state
@@ -61,7 +64,7 @@ def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
 
 
 def _where(layout: "Results", trial: str) -> str:
-    """Who works on a trial, and since when; any machine that sees the folder can tell."""
+    """Return who works on a trial and since when, from its lease, which every machine can read."""
     from lrbench.store.claims import holder_of
 
     holder = holder_of(layout.lock(trial))
@@ -69,7 +72,7 @@ def _where(layout: "Results", trial: str) -> str:
 
 
 def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
-    """The searches for settings; the trials of a row are known once its search is done."""
+    """Return a table of the searches for settings. A row's trials are known once its search is done."""
     from rich.table import Table
 
     table = Table(title=f"Tuning of {record.name}", title_justify="left")
@@ -81,10 +84,15 @@ def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
 
 
 def _reason(layout: "Results", trial: str) -> str:
-    """The last line of the traceback: what was raised."""
+    """Return the error of a failed trial: the last line of a traceback, else the first line of the file.
+
+    The file has no traceback if the trial's process died. What the process printed last follows there.
+    """
     from lrbench.files import open_plain
 
     with open_plain(layout.error(trial)) as file:
         text = file.read().decode("utf-8", errors="replace")
     lines = text.partition("\n\nLast lines of the log:")[0].strip().splitlines()
-    return lines[-1] if lines else "no reason was recorded"
+    if not lines:
+        return "no reason was recorded"
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -1,4 +1,4 @@
-"""``lrbench verify``: whether stored results are those that the stored weights give."""
+"""``lrbench verify``: check that the stored weights give the stored ranks again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,8 @@ def verify(
         typer.Argument(
             metavar="TRIAL",
             parser=expanded_text,
-            help="A trial's folder, id, or the start of its id. Without one, all of the results folder.",
+            help="A trial's folder, its id, or the start of its id. "
+            "Without it: everything in the results folder.",
         ),
     ] = None,
     results: ResultsDir = Path("results"),
@@ -67,7 +68,7 @@ def verify(
         raise CheckError(
             f"{faulty} of {len(folders)} trials{records} are not as they were stored.",
             "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
-            "another machine, device, version or number of threads; trial.json says which were used.",
+            "another machine, device, version or number of threads. trial.json says which were used.",
         )
 
 

@@ -27,9 +27,9 @@ def seconds_per_epoch(
 ) -> dict[str, float]:
     """Estimate the seconds of one training epoch of each stage after the first ``skip``, without validation.
 
-    One step warms up, then a few are timed. They use just enough users, so that what a stage does before its
-    first step is short. A stage that filters its rows is timed on all of them, which gives an upper bound.
-    Stages that are fitted in one call take 0.
+    One step warms up, then a few steps are timed. They use just enough users for these steps, so that a
+    stage's preparation is short. A stage that filters its rows is timed on all of them, which gives an upper
+    bound. Stages that are fitted in one call take 0.
     """
     model = build_model(config, dataset, device)
     view = split(dataset.sequences, config.protocol).train
@@ -57,12 +57,12 @@ def _stage_seconds(
         run_epoch(stage, optimiser, islice(batches, steps), config.training, device, "the estimate")
         for steps in (1, _STEPS)
     )
-    epoch = timed if timed.steps else first  # data so small that one step is all of it
+    epoch = timed if timed.steps else first  # the data may be so small that one step is the whole epoch
     return epoch.seconds / epoch.targets * whole.n_targets if epoch.targets else 0.0
 
 
 def _some_users(data: TrainingData, targets: int, seed: int) -> TrainingView:
-    """Draw users until they have so many targets, or return all users."""
+    """Draw users at random until they have ``targets`` targets; all users if there are fewer."""
     view = data.view
     drawn = np.random.default_rng(seed).permutation(len(view.starts))
     users = np.searchsorted(view.starts, data.target_starts)

@@ -36,7 +36,7 @@ class TrialDone(FrozenConfig):
     trial: str
     seconds: float
     metrics: dict[str, float]
-    """Headline validation metrics at the reported depth: test metrics are left to the report."""
+    """Headline validation metrics at the reported depth. Test metrics are shown by reports alone."""
 
     found: bool = False
     """Whether another process had completed it in the meantime."""
@@ -51,7 +51,7 @@ class TrialFailed(FrozenConfig):
     trial: str
     reason: str
     error_file: str | None
-    """The file with the traceback; ``None`` if it could not be written, which ``reason`` then says."""
+    """The file with the traceback; ``None`` if it could not be written. ``reason`` then says so."""
 
 
 class TrialBusy(FrozenConfig):
@@ -63,7 +63,7 @@ class TrialBusy(FrozenConfig):
 
 
 class TrialNote(FrozenConfig):
-    """Something about the trial that a person should know."""
+    """A sentence about the trial that the user should read."""
 
     raw_text = frozenset({"text"})
 
@@ -81,11 +81,11 @@ class TrialDied(FrozenConfig):
     trial: str
     reason: str
     details: str = ""
-    """What the process said last."""
+    """What the process last wrote to standard error."""
 
     out_of_memory: bool = False
     final: bool = False
-    """Whether it is of no use to try again."""
+    """Whether another attempt would end in the same way."""
 
 
 class TrialStopped(FrozenConfig):
@@ -103,5 +103,9 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 
 def parse_event(line: str | bytes) -> Event:
-    """Read one line of a worker."""
+    """Read an event from one line of a worker.
+
+    Raises:
+        ValueError: the line is no event.
+    """
     return _ADAPTER.validate_json(line)

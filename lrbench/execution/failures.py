@@ -17,13 +17,13 @@ def record_failure(
     """Write ``error.txt`` with the traceback and the last log lines; checkpoints stay for a later run.
 
     Args:
-        results: where the trial runs.
+        results: the results folder of the trial.
         trial_id: the trial.
-        error: what was raised, or a sentence.
-        details: what a worker process said last.
+        error: the exception that was raised, or a sentence.
+        details: what a worker process last wrote to standard error; used with a sentence only.
 
     Returns:
-        The event that reports the failure, also if the file cannot be written, as on a full disk.
+        The event that reports the failure. It says so if the file cannot be written, as on a full disk.
     """
     if isinstance(error, str):
         reason, text = error, f"{error}\n\n{details}"
@@ -41,7 +41,7 @@ def record_failure(
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of the error, without the number that the system gives it."""
+    """Return the first line of the error; of an error of the system, its text without the number."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror

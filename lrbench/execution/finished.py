@@ -1,4 +1,4 @@
-"""What an order leaves when it is done: the record of a trial, or of a search for settings."""
+"""The record of an order that is done: of a trial, or of a search for settings."""
 
 from lrbench.config.tuning import SearchConfig
 from lrbench.execution.events import TrialDone
@@ -23,7 +23,13 @@ def finished_record(order: TrialOrder) -> TrialRecord | SearchRecord | None:
 
 
 def done_event(record: TrialRecord | SearchRecord, seconds: float, found: bool = False) -> TrialDone:
-    """Return the event that reports an order as done; its metrics are of validation."""
+    """Return the event that reports an order as done, with metrics on validation.
+
+    Args:
+        record: what the order wrote.
+        seconds: how long it took this time.
+        found: whether it was complete before this process began.
+    """
     if isinstance(record, SearchRecord):
         metrics = {record.metric: record.best}
     else:

@@ -1,4 +1,4 @@
-"""What finished trials tell about those to come: how long they take, and how much memory they need."""
+"""What finished trials say about those to come: how long they take, and how much memory they need."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,7 +15,9 @@ class _Need(NamedTuple):
 
 
 class Learned:
-    """The largest needs seen so far, by configuration without the seed, and by dataset and model.
+    """The longest time and the largest peak memory so far, by configuration and by dataset and model.
+
+    A configuration is taken without its seed.
 
     Args:
         records: trials that are finished already.
@@ -34,12 +36,18 @@ class Learned:
             self._needs[key] = _Need(max(need.seconds, known.seconds), max(need.peak_bytes, known.peak_bytes))
 
     def seconds(self, config: TrialConfig) -> float | None:
-        """Return how long such a trial took; ``None`` if none like it is finished."""
+        """Return how many seconds such a trial took at most; ``None`` if none like it is finished.
+
+        Trials of the same configuration count first, then those of the same dataset and model.
+        """
         need = self._nearest(config)
         return None if need is None else need.seconds
 
     def peak_bytes(self, config: TrialConfig) -> int | None:
-        """Return the peak memory of trials with exactly this configuration but for the seed, in bytes."""
+        """Return the peak memory in bytes of trials that differ from this one in the seed at most.
+
+        ``None``: no such trial is finished.
+        """
         need = self._needs.get(_keys(config)[0])
         return None if need is None else need.peak_bytes
 

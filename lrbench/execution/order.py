@@ -1,4 +1,4 @@
-"""What a worker is told to do: one trial or search, its data, and where it runs."""
+"""The order that a worker gets: one trial or search, its data, and where it runs."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ __all__ = ["TrialOrder"]
 
 
 class TrialOrder(FrozenConfig):
-    """What a worker is told to do."""
+    """A trial or a search that a worker performs."""
 
     config: SearchConfig | TrialConfig
-    """A search is a trial's configuration with a space of settings."""
+    """A search's configuration is that of a trial, with a space of settings."""
 
     dataset_folder: Path
     results_folder: Path
     device: str
     threads: int
     processes: int = Field(default=1, ge=1)
-    """How many processes share it, each with a device of its own."""
+    """How many processes share the trial, each with a device of its own."""
 
     fresh: bool = False
     """Train from the start even if the trial is complete or has a checkpoint."""

@@ -1,4 +1,4 @@
-"""Perform one order in this process: claim the trial, run it, and report what happens."""
+"""Perform one order in this process: claim the trial or search, run it, and report what happens."""
 
 import time
 import traceback
@@ -32,7 +32,7 @@ Send = Callable[[Event], None]
 
 
 class _BusyError(Exception):
-    """The text says who works on what."""
+    """Another process works on the trial; the text says who."""
 
 
 class _StoppedError(Exception):
@@ -40,23 +40,26 @@ class _StoppedError(Exception):
 
 
 def prepare_process() -> None:
-    """Set what all trials of a process share. Call it before torch starts threads, which inherit it.
+    """Set floating-point behaviour for this process. Call it before torch starts threads, which inherit it.
 
-    Numbers below 1e-38 become 0. Gradients of a contrast that is nearly won are so small, and they double
-    the time of PLR's step on MovieLens-1M.
+    Numbers below 1e-38 become 0. Gradients of a contrastive loss near its minimum are that small. Without
+    this setting they double the time of PLR's step on MovieLens-1M.
     """
     torch.set_flush_denormal(True)
 
 
 def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lambda: False) -> bool:
-    """Run one trial or search, or find it complete or busy; return whether this process can go on.
+    """Run one trial or search, or find it complete or busy.
 
     Only one process works on a trial. If another one does, the event says so, and nothing else happens.
 
     Args:
-        order: the trial.
-        send: is told what happens; the last event is one of ``LAST_EVENTS``.
+        order: the trial or search.
+        send: called with every event; the last one is one of ``LAST_EVENTS``.
         stop_asked: whether to end after the next checkpoint.
+
+    Returns:
+        Whether this process can take another order. ``False`` after a failure or a request to stop.
     """
     trial_id = order.config.id
 
@@ -84,7 +87,9 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
     except _BusyError as busy:
         send(TrialBusy(trial=trial_id, reason=str(busy)))
         return True
-    except ClaimedError as holder:  # lost in the middle, as after this process was suspended
+    except (
+        ClaimedError
+    ) as holder:  # the claim was lost during training, e.g. while this process was suspended
         send(TrialBusy(trial=trial_id, reason=f"{holder} has taken it over"))
         return True
     except _StoppedError:
@@ -102,16 +107,17 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
 
 
 def _append(event: Event, path: Path) -> None:
-    """Add an event to the trial's file; it is opened each time, so that other machines see the line at once.
+    """Add an event to the trial's file.
 
-    A disk that is full is found by what the trial itself writes.
+    The file is opened each time, so that other machines see the line at once. Errors are ignored: if the
+    disk is full, writing the checkpoint fails and says so.
     """
     with suppress(OSError), path.open("a", encoding="utf-8") as file:
         file.write(event.model_dump_json() + "\n")
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; torch's allocator for the CPU raises a plain RuntimeError."""
+    """Whether memory ran out. Torch's allocator for the CPU raises a plain RuntimeError."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -131,7 +137,7 @@ def _claimed(order: TrialOrder) -> Iterator[Claim]:
         except ClaimedError as holder:
             raise _BusyError(f"{holder} works on it") from None
         try:
-            for lock in begun:  # whoever trains the first stages has to end, see `reuse_stages`
+            for lock in begun:  # processes that train the first stages must have ended, see `reuse_stages`
                 with claimed(lock):
                     pass
             held.enter_context(claimed(trained))

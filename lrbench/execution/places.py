@@ -36,17 +36,17 @@ class Place(Protocol):
         """How many processes share a trial, each with a GPU of its own; 1: none is shared."""
 
     def check(self) -> None:
-        """Refuse what the place does not have.
+        """Refuse trials that the place cannot run.
 
         Raises:
             RequestError: a GPU, a partition, a cluster or a library is missing.
         """
 
     def describe(self, trials: int) -> str:
-        """Say what would train so many trials."""
+        """Say what would train ``trials`` trials."""
 
     def open(self, results: Results, trials: int, learned: Learned) -> Executor:
-        """Return an executor for so many trials, which the caller closes."""
+        """Return an executor for ``trials`` trials. The caller closes it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LocalPlace:
         return self.slots(trials=1)[0].device
 
     def slots(self, trials: int) -> list[Slot]:
-        """Return where so many trials run.
+        """Return where ``trials`` trials run.
 
         Raises:
             RequestError: there is no such GPU, or the options contradict each other.
@@ -95,7 +95,7 @@ class LocalPlace:
         return f"{counted(len(slots), kind)} with {counted(slots[0].threads, 'thread')}{each}"
 
     def open(self, results: Results, trials: int, learned: Learned) -> Executor:
-        """Return the workers; none has started."""
+        """Return an executor whose workers start with their first orders."""
         slots = self.slots(trials)
         if not self.pack:
             return LocalExecutor(slots[:trials])
@@ -120,7 +120,7 @@ class RayPlace:
     """How many processes share a trial, each with a GPU of its own."""
 
     def check(self) -> None:
-        """Connect, and leave again."""
+        """Connect to the cluster, and refuse trials that none of its nodes can run."""
         from lrbench.execution.remote.ray_tasks import check_cluster  # noqa: PLC0415
 
         check_cluster(self.address, self.threads, self.gpus)
@@ -128,7 +128,7 @@ class RayPlace:
     def describe(self, trials: int) -> str:
         """Name the cluster and what a trial asks of it."""
         gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
-        return f"the Ray cluster at {self.address} with {counted(self.threads, 'CPU')}{gpus} for each"
+        return f"the Ray cluster at {self.address} with {counted(self.threads, 'CPU')}{gpus} for each trial"
 
     def open(self, results: Results, trials: int, learned: Learned) -> Executor:
         """Connect to the cluster."""
@@ -153,7 +153,7 @@ class SlurmPlace:
     """How many processes share a trial, each with a GPU of its own."""
 
     def check(self) -> None:
-        """Ask Slurm for the partition and its GPUs."""
+        """Ask Slurm whether it has the partition and enough GPUs in a node."""
         from lrbench.execution.remote.slurm_jobs import check_partition  # noqa: PLC0415
 
         check_partition(self.partition, self.gpus)
@@ -162,10 +162,10 @@ class SlurmPlace:
         """Name the partition and what a trial asks of it."""
         where = "Slurm" if self.partition is None else f"Slurm's partition {self.partition}"
         gpus = f" and {counted(self.gpus, 'GPU')}" if self.gpus else ""
-        return f"{where} with {counted(self.threads, 'CPU')}{gpus} for each"
+        return f"{where} with {counted(self.threads, 'CPU')}{gpus} for each trial"
 
     def open(self, results: Results, trials: int, learned: Learned) -> Executor:
-        """Return an executor; nothing is submitted yet."""
+        """Return an executor. It submits jobs when it is polled."""
         from lrbench.execution.remote.slurm_jobs import SlurmExecutor  # noqa: PLC0415
 
         return SlurmExecutor(results, self.partition, self.minutes, self.threads, self.gpus, self.workers)
@@ -175,7 +175,7 @@ def parse_minutes(text: str) -> int:
     """Read a time as Slurm writes it: ``90``, ``1:30:00``, ``2-12`` or ``2-12:00:00``; round up to minutes.
 
     Raises:
-        RequestError: it is no such time, or none at all.
+        RequestError: the text is no such time, or the time is zero.
     """
     found = re.fullmatch(r"(?:(\d{1,3})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?", text, re.ASCII)
     if found is None:
@@ -188,7 +188,7 @@ def parse_minutes(text: str) -> int:
     else:  # minutes, or minutes:seconds
         seconds = first * 60 + second
     if seconds == 0:
-        raise RequestError("--time is zero.", "Give a job some minutes.")
+        raise RequestError("--time is zero.", "Give each job at least a minute.")
     return -(-seconds // 60)
 
 
@@ -200,6 +200,6 @@ def _free_bytes(gpu: str) -> int:
         return int(answer.strip()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         raise RequestError(
-            f"The free memory of GPU {gpu} is not known: nvidia-smi does not tell.",
+            f"The free memory of GPU {gpu} is not known: nvidia-smi does not report it.",
             "Give --trials-per-gpu a number.",
         ) from None

@@ -21,7 +21,7 @@ class PlannedTrial:
     config: TrialConfig
     labels: tuple[str, ...]
     taken: int = 0
-    """How many of its first stages an earlier trial of the plan trains."""
+    """Number of its first stages that an earlier trial of the plan trains."""
 
     taken_from: str | None = None
     """The label of that trial."""
@@ -29,12 +29,12 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite asks for."""
+    """The trials of a suite, and the record that lists them."""
 
     suite: Suite
     rows: tuple[Row, ...]
     trials: tuple[PlannedTrial, ...]
-    """Each once, by dataset, seed and row; those that reuse stages of others come last."""
+    """Each trial once, by dataset, seed and row. Trials that reuse stages of others come last."""
 
     record: SuiteRecord
 
@@ -53,9 +53,12 @@ def make_plan(
             ``dataset_seeds`` must be such true names.
         rows: from :func:`resolve_rows`.
         datasets: true dataset name → fingerprint of its prepared form.
-        matched: dataset name → rows from :func:`match_rows`. Without them the networks of matched controls
-            have the sizes of their recipes.
-        searches: which rows are tuned, by dataset. Those whose search is not complete are not in ``matched``.
+        matched: dataset name → rows from :func:`match_rows`. Without them, the networks of matched controls
+            have the sizes that their recipes give them.
+        searches: which rows are tuned, by dataset. Rows whose search is not complete are not in ``matched``.
+
+    Raises:
+        RequestError: the suite has too many trials.
     """
     matched = matched or {}
     if (count := sum(len(suite.seeds_for(name)) for name in datasets) * len(rows)) > MOST_TRIALS:
@@ -103,7 +106,7 @@ def make_plan(
 
 
 def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
-    """Put trials that reuse stages after those that train them, so that they find them done."""
+    """Put trials that reuse stages after the trials that train these stages."""
     trained = {config.training_ids[-1] for config in configs}
 
     def key(config: TrialConfig) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""Run trials on this machine: one worker process per slot, a slot being a share of a GPU or of the cores."""
+"""Run trials on this machine: one worker process per slot. A slot is a share of a GPU or of the cores."""
 
 import os
 import queue
@@ -24,11 +24,15 @@ __all__ = ["LocalExecutor", "Slot", "choose_shared_slots", "choose_slots"]
 class Slot:
     """Where one worker runs."""
 
-    device: str  # "cpu", or "cuda": the worker then sees only one GPU
+    device: str
+    """``cpu``, or ``cuda``: the worker then sees only the GPUs of its slot."""
+
     threads: int
     environment: dict[str, str] = field(default_factory=dict)
+    """Variables for the worker, added to those of this process."""
+
     name: str = "cpu"
-    """The device's name on this machine: slots with one name share its memory."""
+    """The device's name on this machine. Slots with the same name share its memory."""
 
 
 def choose_slots(
@@ -44,13 +48,15 @@ def choose_slots(
 
     Args:
         gpus: GPU numbers.
-        device: ``cpu``, ``cuda`` (the first GPU unless ``gpus`` says otherwise) or ``None``: the CPU.
-        workers: worker processes, which share the cores and are spread over the GPUs. ``None``: one per GPU
-            or core, but not more than there are trials.
+        device: ``cpu`` or ``cuda``. With ``cuda`` alone, the first GPU is used. ``None``: the GPUs of
+            ``gpus``, or the CPU if there are none.
+        workers: worker processes, which share the cores and are spread over the GPUs. ``None``: as
+            ``trials_per_gpu`` says, or on the CPU one per core, but not more than there are trials.
         trials: how many trials there are.
         threads: CPU threads of each worker; ``None``: its share of the cores.
         trials_per_gpu: workers of each GPU; ``None``: one.
-        pack: give each GPU as many workers as there are cores for it, as its memory limits them.
+        pack: give each GPU as many workers as its share of the cores. Its memory then decides how many of
+            them train at the same time, see :class:`Sharing`.
 
     Raises:
         RequestError: there is no such GPU, or the options contradict each other.
@@ -78,16 +84,16 @@ def choose_slots(
 def choose_shared_slots(
     gpus: Sequence[int], device: str | None, each: int, threads: int | None = None
 ) -> list[Slot]:
-    """Decide where trials run that have several GPUs each.
+    """Decide where trials run if each of them has several GPUs.
 
     Args:
-        gpus: GPU numbers; none: the first ``each``.
+        gpus: GPU numbers; empty: the first ``each``.
         device: ``cuda`` or ``None``; without GPU numbers it must be ``cuda``.
         each: GPUs of a trial, at least two.
         threads: CPU threads of each process of a trial; ``None``: its share of the cores.
 
     Raises:
-        RequestError: there are too few GPUs, or they cannot be dealt out.
+        RequestError: there are too few GPUs, or their number is no multiple of ``each``.
     """
     if device == "cpu" or not (gpus or device == "cuda"):
         raise RequestError("--gpus-per-trial needs GPUs.", "Give --gpus or --device cuda too.")
@@ -102,7 +108,7 @@ def choose_shared_slots(
     _check_gpus(wanted)
     if len(wanted) % each:
         raise RequestError(
-            f"{len(wanted)} GPUs cannot be dealt out to trials with {each} each.",
+            f"{len(wanted)} GPUs cannot be divided among trials with {each} each.",
             f"Give --gpus a multiple of {each}.",
         )
     threads = threads or max(1, available_cores() // len(wanted))
@@ -114,8 +120,9 @@ def choose_shared_slots(
 class LocalExecutor:
     """The workers of this machine; see :class:`lrbench.execution.executor.Executor`.
 
-    A worker serves many orders one after the other, so its start is paid once. After a failure it ends, and
-    the slot's next order gets a fresh one. A worker ends at once when this process does, however that ends.
+    A worker performs many orders one after the other, so it is started only once. After a failure it ends,
+    and the slot's next order gets a new worker. A worker ends at once when this process ends, even if this
+    process is killed.
 
     Args:
         slots: where workers run.
@@ -130,12 +137,12 @@ class LocalExecutor:
 
     @property
     def full(self) -> bool:
-        """Whether every slot is taken."""
+        """Whether every slot is taken or broken."""
         return all(place.order is not None or place.broken for place in self._places)
 
     @property
     def fault(self) -> str | None:
-        """Why the last slot broke, once all have."""
+        """Why no worker can run in the last slot, if none can run in any slot; else ``None``."""
         reasons = [place.broken for place in self._places]
         return reasons[-1] if all(reasons) else None
 
@@ -160,7 +167,8 @@ class LocalExecutor:
     def poll(self) -> list[Event]:
         """Return what the workers report.
 
-        It waits in one short nap: with Polars' interrupt handler a longer wait cannot be interrupted.
+        If there is no news, it waits 0.2 seconds at most. Polars installs an interrupt handler with which
+        a longer wait could not be interrupted.
         """
         events, self._failed_to_start = self._failed_to_start, []
         with suppress(queue.Empty):
@@ -178,14 +186,14 @@ class LocalExecutor:
                 place.worker.stop()
 
     def close(self) -> None:
-        """End all workers; their checkpoints stay."""
+        """End all workers at once. The checkpoints of their trials stay."""
         for place in self._places:
             if place.worker is not None:
                 place.worker.end()
                 place.worker = None
 
     def _event(self, news: News) -> Event | None:
-        """Return the event in what a worker reported, and free its slot if that was the last one."""
+        """Return the event that a worker reported, and free its slot if it was the last event of an order."""
         place = next((place for place in self._places if place.worker is news.worker), None)
         if place is None or place.worker is None:  # a worker that this process has ended
             return None
@@ -205,14 +213,14 @@ class LocalExecutor:
                 return event
 
     def _death(self, place: "_Place", worker: WorkerProcess) -> Event | None:
-        """What the end of a worker means for the trial that it worked on, if any."""
+        """Return the event with which a worker's order ends after its process ended; ``None``: no order."""
         order, begun, killed = place.order, place.begun, kills_for_memory() > place.memory_kills
         code = place.end_worker()
         if order is None or begun is None:
             return None
         try:
             done = _completed(order, begun)
-        except LrbenchError as error:  # it died and left what cannot be read
+        except LrbenchError as error:  # it died and left a folder that cannot be read
             self._free(place)
             return record_failure(order.results, order.config.id, error)
         if done is not None:
@@ -228,14 +236,18 @@ class LocalExecutor:
         return self._relieved(died, place)
 
     def _relieved(self, died: TrialDied, place: "_Place") -> TrialDied:
-        """Free the slot of a dead worker; its trial gets fewer beside it if memory ran out."""
+        """Free the slot of a dead worker.
+
+        If memory ran out, the trial will share the device with fewer others. The event is final if it was
+        alone already.
+        """
         final = died.out_of_memory and not self._sharing.relieve(died.trial, place.slot.name)
         place.end_worker()
         self._free(place)
         return died.model_copy(update={"final": final})
 
     def _broken(self, place: "_Place", error: Exception) -> TrialFailed:
-        """Give up a slot in which no worker can run, or whose worker sends what is no event."""
+        """Give up a slot in which no worker can start, or whose worker sent a line that is no event."""
         order = place.order
         assert order is not None
         place.broken, place.worker = str(error), None
@@ -256,8 +268,11 @@ class _Place:
     worker: WorkerProcess | None = None
     order: TrialOrder | None = None
     begun: datetime | None = None
-    memory_kills: int = 0  # of this machine, when the order was given
+    memory_kills: int = 0
+    """How often this machine had killed a process for its memory when the order was given."""
+
     broken: str = ""
+    """Why no worker can run in the slot; empty: one can."""
 
     def end_worker(self) -> int:
         """End the worker if there is one, and return its exit code."""
@@ -288,8 +303,8 @@ def _device_name(number: int) -> str:
 
 
 def _completed(order: TrialOrder, begun: datetime) -> TrialDone | None:
-    """Return the trial's end if its worker died only after it had put the trial's folder into place."""
+    """Return the event of a done order whose worker died after it had put the record into place."""
     record = finished_record(order)
-    if record is None or record.started < begun:  # it was there before, and the order was to do it again
+    if record is None or record.started < begun:  # an older record, and the order was to replace it
         return None
     return done_event(record, (record.ended - record.started).total_seconds())

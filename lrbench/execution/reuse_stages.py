@@ -1,8 +1,9 @@
 """A trial whose first stages equal those of a finished trial starts from that trial's weights.
 
-A stage knows nothing of the stages after it, nor of the evaluation. Trials with the same first stages
-therefore have the same weights after them, bit for bit on one machine with one number of threads. So
-``LARES`` goes on where ``w/o RPT`` ended, and a control that differs only in its evaluation trains nothing.
+A stage depends neither on the stages after it nor on the evaluation. Trials with the same first stages
+therefore have the same weights after these stages, bit for bit on one machine with one number of threads. So
+``LARES`` starts from the weights of ``LARES w/o RPT``. A control that differs only in its evaluation trains
+nothing.
 """
 
 import logging
@@ -29,16 +30,17 @@ class ReusedStages:
 
     stages: TrainedStages
     threads: int
-    """With how many CPU threads they were trained. The trial goes on with as many."""
+    """The number of CPU threads that trained them. The trial goes on with the same number."""
 
 
 def reuse_stages(results: Results, config: TrialConfig, model: Model) -> ReusedStages | None:
-    """Load into ``model`` the weights of the finished trial that shares most of its stages with this one.
+    """Load into ``model`` the weights of the finished trial that shares the most first stages with this one.
 
-    The caller has waited for the trials that train those stages, see :attr:`TrialConfig.training_ids`.
+    The stages of that trial must be the first stages of this one. The caller has waited for trials that train
+    such stages, see :attr:`TrialConfig.training_ids`. Damaged trials are logged and left out.
 
     Returns:
-        What the training of these stages left; ``None`` if no finished trial begins as this one does.
+        The records and the history of these stages; ``None`` if there is no such trial.
     """
     finished = _finished(results, config)
     for training_id in reversed(config.training_ids):
@@ -50,7 +52,7 @@ def reuse_stages(results: Results, config: TrialConfig, model: Model) -> ReusedS
                 history = read_history(folder).to_dicts()
                 load_weights(folder, model)
             except LrbenchError as error:
-                log.warning("its stages are not reused: %s", error)
+                log.warning("the stages of a trial are not reused: %s", error)
                 continue
             stages = tuple(
                 stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
@@ -62,7 +64,7 @@ def reuse_stages(results: Results, config: TrialConfig, model: Model) -> ReusedS
 
 
 def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
-    """Return training id → folder of every other finished trial of the same model, data and seed."""
+    """Return training id → folder, for every other finished trial of the same model, data and seed."""
     finished = {}
     for folder in results.trials():
         if folder.name == config.id or not folder.name.startswith(config.prefix):
@@ -70,5 +72,5 @@ def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
         try:
             finished[read_record(folder).config.training_ids[-1]] = folder
         except LrbenchError as error:
-            log.warning("its stages are not reused: %s", error)
+            log.warning("the stages of a trial are not reused: %s", error)
     return finished

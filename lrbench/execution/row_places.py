@@ -1,4 +1,4 @@
-"""Whether rows of a suite can be trained where a person wants it: on a CPU, or on several GPUs at once."""
+"""Refuse rows that cannot be trained where the user asks: on the CPU, or on several GPUs at once."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ __all__ = ["check_graph_device", "check_sharing"]
 
 
 def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> None:
-    """Refuse several processes for a trial with a stage whose batches they cannot share.
+    """Refuse several processes per trial if a chosen row has a stage whose batches cannot be split.
 
     Args:
         rows: of the suite.
-        only: labels, or patterns of them; none: all labels.
-        processes: how many share a trial.
+        only: labels, or patterns of labels; empty: all labels.
+        processes: how many processes share a trial.
 
     Raises:
         RequestError: a chosen row has such a stage.
@@ -30,7 +30,7 @@ def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> N
                 why = (
                     "it has graph = true"
                     if stage.training.graph
-                    else "its loss is no mean over targets alone"
+                    else "its loss is not a mean over independent targets"
                 )
                 raise RequestError(
                     f'{row.label}: several GPUs cannot share the batches of stage "{stage.name}", as {why}.',
@@ -39,7 +39,7 @@ def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> N
 
 
 def check_graph_device(rows: Sequence[Row], device: str) -> None:
-    """Refuse ``graph = true`` where trials run on the CPU, before anything is fetched.
+    """Refuse ``graph = true`` if trials run on the CPU.
 
     Raises:
         RequestError: names the first such row.

@@ -58,16 +58,16 @@ class Row:
     """The suite's, with this row's own accounts."""
 
     control: ControlRecord | None = None
-    """What it controls, if it is derived from another row."""
+    """The row from which a control is derived, and how; ``None``: the row is no control."""
 
     match: Match | None = None
-    """How well it matches its model, once that is known."""
+    """How close a matched control is to its model; ``None``: it is none, or is not yet matched."""
 
     space: Space = field(default_factory=dict)
-    """What is tuned; empty: nothing."""
+    """The space in which settings are searched; empty: nothing is tuned."""
 
     settings_of: str | None = None
-    """The label of the row whose search chooses its settings too; `None`: its own search, or none."""
+    """Label of the row whose search also chooses this row's settings; ``None``: its own search, or none."""
 
     search: str | None = None
     """The search that chose its settings, once it is complete."""
@@ -78,7 +78,7 @@ class Row:
         return self.model.configured_depth(self.config)
 
     def trial(self, dataset: str, fingerprint: str, seed: int) -> TrialConfig:
-        """The trial of this row on one dataset with one seed."""
+        """Return the trial of this row on one dataset with one seed."""
         return TrialConfig(
             dataset=dataset,
             fingerprint=fingerprint,
@@ -93,7 +93,7 @@ class Row:
         )
 
     def searching(self, dataset: str, fingerprint: str, tune: Tune) -> SearchConfig:
-        """The search for this row's settings on one dataset."""
+        """Return the search for this row's settings on one dataset."""
         config = self.trial(dataset, fingerprint, tune.seed)
         own = {name: getattr(config, name) for name in TrialConfig.model_fields}
         return SearchConfig(
@@ -107,7 +107,7 @@ class Row:
 
 
 def resolve_rows(suite: Suite) -> tuple[Row, ...]:
-    """Check every row's options against its model.
+    """Return the rows of a suite, with every control after its row; check each row against its model.
 
     Raises:
         RequestError: an unknown model, option, stage or setting, or an impossible combination.
@@ -152,7 +152,7 @@ def check_rows(rows: Sequence[Row], dataset: PreparedDataset) -> None:
     """Check rows against a dataset.
 
     Raises:
-        RequestError: the protocol cannot split the dataset, or a row needs what it lacks.
+        RequestError: the protocol cannot split the dataset, or a row needs data that the dataset lacks.
     """
     protocols = {row.protocol.model_dump_json(): row.protocol for row in rows}
     views = {key: _split(dataset, protocol).train for key, protocol in protocols.items()}
@@ -160,15 +160,15 @@ def check_rows(rows: Sequence[Row], dataset: PreparedDataset) -> None:
         view = views[row.protocol.model_dump_json()]
         if row.config.needs_members and view.members is None:
             raise RequestError(
-                f'"{row.label}" needs to know whose each interaction is, and {row.protocol.name} makes no '
-                "accounts of users.",
-                'Use the protocol "shared-merge", or leave the option out that needs it.',
+                f'"{row.label}" needs to know which user each interaction belongs to, and '
+                f"{row.protocol.name} does not merge users into accounts.",
+                'Use the protocol "shared-merge", or leave out the option that needs accounts.',
             )
         if row.config.needs_times and view.times is None:
             raise RequestError(
                 f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
                 f"({dataset.record.source}).",
-                "Fetch a form of the dataset with time-stamps, or leave the option out that needs them.",
+                "Fetch a form of the dataset with time-stamps, or leave out the option that needs them.",
             )
         if row.model.reads_titles and dataset.titles.null_count() == len(dataset.titles):
             raise RequestError(
@@ -191,7 +191,7 @@ def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]
 
 
 def _split(dataset: PreparedDataset, protocol: Protocol) -> Split:
-    """Split a dataset, and name it where it cannot be split."""
+    """Split a dataset; an error names it."""
     try:
         return split(dataset.sequences, protocol.of(dataset.record.name))
     except RequestError as error:
@@ -199,19 +199,19 @@ def _split(dataset: PreparedDataset, protocol: Protocol) -> Split:
 
 
 def _check_same_targets(rows: Sequence[Row]) -> None:
-    """Refuse accounts in one suite that cannot be compared: their held-out interactions differ."""
+    """Refuse rows whose accounts give them different held-out interactions, as they cannot be compared."""
     accounts = {row.label: row.protocol.accounts for row in rows if row.protocol.accounts is not None}
     of_accounts = [label for label, made in accounts.items() if made.scope == "account"]
     if of_accounts and len(set(accounts.values())) > 1:
         raise RequestError(
-            f'"{of_accounts[0]}" has targets by account, and another row has other accounts: '
-            "rows of one suite must have the same targets.",
-            'Say scope = "member", or give all rows the same accounts.',
+            f'"{of_accounts[0]}" has one target per account, and another row has other accounts. '
+            "All rows of a suite must have the same targets.",
+            'Write scope = "member", or give all rows the same accounts.',
         )
 
 
 def _protocol(entry: Entry, suite: Suite, where: str) -> Protocol:
-    """The suite's protocol with the row's own accounts."""
+    """Return the suite's protocol with the row's own accounts."""
     if not entry.accounts:
         return suite.protocol
     made = suite.protocol.accounts.model_dump() if suite.protocol.accounts else {}
@@ -220,6 +220,7 @@ def _protocol(entry: Entry, suite: Suite, where: str) -> Protocol:
 
 
 def _row(entry: Entry, suite: Suite) -> Row:
+    """Resolve and check one row, without its space and its controls."""
     where = f'"{entry.label}"'
     model = MODELS.load(str(entry.model))
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
@@ -256,7 +257,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
 
 
 def _with_space(row: Row, entry: Entry, suite: Suite, rows: Sequence[Row]) -> Row:
-    """Add what is tuned, after each value was tried in the row by itself."""
+    """Add the space in which the row is tuned, after each value was checked in the row by itself."""
     if suite.tune is None or not entry.tune:
         return row
     if entry.settings_of is not None:
@@ -269,7 +270,7 @@ def _with_space(row: Row, entry: Entry, suite: Suite, rows: Sequence[Row]) -> Ro
 
 
 def _try_values(space: Space, entry: Entry, suite: Suite) -> None:
-    """Refuse a space with a value that the row's model does not take."""
+    """Refuse a space with a value that the row's model does not accept."""
     for option, values in space.items():
         for value in ends_of(values):
             _row(with_settings(entry, {option: value}), suite)
@@ -300,8 +301,12 @@ def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) ->
 def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:
     """Return the settings of each stage.
 
-    They come from four places; a later one overrides an earlier one. The places are the suite, the model's
-    authors (for the stage), the row, and ``training.stages.NAME`` in the suite or in the row.
+    They come from four places. A later place overrides an earlier one:
+
+    1. ``training`` of the suite,
+    2. ``stage_defaults`` of the model,
+    3. ``training`` of the row,
+    4. ``training.stages.NAME`` of the suite, then of the row.
     """
     names = model.default_stages if entry.stages is None else entry.stages
     if not names:
@@ -312,7 +317,7 @@ def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple
     for name in by_stage:
         if not any(name in MODELS.load(str(other.model)).stages for other in suite.models):
             raise RequestError(
-                f'{where}: training.stages names "{name}", a stage of no model here.',
+                f'{where}: training.stages names "{name}", and no model of the suite has this stage.',
                 did_you_mean(name, model.stages),
             )
     stages = []

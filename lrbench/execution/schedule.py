@@ -1,4 +1,4 @@
-"""The scheduler: it decides which trial begins next, and what follows when one ends or its worker dies."""
+"""The scheduler. It decides which trial begins next, and what to do when a trial ends or its worker dies."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from lrbench.wording import counted
 __all__ = ["MOST_DEATHS", "run_orders"]
 
 MOST_DEATHS = 3
-"""A trial whose worker dies so often without finishing an epoch in between has failed."""
+"""A trial fails after so many deaths of its worker without a finished epoch in between."""
 
 
 def run_orders(
@@ -42,15 +42,15 @@ def run_orders(
     :data:`MOST_DEATHS` times without finishing an epoch in between; the others go on.
 
     Args:
-        orders: in the order in which they begin if nothing is known about their costs.
-        executor: where they run. It is closed in any case.
-        watch: is told every event that a person may want to see.
-        learned: what finished trials cost; it learns from those that finish now.
+        orders: the earlier ones begin first if nothing is known about their costs.
+        executor: where they run. It is closed at the end, also after an error.
+        watch: called with every event that the user may want to see.
+        learned: what finished trials cost. Trials that finish now are added.
         stop_asked: whether to stop after the next checkpoints.
 
     Raises:
         LrbenchError: the executor cannot go on, so that some trials have not begun.
-        KeyboardInterrupt: it was asked to stop, and all trials have.
+        KeyboardInterrupt: ``stop_asked`` was true, and all trials have stopped.
     """
     try:
         _Run(orders, executor, watch, learned or Learned(), stop_asked).run()
@@ -86,12 +86,12 @@ class _Run:
                 self.executor.stop()
             self._begin()
             for event in self.executor.poll():
-                self._heed(event)
+                self._handle(event)
         if self.stopping:
             raise KeyboardInterrupt
 
     def _begin(self) -> None:
-        """Submit what may begin, as far as there is room.
+        """Submit orders that may begin, until the executor is full.
 
         Raises:
             LrbenchError: nothing runs, and nothing can ever be submitted.
@@ -111,7 +111,8 @@ class _Run:
             if self.executor.full:
                 return
 
-    def _heed(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
+        """Update the state of the run, and pass the event on if the user may want to see it."""
         match event:
             case TrialBusy():
                 if self.waiting.put_back(self.running.pop(event.trial), wait=True):
@@ -133,12 +134,12 @@ class _Run:
         self.waiting.finish(order)
         if isinstance(event, TrialDone):
             order.results.events(event.trial).unlink(missing_ok=True)
-            with suppress(LrbenchError):  # a record that cannot be read teaches nothing; reports name it
+            with suppress(LrbenchError):  # a record that cannot be read is left out; reports name it
                 self.learned.add(read_record(order.results.trial(event.trial)))
         self.watch(event)
 
     def _died(self, event: TrialDied) -> None:
-        """Let the trial go on from its checkpoint, or fail where that is of no use."""
+        """Let the trial go on from its checkpoint, or fail if that has been tried often enough."""
         order = self.running[event.trial]
         self.deaths[event.trial] += 1
         deaths = self.deaths[event.trial]

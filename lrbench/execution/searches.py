@@ -1,4 +1,4 @@
-"""The searches of a suite: which there are, which are complete, and the rows with what they chose."""
+"""The searches of a suite: which there are, which are complete, and the rows with the settings they chose."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PlannedSearch:
-    """A search and the labels that share it on a dataset."""
+    """A search on a dataset, and the labels of the rows whose settings it chooses."""
 
     config: SearchConfig
     labels: tuple[str, ...]
@@ -71,13 +71,13 @@ def select_searches(
     only: Sequence[str],
     rerun: Rerun,
 ) -> list[PlannedSearch]:
-    """Choose searches to run: those that chosen rows, or chosen controls of theirs, wait for.
+    """Choose the searches that the chosen rows wait for. A control waits for the search of its model's row.
 
     Args:
         searches: all of the suite.
         rows: its rows.
         results: where complete and failed searches are.
-        only: labels, or patterns of them; none: all labels.
+        only: labels, or patterns of labels; empty: all labels.
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
     """
     wanted = set(chosen_names([row.label for row in rows], only, "row"))
@@ -101,16 +101,16 @@ def rows_with_settings(
 
     Args:
         suite: the resolved suite.
-        rows: its rows without what was searched.
+        rows: its rows, without settings that a search chose.
         searches: all of the suite.
         results: where complete searches are.
         dataset: its true name.
-        prepared: the dataset, to which matched controls are fitted; ``None``: they are not. Controls that
-            wait for a search are not fitted: their model has no settings yet.
+        prepared: the dataset, to which matched controls are fitted; ``None``: they are not fitted. Controls
+            that wait for a search are not fitted either, since their model has no settings yet.
 
     Returns:
-        The rows, and the labels among them whose search is not complete. These labels and their controls have
-        the search's id and settings of their own. Nothing may be trained with them.
+        All rows, and the labels of those that wait for a search, with their controls. A row that waits has
+        the search's id and still its own settings, so it must not be trained.
     """
     chosen, waiting = {}, {}
     for search in searches:
@@ -134,5 +134,5 @@ def rows_with_settings(
 
 
 def without(rows: Sequence[Row], labels: Collection[str]) -> tuple[Row, ...]:
-    """Leave out rows."""
+    """Return the rows whose labels are not among ``labels``."""
     return tuple(row for row in rows if row.label not in labels)

@@ -17,7 +17,7 @@ def select_trials(plan: Plan, results: Results, only: Sequence[str], rerun: Reru
     Args:
         plan: all trials of the suite.
         results: where complete and failed trials are.
-        only: labels, or patterns of them such as ``LARES*``; none: all labels.
+        only: labels, or patterns of labels such as ``LARES*``; empty: all labels.
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A stored trial loaded again: the model with its weights, and the data on which it was trained."""
+"""Load a stored trial again: the model with its weights, and the data on which it was trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,25 +43,31 @@ class StoredTrial:
     def ranked_with_interventions(
         self, evaluation: EvaluationConfig
     ) -> tuple[pl.DataFrame, dict[str, float]]:
-        """Rank test targets with each intervention; rows, and the mean KL of the scores of each, in nats."""
+        """Rank test targets under each intervention.
+
+        Returns:
+            Rows as :data:`lrbench.store.trials.RANKS`. And intervention → mean KL divergence of the scores
+            without and with it, in nats.
+        """
         where = self.dataset, self.split, evaluation, self.record.seed, self.device
         return rank_interventions(self.model, *where)
 
 
 def load_trial(folder: Path, library: Library) -> StoredTrial:
-    """Load a stored trial's data, model and weights; torch gets the number of threads of the training.
+    """Load a stored trial's data, model and weights.
 
-    The device is the kind on which the trial ran, or the CPU where there is no GPU.
+    Torch then uses as many threads as in training. The device is of the kind on which the trial ran, or the
+    CPU if there is no GPU.
 
     Raises:
         CheckError: the data or the weights are not those of the trial.
-        LrbenchError: a file is missing or damaged.
+        LrbenchError: a file is missing or damaged, or the data cannot be obtained.
     """
     record = read_record(folder)
     dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
     if dataset.record.fingerprint != record.dataset.fingerprint:
         raise CheckError(
-            f"The prepared {record.dataset.name} has fingerprint {dataset.record.fingerprint}, "
+            f"The prepared {record.dataset.name} has fingerprint {dataset.record.fingerprint}, and "
             f"the trial was trained on {record.dataset.fingerprint}.",
             f"Fetch the source that the trial names: {record.dataset.source}.",
         )

@@ -1,4 +1,4 @@
-"""What every process of a trial does: build the model, train it, and rank all targets once."""
+"""The work of every process of a trial: build the model, train it, and rank all targets once."""
 
 import logging
 import time
@@ -46,10 +46,10 @@ class RankedModel:
 
 
 def build_model(config: TrialConfig, dataset: PreparedDataset, device: torch.device) -> Model:
-    """Return a freshly initialised model of the trial on its dataset, from its seed.
+    """Return the trial's model for its dataset, initialised from its seed.
 
     Raises:
-        LrbenchError: the plug-in file of the model is not the one of the trial.
+        LrbenchError: the plug-in file of the model has changed since the trial was planned.
     """
     kind = MODELS.load(config.model)
     if plugin_fingerprint(config.model) != config.plugin:
@@ -72,7 +72,7 @@ def train_and_rank(
 ) -> RankedModel:
     """Train from a checkpoint, from reused stages or from the start, and rank all targets.
 
-    Every process of the team calls it, and all return the same.
+    Every process of the team calls this function, and all get the same result.
 
     Args:
         order: a trial.
@@ -87,7 +87,7 @@ def train_and_rank(
         LrbenchError: a loss or a score became NaN or infinite.
     """
     config, device = order.config, torch.device(order.device)
-    threads = order.threads if saved is None else saved.threads  # others could change the last bits
+    threads = order.threads if saved is None else saved.threads  # another number could change the last bits
     torch.set_num_threads(threads)
     log.info("trial %s on %s with %d threads", config.id, device, threads)
     model = build_model(config, dataset, device)

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 def run_trial(
     order: TrialOrder, watch: Callable[[EpochDone], None], note: Callable[[str], None] = log.warning
 ) -> TrialRecord:
-    """Train, select, evaluate once, and write the trial's folder; goes on from a checkpoint.
+    """Train, select, evaluate once, and write the trial's folder. Go on from a checkpoint if there is one.
 
     On one machine and device, with one number of threads, the same order gives identical results.
     Only checkpoints and the log are on disk until the folder is complete.
@@ -48,10 +48,14 @@ def run_trial(
     Args:
         order: the trial, its data, and where it runs.
         watch: called after every epoch, once its checkpoint is written.
-        note: called with a sentence that a person should read.
+        note: called with a sentence that the user should read.
+
+    Raises:
+        LrbenchError: a loss or a score became NaN or infinite, or the model's plug-in file has changed.
+        HelperDiedError: a process that shares the trial has died.
     """
     config, started = order.config, datetime.now(UTC)
-    code = versions()  # before training: a checkout may move on while a trial runs
+    code = versions()  # before training: a git checkout may change while a trial runs
     running = order.results.running(config.id)
     if order.fresh:
         shutil.rmtree(running, ignore_errors=True)
@@ -147,7 +151,7 @@ def _train_and_rank(
     watch: Callable[[EpochDone], None],
     note: Callable[[str], None],
 ) -> RankedModel:
-    """Train from the checkpoint if there is one that can be used, else from reused stages or the start."""
+    """Train from a usable checkpoint, else from reused stages or the start, and rank all targets."""
     checkpoint_file = order.results.running(order.config.id) / CHECKPOINT_FILE
 
     def begin(saved: Checkpoint | None) -> RankedModel:
@@ -160,7 +164,7 @@ def _train_and_rank(
             return begin(saved)
     except UnusableCheckpointError as error:
         aside = set_aside(checkpoint_file)
-        note(f"{error.cause} It is kept as {aside.name}; the trial is trained from its start.")
+        note(f"{error.cause} It is kept as {aside.name}. The trial starts again.")
     return begin(None)
 
 

@@ -1,4 +1,4 @@
-"""Ranks of stored weights, compared with the stored ranks."""
+"""Rank again with stored weights, and compare with the stored ranks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,29 +22,34 @@ from lrbench.store.trials import REMEDY, UNCHANGED, read_ranks
 __all__ = ["RanksCompared", "rank_again", "rank_evaluation_again"]
 
 ROUNDING = 1e-4
-"""Largest score gap, as a share of the largest score, that rounding is taken to bring.
+"""Largest score gap that counts as rounding, as a share of the largest score.
 
-Scores in float32 have a rounding error of 6e-8, and networks of a few layers multiply it by about a hundred.
+Scores in float32 have a relative rounding error of 6e-8. Networks of a few layers multiply it by about 100.
 """
 
+
 _MOST_MEASURED = 1000
+"""The score gap of so many ranks is measured at most."""
+
 _KEYS = ("split", "user", "target", "depth", "draw", "intervention")
 
 
 @dataclass(frozen=True)
 class RanksCompared:
-    """How far the ranks of the stored weights are from the stored ranks."""
+    """The difference between the ranks that the stored weights give and the stored ranks."""
 
     ranks: int
-    """Ranks that were compared."""
+    """Number of ranks that were compared."""
 
     differing: int
+    """Number of ranks that differ."""
+
     sentence: str
-    """What differs, for a person; empty if nothing does."""
+    """A message that says what differs; empty if nothing differs."""
 
 
 def rank_again(stored: StoredTrial) -> RanksCompared:
-    """Rank with the stored weights, as the trial did, and compare.
+    """Rank with the stored weights as the trial did, and compare with its ranks.
 
     Raises:
         LrbenchError: the stored ranks cannot be read.
@@ -62,7 +67,7 @@ def rank_again(stored: StoredTrial) -> RanksCompared:
 def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> RanksCompared:
     """Rank again what ``lrbench evaluate`` ranked after the trial, and compare.
 
-    Its depths and interventions may come from several calls, each with a number of draws of its own.
+    The depths and interventions may come from several calls, each with its own number of draws.
 
     Raises:
         LrbenchError: the ranks cannot be read.
@@ -82,7 +87,10 @@ def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> R
 
 
 def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, EvaluationConfig]]:
-    """Split ranks by their number of draws, and those under interventions from the others."""
+    """Yield ranks in parts with one number of draws, first without and then under interventions.
+
+    Each part comes with the evaluation that ranks it again.
+    """
     latents = stored.record.config.evaluation.latents
     unchanged = pl.col("intervention") == UNCHANGED
     by_depth = kept.filter(unchanged).with_columns(draws=pl.col("draw").max().over("depth") + 1)
@@ -116,21 +124,22 @@ def _difference(
     values = kept["rank"].to_numpy(), ranks["rank"].to_numpy()
     gaps = _gaps(stored, evaluation, *values) if unchanged else np.empty(0)
     if not len(gaps):
-        return f"{said} They differ in their ties, without the seen items, or under an intervention alone."
+        return f"{said} They differ only in their ties, without seen items, or under an intervention."
     largest = float(gaps.max())
     beyond = int((gaps > ROUNDING).sum())
     if not beyond:
         return f"{said} This is rounding: the scores differ by at most {largest:.1g} of the largest one."
     return (
-        f"{said} This is not rounding: for {beyond:,} of {len(gaps):,} the scores would have to differ "
-        f"by up to {largest:.2g} of the largest one."
+        f"{said} This is not rounding: for {beyond:,} of {len(gaps):,} ranks, the scores would have to "
+        f"differ by up to {largest:.2g} of the largest one."
     )
 
 
 def _gaps(stored: StoredTrial, evaluation: EvaluationConfig, kept: Floats, ranks: Floats) -> Floats:
-    """Return the score gaps of ranks that differ, of at most ``_MOST_MEASURED`` of them, (ranks,).
+    """Return the score gaps of ranks that differ, (ranks,), of ``_MOST_MEASURED`` ranks at most.
 
-    Ranks under an intervention are left out; they come after all others.
+    A gap is a share of the largest score, see :func:`score_gaps`. Ranks under an intervention are left out.
+    They come after all others in ``kept`` and ``ranks``.
     """
     seed, measured = stored.record.seed, []
     wanted = np.where(kept == ranks, np.nan, kept)

@@ -1,4 +1,4 @@
-"""The weights of finished trials: written to a file, and loaded into a model whole or not at all."""
+"""Write the weights of a finished trial to a file, and load all of them into a model, or none."""
 
 from pathlib import Path
 
@@ -35,18 +35,18 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         ) from error
     except (OSError, SafetensorError) as error:
         raise CheckError(
-            f"{folder / WEIGHTS_FILE} is missing or damaged: {error}.",
+            f"{folder / WEIGHTS_FILE} cannot be read: {error}.",
             "Move the folder away and run the trial again.",
         ) from error
     sized_by_data = model.sized_by_data if isinstance(model, Model) else frozenset()
     if _shapes(weights, sized_by_data) != _shapes(model.state_dict(), sized_by_data):
         raise CheckError(
-            f"The weights of {folder.name} do not fit the model as this version has it.",
-            "Use the version that trained it, which its trial.json names.",
+            f"The weights of {folder.name} do not fit the model of this version of lrbench.",
+            "Use the version that trained the trial; its trial.json names it.",
         )
     model.load_state_dict(weights)
 
 
 def _shapes(weights: dict[str, Tensor], any_size: frozenset[str]) -> dict[str, torch.Size | None]:
-    """Return the shape of each weight; ``None`` where the training part decides it."""
+    """Return the shape of each weight; ``None`` for weights whose shape depends on the training data."""
     return {name: None if name in any_size else weight.shape for name, weight in weights.items()}

@@ -1,1 +1,1 @@
-"""Trial folders and suite records: atomic writes, reading back as Polars frames. No torch."""
+"""Trial folders and suite records: written atomically, and read back as Polars frames. No torch."""

@@ -1,9 +1,9 @@
-"""The form of an archive: a suite's record with all that its report needs, in one zip file.
+"""The form of an archive: a suite's record and everything that its report needs, in one zip file.
 
-That is its finished trials, what was ranked after them, and the searches for its settings.
+The report needs the finished trials, what was ranked after them, and the searches for settings.
 
-The entries are stored, not compressed: Parquet and weights are compressed already. An archive then never
-holds more than its own size, and its bytes depend on nothing but the content. In the compact form one entry
+The entries are stored, not compressed, since Parquet and weights are compressed already. So an archive never
+unpacks to more than its own size, and its bytes depend only on its content. In the compact form, one entry
 is a compressed stream of all files, see :mod:`lrbench.store.packed_archive`.
 """
 
@@ -44,12 +44,15 @@ LIST_FILE = "archive.json"
 PACKED_FILE = "content.xz"
 TRIAL_FILES = (RECORD_FILE, RANKS_FILE, HISTORY_FILE, LOG_FILE, WEIGHTS_FILE)
 EVALUATION_FILES = (EVALUATION_FILE, RANKS_FILE)
-CHUNK = 1 << 20  # bytes read at once
+CHUNK = 1 << 20
+"""Bytes that are read at once."""
+
 LARGEST_TEXT = 64 << 20
-"""Bytes of a file that is read into memory whole; a trial's record has about 10,000."""
+"""Most bytes of a file that is read into memory whole; a trial's record has about 10,000."""
 
 MOST_ENTRIES = (len(TRIAL_FILES) + len(EVALUATION_FILES) + 1) * MOST_TRIALS + 3
-"""A search serves at least one trial."""
+"""Most entries of an archive. A trial has its files, those of a later evaluation, and one search at most. The
+other three are the list, the suite's record and its looks."""
 
 _ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
 _TRIAL = re.compile(rf"trials/({_ID})/([a-z.]+)", re.ASCII)
@@ -62,27 +65,27 @@ class FileList(FrozenConfig):
 
     format: Literal["lrbench-archive"] = "lrbench-archive"
     version: Literal[1, 2] = 1
-    """2: the compact form."""
+    """1: the plain form. 2: the compact form."""
 
     suite: Name
     files: dict[str, str]
-    """SHA-256 of every file, or of the packed form of a table, by its path below the results folder."""
+    """Path below the results folder → SHA-256 of the file, or of the packed form of a table."""
 
     sizes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    """Compact form: bytes of every file in the stream, in their order."""
+    """Compact form: path → bytes of the file in the stream, in the order of the stream."""
 
     tables: tuple[str, ...] = ()
     """Compact form: files that are packed tables."""
 
     polars: str = ""
-    """Compact form: the version that wrote the tables."""
+    """Compact form: the version of Polars that wrote the tables."""
 
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""
 
 
 def entry(name: str, size: int) -> zipfile.ZipInfo:
-    """Return the head of an entry that is the same on every machine and at any time."""
+    """Return the header of a zip entry. It is the same on every machine and at any time."""
     info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system, info.external_attr = 3, 0o100644 << 16  # a plain file as on Unix
     info.compress_type, info.file_size = zipfile.ZIP_STORED, size

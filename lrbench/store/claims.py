@@ -1,9 +1,10 @@
-"""Who works on what: a lock for one machine, and a lease with a heartbeat between machines.
+"""Claims on trials: a lock within one machine, and a lease with a heartbeat between machines.
 
 A lock is exact and ends with its process, but on a network file system it may not hold between machines. So
-whoever has the lock also writes a lease beside it. The lease is a file that names the holder. Its time of
-change is renewed every few seconds. On another machine a lease counts until it was not renewed for
-:data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks nobody.
+the process that has the lock also writes a lease beside it. The lease is a file that names the holder. Its
+modification time is renewed every :data:`BEAT_SECONDS`. Other machines respect a lease until it has not been
+renewed for :data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks
+nobody.
 """
 
 import hashlib
@@ -42,15 +43,15 @@ class Holder(FrozenConfig):
     """The content of a lease."""
 
     token: str
-    """Drawn for this lease alone."""
+    """A random text that only this lease has."""
 
     machine: str
-    """Tells machines apart, and a machine from itself before it was started again."""
+    """Differs between machines, and on Linux after each restart of a machine."""
 
     host: str
     process: int
     job: str = ""
-    """The job of a cluster's queue, as a person may look it up."""
+    """The name under which the user finds the job in the cluster's queue; empty: it is no job."""
 
     since: datetime
 
@@ -60,11 +61,11 @@ class Holder(FrozenConfig):
 
 
 class ClaimedError(Exception):
-    """Somebody else works on it; the text says who, as far as that is known."""
+    """Another process has the claim; the text says which one, if that is known."""
 
 
 class Claim:
-    """The lease of this process on something.
+    """The lease of this process on a lock. A thread renews it until :meth:`end`.
 
     Args:
         lease: its file.
@@ -78,7 +79,7 @@ class Claim:
         self._heart.start()
 
     def check(self) -> None:
-        """Refuse to go on without the lease, as after this process was suspended and another one took over.
+        """Refuse to go on without the lease. It may be lost if this process was suspended for long.
 
         Raises:
             ClaimedError: another process has taken over.
@@ -97,7 +98,7 @@ class Claim:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
-            with suppress(OSError, ClaimedError):  # whoever works finds a lost lease by `check`
+            with suppress(OSError, ClaimedError):  # the main thread notices a lost lease by `check`
                 self.check()
                 os.utime(self._lease)
 
@@ -110,7 +111,7 @@ def claimed(lock: Path) -> Iterator[Claim]:
         lock: the file of the lock; its folder exists.
 
     Raises:
-        ClaimedError: somebody else holds it.
+        ClaimedError: another process holds it.
     """
     lease = _lease_of(lock)
     try:
@@ -125,9 +126,10 @@ def claimed(lock: Path) -> Iterator[Claim]:
 
 
 def holder_elsewhere(lock: Path) -> Holder | None:
-    """Return who holds a lock on another machine, read without writing; ``None`` if nobody does.
+    """Return which process of another machine holds a lock; ``None``: no such process does.
 
-    Clocks of machines may differ by a few seconds; by a minute they must not.
+    Nothing is written. The lease's time is compared with this machine's clock. The clocks of machines may
+    therefore differ by a few seconds, but not by a minute.
     """
     lease = _lease_of(lock)
     holder = _read(lease)
@@ -137,7 +139,7 @@ def holder_elsewhere(lock: Path) -> Holder | None:
 
 
 def holder_of(lock: Path) -> Holder | None:
-    """Return what the lease of a lock says, whether it still counts or not."""
+    """Return the holder that the lease of a lock names, even if the lease is stale; ``None``: no lease."""
     return _read(_lease_of(lock))
 
 
@@ -146,7 +148,7 @@ def _lease_of(lock: Path) -> Path:
 
 
 def _taken(lock: Path, lease: Path) -> Holder:
-    """Make the lease this process's own; the lock is held.
+    """Write the lease for this process, which holds the lock.
 
     Raises:
         ClaimedError: another machine holds it.
@@ -154,7 +156,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
     _clear_beside(lease)
     before = _read(lease)
     if before is not None:
-        os.utime(lock)  # the file server's own clock is compared with itself
+        os.utime(lock)  # both times then come from the clock of the file server
         if before.machine != _this_machine() and _changed(lock) - _changed(lease) <= STALE_SECONDS:
             raise ClaimedError(str(before))
         _remove(lease, before)
@@ -170,7 +172,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
     temporary = _beside(lease)
     temporary.write_text(holder.model_dump_json(), encoding="utf-8")
     try:
-        os.link(temporary, lease)  # fails if it is there, on a network file system too
+        os.link(temporary, lease)  # fails if the lease exists, on a network file system too
     except FileExistsError:
         raise ClaimedError(str(_read(lease) or "another process")) from None
     finally:
@@ -179,7 +181,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
 
 
 def _remove(lease: Path, expected: Holder) -> None:
-    """Remove a lease that no longer counts, and no other.
+    """Remove a stale lease, but no lease that has replaced it.
 
     Raises:
         ClaimedError: another process has just taken it over.
@@ -197,15 +199,15 @@ def _remove(lease: Path, expected: Holder) -> None:
 
 
 def _beside(lease: Path) -> Path:
-    """Return a new name beside a lease, which tells this machine's files from those of others."""
+    """Return a new path beside a lease. Its name holds a mark of this machine."""
     return lease.with_name(f".{lease.name}.{_mark()}.{secrets.token_hex(4)}")
 
 
 def _clear_beside(lease: Path) -> None:
-    """Remove what killed processes left beside a lease.
+    """Remove temporary files that killed processes left beside a lease.
 
-    The lock is held, so no process of this machine is writing there. A file of another machine is left
-    alone until it is old.
+    This process holds the lock, so no other process of this machine is writing there. A file of another
+    machine stays until it is old.
     """
     for path in lease.parent.glob(f".{lease.name}.*"):
         own = path.name.split(".")[-2] == _mark()

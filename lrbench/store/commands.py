@@ -1,4 +1,4 @@
-"""Commands that a person can paste; they name the results folder unless it is the usual one."""
+"""Commands that the user can paste. They name the results folder unless it is the default one."""
 
 import shlex
 from pathlib import Path
@@ -17,5 +17,5 @@ def command(verb: str, suite: str, results: Results) -> str:
 
 
 def command_to_run(name: str, results: Results, rerun: str = "missing") -> str:
-    """Return the command that runs a suite of which only the name is known."""
+    """Return the command that runs a suite of which only the name is known, from ``NAME.toml``."""
     return f"{command('run', f'{name}.toml', results)} --rerun {rerun}"

@@ -1,4 +1,4 @@
-"""The stored curves of a suite's trials, as programs that show training want them.
+"""The stored curves of a suite's trials, in the form that trackers such as TensorBoard take.
 
 Each trial becomes a run ``dataset/label/trial id``. Every numeric column of its history is a scalar
 ``stage/column`` over epochs. Every metric is a scalar ``split by depth/metric`` over reasoning steps.
@@ -35,7 +35,7 @@ class Scalar(NamedTuple):
 
 
 def runs_of(suite: SuiteRecord, results: Results) -> dict[str, FinishedTrial]:
-    """Return the suite's finished trials by the names of their runs.
+    """Return name of a run → finished trial, for all finished trials of a suite.
 
     Raises:
         RequestError: no trial is finished.
@@ -56,13 +56,18 @@ def scalars(trial: FinishedTrial) -> Iterator[Scalar]:
 
 
 def _run_name(trial: FinishedTrial) -> str:
-    """Return the run's path; a label may hold characters that no folder may."""
+    """Return the path that names a run. Characters of the label that no folder may have become ``_``."""
     label = re.sub(r"[^\w .+=-]", "_", trial.cell.label).strip(" .") or "_"
     return f"{trial.cell.dataset}/{label}/{trial.record.id}"
 
 
 def _curves(history: pl.DataFrame, started: float) -> Iterator[Scalar]:
-    """Yield every number of the history; its time is that of the end of its epoch."""
+    """Yield every number of the history, with the time at which its epoch ended.
+
+    Args:
+        history: one row per epoch and stage.
+        started: when the trial began, in seconds since 1970.
+    """
     time = started
     for row in history.iter_rows(named=True):
         time += row.get("seconds") or 0.0

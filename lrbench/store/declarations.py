@@ -1,9 +1,15 @@
-"""What a suite set out to test, and what had been seen by then.
+"""Declarations of what a suite tests, with what had been seen by then.
 
-A hypothesis counts as declared before the runs only if that is on record. Both habits were simulated at a
-level of 5 %. Choosing the proposed label among eleven equal ones after the runs gives 12 % false positives.
-Looking at 3, 4, … 10 seeds and stopping at p ≤ 0.05 gives 13 %. So each declaration is kept with the number
-of trials that had finished, and each report with the seeds that it showed.
+A hypothesis counts as declared before the runs only if that is on record. Two habits give false positives.
+Simulated at a level of 5 %:
+
+| habit | false positives |
+|:--|--:|
+| choose the proposed label among eleven equal ones after the runs | 12 % |
+| look at 3, 4, … 10 seeds and stop at p ≤ 0.05 | 13 % |
+
+So each declaration is kept with the number of trials that had finished, and each report with the number of
+seeds that it showed.
 """
 
 import json
@@ -17,10 +23,10 @@ __all__ = ["Declaration", "Look", "extended", "read_looks", "record_look"]
 
 
 class Declaration(FrozenConfig):
-    """What was to be tested from some moment on."""
+    """What a suite tests from some moment on."""
 
     time: datetime | None
-    """None where the suite was run by a version that kept no time."""
+    """``None``: the version that ran the suite kept no time."""
 
     proposed: tuple[str, ...]
     against: tuple[str, ...] = ()
@@ -28,10 +34,10 @@ class Declaration(FrozenConfig):
     margin: float | None = None
     seeds: tuple[int, ...]
     finished: int | None
-    """Trials of the suite that had finished by then; none where it was not kept."""
+    """Number of the suite's trials that had finished by then; ``None``: it was not kept."""
 
     def same_claim(self, other: "Declaration") -> bool:
-        """Whether both ask the same question; more seeds do not change it."""
+        """Whether both test the same claim. More seeds do not change a claim."""
         return (self.proposed, self.against, self.primary_metric, self.margin) == (
             other.proposed,
             other.against,
@@ -45,18 +51,18 @@ class Look(FrozenConfig):
 
     time: datetime
     seeds: int
-    """Fewest finished seeds of any label that has several."""
+    """Smallest number of finished seeds, over the labels whose model is not deterministic."""
 
 
 def extended(history: Sequence[Declaration], new: Declaration) -> tuple[Declaration, ...]:
-    """Add a declaration where its claim differs from the last one, or where it plans more seeds."""
+    """Return the history with a declaration added, if its claim differs from the last or it plans more seeds."""
     if history and history[-1].same_claim(new) and set(new.seeds) <= set(history[-1].seeds):
         return tuple(history)
     return (*history, new)
 
 
 def record_look(path: Path, look: Look) -> None:
-    """Append a report to the suite's looks, unless the last one showed as many seeds.
+    """Append a report to the suite's looks, unless the last report showed the same number of seeds.
 
     Raises:
         OSError: the folder cannot be written.
@@ -68,13 +74,13 @@ def record_look(path: Path, look: Look) -> None:
 
 
 def read_looks(path: Path) -> list[Look]:
-    """Read the reports so far, the oldest first; a line that is cut off or damaged is left out."""
+    """Read the reports so far, the oldest first. A line that is cut off or damaged is left out."""
     if not path.is_file():
         return []
     looks = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             looks.append(Look.model_validate(json.loads(line)))
-        except (ValueError, RecursionError):  # among them those of JSON and of the fields
+        except (ValueError, RecursionError):  # ValueError covers malformed JSON and wrong fields
             continue
     return looks

@@ -30,14 +30,14 @@ class EvaluationRecord(FrozenConfig):
 
     trial: str
     trial_digest: str
-    """Digest of the trial's record; a trial that was run again has another one."""
+    """Digest of the trial's record. It changes if the trial is run again."""
 
     divergence: dict[str, float]
-    """Of each intervention, the mean KL of the scores without and with it, in nats."""
+    """Intervention → mean KL divergence of the scores without and with it, in nats."""
 
     device: str
     versions: dict[str, str]
-    """Those of the last evaluation."""
+    """Versions that made the last evaluation."""
 
     evaluated: datetime
     ranks_digest: str
@@ -47,7 +47,7 @@ class EvaluationRecord(FrozenConfig):
 
 @dataclass(frozen=True)
 class LaterEvaluation:
-    """What was ranked after a trial."""
+    """Ranks that were made after a trial."""
 
     record: EvaluationRecord
     folder: Path
@@ -118,7 +118,7 @@ def keep_evaluation(
 
 
 def read_evaluation(results: Results, trial: TrialRecord) -> LaterEvaluation | None:
-    """Return what was ranked after a trial; ``None``: nothing was.
+    """Return the ranks that were made after a trial; ``None``: there are none.
 
     Raises:
         CheckError: it was changed, or belongs to another run of the trial.

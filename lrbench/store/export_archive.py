@@ -1,4 +1,4 @@
-"""Write all that a suite's report needs into one file, from which another machine makes the same report."""
+"""Write everything that a suite's report needs into one file, for the same report on another machine."""
 
 import shutil
 import tempfile
@@ -31,11 +31,11 @@ __all__ = ["Exported", "export_archive"]
 
 @dataclass(frozen=True)
 class Exported:
-    """What an archive holds of a suite."""
+    """How many trials of a suite an archive holds."""
 
     trials: int
     missing: int
-    """Cells of the suite whose trials are not finished."""
+    """Trials of the suite that are not finished."""
 
 
 def export_archive(
@@ -48,11 +48,14 @@ def export_archive(
         results: where its trials are.
         path: the file to write.
         weights: include the weights, which reports do not need.
-        compact: take about a quarter of the space, and minutes instead of seconds.
+        compact: make the file about four times smaller, which takes minutes instead of seconds.
+
+    Returns:
+        How many trials are in the archive, and how many are missing.
 
     Raises:
         RequestError: no trial is finished, a trial lacks its weights, or ``path`` is a device or a pipe.
-        CheckError: a file of a trial, of what was ranked after it, or of a search was changed.
+        CheckError: a file of a trial, of its later evaluation, or of a search was changed.
     """
     if path.exists() and not path.is_file():
         raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")

@@ -1,4 +1,4 @@
-"""Write the stored curves of a suite's trials as a folder of MLflow: one experiment, a run for each trial."""
+"""Write the stored curves of a suite's trials for MLflow: one experiment with a run for each trial."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from lrbench.store.suites import SuiteRecord
 __all__ = ["export_mlflow"]
 
 _LARGEST_BATCH = 1000
-"""Metrics that MLflow takes in one call."""
+"""Most metrics that MLflow takes in one call."""
 
 
 def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
@@ -32,7 +32,7 @@ def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
     Raises:
         RequestError: MLflow is not installed, or no trial is finished.
     """
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases want to be asked for folders
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # newer releases refuse a folder without it
     try:
         from mlflow.entities import Metric, Param  # noqa: PLC0415 - slow to import, and an extra
         from mlflow.tracking import MlflowClient  # noqa: PLC0415
@@ -41,7 +41,7 @@ def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
     runs = runs_of(suite, results)
     with new_folder(folder) as temporary:
         client = MlflowClient(tracking_uri=temporary.resolve().as_uri())
-        place = (absolute(folder) / "artifacts").as_uri()  # where it will be once the folder has its name
+        place = (absolute(folder) / "artifacts").as_uri()  # below the final name, not the temporary one
         experiment = client.create_experiment(suite.name, artifact_location=place)
         for name, trial in runs.items():
             record = trial.record

@@ -12,7 +12,7 @@ from lrbench.store.suites import SuiteRecord
 __all__ = ["export_tensorboard"]
 
 _EVENTS_FILE = "events.out.tfevents.0.lrbench"
-"""TensorBoard finds its files by the first words; a fixed name makes two exports equal."""
+"""TensorBoard finds its files by the start of their names. A fixed name makes two exports equal."""
 
 
 def export_tensorboard(suite: SuiteRecord, results: Results, folder: Path) -> int:

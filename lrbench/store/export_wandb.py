@@ -1,4 +1,4 @@
-"""Write the stored curves of a suite's trials as offline runs of Weights & Biases, which nothing sends."""
+"""Write the stored curves of a suite's trials as offline runs of Weights & Biases. Nothing is sent."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -58,13 +58,13 @@ def export_wandb(suite: SuiteRecord, results: Results, folder: Path) -> int:
                 run.log(values)
             run.finish()
         for path in temporary.rglob("*"):
-            if path.is_symlink():  # to the run that was written last, under the temporary name
+            if path.is_symlink():  # it points to the last run, below the temporary name
                 path.unlink()
     return len(runs)
 
 
 def _rows(points: Iterator[Scalar]) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield what belongs to one epoch, or to one number of reasoning steps, with the name of that axis."""
+    """Yield the values of one epoch or one depth together, with the name of their axis."""
     for (part, step), row in groupby(points, key=lambda point: (point.tag.rpartition("/")[0], point.step)):
         axis = f"{part}/{'depth' if part.endswith(' by depth') else 'epoch'}"
         yield axis, {axis: step, **{point.tag: point.value for point in row}}

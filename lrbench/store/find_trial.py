@@ -1,4 +1,4 @@
-"""Find a trial that a person gives by its folder, its id or the beginning of its id."""
+"""Find a trial that the user gives by its folder, its id or the start of its id."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["find_started_trial", "find_trial"]
 
 _KINDS = ("trials", "running", "failed")
 _MOST_COMPARED = 1000
-"""Near misses among more names take seconds to find."""
+"""Most names among which similar ones are suggested. Among more names this takes seconds."""
 
 
 def find_trial(results: Results, given: str) -> Path:
@@ -26,7 +26,7 @@ def find_trial(results: Results, given: str) -> Path:
 
 
 def find_started_trial(results: Results, given: str) -> tuple[Results, str]:
-    """Return a trial that is complete, under way or failed: its results folder, and its id.
+    """Return the results folder and the id of a trial that is complete, under way or failed.
 
     Raises:
         RequestError: there is none, or several.
@@ -45,7 +45,9 @@ def _one_of(names: Sequence[str], given: str, folder: Path) -> str:
     if len(matching) == 1 or given in matching:
         return given if given in matching else matching[0]
     if matching:
-        raise RequestError(f'{len(matching)} trials begin with "{given}".', f"Say more: {matching[0]} …")
+        raise RequestError(
+            f'{len(matching)} trials begin with "{given}".', f"Give more of the id: {matching[0]} …"
+        )
     near = did_you_mean(given, names) if len(names) <= _MOST_COMPARED else ""
     remedy = near or "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
     raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)

@@ -1,4 +1,4 @@
-"""The stored ranks of a suite: as one Polars frame for anybody, and aligned by user for the statistics.
+"""The stored ranks of a suite: as one Polars frame for users, and aligned by target for the statistics.
 
 Statistics compare users with themselves. Every trial of a dataset must therefore have ranked the same
 held-out item of the same users. This is checked by the raw ids, never assumed from the order of rows.
@@ -43,19 +43,19 @@ class FinishedTrial:
     record: TrialRecord
     folder: Path
     evaluation: LaterEvaluation | None = None
-    """What ``lrbench evaluate`` ranked after the run; ``None``: nothing."""
+    """The ranks of ``lrbench evaluate`` after the run; ``None``: there are none."""
 
     @property
     def divergence(self) -> dict[str, float]:
-        """Of each intervention, the mean KL of the scores, in nats; see :class:`TrialRecord`."""
+        """Intervention → mean KL divergence of the scores, in nats; see :class:`TrialRecord`."""
         later = {} if self.evaluation is None else self.evaluation.record.divergence
         return {**later, **self.record.divergence}
 
     def ranks(self, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
-        """Scan the trial's ranks, and those that were made after the run and that it lacks.
+        """Scan the trial's ranks, and later ranks at depths or under interventions that the trial lacks.
 
         Args:
-            intervention: only rows with this one; ``None``: all rows.
+            intervention: take only rows with this one; ``None``: all rows.
         """
         own = read_ranks(self.folder, intervention)
         if self.evaluation is None:
@@ -70,7 +70,7 @@ class FinishedTrial:
         )
 
     def later_depths(self) -> set[int]:
-        """The depths that were ranked after the run alone."""
+        """Return the depths that were ranked only after the run."""
         if self.evaluation is None:
             return set()
         depths = read_table(
@@ -81,14 +81,14 @@ class FinishedTrial:
 
 @dataclass(frozen=True)
 class AlignedRanks:
-    """Ranks of several trials of one dataset over the same targets in the same order."""
+    """Ranks of several trials of one dataset, over the same targets in the same order."""
 
     targets: pl.DataFrame  # (targets,) columns user and target, the raw ids
     ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (targets, draws)
-    ties: dict[tuple[str, int], Floats | None]  # the same; none where the trial did not store them
+    ties: dict[tuple[str, int], Floats | None]  # the same; None where the trial did not store them
 
     def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
-        """Values of a metric: the mean over draws, (trials, users).
+        """Return values of a metric, means over draws, (trials, users).
 
         Where users have several targets, a user's value is the sum over them, scaled so that the mean over
         users is the mean over targets. Tests then take users as independent, not their targets.
@@ -106,17 +106,21 @@ class AlignedRanks:
         return np.asarray(sums * (users / len(self.targets)), dtype=np.float64)
 
     def by_draw(self, trial: str, depth: int, name: str) -> Floats:
-        """Values of a metric of one trial at one depth, (targets, draws)."""
+        """Return values of a metric of one trial at one depth, (targets, draws)."""
         key = trial, depth
         return metric_function(name)(self.ranks[key], self.ties[key])
 
     @property
     def users(self) -> pl.Series:
-        """The raw ids of the users, each once, in the order of ``metric``."""
+        """The raw ids of the users, each once, in the order of :meth:`metric`."""
         return self.targets["user"].unique(maintain_order=True)
 
     def fingerprint(self, keys: Iterable[tuple[str, int]]) -> str:
-        """Hash of the ranks of several trials, each at a depth."""
+        """Return a hash of the ranks of several trials, each at a depth.
+
+        Args:
+            keys: trial ids with depths.
+        """
         digest = hashlib.sha256()
         for key in keys:
             digest.update(repr(self.ranks[key].shape).encode())
@@ -124,16 +128,17 @@ class AlignedRanks:
         return digest.hexdigest()
 
     def depths(self, trials: Iterable[str]) -> list[int]:
-        """The depths at which every one of the trials was ranked, ascending."""
+        """Return the depths at which all of the trials were ranked, ascending."""
         found = [{depth for trial, depth in self.ranks if trial == wanted} for wanted in trials]
         return sorted(set.intersection(*found))
 
 
 def finished_trials(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial], list[SuiteTrial]]:
-    """Return the suite's cells whose trials are whole, in its order, and the cells that are missing.
+    """Return the suite's cells whose trials are complete, in its order, and the other cells.
 
     Raises:
-        CheckError: a trial's record or ranks are not those that the trial wrote, or a cell is another's.
+        CheckError: a trial's record or ranks are not those that the trial wrote, or a cell names a trial of
+            another dataset or seed.
         LrbenchError: a trial's file is missing or damaged.
     """
     records: dict[str, TrialRecord] = {}
@@ -162,7 +167,7 @@ def _check_cell(cell: SuiteTrial, record: TrialRecord, suite: SuiteRecord) -> No
 
 
 def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
-    """Scan the ranks of all trials: columns label, dataset, seed and trial before those of ``RANKS``."""
+    """Scan the ranks of all trials: columns label, dataset, seed and trial, then those of ``RANKS``."""
     cells = pl.Schema({"label": pl.String, "dataset": pl.String, "seed": pl.Int64, "trial": pl.String})
     if not trials:
         return pl.LazyFrame(schema={**cells, **RANKS})
@@ -186,14 +191,15 @@ def aligned_ranks(
 
     Args:
         trials: one or more; a trial with two labels is read once.
-        masked: take the ranks without the seen items; otherwise those over all items.
+        masked: take the ranks without seen items; otherwise those among all items.
         split: which held-out items.
         every_depth: take all stored depths; otherwise the one that reports use.
-        intervention: take the ranks with this change of the latent.
+        intervention: take the ranks under this intervention.
 
     Raises:
-        CheckError: a trial lacks draws of a user, or two trials did not rank the same targets. Or a rank is
-            not a number from 1 to the number of items.
+        CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is not
+            a number from 1 to the number of items.
+        ValueError: ``trials`` is empty.
     """
     suffix = "_masked" if masked else ""
     ranks: dict[tuple[str, int], Floats] = {}
@@ -234,11 +240,13 @@ def aligned_ranks(
 
 
 def _stacked(draws: Sequence[pl.DataFrame], column: str) -> Floats:
-    return np.stack([part[column].to_numpy() for part in draws], axis=1).astype(np.float64)  # (users, draws)
+    return np.stack([part[column].to_numpy() for part in draws], axis=1).astype(
+        np.float64
+    )  # (targets, draws)
 
 
 def _check_range(rows: pl.DataFrame, trial: FinishedTrial) -> None:
-    """Refuse ranks that no ranking can give: they would count as misses without a word."""
+    """Refuse ranks that no ranking can give. They would silently count as misses."""
     items = trial.record.dataset.counts.items
     wrong = int((~rows["rank"].is_between(1, items)).fill_null(True).sum())
     if wrong:
@@ -267,7 +275,7 @@ def _in_order(
 def _other_targets(
     part: pl.DataFrame, reference: pl.DataFrame, first: TrialRecord, second: TrialRecord
 ) -> CheckError:
-    """Say how the targets of two trials, or of two draws of one, differ."""
+    """Return an error that says how the targets of two trials, or of two draws of a trial, differ."""
     lost = len(reference.join(part, on="user", how="anti"))
     extra = len(part.join(reference, on="user", how="anti"))
     shared = reference.join(part, on="user", how="inner", suffix="_other")

@@ -1,4 +1,4 @@
-"""Take all that an archive holds into a results folder or, after an error, nothing."""
+"""Import everything that an archive holds into a results folder or, after an error, nothing."""
 
 import os
 import secrets
@@ -34,22 +34,22 @@ __all__ = ["Imported", "import_archive"]
 
 _ROWS_OF_ANY_FILE = 1_000_000
 _ROWS_PER_BYTE = 4
-"""Ranks take more than a byte a row in Parquet; a file with far more rows is made to fill the memory."""
+"""Parquet needs more than a byte for a row of ranks. A file with far more rows would fill the memory."""
 
 _LOCK = "lock"
-"""Held by the process that uses a staging folder."""
+"""Name of the lock file of a staging folder. The process that uses the folder holds it."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import has done."""
+    """What an import did."""
 
     suite: str
     new: int
-    """Trials that the results folder did not have."""
+    """Number of trials that the results folder did not have."""
 
     kept: int
-    """Trials that it had."""
+    """Number of trials that it had already."""
 
 
 def import_archive(path: Path, results: Results) -> Imported:
@@ -81,7 +81,10 @@ def import_archive(path: Path, results: Results) -> Imported:
 
 @contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    """Yield a folder in ``root`` that is removed at the end, and after an error also what was made for it."""
+    """Yield a folder in ``root`` that is removed at the end.
+
+    ``root`` is made if it does not exist, and after an error it is removed again.
+    """
     with ExitStack() as made:
         for folder in reversed([place for place in (root, *root.parents) if not place.exists()]):
             folder.mkdir()
@@ -110,7 +113,11 @@ def _remove_left_over(root: Path) -> None:
 
 
 def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:
-    """Return the suite's record after all records, digests and ranks were checked."""
+    """Check all records, digests and ranks, and return the suite's record.
+
+    Raises:
+        RequestError: something is wrong with the archive at ``path``.
+    """
     name = listed.suite
     try:
         suite = read_suite(staged.suite(name))
@@ -137,7 +144,7 @@ def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:
 
 
 def _check_size(file: Path) -> None:
-    """Refuse a table that has far more rows than its bytes can hold; only its metadata are read."""
+    """Refuse a table that has far more rows than its bytes can hold. Only its metadata are read."""
     if not file.is_file():
         return
     try:
@@ -149,21 +156,23 @@ def _check_size(file: Path) -> None:
 
 
 def _refuse_another(archived: Path, here: Path) -> None:
-    """Refuse a trial of which a file differs from that of the same trial here."""
+    """Refuse an archived trial with a file that differs from the file of the same trial here."""
     for file in archived.iterdir():
         own = here / file.name
         if own.exists() and file_digest(own) != file_digest(file):
             raise RequestError(
-                f"{own} differs from that of the archive: the same trial was run twice.",
+                f"{own} differs from the file in the archive: the same trial was run twice.",
                 "Import it into another folder: --results DIR",
             )
 
 
 def _keeps_suite(suite: SuiteRecord, results: Results) -> bool:
-    """Whether the record here has all that the archived one has; if not, it must be an earlier state of it.
+    """Whether the suite's record here stays, as it holds everything that the archived record holds.
+
+    If not, the archived record must hold everything that the record here holds. It then replaces this record.
 
     Raises:
-        RequestError: the two are different suites of one name.
+        RequestError: each has something that the other lacks, so that they are different suites of one name.
     """
     path = results.suite(suite.name)
     if not path.exists():
@@ -173,14 +182,14 @@ def _keeps_suite(suite: SuiteRecord, results: Results) -> bool:
         return True
     if not _holds(suite, own):
         raise RequestError(
-            f"The suite {suite.name} in {results.root} is another than that of the archive.",
+            f"The suite {suite.name} in {results.root} differs from the suite of that name in the archive.",
             "Import it into another folder: --results DIR",
         )
     return False
 
 
 def _holds(later: SuiteRecord, earlier: SuiteRecord) -> bool:
-    """Whether a record is another one that has grown: more seeds, datasets or declarations."""
+    """Whether ``later`` is ``earlier`` with more seeds, datasets or declarations, or the same."""
     return (
         later.definition == earlier.definition
         and set(later.trials) >= set(earlier.trials)
@@ -190,14 +199,18 @@ def _holds(later: SuiteRecord, earlier: SuiteRecord) -> bool:
 
 @contextmanager
 def _undone_on_error() -> Iterator[ExitStack]:
-    """Yield a stack of steps that are taken back only if the block fails."""
+    """Yield a stack of steps that undo what the block did. They run only if the block fails."""
     with ExitStack() as undo:
         yield undo
         undo.pop_all()
 
 
 def _move_trials(trials: Sequence[str], staged: Results, results: Results, undo: ExitStack) -> None:
-    """Move new trials into place, each while no process trains it."""
+    """Move new trials into place, each under its lock.
+
+    Raises:
+        RequestError: a process works on one of them here.
+    """
     for trial in trials:
         target, lock = results.trial(trial), results.lock(trial)
         for folder in (target.parent, lock.parent):
@@ -213,7 +226,7 @@ def _move_trials(trials: Sequence[str], staged: Results, results: Results, undo:
 
 
 def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
-    """Give a trial that was imported without its weights the files that it lacks."""
+    """Add files that a trial here lacks, such as weights if it was imported without them."""
     for file in archived.iterdir():
         target = here / file.name
         if not target.exists():
@@ -222,7 +235,7 @@ def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
 
 
 def _add_looks(suite: str, staged: Results, results: Results) -> None:
-    """Add the reports that were seen elsewhere to those seen here, the oldest first."""
+    """Add the looks at reports elsewhere to those here, the oldest first."""
     here, elsewhere = read_looks(results.looks(suite)), read_looks(staged.looks(suite))
     looks = sorted(dict.fromkeys([*here, *elsewhere]), key=lambda look: look.time.isoformat())
     if looks != here:

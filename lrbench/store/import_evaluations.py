@@ -1,4 +1,4 @@
-"""Take what was ranked after trials, and the searches for settings, from an archive that was unpacked."""
+"""Import later evaluations and searches for settings from an archive that was unpacked."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,35 +19,45 @@ __all__ = ["check_evaluations", "check_searches", "move_evaluations", "move_sear
 
 
 def check_evaluations(staged: Results) -> None:
-    """Check that all evaluations are of trials of the archive, and that their ranks are ranks.
+    """Check that all evaluations belong to trials of the archive, and that their ranks are valid.
+
+    Args:
+        staged: the folder with the unpacked archive.
 
     Raises:
-        LrbenchError: one is not.
+        LrbenchError: an evaluation does not, or is damaged.
     """
     trials = {folder.name for folder in staged.trials()}
     for folder in staged.evaluations():
         if folder.name not in trials:
-            raise RequestError(f"{folder} is of a trial that is not in it.")
+            raise RequestError(f"{folder} belongs to a trial that is not in it.")
         check_rank_values(_evaluation(staged, folder.name).ranks(None), folder / RANKS_FILE)
 
 
 def check_searches(staged: Results, suite: SuiteRecord) -> None:
-    """Check that all searches are whole and the suite's.
+    """Check that all searches are complete and belong to the suite.
 
     Raises:
-        LrbenchError: one is not.
+        LrbenchError: a search does not, or is damaged.
     """
     known = {row.search for row in suite.searches}
     for path in staged.searches():
         if read_search(staged, path.stem).id not in known:
-            raise RequestError(f"{path} is no search of its suite {suite.name}.")
+            raise RequestError(f"{path} is no search of the suite {suite.name}.")
 
 
 def move_evaluations(staged: Results, results: Results, undo: ExitStack) -> None:
-    """Move evaluations into place. Of two evaluations of a trial, the one that holds the other's ranks stays.
+    """Move evaluations into place.
+
+    If a trial has an evaluation here too, the one that holds all ranks of the other stays.
+
+    Args:
+        staged: the folder with the unpacked archive.
+        results: the folder that receives them.
+        undo: gets a step for every move.
 
     Raises:
-        RequestError: each has ranks that the other one lacks, or a process is writing one here.
+        RequestError: each has ranks that the other lacks, or a process is writing one here.
     """
     for archived in staged.evaluations():
         here, lock = results.evaluation(archived.name), results.evaluation_lock(archived.name)
@@ -71,7 +81,7 @@ def _move_evaluation(archived: Path, here: Path, staged: Results, results: Resul
             return
         if not _holds(new, own):
             raise RequestError(
-                f"{here} has other ranks than the archive has for the same trial.",
+                f"{here} and the archive have different ranks for the same trial.",
                 "Import it into another folder: --results DIR",
             )
         aside = staged.root / f"replaced-{here.name}"
@@ -85,7 +95,7 @@ def move_searches(staged: Results, results: Results, undo: ExitStack) -> None:
     """Move searches into place.
 
     Raises:
-        RequestError: a search was made here too, with another outcome.
+        RequestError: the same search was also made here, with another outcome.
     """
     for archived in staged.searches():
         here = results.search(archived.stem)
@@ -95,7 +105,7 @@ def move_searches(staged: Results, results: Results, undo: ExitStack) -> None:
             undo.callback(here.unlink, missing_ok=True)
         elif file_digest(here) != file_digest(archived):
             raise RequestError(
-                f"{here} differs from that of the archive: the same search was made twice.",
+                f"{here} differs from the file in the archive: the same search was made twice.",
                 "Import it into another folder: --results DIR",
             )
 
@@ -107,5 +117,5 @@ def _evaluation(results: Results, trial: str) -> LaterEvaluation:
 
 
 def _holds(later: pl.DataFrame, earlier: pl.DataFrame) -> bool:
-    """Whether each row of a frame is also in another one."""
+    """Whether ``later`` has each row of ``earlier``."""
     return earlier.join(later, on=earlier.columns, how="anti", nulls_equal=True).is_empty()

@@ -1,7 +1,7 @@
 """Whether a trial's files are those that the trial wrote.
 
-Reports use :func:`check_ranks` on every trial that they read, which costs one pass over a file.
-``lrbench verify`` asks for all that is wrong with a folder, :func:`stored_faults`.
+Reports call :func:`check_ranks` for every trial that they read, which costs one pass over a file.
+``lrbench verify`` lists everything that is wrong with a folder, with :func:`stored_faults`.
 """
 
 from collections.abc import Collection
@@ -24,10 +24,11 @@ _MEANS_AGREE = 1e-9  # relative; the same ranks summed in another order
 def check_ranks(folder: Path, record: TrialRecord) -> None:
     """Refuse ranks that the trial did not write.
 
-    They are compared with their digest, or in trials of earlier versions with the metrics of ``trial.json``.
+    Ranks are compared with their digest. Trials of earlier versions have none: there, the means of the ranks
+    are compared with the metrics of ``trial.json``.
 
     Raises:
-        CheckError: they are others, or no ranks at all.
+        CheckError: the ranks were changed, or no ranking gives them.
         LrbenchError: the file is missing or damaged.
     """
     path = folder / RANKS_FILE
@@ -61,7 +62,7 @@ def stored_faults(folder: Path, left_out: Collection[str] = ()) -> list[str]:
 
     Args:
         folder: the trial's.
-        left_out: files that need not be there.
+        left_out: files that may be missing.
     """
     try:
         record = read_record(folder)

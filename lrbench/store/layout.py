@@ -30,7 +30,7 @@ class Results:
     root: Path
 
     def folders(self) -> list[Path]:
-        """Return the folders in which files are written during a run."""
+        """Return the folders into which a run writes files."""
         return [self.root / name for name in ("trials", "searches", "running", "failed", "suites")]
 
     def trials(self) -> list[Path]:
@@ -38,7 +38,7 @@ class Results:
         return _folders_in(self.root / "trials")
 
     def evaluations(self) -> list[Path]:
-        """Return the folders of what was ranked after trials, by their ids."""
+        """Return the folders of all later evaluations, by the ids of their trials."""
         return _folders_in(self.root / "evaluations")
 
     def suites(self) -> list[Path]:
@@ -50,15 +50,15 @@ class Results:
         return _records_in(self.root / "searches")
 
     def trial(self, trial_id: str) -> Path:
-        """Return the folder of a complete trial: if it exists, the trial is whole."""
+        """Return the folder of a complete trial. If it exists, the trial is complete."""
         return self.root / "trials" / trial_id
 
     def evaluation(self, trial_id: str) -> Path:
-        """Return the folder of what was ranked after a trial."""
+        """Return the folder of a trial's later evaluation."""
         return self.root / "evaluations" / trial_id
 
     def evaluation_lock(self, trial_id: str) -> Path:
-        """Return the lock file of whoever changes what was ranked after a trial."""
+        """Return the lock file of a later evaluation. A process that writes the evaluation holds it."""
         return self.root / "running" / f"evaluation-{trial_id}.lock"
 
     def search(self, search_id: str) -> Path:
@@ -74,11 +74,11 @@ class Results:
         return self.root / "failed" / trial_id
 
     def error(self, trial_id: str) -> Path:
-        """Return the file that says why a trial failed: if it exists, the trial did."""
+        """Return the file that says why a trial failed. If it exists, the trial has failed."""
         return self.failed(trial_id) / "error.txt"
 
     def lock(self, trial_id: str) -> Path:
-        """Return the lock file that the one process holds which works on the trial."""
+        """Return the lock file of a trial. The one process that works on the trial holds it."""
         return self.root / "running" / f"{trial_id}.lock"
 
     def events(self, trial_id: str) -> Path:
@@ -90,7 +90,10 @@ class Results:
         return self.root / "running" / f"{trial_id}.job"
 
     def training_lock(self, training_id: str) -> Path:
-        """Return the lock file of whoever trains what trials of this training id share."""
+        """Return the lock file of the stages that trials with this training id share.
+
+        The process that trains these stages holds it.
+        """
         return self.root / "running" / f"training-{training_id}.lock"
 
     def suite(self, name: str) -> Path:
@@ -98,16 +101,16 @@ class Results:
         return self.root / "suites" / f"{name}.json"
 
     def looks(self, name: str) -> Path:
-        """Return the file that says which seeds the reports of a suite have shown so far."""
+        """Return the file that says how many seeds each report of a suite has shown."""
         return self.root / "suites" / f"{name}.looks.jsonl"
 
     def suite_lock(self, name: str) -> Path:
-        """Return the lock file of whoever changes the record of a suite."""
+        """Return the lock file of a suite's record. A process that changes the record holds it."""
         return self.root / "suites" / f"{name}.lock"
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """Return what was written completely; until then its name begins with a dot."""
+    """Return the complete folders in a folder. The name of an incomplete one begins with a dot."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

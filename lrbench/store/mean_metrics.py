@@ -14,7 +14,7 @@ def mean_metrics(ranks: pl.DataFrame, protocol: Protocol) -> dict[str, dict[str,
     Args:
         ranks: rows as :data:`lrbench.store.trials.RANKS`. Where ties are unknown (null), as in trials of
             earlier versions, the metrics are those of the mid-ranks.
-        protocol: says which ranks are headline and which metrics are computed, besides MRR.
+        protocol: says which ranks are headline, and which metrics are computed besides MRR.
     """
     suffix = "_masked" if protocol.mask_seen else ""
     means: dict[str, dict[str, dict[str, float]]] = {}
@@ -33,19 +33,19 @@ def title_metrics(
 ) -> dict[str, float]:
     """Return test metrics at a depth if any item with the target's title counted as the target.
 
-    Published results of language models are of this kind. The target's rank is then the best one among the
-    items with its title. Items that tie with a target are taken as such items if there are no more of them
-    than items with its title.
+    Published results of language models are of this kind. A model that scores titles gives items with one
+    title the same score. If a target has no more ties than there are other items with its title, its ties are
+    taken to be these items. The target then gets the best of the tied ranks.
 
     Args:
         ranks: rows as :data:`lrbench.store.trials.RANKS`, with ties.
         items: raw ids of all items, (items,).
-        titles: their titles; null where the source has none, (items,).
-        protocol: says which ranks are headline and which metrics are computed.
+        titles: their titles, (items,); null where the source has none.
+        protocol: says which ranks are headline, and which metrics are computed besides MRR.
         depth: number of latent reasoning steps.
 
     Returns:
-        Metric → value; empty if no two items have one title.
+        Metric → value; empty if no two items have the same title.
     """
     named = pl.DataFrame({"target": items, "title": titles})
     alike = named.drop_nulls().with_columns(others=pl.len().over("title") - 1).filter(pl.col("others") > 0)

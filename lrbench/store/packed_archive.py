@@ -1,8 +1,8 @@
 """The compact form of an archive: all files in one compressed stream, with tables as packed tables.
 
-It takes about a quarter of the space. Files of one suite are alike, and one stream lets each refer to those
-before it. An import makes Parquet files of the tables again, with the same bytes. Another version of Polars
-may write them with other bytes; their digests are then renewed in the records that name them.
+It takes about a quarter of the space. The files of a suite are similar, and in one stream each of them can
+refer to earlier ones. An import writes the tables as Parquet files again, with the same bytes. Another
+version of Polars may write other bytes. Their digests are then renewed in the records that name them.
 """
 
 import hashlib
@@ -26,18 +26,24 @@ from lrbench.store.trials import read_record
 __all__ = ["LARGEST_RATIO", "read_packed", "renew_tables", "write_packed"]
 
 LARGEST_RATIO = 500
-"""Most bytes that a byte of the stream may become; on average it becomes about 40."""
+"""Most bytes that a byte of the stream may unpack to; the average is about 40."""
 
 LARGEST_TABLE = 1 << 30
-"""Most bytes of a packed table, which is read into memory: 20 rankings of a million targets."""
+"""Most bytes of a packed table, which is read into memory: enough for 20 rankings of a million targets."""
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 64 << 20}]
 _STATISTICS = {RANKS_FILE: False, HISTORY_FILE: True}
-"""Tables that are packed, and whether trials write statistics into them."""
+"""Tables that are packed → whether trials write statistics into them."""
 
 
 def write_packed(suite: str, contents: Mapping[str, Path], target: IO[bytes]) -> FileList:
-    """Write the stream, and return the list that belongs to it."""
+    """Write the stream, and return the list of its files.
+
+    Args:
+        suite: name of the suite.
+        contents: path below the results folder → file.
+        target: receives the stream.
+    """
     compressor = lzma.LZMACompressor(filters=_FILTERS)
     files, sizes, tables = {}, {}, []
     for name, file in contents.items():
@@ -54,7 +60,10 @@ def write_packed(suite: str, contents: Mapping[str, Path], target: IO[bytes]) ->
 
 
 def _as_table(file: Path, content: bytes) -> bytes | None:
-    """Pack a table; ``None`` if it is none, is too large, or would not become the same bytes again."""
+    """Return a file as a packed table.
+
+    ``None``: it is no table, is too large, or would not become the same bytes again.
+    """
     if file.name not in _STATISTICS:
         return None
     try:
@@ -74,7 +83,7 @@ def _parquet(table: pl.DataFrame, name: str) -> bytes:
 def read_packed(stream: Iterable[bytes], listed: FileList, folder: Path) -> None:
     """Write the files of a stream below ``folder``, in the layout of a results folder.
 
-    Only a table is held in memory, and it has a limit; other files are written as they come.
+    Only one table at a time is held in memory, and its size is limited. Other files are written in parts.
 
     Raises:
         ValueError: the stream is damaged, or its files are not those that are listed.
@@ -100,12 +109,12 @@ def read_packed(stream: Iterable[bytes], listed: FileList, folder: Path) -> None
 
 
 class _Content:
-    """What a stream becomes, to be read in order."""
+    """The decompressed content of a stream, which is read in order."""
 
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._parts = _decompressed(stream)
         self._left = b""
-        """Bytes of the part read last that nobody has had yet."""
+        """Bytes of the last part that have not been returned yet."""
 
     def next_bytes(self, size: int, name: str) -> Iterator[bytes]:
         """Yield the next ``size`` bytes in parts.
@@ -122,11 +131,16 @@ class _Content:
             size -= min(size, len(part))
 
     def is_at_end(self) -> bool:
+        """Whether all bytes have been returned."""
         return not self._left and next(self._parts, None) is None
 
 
 def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what a stream becomes, in parts of one byte to a megabyte."""
+    """Yield the decompressed content of a stream, in parts of 1 byte to 1 MiB.
+
+    Raises:
+        ValueError: the stream is damaged, cut off, or followed by other bytes.
+    """
     decompressor = lzma.LZMADecompressor(memlimit=256 << 20)
     try:
         for chunk in stream:
@@ -134,7 +148,7 @@ def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
                 raise ValueError("bytes follow its end")
             given = chunk
             while not decompressor.eof:
-                # Nothing comes out of a chunk that ends within a block, or exactly after a full part.
+                # A chunk gives no output if it ends within a block, or exactly after a full part.
                 if part := decompressor.decompress(given, max_length=1 << 20):
                     yield part
                 given = b""

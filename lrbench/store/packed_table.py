@@ -1,8 +1,13 @@
-"""A table in a form that compresses well together with many like it.
+"""A table in a form that compresses well together with many similar tables.
 
-Compression finds what repeats. So strings become numbers of their distinct values, and ranks become
-differences from the rank of the same target in the ranking before, at another depth or draw. Of all numbers
-the first bytes come first, then the second ones. Nothing is lost: the table is read back as it was.
+Compression finds repetitions, and three changes make more of them:
+
+- A string becomes the number of its distinct value.
+- A rank becomes the difference from the rank of the same target in the previous ranking, at another depth or
+  draw.
+- The first bytes of all numbers are stored first, then all second bytes, and so on.
+
+Nothing is lost: the table is read back as it was.
 """
 
 import json
@@ -15,14 +20,16 @@ import polars as pl
 __all__ = ["pack", "unpack"]
 
 _KINDS = {"Float64": "<f8", "Int64": "<i8", "Int32": "<i4"}
-"""Types of columns, with the form of their numbers."""
+"""Type of a column → the form of its numbers, for numpy."""
 
 _HALVES = "halves"
-"""A column of ranks: multiples of one half, written doubled as whole numbers."""
+"""A column of ranks, which are multiples of one half. They are doubled and stored as whole numbers."""
 
 _LARGEST = 1 << 29
+"""A doubled rank is below this, so that differences fit into 32 bits."""
+
 _LONGEST_TEXT = 1_000
-"""Characters of a text, which Parquet may write once a row; ids and names of splits have fewer."""
+"""Most characters of a text. A text may be repeated in every row, so long texts could fill the memory."""
 
 _REFUSALS = (
     KeyError,
@@ -33,11 +40,11 @@ _REFUSALS = (
     RecursionError,
     pl.exceptions.PolarsError,
 )
-"""What a head raises that describes no table."""
+"""Errors that are raised if the first line describes no table."""
 
 _RANKS = ("rank", "rank_masked")
 _RANKING = ("split", "depth", "draw", "intervention")
-"""Rows with the same values here are of one ranking; all rankings have their targets in the same order."""
+"""Rows with the same values in these columns are one ranking. All rankings have the same order of targets."""
 
 
 def pack(table: pl.DataFrame) -> bytes:
@@ -68,7 +75,7 @@ def pack(table: pl.DataFrame) -> bytes:
 
 
 def unpack(content: bytes) -> pl.DataFrame:
-    """Return the table that was packed. No more memory is taken than a few times the bytes.
+    """Return the table that was packed. It takes a few times as much memory as ``content`` at most.
 
     Raises:
         ValueError: the bytes are no packed table.
@@ -93,14 +100,18 @@ def unpack(content: bytes) -> pl.DataFrame:
 
 
 def _short(texts: pl.Series) -> pl.Series:
-    """Refuse texts that would fill the memory once they are repeated in every row."""
+    """Return the texts. Refuse long ones, which could fill the memory if every row repeats them.
+
+    Raises:
+        ValueError: a text is too long.
+    """
     if (texts.str.len_chars() > _LONGEST_TEXT).any():
         raise ValueError(f"a text has more than {_LONGEST_TEXT:,} characters")
     return texts
 
 
 def _targets_of_a_ranking(table: pl.DataFrame) -> int:
-    """Return how many rows the first ranking has; 0 for a table of something else than ranks."""
+    """Return the number of rows of the first ranking; 0 if the table holds no ranks or others than halves."""
     if table.is_empty() or not {*_RANKING, *_RANKS} <= set(table.columns):
         return 0
     if not all(_are_halves(table[name]) for name in _RANKS):
@@ -115,13 +126,13 @@ def _are_halves(ranks: pl.Series) -> bool:
 
 
 def _differences(values: Any, step: int) -> Any:
-    """Return doubled values, each less the one ``step`` rows before, (rows,)."""
+    """Return doubled values minus the doubled values ``step`` rows before, (rows,)."""
     doubled = np.asarray(2 * values, np.int64)
     return doubled - np.concatenate((np.zeros(step, np.int64), doubled[:-step]))
 
 
 def _sums(differences: Any, step: int) -> Any:
-    """Undo :func:`_differences`."""
+    """Return the values of which :func:`_differences` made ``differences``, (rows,)."""
     rows = len(differences)
     if not 0 < step <= max(rows, 1):
         raise ValueError("its step is longer than the table")
@@ -136,10 +147,18 @@ def _stored(column: Mapping[str, Any]) -> str:
 
 
 def _bytewise(values: Any) -> bytes:
+    """Return the first bytes of all values, then their second bytes, and so on."""
     return values.view(np.uint8).reshape(len(values), -1).T.tobytes() if len(values) else b""
 
 
 def _series(column: Mapping[str, Any], values: Any, before: Mapping[str, pl.Series]) -> pl.Series:
+    """Return a column as it was packed.
+
+    Args:
+        column: its description in the first line.
+        values: its stored numbers, (rows,).
+        before: the columns before it, by name.
+    """
     name, kind = str(column["name"]), column["kind"]
     if kind == _HALVES:
         ranks = _sums(values, int(column["step"]))

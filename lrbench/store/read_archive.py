@@ -1,8 +1,9 @@
-"""Unpack an archive from elsewhere: only plain files with the names that an archive has, checked by digest.
+"""Unpack an archive of another person: only plain files with expected names, each checked by its digest.
 
-Nothing in the file is trusted. Names are compared with those that lrbench writes, so no entry can lead
-elsewhere. Entries are not compressed and may not overlap, so none unpacks to more than the file holds. The
-stream of a compact archive is read up to the sizes that its list names, which have a limit.
+Nothing in the file is trusted. Names are compared with those that lrbench writes, so that no entry is written
+outside the folder. Entries are not compressed and may not overlap, so that they unpack to no more than the
+archive's size. The stream of a compact archive is read up to the sizes that its list names. These sizes are
+limited.
 """
 
 import errno
@@ -46,7 +47,7 @@ _BROKEN = (
     IndexError,
     OverflowError,
 )
-"""What Python's zip reader raises when a file is damaged."""
+"""Errors that Python's zip reader raises for a damaged file."""
 
 _DAMAGED = "it is cut off, damaged, or was written by another program"
 
@@ -55,8 +56,8 @@ def unpack_archive(path: Path, folder: Path) -> FileList:
     """Write the entries of an archive below ``folder``, in the layout of a results folder.
 
     Raises:
-        RequestError: it is no archive, is damaged, or holds what no archive holds. Part of it may then have
-            been written: the caller removes ``folder``.
+        RequestError: the file is no archive, is damaged, or holds something that no archive holds. Part of it
+            may have been written by then: the caller removes ``folder``.
     """
     if not path.is_file():
         raise RequestError(f"There is no file {path}.", "Give the file that lrbench export wrote.")
@@ -74,7 +75,7 @@ def unpack_archive(path: Path, folder: Path) -> FileList:
 
 
 def _checked_entries(path: Path, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries by name; refuse links, folders, compressed, doubled and overlapping ones."""
+    """Return the entries by name. Refuse links, folders, and compressed, doubled or overlapping entries."""
     if len(entries) > MOST_ENTRIES:
         raise _refused(path, f"it has more than {MOST_ENTRIES:,} entries")
     for info in entries:
@@ -159,7 +160,7 @@ def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != errno.EINVAL:  # else the file itself leads to a place before its start
+        if error.errno != errno.EINVAL:  # EINVAL: a damaged archive names an offset before its start
             raise
         raise _refused(path, _DAMAGED) from None
     except _BROKEN:

@@ -1,4 +1,4 @@
-"""What is wrong with the records of a results folder besides those in its trials' folders."""
+"""Find damaged records of a results folder, except those in the folders of trials."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,7 +16,7 @@ __all__ = ["record_faults"]
 
 
 def record_faults(results: Results) -> list[str]:
-    """Return a sentence for every record of a suite, a search or a later evaluation that is damaged."""
+    """Return a sentence for every damaged record of a suite, a search or a later evaluation."""
     faults = []
     for read in _readers(results):
         try:

@@ -36,7 +36,7 @@ DIGEST = "digest"
 
 
 def content_digest(values: Any) -> str:
-    """Return the SHA-256 of a JSON value, whatever its white space and the order of its keys."""
+    """Return the SHA-256 of a JSON value. It does not depend on white space or on the order of keys."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -61,12 +61,12 @@ def sealed_json(record: BaseModel) -> str:
 def read_sealed(
     path: Path, kind: type[RecordT], remedy: str, later: str | None = None
 ) -> tuple[RecordT, dict[str, Any]]:
-    """Read a record, after its digest was compared.
+    """Compare a record with its digest, and read it.
 
     Args:
         path: the file.
-        kind: what it holds.
-        remedy: what to do with a damaged file.
+        kind: the type of the record.
+        remedy: what the user can do about a damaged file.
         later: as for :func:`check_seal`.
 
     Returns:
@@ -87,15 +87,15 @@ def check_seal(values: Any, path: Path, remedy: str, later: str | None = None) -
     """Compare a record with the digest that it carries.
 
     Args:
-        values: what its JSON holds.
+        values: the JSON value of the file.
         path: the file.
-        remedy: what to do with a damaged file.
-        later: a field that came with the digest or after it. A record in which it is empty is of an earlier
-            version and may lack the digest. ``None``: every record of this kind has a digest.
+        remedy: what the user can do about a damaged file.
+        later: a field that was introduced with the digest or after it. A record in which it is empty is of an
+            earlier version and may lack the digest. ``None``: every record of this kind has a digest.
 
     Raises:
-        CheckError: they differ, or the digest was taken out.
-        ValueError: it is no record at all.
+        CheckError: they differ, or the digest was removed.
+        ValueError: the value is no JSON object.
     """
     if not isinstance(values, dict):
         raise ValueError("it is no JSON object")
@@ -109,7 +109,11 @@ def check_seal(values: Any, path: Path, remedy: str, later: str | None = None) -
 
 @contextmanager
 def readable(path: Path, remedy: str) -> Iterator[None]:
-    """Within, an error means that a stored file is missing, damaged or of another version."""
+    """Report errors within the block as a stored file that is missing, damaged or of another version.
+
+    Raises:
+        LrbenchError: an error within the block, with the file and the remedy.
+    """
     try:
         yield
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:

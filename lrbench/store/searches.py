@@ -1,8 +1,8 @@
-"""``results/searches/<id>.json``: a complete search for settings, and what is kept of one under way.
+"""``results/searches/<id>.json``: a complete search for settings. The trials of a search under way.
 
-The file is written in one step when the last trial of the search has ended: if it exists, the search is
-whole. Until then each trial that ended is kept in ``running/<id>/search.json``, so that an interrupted search
-goes on after it.
+The file is written in one step when the last trial of the search has ended. If it exists, the search is
+complete. Until then, each trial that has ended is kept in ``running/<id>/search.json``, so that an
+interrupted search goes on after it.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ class SearchTrial(FrozenConfig):
     """One set of settings, trained once with the tuning seed."""
 
     number: int
-    """From 0, in the order in which they were tried."""
+    """From 0, in the order in which the settings were tried."""
 
     settings: dict[str, JsonValue]
     """Option → value; training settings with the prefix ``training.``."""
 
     state: Literal["complete", "pruned", "failed"]
     value: float | None
-    """The best selection metric on validation; of a pruned trial until then; ``None`` where it failed."""
+    """The selection metric on validation. A pruned trial has its best one until then. ``None``: it failed."""
 
     curve: tuple[tuple[int, float], ...] = ()
     """(epoch, best selection metric so far) for each validation; epochs count through all stages."""
@@ -50,7 +50,7 @@ class SearchTrial(FrozenConfig):
     epochs: int = 0
     seconds: float = 0.0
     reason: str = ""
-    """Why it failed."""
+    """Why it failed; empty if it did not."""
 
 
 class SearchRecord(FrozenConfig):
@@ -58,7 +58,7 @@ class SearchRecord(FrozenConfig):
 
     id: str
     config: SearchConfig
-    """The space, the budget and the row's own settings; the id is its hash."""
+    """The space, the budget and the row's own settings. The id is the hash of this configuration."""
 
     metric: str
     """The selection metric, e.g. ``ndcg@10``."""
@@ -67,10 +67,10 @@ class SearchRecord(FrozenConfig):
     """All that were tried, in their order."""
 
     chosen: int
-    """Number of the best complete trial; the earliest of equal ones."""
+    """Number of the best complete trial; of equal ones, the earliest."""
 
     users: int
-    """Users that it trained and validated on."""
+    """How many users it trained and validated on."""
 
     seconds: float
     device: str
@@ -98,7 +98,7 @@ class SearchRecord(FrozenConfig):
         if [trial.number for trial in self.trials] != list(range(self.config.trials)):
             raise ValueError("it does not hold every trial of its budget once")
         if not 0 <= self.chosen < len(self.trials) or self.trials[self.chosen].state != "complete":
-            raise ValueError("the trial that it chose is not complete")
+            raise ValueError("the trial that it chose is missing or not complete")
         return self
 
 
@@ -126,12 +126,12 @@ def read_search(results: Results, search_id: str) -> SearchRecord:
 
 
 def write_ended(results: Results, search_id: str, trials: Sequence[SearchTrial]) -> None:
-    """Keep the trials of a search under way that have ended."""
+    """Write the ended trials of a search that is under way."""
     write_text(_ended_file(results, search_id), _Ended(trials=tuple(trials)).model_dump_json())
 
 
 def read_ended(results: Results, search_id: str) -> list[SearchTrial]:
-    """Read the trials that an interrupted search left; none where it left nothing.
+    """Read the ended trials of an interrupted search; an empty list if it left none.
 
     Raises:
         LrbenchError: the file is damaged.

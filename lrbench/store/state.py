@@ -1,4 +1,4 @@
-"""How far a trial has come, read from the disk alone."""
+"""The state of a trial, read from the disk alone."""
 
 import sys
 from pathlib import Path
@@ -22,8 +22,13 @@ STATES: tuple[State, ...] = get_args(State)
 def trial_state(results: Results, trial_id: str) -> State:
     """Return the state of a trial or of a search for settings.
 
-    ``running``: a process on this machine or another one holds its lock.
-    ``interrupted``: it has a checkpoint and nobody works on it.
+    | state | meaning |
+    |:--|:--|
+    | ``done`` | the trial's folder or the search's record exists |
+    | ``running`` | a process on this machine or another one holds the lock |
+    | ``failed`` | ``error.txt`` exists, and no process works on it |
+    | ``interrupted`` | it was begun, has not failed, and no process works on it |
+    | ``to do`` | it was never begun |
     """
     if results.trial(trial_id).exists() or results.search(trial_id).exists():
         return "done"
@@ -50,7 +55,7 @@ if sys.platform == "win32":
 else:
 
     def _locked(path: Path) -> bool:
-        """Try the lock as a reader. A ``FileLock`` would have to write, perhaps into results of others."""
+        """Try the lock as a reader. A ``FileLock`` would need to write, maybe into another user's results."""
         try:
             with open_plain(path) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

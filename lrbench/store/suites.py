@@ -53,7 +53,7 @@ class SuiteTrial(FrozenConfig):
 
 
 class ControlRecord(FrozenConfig):
-    """What a row controls."""
+    """The kind of a control, and the row that it belongs to."""
 
     of: str
     """Label of the reasoning model's row."""
@@ -62,13 +62,16 @@ class ControlRecord(FrozenConfig):
 
 
 class Match(FrozenConfig):
-    """The quantity in which a control was made to match its model on a dataset."""
+    """How close a matched control is to its model on a dataset."""
 
     label: str
     dataset: str
     quantity: str
     target: float
+    """The quantity of the model."""
+
     reached: float
+    """The quantity of the control."""
 
 
 class TunedRow(FrozenConfig):
@@ -101,25 +104,25 @@ class SuiteRecord(FrozenConfig):
     """Labels that are tested against other systems and against their own controls; may be empty."""
 
     against: tuple[str, ...] = ()
-    """The systems; none: all labels that are neither proposed nor controls."""
+    """Labels that the proposed ones are tested against; empty: all that are neither proposed nor controls."""
 
     margin: float = 0.02
     """Differences below this share of the other label's mean do not matter in practice."""
 
     declarations: tuple[Declaration, ...] = ()
-    """What was to be tested, from the first run on; empty in records of earlier versions."""
+    """What the suite tests, from its first run on; empty in records of earlier versions."""
 
     controls: dict[str, ControlRecord] = Field(default_factory=dict)
-    """By label, the rows that are controls of others."""
+    """Label of a control → which control it is, and of which row."""
 
     matches: tuple[Match, ...] = ()
-    """How well the networks of matched controls match, per dataset."""
+    """How close matched controls are to their models, on each dataset."""
 
     tune: Tune | None = None
-    """How settings are searched for; `None`: no row is tuned."""
+    """How settings are searched; ``None``: no row is tuned."""
 
     searches: tuple[TunedRow, ...] = ()
-    """Which rows are tuned; searches may be under way."""
+    """The searches of tuned rows. A search may still be under way."""
 
     definition: str = ""
     """Hash of what the rows mean; records with different definitions are never merged."""
@@ -139,12 +142,12 @@ class SuiteRecord(FrozenConfig):
 
 
 def merged(new: SuiteRecord, old: SuiteRecord | None) -> SuiteRecord:
-    """Add the datasets and seeds of an older record of the same definition, so that a suite can grow.
+    """Return the new record with the datasets and seeds of an older one, so that a suite can grow.
 
-    Running a suite on one more dataset or seed keeps the cells that the record has. Running it after
-    its rows were edited starts a new record.
+    If a suite runs on one more dataset or seed, the older cells of its record stay. If its rows were edited
+    before the run, the new record replaces the old one.
     """
-    if old is None or old.definition != new.definition:  # which covers the protocol
+    if old is None or old.definition != new.definition:  # the definition covers the protocol too
         return new
     cells = {(cell.label, cell.dataset, cell.seed): cell for cell in (*old.trials, *new.trials)}
     return new.model_copy(
@@ -168,7 +171,10 @@ def _union(parts: Iterable[Iterable[T]]) -> tuple[T, ...]:
 
 
 def declared(new: SuiteRecord, old: SuiteRecord | None, results: Results) -> SuiteRecord:
-    """Add what the suite is to test to what it was to test before, with how much had been seen by now."""
+    """Return the new record with all declarations: those of the old record, and the one of this run.
+
+    A declaration is kept with the number of trials that had finished by then.
+    """
     history = old.declarations if old is not None else ()
     if old is not None and not history:  # a record of an earlier version: when it was declared is unknown
         history = (_declaration(old, None, None),)
@@ -195,10 +201,10 @@ def write_suite(record: SuiteRecord, path: Path) -> None:
 
 
 def add_to_suite(record: SuiteRecord, results: Results) -> None:
-    """Add what ``record`` has to the stored record of the suite, see :func:`merged`.
+    """Merge ``record`` into the stored record of the suite, see :func:`merged`.
 
-    Several processes may run one suite with other datasets or seeds. A lock keeps each of them from
-    overwriting what another has just added.
+    Several processes may run one suite with different datasets or seeds. A lock keeps each of them from
+    overwriting what another process has just added.
     """
     path, lock = results.suite(record.name), results.suite_lock(record.name)
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +215,7 @@ def add_to_suite(record: SuiteRecord, results: Results) -> None:
             old = None  # damaged, or of another version: nothing in it can be kept
         new = declared(merged(record, old), old, results)
         if old is not None and new.model_copy(update={"digest": old.digest}) == old:
-            path.touch()  # it is the suite that ran last
+            path.touch()  # the record with the latest time is the suite that ran last
         else:
             write_suite(new, path)
 
@@ -219,8 +225,8 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
 
     Args:
         results: the results folder.
-        suite: the suite's name, or the path of its file (whose stem is taken where ``name`` is not
-            known); ``None``: the suite that ran last.
+        suite: the suite's name, or the path of its file. If the file does not exist or has no ``name``, the
+            stem of its path is taken as the name. ``None``: the suite that ran last.
 
     Raises:
         RequestError: there is no such suite.
@@ -237,7 +243,7 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
 
 
 def _not_there(suite: str, name: str, there: list[str], results: Results) -> RequestError:
-    """Tell a suite that was not run with these results from one that does not exist."""
+    """Return the error for a suite without a record: it exists and was not run here, or does not exist."""
     if Path(suite).is_file() or name in suite_names():
         others = f"\n  Suites there: {some_of(there)}." if there else ""
         return RequestError(
@@ -253,7 +259,7 @@ def read_suite(path: Path) -> SuiteRecord:
 
     Raises:
         CheckError: the record was changed after it was written, or contradicts itself.
-        RequestError: the file is no record, or one of another version.
+        RequestError: the file is no record, or the record is of another version.
     """
     remedy = "Run the suite again; done trials are kept."
     try:
@@ -270,7 +276,7 @@ def read_suite(path: Path) -> SuiteRecord:
 
 
 def _contradiction(record: SuiteRecord) -> str | None:
-    """Say what no suite that ran can have recorded."""
+    """Return a fault that the record of a suite that ran cannot have; ``None``: there is none."""
     if not record.datasets or not record.labels:
         return "it has no datasets or no rows"
     strange = [

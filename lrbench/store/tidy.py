@@ -16,9 +16,9 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 
 
 def tidy(results: Results) -> None:
-    """Remove unfinished trial folders, what complete trials had beside them, and leases of dead processes.
+    """Remove unfinished trial folders, leftovers of complete trials, and leases of dead processes.
 
-    Trials on which a process works are left alone.
+    A trial on which a process works is left alone.
     """
     trials = results.root / "trials"
     names = [path.name for path in trials.iterdir()] if trials.is_dir() else []
@@ -36,13 +36,13 @@ def tidy(results: Results) -> None:
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except ClaimedError:
             continue
-    for name in _leases(results.running("")):  # of processes that were killed: to hold one frees it
+    for name in _leases(results.running("")):  # claiming and releasing removes the lease of a killed process
         with suppress(ClaimedError), claimed((results.running("") / name).with_suffix(".lock")):
             pass
 
 
 def _leases(folder: Path) -> list[str]:
-    """Return the names of leases that are there, or of which a part is."""
+    """Return the names of all leases in a folder, also of those with only a temporary file left."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     return sorted({found[1] for name in names if (found := _LEASE.fullmatch(name))})
 
@@ -52,7 +52,7 @@ def _has_leftovers(results: Results, trial: Path) -> bool:
 
 
 def _leftovers(results: Results, trial_id: str) -> tuple[Path, ...]:
-    """Return what a trial has on disk only while it is not complete."""
+    """Return the files and folders that a trial has only until it is complete."""
     return (
         results.running(trial_id),
         results.failed(trial_id),

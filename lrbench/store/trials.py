@@ -1,9 +1,8 @@
-"""Trial folders: what a finished trial leaves on disk, writing it, and reading it back.
+"""Trial folders: write what a finished trial leaves on disk, and read it back.
 
-A folder holds ``trial.json`` (:class:`TrialRecord`), ``ranks.parquet`` (:data:`RANKS`),
-``history.parquet``, ``weights.safetensors`` and ``log.txt``. It is renamed into place when
-complete: if it exists, the trial is whole. ``trial.json`` is bound to its folder: it carries the
-digests of all files and of itself.
+A folder holds ``trial.json`` (:class:`TrialRecord`), ``ranks.parquet`` (:data:`RANKS`), ``history.parquet``,
+``weights.safetensors`` and ``log.txt``. It is renamed into place when it is complete. So if it exists, the
+trial is complete. ``trial.json`` holds the digests of all files of the folder and of itself.
 """
 
 import shutil
@@ -38,7 +37,7 @@ __all__ = [
 ]
 
 MOST_THREADS = 1024
-"""More threads than this are damage: some libraries abort the process when they get them."""
+"""A record with more threads is damaged. Some libraries abort the process if asked for so many."""
 
 REMEDY = "Move the folder away and run the trial again."
 
@@ -61,7 +60,7 @@ UNCHANGED = "none"
 """Value of the column ``intervention`` where nothing was changed."""
 
 LATER = {"ties": None, "ties_masked": None, "intervention": UNCHANGED}
-"""Columns that files of earlier versions lack, and how they are read; null means unknown."""
+"""Columns that files of earlier versions lack → the value that is read for them; null means unknown."""
 
 
 class StageRecord(FrozenConfig):
@@ -81,16 +80,16 @@ class StageRecord(FrozenConfig):
     """The epoch whose weights were selected; ``None`` for a stage without epochs."""
 
     best_metric: float | None
-    """The selection metric there, unrounded."""
+    """The selection metric at that epoch, unrounded."""
 
     stopped: Literal["patience", "epoch-cap", "fitted", "chosen"]
-    """Why the stage ended; ``epoch-cap`` means that it may still have been improving."""
+    """Why the stage ended. With ``epoch-cap``, it may still have been improving."""
 
     chosen: float | None = None
-    """The setting that the stage chose on validation; ``None``: it is no stage of choice."""
+    """The setting that the stage chose on validation; ``None``: the stage chooses no setting."""
 
     tried: dict[float, float] = Field(default_factory=dict)
-    """Each setting that it tried → the selection metric with it."""
+    """Setting that the stage tried → the selection metric with it."""
 
     trained_in: str | None = None
     """The trial whose weights this one reused for the stage; ``None``: this trial ran the stage."""
@@ -105,7 +104,7 @@ class TrialRecord(FrozenConfig):
     model: str
     params: dict[str, JsonValue]
     deterministic: bool
-    """Whether the model is the same for every seed, so that it was trained once."""
+    """Whether the model is the same for every seed. It is then trained only once."""
 
     config: TrialConfig
     """The fully resolved configuration. The id is its hash."""
@@ -120,41 +119,42 @@ class TrialRecord(FrozenConfig):
     """split → depth → metric → mean over users (headline ranks of the protocol)."""
 
     tie_share: float = Field(ge=0, le=1)
-    """Share of test targets with another item at exactly their score (at the reported depth)."""
+    """Share of test targets that tie with another item, at the reported depth."""
 
     title_metrics: dict[str, float] = Field(default_factory=dict)
-    """Test metrics at the reported depth if any item with the target's title counted as the target. Empty for
-    models that do not read titles, where no two titles are equal, and in trials of earlier versions."""
+    """Test metrics at the reported depth if any item with the target's title counted as the target. Empty if
+    the model reads no titles or no two titles are equal, and in trials of earlier versions."""
 
     repeating_targets: float | None = Field(default=None, ge=0, le=1)
-    """Share of test targets that are the last item of their history again; ``None``: not counted."""
+    """Share of test targets that equal the last item of their history; ``None``: not counted."""
 
     undated_targets: float | None = Field(default=None, ge=0, le=1)
     """Share of test targets with the time of their last input; ``None``: no times, or not counted."""
 
     divergence: dict[str, float] = Field(default_factory=dict)
-    """Of each intervention, the mean KL of the scores without and with it, in nats (test, reported depth)."""
+    """Intervention → mean KL divergence of the scores without and with it, in nats, on test at the reported
+    depth."""
 
     parameters: int = Field(ge=0)
     flops_per_user: float = Field(ge=0, allow_inf_nan=False)
     """Floating-point operations to encode and score one test user at the reported depth."""
 
     flops_by_depth: dict[int, float] = Field(default_factory=dict)
-    """The same at every stored depth; empty in trials of versions that did not count it."""
+    """Stored depth → floating-point operations per test user; empty in trials of earlier versions."""
 
     latency_by_depth: dict[int, dict[int, float]] = Field(default_factory=dict)
-    """Depth → users in a batch → seconds per 1,000 users to encode and score them on the trial's device.
-    Trials of versions that did not measure it have none."""
+    """Depth → users in a batch → seconds to encode and score 1,000 users on the trial's device. Empty in
+    trials of earlier versions."""
 
     train_seconds: float = Field(ge=0, allow_inf_nan=False)
     evaluate_seconds: float = Field(ge=0, allow_inf_nan=False)
     peak_memory_bytes: int = Field(ge=0)
     device: str
     threads: int = Field(ge=1, le=MOST_THREADS)
-    """CPU threads. Weights and ranks depend on their number in the last bits."""
+    """Number of CPU threads. The last bits of weights and ranks depend on it."""
 
     processes: int = 1
-    """How many processes shared its training, each with a device of its own."""
+    """How many processes shared the training, each with a device of its own."""
 
     versions: dict[str, str]
     """python, torch, lrbench, and the git commit if there is one."""
@@ -172,7 +172,7 @@ class TrialRecord(FrozenConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """Refuse a record that says one thing twice, and differently."""
+        """Refuse a record that contradicts itself."""
         config = self.config
         for name in ("protocol", "model", "params", "seed"):
             if getattr(self, name) != getattr(config, name):
@@ -195,11 +195,11 @@ def write_trial(
     history: pl.DataFrame,
     save_weights: Callable[[Path], None],
 ) -> TrialRecord:
-    """Write a trial's folder in one step, and remove what the trial left while it was under way.
+    """Write a trial's folder in one step, and remove its files of the time when it was not complete.
 
     Args:
         results: where trials are kept.
-        record: the content of ``trial.json`` but for its digests.
+        record: the content of ``trial.json``, without digests.
         ranks: rows as :data:`RANKS`.
         history: one row per epoch and stage.
         save_weights: writes the selected weights into a file.
@@ -213,14 +213,14 @@ def write_trial(
         save_weights(folder / WEIGHTS_FILE)
         shutil.copymode(
             folder / RANKS_FILE, folder / WEIGHTS_FILE
-        )  # safetensors lets its owner alone read it
+        )  # safetensors writes a file that only its owner can read
         shutil.copyfile(results.running(record.id) / LOG_FILE, folder / LOG_FILE)
         digests = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
         record = record.model_copy(update={"digests": digests})
         (folder / RECORD_FILE).write_text(sealed_json(record), encoding="utf-8")
     shutil.rmtree(results.running(record.id), ignore_errors=True)
     shutil.rmtree(results.failed(record.id), ignore_errors=True)
-    shutil.rmtree(results.evaluation(record.id), ignore_errors=True)  # with the weights of another run
+    shutil.rmtree(results.evaluation(record.id), ignore_errors=True)  # it ranked with weights of an older run
     return record
 
 
@@ -228,7 +228,7 @@ def read_record(folder: Path) -> TrialRecord:
     """Read ``trial.json`` of a complete trial.
 
     Raises:
-        CheckError: the record was changed, or is that of another trial than the folder's.
+        CheckError: the record was changed, or is the record of another trial.
         LrbenchError: the file is missing, or this version cannot understand it.
     """
     path = folder / RECORD_FILE
@@ -243,25 +243,25 @@ def read_record(folder: Path) -> TrialRecord:
 def _earlier_id(record: TrialRecord, config: dict[str, Any]) -> str:
     """Return the id that versions without digests gave a trial with this configuration.
 
-    They hashed all fields, also the protocol's sentence for captions. The stored JSON is hashed, not the
-    parsed configuration, to which later versions added fields.
+    They hashed all fields, including the protocol's sentence for captions. The stored JSON is hashed here,
+    since the parsed configuration has fields of later versions.
     """
     return f"{record.config.prefix}{content_digest(config)[:12]}"
 
 
 def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
-    """Scan ``ranks.parquet`` of a complete trial; columns as in :data:`RANKS`, null where never stored.
+    """Scan ``ranks.parquet`` of a complete trial, with columns as in :data:`RANKS`.
 
     Args:
         folder: the trial's.
-        intervention: only rows with this one; ``None``: all rows.
+        intervention: take only rows with this one; ``None``: all rows.
 
     Raises:
         LrbenchError: the file is missing, cut off, or has other columns.
     """
     path = folder / RANKS_FILE
     with readable(path, REMEDY):
-        open_plain(path).close()  # a reader of Parquet waits for a pipe
+        open_plain(path).close()  # refuses a pipe, for whose content Polars would wait
         found = schema_of(scan_parquet(path))  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
             if found.get(name) != kind and not (name in LATER and name not in found):

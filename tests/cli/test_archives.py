@@ -75,12 +75,12 @@ def test_the_report_elsewhere_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With what was evaluated and tuned."""
+    """The archive carries later evaluations, searches for settings, and looks at reports."""
     monkeypatch.setenv("LRBENCH_DATA", str(there / "data"))
     monkeypatch.chdir(here)
-    assert run(["report", "demo", "--format", form]) == 0  # is on record as seen, also elsewhere
+    assert run(["report", "demo", "--format", form]) == 0  # the look at this report is exported too
     assert run(["export", "demo", "--archive", str(there / "demo.zip")]) == 0
-    assert "not in the archive: 1 of 10 trials." in capsys.readouterr().err
+    assert "1 of 10 trials are not finished, so the archive lacks them." in capsys.readouterr().err
     assert run(["report", "demo", "--format", form]) == 0
     expected = capsys.readouterr().out
     if form == "json":
@@ -167,7 +167,7 @@ def test_what_differs_is_refused_and_nothing_is_written(
         shutil.rmtree(trial)
     write_text(changed / LOG_FILE, "another run\n")
     before = files(there)
-    with pytest.raises(RequestError, match="differs from that of the archive"):
+    with pytest.raises(RequestError, match="differs from the file in the archive"):
         run(["import", "demo.zip"])
     assert files(there) == before
 
@@ -181,7 +181,7 @@ def test_another_suite_of_the_same_name_is_refused(
     shutil.rmtree(there / "results/trials")
     before = files(there)
     monkeypatch.chdir(there)
-    with pytest.raises(RequestError, match="is another than that of the archive"):
+    with pytest.raises(RequestError, match="differs from the suite of that name in the archive"):
         run(["import", "demo.zip"])
     assert files(there) == before
 
@@ -262,6 +262,6 @@ def test_another_evaluation_of_a_trial_is_refused(
     trial = read_record(Results(there / "results").trial(evaluated(there).name))
     evaluated_later(there / "results", replace(DEEPER, skill=0.0), "sample", trial.seed, trial.id)
     before = files(there)
-    with pytest.raises(RequestError, match="has other ranks than the archive has"):
+    with pytest.raises(RequestError, match="and the archive have different ranks"):
         run(["import", "demo.zip"])
     assert files(there) == before

@@ -43,7 +43,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def test_a_row_shows_means_over_its_seeds(desk: Desk) -> None:
-    """At the reported depth the stored ranks tell what the means are."""
+    """At the reported depth, the printed means are those of the stored ranks."""
     results = Results(desk.folder / "results")
     cells = [cell for cell in find_suite_record(results, "tiny").trials if cell.label == "ERL"]
     records = [read_record(results.trial(cell.trial)) for cell in cells]
@@ -80,7 +80,7 @@ def test_seeds_that_are_not_finished_are_left_out_and_told(desk: Desk) -> None:
     (trial,) = (folder / "trials").glob("*sasrec-s2*")
     trial.rename(folder / "gone")
     done = desk.run("evaluate", "tiny", "--only", "SASRec", "--results", "half")
-    assert "SASRec on walks, seed 1: 1 seed left out, without a finished trial." in done.stderr
+    assert "SASRec on walks, seed 1: 1 seed left out, as no trial is finished." in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_seeds_that_are_not_finished_are_left_out_and_told(desk: Desk) -> None:
     [
         (("tin",), 'There is no trial and no suite "tin" in results. Did you mean "tiny"?'),
         (("tiny", "--only", "ELR"), '"ELR" matches no row. Did you mean "ERL"?'),
-        (("tiny", "--only", "SASRec", "--interventions", "zero"), "there is no latent to change: sasrec."),
+        (("tiny", "--only", "SASRec", "--interventions", "zero"), "and there is none in sasrec."),
         (("walks-loo-20-erl-s1", "--only", "ERL"), "suite"),
     ],
 )

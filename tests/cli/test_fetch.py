@@ -88,7 +88,7 @@ def test_one_file_cannot_be_given_for_two(tmp_path: Path, mirror_folder: Path) -
     file = str(mirror_folder / "shop" / "shop.csv")
     with pytest.raises(RequestError, match="one file for several datasets"):
         fetch(["shop", "none-2025"], given=file, catalog=tmp_path / "my.toml")
-    with pytest.raises(LrbenchError, match="none-2025 could not be fetched"):  # a folder can
+    with pytest.raises(LrbenchError, match="none-2025 could not be fetched"):  # a folder may serve both
         fetch(["shop", "none-2025"], given=str(mirror_folder), catalog=tmp_path / "my.toml")
 
 
@@ -135,7 +135,7 @@ def test_an_interrupt_ends_with_a_sentence(tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lrbench.data.obtain.Library.obtain_all", interrupt)
-    with pytest.raises(InterruptError, match="goes on from here") as caught:
+    with pytest.raises(InterruptError, match="to go on from here") as caught:
         fetch(["shop"], catalog=tmp_path / "my.toml")
     assert caught.value.exit_code == 130
 

@@ -85,7 +85,7 @@ def test_a_whole_name_shows_stages_and_every_option_with_its_meaning(
 
 
 def sources(page: list[str]) -> dict[str, str]:
-    """The heading that each option of a page stands under."""
+    """Return option → the heading above it on the page."""
     found, heading = {}, ""
     for line in page:
         if line.startswith("Options"):

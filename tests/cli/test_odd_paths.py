@@ -1,7 +1,8 @@
-"""Files and folders of any name, in every verb and option that takes one; none is ever a pattern.
+"""Every verb and option that takes a path takes any name, and never reads it as a pattern or an address.
 
-All files lie in a folder of an odd name and have odd names themselves. Beside them lie decoys: what the names
-would mean as a pattern or an address. A decoy cannot be read, so a request that takes it fails.
+All files are in a folder with an odd name and have odd names themselves. Beside them are decoys, whose names
+match if an odd name is taken as a pattern or an address. A decoy cannot be read, so a request that takes it
+fails.
 """
 
 import inspect
@@ -109,7 +110,7 @@ def table(users: int) -> str:
 
 
 def contents() -> dict[str, str]:
-    """What the files of a name hold: by the placeholder, with the ending of the file."""
+    """Return placeholder and ending of a file → its content."""
     quoted = f"{ODD}.csv".replace("'", "\\u0027").replace('"', '\\"')
     return {
         "csv .csv": table(7),
@@ -124,7 +125,7 @@ def contents() -> dict[str, str]:
 
 @pytest.fixture(params=["absolute", "relative", "from home"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Placeholders and the paths that they stand for, below a folder of an odd name, beside decoys."""
+    """Write the files and the decoys, and return placeholder → path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path if request.param == "from home" else tmp_path / "home"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "home"))
@@ -149,14 +150,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def words_of(request: str) -> tuple[dict[str, str], list[str]]:
-    """The variables before a request, and its words."""
+    """Return the environment variables that a request begins with, and its words."""
     words = request.split()
     variables = dict(word.split("=", 1) for word in words if word.startswith("LRBENCH_"))
     return variables, words[len(variables) :]
 
 
 def test_every_path_that_a_verb_takes_is_tried() -> None:
-    """Which there are is read from the application: by the type of a parameter, or by what stands for it."""
+    """The parameters that take paths are read from the application, by their types or their metavars."""
     verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     functions = [command.callback for command in app.registered_commands]
     taken, tried = set(), set()

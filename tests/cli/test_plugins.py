@@ -126,7 +126,7 @@ def test_the_example_is_short() -> None:
 
 @pytest.mark.slow
 def test_the_example_of_the_readme_runs(desk: Desk) -> None:
-    own = ("--results", "readme")  # other tests of this folder train some of the same trials
+    own = ("--results", "readme")  # other tests train some of the same trials in the common folder
     done = desk.run("run", desk.suite(PLUGGED), "--plugin", "fading.py", "--workers", "2", *own)
     assert "4 of 4 trials done" in done.stderr
     report = json.loads(desk.run("report", "small", "--format", "json", *own).stdout)
@@ -137,7 +137,7 @@ def test_the_example_of_the_readme_runs(desk: Desk) -> None:
     assert "Weight of an item over that of the one after it." in listed
     trial = next(path for path in (desk.folder / "readme/trials").iterdir() if "fading" in path.name)
     desk.run("verify", trial.name, "--plugin", "fading.py", *own)
-    for shown in ("report", "status"):  # a file's rows are read, and held against what ran
+    for shown in ("report", "status"):  # both compare the rows of the file with those that ran
         assert "fading" in desk.run(shown, desk.suite(PLUGGED), "--plugin", "fading.py", *own).stdout.lower()
     assert "There is no model" in desk.run("verify", trial.name, *own, code=2).stderr
 
@@ -211,7 +211,7 @@ def test_wrong_files_get_one_sentence(desk: Desk, text: str, message: str) -> No
 
 @pytest.mark.slow
 def test_an_option_that_the_model_has_no_part_for_is_refused_before_anything_trains(desk: Desk) -> None:
-    """The example takes the losses' options over and does not say where its items are kept."""
+    """The example has the options of the losses, but no ``item_table``, which one of them needs."""
     losses = "from lrbench.models.losses import NextItemLoss as ModelConfig"
     losing = EXAMPLE.replace("from lrbench.models.base import ModelConfig", losses)
     (desk.folder / "losing.py").write_text(losing, encoding="utf-8")
@@ -241,7 +241,7 @@ def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
 def test_a_path_that_the_environment_cannot_hold_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the folder, not the name as given, has the separator in it."""
+    """The folder may hold the separator even if the name that was given does not."""
     folder = tmp_path / f"a{os.pathsep}b"
     folder.mkdir()
     (folder / "plain.py").write_text("MODELS = {}")

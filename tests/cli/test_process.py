@@ -1,4 +1,4 @@
-"""What becomes of an error, a signal or a closed stream: one sentence and an exit code."""
+"""An error, a signal or a closed stream ends a command with one sentence and an exit code."""
 
 import errno
 import os

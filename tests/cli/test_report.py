@@ -284,7 +284,7 @@ def test_results_that_cannot_be_written_are_still_reported(tmp_path: Path) -> No
     result = run("report", "demo", "--format", "json", "--results", str(tmp_path))
     assert result.exit_code == 0
     assert json.loads(result.stdout)["looks"] == []
-    assert "this report is not on record" in " ".join(result.stderr.split())
+    assert "could not record that this report was made" in " ".join(result.stderr.split())
 
 
 def test_compare_shows_differences_of_any_rows(root: Path) -> None:
@@ -294,7 +294,7 @@ def test_compare_shows_differences_of_any_rows(root: Path) -> None:
     assert "sample, NDCG@10: LARES against SASRec: 0." in text
     assert text.count(" against Popularity: ") == 1
     assert "better." in text
-    assert "Descriptive" in result.stderr
+    assert "These comparisons are descriptive" in result.stderr
 
 
 def test_compare_refuses_an_unknown_row(root: Path) -> None:

@@ -139,7 +139,10 @@ def test_a_dry_run_counts_a_trial_that_rows_share_once(desk: Desk) -> None:
     row = '[[models]]\nlabel = "{}"\nmodel = "popularity"\n'
     twins = SUITE[: SUITE.index("[[models]]")] + row.format("One") + row.format("Same")
     told = desk.run("run", desk.suite(twins), "--dry-run", "--results", "none").stdout
-    assert "1 trial, 1 to run.\nRows that ask for the same run share its trial: 2 rows × seeds." in told
+    assert (
+        "1 trial, 1 to run.\nRows that ask for the same run share its trial: "
+        "2 combinations of row, dataset and seed need only 1 trial." in told
+    )
 
 
 def test_hints_name_the_folder_of_results(desk: Desk) -> None:
@@ -192,7 +195,7 @@ def test_weights_of_another_version_are_refused_in_a_sentence(desk: Desk) -> Non
     weights = load_file(path)
     save_file({f"old.{name}": weight for name, weight in weights.items()}, path)
     said = " ".join(desk.run("verify", trial.name, "--results", "renamed", code=1).stderr.split())
-    assert "do not fit the model as this version has it" in said
+    assert "do not fit the model of this version of lrbench" in said
     assert "weights.safetensors was changed" in said
 
 
@@ -223,7 +226,7 @@ def test_a_failing_trial_is_recorded_and_the_others_go_on(desk: Desk) -> None:
     assert "Traceback" in text
     for said in (ended.stderr, text):
         assert "the last finite values were {'loss': " in said
-    # The others are those of the suite before: shared, not trained again.
+    # The other trials are shared with the suite that ran before, and not trained again.
     assert len(list((desk.folder / "broken/trials").iterdir())) == 4
 
 
@@ -327,7 +330,7 @@ def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     assert plan.count("s an epoch, at most 1") == 5
     assert re.search(r"18 trials, 18 to run\.\s+Training takes at most about [^;]+ in all;", plan)
     assert "Patience usually ends training far earlier." in " ".join(plan.split())
-    assert plan.count("supervised: by ERL") == 1  # noise only trains nothing
+    assert plan.count("supervised: trained by ERL") == 1  # the control "noise only" trains nothing itself
     done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
     assert "18 of 18 trials done" in done.stderr
     report = json.loads(desk.run("report", "isolated", "--format", "json").stdout)

@@ -1,4 +1,4 @@
-"""Every wrong request ends in one sentence with a remedy, soon, and writes nothing."""
+"""Every wrong request soon ends with one sentence and a remedy, and writes nothing."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ def tree(folder: Path) -> set[tuple[str, int]]:
 
 
 def said(arguments: Sequence[str]) -> LrbenchError | None:
-    """The error that a request ends in; none if it is done or its exit code says what is wrong."""
+    """Return the error with which a request ends; ``None``: it was done. Help counts as an error."""
     os.environ.pop(PLUGINS, None)
     try:
         code = run(arguments)
@@ -82,7 +82,7 @@ def said(arguments: Sequence[str]) -> LrbenchError | None:
 
 
 def fault(error: LrbenchError | None) -> str:
-    """What is wrong with how a wrong request ends; empty if nothing is."""
+    """Return how a wrong request ended if not with a sentence and a remedy; empty if it did."""
     if error is None:
         return "accepted"
     text = str(error)
@@ -100,7 +100,7 @@ def listed(faults: dict[str, str]) -> str:
 
 
 def test_the_tables_name_everything_that_can_be_asked() -> None:
-    """A new verb, option, argument or field of a suite is tried from its first day on."""
+    """A new verb, option, argument or field of a suite must be added to the tables."""
     verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert verbs.keys() == BASE.keys()
     assert {option for options in options_of().values() for option in options} == {*OPTIONS, *FLAGS}
@@ -120,7 +120,10 @@ def test_the_tables_name_everything_that_can_be_asked() -> None:
     [pytest.param(verb, marks=pytest.mark.slow) if verb in SLOW else verb for verb in BASE],
 )
 def test_wrong_requests(verb: str, desk: Path) -> None:
-    """An error of the verb's right request would hide that a wrong one is accepted: it must differ."""
+    """Each wrong request must end with another error than the verb's right request does, if that fails.
+
+    The same error would hide that the wrong request is accepted.
+    """
     (trial, *_) = sorted(path.name for path in (desk / "results/trials").iterdir())
 
     def filled(request: Sequence[str]) -> list[str]:
@@ -153,7 +156,7 @@ def error_of_suite(path: Path, text: str) -> LrbenchError | None:
 
 
 def test_wrong_suites(desk: Path) -> None:
-    """What is checked later, such as names of datasets, is in the requests above."""
+    """Faults that are found later, such as unknown datasets, are among the requests above."""
     path = desk / "wrong.toml"
     faults = {}
     for count, text in enumerate(wrong_suites(), 1):  # noqa: B007
@@ -177,7 +180,7 @@ WRONG_FOR = {
 def test_wrong_options_of_models(
     model: str, desk: Path, campaign_size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each option gets one wrong value, another than the option before; a larger campaign tries more."""
+    """Each option gets one wrong value, another one than the option before. A larger campaign tries more."""
     faults, count = {}, 0
     for place, (option, field) in enumerate(MODELS.load(model).Config.model_fields.items()):
         kinds = {name for name in WRONG_FOR if name in str(field.annotation)} or {"str"}

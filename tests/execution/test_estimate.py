@@ -11,7 +11,7 @@ from lrbench.models.sequential.sasrec import SASRec
 
 
 def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scores as coarse as the trial's, and items dropped as in its steps."""
+    """Scores have the trial's precision, and items are dropped as in the trial's steps."""
     seen: list[tuple[torch.dtype | None, bool]] = []
     loss = SASRec.target_loss
 
@@ -29,7 +29,7 @@ def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("long_sequences", ["windowed", "latest"])
 def test_stages_are_timed_on_few_users(monkeypatch: pytest.MonkeyPatch, long_sequences: str) -> None:
-    """What a stage does before its first step is not done for the whole data, but four steps are."""
+    """A stage begins with a part of the data only, and still takes four steps."""
     seen: list[int] = []
     begin = PostTraining.begin
 

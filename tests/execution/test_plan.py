@@ -76,7 +76,7 @@ def test_stage_settings_stand_in_their_order() -> None:
     fields = {"training": {"learning_rate": 0.5, "max_epochs": 9, "stages": {"rpt": {"patience": 2}}}}
     stages = {stage.name: stage.training for stage in plan(row, **fields).trials[0].config.stages}
     assert (stages["spt"].learning_rate, stages["spt"].max_epochs, stages["spt"].patience) == (0.5, 9, 10)
-    # The authors' learning rate of RPT stands above a suite's, what is said of the stage above both.
+    # The authors' learning rate of RPT overrides the suite's. Settings of the stage override both.
     assert (stages["rpt"].learning_rate, stages["rpt"].max_epochs, stages["rpt"].patience) == (5e-4, 7, 2)
 
 
@@ -103,7 +103,7 @@ def test_draws_are_for_models_that_infer_with_noise() -> None:
         (SASREC | {"stages": []}, "no stage is left"),
         (SASREC | {"training": {"patiense": 3}}, 'unknown option "patiense".*Did you mean "patience"'),
         (SASREC | {"training": {"max_epochs": 0}}, "max_epochs"),
-        (SASREC | {"training": {"stages": {"supervized": {}}}}, "a stage of no model"),
+        (SASREC | {"training": {"stages": {"supervized": {}}}}, "no model of the suite has this stage"),
         (SASREC | {"training": {"stages": 3}}, "no table of tables|not a table of tables"),
     ],
 )

@@ -92,7 +92,7 @@ def test_gpus_are_dealt_out_to_trials_that_have_several() -> None:
         ([0, 1], "cpu", 2, "needs GPUs"),
         ([], "cuda", 5, "asks for 5 GPUs, and this machine has 4"),
         ([0, 1], None, 3, "asks for 3 GPUs, and --gpus names 2"),
-        ([0, 1, 2], None, 2, "3 GPUs cannot be dealt out to trials with 2 each"),
+        ([0, 1, 2], None, 2, "3 GPUs cannot be divided among trials with 2 each"),
         ([3, 4], None, 2, "There is no GPU 4"),
     ],
 )

@@ -86,7 +86,7 @@ def test_rows_have_protocols_of_their_own() -> None:
 
 
 def test_rows_with_other_targets_are_refused() -> None:
-    with pytest.raises(RequestError, match="rows of one suite must have the same targets"):
+    with pytest.raises(RequestError, match="All rows of a suite must have the same targets"):
         rows(
             {"label": "A", "model": "sasrec"},
             {"label": "B", "model": "sasrec", "accounts": {"size": "fixed-3"}},
@@ -121,6 +121,6 @@ def test_an_oracle_of_members_needs_accounts() -> None:
     oracle = {"label": "O", "model": "disenreason", "params": {"membership": "known"}}
     assert match_rows(rows(oracle), small_dataset())
     with pytest.raises(
-        RequestError, match='"O" needs to know whose each interaction is, and loo-50 makes no'
+        RequestError, match='"O" needs to know which user each interaction belongs to, and loo-50 does not'
     ):
         match_rows(rows(oracle, protocol="loo-50"), small_dataset())

@@ -1,4 +1,4 @@
-"""Trials take over the stages that another has trained, and end as if they had trained them."""
+"""Trials reuse the stages that another trial has trained, and end as if they had trained them."""
 
 import shutil
 from pathlib import Path

@@ -46,11 +46,11 @@ def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
 
 
 def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path) -> None:
-    """Run a trial and break off after some epochs in all, as an interrupt would."""
+    """Run a trial and interrupt it after ``epochs`` epochs."""
     seen: list[EpochDone] = []
 
     def interrupt(report: EpochDone) -> None:
-        # The checkpoint of an epoch is written after it is reported: break off in the one after.
+        # The checkpoint of an epoch is written after its report, so the next epoch is interrupted.
         seen.append(report)
         if len(seen) > epochs:
             raise KeyboardInterrupt
@@ -69,7 +69,7 @@ def test_the_folder_holds_what_the_contract_says(whole: Path) -> None:
         "log.txt",
     }
     modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
-    assert len(set(modes.values())) == 1, modes  # whoever may read one may read all
+    assert len(set(modes.values())) == 1, modes  # a user who may read one file may read all
     ranks = read_ranks(folder).collect()
     assert ranks.schema == RANKS
     assert len(ranks) == 120 * 2 * 3 * 2  # users, splits, depths, draws
@@ -144,7 +144,7 @@ def test_a_trial_broken_off_anywhere_ends_with_the_same_ranks(
 
 
 def spoil_version(path: Path) -> None:
-    """Give the weights other names, as another version might, with a digest that is right."""
+    """Give the weights other names, as another version might do, with a right digest."""
     checkpoint = load_checkpoint(path, PLAIN.id)
     assert checkpoint is not None
     checkpoint.weights = {f"old.{name}": value for name, value in checkpoint.weights.items()}
@@ -152,7 +152,7 @@ def spoil_version(path: Path) -> None:
 
 
 def spoil_bit(path: Path) -> None:
-    """Change one weight, as a flipped bit does, which torch does not notice."""
+    """Change one weight like a flipped bit would, which torch does not notice."""
     values = torch.load(path, weights_only=True)
     next(iter(values["weights"].values())).view(-1)[3] += 1e-3
     torch.save(values, path)
@@ -191,7 +191,7 @@ def test_a_checkpoint_that_cannot_be_used_is_set_aside_and_the_trial_starts_agai
     record = run_trial(order(config, walks_folder, tmp_path), ignore, notes.append)
     (note,) = notes
     assert why in note
-    assert "It is kept as checkpoint.unusable; the trial is trained from its start." in note
+    assert "It is kept as checkpoint.unusable. The trial starts again." in note
     assert "weights_only=False" not in note
     assert record.resumed == 0
     assert ranks_of(config, tmp_path).equals(ranks_of(config, whole))

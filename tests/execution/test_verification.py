@@ -1,4 +1,4 @@
-"""Differences between stored ranks and those of the stored weights, told apart."""
+"""Stored ranks are compared with those of the stored weights, and kinds of differences are told apart."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def is_fitted(name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def trial(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> StoredTrial:
-    """A trial whose initial state is drawn and whose steps take noise, twice over."""
+    """A trial whose initial state is drawn and whose steps take noise, with two draws."""
     config = trial_config("lares", draws=2, max_epochs=1)
     noisy = config.evaluation.model_copy(update={"latents": "noise"})
     return stored(config.model_copy(update={"evaluation": noisy}), walks_folder, tmp_path_factory.mktemp("r"))
@@ -69,7 +69,8 @@ def test_a_changed_rank_is_no_rounding(trial: StoredTrial, tmp_path: Path) -> No
     assert comparison.differing == 1
     assert comparison.sentence.startswith("1 of 1,920 ranks differ from those stored, the furthest by ")
     assert (
-        "This is not rounding: for 1 of 1 the scores would have to differ by up to 0." in comparison.sentence
+        "This is not rounding: for 1 of 1 ranks, the scores would have to differ by up to 0."
+        in comparison.sentence
     )
 
 
@@ -105,11 +106,11 @@ def test_ranks_under_an_intervention_are_verified(walks_folder: Path, tmp_path: 
     changed_folder.mkdir()
     comparison = rank_again(changed(whole, changed_folder, lambda ranks: ranks.with_columns(rank=moved)))
     assert comparison.differing == 1
-    assert "under an intervention alone" in comparison.sentence
+    assert "They differ only in their ties" in comparison.sentence
 
 
 def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Results:
-    """Keep what calls of ``lrbench evaluate`` would have ranked, in a results folder of its own."""
+    """Return a new results folder with the ranks that calls of ``lrbench evaluate`` would have kept."""
     results = Results(folder)
     for call in calls:
         asked = call.model_copy(update={"latents": "noise"})
@@ -126,7 +127,7 @@ def compared(trial: StoredTrial, results: Results) -> RanksCompared:
 
 
 def test_what_was_ranked_after_a_trial_is_ranked_again(trial: StoredTrial, tmp_path: Path) -> None:
-    """The second call replaces a depth with more draws; depths of one number of draws are ranked together."""
+    """The second call replaces a depth with more draws. Depths with the same draws are ranked together."""
     first = EvaluationConfig(depths=(0, 5), draws=1, interventions=("zero", "shuffle"))
     results = evaluated(trial, tmp_path, first, EvaluationConfig(depths=(5, 6), draws=2))
     ranks = 120 * 2 * (1 + 2 * 2) + 120 * 2

@@ -60,7 +60,7 @@ def contents_of(archive: Path) -> Contents:
 
 
 def written(contents: Contents, path: Path, **fields: object) -> Path:
-    """Write an archive that names its entries and their digests rightly, whatever they are."""
+    """Write an archive of any contents, with a right list of their names and digests."""
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     head = sealed_json(FileList(suite="demo", files=files))
     if fields:
@@ -72,7 +72,7 @@ def written(contents: Contents, path: Path, **fields: object) -> Path:
 
 
 def refusal(path: Path) -> str:
-    """What the import says; it must leave nothing at all."""
+    """Return the message with which an import is refused; it must leave nothing on disk."""
     target = path.parent / "new" / "results"
     with pytest.raises(RequestError) as refused:
         import_archive(path, Results(target))
@@ -83,7 +83,7 @@ def refusal(path: Path) -> str:
 
 
 def test_an_archive_written_by_these_tests_is_imported(archive: Path, tmp_path: Path) -> None:
-    """So each refusal below is of what its test changed."""
+    """Each refusal below is therefore due to what its test changed."""
     path = written(contents_of(archive), tmp_path / "x.zip")
     assert path.read_bytes() == archive.read_bytes()
     assert import_archive(path, Results(tmp_path / "new")).new == 7
@@ -97,7 +97,7 @@ def test_truncated(archive: Path, tmp_path: Path, share: float) -> None:
 
 
 def test_every_kind_of_single_damage_is_refused(archive: Path, tmp_path: Path) -> None:
-    """A byte is changed at many places: in contents, heads and the directory of the file."""
+    """A byte is changed at many places: in contents, in headers and in the zip file's directory."""
     content, path = archive.read_bytes(), tmp_path / "x.zip"
     for place in range(0, len(content), len(content) // 40):
         path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
@@ -242,15 +242,15 @@ def test_a_file_that_is_missing(archive: Path, tmp_path: Path, file: str) -> Non
 
 
 def test_evaluations_and_searches_of_others(archive: Path, tmp_path: Path) -> None:
-    """Each file is one that lrbench wrote."""
+    """Every file was written by lrbench, but belongs to another suite."""
     other = Results(tmp_path / "other")
     suite = make_suite(other.root, seeds=[9])
     cell = suite.trials[-1]
     evaluated_later(other.root, Made(cell.label, depth=4, depths=(16,)), "sample", 9, cell.trial)
     make_search(other.root, read_record(other.trial(cell.trial)).config)
     for folder, cause in (
-        ("evaluations", "is of a trial that is not in it"),
-        ("searches", "is no search of its suite demo"),
+        ("evaluations", "belongs to a trial that is not in it"),
+        ("searches", "is no search of the suite demo"),
     ):
         files = {
             path.relative_to(other.root).as_posix(): path.read_bytes()
@@ -261,7 +261,7 @@ def test_evaluations_and_searches_of_others(archive: Path, tmp_path: Path) -> No
 
 
 def test_an_evaluation_whose_ranks_are_none(origin: Results, archive: Path, tmp_path: Path) -> None:
-    """It has right digests."""
+    """Its digests are right."""
     copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
     cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
     impossible = make_ranks(Made("LARES", depths=(16,)), "sample", 1).with_columns(rank=pl.lit(0.5))
@@ -428,7 +428,7 @@ def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path:
 def test_tables_of_another_version_of_polars(
     origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It writes the same values as other bytes: the records get the digests of these."""
+    """Another version may write the same values as other bytes. The records then get the new digests."""
     copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
     cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
     evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)

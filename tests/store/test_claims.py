@@ -1,4 +1,4 @@
-"""Locks that hold between machines, which tests tell apart by another name of the machine."""
+"""Claims hold between machines. The tests pretend another machine by changing the machine's name."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 def hold_elsewhere(lock: Path) -> subprocess.Popen[str]:
-    """Let another process hold the lock as if on another machine, where locks are not seen."""
+    """Let another process hold the lock as if it ran on another machine, whose locks are not seen here."""
     holder = subprocess.Popen(
         [sys.executable, "-c", ELSEWHERE, str(lock)],
         stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ def test_a_claim_names_its_holder_and_leaves_no_lease(lock: Path) -> None:
         holder = holder_of(lock)
         assert holder is not None
         assert holder.process == os.getpid()
-        assert holder_elsewhere(lock) is None  # this machine's lock says enough
+        assert holder_elsewhere(lock) is None  # on this machine the lock alone counts
         with pytest.raises(ClaimedError, match=f"process {os.getpid()}"), claimed(lock):
             pass
     assert [path.name for path in lock.parent.iterdir()] == ["trial.lock"]
@@ -114,7 +114,7 @@ def test_who_was_suspended_too_long_learns_that_another_took_over(
             theirs = claims.Claim(lock.with_suffix(".lease"), claims._taken(lock, lock.with_suffix(".lease")))
         with pytest.raises(ClaimedError):
             mine.check()
-    theirs.check()  # what ended was mine: the lease of the other is left alone
+    theirs.check()  # the end of my claim has left the other lease alone
     theirs.end()
 
 
@@ -124,7 +124,7 @@ def test_of_two_that_find_a_stale_lease_one_gets_it(lock: Path) -> None:
     stale = claims._taken(lock, lease)
     make_stale(lease)
     lease.unlink()
-    winner = claims._taken(lock, lease)  # the other was faster
+    winner = claims._taken(lock, lease)  # another process was faster
     with pytest.raises(ClaimedError):
         claims._remove(lease, stale)
     assert holder_of(lock) == winner

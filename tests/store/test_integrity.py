@@ -99,7 +99,7 @@ def test_changed_ranks_are_refused(
 def test_changed_ranks_of_an_earlier_version_are_refused(
     damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    """Without digests the means of trial.json give them away; only an exchange of users keeps those."""
+    """Without digests, the means no longer equal those of trial.json. Only exchanged users keep the means."""
     suite = make_suite(tmp_path, [A, B], proposed=["A"])
     path = Results(tmp_path).trial(suite.trials[1].trial) / "ranks.parquet"
     same_means = damage is RANK_DAMAGES["users exchanged"]

@@ -27,7 +27,7 @@ def test_a_hit_on_the_title_counts_where_items_share_it() -> None:
 
 
 def test_items_that_a_search_did_not_find_stay_behind() -> None:
-    """They tie with many more items than share their title."""
+    """They tie with more items than have their title."""
     titles = pl.Series(["Hits", "Hits", "Rain", "Snow", "Hail"])
     found = ranks(("a", 4.0, 2))
     assert title_metrics(found, ITEMS, titles, PROTOCOL, 1) == mean_metrics(found, PROTOCOL)["test"]["1"]

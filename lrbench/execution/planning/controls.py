@@ -1,9 +1,10 @@
 """Rows that controls derive from a reasoning model's row, and networks made to match it.
 
 A control's recipe comes from the model (``ReasoningModel``). Two of the controls are then fitted to each
-dataset: first the number of blocks and then a width are varied until a quantity matches. It is measured on
-built models; operations are counted on the lengths of the dataset's own histories. Item embeddings and the
-scoring of items are left out: they are the same on both sides and would hide a mismatch.
+dataset: the number of blocks and then a width are varied until a quantity matches that of the model. The
+quantity is measured on built models. Operations are counted on the lengths of the dataset's own histories.
+Item embeddings and the scoring of items are left out: both networks have the same, which would hide a
+mismatch.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ QUANTITIES: dict[Control, str] = {
     "parameter-matched": "parameters outside the item embeddings",
     "flops-matched": "floating-point operations to encode a user",
 }
-"""Controls whose network is fitted to each dataset, and the quantity that matches."""
+"""Controls whose network is fitted to each dataset → the quantity in which it matches the model."""
 
 _MOST_LAYERS = 256
 _MOST_SECANTS = 8
@@ -42,7 +43,7 @@ _MOST_SECANTS = 8
 
 @dataclass(frozen=True)
 class Build:
-    """A registered model with options, as it would be built."""
+    """A registered model and its options, from which a network can be built."""
 
     model: str
     params: Mapping[str, Any]
@@ -59,7 +60,7 @@ class Build:
 
 
 def control_entry(parent: Entry, control: Control) -> Entry:
-    """Return the row of one control of a row, before anything is matched.
+    """Return the row of a control that ``parent`` asks for, before its network is matched.
 
     Raises:
         RequestError: the row's model does not reason, or takes no steps.
@@ -100,7 +101,10 @@ def match(
         base: the control's network before it is matched.
         target: the reasoning model.
         dataset: its histories have the lengths that operations are counted on.
-        protocol: says what a model sees of them.
+        protocol: says which part of the histories a model sees.
+
+    Returns:
+        The matched network, and how close it is.
 
     Raises:
         RequestError: no setting comes within the tolerance.
@@ -118,21 +122,20 @@ def match(
     kind = target.kind
     assert issubclass(kind, ReasoningModel)  # its control could not have been derived otherwise
     fitted = _fit(base, kind.without_recurrence(target.config).sizes, wanted, _once(measure))
-    reached = measure(fitted)
+    reached, quantity = measure(fitted), QUANTITIES[control]
     if abs(reached / wanted - 1) > TOLERANCE:
         raise RequestError(
-            f"No {control} network was found: {target.model} has {wanted:,.0f}, the nearest {base.model} "
-            f"{reached:,.0f}.",
+            f"No {control} network was found: {target.model} has {wanted:,.0f} {quantity}, and the nearest "
+            f"{base.model} has {reached:,.0f}.",
             "Leave this control out.",
         )
-    quantity = QUANTITIES[control]
     return fitted, Match(
         label=label, dataset=dataset.record.name, quantity=quantity, target=wanted, reached=reached
     )
 
 
 def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
-    """Measure each setting once."""
+    """Return a function that measures each network once and remembers the result."""
     known: dict[tuple[str, str], float] = {}
 
     def cached(build: Build) -> float:
@@ -145,7 +148,14 @@ def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
 
 
 def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float]) -> Build:
-    """Set the number of blocks, in which the quantity is linear, and then the width by the secant method."""
+    """Set the number of blocks, in which the quantity is linear. Then set the width by the secant method.
+
+    Args:
+        base: the control's network.
+        sizes: names of the options for the number of blocks and for the width, and a divisor of the width.
+        wanted: the quantity of the model.
+        measure: the quantity of a network.
+    """
 
     def build(layers: int, inner: int) -> Build:
         return replace(base, params={**base.params, sizes.layers: layers, sizes.inner: inner})
@@ -155,11 +165,13 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
     layers = min(max(round(1 + (wanted - one) / (two - one)), 1), _MOST_LAYERS)
     tried = {inner: measure(build(layers, inner)) for inner in (here, 2 * here)}
     for _ in range(_MOST_SECANTS):
-        (nearest, at), (other, beside) = sorted(tried.items(), key=lambda pair: abs(pair[1] - wanted))[:2]
-        if at == beside:
+        (inner_1, value_1), (inner_2, value_2) = sorted(
+            tried.items(), key=lambda pair: abs(pair[1] - wanted)
+        )[:2]
+        if value_1 == value_2:
             break  # this width changes nothing
-        units = (nearest + (wanted - at) * (other - nearest) / (beside - at)) / sizes.multiple
-        inner = max(round(units), 1) * sizes.multiple
+        secant = inner_1 + (wanted - value_1) * (inner_2 - inner_1) / (value_2 - value_1)
+        inner = max(round(secant / sizes.multiple), 1) * sizes.multiple
         if inner in tried:
             break
         tried[inner] = measure(build(layers, inner))
@@ -181,6 +193,7 @@ def _recipe(
 
 
 def _stages_left(parent: Entry, kind: type[ReasoningModel], recipe: Recipe) -> tuple[str, ...] | None:
+    """Return the row's stages that the recipe keeps; if it keeps none of them, the recipe's first stage."""
     if recipe.stages is None:
         return parent.stages
     trained = kind.default_stages if parent.stages is None else parent.stages
@@ -193,7 +206,7 @@ def _without_stages(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters_without_items(build: Build, max_length: int) -> float:
-    """Count the parameters that do not grow with the catalogue, from catalogues of two sizes."""
+    """Return the number of parameters that do not grow with the catalogue, from catalogues of two sizes."""
     small, large = 8, 16
     counts = [count_parameters(build.kind(build.config, n_items, max_length)) for n_items in (small, large)]
     per_item = (counts[1] - counts[0]) / (large - small)

@@ -1,4 +1,4 @@
-"""What each row searches: the suite's shared space and the row's own, as far as the model has the options."""
+"""The space that each row searches: the suite's shared space and the row's own, for options of its model."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -16,9 +16,9 @@ __all__ = ["check_tuning", "ends_of", "find_space", "with_settings"]
 
 
 def find_space(entry: Entry, model: type[Model], stages: Sequence[str], suite: Suite) -> Space:
-    """Return what a row searches: shared options that the model has, then its own, which may replace them.
+    """Return the space that a row searches: the shared options that its model has, and its own options.
 
-    Options that the row's grid sets are not searched.
+    An option of the row replaces the shared one. Options that the row's grid sets are not searched.
 
     Args:
         entry: the row, without a grid.
@@ -27,7 +27,8 @@ def find_space(entry: Entry, model: type[Model], stages: Sequence[str], suite: S
         suite: has a table ``[tune]``.
 
     Raises:
-        RequestError: the row searches an option that its model lacks, or in a way that does not suit it.
+        RequestError: the row searches an option that its model lacks, a range does not suit the option, or a
+            stage sets a training setting that is searched for all stages.
     """
     assert suite.tune is not None
     where = f'search of "{entry.label}"'
@@ -59,7 +60,8 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
         spaces: label → what the row searches.
 
     Raises:
-        RequestError: as said.
+        RequestError: nothing is searched, no tuned row has an option of the shared space, or the tuning seed
+            is one of the final seeds.
     """
     tune = suite.tune
     if tune is None:
@@ -67,7 +69,7 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
     final = {*suite.seeds, *(seed for seeds in suite.dataset_seeds.values() for seed in seeds)}
     if tune.seed in final:
         raise RequestError(
-            f"The seed {tune.seed} tunes and is among the final seeds.",
+            f"The seed {tune.seed} is used for tuning and is among the final seeds.",
             f"Choose another one: seed = {max(final) + 1} under [tune].",
         )
     searched = {option for space in spaces.values() for option in space}
@@ -82,13 +84,13 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
             )
     if not searched:
         raise RequestError(
-            "The suite tunes, and no row has anything to search.",
+            "The suite has a table [tune], and no row has an option to search.",
             "Fill [tune.space], or leave [tune] out.",
         )
 
 
 def ends_of(values: Choice | Range) -> Sequence[JsonValue]:
-    """Return values that must all be allowed: the whole list, or the ends of a range."""
+    """Return the values of a space to try out: the whole list, or the two ends of a range."""
     if isinstance(values, Choice):
         return values.values
     ends = (values.low, values.high)
@@ -114,7 +116,10 @@ def with_settings(entry: Entry, settings: Mapping[str, JsonValue]) -> Entry:
 
 
 def _kinds(model: type[Model], stages: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a row with their types; a model that is fitted in one call has no training."""
+    """Return the options of a row with their types.
+
+    Training settings are among them, unless the model is fitted in one call.
+    """
     kinds = {name: field.annotation for name, field in model.Config.model_fields.items()}
     if any(issubclass(model.stages[name], GradientStage) for name in stages):
         fields = TrainingConfig.model_fields
@@ -123,7 +128,11 @@ def _kinds(model: type[Model], stages: Sequence[str]) -> dict[str, Any]:
 
 
 def _suited(values: Choice | Range, kind: Any, where: str) -> Choice | Range:
-    """Let a range of an option that takes whole numbers hold whole numbers alone."""
+    """Mark a range as one of whole numbers if its option takes these.
+
+    Raises:
+        RequestError: an end of such a range has a fraction.
+    """
     kinds = (kind, *get_args(kind))
     if isinstance(values, Choice) or int not in kinds:
         return values
@@ -133,7 +142,7 @@ def _suited(values: Choice | Range, kind: Any, where: str) -> Choice | Range:
 
 
 def _names(suite: Suite) -> list[str]:
-    """Return the training settings and the options that rows set, as suggestions."""
+    """Return names to suggest for a misspelt one: options that rows set, and training settings."""
     options = {option for entry in suite.models for option in entry.params}
     return [*sorted(options), *(f"{TRAINING}{name}" for name in TrainingConfig.model_fields)]
 

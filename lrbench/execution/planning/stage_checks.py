@@ -1,4 +1,4 @@
-"""Training settings that a stage of a model cannot have."""
+"""Refuse training settings that a stage of a model cannot have."""
 
 from collections.abc import Sequence
 
@@ -21,12 +21,12 @@ def check_training_rows(model: type[Model], config: ModelConfig, stages: Sequenc
         if kind.rows_for(model, config) == "prefixes":
             raise ValueError(
                 f'rows = "positions" in stage {stage.name} would let states see the items that they '
-                'predict, as the network is not causal; leave it out, or say rows = "prefixes"'
+                'predict, as the network is not causal; leave it out, or write rows = "prefixes"'
             )
 
 
 def check_recorded(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
-    """Refuse to record the steps of a stage that cannot be replayed.
+    """Refuse ``graph = true`` for a stage whose steps cannot be recorded and replayed.
 
     Raises:
         ValueError: names the stage.
@@ -36,5 +36,5 @@ def check_recorded(model: type[Model], config: ModelConfig, stages: Sequence[Sta
         if stage.training.graph and issubclass(kind, GradientStage) and not kind.replayable(model, config):
             raise ValueError(
                 f"graph = true cannot record stage {stage.name}, whose steps read numbers on the host; "
-                "say graph = false in the row's training"
+                "write graph = false in the row's training"
             )

@@ -1,1 +1,1 @@
-"""Trials on other machines that see the folder of results."""
+"""Run trials on other machines that see the folder of results."""

@@ -20,16 +20,16 @@ class EventFiles:
         self._read: dict[str, int] = {}  # trial → bytes read
 
     def begin(self, trial: str) -> None:
-        """Leave out what an earlier run reported of a trial."""
+        """Skip the events of a trial that an earlier run wrote."""
         try:
             self._read[trial] = self._results.events(trial).stat().st_size
         except FileNotFoundError:
             self._read[trial] = 0
 
     def new(self, trials: Iterable[str]) -> list[Event]:
-        """Return what the trials have reported since the last call, but for how they ended.
+        """Return what the trials have reported since the last call, except how they ended.
 
-        How a trial ended is known from its executor alone, which knows also of those that died.
+        The executor says how a trial ended, since it also knows of trials that died.
         """
         return [event for trial in trials for event in self._new(trial)]
 
@@ -38,7 +38,7 @@ class EventFiles:
             with self._results.events(trial).open("rb") as file:
                 file.seek(self._read.get(trial, 0))
                 new = file.read()
-        except FileNotFoundError:  # not yet there, or complete
+        except FileNotFoundError:  # the trial has not begun, or is complete
             self._read[trial] = 0
             return []
         whole = new[: new.rfind(b"\n") + 1]

@@ -20,13 +20,13 @@ _CONNECT_SECONDS = 5.0
 class RayExecutor:
     """The tasks of one run; see :class:`lrbench.execution.executor.Executor`.
 
-    Ray starts a task where its CPUs and GPUs are free, and ends the tasks of a process that dies.
-    Trials whose node or process dies are begun again by the scheduler, not by Ray, so that one rule
-    bounds them everywhere.
+    Ray starts a task on a node with free CPUs and GPUs. It ends the tasks of this process if this process
+    dies. If a node or a task's process dies, the scheduler begins the trial again, not Ray. The number of
+    attempts is then limited in the same way for every executor.
 
     Args:
         results: the folder of results.
-        address: of the cluster, ``auto`` for that of this machine, or ``host:port``.
+        address: of the cluster: ``auto`` for that of this machine, or ``host:port``.
         threads: CPUs of each trial.
         gpus: GPUs of each trial; a fraction lets trials share one.
         at_once: how many trials are submitted at the same time; ``None``: all.
@@ -49,7 +49,7 @@ class RayExecutor:
 
     @property
     def full(self) -> bool:
-        """Whether as many trials are submitted as may be at once."""
+        """Whether ``at_once`` trials are submitted and not ended."""
         return self._at_once is not None and len(self._tasks) >= self._at_once
 
     @property
@@ -65,7 +65,7 @@ class RayExecutor:
         return True
 
     def poll(self) -> list[Event]:
-        """Return what the trials report, and how those that have ended did."""
+        """Return what the trials report, and how trials ended."""
         ended: list[Any] = []
         if self._tasks:
             ended, _ = self._ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0.2)
@@ -73,7 +73,7 @@ class RayExecutor:
         return events + [self._last_event(task, self._tasks.pop(task)) for task in ended]
 
     def stop(self) -> None:
-        """Ask all trials to end after their next checkpoint, by a file that they look for."""
+        """Ask all trials to end after their next checkpoint: create a file that they look for."""
         self._stop_file.parent.mkdir(parents=True, exist_ok=True)
         self._stop_file.touch()
 
@@ -106,7 +106,7 @@ def _perform(text: str, environment: dict[str, str], stop_file: str) -> str:
 
 
 def _connected(address: str) -> Any:
-    """Connect to a cluster that runs, and return the module of Ray."""
+    """Connect to a running cluster, and return the module ``ray``."""
     remedy = "Start one with ray start --head, or give the address that it printed: --address HOST:6379"
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address != "auto":
@@ -147,5 +147,5 @@ def _check_size(nodes: list[dict[str, Any]], threads: int, gpus: float) -> None:
     most_cpus, most_gpus = (int(max(size.get(kind, 0) for size in sizes)) for kind in ("CPU", "GPU"))
     raise RequestError(
         f"No node of the Ray cluster has {threads} CPUs and {gpus:g} GPUs for a trial.",
-        f"The largest have {most_cpus} CPUs and {most_gpus} GPUs.",
+        f"No node has more than {most_cpus} CPUs, or more than {most_gpus} GPUs.",
     )

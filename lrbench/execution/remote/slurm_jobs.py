@@ -17,20 +17,20 @@ from lrbench.store.layout import Results
 __all__ = ["SlurmExecutor", "check_partition"]
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-"""Slurm asks its users to call squeue sparingly."""
+"""Slurm's manual asks users not to call squeue often."""
 
 _MOST_TIMEOUTS = 100
-"""How often a job that runs out of its time goes on in another."""
+"""How often a trial whose job runs out of time goes on in another job."""
 
 _SIGNAL_SECONDS = 30
-"""How long before the end of its time a job is told, so that it can queue again."""
+"""How many seconds before its time limit a job gets a signal, so that it can queue again."""
 
 
 class SlurmExecutor:
     """The jobs of one run; see :class:`lrbench.execution.executor.Executor`.
 
-    A job that is preempted, requeued or out of time goes on from the trial's checkpoint. Jobs go on when
-    this process ends; a later run on the same folder takes them up by the files that name them.
+    A job that is preempted, requeued or out of time goes on from the trial's checkpoint. Jobs also go on
+    after this process ends. A later run with the same results folder finds them by the files that name them.
 
     Args:
         results: the folder of results, which the nodes see.
@@ -74,22 +74,26 @@ class SlurmExecutor:
 
     @property
     def full(self) -> bool:
-        """Never: Slurm has the queue."""
+        """``False``: Slurm queues all jobs."""
         return False
 
     @property
     def fault(self) -> str | None:
-        """Nothing: Slurm refuses a job when it is submitted."""
+        """``None``: if Slurm takes no jobs, submitting them fails."""
         return None
 
     def submit(self, order: TrialOrder) -> bool:
-        """Take an order into the next array."""
+        """Take an order for the next array of jobs."""
         self._events.begin(order.config.id)
         self._new.append(order)
         return True
 
     def poll(self) -> list[Event]:
-        """Submit what is new, and return what the trials report and how those that have ended did."""
+        """Submit new orders, and return what the trials report and how trials ended.
+
+        Raises:
+            LrbenchError: Slurm refuses the jobs, or does not answer.
+        """
         if self._new:
             new, self._new = self._new, []
             self._begin(new)
@@ -98,16 +102,20 @@ class SlurmExecutor:
         return events + self._ended()
 
     def stop(self) -> None:
-        """Leave the jobs in Slurm's hands: they go on without this process."""
+        """Leave the jobs in Slurm's queue, where they go on without this process.
+
+        Raises:
+            KeyboardInterrupt: always.
+        """
         raise KeyboardInterrupt
 
     def close(self) -> None:
-        """Leave the jobs in Slurm's hands, and remove the folder of their files if it is empty."""
+        """Leave the jobs in Slurm's queue, and remove the folder of their files if it is empty."""
         with suppress(OSError):
             self._folder.rmdir()
 
     def _begin(self, orders: list[TrialOrder]) -> None:
-        """Submit orders as one array, but for those whose jobs are in the queue already."""
+        """Submit orders as one array, except those whose jobs are already in the queue."""
         queued = _queue()
         submitted = []
         for order in orders:
@@ -126,14 +134,14 @@ class SlurmExecutor:
             jobs = executor.map_array(_Job(carried_environment()), texts)
         except self._submitit.helpers.FailedJobError as error:
             raise LrbenchError(f"Slurm refused the jobs: {_last_line(str(error))}.") from error
-        for script in self._folder.glob("*.sh"):  # Slurm keeps a copy
+        for script in self._folder.glob("*.sh"):  # Slurm has copied the script of the array
             script.unlink(missing_ok=True)
         for order, job in zip(submitted, jobs, strict=True):
             self._jobs[order.config.id] = job
             write_text(self._results.job(order.config.id), f"{job.job_id}\n")
 
     def _ended(self) -> list[Event]:
-        """Return how jobs ended: by their results, or by their absence from the queue at two looks."""
+        """Return how jobs ended. An ended job has a result, or two looks did not find it in the queue."""
         events = [self._result(trial) for trial in list(self._jobs) if self._has_result(trial)]
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS or not self._jobs:
             return events
@@ -163,7 +171,7 @@ class SlurmExecutor:
 
 
 class _Job:
-    """What a job runs; submitit calls ``checkpoint`` before it queues the job again."""
+    """The function that a job runs. Submitit calls ``checkpoint`` before it queues the job again."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -172,15 +180,16 @@ class _Job:
         return perform_order(text, self.environment)
 
     def checkpoint(self, text: str) -> Any:
-        """Return what the job runs the next time: the same, as the trial's checkpoint says how far it is."""
+        """Return what the job runs next time: the same order, which goes on from the trial's checkpoint."""
         return _submitit().helpers.DelayedSubmission(self, text)
 
 
 def check_partition(partition: str | None, gpus: int) -> None:
-    """Refuse what Slurm cannot run, before anything is written.
+    """Refuse a partition that Slurm does not have, and trials that no node of it can run.
 
     Raises:
-        RequestError: there is no Slurm here, no such partition, or no node in it with so many GPUs.
+        RequestError: submitit or Slurm is missing here, there is no such partition, or no node of it has
+            ``gpus`` GPUs.
     """
     _submitit()
     nodes = [line.split("|") for line in _ask("sinfo", "--noheader", "--format=%R|%G").splitlines()]
@@ -205,7 +214,7 @@ def _gpus(gres: str) -> int:
 
 
 def _queue() -> set[str]:
-    """Return the ids of this user's jobs that wait or run."""
+    """Return the ids of this user's jobs that are waiting or running."""
     return set(_ask("squeue", "--noheader", "--array", "--format=%i", f"--user={getpass.getuser()}").split())
 
 

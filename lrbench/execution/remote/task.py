@@ -1,4 +1,4 @@
-"""One order on another machine: checked, performed, and answered with how it ended."""
+"""Perform one order on another machine, and answer with the event that says how it ended."""
 
 import os
 import socket
@@ -47,7 +47,7 @@ def perform_order(
 
 
 def last_event(text: str, results: Results) -> Event:
-    """Read the answer of a machine; a failure that it could not write down is written here."""
+    """Read the answer of another machine, and write ``error.txt`` if that machine could not."""
     event = parse_event(text)
     if isinstance(event, TrialFailed) and event.error_file is None:
         return record_failure(results, event.trial, event.reason)

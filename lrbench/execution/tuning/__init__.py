@@ -1,1 +1,1 @@
-"""Searching for settings on validation targets."""
+"""Search for settings on validation targets."""

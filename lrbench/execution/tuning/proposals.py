@@ -1,7 +1,7 @@
-"""Which settings a search tries next, and which trials it ends early: Optuna's samplers and pruners.
+"""Propose the settings that a search tries next, and end hopeless trials, with Optuna's samplers and pruners.
 
-A proposal depends on the search and on the trials before it alone, so an interrupted search goes on as if
-nothing had happened.
+A proposal depends only on the search and on the trials before it. An interrupted search therefore goes on
+with the same proposals.
 """
 
 from collections.abc import Sequence
@@ -21,21 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["Proposal", "check_optuna", "propose"]
 
 MOST_RANDOM = 10
-"""Trials that TPE draws at random before it learns; half of the trials where there are fewer than 20."""
+"""Trials that TPE draws at random before it learns; half of all trials if there are fewer than 20."""
 
 PRUNED_AFTER = 4
 """Complete trials before the first one can be pruned."""
 
 
 class Proposal:
-    """Settings to try, and whether going on with them is worth it."""
+    """Settings to try, and the rule that says whether to go on with them."""
 
     def __init__(self, trial: "optuna.Trial", settings: dict[str, JsonValue]) -> None:
         self._trial = trial
         self.settings = settings
 
     def hopeless(self, epoch: int, best: float) -> bool:
-        """Whether the best validation metric up to an epoch is below the median of earlier trials there."""
+        """Whether the trial is pruned: ``best`` is below the median of earlier trials at the same epoch.
+
+        Args:
+            epoch: the number of epochs so far, through all stages.
+            best: the best validation metric so far.
+        """
         self._trial.report(best, epoch)
         return self._trial.should_prune()
 
@@ -96,7 +101,7 @@ def _pruner(config: SearchConfig) -> "optuna.pruners.BasePruner":
 def _distribution(values: Choice | Range) -> "optuna.distributions.BaseDistribution":
     import optuna  # noqa: PLC0415
 
-    if isinstance(values, Choice):  # by place in the list: values may be of any kind
+    if isinstance(values, Choice):  # by position in the list, since the values may be of any type
         return optuna.distributions.CategoricalDistribution(range(len(values.values)))
     if values.whole:
         return optuna.distributions.IntDistribution(int(values.low), int(values.high), log=values.log)
@@ -104,7 +109,7 @@ def _distribution(values: Choice | Range) -> "optuna.distributions.BaseDistribut
 
 
 def _value(values: Choice | Range, drawn: Any) -> JsonValue:
-    """Return the setting that was drawn."""
+    """Return the setting for what Optuna drew: a position in a list, or a number."""
     value: JsonValue = values.values[drawn] if isinstance(values, Choice) else drawn
     return value
 
@@ -112,7 +117,7 @@ def _value(values: Choice | Range, drawn: Any) -> JsonValue:
 def _frozen(
     trial: SearchTrial, space: Space, distributions: "dict[str, optuna.distributions.BaseDistribution]"
 ) -> "optuna.trial.FrozenTrial":
-    """Return a trial that has ended as Optuna knows it."""
+    """Return Optuna's form of a trial that has ended."""
     import optuna  # noqa: PLC0415
 
     states = {

@@ -1,7 +1,7 @@
-"""One search from its configuration to its record: settings are tried one after the other, on validation.
+"""One search from its configuration to its record: settings are tried one after the other.
 
-A trial of a search is trained as any trial is. Its value is the selection metric on the validation targets,
-at the depth that its model is configured for. Test targets are never ranked.
+A trial of a search is trained like any other trial. Its value is the selection metric on the validation
+targets, at the configured depth of its model. Test targets are never ranked.
 """
 
 import logging
@@ -42,20 +42,22 @@ log = logging.getLogger(__name__)
 
 
 class _PrunedError(Exception):
-    """Going on with a trial is not worth it."""
+    """The trial is ended early, since earlier trials were better at the same epoch."""
 
 
 def run_search(
     order: TrialOrder, watch: Callable[[EpochDone], None], note: Callable[[str], None] = log.warning
 ) -> SearchRecord:
-    """Try settings until the budget is spent, and write the search's record; goes on where it was left.
+    """Try settings until the budget is spent, and write the search's record.
+
+    An interrupted search goes on from its last checkpoint.
 
     On one machine and device, with one number of threads, the same order gives identical results.
 
     Args:
         order: its ``config`` is the search.
         watch: called after every epoch.
-        note: called with a sentence that a person should read.
+        note: called with a sentence that the user should read.
 
     Raises:
         LrbenchError: every trial failed, so that there is nothing to choose.
@@ -79,7 +81,7 @@ def run_search(
     complete = [trial for trial in ended if trial.state == "complete" and trial.value is not None]
     if not complete:
         raise LrbenchError(
-            f"All {config.trials} trials of the search failed; the last one: {ended[-1].reason}",
+            f"All {config.trials} trials of the search failed. The last one: {ended[-1].reason}",
             "Change the space, or the settings of the row.",
         )
     record = SearchRecord(
@@ -120,14 +122,14 @@ class _Attempt:
         self.epochs = 0
 
     def run(self) -> SearchTrial:
-        """Train and validate with the proposed settings; a failure is an outcome, too."""
+        """Train and validate with the proposed settings. A failure is one of the outcomes, and not raised."""
         started, settings = time.perf_counter(), self.proposal.settings
         reason, value = "", None
         try:
             value, state = self._value(_changed(self.search, settings)), "complete"
         except _PrunedError:
             value, state = self.curve[-1][1], "pruned"
-        except (LrbenchError, ValueError, ArithmeticError) as error:  # settings that cannot be, or diverge
+        except (LrbenchError, ValueError, ArithmeticError) as error:  # impossible settings, or divergence
             reason, state = str(error).splitlines()[0], "failed"
         return SearchTrial.model_validate(
             {
@@ -152,20 +154,20 @@ class _Attempt:
         return selection_metric(model, self.parts.valid, config.protocol, depth, config.seed, device)
 
     def _saved(self, config: TrialConfig) -> Checkpoint | None:
-        """Return the checkpoint of this trial, and take up its curve."""
+        """Return the checkpoint of this trial, and restore the curve from it; ``None``: it has none."""
         try:
             saved = load_checkpoint(self._checkpoint_file(), config.id)
         except UnusableCheckpointError as error:
             aside = set_aside(self._checkpoint_file())
-            self.note(f"{error.cause} It is kept as {aside.name}; trial {self.number + 1} starts again.")
+            self.note(f"{error.cause} It is kept as {aside.name}. Trial {self.number + 1} starts again.")
             return None
         for epoch in saved.history if saved is not None else ():
             self.epochs += 1
-            self._add(epoch["validation_metric"])
+            self._add_validation(epoch["validation_metric"])
         return saved
 
-    def _add(self, metric: float | None) -> float | None:
-        """Add a validation to the curve; return the best so far, ``None`` without a validation."""
+    def _add_validation(self, metric: float | None) -> float | None:
+        """Add a validation to the curve, and return the best metric so far; ``None``: there was none."""
         if metric is None:
             return None
         best = max([metric, *(value for _, value in self.curve)])
@@ -176,11 +178,11 @@ class _Attempt:
         return self.order.results.running(self.search.id) / CHECKPOINT_FILE
 
     def _see(self, report: EpochDone) -> None:
-        """Pass on news of an epoch under the search's name, and prune."""
+        """Pass on the news of an epoch under the search's id, and prune the trial if it is hopeless."""
         self.epochs += 1
         stage = f"{self.number + 1}/{self.search.trials} {report.stage}"
         self.watch(report.model_copy(update={"trial": self.search.id, "stage": stage}))
-        best = self._add(report.metric)
+        best = self._add_validation(report.metric)
         if best is not None and self.proposal.hopeless(self.epochs, best):
             raise _PrunedError
 
@@ -189,7 +191,8 @@ def _changed(search: SearchConfig, settings: Mapping[str, JsonValue]) -> TrialCo
     """Return the trial of the search's row with other settings.
 
     Raises:
-        RequestError: the model or its stages cannot have them together.
+        RequestError: the model or a stage does not take one of them.
+        ValueError: the model cannot have them together.
     """
     kind = MODELS.load(search.model)
     params = {name: value for name, value in settings.items() if not name.startswith(TRAINING)}
@@ -209,7 +212,10 @@ def _changed(search: SearchConfig, settings: Mapping[str, JsonValue]) -> TrialCo
 
 
 def _some_users(parts: Split, count: int | None, seed: int) -> Split:
-    """Keep the training sequences and the validation targets of some users, and all items."""
+    """Draw ``count`` users at random, and keep their training sequences and validation targets.
+
+    All items and all test targets stay. ``count`` of ``None``: all users.
+    """
     users = np.unique(parts.valid.users)
     if count is None or count >= len(users):
         return parts

@@ -1,7 +1,7 @@
-"""A process that shares a trial with the one that has the order: it computes its part and writes nothing.
+"""A process that shares a trial with the process that has the order. It computes its part and writes nothing.
 
-It reads one order as a JSON line from stdin, and ends at once when the first process does (stdin closes).
-Whatever it or a model prints goes to stderr.
+It reads one order as a JSON line from stdin. It ends at once when the first process ends, which closes stdin.
+Everything that it or a model prints goes to stderr.
 """
 
 import os

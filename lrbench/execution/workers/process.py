@@ -16,19 +16,19 @@ __all__ = ["News", "WorkerProcess"]
 
 
 class News(NamedTuple):
-    """What the reader of a worker's output found."""
+    """One line of a worker's output, or its end."""
 
     worker: "WorkerProcess"
     event: Event | Exception | None
-    """``None``: the output has ended. An exception: what the worker sent is no event."""
+    """``None``: the output has ended. An exception: the line is no event."""
 
 
 class WorkerProcess:
     """A process that was started for one slot.
 
     Args:
-        environment: added to that of this process.
-        news: gets what the worker reports, from a thread that ends with the worker.
+        environment: variables that are added to those of this process.
+        news: the queue for what the worker reports. A thread fills it, which ends with the worker.
 
     Raises:
         OSError: no process can be started.
@@ -42,7 +42,7 @@ class WorkerProcess:
         self._reader.start()
 
     def give(self, order: TrialOrder) -> None:
-        """Send an order. If the worker has died, the end of its output says so."""
+        """Send an order. If the worker has died, this is ignored: the news says that its output has ended."""
         self._write(order.model_dump_json())
 
     def stop(self) -> None:
@@ -57,7 +57,7 @@ class WorkerProcess:
         return code
 
     def last_words(self) -> str:
-        """What the worker and its libraries wrote to standard error last."""
+        """Return the last 4,000 characters that the worker and its libraries wrote to standard error."""
         self._messages.seek(0)
         return self._messages.read().decode(errors="replace")[-4000:]
 

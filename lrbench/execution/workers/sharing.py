@@ -1,4 +1,4 @@
-"""Which trials may share a device: as many as its memory holds, and fewer after one ran out of it."""
+"""Decide which trials may share a device: as many as fit into its memory, fewer after memory ran out."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -7,20 +7,20 @@ from lrbench.execution.order import TrialOrder
 __all__ = ["CONTEXT_BYTES", "Sharing"]
 
 CONTEXT_BYTES = 600 * 2**20
-"""Memory of a process on a GPU besides its tensors: the context of CUDA and the code of its kernels."""
+"""Memory of a process on a GPU besides its tensors, in bytes: CUDA's context and the code of its kernels."""
 
 _MARGIN = 1.2
-"""Trials with another seed need a little more or less than the one that was measured."""
+"""Factor for a measured peak: trials with another seed need a little more or less memory."""
 
 
 class Sharing:
     """The trials on each device of this machine.
 
     Args:
-        capacity: device → bytes that its trials may use together. A device that is not in it is not
-            watched: its slots alone limit its trials.
-        peak_bytes: measured peak memory of trials like an order; ``None``: none was measured. Such a
-            trial runs alone on a watched device, and so is measured.
+        capacity: device → bytes that its trials may use together. The memory of other devices is not
+            watched: the number of slots alone limits their trials.
+        peak_bytes: returns the measured peak memory of trials like an order; ``None``: none was measured. A
+            trial without a measured peak runs alone on a watched device, which measures it.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class Sharing:
         self._capacity = capacity or {}
         self._peak_bytes = peak_bytes
         self._there: dict[str, dict[str, TrialOrder]] = {}
-        self._most_beside: dict[str, int] = {}  # trial → with how many others it may share a device
+        self._most_beside: dict[str, int] = {}  # trial → the number of others it may share a device with
 
     def admits(self, order: TrialOrder, device: str) -> bool:
-        """Whether a trial may begin on a device beside those that are there."""
+        """Whether a trial may begin on a device, given the trials that run there."""
         there = self._there.get(device, {}).values()
         if not there:
             return True
@@ -44,17 +44,17 @@ class Sharing:
         return device not in self._capacity or self._fits(together, self._capacity[device])
 
     def begin(self, order: TrialOrder, device: str) -> None:
-        """Say that a trial has begun on a device."""
+        """Note that a trial has begun on a device."""
         self._there.setdefault(device, {})[order.config.id] = order
 
     def end(self, trial: str, device: str) -> None:
-        """Say that a trial on a device has ended, in whatever way."""
+        """Note that a trial on a device has ended, in whatever way."""
         self._there[device].pop(trial)
 
     def relieve(self, trial: str, device: str) -> bool:
-        """Let a trial that ran out of memory have half as many beside it; return whether that is possible.
+        """Let a trial that ran out of memory share the device with half as many others from now on.
 
-        Call it before :meth:`end`.
+        Call it before :meth:`end`. Return whether there were others, so that another attempt makes sense.
         """
         beside = len(self._there[device]) - 1
         self._most_beside[trial] = beside // 2

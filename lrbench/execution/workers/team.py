@@ -1,7 +1,7 @@
-"""The processes that share a trial: the first one starts the others, and they find each other.
+"""The processes that share a trial: the first one starts the others, and all of them meet.
 
-The first process is the one that has the order. The others end when it does, whatever ends it. If one of them
-dies, so does the work of all, and the trial goes on from its checkpoint.
+The first process is the one that has the order. The others end when it ends, for any reason. If one of them
+dies, the work of all of them is lost, and the trial goes on from its checkpoint.
 """
 
 import os
@@ -21,31 +21,31 @@ from lrbench.team import ALONE, Team
 __all__ = ["HelperDiedError", "HelperOrder", "assembled", "joined"]
 
 _WAITS = timedelta(minutes=30)
-"""How long a process waits for another one that lives before it gives up."""
+"""How long a process waits for another live process before it gives up."""
 
 _ENDS_WITHIN = 10.0  # seconds
 
 
 class HelperOrder(TrialOrder):
-    """What one of the other processes is told to do."""
+    """The order that one of the other processes gets."""
 
     number: int
     """Its place in the team, from 1."""
 
     meeting: Path
-    """The file by which the processes find each other."""
+    """The file through which the processes find each other."""
 
     resumes: bool
     """Whether the trial goes on from its checkpoint."""
 
 
 class HelperDiedError(Exception):
-    """A process that shared the trial has ended without a reason that it could tell; the text says how."""
+    """A process that shared the trial has died; the text gives its exit code."""
 
 
 @contextmanager
 def assembled(order: TrialOrder, resumes: bool) -> Iterator[Team]:
-    """Start the other processes of a trial, if it has any, and yield this one's place.
+    """Start the other processes of a trial, if it has any, and yield the place of this one in the team.
 
     Args:
         order: the trial.
@@ -80,12 +80,12 @@ def assembled(order: TrialOrder, resumes: bool) -> Iterator[Team]:
 
 @contextmanager
 def joined(meeting: Path, team: Team, device: str) -> Iterator[Team]:
-    """Meet the other processes, and leave them at the end.
+    """Join the process group of the team within the block.
 
     Args:
-        meeting: the file by which they find each other.
+        meeting: the file through which the processes find each other.
         team: this process's place.
-        device: the kind of device on which gradients are; each process sees one.
+        device: ``cpu`` or ``cuda``; each process sees one device.
     """
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
@@ -103,7 +103,7 @@ def joined(meeting: Path, team: Team, device: str) -> Iterator[Team]:
 
 
 def _started(order: HelperOrder) -> "subprocess.Popen[str]":
-    """Start one process; what it says goes to this one's stderr."""
+    """Start one of the other processes. What it prints goes to the stderr of this one."""
     lent = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     own = {"CUDA_VISIBLE_DEVICES": lent[order.number]} if order.device == "cuda" else {}
     helper = subprocess.Popen(
@@ -119,7 +119,7 @@ def _started(order: HelperOrder) -> "subprocess.Popen[str]":
 
 
 def _ended(helper: "subprocess.Popen[str]") -> int | None:
-    """Return the exit code of a process that ends by itself; ``None``: it does not."""
+    """Return the exit code of a process that ends by itself within 10 seconds; ``None``: it does not."""
     try:
         return helper.wait(_ENDS_WITHIN)
     except subprocess.TimeoutExpired:

@@ -9,19 +9,19 @@ from lrbench.execution.order import TrialOrder
 __all__ = ["WaitingOrders"]
 
 RETRY_SECONDS = 1.0
-"""How long an order on which another process works is left alone before it is tried again."""
+"""How many seconds an order waits that another process works on, before it is tried again."""
 
 
 class WaitingOrders:
     """The orders of a run that have not begun.
 
-    An order is held back while an earlier one is unfinished that trains stages which it will reuse. An
-    order that another process works on is put back for a moment. Of those that may begin, the longest
-    comes first, so that no long trial begins when all others are done.
+    An order is held back while an earlier order is unfinished and trains stages that it will reuse. An order
+    that another process works on is put back for a moment. Among orders that may begin, the longest comes
+    first, so that no long trial begins when all others are done.
 
     Args:
-        orders: in the order in which they begin if nothing is known about their costs.
-        seconds: how long an order is expected to take; ``None``: unknown, which counts as the longest.
+        orders: the earlier ones begin first if nothing is known about their costs.
+        seconds: returns the expected seconds of an order; ``None``: unknown, which counts as the longest.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class WaitingOrders:
         ]
 
     def begin(self, order: TrialOrder) -> None:
-        """Say that an order has begun."""
+        """Note that an order has begun."""
         self._waiting.remove(self._position[order.config.id])
 
     def put_back(self, order: TrialOrder, wait: bool) -> bool:
-        """Let an order begin again later; return whether it is put back for the first time.
+        """Let an order begin again later, and return whether this is the first time.
 
         Args:
-            order: one that has begun.
-            wait: leave it alone for a moment, as another process works on it.
+            order: an order that has begun.
+            wait: try it again only after a moment, since another process works on it.
         """
         position = self._position[order.config.id]
         first = position not in self._retry_at
@@ -72,7 +72,7 @@ class WaitingOrders:
         return first
 
     def finish(self, order: TrialOrder) -> None:
-        """Say that an order is done or has failed, so that those that wait for it may begin."""
+        """Note that an order is done or has failed. Orders that wait for it may then begin."""
         self._unfinished.discard(self._position[order.config.id])
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class WaitingOrders:
         return -math.inf if seconds is None else -seconds
 
     def _free(self, position: int) -> bool:
-        """Whether no earlier order is unfinished that trains a stage of this one."""
+        """Whether all earlier orders that train a stage of this one are finished."""
         return not any(
             other < position and other in self._unfinished
             for training_id in self._training[position]

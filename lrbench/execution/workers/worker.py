@@ -1,8 +1,9 @@
-"""A worker process: takes orders as JSON lines on stdin, reports events as JSON lines on stdout.
+"""A worker process: it takes orders as JSON lines on stdin, and reports events as JSON lines on stdout.
 
-It runs many trials, so that imports and device set-up are paid once. After a failure it ends, so that the
-next trial starts in a fresh process. The line ``stop`` ends it after the next checkpoint. It ends at once
-when its parent does (stdin closes); checkpoints remain. Whatever a model prints goes to stderr.
+It runs many trials, so that imports and the set-up of the device are needed once. After a failure it ends, so
+that the next trial starts in a new process. The line ``stop`` ends it after the next checkpoint. It ends at
+once when its parent ends, which closes stdin; checkpoints remain. Everything that a model prints goes to
+stderr.
 """
 
 import os
@@ -17,7 +18,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Serve orders until stdin closes, a trial fails, or the worker is asked to stop."""
+    """Perform orders until stdin closes, a trial fails, or the worker is asked to stop."""
     prepare_process()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
@@ -34,7 +35,7 @@ def _read_orders(orders: "queue.SimpleQueue[TrialOrder]", stopping: threading.Ev
             stopping.set()
         else:
             orders.put(TrialOrder.model_validate_json(line))
-    os._exit(0)  # nobody listens any more; the next run goes on from the checkpoint
+    os._exit(0)  # the parent has ended; the next run goes on from the checkpoint
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def test_matched_networks_match_within_five_percent(model: str) -> None:
         assert row.match is not None
         assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
         assert row.depth == 0
-    if model == "lares":  # two blocks, one of them twice: three blocks' worth of work
+    if model == "lares":  # it has two blocks and runs one of them twice, so it does the work of three
         assert matched[0].params["layers"] == 2
         assert matched[1].params["layers"] == 3
 
@@ -103,7 +103,7 @@ def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_o
 
 
 def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a model of one's own may name it: FMLP's blocks have no inner width."""
+    """A plug-in may name a width that changes nothing: FMLP's blocks have no inner width."""
     inert = {"width": 64, "heads": 2, "backbone": "fmlp", "pre_layers": 0, "core_layers": 1}
     found = rows("lares", params=inert, controls=["parameter-matched"])
     recipe = LARESNetwork.without_recurrence(found["R"].config)
@@ -116,7 +116,7 @@ def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest
 
 @pytest.mark.slow
 def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
-    """Those who come first have long histories here, on which steps at the last item weigh little."""
+    """The first users have long histories here, for which reasoning is a small part of the operations."""
     dataset = small_dataset(users=60)
     flat, ends = [], [0]
     for length in [19] * 260 + [4] * 800:

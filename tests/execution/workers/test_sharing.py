@@ -42,11 +42,11 @@ def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
         sharing.begin(each, GPU)
     assert sharing.relieve(ONE.config.id, GPU)
     sharing.end(ONE.config.id, GPU)
-    assert not sharing.admits(ONE, GPU)  # two are there, one may be
+    assert not sharing.admits(ONE, GPU)  # two others are there, and only one may be
     sharing.end(TWO.config.id, GPU)
     assert sharing.admits(ONE, GPU)
     sharing.begin(ONE, GPU)
-    assert not sharing.admits(TWO, GPU)  # it would be the second beside ONE
+    assert not sharing.admits(TWO, GPU)  # TWO would be the second beside ONE
     assert sharing.relieve(ONE.config.id, GPU)
     sharing.end(THREE.config.id, GPU)
     assert not sharing.relieve(ONE.config.id, GPU)  # alone, and still out of memory

@@ -1,4 +1,4 @@
-"""Two processes that share a trial give what one gives, count nobody twice, and survive a kill."""
+"""Two processes that share a trial give the results of one, count no user twice, and survive a kill."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ DATASET = small_dataset(users=700)  # two chunks of users to rank
 
 
 def config(**settings: object) -> TrialConfig:
-    """A trial in which nothing is drawn but the order of batches; the last batch of an epoch is small."""
+    """A trial in which only the order of batches is random. The last batch of an epoch is small."""
     params = {**SASREC, "dropout": 0.0, "attention_dropout": 0.0}
     plain = trial_config(params=params, max_epochs=2, batch_size=1000, **settings)
     return plain.model_copy(update={"fingerprint": DATASET.record.fingerprint})
@@ -47,7 +47,7 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_alike(folder: Path, alone: Path) -> None:
-    """All numbers are those of one process but for the order of additions, and each target is ranked once."""
+    """All numbers equal those of one process up to the order of additions. Each target is ranked once."""
     losses = [read_history(each)["loss"].to_numpy() for each in (folder, alone)]
     assert np.allclose(*losses, rtol=1e-5)
     weights = [load_file(each / WEIGHTS_FILE) for each in (folder, alone)]

@@ -59,7 +59,7 @@ def test_what_another_process_works_on_is_left_alone_for_a_moment(monkeypatch: p
     busy, free = orders(OTHER, FIRST)
     queue = WaitingOrders([busy, free])
     queue.begin(busy)
-    assert queue.put_back(busy, wait=True)  # it is said once
+    assert queue.put_back(busy, wait=True)  # only the first time is reported
     assert queue.free() == [free]
     now[0] += waiting.RETRY_SECONDS
     assert queue.free() == [busy, free]
