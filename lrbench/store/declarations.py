@@ -55,7 +55,7 @@ class Look(FrozenConfig):
 
 
 def extended(history: Sequence[Declaration], new: Declaration) -> tuple[Declaration, ...]:
-    """Return the history with a declaration added, if its claim differs from the last or it plans more seeds."""
+    """Return the history with a declaration added, if it has another claim than the last or more seeds."""
     if history and history[-1].same_claim(new) and set(new.seeds) <= set(history[-1].seeds):
         return tuple(history)
     return (*history, new)
