@@ -2,10 +2,10 @@
 
 ``lrbench.load(results, suite)`` opens results in Python.
 
-This file imports nothing, since an interrupt while a command's process imports it ends in a traceback.
+This file imports nothing, because an interrupt while a command imports it would end in a traceback.
 """
 
-TYPE_CHECKING = False  # type checkers take this name for true, as that of typing, which takes long to import
+TYPE_CHECKING = False  # type checkers read this name as true, as they do with `typing.TYPE_CHECKING`
 if TYPE_CHECKING:
     from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> "Any":
-    """Look up the version and ``load`` when they are asked for: both take long at a command's start."""
+    """Look up the version and ``load`` only when they are asked for, since both take long."""
     if name == "load":
         from lrbench.report.loaded import load
 

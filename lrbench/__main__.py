@@ -1,6 +1,6 @@
 """``lrbench`` and ``python -m lrbench``: import the command line and run it.
 
-This file imports next to nothing, so that an interrupt of the imports is answered by a sentence, too.
+This file imports almost nothing, so that an interrupt during the imports also ends in a sentence.
 """
 
 import sys
@@ -16,7 +16,7 @@ def main() -> None:
         code = run_process(sys.argv[1:])
     except KeyboardInterrupt:
         print("lrbench: Interrupted.", file=sys.stderr)
-        code = 130  # as shells have it for Ctrl-C
+        code = 130  # the code that shells use after Ctrl-C
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""Types of numpy arrays, named once for the whole package."""
+"""Types of numpy arrays for the whole package, and a helper for index ranges."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ Int64s = NDArray[np.int64]
 
 
 def ranges(starts: Int64s, counts: Int64s) -> Int64s:
-    """Concatenate ``arange(start, start + count)``."""
+    """Concatenate ``arange(start, start + count)`` of all pairs, (ranges,) each → (sum of the counts,)."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.asarray(np.arange(total) + np.repeat(starts - (ends - counts), counts), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The largest numbers that a request may hold; beyond them is a slip of the pen, or a run without an end."""
+"""The largest numbers that a request may hold. A larger one is a slip, or a run that never ends."""
 
 __all__ = [
     "LARGEST_GPU",
@@ -32,10 +32,10 @@ MOST_EPOCHS = 1_000_000
 MOST_WARMUP_STEPS = 100_000_000
 MOST_BATCH_TARGETS = 100_000_000
 MOST_ROWS = 5_000
-"""Rows of a suite, grids spelled out."""
+"""Rows of a suite, counting every row of a grid."""
 
 MOST_TRIALS = 10_000
-"""Trials of one plan; planning takes about a millisecond each."""
+"""Trials of one plan. Planning takes about a millisecond for each."""
 
 MOST_SEARCH_TRIALS = 1_000
 """Settings that one search tries."""

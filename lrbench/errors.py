@@ -29,7 +29,7 @@ class LrbenchError(Exception):
 
     Args:
         cause: one sentence that says what went wrong.
-        remedy: what the person can do about it; may be empty when nothing can be done.
+        remedy: what the person can do about it. It may be empty if nothing can be done.
     """
 
     exit_code = 1
@@ -55,7 +55,7 @@ class CheckError(LrbenchError):
 
 
 class InterruptError(LrbenchError):
-    """A person or the system ended the command: exit code 130, as the shell has it for Ctrl-C.
+    """A person or the system ended the command: exit code 130, the code that shells use after Ctrl-C.
 
     Args:
         remedy: how to go on.
@@ -73,7 +73,7 @@ def _shown(text: str) -> str:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """Return ``Did you mean "x"?`` for the nearest candidate, or a list of at most ten of them."""
+    """Return ``Did you mean "x"?`` for the nearest candidate. If none is near, list at most ten of them."""
     known = sorted(set(candidates))
     near = get_close_matches(word, known, n=1, cutoff=0.5)
     if near:
@@ -82,11 +82,11 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 
 def not_installed(who: str, package: str, extra: str) -> RequestError:
-    """Return the refusal of a request that needs an extra.
+    """Return the error for a request that needs an optional package.
 
     Args:
         who: who needs it, with the verb: ``"Plots need"``.
         package: what is missing.
-        extra: the extra of lrbench that brings it.
+        extra: the extra of lrbench that installs it.
     """
     return RequestError(f"{who} {package}, which is not installed.", f"pip install 'lrbench[{extra}]'")

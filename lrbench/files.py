@@ -28,9 +28,9 @@ __all__ = [
 
 
 def open_plain(path: Path) -> BufferedReader:
-    """Open a file of a results folder, which may be another person's, to read it.
+    """Open a file for reading that another person may have made, such as one in a results folder.
 
-    A pipe would wait without end for somebody who writes, and a device may have no end.
+    Only plain files are opened. A pipe would wait for a writer for ever, and a device may have no end.
 
     Raises:
         OSError: it is a folder, a pipe or a device, or cannot be opened.
@@ -41,7 +41,7 @@ def open_plain(path: Path) -> BufferedReader:
 
 
 def read_plain(path: Path) -> str:
-    """Return the text of a file, see :func:`open_plain`.
+    """Return the text of a plain file; see :func:`open_plain`.
 
     Raises:
         OSError: it cannot be opened.
@@ -52,25 +52,29 @@ def read_plain(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that a reader sees the old content or the new, never a part."""
+    """Write ``text`` to ``path`` so that a reader sees the old or the new content, never a part of it.
+
+    Raises:
+        OSError: it cannot be written. The error names ``path``.
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``; see :func:`write_text`.
 
-    A symbolic link stays one: the file that it points at is replaced. A device or a pipe cannot be
-    replaced by a file, and is written to.
+    A symbolic link stays: the file that it points at is replaced. A device or a pipe is written to directly,
+    since no file can replace it.
 
     Raises:
-        OSError: naming ``path``.
+        OSError: it cannot be written. The error names ``path``.
     """
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(content)
         else:
             _replace(path.resolve(), content)
-    except OSError as error:  # the system names the temporary file, or, where the disk is full, none
+    except OSError as error:  # the system's error names the temporary file, or none if the disk is full
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -99,8 +103,8 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without error.
 
-    A folder that is there already is renamed aside, replaced, and only then deleted. After an error it is
-    as it was, and the temporary folder is removed. Only one process at a time may make ``path``.
+    An older folder is renamed aside, replaced, and only then deleted. After an error it is as it was, and the
+    temporary folder is removed. Only one process at a time may make ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tidy_folder(path)
@@ -120,9 +124,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def tidy_folder(path: Path) -> None:
-    """Remove what processes that were killed in :func:`new_folder` left beside ``path``.
+    """Remove the leftovers beside ``path`` of processes that were killed in :func:`new_folder`.
 
-    If one was killed after it had renamed the old folder aside, the old folder gets its name back.
+    If a process was killed after it had renamed the old folder aside, the old folder gets its name back.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.old"):
         if not path.exists():
@@ -134,10 +138,10 @@ def tidy_folder(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder in which no file can be made; one that is not there yet is not made.
+    """Refuse a folder in which no file can be made. A folder that does not exist yet is not made here.
 
     Raises:
-        RequestError: it cannot be written to, or not be made.
+        RequestError: the folder cannot be made, or no file can be made in it.
     """
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     try:
@@ -151,8 +155,8 @@ def check_writable(folder: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """A new name next to ``path``.
+    """Return an unused name next to ``path``.
 
-    Unlike those of :mod:`tempfile`, what is made there has the rights that the umask gives new files.
+    A file or folder of that name gets the usual permissions of the umask, unlike those of :mod:`tempfile`.
     """
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

@@ -16,9 +16,9 @@ def available_cores() -> int:
 
 
 def kills_for_memory() -> int:
-    """Return how many processes the system has killed for want of memory, where it counts them (Linux).
+    """Return how many processes the system has killed for lack of memory. Linux counts them; elsewhere 0.
 
-    A container counts its own; otherwise the count is that of the machine.
+    In a container the count is that of the container, otherwise that of the machine.
     """
     for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
         with suppress(OSError):

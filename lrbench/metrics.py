@@ -1,12 +1,12 @@
 """Ranking metrics of one held-out item per user, from its rank and the number of items tied with it.
 
 With a single relevant item Recall@K equals the hit rate, the ideal DCG is 1 and NDCG@K = 1 / log2(rank + 1)
-inside the cut-off (Järvelin & Kekäläinen 2002). A stored rank is a mid-rank: 1 + greater + ties / 2. Where
-the ties are known, a metric is its expectation over a random order of the tied items (McSherry & Najork
-2008). So a constant scorer earns exactly chance level. Older trials did not store ties; their metrics are
-those of the mid-rank.
+inside the cut-off (Järvelin & Kekäläinen 2002). A stored rank is a mid-rank: 1 + greater + ties / 2. If the
+ties are known, a metric is its expectation over a random order of the tied items (McSherry & Najork 2008). A
+model that scores all items alike therefore earns exactly chance level. Older trials did not store ties. Their
+metrics are those of the mid-rank.
 
-Model selection and statistics use these same functions; they know numpy and nothing else.
+Model selection and statistics use these same functions. They need numpy alone.
 """
 
 import re
@@ -25,21 +25,21 @@ Numbers = NDArray[np.floating] | NDArray[np.integer]
 
 
 class Metric(Protocol):
-    """From ranks, and ties where they are known, to values of the same shape."""
+    """A function of ranks, and of ties if they are known."""
 
     def __call__(self, ranks: Numbers, ties: Numbers | None = None) -> Floats:
-        """Return the metric of every rank."""
+        """Return the metric of every rank, in the shape of ``ranks``."""
         ...
 
 
 def recall(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
-    """Probability that the target is among the first ``cutoff`` items; any shape.
+    """Return the probability that the target is among the first ``cutoff`` items, in the shape of ``ranks``.
 
     Args:
         ranks: mid-ranks of the targets, 1 = best.
         cutoff: number of items shown.
-        ties: how many other items have exactly the target's score, of the same shape. With ``None`` the
-            value is 1 where the mid-rank is inside the cut-off, else 0.
+        ties: how many other items have exactly the target's score, in the shape of ``ranks``. ``None``: not
+            known; the value is then 1 if the mid-rank is inside the cut-off, else 0.
     """
     if ties is None:
         return (np.asarray(ranks) <= cutoff).astype(np.float64)
@@ -48,7 +48,7 @@ def recall(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
 
 
 def ndcg(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
-    """1 / log2(rank + 1) where the target is among the first ``cutoff`` items, else 0; any shape.
+    """Return 1 / log2(rank + 1) where the target is among the first ``cutoff`` items, else 0.
 
     Arguments as in :func:`recall`.
     """
@@ -61,7 +61,7 @@ def ndcg(ranks: Numbers, cutoff: int, ties: Numbers | None = None) -> Floats:
 
 
 def mrr(ranks: Numbers, ties: Numbers | None = None) -> Floats:
-    """Reciprocal rank, without a cut-off; any shape. Arguments as in :func:`recall`."""
+    """Return the reciprocal rank, without a cut-off. Arguments as in :func:`recall`."""
     ranks = np.asarray(ranks, dtype=np.float64)
     single = 1.0 / ranks
     if ties is None or not np.any(ties):
@@ -86,14 +86,14 @@ def metric_function(name: str) -> Metric:
 
 
 def _above(ranks: Numbers, ties: Numbers) -> Floats:
-    """How many items score more than the target."""
+    """Return how many items have a greater score than the target."""
     return np.asarray(ranks, dtype=np.float64) - 1.0 - np.asarray(ties, dtype=np.float64) / 2.0
 
 
 def _mean_gain(ranks: Numbers, ties: Numbers, sums: Floats) -> Floats:
-    """Mean gain over the positions that the tied items share.
+    """Return the mean gain over the positions that the target and its tied items share.
 
-    ``sums[n]`` is the gain of the first ``n`` positions together; positions beyond its end gain nothing.
+    ``sums[n]`` is the gain of the first ``n`` positions together. Positions beyond its end gain nothing.
     """
     start = _above(ranks, ties).astype(np.int64)
     size = np.asarray(ties).astype(np.int64) + 1
@@ -104,5 +104,5 @@ def _mean_gain(ranks: Numbers, ties: Numbers, sums: Floats) -> Floats:
 
 @lru_cache(maxsize=4)
 def _harmonic(count: int) -> Floats:
-    """Sums of the reciprocals of 1 … n, for n from 0 to ``count``."""
+    """Return the sums of the reciprocals of 1 … n, for n from 0 to ``count``, (count + 1,)."""
     return np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, count + 1))])

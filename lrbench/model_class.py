@@ -1,6 +1,6 @@
-"""What a class from elsewhere must be to be a model: asked of plug-in files and of other packages.
+"""Checks whether a class of a plug-in file or of another package can be used as a model.
 
-The bases are recognised by name, so that listing models does not import torch for this.
+Base classes are recognised by name, so that this check does not import torch.
 """
 
 import inspect
@@ -13,11 +13,11 @@ __all__ = ["model_fault"]
 
 
 def model_fault(name: object, model: object) -> str:
-    """Say why a model cannot be used under a name; empty if it can.
+    """Return why a model cannot be used under a name, as part of a sentence. Empty if it can.
 
     Args:
-        name: what it is to be called.
-        model: what should be a subclass of ``lrbench.models.base.Model``.
+        name: the name that the plug-in or package gives.
+        model: the value that should be a subclass of ``lrbench.models.base.Model``.
     """
     if not isinstance(name, str):
         return f"its name {shortened(repr(name))} is no text"

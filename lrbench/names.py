@@ -1,6 +1,6 @@
-"""What models, suites, datasets and rows may be called, and how several are chosen.
+"""Which names and labels are allowed, and how patterns choose among them.
 
-Names become parts of files' names; labels do not.
+Models, suites and datasets have names, which become parts of file names. Rows have labels, which do not.
 """
 
 import re
@@ -14,13 +14,13 @@ __all__ = ["chosen_names", "label_fault", "matching_names", "name_fault"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 64
-"""Names of a dataset and a model fit together into one file name of 255 bytes."""
+"""So that the names of a dataset and a model fit into one file name of 255 bytes."""
 _LONGEST_LABEL = 200
 """Longer labels do not fit into a table."""
 
 
 def name_fault(name: str) -> str:
-    """Say what is wrong with the name of a model, a suite or a dataset; empty if it is right."""
+    """Return what is wrong with the name of a model, a suite or a dataset. Empty if nothing is."""
     if len(name) > _LONGEST_NAME:
         return f"a name has at most {_LONGEST_NAME} characters"
     if not _NAME.fullmatch(name):
@@ -29,7 +29,7 @@ def name_fault(name: str) -> str:
 
 
 def label_fault(label: str) -> str:
-    """Say what is wrong with the label of a row; empty if it is right."""
+    """Return what is wrong with the label of a row. Empty if nothing is."""
     if not label.strip():
         return "a row needs a name"
     if has_hidden(label):
@@ -40,15 +40,15 @@ def label_fault(label: str) -> str:
 
 
 def matching_names(names: Sequence[str], patterns: Sequence[str], what: str) -> list[str]:
-    """Return the names that at least one pattern fits, in their order.
+    """Return the names that match at least one pattern, in the order of ``names``.
 
-    In a pattern ``*`` stands for any text and ``?`` for one character. A pattern that is a name means that
-    name alone. Square brackets stand for themselves: labels such as ``LARES [w/o RPT]`` are common.
+    In a pattern ``*`` stands for any text and ``?`` for one character. A pattern that equals a name means
+    that name alone. Square brackets stand for themselves: labels such as ``LARES [w/o RPT]`` are common.
 
     Args:
-        names: all that there are.
+        names: all names.
         patterns: as a person gave them.
-        what: what is chosen, for messages: ``row``.
+        what: the word for a name in messages, such as ``row``.
 
     Raises:
         RequestError: a pattern matches nothing.
@@ -65,7 +65,7 @@ def matching_names(names: Sequence[str], patterns: Sequence[str], what: str) -> 
 
 
 def chosen_names(names: Sequence[str], only: Sequence[str], what: str) -> list[str]:
-    """Return what :func:`matching_names` does; without a pattern all names.
+    """Return what :func:`matching_names` returns. Without a pattern return all names.
 
     Raises:
         RequestError: a pattern matches nothing.

@@ -1,4 +1,4 @@
-"""Paths that people give: a home that is not there and a circle of links are sentences."""
+"""Paths that people give. A wrong one ends in a sentence, not in a traceback."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ __all__ = ["absolute", "check_folder", "expanded", "expanded_text"]
 
 
 def expanded(path: Path | str) -> Path:
-    """Return the path that a person means: ``~`` is a home folder unless something here has that name.
+    """Return a path with ``~`` replaced by a home folder, unless something here has that very name.
 
     Raises:
-        RequestError: ``~NAME`` is nobody's home.
+        RequestError: ``~NAME`` is the home folder of nobody.
     """
     first = Path(path).parts[:1]
     try:
@@ -24,37 +24,37 @@ def expanded(path: Path | str) -> Path:
 
 
 def expanded_text(text: str) -> str:
-    """Return what may be a name or a path, with its ``~`` replaced as :func:`expanded` does.
+    """Return text that may be a name or a path, with ``~`` replaced as :func:`expanded` does.
 
     Raises:
-        RequestError: ``~NAME`` is nobody's home.
+        RequestError: ``~NAME`` is the home folder of nobody.
     """
     return str(expanded(text)) if text.startswith("~") else text
 
 
 def absolute(path: Path | str) -> Path:
-    """Return the path with ``~`` replaced and links followed; nothing need be there.
+    """Return the absolute path with ``~`` replaced and symbolic links followed. It need not exist.
 
     Raises:
-        RequestError: ``~NAME`` is nobody's home, or symbolic links go round in a circle.
+        RequestError: ``~NAME`` is the home folder of nobody, or symbolic links form a circle.
     """
     try:
         return expanded(path).resolve()
-    except RuntimeError:  # from Python 3.13 on a circle of links is no error here
+    except RuntimeError:  # since Python 3.13 a circle of links raises nothing here
         raise RequestError(
             f"{path} leads nowhere: its links go round in a circle.", "Give another path."
         ) from None
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a path that cannot be a folder; one that is not there yet is right.
+    """Refuse a path that cannot be a folder. A path that does not exist yet is accepted.
 
     Raises:
-        RequestError: it is a file or goes through one, its name is too long, or its links go in a circle.
+        RequestError: it is a file or goes through one, its name is too long, or its links form a circle.
     """
     try:
         is_folder = path.is_dir() or not path.lstat()
-    except (FileNotFoundError, PermissionError):  # who makes, reads or writes it says what the system says
+    except (FileNotFoundError, PermissionError):  # the code that makes or reads it reports the reason
         return
     except OSError as error:
         raise RequestError(f"{path} cannot be a folder: {error.strerror}.", "Give another path.") from None

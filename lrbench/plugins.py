@@ -1,8 +1,8 @@
-"""Models from a file of one's own: ``--plugin my_model.py``, or ``LRBENCH_PLUGINS`` in the environment.
+"""Models in a user's own file: ``--plugin my_model.py``, or ``LRBENCH_PLUGINS`` in the environment.
 
-The file holds a dictionary ``MODELS`` from names to model classes. The environment variable carries the
-files' paths to worker processes. The fingerprint of a file is part of the id of every trial of its models. So
-an edited file means other trials.
+The file holds a dictionary ``MODELS`` from names to model classes. The environment variable carries the paths
+of such files to worker processes. The fingerprint of a file is part of the id of every trial of its models.
+An edited file therefore makes other trials.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ from lrbench.text import shortened
 __all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
 
 PLUGINS = "LRBENCH_PLUGINS"
-"""Paths of plug-in files, separated as those of PATH are."""
+"""Environment variable with the paths of plug-in files, separated as in PATH."""
 
 _ATTRIBUTE = "MODELS"
 
@@ -31,7 +31,8 @@ def add_plugins(paths: Sequence[Path]) -> None:
     """Make the models of these files known to this process and to those that it starts.
 
     Raises:
-        RequestError: a file is missing, cannot be loaded, or declares no models.
+        RequestError: a file is missing, cannot be loaded or declares no models, two files declare one name,
+            or a path holds the character that separates paths.
     """
     added = [str(absolute(path)) for path in paths]
     for path in added:
@@ -46,10 +47,11 @@ def add_plugins(paths: Sequence[Path]) -> None:
 
 
 def plugged_models() -> dict[str, tuple[Any, Path]]:
-    """Every model of a plug-in file by name, with the file.
+    """Return the models of all plug-in files by name, each with its file.
 
     Raises:
-        RequestError: a file is missing, cannot be loaded, or declares no models; two declare one name.
+        RequestError: a file is missing, cannot be loaded, declares no models or one that cannot be used, or
+            two files declare one name.
     """
     found: dict[str, tuple[Any, Path]] = {}
     for text in os.environ.get(PLUGINS, "").split(os.pathsep):
@@ -73,7 +75,7 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
 
 
 def plugin_fingerprint(name: str) -> str | None:
-    """Return a hash of the plug-in file that declares a model; ``None`` for a model from elsewhere."""
+    """Return a hash of the plug-in file that declares a model. ``None``: no plug-in file does."""
     plugged = plugged_models().get(name)
     return None if plugged is None else _digest(plugged[1].read_bytes())[:16]
 
@@ -86,7 +88,11 @@ def _digest(content: bytes) -> str:
 
 
 def _load(path: Path) -> ModuleType:
-    """Import a file once per process."""
+    """Import a file, at most once per process.
+
+    Raises:
+        RequestError: it is missing, is no Python file, or cannot be loaded.
+    """
     name = f"lrbench_plugin_{_digest(str(path).encode())[:12]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -115,4 +121,4 @@ class _LeavingNothing(SourceFileLoader):
     """Loads a file without leaving compiled code in the user's folder."""
 
     def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        """Keep nothing."""
+        """Do not write the compiled code."""

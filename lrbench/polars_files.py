@@ -1,7 +1,8 @@
-"""What Polars reads from disk is exactly the file that was named.
+"""Reads exactly the named file with Polars.
 
-Polars takes a path for a pattern where it holds ``[``, ``*`` or ``?``, a leading ``~`` for the home folder,
-and ``name=value`` folders for columns. A person's path may hold all of these, so every file is read here.
+Polars reads a path with ``[``, ``*`` or ``?`` as a pattern, a leading ``~`` as the home folder, and folders
+called ``name=value`` as columns. A person's path may hold all of these. Every file is therefore read by the
+functions of this module, which switch that off.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 REFUSALS = (pl.exceptions.PolarsError, OSError)
-"""What the functions of this file raise for a file that Polars cannot read."""
+"""The errors of this module's functions for a file that Polars cannot read."""
 
 
 def _exact(source: Path | bytes) -> Path | bytes:
@@ -39,12 +40,15 @@ def scan_csv(source: Path | bytes, **options: Any) -> pl.LazyFrame:
 
 
 def scan_lines(source: Path | bytes, name: str) -> pl.LazyFrame:
-    """Scan the lines of a plain or gzipped file, or of its content, to one column."""
+    """Scan the lines of a plain or gzipped file, or of its content, into the column ``name``."""
     return pl.scan_lines(_exact(source), name=name, glob=False)
 
 
 def scan_json_lines(source: Path | bytes, schema: pl.Schema) -> pl.LazyFrame:
-    """Scan a JSON object a line; Polars cannot be kept from expanding a path, so it gets an open file."""
+    """Scan a file with one JSON object per line, or its content.
+
+    Here Polars cannot be told to take a path literally, so it gets an open file.
+    """
     return pl.scan_ndjson(source.open("rb") if isinstance(source, Path) else source, schema=schema)
 
 
@@ -60,21 +64,21 @@ def read_parquet(source: Path | bytes) -> pl.DataFrame:
 
 
 def schema_of(frame: pl.LazyFrame) -> pl.Schema:
-    """Return the columns of a scanned file and their types, for which Polars reads its head."""
+    """Return the columns of a scanned file and their types. Polars reads the file's beginning for this."""
     with panics_as_errors():
         return frame.collect_schema()
 
 
 def collected(frame: pl.LazyFrame) -> pl.DataFrame:
-    """Read a scanned file."""
+    """Read a scanned file into one table."""
     with panics_as_errors():
         return frame.collect()
 
 
 def batches(frame: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Read a scanned file, one table after the other, in its order.
+    """Read a scanned file as several tables, in the order of the file.
 
-    After a panic in a thread of its own Polars may end the tables early without an error: count the rows.
+    If one of Polars' threads panics, the tables may end early without an error. Callers must count the rows.
     """
     with panics_as_errors():
         yield from frame.collect_batches(engine="streaming")

@@ -1,7 +1,8 @@
-"""From a name to a class, imported only when asked for; third parties add names by entry point.
+"""Maps names to classes, which are imported only when they are asked for.
 
-A built-in entry is ``"module:attribute"``. A package adds models by the entry-point group ``lrbench.models``.
-A single file adds models by ``--plugin`` (``lrbench.plugins``). Listing names imports none but the latter.
+A built-in entry is ``"module:attribute"``. Another package adds models by the entry-point group
+``lrbench.models``. A single file adds models by ``--plugin`` (``lrbench.plugins``). Listing the names imports
+such single files, and nothing else.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,11 +29,11 @@ class Registry(Generic[T]):
     """Named things of one kind, loaded lazily.
 
     Args:
-        kind: the word for one of them in messages.
+        kind: the word for one of them in messages, such as ``model``.
         built_in: name → ``"module:attribute"``.
-        group: entry-point group in which other packages declare theirs; ``None``: they cannot.
-        plugged: things of plug-in files by name, each with its file; asked each time.
-        fault: says what is wrong with a thing of another package; empty if nothing is.
+        group: entry-point group in which other packages declare theirs. ``None``: they cannot.
+        plugged: returns the things of plug-in files by name, each with its file. It is called at every use.
+        fault: returns what is wrong with a name and thing of another package. Empty if nothing is.
     """
 
     def __init__(
@@ -50,15 +51,19 @@ class Registry(Generic[T]):
         self._fault = fault
 
     def names(self) -> list[str]:
-        """All names, the built-in ones first, in their order."""
+        """Return all names: the built-in ones in their order, then the others by alphabet.
+
+        Raises:
+            RequestError: two packages declare one name, or a plug-in file cannot be used.
+        """
         return [*self._built_in, *sorted({*self._foreign, *self._plugged()})]
 
     def load(self, name: str) -> T:
-        """Import and return what the name stands for.
+        """Import and return the thing of a name.
 
         Raises:
-            RequestError: the name is unknown or declared more than once, or what another package declares
-                cannot be loaded.
+            RequestError: the name is unknown or declared more than once, or the thing of a package or plug-in
+                file cannot be used.
         """
         foreign, plugged = self._foreign, self._plugged()
         if name in plugged:
@@ -84,7 +89,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _foreign(self) -> dict[str, EntryPoint]:
-        """What other packages declare, by name; looked up once, as each look reads files of all packages.
+        """Entry points of other packages by name, looked up once, since that reads files of all packages.
 
         Raises:
             RequestError: two packages declare one name.

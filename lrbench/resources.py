@@ -1,4 +1,4 @@
-"""Where the files that ship with lrbench lie: the catalogue of datasets and the suites.
+"""Where the files are that ship with lrbench: the catalogue of datasets and the suites.
 
 In a checkout they are at the top of the repository, where people look for them. In an installed wheel they
 are inside the package, under ``bundled``.
@@ -17,17 +17,19 @@ def catalogue_file() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Return the names of the shipped suites: first those for users, then the reference ones."""
+    """Return the names of the shipped suites: first those for users, then those of reference results."""
     return list(_suites())
 
 
 def find_suite(given: str) -> Path:
-    """Return the suite file that is meant: a path, or the name of a suite that ships with lrbench.
+    """Return the path of a suite file.
 
-    ``suites/quickstart.toml`` is found from anywhere: the file of that name here, or else the shipped one.
+    Args:
+        given: a path, or the name of a suite that ships with lrbench. A path such as
+            ``suites/quickstart.toml`` that does not exist here means the shipped suite of that name.
 
     Raises:
-        RequestError: there is neither.
+        RequestError: there is no such file and no such suite.
     """
     path = Path(given)
     if path.is_file():
@@ -40,7 +42,7 @@ def find_suite(given: str) -> Path:
 
 
 def _suites() -> dict[str, Path]:
-    """Every shipped suite by name; ``suites/`` before ``suites/reference/``."""
+    """Return every shipped suite by name, those in ``suites/`` before those in ``suites/reference/``."""
     folder = _home() / "suites"
     files = [*sorted(folder.glob("*.toml")), *sorted(folder.glob("reference/*.toml"))]
     return {file.stem: file for file in files}

@@ -1,7 +1,7 @@
-"""One trial seed, many independent streams: initialisation, stages, shuffling, inference noise.
+"""Independent random streams from one trial seed: initialisation, stages, shuffling, inference noise.
 
 Each stream is a child of the trial's seed (``numpy.random.SeedSequence`` with a spawn key). No stream depends
-on how much another has drawn, so a resumed trial draws what it would have drawn.
+on how much another has drawn. A resumed trial therefore draws the same numbers as one without interruption.
 """
 
 import os
@@ -21,7 +21,7 @@ def _child(seed: int, *key: int) -> np.random.SeedSequence:
 
 
 def seed_torch(seed: int, stage: int | None = None) -> None:
-    """Seed torch (all devices) and ``random`` for initialisation, or for a stage by its number."""
+    """Seed torch on all devices and Python's ``random``, for initialisation or for a stage by its number."""
     key = (_INITIALISATION,) if stage is None else (_STAGE, stage)
     state = int(_child(seed, *key).generate_state(1, np.uint64)[0])
     torch.manual_seed(state & (2**63 - 1))
@@ -29,18 +29,18 @@ def seed_torch(seed: int, stage: int | None = None) -> None:
 
 
 def seed_part(seed: int, stage: int, epoch: int, process: int) -> None:
-    """Seed torch for one epoch of a process that shares a trial, so that it drops out other elements."""
+    """Seed torch for one epoch of a process that shares a trial. Each process then has its own dropout."""
     state = int(_child(seed, _PART, stage, epoch, process).generate_state(1, np.uint64)[0])
     torch.manual_seed(state & (2**63 - 1))
 
 
 def shuffle_source(seed: int, stage: int, epoch: int) -> np.random.Generator:
-    """The source of one epoch's order."""
+    """Return the generator that shuffles one epoch."""
     return np.random.default_rng(_child(seed, _SHUFFLE, stage, epoch))
 
 
 def noise_seed(seed: int, split: str, draw: int) -> int:
-    """Seed of the initial latent noise of ``valid``, ``test`` or ``selection`` (early stopping)."""
+    """Return the seed of the initial latent noise. A split is ``valid``, ``test`` or ``selection``."""
     return int(_child(seed, _NOISE, _SPLITS[split], draw).generate_state(1, np.uint32)[0])
 
 
@@ -48,4 +48,5 @@ def make_deterministic() -> None:
     """Ask torch for algorithms that give the same bits every time. Call it before CUDA starts."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    # Filling new memory takes time, and no result depends on it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

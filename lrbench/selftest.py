@@ -1,6 +1,6 @@
-"""Checks whose answers are known in advance; they show a broken installation before it trains.
+"""Checks with answers known in advance. They show a broken installation before anything is trained.
 
-Each returns a complaint, or ``None``. The first line of its docstring is printed by ``lrbench doctor``.
+Each returns what is wrong, or ``None``. ``lrbench doctor`` prints the first line of its docstring.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def popularity_by_hand() -> str | None:
 
 
 def chunked_cross_entropy() -> str | None:
-    """The chunked cross-entropy and its gradient against the plain one."""
+    """The chunked cross-entropy and its gradient equal the plain ones."""
     source = torch.Generator().manual_seed(0)
     states = torch.randn(700, 8, generator=source, dtype=torch.float64, requires_grad=True)
     items = torch.randn(90, 8, generator=source, dtype=torch.float64, requires_grad=True)

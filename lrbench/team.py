@@ -13,23 +13,23 @@ __all__ = ["ALONE", "Team"]
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among the processes of a trial.
+    """The number of this process among the processes of a trial.
 
-    All processes call :meth:`summed` in the same order. It waits for the others.
+    All processes must call :meth:`summed` in the same order. It waits for the others.
     """
 
     number: int = 0
-    """From 0. Process 0 writes what the trial leaves."""
+    """From 0. Process 0 alone writes files of the trial."""
 
     count: int = 1
     """How many processes there are."""
 
     def part(self, places: Int64s) -> Int64s:
-        """Return this process's part of some places: consecutive ones, about as many as the others have."""
+        """Return this process's part of an array, (n,). Parts are consecutive and about equally long."""
         return np.array_split(places, self.count)[self.number]
 
     def summed(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the sums of the processes' values, element by element."""
+        """Return the sums of all processes' values, element by element, any shape."""
         if self.count == 1:
             return values
         import torch  # noqa: PLC0415 - rooms that never load torch may import this file
@@ -41,4 +41,4 @@ class Team:
 
 
 ALONE = Team()
-"""A process that shares its trial with no other."""
+"""The team of a process that works on its trial alone."""

@@ -1,4 +1,4 @@
-"""Conformance tests that every model must pass; third parties subclass them in a few lines.
+"""Conformance tests for models. A test class of a few lines derives from them, also in other packages.
 
 ::
 
@@ -13,11 +13,11 @@ class                     for
 ``ModelConformance``      every model
 ``CausalConformance``     models whose states depend on no later item, trained on all positions at once
 ``ReasoningConformance``  models that take latent reasoning steps
-``ShortcutConformance``   models with a short way to the last state (``last_states``)
+``ShortcutConformance``   models that override ``last_states``, a shorter way to the last state
 ========================  ==========================================================================
 
-A model that meets several derives its test from several; ``ModelConformance`` warns of missing ones.
-The tests need pytest. Exact properties are tested in float64, so that a tolerance hides nothing.
+If several apply to a model, its test derives from several. ``ModelConformance`` warns of missing ones. The
+tests need pytest. Exact properties are tested in float64, so that tolerances can be small.
 """
 
 import warnings
@@ -59,54 +59,67 @@ _OVERFIT_STEPS = 400
 
 
 def pack_lists(histories: Sequence[Sequence[int]]) -> Packed:
-    """Pack histories given as lists."""
+    """Pack histories that are given as lists, on the CPU."""
     stops = np.cumsum([len(history) for history in histories])
     return pack(np.concatenate(histories).astype(np.int32), np.concatenate([[0], stops[:-1]]), stops, CPU)
 
 
 def training_view(histories: Sequence[Sequence[int]], n_items: int = N_ITEMS) -> TrainingView:
-    """Each history as one user's training part."""
+    """Return a training part in which each history is that of one user."""
     stops = np.cumsum([len(history) for history in histories])
     items = np.concatenate(histories).astype(np.int32)
     return TrainingView(items, np.concatenate([[0], stops[:-1]]), stops, n_items)
 
 
 def random_histories(number: int, seed: int = 0, shortest: int = 1) -> list[list[int]]:
-    """Histories of up to the maximum length."""
+    """Draw histories.
+
+    Args:
+        number: how many.
+        seed: of the generator.
+        shortest: smallest length. The largest is the maximum length of the models under test.
+    """
     source = np.random.default_rng(seed)
     lengths = source.integers(shortest, MAX_LENGTH + 1, number)
     return [source.integers(N_ITEMS, size=length).tolist() for length in lengths]
 
 
 class ModelConformance:
-    """What holds for every model; attributes say which model and with what options."""
+    """Properties of every model. Class attributes name the model and its options."""
 
     model: ClassVar[str]
-    """Registered name."""
+    """Registered name of the model."""
 
     params: ClassVar[Mapping[str, Any]] = {}
-    """Options that make it small. They do not touch its randomness."""
+    """Options that make the model small. They do not change its randomness."""
 
     quiet: ClassVar[Mapping[str, Any]] = {}
     """Further options that switch off all randomness of training and inference (dropout, noise)."""
 
     as_trained: ClassVar[Mapping[str, Any]] = {}
-    """Further options with which inference scores what training scores, if by design it does not."""
+    """Further options with which inference scores the states that training scores, if it usually does not."""
 
     stage: ClassVar[str | None] = None
-    """Stage that alone teaches the model to predict; ``None``: its first."""
+    """The stage that alone teaches the model to predict. ``None``: its first stage."""
 
     learning_rate: ClassVar[float] = 0.02
-    """Learning rate of the overfitting test."""
+    """Learning rate of the test that learns a few sequences by heart."""
 
     def kind(self) -> type[Model]:
-        """The class under test; override it for a model that is not registered."""
+        """Return the class under test. Override it for a model that is not registered."""
         return MODELS.load(self.model)
 
     def build(
         self, seed: int = 0, quiet: bool = False, dtype: torch.dtype = torch.float64, **changes: Any
     ) -> Model:
-        """Return a freshly initialised model in evaluation mode, with some options changed."""
+        """Return a freshly initialised model in evaluation mode.
+
+        Args:
+            seed: of the initial weights.
+            quiet: whether the options of ``quiet`` are set.
+            dtype: type of the weights.
+            changes: further options.
+        """
         kind = self.kind()
         config = kind.Config.model_validate({**self.params, **(self.quiet if quiet else {}), **changes})
         config.check_against_protocol(MAX_LENGTH, kind.default_stages)
@@ -115,7 +128,7 @@ class ModelConformance:
         return kind(config, N_ITEMS, MAX_LENGTH).to(dtype).eval()
 
     def fitted(self, **options: Any) -> Model:
-        """Return a model whose scores differ between items: fitted, unless gradients train it."""
+        """Return a model whose scores differ between items. It is fitted, unless gradients train it."""
         model = self.build(**options)
         stage = next(iter(model.stages.values()))(model)
         if isinstance(stage, FitStage):
@@ -123,13 +136,13 @@ class ModelConformance:
         return model
 
     def test_it_is_tested_for_all_that_it_is(self) -> None:
-        """Warns of the conformance classes that apply to the model and that its test does not derive from."""
+        """Warns of conformance classes that apply to the model, but from which its test does not derive."""
         missing = [kind.__name__ for kind in contracts(self.build(quiet=True)) if not isinstance(self, kind)]
         if missing:
             warnings.warn(f"derive this test from {', '.join(missing)} as well", stacklevel=2)
 
     def test_shapes(self) -> None:
-        """States are (depths, sequences, width), scores (sequences, items)."""
+        """States are (depths, sequences, width), and scores are (sequences, items)."""
         model = self.fitted()
         depths = self._depths(model)
         states = model.encode(pack_lists([[1], [2, 3, 4], [5, 6]]), depths, None)
@@ -138,7 +151,7 @@ class ModelConformance:
         assert model.score(states[0]).shape == (3, N_ITEMS)
 
     def test_a_history_scores_the_same_alone_and_in_company(self) -> None:
-        """Neither order nor length of the other histories of a batch matters."""
+        """A history's scores do not depend on the other histories of its batch, nor on their order."""
         model = self.fitted(quiet=True)
         histories = random_histories(12)
         together = self._scores(model, histories)
@@ -146,7 +159,7 @@ class ModelConformance:
         torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-10)
 
     def test_odd_histories_give_finite_scores_losses_and_gradients(self) -> None:
-        """One item; one item repeated; and, in each stage by itself, a single target in all."""
+        """Odd histories hold one item, or one item repeated. Odd training data has one target in all."""
         odd = [[3], [7] * MAX_LENGTH, [5, 5], [4, 4]]
         assert torch.isfinite(self._scores(self.fitted(), odd)).all()
         for histories in (odd, [[3, 5]]):
@@ -158,14 +171,14 @@ class ModelConformance:
                 assert torch.isfinite(self._scores(model, odd)).all(), name
 
     def test_saved_weights_score_the_same(self) -> None:
-        """The state dict holds everything that matters."""
+        """The state dict holds everything on which scores depend."""
         model, other = self.fitted(seed=1), self.build(seed=2)
         other.load_state_dict(model.state_dict())
         histories = random_histories(5)
         assert torch.equal(self._scores(model, histories), self._scores(other, histories))
 
     def test_the_seed_decides_the_weights(self) -> None:
-        """A seed gives the same weights twice. Another one gives others, unless training is deterministic."""
+        """A seed gives the same weights twice. Another seed gives others, unless training draws nothing."""
         first, again, other = (self._trained(seed) for seed in (3, 3, 4))
         weights, same, others = first.state_dict(), again.state_dict(), other.state_dict()
         for name, weight in weights.items():
@@ -174,7 +187,7 @@ class ModelConformance:
         assert unchanged == first.deterministic
 
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
-        """It reaches a Recall@1 of 1 on the last items of 14 sequences. Four of them begin like others."""
+        """It predicts the last items of all 14 sequences. Four sequences begin like others."""
         histories = [[first, *tail] for first, tail in enumerate(random_histories(10, shortest=3))]
         histories += [[*history[:2], *reversed(history)][:MAX_LENGTH] for history in histories[:4]]
         known = {tuple(history[:-1]): history for history in histories}
@@ -196,7 +209,7 @@ class ModelConformance:
         return (0, 1, 3) if model.reasons else (0,)
 
     def _lesson(self, model: Model, view: TrainingView, rows: TrainingRows | None = None) -> "_Lesson":
-        """The stage under test on ``view``."""
+        """Return the stage under test, ready to train on ``view``."""
         stage = model.stages[self.stage or next(iter(model.stages))](model)
         assert isinstance(stage, GradientStage)
         return _Lesson(stage, TrainingData(view, MAX_LENGTH, rows or stage.training_rows()))
@@ -208,19 +221,19 @@ class ModelConformance:
             return model.encode(pack_lists(histories), depths, torch.Generator().manual_seed(seed))
 
     def _scores(self, model: Model, histories: Sequence[Sequence[int]]) -> Tensor:
-        """Scores at several depths, (depths, histories, items)."""
+        """Return scores at several depths, (depths, histories, items)."""
         states = self._encode(model, histories, self._depths(model))
         return torch.stack([model.score(state) for state in states])
 
     def _trained(self, seed: int) -> Model:
-        """One step of each default stage."""
+        """Return a model after one step of each default stage."""
         model = self.build(seed, dtype=torch.float32)
         for name in model.default_stages:
             self._taught(model, name, training_view(random_histories(4, shortest=2)), steps=1)
         return model
 
     def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
-        """Some steps of one stage, or its fit; return the loss terms of the last step."""
+        """Take some steps of one stage, or fit it. Return the loss terms of the last step."""
         stage = model.stages[name](model)
         terms: Terms = {}
         match stage:
@@ -235,7 +248,7 @@ class ModelConformance:
 
 
 class CausalConformance(ModelConformance):
-    """What holds for models whose states depend on no later item, trained on all positions at once."""
+    """Properties of models whose states depend on no later item, trained on all positions at once."""
 
     def test_all_positions_at_once_teach_what_prefixes_teach(self) -> None:
         """One pass over each sequence has the loss and the gradients of one row per target."""
@@ -244,7 +257,7 @@ class CausalConformance(ModelConformance):
         losses, gradients = [], []
         kinds: tuple[TrainingRows, ...] = ("positions", "prefixes")
         for rows in kinds:
-            torch.manual_seed(0)  # what a loss draws for a batch does not depend on its rows
+            torch.manual_seed(0)  # the draws of a loss for a batch do not depend on its rows
             losses.append(self._lesson(model, view, rows).loss())
             trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
             gradients.append(torch.autograd.grad(losses[-1], trained, allow_unused=True))
@@ -253,7 +266,7 @@ class CausalConformance(ModelConformance):
             torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
 
     def test_later_items_do_not_reach_earlier_targets(self) -> None:
-        """The loss of early targets is the same whatever follows them."""
+        """The loss of early targets does not depend on the items after them."""
         model = self.build(quiet=True)
         early = np.tile([True, True, False, False, False], 2)
         losses = []
@@ -265,10 +278,10 @@ class CausalConformance(ModelConformance):
 
 
 class ReasoningConformance(ModelConformance):
-    """What holds for models that take latent reasoning steps."""
+    """Properties of models that take latent reasoning steps."""
 
     def test_depths_lie_on_one_trajectory(self) -> None:
-        """Alone, a depth has the state that a deeper trajectory has there, with the same noise."""
+        """With the same noise, the state at a depth is the same alone and on the way to a deeper one."""
         model = self._reasoning_model()
         histories = random_histories(6)
         together = self._encode(model, histories, (0, 1, 2, 3, 4))
@@ -286,7 +299,7 @@ class ReasoningConformance(ModelConformance):
         assert torch.equal(first[1], second[1]) != model.noisy(model.config)
 
     def test_depth_0_is_the_encoder_alone(self) -> None:
-        """The model without reasoning, with the weights that the two share, gives the same scores."""
+        """The control without reasoning gives the same scores, if it has the weights that both share."""
         model = self._reasoning_model()
         recipe = model.without_reasoning(model.config)
         kind = MODELS.load(recipe.model) if recipe.model else type(model)
@@ -302,7 +315,7 @@ class ReasoningConformance(ModelConformance):
         torch.testing.assert_close(whole, part, rtol=1e-9, atol=1e-10)
 
     def test_depth_k_takes_k_steps(self) -> None:
-        """Each step starts from the state before it. Only the first may start from noise or zeros instead."""
+        """Each step starts from the state before it. Only the first step may start from noise or zeros."""
         model = self._reasoning_model()
         taken_over = []
         for depth in range(5):
@@ -312,7 +325,7 @@ class ReasoningConformance(ModelConformance):
         assert taken_over in ([0, 1, 2, 3, 4], [0, 0, 1, 2, 3])
 
     def test_inference_takes_the_steps_of_training(self) -> None:
-        """At the depth of selection, the cross-entropy of all targets is a term of the loss."""
+        """One term of the loss is the cross-entropy that inference has at the depth of selection."""
         model = self._reasoning_model(quiet=True, **self.as_trained)
         lesson = self._lesson(model, training_view(random_histories(8)))
         terms = lesson.terms()
@@ -330,10 +343,10 @@ class ReasoningConformance(ModelConformance):
 
 
 class ShortcutConformance(ModelConformance):
-    """What holds for models that encode the last token of a sequence by a shorter way than all tokens."""
+    """Properties of models that compute the last state of a sequence by a shorter way than all states."""
 
     def test_a_shorter_way_to_the_last_state_leads_there(self) -> None:
-        """Ranking may leave out what only the states of earlier tokens need."""
+        """The shorter way gives the state that all tokens' states hold at the last token."""
         model = self.fitted(quiet=True)
         assert isinstance(model, NextItemModel)
         sequences = pack_lists(random_histories(12))
@@ -342,7 +355,7 @@ class ShortcutConformance(ModelConformance):
 
 
 def contracts(model: Model) -> list[type[ModelConformance]]:
-    """The further conformance classes that apply to a model, by what it says of itself."""
+    """Return the further conformance classes that apply to a model, by its attributes and methods."""
     trained = any(issubclass(stage, GradientStage) for stage in model.stages.values())
     shortcut = isinstance(model, NextItemModel) and type(model).last_states is not NextItemModel.last_states
     applies = {
@@ -354,7 +367,7 @@ def contracts(model: Model) -> list[type[ModelConformance]]:
 
 
 class _Lesson:
-    """A stage that has begun, with all its data as one batch."""
+    """A stage that has begun. All its data is one batch."""
 
     def __init__(self, stage: GradientStage, data: TrainingData) -> None:
         self.stage = stage
@@ -363,11 +376,11 @@ class _Lesson:
         stage.begin_epoch(1)
 
     def loss(self, only: NDArray[np.bool_] | None = None) -> Tensor:
-        """Loss of the whole data, or of some of its targets among all inputs, in training mode."""
+        """Return the loss of all targets, or of those that ``only`` marks, (targets,), in training mode."""
         return self.terms(only)["loss"]
 
     def terms(self, only: NDArray[np.bool_] | None = None) -> Terms:
-        """The loss terms of the whole data, or of some of its targets."""
+        """Return the loss terms of all targets, or of those that ``only`` marks, (targets,)."""
         self.stage.model.train()
         (batch,) = self.data.batches(self.data.n_targets, CPU, keep=self.keep)
         if only is not None:
@@ -384,7 +397,7 @@ class _Lesson:
         return self.stage.losses(batch)
 
     def step(self, optimiser: torch.optim.Optimizer) -> Terms:
-        """Take one step on the whole data and return its loss terms. The model is then in evaluation mode."""
+        """Take one step on all data and return its loss terms. It leaves the model in evaluation mode."""
         optimiser.zero_grad()
         terms = self.terms()
         terms["loss"].backward()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Text from outside, made safe to show: control characters appear as escapes such as ``\\x1b``.
+"""Makes text from outside safe to print: control characters become escapes such as ``\\x1b``.
 
 Data files, servers, catalogues and the results of other people hold text that nobody has checked. A control
-character in it could set the title of a terminal, forge a line or turn the direction of writing.
+character in it could change a terminal's title, forge a line or reverse the direction of writing.
 """
 
 import re
@@ -19,15 +19,15 @@ _FORMULA = ("=", "+", "-", "@")
 
 
 def has_hidden(text: str) -> bool:
-    """Whether the text holds a control character, a line break, a mark of direction or an invisible sign.
+    """Whether the text holds a control character, line break, mark of direction or invisible character.
 
-    Joiners count as visible: scripts and emoji need them.
+    Joiners are allowed, because some scripts and emoji need them.
     """
     return _HIDDEN.search(text) is not None
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters as escapes; line breaks stay."""
+    """Return the text with control characters as escapes. Line breaks stay."""
     return _HIDDEN.sub(lambda found: found[0] if found[0] == "\n" else _escape(found[0]), text)
 
 
@@ -43,10 +43,10 @@ def shortened(text: str, limit: int = 80) -> str:
 
 
 def spreadsheet_text(text: str) -> str:
-    """Return text for a cell of a CSV file that a spreadsheet does not run as a formula.
+    """Return text for a cell of a CSV file, so that a spreadsheet does not run it as a formula.
 
     Text that begins with ``=``, ``+``, ``-`` or ``@`` gets an apostrophe in front, as OWASP advises under
-    "CSV Injection". Numbers do not pass through here.
+    "CSV Injection". Do not pass numbers: negative ones would become text.
     """
     return f"'{text}" if text.startswith(_FORMULA) else text
 

@@ -1,4 +1,4 @@
-"""Reading TOML files that people write: suites and catalogues. Whatever is wrong with one is a sentence."""
+"""Reads TOML files that people write: suites and catalogues. Every fault of a file becomes a sentence."""
 
 import math
 import tomllib
@@ -12,18 +12,18 @@ from lrbench.text import shortened
 __all__ = ["parse_toml", "read_text", "read_toml"]
 
 _LARGEST_FILE = 4 * 2**20
-"""Larger ones take seconds to parse; the shipped catalogue has 55 kB."""
+"""In bytes. Larger files take seconds to parse; the shipped catalogue has 55 kB."""
 
 _DEEPEST = 20
-"""Tables within tables; suites and catalogues need five."""
+"""Levels of tables within tables. Suites and catalogues need five."""
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """Read a TOML file in which every value is text, a truth value, a finite number, a list or a table.
+    """Read a TOML file. Its values may be text, truth values, finite numbers, lists and tables.
 
     Args:
         path: the file.
-        what: what it should be, for messages: ``suite file``.
+        what: the kind of file in messages, such as ``suite file``.
 
     Raises:
         RequestError: there is no such file, it is too large, it is not TOML, or it holds another value.
@@ -32,7 +32,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 
 def parse_toml(text: str, path: Path, what: str) -> dict[str, Any]:
-    """Parse what :func:`read_text` read from ``path``.
+    """Parse the text that :func:`read_text` read from ``path``; see :func:`read_toml`.
 
     Raises:
         RequestError: it is not TOML, or it holds another value than those of :func:`read_toml`.
@@ -51,7 +51,7 @@ def parse_toml(text: str, path: Path, what: str) -> dict[str, Any]:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Read a file of text in UTF-8; a byte-order mark is left out.
+    """Read a text file in UTF-8, without its byte-order mark if it has one.
 
     Raises:
         RequestError: there is no such file, it is too large, or it is not UTF-8.
@@ -79,7 +79,7 @@ def read_text(path: Path, what: str) -> str:
 
 
 def _faults(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each place whose value no configuration can hold, and why. The walk needs no recursion."""
+    """Yield the path of each value that no configuration can hold, and the reason. Nothing recurses here."""
     waiting: list[tuple[str, Any, int]] = [("", document, 0)]
     while waiting:
         place, value, depth = waiting.pop()

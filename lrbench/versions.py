@@ -1,4 +1,4 @@
-"""The versions that stand behind a result."""
+"""The versions of the software that computed a result."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ __all__ = ["versions"]
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape numbers, and lrbench's git commit if it has one."""
+    """Return versions of Python, lrbench and packages that affect numbers, and the git commit if any."""
     packages = {name: version(name) for name in ("torch", "numpy", "polars", "scipy")}
     found = {"python": platform.python_version(), "lrbench": lrbench.__version__, **packages}
     commit = _git_commit(Path(lrbench.__file__).parent)
@@ -21,7 +21,7 @@ def versions() -> dict[str, str]:
 
 
 def _git_commit(folder: Path) -> str | None:
-    """The checkout's commit, with a plus where files differ from it; none outside a checkout of lrbench."""
+    """Return the commit of the checkout, with a plus if files differ from it. ``None``: it is no checkout."""
     if not (folder.parent / ".git").exists():
         return None
     described = subprocess.run(

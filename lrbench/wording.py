@@ -1,4 +1,4 @@
-"""How counts, lists and times are written in sentences, for every room."""
+"""How counts, lists and durations are written in sentences, for every room."""
 
 from collections.abc import Sequence
 
@@ -29,13 +29,13 @@ def listed(words: Sequence[str]) -> str:
 
 
 def some_of(words: Sequence[str], limit: int = 10) -> str:
-    """``a, b, c``; of more than ``limit`` words the first ones and how many more there are."""
+    """``a, b, c``. Of more than ``limit`` words: the first ones, and how many more there are."""
     more = len(words) - limit
     return ", ".join(words) if more <= 0 else f"{', '.join(words[:limit])} and {more:,} more"
 
 
 def numbered(numbers: Sequence[int]) -> str:
-    """``1, 2``, ``1–10``, ``1–3, 7``: three or more numbers in a row become a range."""
+    """``1, 2``, ``1–10``, ``1–3, 7``: three or more consecutive numbers become a range."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:

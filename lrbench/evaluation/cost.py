@@ -1,4 +1,4 @@
-"""What a model's inference costs: parameters, floating-point operations, memory."""
+"""What a model's inference costs: parameters, floating-point operations, latency, memory."""
 
 import sys
 import time
@@ -26,32 +26,33 @@ __all__ = [
     "reset_peak_memory",
 ]
 
-
 TIMED_RUNS = 5
+"""Runs of which :func:`latency` takes the median."""
 
 
 def count_parameters(model: Model) -> int:
-    """Trainable numbers of the model, embeddings included."""
+    """Return the number of the model's parameters, embeddings and frozen ones included."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def flops_per_user(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
-    """Floating-point operations to encode and score one user at ``depth``, a mean over all users.
+    """Return the floating-point operations to encode and score one user at ``depth``, a mean over all users.
 
-    A user's operations are those of its history alone, without padding of a batch, so they depend only on its
-    length. A multiplication and an addition count as two, as ``torch.utils.flop_counter`` counts matrix
-    products. Element-wise work is not counted. Attention runs in its plain form while it is counted.
+    Every user is counted in a batch of its own, without padding, so the number depends only on the length of
+    its history. Matrix products are counted as ``torch.utils.flop_counter`` does: a multiplication and an
+    addition are two operations. Element-wise operations are not counted. Attention runs in its plain form
+    meanwhile, so that it can be counted.
     """
     return _flops(model, view, depth, device, score=True)
 
 
 def encoder_flops(model: Model, view: EvaluationView, depth: int, device: torch.device) -> float:
-    """The same for encoding alone, without scoring items."""
+    """Return the same as :func:`flops_per_user` for encoding alone, without scoring items."""
     return _flops(model, view, depth, device, score=False)
 
 
 def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device, *, score: bool) -> float:
-    """Operations per user, from one user of every length."""
+    """Return operations per user. One user of every length is counted, for all users of that length."""
     model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
     _, users, shares = np.unique(lengths, return_index=True, return_counts=True)
@@ -68,10 +69,10 @@ def _flops(model: Model, view: EvaluationView, depth: int, device: torch.device,
 
 
 def latency(model: Model, view: EvaluationView, depth: int, device: torch.device, batch_size: int) -> float:
-    """Seconds per 1,000 users to encode and score one batch at ``depth``: the median of five runs.
+    """Return the seconds per 1,000 users to encode and score a batch at ``depth``, the median of five runs.
 
-    The batch holds users of about median history length, fewer where the data has fewer. A run before
-    the timed ones warms caches up.
+    The batch holds the users whose history lengths are nearest to the median. It is smaller if the data has
+    fewer users. An untimed run comes first, to fill caches.
     """
     model.eval()
     order = np.argsort(view.stops - view.starts, kind="stable")
@@ -88,15 +89,16 @@ def latency(model: Model, view: EvaluationView, depth: int, device: torch.device
 
 
 def _moment(device: torch.device) -> float:
-    """The time when the device has done all that it was asked for."""
+    """Wait until the device has done all its work, and return the time in seconds."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up torch's formulas. torch's own counter also keeps books per module, which takes 20 times as
-    long.
+    """Counts operations by torch's formulas.
+
+    torch's own counter also counts by module, which takes 20 times as long.
     """
 
     def __init__(self) -> None:
@@ -114,9 +116,10 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start to measure peak memory, so that one trial of a worker does not show another's peak.
+    """Start to measure peak memory, so that a trial does not report the peak of an earlier one.
 
-    On the CPU only Linux can do this, and not in every container. Elsewhere the peak is that of the process.
+    On the CPU only Linux can do this, and not in every container. Elsewhere the peak is that of the whole
+    process.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -126,7 +129,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the bytes at the peak since the reset: allocated on the GPU, or resident in this process."""
+    """Return the peak since the reset in bytes: memory allocated on the GPU, or resident in this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return _peak_resident()

@@ -1,13 +1,14 @@
-"""Rank with the same weights and histories but another latent, and measure how far the scores move.
+"""Rank with the same weights and histories but another latent, and measure how much the scores change.
 
-A donor is another user of the same chunk. The order of users decides who is whose donor:
+A donor is another user of the same chunk, whose latent a user gets. The order of users decides the donors:
 
-- ``shuffle``: users are in random order. Each gets the latent of the next one. - ``matched``: users of one
-kind are next to each other. Users are of one kind if their histories are equally long, their targets equally
-popular and their own ranks equally good, all in bins. Each gets the latent of the next user of its kind. A
-user alone of its kind in a chunk gets that of the next user.
+* ``shuffle``: Users are in random order. Each gets the latent of the next one.
+* ``matched``: Users of one kind are next to each other. A kind is a combination of bins of history length,
+  target popularity and own rank. Each user gets the latent of the next user of its kind. A user that is alone
+  of its kind in a chunk gets that of the next user.
 
-Source of the four interventions: CURE, as far as it describes them. Bins and definitions are lrbench's.
+The four interventions come from CURE, a public research plan, as far as it describes them. Bins and exact
+definitions are lrbench's.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Arrangement:
     donors: Int64s | None  # (users,) position, within the chunk, of the donor of the user at each position
 
     def replacement(self, kind: Intervention, users: slice, device: torch.device) -> Replacement:
-        """Return what the reasoning steps get for the users at these positions."""
+        """Return what the reasoning steps get instead of their own latents, for users at these positions."""
         if self.donors is None:
             return Replacement("zero" if kind == "zero" else "noise")
         return Replacement("other", on_device(self.donors[users], device))
@@ -47,8 +48,8 @@ class Arrangement:
 def kinds_of_users(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
     """Return the kind of each user as a number, (users,).
 
-    A kind is a combination of three bins. History length and own rank are binned by powers of two, the
-    target's count in training by quartiles.
+    A kind is a combination of three bins. History length and own rank are binned by powers of two, and the
+    target's number of training interactions by quartiles.
 
     Args:
         view: histories and targets.
@@ -109,7 +110,23 @@ def rank_with(
     noise_seed: int,
     device: torch.device,
 ) -> Ranks:
-    """Rank every target with the latents that the intervention gives. Arrays are (1, users)."""
+    """Rank every target with the latents that the intervention gives.
+
+    Args:
+        model: a trained model that reasons.
+        view: histories and targets.
+        depth: number of reasoning steps.
+        kind: the intervention.
+        arrangement: order and donors, from :func:`arranged`.
+        noise_seed: seed of the initial latent noise.
+        device: where the model is.
+
+    Returns:
+        Ranks, whose arrays are (1, users).
+
+    Raises:
+        NonFiniteScoresError: a score is NaN or infinite.
+    """
 
     def encoded(users: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
         with replacing(model, arrangement.replacement(kind, users, device)):
@@ -130,7 +147,7 @@ def mean_divergence(
 ) -> float:
     """Return the mean over users of KL(p ‖ p with the intervention) in nats.
 
-    p is the softmax of the scores of all items.
+    p is the softmax of the scores of all items. Arguments are those of :func:`rank_with`.
     """
     model.eval()
     noise = torch.Generator(device)
@@ -144,7 +161,6 @@ def mean_divergence(
                 (states,) = model.encode(sequences, (depth,), noise)
             logs.append(model.score(states).log_softmax(-1))
         own, other = logs
-        total += float(
-            (own.exp() * (own - other)).nansum(-1).double().sum()
-        )  # an item with probability 0 adds 0
+        divergence = (own.exp() * (own - other)).nansum(-1)  # (users,); an item of probability 0 adds 0
+        total += float(divergence.double().sum())
     return total / len(view)

@@ -1,4 +1,4 @@
-"""What the steps of a reasoning model take from the step before while it is evaluated."""
+"""Which latent each step of a reasoning model starts from while the model is evaluated."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,13 +11,19 @@ __all__ = ["replacing", "steps_taking"]
 
 
 def steps_taking(latents: Literal["own", "noise"], model: Model) -> AbstractContextManager[None]:
-    """Let each reasoning step take the model's own state, or noise of its size, within a block."""
+    """Within a ``with`` block, let each reasoning step start from the model's own state, or from noise.
+
+    The noise has the norm of the state that it replaces. A model without reasoning is left as it is.
+    """
     return replacing(model, Replacement("noise") if latents == "noise" else None)
 
 
 @contextmanager
 def replacing(model: Model, replacement: Replacement | None) -> Iterator[None]:
-    """Let each reasoning step take what the replacement says, within a block."""
+    """Within a ``with`` block, let each reasoning step start from the replacement. ``None``: its own state.
+
+    A model without reasoning is left as it is.
+    """
     if not isinstance(model, ReasoningModel):
         yield
         return

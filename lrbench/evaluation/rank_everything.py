@@ -1,4 +1,4 @@
-"""The one evaluation of a trained model: validation and test ranks at every declared depth and draw."""
+"""The evaluation of a trained model: validation and test ranks at every declared depth and draw."""
 
 from collections.abc import Sequence
 
@@ -33,15 +33,19 @@ def rank_everything(
 
     Args:
         model: a trained model.
-        dataset: names users and items.
+        dataset: gives the ids of users and items.
         split: histories and targets of that dataset.
-        evaluation: depths, draws, and what reasoning steps take from the step before.
-        seed: the trial's seed, of which the initial noise is drawn.
+        evaluation: depths, draws, and the latents from which reasoning steps start.
+        seed: the trial's seed. Seeds of the initial noise are derived from it.
         device: where the model is.
-        team: the processes that rank together; all get all ranks.
+        team: the processes that rank together. All get all ranks.
 
     Returns:
-        Rows as ``lrbench.store.trials.RANKS``, and the share of tied test targets of each depth.
+        Rows with the columns ``lrbench.store.trials.RANKS``, and for each depth the share of test targets
+        that are tied with another item.
+
+    Raises:
+        NonFiniteScoresError: a score is NaN or infinite.
     """
     depths, frames, tied = evaluation.depths, [], np.zeros(len(evaluation.depths))
     with steps_taking(evaluation.latents, model):
@@ -62,12 +66,16 @@ def rank_interventions(
     seed: int,
     device: torch.device,
 ) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Rank test targets with each intervention, at the model's own depth.
+    """Rank test targets with each intervention, at the model's configured depth.
 
-    Args: as for :func:`rank_everything`.
+    Arguments are those of :func:`rank_everything`.
 
     Returns:
-        Rows as ``lrbench.store.trials.RANKS``, and the mean KL of the scores of each intervention, in nats.
+        Rows with the columns ``lrbench.store.trials.RANKS``, and for each intervention the mean over users
+        of KL(p ‖ p with the intervention) in nats. Both are empty if there are no interventions.
+
+    Raises:
+        NonFiniteScoresError: a score is NaN or infinite.
     """
     if not evaluation.interventions:
         return pl.DataFrame(schema=RANKS), {}
@@ -96,6 +104,7 @@ def _frame(
     view: EvaluationView,
     intervention: str = UNCHANGED,
 ) -> pl.DataFrame:
+    """Return the rows of one draw, one for every user and depth."""
     users = dataset.user_ids.gather(view.users)
     targets = dataset.item_ids.gather(view.targets)
     return pl.concat(

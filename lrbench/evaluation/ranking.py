@@ -1,8 +1,8 @@
 """Full ranking: the mid-rank of every user's held-out item among all items, with and without seen items.
 
-A rank needs no sorting. It is 1 + (items scored above the target) + (items with the same score) / 2. Users
-are scored in chunks, so there is never a matrix of all users and all items. The masked rank comes from the
-same pass: what seen items contributed is subtracted.
+A rank needs no sorting. It is 1 + (items scored above the target) + (other items with the same score) / 2.
+Users are scored in chunks, so there is never a matrix of all users and all items. The masked rank comes from
+the same pass: the contribution of seen items is subtracted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,15 +25,17 @@ from lrbench.team import ALONE, Team
 
 __all__ = ["USERS_PER_CHUNK", "Encode", "NonFiniteScoresError", "Ranks", "rank_in_order", "rank_targets"]
 
-# A fixed chunk size keeps the stream of noise, and so the ranks, the same for any size of memory.
+# Users who are encoded together. Noise is drawn chunk by chunk, so the number is fixed on all machines:
+# another one would give other noise and other ranks.
 USERS_PER_CHUNK = 512
 
-# Measured on Beauty with two threads: 1.67 s for all scores of a chunk at once, 1.27 s for blocks.
+# Scores that are counted together. Time for Beauty with two threads: all scores of a chunk 1.67 s, these
+# blocks 1.27 s.
 _SCORES_PER_BLOCK = {"cpu": 1 << 19}
 _SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 
-# With a million items and one user at a time, every user reads the item vectors from memory: 67 users a
-# second. Blocks of 32 rank 160.
+# Every block reads all item vectors from memory. With a million items, blocks of one user rank 67 users a
+# second, and blocks of 32 users 160.
 _FEWEST_USERS_PER_BLOCK = 32
 
 
@@ -41,7 +43,7 @@ class NonFiniteScoresError(LrbenchError):
     """A model's scores are NaN or infinite, so its targets have no ranks.
 
     Args:
-        depth: the reasoning depth at which they occurred.
+        depth: the reasoning depth of such scores.
     """
 
     def __init__(self, depth: int) -> None:
@@ -57,11 +59,11 @@ class Ranks:
 
     rank: NDArray[np.float64]  # (depths, users)
     rank_masked: NDArray[np.float64]  # (depths, users), seen items left out, the target kept
-    ties: NDArray[np.int64]  # (depths, users), other items with exactly the target's score
-    ties_masked: NDArray[np.int64]  # (depths, users), those of them that the user has not seen
+    ties: NDArray[np.int64]  # (depths, users), number of other items with exactly the target's score
+    ties_masked: NDArray[np.int64]  # (depths, users), number of those that the user has not seen
 
     def headline(self, masked: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Ranks and ties, each (depths, users), with seen items left out or with all items."""
+        """Return ranks and ties, (depths, users) each. ``masked`` leaves seen items out."""
         return (self.rank_masked, self.ties_masked) if masked else (self.rank, self.ties)
 
 
@@ -82,7 +84,7 @@ def rank_targets(
         noise_seed: seed of the initial latent noise, which is drawn for every user.
         device: where the model is.
         team: the processes that rank together. Each ranks its chunks of users, and all get all ranks. If
-            there is noise, each ranks everyone, since the noise of a chunk depends on those before it.
+            there is noise, each ranks all users, since the noise of a chunk depends on the chunks before it.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -98,10 +100,11 @@ def rank_targets(
 
 
 Encode = Callable[[slice, Packed, torch.Generator], Tensor]
-"""From places of users, their histories and the source of noise to states, (depths, users, width)."""
+"""Takes the positions of a chunk's users in the order, their histories, and the generator of noise. Returns
+states, (depths, users, width)."""
 
 
-def rank_in_order(  # noqa: PLR0913, PLR0917 - what is ranked, how, and by whom
+def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, device and processes
     model: Model,
     view: EvaluationView,
     order: NDArray[np.int64],
@@ -111,20 +114,20 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - what is ranked, how, and by whom
     encode: Encode,
     team: Team = ALONE,
 ) -> Ranks:
-    """Rank the target of every evaluated user, chunk by chunk in an order of one's own.
+    """Rank the target of every evaluated user, chunk by chunk in a given order.
 
     Args:
         model: a trained model. It is put into evaluation mode.
         view: histories and targets.
-        order: the user in each place, (users,).
-        depths: of the states, for messages.
+        order: the user at each position, (users,).
+        depths: depths of the states that ``encode`` returns, for messages.
         noise_seed: seed of the initial latent noise, which is drawn for every user.
         device: where the model is.
-        encode: gives the states of the users of a chunk, by their places in the order.
+        encode: returns the states of a chunk's users.
         team: the processes that share the chunks.
 
     Returns:
-        Ranks of the users as ``view`` has them.
+        Ranks of the users in the order of ``view``.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -177,7 +180,7 @@ def _count_chunk(
 
 
 def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
-    """Cut users into blocks with few enough scores to count them while they are in the cache."""
+    """Cut users into blocks whose scores fit into the cache while they are counted."""
     capacity = _SCORES_PER_BLOCK.get(device.type, _SCORES_PER_BLOCK_ACCELERATOR)
     length = max(capacity // n_items, _FEWEST_USERS_PER_BLOCK)
     for start in range(users.start, users.stop, length):
@@ -185,7 +188,10 @@ def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]
 
 
 def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """User, ascending, and item of each distinct item of the users' whole histories, without the targets."""
+    """Return user and item of each distinct seen item of the users, (seen,) each, by ascending user.
+
+    Whole histories count, also beyond the maximum length. Targets are left out.
+    """
     starts, lengths = view.starts[users], view.stops[users] - view.starts[users]
     of_user = np.repeat(np.arange(users.start, users.stop), lengths)
     items = view.items[ranges(starts, lengths)]
@@ -196,16 +202,17 @@ def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], 
 
 
 def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ranked: Tensor | None) -> Tensor:
-    """Count items above the target and level with it, among all others and among the seen ones.
+    """Count the items with a greater score than the target's and those with an equal score.
 
     Args:
         scores: (users, items).
-        targets: (users,).
-        seen: row and item of each seen item.
+        targets: item numbers, (users,).
+        seen: row and item of each seen item, (seen,) each.
         not_ranked: items that come after every target.
 
     Returns:
-        (5, users): first 1 if any score of the block is NaN or infinite, else 0; then the four counts.
+        (5, users): 1 if any score of the block is NaN or infinite, else 0; greater and equal ones among all
+        other items; greater and equal ones among the seen items.
     """
     bad = _not_finite(scores).expand(len(scores))
     if not_ranked is not None:
@@ -225,12 +232,12 @@ def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ran
 
 
 def _not_finite(scores: Tensor) -> Tensor:
-    """Whether any score is NaN or infinite, (). On the CPU a finite sum answers faster than all scores do."""
+    """Whether any score is NaN or infinite, a scalar. On the CPU a finite sum shows faster that none is."""
     if scores.device.type == "cpu" and torch.isfinite(scores.sum()):
         return torch.zeros((), dtype=torch.bool)
     return ~torch.isfinite(scores).all()
 
 
 def _on_host(counts: Tensor) -> Int64s:
-    """Read counts, the one transfer of a chunk of users."""
+    """Read counts from the device. It is the only transfer of a chunk of users."""
     return np.asarray(counts.cpu().numpy())

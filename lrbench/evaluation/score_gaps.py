@@ -1,8 +1,8 @@
-"""By how much scores must change until targets have other ranks.
+"""How much scores must change until targets have other ranks.
 
-Scores are rounded differently by another machine, device, version or number of threads. Such a change moves
-a target only past items whose scores are nearly the same. A wrong rank needs a change that rounding cannot
-bring.
+Another machine, device, version or number of threads rounds scores differently. Such a change moves a target
+only past items with almost the same score. If a rank differs by more than that, rounding cannot be the
+reason.
 """
 
 from collections.abc import Sequence
@@ -31,15 +31,16 @@ def score_gaps(
     """Return the score change that gives targets the wanted ranks, as a share of the user's largest score.
 
     Args:
-        model: a trained model; it is put into evaluation mode.
+        model: a trained model. It is put into evaluation mode.
         view: histories and targets.
         depths: ascending reasoning depths.
         noise_seed: as for :func:`lrbench.evaluation.ranking.rank_targets`.
         device: where the model is.
-        wanted: mid-ranks over all items, (depths, users); NaN where no gap is asked for.
+        wanted: mid-ranks over all items, (depths, users). NaN where no gap is asked for.
 
     Returns:
-        (depths, users); NaN where ``wanted`` is NaN, infinite where no score change gives that rank.
+        (depths, users). The largest score is that with the largest absolute value. The gap is NaN where
+        ``wanted`` is NaN, and infinite where no score change gives that rank.
     """
     model.eval()
     lengths = np.minimum(view.stops - view.starts, model.max_length)
@@ -71,8 +72,8 @@ def _gap(scores: Tensor, target: int, wanted: float) -> float:
 
     Args:
         scores: (items,)
-        target: position of the target among them.
-        wanted: the mid-rank that it is to have.
+        target: index of the target among them.
+        wanted: the mid-rank that the target should have.
     """
     score = float(scores[target])
     others = torch.cat([scores[:target], scores[target + 1 :]]).double()  # (items - 1,)
@@ -80,8 +81,8 @@ def _gap(scores: Tensor, target: int, wanted: float) -> float:
     rank = 1 + above + level / 2
     if wanted == rank:
         return 0.0
-    # To fall to a lower place, the best items below the target must reach it; to rise, the worst above it
-    # must. The item at place `last` among the others is the last of them.
+    # To fall, the target must be reached by the best items below it. To rise, it must reach the worst items
+    # above it. `last` is the rank, among the other items, of the last item that target must meet.
     last = int(np.ceil(wanted)) - 1 if wanted > rank else int(np.floor(wanted))
     if not 1 <= last <= len(others):
         return float("inf")

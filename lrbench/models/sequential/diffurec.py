@@ -1,10 +1,10 @@
-"""DiffuRec: a Transformer that denoises the next item's embedding (Li et al., TOIS 2023; WHUIR/DiffuRec
-@9576b91).
+"""DiffuRec: a Transformer that denoises the next item's embedding (Li et al., TOIS 2023).
 
-The noisy vector x_t and an embedding of its noise level are summed. The sum is added to every item of the
-history, after each of its elements is multiplied by a random factor of mean λ and standard deviation λ. The
-last state of a bidirectional pre-norm Transformer is the prediction x̂_0. Training uses cross-entropy alone.
-Ranking starts from noise and goes through all T noise levels.
+The network is that of the authors' code (WHUIR/DiffuRec @9576b91). The noisy vector x_t and an embedding of
+its noise level are summed. The sum is added to every item of the history, after each of its elements is
+multiplied by a random factor of mean λ and standard deviation λ. The last state of a bidirectional pre-norm
+Transformer is the prediction x̂_0. Training uses cross-entropy alone. Ranking starts from noise and goes
+through all T noise levels.
 
 λ is 0.001 by default, and items have a variance of 1, so x_t can hardly change the prediction. The control
 ``latent = "zero"`` adds nothing in training and ranking. It is a bidirectional Transformer with
