@@ -68,4 +68,6 @@ def test_what_authors_train_otherwise_is_said_by_each_model_and_is_no_default(ki
     assert isinstance(training, AuthorsTraining)
     asked, usual = TrainingConfig.model_validate(training.settings), TrainingConfig()
     assert all(getattr(asked, name) != getattr(usual, name) for name in training.settings)
+    for own in kind.stage_defaults.values():
+        assert not training.settings.items() & own.items()
     assert training.settings or training.note

@@ -1,7 +1,7 @@
-"""Gradients of a batch that is too large for one pass, added up part by part.
+"""Gradient accumulation: a batch that is too large for one pass is differentiated part by part.
 
-The parts of a batch are differentiated one after the other, so that memory holds the graph of one part. The
-result is a loss like any other: differentiating it gives the sums.
+Memory then holds the autograd graph of one part alone. The result is a loss like any other. Its backward pass
+returns the sums of the gradients of all parts.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ class _Replay(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, value: Tensor, count: int, *tensors: Tensor) -> Tensor:
-        """Keep the gradients, which are the first ``count`` tensors; the others are the parameters."""
+        """Keep the first ``count`` tensors, which are gradients. The others are their parameters."""
         context.save_for_backward(*tensors[:count])
         return value.clone()
 
@@ -30,11 +30,14 @@ class _Replay(torch.autograd.Function):
 
 
 def accumulated(parts: Iterable[Callable[[], Tensor]], parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Sum the losses of parts, (), differentiable with respect to the parameters alone.
+    """Sum the losses of parts, a scalar, differentiable with respect to the parameters alone.
 
     Args:
-        parts: each computes its share of the loss, ().
-        parameters: those that are trained.
+        parts: functions that compute their shares of the loss, a scalar each.
+        parameters: those of the model. Only those that require gradients get some.
+
+    Raises:
+        ValueError: there is no part.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     total: Tensor | None = None

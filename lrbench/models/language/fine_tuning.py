@@ -17,7 +17,7 @@ __all__ = ["FineTuning", "few_rows"]
 
 
 def few_rows(data: TrainingData, count: int | None) -> NDArray[np.bool_] | None:
-    """Draw training rows from torch's default source; ``None``: take all."""
+    """Draw which training rows to use, (targets,), from torch's default source; ``None``: all of them."""
     if count is None:
         return None
     keep = np.zeros(data.n_targets, dtype=np.bool_)
@@ -26,17 +26,18 @@ def few_rows(data: TrainingData, count: int | None) -> NDArray[np.bool_] | None:
 
 
 class FineTuning(GradientStage[LanguageConfigT]):
-    """Mean cross-entropy over the target tokens of a batch; the whole model is trained."""
+    """Mean cross-entropy over the target tokens of a batch. All weights are trained, or the adapters alone if
+    there are some."""
 
     model: LanguageRecommender[Any]
 
     @classmethod
     def can_share(cls, config: LanguageConfigT) -> bool:
-        """The loss is a mean over target tokens."""
+        """Yes: the loss is a mean over target tokens."""
         return True
 
     def weight(self, batch: TrainingBatch) -> int:
-        """Return the number of target tokens."""
+        """Return the number of target tokens of the batch."""
         return sum(len(self.model.prompts.answers[item]) for item in batch.next_items.tolist())
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:

@@ -1,12 +1,12 @@
 """Prompts and answers as token numbers: an instruction, the titles of the history, and the title to predict.
 
-Each piece of a prompt is tokenised by itself, so that every title is tokenised once. The form is that of
-LatentR³ and D3 (xuwenxinedu/R3 @c558b44). A prompt is an instruction that names the kind of items, the latest
-titles in double quotes, and a header of the response. The answer is the title in double quotes, a line feed
-and the end.
+The form is that of LatentR³ and D3 (xuwenxinedu/R3 @c558b44). A prompt is an instruction that names the kind
+of items, the latest titles in double quotes, and a heading for the response. The answer is the title in
+double quotes, a newline and the end token. Each piece of a prompt is tokenised by itself, so that every title
+is tokenised only once.
 
-The template ``plain`` has words of lrbench's own. ``r3`` has those of the released code with their spelling,
-because published numbers depend on them.
+The template ``plain`` has lrbench's own words. ``r3`` has those of the released code with their spelling
+errors, because published numbers depend on them.
 """
 
 from collections.abc import Sequence
@@ -46,8 +46,8 @@ class Prompts:
     tail: list[int]
     separator: list[int]
     titles: list[list[int]]  # (items,) of different lengths, each in double quotes
-    answers: list[list[int]]  # (items,) the same with a line feed and the end
-    most_tokens: int
+    answers: list[list[int]]  # (items,) the same with a newline and the end token
+    most_tokens: int  # of a prompt
 
     def of(self, sequences: Packed) -> list[Int64s]:
         """Return the prompt of each history, in the order given to ``pack``."""
@@ -58,7 +58,10 @@ class Prompts:
         ]
 
     def of_items(self, items: Sequence[int]) -> Int64s:
-        """Return the prompt of a history. The oldest titles are left out where it would be too long."""
+        """Return the prompt of a history, (tokens,). If it would be too long, the oldest titles are left out.
+
+        The latest title always stays.
+        """
         room = self.most_tokens - len(self.head) - len(self.tail)
         pieces: list[list[int]] = []
         for item in reversed(items):
@@ -84,9 +87,9 @@ def make_prompts(
     Args:
         titles: of all items.
         tokens: the tokenizer.
-        kind: a word for the items, as "movies".
-        most_tokens: of a prompt.
-        title_tokens: of a title; what is longer is cut.
+        kind: a word for the items, such as "movies".
+        most_tokens: largest number of tokens of a prompt.
+        title_tokens: largest number of tokens of a title. Longer ones are cut.
         template: the words around the titles.
     """
     quoted = [tokens.encode(f'"{title}"')[:title_tokens] for title in titles]

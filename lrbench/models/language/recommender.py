@@ -1,7 +1,7 @@
 """What all recommenders on a language model share: reading histories as prompts, and ranking items by title.
 
-``encode`` returns scores of all items and ``score`` returns them unchanged: there is no vector of a user with
-which items could be multiplied. Prompts are read in parts of similar lengths.
+There is no vector of a user that could be multiplied with items. So ``encode`` returns the scores of all
+items, and ``score`` returns them unchanged. Prompts of similar lengths are read together.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ LanguageConfigT = TypeVar("LanguageConfigT", bound=LanguageConfig, default=Any)
 """The configuration of a recommender on a language model."""
 
 Mixes = Callable[[Tensor], Mix]
-"""From places of a part of the sequences, (rows,), to what changes the scores of the trie's edges for it."""
+"""Takes the places of some sequences, (rows,), and returns the :data:`Mix` for them."""
 
 
 def cut_parts(rows: Sequence[Int64s], most_tokens: int) -> Iterator[Int64s]:
@@ -41,10 +41,10 @@ def cut_parts(rows: Sequence[Int64s], most_tokens: int) -> Iterator[Int64s]:
 
     Args:
         rows: token numbers of each.
-        most_tokens: of a part with its padding; a longer row is a part of its own.
+        most_tokens: largest number of tokens of a part, with its padding. A longer row is a part of its own.
 
     Yields:
-        Places of the rows of each part, ascending in length.
+        Which rows form each part, (rows of the part,), the shortest first.
     """
     lengths = np.array([len(row) for row in rows])
     order = np.argsort(lengths, kind="stable")
@@ -61,8 +61,11 @@ class LanguageRecommender(Model[LanguageConfigT]):
     Args:
         config: its configuration.
         n_items: items of the catalogue.
-        max_length: the most titles of a prompt.
+        max_length: largest number of titles of a prompt.
         titles: of all items.
+
+    Raises:
+        RequestError: there are no titles, or the base model cannot be loaded.
     """
 
     reads_titles: ClassVar[bool] = True
@@ -98,11 +101,11 @@ class LanguageRecommender(Model[LanguageConfigT]):
 
     @classmethod
     def causal(cls, config: LanguageConfigT) -> bool:
-        """Each history is a prompt of its own, so prefixes are the training rows."""
+        """No: each history is a prompt of its own, so prefixes are the training rows."""
         return False
 
     def train_base(self, trained: bool) -> None:
-        """Let gradients reach the base model, or its adapters where it has some, or freeze it."""
+        """Let gradients reach the base model, or its adapters alone if it has some. Otherwise freeze it."""
         for name, parameter in self.language.named_parameters():
             parameter.requires_grad_(trained and (_LORA in name or not self.config.lora_rank))
 
@@ -129,20 +132,20 @@ class LanguageRecommender(Model[LanguageConfigT]):
         """Yield what comes before the answer at each depth: the prompts, or prompts with latents.
 
         Args:
-            prompts: of a part of the sequences.
-            places: of the part among the sequences, (rows,).
+            prompts: of some of the sequences.
+            places: which sequences these are, (rows,).
             depths: numbers of latents, ascending.
-            noise: source of noise, for latents that are replaced by it.
+            noise: source of noise, if noise replaces latents.
         """
         for _ in depths:
             yield prompts
 
     def mixes(self, sequences: Packed) -> Mixes | None:
-        """Return what changes the scores of the trie's edges; ``None``: nothing does."""
+        """Return what changes the scores of the trie's edges, or ``None`` if nothing does."""
         return None
 
     def answer_logs(self, end: Continuation, items: Sequence[int]) -> Tensor:
-        """Mean log-probability of a token of each row's answer, in each branch, (rows, branches).
+        """Mean log-probability of the tokens of each row's answer, in each branch, (rows, branches).
 
         Args:
             end: prompts, perhaps with latents in branches.
@@ -153,7 +156,12 @@ class LanguageRecommender(Model[LanguageConfigT]):
         return (logs * real[:, None]).sum(-1) / real.sum(-1)[:, None]
 
     def answer_sums(self, end: Continuation, items: Sequence[int]) -> tuple[Tensor, int]:
-        """Sum of the log-probabilities of the first branch's target tokens, (), and their number."""
+        """Sum over all target tokens of their log-probability in the first branch, a scalar; their number.
+
+        Args:
+            end: prompts, perhaps with latents in branches.
+            items: the item of each row, (rows,).
+        """
         logs, real = self._token_logs(end, [self.prompts.answers[item] for item in items])
         return (logs[:, 0] * real).sum(), int(real.sum())
 
@@ -181,14 +189,18 @@ class LanguageRecommender(Model[LanguageConfigT]):
         return beam_scores(end, self.trie, config.beams, config.length_penalty, mix)
 
     def state_dict(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Weights without those of a base model that is never trained, and each shared one once."""
+        """The weights that a trial stores.
+
+        Those of a base model that is never trained are left out. Weights that two layers share are there
+        once.
+        """
         weights: dict[str, Any] = super().state_dict(**options)
         return {name: weight for name, weight in weights.items() if self._stored(name)}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load weights that :meth:`state_dict` gave; a base model that is never trained stays as it is.
+        """Load weights that :meth:`state_dict` returned. A base model that is never trained stays as it is.
 
         Raises:
             RuntimeError: with ``strict``, names are missing or unknown.
@@ -204,9 +216,10 @@ class LanguageRecommender(Model[LanguageConfigT]):
 
 
 def _add_adapters(network: Any, rank: int) -> None:
-    """Add low-rank adapters to queries and values, with BIGRec's scale of 2 and dropout of 0.05.
+    """Add low-rank adapters to queries and values, with BIGRec's scale of 2 and dropout rate of 0.05.
 
-    They are float32 whatever the type of the base model's weights, in which Adam's small steps could be lost.
+    They are float32 whatever the type of the base model's weights. In a coarser type Adam's small steps could
+    be lost.
     """
     from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 - heavy, and an extra
 

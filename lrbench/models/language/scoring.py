@@ -1,8 +1,7 @@
-"""Log-likelihoods of all titles at once: the tokens of the trie are read in chunks, from shared prompts.
+"""Log-likelihoods of all titles: the tokens of the trie are read in chunks that continue the same prompts.
 
-A token of the trie sees the prompt and the tokens above it. So every token of the catalogue is read once for
-each user, and shared beginnings of titles are not read again. The result is that of reading one title at a
-time.
+A token of the trie sees the prompt and the tokens above it in the trie. So a beginning that several titles
+share is read once for each user. The result is that of reading one title at a time.
 """
 
 from collections.abc import Callable
@@ -18,17 +17,21 @@ from lrbench.models.language.trie import Trie
 
 __all__ = ["Mix", "answer_scores"]
 
-_CHUNK = 384
+_CHUNK = 384  # tokens of the trie that are read at once
 
 Mix = Callable[[Tensor, Tensor, Int64s], Tensor]
-"""From log-probabilities, (edges,), and the row, (edges,), and child node of each edge to their scores."""
+"""Changes the scores of edges of the trie.
+
+It takes the log-probability of each edge under the language model, its row, and its child node, (edges,)
+each. It returns the scores of the edges, (edges,).
+"""
 
 
 @dataclass(frozen=True)
 class _Chunk:
     nodes: Int64s  # (read,) nodes to read: first those above the chunk, then its own
     children: Int64s  # (edges,) children of its own nodes
-    of: Int64s  # (edges,) place in `nodes` of the parent of each
+    of: Int64s  # (edges,) place of the parent of each in `nodes`
 
 
 def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix | None = None) -> Tensor:
@@ -38,7 +41,7 @@ def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix
         end: prompts, perhaps with latents in one branch.
         trie: of the answers.
         length_penalty: the sum over tokens is divided by their number to this power.
-        mix: changes the score of each edge of the trie; ``None``: its log-probability.
+        mix: changes the score of each edge of the trie; ``None``: the score is the log-probability.
     """
     rows, device = len(end.lengths), end.lengths.device
     edges = torch.zeros(rows, trie.n_nodes, device=device)  # score of the edge that leads to each node
@@ -65,7 +68,16 @@ def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix
 def _edges(
     end: Continuation, states: Tensor, children: Int64s, of: Int64s, trie: Trie, mix: Mix | None
 ) -> Tensor:
-    """Score edges, (rows, edges), from the states of their parents, (rows, read, width)."""
+    """Score edges, (rows, edges), from the states of their parents.
+
+    Args:
+        end: prompts and latents.
+        states: of the tokens that were read, (rows, read, width).
+        children: the node that each edge leads to, (edges,).
+        of: place of the parent of each among the tokens that were read, (edges,).
+        trie: of the answers.
+        mix: as for :func:`answer_scores`.
+    """
     logs = end.network.logits(states).log_softmax(-1)  # (rows, read, vocabulary)
     found = logs[:, torch.from_numpy(of), torch.from_numpy(trie.token[children])]  # (rows, edges)
     if mix is None:
@@ -75,7 +87,7 @@ def _edges(
 
 
 def _chunks(trie: Trie) -> list[_Chunk]:
-    """Cut the nodes that have children, without the root, into chunks with the nodes above each."""
+    """Cut the nodes that have children, but for the root, into chunks. Each holds the nodes above it too."""
     inner = np.flatnonzero(~trie.is_leaf)[1:]
     chunks = []
     for start in range(0, len(inner), _CHUNK):

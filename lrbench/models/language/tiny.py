@@ -1,6 +1,6 @@
-"""A language model of two layers, and a byte-level tokenizer trained on titles, for tests and first tries.
+"""A language model of two layers with a byte-level tokenizer trained on titles, for tests and first tries.
 
-It has the architecture of Qwen2 and no pretrained weights.
+It has the architecture of Qwen2 and random weights.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["tiny_network", "tiny_tokenizer"]
 
 _VOCABULARY = 768
-_LENGTH = 4096
+_LENGTH = 4096  # longest text, in tokens
 
 
 def tiny_tokenizer(titles: Sequence[str]) -> Any:

@@ -1,8 +1,8 @@
 """A trie of answers: every title of the catalogue as a path of target tokens.
 
-Nodes are numbered in preorder, so that the nodes below a node are a range. Every answer ends with the same
-token, so no answer is the beginning of another. Items with equal answers share a leaf: a language model
-cannot tell them apart.
+Nodes are numbered in preorder, so the nodes below a node have consecutive numbers. Every answer ends with the
+same token, so no answer is the beginning of another. Items with equal answers share a leaf, because a
+language model cannot tell them apart.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ class Trie:
     depth: Int64s  # (nodes,) tokens from the root to it
     stop: Int64s  # (nodes,) one past the last node below it
     children: Int64s  # (nodes − 1,) nodes by parent, ascending
-    first_child: Int64s  # (nodes + 1,) place of a node's first child in `children`
+    first_child: Int64s  # (nodes + 1,) where the children of each node begin in `children`
     leaf_of_item: Int64s  # (items,) node of each item's answer
 
     @property
     def n_nodes(self) -> int:
-        """Nodes with the root."""
+        """Number of nodes, the root included."""
         return len(self.token)
 
     @property
@@ -38,7 +38,7 @@ class Trie:
         return np.diff(self.first_child) == 0
 
     def path(self, node: int) -> list[int]:
-        """Return the nodes from below the root down to the parent of ``node``."""
+        """Return the nodes on the way to ``node``, from the child of the root to the parent of ``node``."""
         above: list[int] = []
         at = int(self.parent[node])
         while at > 0:
@@ -47,7 +47,7 @@ class Trie:
         return above[::-1]
 
     def children_of(self, nodes: Int64s) -> tuple[Int64s, Int64s]:
-        """Return all children of the nodes, and for each the place of its parent among ``nodes``."""
+        """Return all children of the nodes, and the place of each one's parent in ``nodes``, (children,)."""
         starts = self.first_child[nodes]
         counts = self.first_child[nodes + 1] - starts
         return self.children[ranges(starts, counts)], np.repeat(np.arange(len(nodes)), counts)
@@ -56,14 +56,17 @@ class Trie:
 def build_trie(answers: Sequence[Sequence[int]]) -> Trie:
     """Build the trie of the items' answers.
 
+    Args:
+        answers: token numbers of each item's answer, (items,) of different lengths.
+
     Raises:
         ValueError: an answer is the beginning of another.
     """
     order = sorted(range(len(answers)), key=lambda item: tuple(answers[item]))
     token, parent, depth = [-1], [-1], [0]
     leaf_of_item = np.empty(len(answers), dtype=np.int64)
-    path: list[int] = []  # nodes of the answer before
-    before: Sequence[int] = ()
+    path: list[int] = []  # nodes of the previous answer
+    before: Sequence[int] = ()  # the previous answer
     for item in order:
         answer = answers[item]
         shared = 0

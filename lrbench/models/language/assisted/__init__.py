@@ -1,1 +1,1 @@
-"""Recommenders on a language model with a model on item ids beside it."""
+"""Recommenders on a language model that a model on item ids, SASRec, assists."""

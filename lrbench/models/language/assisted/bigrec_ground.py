@@ -1,10 +1,11 @@
 """BIGRec (arXiv 2308.08434): the language model writes freely; its answer is grounded in the catalogue.
 
-The vector of a text is the state of its last token in the base model without its adapters. Items are ranked
-by the distance of their titles from the best of what a free beam search wrote (SAI990323/BIGRec).
+A free beam search writes an answer, and its best beam is kept. The vector of a text is the state of its last
+token in the base model without adapters. Items are ranked by the distance between the vectors of their titles
+and of that answer (SAI990323/BIGRec).
 
-Distances may be corrected: ``D̃ = D̂ · (1 + W)^(−γ)``, with ``D̂`` and ``W`` scaled to between 0 and 1. ``W``
-is the popularity of an item in training, or the score that SASRec gives it.
+Distances D may be corrected: ``D̂ · (1 + Ŵ)^(−γ)``. D̂ and Ŵ are D and W, scaled to between 0 and 1 for each
+history. W is the popularity of an item in training, or the score that SASRec gives it.
 """
 
 from collections.abc import Sequence
@@ -49,24 +50,25 @@ class BigRecGroundConfig(AssistedConfig):
     source = "BIGRec's code (SAI990323/BIGRec)"
 
     lora_rank: int = Field(default=8, ge=1)
-    """Rank of low-rank adapters on queries and values (code: 8). The base model stays as it was, since it
-    also gives the vectors of titles."""
+    """Rank of low-rank adapters on queries and values (code: 8). The base model's own weights are frozen,
+    since they also make the vectors of titles."""
 
     few_shot: int | None = Field(default=1024, ge=1)
     """How many training rows are used, drawn by the seed (code: 1,024). Not set: all of them."""
 
     beams: int = Field(default=4, ge=1)
-    """Beams of the free search (code: 4). The best of what they write is grounded."""
+    """Number of beams of the free search (code: 4). The best one is grounded."""
 
     ranking: Literal["grounded"] = "grounded"  # type: ignore[assignment]
     """How items are ranked: by the distance of their titles from what was written."""
 
     correction: Literal["none", "popularity", "collaborative"] = "none"
-    """What distances are corrected by (code: either)."""
+    """W, by which distances are corrected. ``none``: they are not. ``popularity``: how often an item occurs
+    in training. ``collaborative``: the score that SASRec gives it. The code has both corrections."""
 
     correction_weight: float | None = Field(default=None, ge=0)
-    """γ of the correction. Not set: the best on validation of 14 values from 0 to 99, in the stage ``choice``
-    (code: of 199 values between 0.01 and 99, for each metric by itself)."""
+    """γ of the correction. Not set: stage ``choice`` takes the best of 14 values from 0 to 99 on validation
+    (code: the best of 199 values between 0.01 and 99, for each metric by itself)."""
 
     @property
     def assisted(self) -> bool:
@@ -80,7 +82,8 @@ class BigRecGroundConfig(AssistedConfig):
 
 
 class CountingFineTuning(AssistedFineTuning):
-    """Mean cross-entropy over the target tokens; the adapters are trained, and items are counted."""
+    """Mean cross-entropy over the target tokens of a batch. The adapters are trained. The stage also counts
+    how often each item occurs in training."""
 
     model: "BigRecGround"
 
@@ -98,9 +101,8 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
     Config = BigRecGroundConfig
     summary = "Language model whose free answer is grounded in the nearest titles (BIGRec, arXiv 2308.08434)."
     authors_training = AuthorsTraining(
-        settings=_SFT,
-        note="These are of sft. The released command trains on the tokens of the prompt as well; here only "
-        "target tokens count.",
+        note="Stage sft has them by default. The released command trains on the tokens of the prompt as "
+        "well. Here only target tokens count.",
     )
     stages: ClassVar = {"assistant": AssistantTraining, "sft": CountingFineTuning, "choice": WeightChoice}
     default_stages = ("sft",)
@@ -118,7 +120,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         super().__init__(config, n_items, max_length, titles)
         self.register_buffer("popularity", torch.zeros(n_items))
         self.popularity: Tensor
-        self._titles: Tensor | None = None  # (items, width) of the base model, which never changes
+        self._titles: Tensor | None = None  # (items, width) vectors of titles, which never change
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Scores of all items, (1, sequences, items): the negative distances of their titles."""
@@ -127,22 +129,21 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         return self.encode_with(sequences, (self.weight,))
 
     def encode_with(self, sequences: Packed, weights: Sequence[float]) -> Tensor:
-        """Scores of all items with each γ, (weights, sequences, items). Answers are written once."""
+        """Scores of all items with each γ, (weights, sequences, items). Answers are written only once."""
         if self._titles is None:
             self._titles = self._vectors([np.array(title) for title in self.prompts.titles])
         written = self.written(sequences)
-        asked = self._vectors([np.array(self.tokens.encode(f'"{text}"')) for text in written])
-        distances = torch.cdist(asked, self._titles)  # (sequences, items)
+        answers = self._vectors([np.array(self.tokens.encode(f'"{text}"')) for text in written])
+        distances = torch.cdist(answers, self._titles)  # (sequences, items)
         if self.config.correction == "none":
             return -distances.unsqueeze(0)
-        liked = _scaled(self._liked(sequences))
-        return torch.stack([-_scaled(distances) * (1 + liked) ** -weight for weight in weights])
+        corrections = _scaled(self._corrections(sequences))
+        return torch.stack([-_scaled(distances) * (1 + corrections) ** -weight for weight in weights])
 
     def written(self, sequences: Packed) -> list[str]:
         """What the language model writes after each history, without quotes, (sequences,).
 
-        A title is one line. What follows the first line is left out, since a model with little training does
-        not end there.
+        A title is one line, so only the first line is kept. A model with little training writes on.
         """
         rows, device = self.prompts.of(sequences), sequences.items.device
         texts = [""] * len(rows)
@@ -183,7 +184,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
                 adapter.enable_adapters(True)
         return vectors
 
-    def _liked(self, sequences: Packed) -> Tensor:
+    def _corrections(self, sequences: Packed) -> Tensor:
         """W before it is scaled: popularity or SASRec's scores, (sequences or 1, items)."""
         if self.config.correction == "collaborative":
             return self.assistant_scores(sequences)
@@ -191,6 +192,6 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
 
 
 def _scaled(rows: Tensor) -> Tensor:
-    """Scale each row to between 0 and 1; a row of equal numbers becomes 0."""
+    """Scale each row to between 0 and 1. A row of equal numbers becomes 0."""
     lowest, highest = rows.amin(-1, keepdim=True), rows.amax(-1, keepdim=True)
     return (rows - lowest) / (highest - lowest).clamp(min=1e-12)

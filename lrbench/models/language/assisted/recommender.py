@@ -1,4 +1,4 @@
-"""A language model with SASRec beside it, which is trained first, on the same split."""
+"""A language model that SASRec assists. SASRec is trained first, on the same split."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class AssistedConfig(LanguageConfig):
     source = "lrbench's own choice"
 
     assistant_width: int = Field(default=64, ge=2, multiple_of=2)
-    """Width of SASRec beside the language model; its other options are SASRec's defaults."""
+    """``width`` and ``inner_width`` of the SASRec that assists. Its other options have SASRec's defaults."""
 
     @property
     def assisted(self) -> bool:
@@ -44,7 +44,7 @@ class AssistedConfig(LanguageConfig):
         return None
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse an assistant or a choice without its stage, the reverse, and the assistant alone.
+        """Refuse stages that are not exactly those that the options need.
 
         Raises:
             ValueError: which stages to run.
@@ -67,10 +67,10 @@ class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
     """A language model and, if the options ask for it, SASRec."""
 
     weights: ClassVar[tuple[float, ...]]
-    """What the stage ``choice`` tries."""
+    """The weights that stage ``choice`` tries."""
 
     first_weight: ClassVar[float]
-    """With it the language model ranks alone, as it does until the stage ``choice``."""
+    """The weight before stage ``choice``. With it the language model ranks alone."""
 
     def __init__(
         self, config: AssistedConfigT, n_items: int, max_length: int, titles: Sequence[str] | None = None
@@ -84,7 +84,7 @@ class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
             self.register_buffer("chosen_weight", torch.tensor(self.first_weight, dtype=torch.float64))
         self.chosen_weight: Tensor
         self.assistant_alone = False
-        """Whether items are ranked by SASRec alone, as they are while it is trained."""
+        """Whether SASRec alone ranks the items. It does while it is trained."""
 
     @property
     def weight(self) -> float:
@@ -109,7 +109,7 @@ class AssistedRecommender(LanguageRecommender[AssistedConfigT]):
 
 
 class AssistantTraining(GradientStage[AssistedConfig]):
-    """Cross-entropy of SASRec; the language model waits."""
+    """Cross-entropy of SASRec. The language model is not trained."""
 
     model: AssistedRecommender[Any]
 
@@ -120,11 +120,11 @@ class AssistantTraining(GradientStage[AssistedConfig]):
 
     @classmethod
     def rows_for(cls, model: type[Model[AssistedConfig]], config: AssistedConfig) -> TrainingRows:
-        """SASRec is causal."""
+        """Positions, since SASRec is causal."""
         return "positions"
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
-        """Freeze all but SASRec, and rank by it."""
+        """Freeze everything but SASRec, and rank by SASRec alone."""
         assert self.model.assistant is not None
         self.model.requires_grad_(False)
         self.model.assistant.requires_grad_(True)
@@ -138,17 +138,18 @@ class AssistantTraining(GradientStage[AssistedConfig]):
 
 
 class AssistedFineTuning(fine_tuning.FineTuning[AssistedConfig]):
-    """Mean cross-entropy over the target tokens of a batch; SASRec stays as it is."""
+    """Mean cross-entropy over the target tokens of a batch. All weights of the language model are trained, or
+    the adapters alone if there are some. SASRec is frozen."""
 
     model: AssistedRecommender[Any]
 
     @classmethod
     def refines(cls, config: AssistedConfig) -> bool:
-        """An assistant must have been trained before."""
+        """Yes, if there is an assistant, because it must have been trained before."""
         return config.assisted
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
-        """Freeze SASRec, and draw the rows."""
+        """Freeze SASRec, and draw which rows to use."""
         if self.model.assistant is not None:
             self.model.assistant.requires_grad_(False)
         self.model.assistant_alone = False
@@ -156,7 +157,7 @@ class AssistedFineTuning(fine_tuning.FineTuning[AssistedConfig]):
 
 
 class WeightChoice(ChoiceStage[AssistedConfig]):
-    """The choice of the weight on validation."""
+    """Choice of ``language_weight`` (d3) or ``correction_weight`` (bigrec-ground) on validation."""
 
     model: AssistedRecommender[Any]
 

@@ -19,30 +19,32 @@ class LatentR3Config(LanguageConfig):
     """N, latent tokens (code: 1). 0: the answer follows the prompt, as in ``bigrec-beam``."""
 
     latent: Literal["attention", "constant"] = "attention"
-    """What makes a latent: attention over the states before it, or a learned token embedding (the paper's
-    ablation without the attention)."""
+    """What makes a latent. ``attention``: attention over the states before it. ``constant``: a learned token
+    embedding, the same for every history (the paper's ablation without the attention)."""
 
     reach: int | None = Field(default=None, ge=1)
-    """How many of the latest states a latent is made of. Not set: all (the code's end_k of −1)."""
+    """How many of the latest states the attention reads. Not set: all (code: all, ``end_k`` = −1)."""
 
     group: int = Field(default=8, ge=2)
-    """G, versions of a row's latent in reinforcement. The first has no noise (code: 8)."""
+    """G, versions of a prompt's latent in reinforcement. The first version has no noise (code: 8)."""
 
     noise: float = Field(default=1.5, gt=0)
-    """σ of the noise on each number of the others (code: 1.5)."""
+    """σ of the noise on each channel of the other versions (code: 1.5)."""
 
     advantage: Literal["baseline", "group"] = "baseline"
-    """``baseline``: rewards minus the mean reward of the latents without noise of ``baseline_prompts``
-    prompts, over the norm of all (code). ``group``: rewards minus their mean over the group, over their
-    standard deviation (the paper's ablation)."""
+    """The advantage of a version. ``baseline``: its reward minus the mean reward without noise, divided by
+    the norm of all these differences; both are over ``baseline_prompts`` prompts (code). ``group``: its
+    reward minus the mean of its group, divided by the group's standard deviation (the paper's ablation)."""
 
     baseline_prompts: int = Field(default=2, ge=1)
-    """Prompts whose rewards share a baseline and a norm (code: 2, one on each of two GPUs)."""
+    """Number of prompts whose rewards share a baseline and a norm (code: 2, one on each of two GPUs)."""
 
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
-        """Refuse reinforcement without latents, and a missing base model."""
+        """Refuse reinforcement without latents, and a missing base model.
+
+        Raises:
+            ValueError: what to set, install or download.
+        """
         super().check_against_protocol(max_length, stages)
         if self.latents == 0 and "grpo" in stages:
-            raise ValueError(
-                "stage grpo trains latents, and latents = 0 leaves none; set stages to sft alone"
-            )
+            raise ValueError('stage grpo trains latents, and latents = 0 leaves none; set stages = ["sft"]')

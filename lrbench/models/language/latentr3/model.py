@@ -1,8 +1,12 @@
 """LatentR³: a language model writes latent tokens after the prompt, before it answers with a title.
 
-A latent is made by one attention (LatentRATT) from all states before it, and takes the place of a token's
-embedding. The source reads the prompt a second time to answer. Here the answer continues from the keys and
-values of the first pass, which are the same. Inference is deterministic.
+After the prompt, a single attention (LatentRATT) makes a latent token from all states before it. The latent
+takes the place of a token's embedding, and the answer follows it. Stage ``sft`` fine-tunes the language model
+and the attention. Stage ``grpo`` reinforces latents that make the target title likelier. Inference is
+deterministic.
+
+The source reads the prompt a second time to answer. Here the answer continues from the keys and values of the
+first pass, which are the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,9 +35,8 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
     Config = LatentR3Config
     summary = "Language model that answers after reinforced latent tokens (LatentR³, arXiv 2505.19092)."
     authors_training = AuthorsTraining(
-        settings=SFT_DEFAULTS,
-        note="These are of sft. The authors choose the learning rate of grpo on the test file, between "
-        "0.00001 and 0.0005. Choose it on validation.",
+        note="Stage sft has them by default. The authors choose the learning rate of stage grpo on the test "
+        "file, between 0.00001 and 0.0005. Choose it on validation.",
     )
     stages: ClassVar = {"sft": LatentFineTuning, "grpo": LatentGRPO}
     default_stages = ("sft", "grpo")
@@ -57,9 +60,8 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
         attends = config.latent == "attention"
         self.attention = LatentAttention(width, config.reach) if attends else None
         self.constant = None if attends else nn.Parameter(torch.randn(width) * 0.02)
-        self._own: list[
-            Tensor
-        ] = []  # latents of all sequences, (sequences, width) each, when donors give them
+        # The first, second, … latent of all sequences, (sequences, width) each, if donors give latents.
+        self._own: list[Tensor] = []
 
     @classmethod
     def configured_depth(cls, config: LatentR3Config) -> int:
@@ -91,7 +93,7 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Scores of all items after each number of latents, (depths, sequences, items).
 
-        With latents of other histories, each history gets those that its donor makes of its own.
+        If histories get the latents of others, these are what each donor makes from its own prompt.
         """
         if self.replacement is not None and self.replacement.kind == "other":
             self._own = self._latents_of(sequences, max(depths))
@@ -109,7 +111,7 @@ class LatentR3(LanguageRecommender[LatentR3Config], ReasoningModel[LatentR3Confi
                 yield end
 
     def latent(self, end: Continuation) -> Tensor:
-        """The next latent of every branch, (rows, branches, width)."""
+        """Make the next latent of every branch, (rows, branches, width)."""
         state = end.end  # (rows, branches, width)
         if self.attention is None:
             assert self.constant is not None

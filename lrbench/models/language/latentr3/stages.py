@@ -1,10 +1,11 @@
 """The stages of LatentR³: fine-tuning of everything, and reinforcement of the latents alone (LR-GRPO).
 
-Reinforcement follows the released code. One of the G versions of a prompt's latent has no noise. The reward
-is −perplexity of the target title, ``s = −exp(−Σ log π / |y|)``. Two prompts share a baseline: the mean
-reward of their latents without noise. Over all rewards of the two, ``A = (s − baseline) / (‖s − baseline‖ +
-1e-6)``. The loss is ``−mean(A · mean log π)``. There is one update per batch, so neither clipping nor a
-reference has an effect.
+Reinforcement follows the released code. A prompt's latent has G versions, and the first has no noise. The
+reward is minus the perplexity of the target title, ``s = −exp(−Σ log π / |y|)``. Two prompts (the option
+``baseline_prompts``) share a baseline, the mean reward of their latents without noise. The advantage is ``A =
+(s − baseline) / (‖s − baseline‖ + 1e-6)``, with the norm over all rewards of these prompts. The loss is
+``−mean(A · mean log π)``. There is one update per batch, so clipping would have no effect. There is no
+divergence from a reference, as in the code (β = 0).
 
 The source reads each prompt twice for every version of its latent. Here it is read once: the language model
 is frozen, and all versions continue from its keys and values.
@@ -31,9 +32,9 @@ __all__ = ["LatentFineTuning", "LatentGRPO", "baseline_advantages", "standardise
 
 
 def baseline_advantages(rewards: Tensor) -> Tensor:
-    """Rewards minus the mean of those without noise, over the norm of all, (prompts, group).
+    """Rewards minus the mean reward without noise, over the norm of these differences, (prompts, group).
 
-    Column 0 has no noise.
+    Column 0 of the rewards is without noise.
     """
     differences = rewards - rewards[:, 0].mean()
     return differences / (differences.norm() + 1e-6)
@@ -49,33 +50,34 @@ def standardised_advantages(rewards: Tensor) -> Tensor:
 
 
 class LatentFineTuning(fine_tuning.FineTuning[LatentR3Config]):
-    """Cross-entropy of the title after the latents; the language model and what makes latents are trained."""
+    """Cross-entropy of the title after the latents. It trains what makes latents and the language model, or
+    the adapters if there are some."""
 
 
 class LatentGRPO(GradientStage[LatentR3Config]):
-    """Policy gradient of perturbed latents; the language model is frozen."""
+    """Policy gradient of perturbed latents. It trains what makes latents. The language model is frozen."""
 
     model: "LatentR3"
 
     @classmethod
     def refines(cls, config: LatentR3Config) -> bool:
-        """The frozen language model must have been trained before."""
+        """Yes: the frozen language model must have been trained before."""
         return True
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
-        """Freeze the language model, and draw the rows."""
+        """Freeze the language model, and draw which rows to use."""
         self.model.train_base(False)
         return fine_tuning.few_rows(data, self.model.config.few_shot)
 
     def losses(self, batch: TrainingBatch) -> Terms:
-        """Return ``loss``, and for the record the mean reward of the latents without noise."""
+        """Return ``loss``, and ``reward``, the mean reward of the latents without noise."""
         self.model.language.eval()  # each epoch sets all parts to training mode
         clean: list[Tensor] = []
         loss = accumulated(self._parts(batch, clean), list(self.model.parameters()))
         return {"loss": loss, "reward": torch.cat(clean).mean()}
 
     def _parts(self, batch: TrainingBatch, clean: list[Tensor]) -> Iterator[Callable[[], Tensor]]:
-        """Yield the share of each group of prompts with one baseline, in the order of the batch."""
+        """Yield, for each group of prompts with one baseline, what computes its share of the loss."""
         model, config = self.model, self.model.config
         rows, items = model.prompts.of(batch.sequences), batch.next_items.tolist()
         for start in range(0, len(rows), config.baseline_prompts):
@@ -92,7 +94,7 @@ class LatentGRPO(GradientStage[LatentR3Config]):
             yield share
 
     def group_logs(self, rows: list[NDArray[np.int64]], items: list[int], device: torch.device) -> Tensor:
-        """Mean log-probability of a target token with each version of each prompt's latents, (rows, group).
+        """Mean log-probability of the target tokens with each version of a prompt's latents, (rows, group).
 
         Args:
             rows: token numbers of the prompts.

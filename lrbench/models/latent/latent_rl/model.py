@@ -19,10 +19,9 @@ class LatentRL(LatentRLNetwork):
 
     summary = "Reinforced latent token on a frozen SASRec, after LatentR³ for LLMs (arXiv 2505.19092)."
     authors_training = AuthorsTraining(
-        note="They are those of a language model. In sft: AdamW with warm-up, a learning rate of "
-        "0.0003, batches of 128, at most 3 epochs and a patience of 1. In grpo: one epoch of "
-        "batches of 256 with warm-up and cosine decay, and a learning rate chosen from 0.00001 to "
-        "0.0005.",
+        note="They are for a language model. Stage sft: AdamW with warm-up, a learning rate of 0.0003, "
+        "batches of 128, at most 3 epochs and a patience of 1. Stage grpo: one epoch with batches of 256, "
+        "warm-up, cosine decay and a learning rate between 0.00001 and 0.0005.",
     )
     stages: ClassVar = {"supervised": SASRecAlone, "sft": LatentTuning, "grpo": LatentReinforcement}
     default_stages = ("supervised", "sft", "grpo")

@@ -10,9 +10,10 @@ In the paper losses score the current item embeddings, as here by default. In th
 those of the last evaluation, without gradient (``frozen_targets = "epoch"``). Item embeddings then learn only
 as inputs.
 
-Three points differ from the code. Its noise branch enters no loss and is left out. If an item has too few
-neighbours, the code fills in item 0, which then receives probability; here such places stay empty. The code
-multiplies the weights of the graph by co-occurrence; they are those of the Swing formula here.
+Four points differ from the code. Its noise branch enters no loss and is left out. If an item has too few
+neighbours, the code fills in item 0, which then receives probability. Here such places stay empty. The code
+multiplies the weights of the graph by co-occurrence. Here they are those of the Swing formula. The graph of
+the code leaves out the last training item of each user. Here it is used.
 """
 
 from typing import ClassVar

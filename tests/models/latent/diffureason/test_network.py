@@ -38,7 +38,7 @@ def test_clean_intents_have_unit_scale() -> None:
 
 
 def test_thinking_comes_first_and_then_the_denoiser() -> None:
-    """Depths up to K are r_k; the last is what S reverse steps give, and is repeated no noise."""
+    """Depths up to K = 2 are the thinking states, and the next one is the first prediction."""
     model = network(sampler_steps=3)
     states, _ = model.reason(pack_lists(HISTORIES), everywhere=False, steps=2)
     reached = encoded(model, (0, 1, 2, 3, 4, 5))
