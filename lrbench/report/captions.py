@@ -61,7 +61,7 @@ def _means(report: Report) -> str:
     fixed = " (a deterministic model has one run and no sd)" if _any_deterministic(report) else ""
     spread = "" if counts == [1] else " ± standard deviation"
     parts = (
-        " The deviation holds the luck of training and how differently each run suits users."
+        " The deviation contains the luck of training and how differently each run suits users."
         if spread
         else ""
     )

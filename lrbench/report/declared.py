@@ -43,7 +43,7 @@ def family_sentences(report: Report) -> Iterator[str]:
         yield (
             "The crossed test is a two-sided t test of the difference of means, in which users and "
             "training runs are both random. Its degrees of freedom are Satterthwaite's. "
-            "It speaks of users like these under this split."
+            "Its result is about users like these under this split."
         )
         yield from _pairing(report)
         yield _power(report)
@@ -162,8 +162,8 @@ def _power(report: Report) -> str:
         for dataset in dict.fromkeys(comparison.dataset for comparison in testable)
     ]
     return (
-        f"A true difference in {metric_title(report.primary_metric)} would usually be missed below about "
-        f"{listed(parts)} (80 % power at the level of its family, estimated from these runs)."
+        f"True differences in {metric_title(report.primary_metric)} below about {listed(parts)} would "
+        "usually be missed (80 % power at the level of the family, estimated from these runs)."
     )
 
 

@@ -99,7 +99,7 @@ def test_notes_say_what_intervals_and_effect_sizes_do_not(report: Report) -> Non
     assert "Each interval is a 95 % interval by itself, while p is adjusted for the family" in notes
     assert "Both depend on the number of seeds" in notes
     quality = " ".join(section_of(report, "quality").notes)
-    assert "The deviation holds the luck of training and how differently each run suits users." in quality
+    assert "The deviation contains the luck of training and how differently each run suits users." in quality
 
 
 def test_depths_mark_the_reported_and_the_chosen_one(report: Report) -> None:

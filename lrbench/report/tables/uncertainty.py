@@ -21,8 +21,8 @@ COLUMNS = (
 )
 NOTES = (
     "SD of Δ is that of the difference of means; the three columns after it are the parts of its variance. "
-    "More seeds shrink only the last two. Parts are estimates. One slightly below 0 means about 0. One far "
-    "below 0 means that runs tested as independent are not.",
+    "More seeds shrink only the last two. Parts are estimates, which few runs make imprecise. Users × models "
+    "far below 0 between independent runs means that these runs depend on each other.",
     f"Seeds to find {FIND}: seeds of every model with which a true difference of {FIND} would "
     "be found in 80 % of cases at the level of the family, estimated from these runs; “more users”: no "
     "number of seeds would do.",
