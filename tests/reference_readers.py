@@ -103,6 +103,10 @@ def colons(content: bytes) -> list[Row]:
     return [row(line.split("::"), ("user", "item", "rating", "time"), 4) for line in lines]
 
 
+def whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53
+
+
 def reviews(fields: Sequence[str]) -> Callable[[bytes], list[Row]]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -121,6 +125,9 @@ def reviews(fields: Sequence[str]) -> Callable[[bytes], list[Row]]:
             values = [review.get(field) for field in fields]
             if any(isinstance(value, bool | list | dict | None) for value in values):
                 raise ValueError("no value")
+            values[:2] = (int(value) if whole(value) else value for value in values[:2])
+            if any(isinstance(value, float) for value in values[:2]):
+                raise ValueError("an id that is no whole number")
             user, item, stars, when = (str(value) for value in values)
             found.append((identifier(user), identifier(item), rating(stars), time(when)))
         return found
@@ -135,10 +142,10 @@ def s3rec(content: bytes) -> list[Row]:
     for line in lines:
         fields, *rest = line.strip(" \r\t").split("\t")
         user, *items = fields.split(" ")
-        if not items or len(rest) > 1:
+        if not items or len(rest) != timed:
             raise ValueError("no items")
-        gaps = [int(gap) for gap in rest[0].split(" ")] if timed and rest else None
-        if timed and (gaps is None or len(gaps) != len(items)):
+        gaps = [int(gap) for gap in rest[0].split(" ")] if timed else None
+        if gaps is not None and (len(gaps) != len(items) or min(gaps) < 0 or sum(gaps) >= 1 << 63):
             raise ValueError("other gaps")
         at = 0
         for number, item in enumerate(items):

@@ -133,6 +133,13 @@ class TestAmazon:
         assert raw.notes[0].startswith("meta.json, line 2: this is not the metadata of a product ('asin')")
 
 
+_BAD_LINES = [
+    *("2", "2 ", "2  9", "1 7\t0 x", "1 7 8\t0", "1 7", "1 7\t"),
+    "1 7 8\t0 -5",  # back in time
+    f"1 7 8\t1 {2**63 - 1}",  # no sum of 64 bits
+]
+
+
 class TestSequenceFiles:
     def test_s3rec(self, tmp_path):
         path = written(tmp_path / "a.txt.gz", "1 7 8 7\n2 9\n", compress=True)
@@ -146,12 +153,16 @@ class TestSequenceFiles:
         assert rows("s3rec-lines", path) == [(user, item, None, time) for user, item, time in expected]
         assert read("s3rec-lines", path, {}).own_clocks
 
-    @pytest.mark.parametrize("bad", ["2", "2 ", "2  9", "1 7\t0 x", "1 7 8\t0", "1 7", "1 7\t"], ids=repr)
+    @pytest.mark.parametrize("bad", _BAD_LINES, ids=repr)
     def test_s3rec_names_the_malformed_line(self, tmp_path, bad):
         first = "1 7 8\t0 5" if "\t" in bad or bad == "1 7" else "1 7 8"
         path = written(tmp_path / "a.txt", f"{first}\n{first}\n{bad}\n{first}\n")
         with pytest.raises(RequestError, match=r"a\.txt, line 3"):
             rows("s3rec-lines", path)
+
+    def test_gaps_in_later_lines_alone_are_not_left_out(self, tmp_path):
+        with pytest.raises(RequestError, match=r"a\.txt, line 2"):
+            rows("s3rec-lines", written(tmp_path / "a.txt", "1 7\n2 7 8\t0 5\n"))
 
     def test_sasrec_pairs(self, tmp_path):
         assert rows("sasrec-pairs", written(tmp_path / "a", delimited(" ", order=(0, 1)))) == PAIRS

@@ -9,13 +9,19 @@ from lrbench.arrays import Int64s
 from lrbench.data.preparation.interactions import CodedInteractions
 from lrbench.wording import counted
 
-__all__ = ["OWN_CLOCKS", "TimeTies", "copies_note", "count_copies", "missing_id_notes"]
+__all__ = ["OWN_CLOCKS", "TimeFindings", "copies_note", "count_copies", "missing_id_notes"]
 
 OWN_CLOCKS = "Times count from each user's own first interaction and cannot be compared between users."
 
 _MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "undefined")
 _LONGEST_MISSING = max(map(len, _MISSING))  # they are ASCII
 _MANY_COPIES = 0.05
+
+_FIRST = 100_000_000
+_SPAN = 100
+_UNITS = {"seconds": _FIRST, "milliseconds": _FIRST * 1000, "microseconds": _FIRST * 1_000_000}
+"""The smallest number that means 1973 in a unit; ``_SPAN`` times as much means 2286. A file in one unit has
+times between two such spans, or in one alone."""
 
 
 def count_copies(rows: CodedInteractions) -> int:
@@ -62,11 +68,13 @@ def missing_id_notes(role: str, rows_of_ids: Int64s, ids: pl.Series) -> Iterator
         yield f'{counted(rows, "row")} {have} the {role} "{ids[number]}", {meaning}.'
 
 
-class TimeTies:
-    """Finds out whether the times of users order anything."""
+class TimeFindings:
+    """Finds out whether the times of users order anything, and whether they look like several units."""
 
     def __init__(self) -> None:
         self._has_pairs = self._has_order = False
+        self._in_unit = dict.fromkeys(_UNITS, 0)
+        self._between = False
 
     def look_at(self, rows: CodedInteractions) -> None:
         """Look at the rows of whole users, in the order of users and times."""
@@ -75,9 +83,19 @@ class TimeTies:
         same_user = rows.users[1:] == rows.users[:-1]
         self._has_pairs |= bool(same_user.any())
         self._has_order |= bool((rows.times[1:] != rows.times[:-1])[same_user].any())
+        dated = rows.times[rows.times >= _FIRST]
+        found = 0
+        for unit, first in _UNITS.items():
+            number = int(np.count_nonzero((dated >= first) & (dated < first * _SPAN)))
+            self._in_unit[unit] += number
+            found += number
+        self._between |= found < len(dated)
 
-    def notes(self) -> tuple[str, ...]:
-        """Say so where times order nothing."""
-        if not self._has_pairs or self._has_order:
-            return ()
-        return ("All interactions of a user have the same time, so their order is that of the file.",)
+    def notes(self) -> Iterator[str]:
+        """Yield that times order nothing, or that they look like several units."""
+        if self._has_pairs and not self._has_order:
+            yield "All interactions of a user have the same time, so their order is that of the file."
+        units = {unit: number for unit, number in self._in_unit.items() if number}
+        if len(units) > 1 and not self._between:
+            parts = ", ".join(f"{number:,} like {unit}" for unit, number in units.items())
+            yield f"Times look as if they had several units ({parts}), so their order means little."

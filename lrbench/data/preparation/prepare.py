@@ -88,7 +88,7 @@ def prepare(
         *copies_note(selected.copies, spool.count),
         *missing_id_notes("user", spool.rows_of_users, user_ids),
         *missing_id_notes("item", spool.rows_of_items, item_ids),
-        *selected.ties.notes(),
+        *selected.times.notes(),
     ]
     if filters.window is not None:
         kept, months = window_rows(rows, filters.window, filters, raw.own_clocks, origin.name)

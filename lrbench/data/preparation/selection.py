@@ -6,7 +6,7 @@ import numpy as np
 
 from lrbench.config.protocol import Filters
 from lrbench.data.dataset import StepCounts
-from lrbench.data.preparation.findings import TimeTies, count_copies
+from lrbench.data.preparation.findings import TimeFindings, count_copies
 from lrbench.data.preparation.interactions import CodedInteractions, first_of_pairs
 from lrbench.data.preparation.spool import Spool
 from lrbench.errors import FilterError
@@ -27,7 +27,7 @@ class SelectedRows:
     copies: int
     """How many rows of the source are exact copies of an earlier one."""
 
-    ties: TimeTies
+    times: TimeFindings
     """What was seen of the times of the rows that reach the threshold."""
 
 
@@ -43,7 +43,7 @@ def select_rows(spool: Spool, filters: Filters, name: str) -> SelectedRows:
     n_items = len(spool.rows_of_items)
     source, rated, first = (_Tally(n_items) for _ in range(3))
     left = _Rows(spool.count, spool.has_times, filters.keep_ratings and spool.has_ratings)
-    copies, ties = 0, TimeTies()
+    copies, times = 0, TimeFindings()
     for part in spool.in_order():
         rows = part
         source.add(rows)
@@ -51,7 +51,7 @@ def select_rows(spool: Spool, filters: Filters, name: str) -> SelectedRows:
         if filters.min_rating is not None and rows.ratings is not None:
             rows = rows.take(rows.ratings >= filters.min_rating)
             rated.add(rows)
-        ties.look_at(rows)
+        times.look_at(rows)
         if filters.repeats == "first":
             rows = rows.take(first_of_pairs(rows.users, rows.items))
             first.add(rows)
@@ -61,7 +61,7 @@ def select_rows(spool: Spool, filters: Filters, name: str) -> SelectedRows:
         counts.append(rated.counts(f"rating at least {filters.min_rating:g}"))
     if filters.repeats == "first":
         counts.append(first.counts("earliest row of each user and item"))
-    return SelectedRows(left.rows(), counts, copies, ties)
+    return SelectedRows(left.rows(), counts, copies, times)
 
 
 class _Tally:

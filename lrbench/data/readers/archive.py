@@ -15,9 +15,11 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
+from lrbench.data.readers.streams import Streams
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.wording import some_of
 
@@ -46,8 +48,8 @@ _TAR = slice(257, 262), b"ustar"
 PARQUET_MAGIC = b"PAR1"
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     GZIP_MAGIC: gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
+    b"BZh": partial(Streams, begin=bz2.BZ2Decompressor),
+    b"\xfd7zXZ\x00": partial(Streams, begin=lzma.LZMADecompressor),
 }
 _UNREADABLE = {
     b"\x28\xb5\x2f\xfd": "is compressed with zstd",

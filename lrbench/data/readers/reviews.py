@@ -9,6 +9,7 @@ content                                      Polars
 ``NaN``, which JSON does not have            refuses the file
 an id that is a list                         turns it into text
 an id with half of a surrogate pair          turns it into text
+an id with a point or an exponent            rounds it
 two fields of one name                       takes the first
 ===========================================  ============================
 """
@@ -34,6 +35,8 @@ __all__ = ["scan_reviews"]
 
 _AT_ONCE = 1 << 18  # reviews
 _NO_ID = r"^(true|false|null|\[.*|\{.*)$|\x00"  # what Polars makes of values that are no text
+_NO_WHOLE_NUMBER = r"^(-0|-?\d{16,}|-?\d[\d+-]*[.e][\d.e+-]*)$"  # or only perhaps, once Polars has rounded it
+_EXACT = 1 << 53  # whole numbers from here on are several in floating point
 
 
 def scan_reviews(file: RawFile, fields: Mapping[str, str]) -> RawInteractions:
@@ -46,7 +49,7 @@ def scan_reviews(file: RawFile, fields: Mapping[str, str]) -> RawInteractions:
         return replace(_read_again(text, fields), notes=notes)
     table = scan_json_lines(text.content, pl.Schema({field: COLUMNS[role] for role, field in fields.items()}))
     frame = interactions(table, fields)
-    odd = pl.any_horizontal(pl.col("user", "item").str.contains(_NO_ID))
+    odd = pl.any_horizontal(pl.col("user", "item").str.contains(f"{_NO_ID}|{_NO_WHOLE_NUMBER}"))
     return RawInteractions(
         frame.with_columns(pl.when(~odd).then("user").alias("user")),
         file=text.name,
@@ -116,20 +119,27 @@ def _object(once: frozenset[str], pairs: list[tuple[str, Any]]) -> dict[str, Any
     return found
 
 
+def _id(value: Any) -> str | None:
+    """Return an id as text, or ``None`` if it is missing, or no id."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else None
+    if isinstance(value, int):
+        return str(value)
+    sound = isinstance(value, str) and value.strip()
+    return value if sound and not any("\ud800" <= sign <= "\udfff" for sign in value) else None
+
+
 def _value(role: str, value: Any) -> Any:
     """Return the value as it is kept, or ``None`` if it is missing or of the wrong kind."""
     if isinstance(value, bool):
         return None
     if role in ("user", "item"):
-        if isinstance(value, int):
-            return str(value)
-        sound = isinstance(value, str) and value.strip()
-        return value if sound and not any("\ud800" <= sign <= "\udfff" for sign in value) else None
+        return _id(value)
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
     if role == "rating":
         return float(value)
-    exact = isinstance(value, int) or (value.is_integer() and abs(value) < 1 << 53)
+    exact = isinstance(value, int) or (value.is_integer() and abs(value) < _EXACT)
     return int(value) if exact and -(1 << 63) <= value < 1 << 63 else None
 
 

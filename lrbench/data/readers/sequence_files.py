@@ -46,7 +46,7 @@ class S3RecLines(FrozenConfig):
         if text.has_lone_returns:
             raise RequestError(f"{text.name} has carriage returns within lines.", "Convert its line ends.")
         timed = "\t" in text.first_line()[1]
-        users = _users(text)
+        users = _users(text, parts=2 if timed else 1)
         users = _with_times(users) if timed else users.select("line", "user", "item")
         _check_lines(users, text)
         columns = ["item", "time"] if timed else ["item"]
@@ -152,8 +152,12 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _users(text: Text) -> pl.LazyFrame:
+def _users(text: Text, parts: int) -> pl.LazyFrame:
     """Scan ``user item item …`` into one row per line.
+
+    Args:
+        text: the file.
+        parts: 2 if every line has gaps after a tab, else 1.
 
     Returns:
         ``line``, its number from 1; ``user`` and ``item``, a list, both null where the line is malformed;
@@ -162,7 +166,7 @@ def _users(text: Text) -> pl.LazyFrame:
     sides = pl.col("text").str.strip_chars(" \r\t").str.split("\t")
     fields = sides.list.first().str.split(" ")
     user, items = fields.list.first(), fields.list.slice(1)
-    sound = (fields.list.len() > 1) & ~fields.list.contains("") & (sides.list.len() <= 2)
+    sound = (fields.list.len() > 1) & ~fields.list.contains("") & (sides.list.len() == parts)
     return _lines(text).select(
         "line",
         pl.when(sound).then(user).alias("user"),
@@ -180,13 +184,15 @@ def _lines(text: Text) -> pl.LazyFrame:
 
 
 def _with_times(users: pl.LazyFrame) -> pl.LazyFrame:
-    """Turn the gaps of each user into times; null where there is not one whole number per item."""
+    """Turn the gaps of each user into times; null where there is not one whole number from 0 on per item."""
     gaps = pl.col("gaps").list.eval(pl.element().cast(pl.Int64, strict=False))
+    times = gaps.list.eval(pl.element().cum_sum())
     sound = (gaps.list.len() == pl.col("item").list.len()) & ~gaps.list.contains(None)
+    sound &= (gaps.list.min() >= 0) & (times.list.min() >= 0)  # a sum beyond 64 bits becomes negative
     return users.select(
         "line",
         pl.when(sound).then(pl.col("user", "item")),
-        pl.when(sound).then(gaps.list.eval(pl.element().cum_sum())).alias("time"),
+        pl.when(sound).then(times).alias("time"),
     )
 
 

@@ -230,8 +230,9 @@ class CsvTable(_Table):
         text = survey(
             open_raw(path, self.member), self.encoding, [*_SEPARATORS.values(), self.separator or ","]
         )
-        if not text.lines:
-            raise RequestError(f"{text.name} is empty.", "Check that it is the right file.")
+        if text.lines == len(text.blank):
+            blank = " but for blank lines" if text.lines else ""
+            raise RequestError(f"{text.name} is empty{blank}.", "Check that it is the right file.")
         separator = self.separator or self._find_separator(text)
         names = self._names(text, separator)
         check_names_differ(names, text.name)

@@ -39,6 +39,24 @@ def test_times_that_order_nothing() -> None:
     assert record([("u", "i", None, 1), ("v", "i", None, 1)]).notes == ()  # one interaction has no order
 
 
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ((1_600_000_000, 1_600_000_000_000), "1 like seconds, 1 like milliseconds"),
+        ((1_600_000_000, 1_600_000_000_000_000, 7, -5), "1 like seconds, 1 like microseconds"),
+        ((1_600_000_000, 1_500_000_000), ""),
+        ((1_600_000_000_000, 0), ""),
+        ((150_000_000, 50_000_000_000, 150_000_000_000), ""),  # counted from some start
+        ((-1_600_000_000, 1_600_000_000_000), ""),
+    ],
+)
+def test_times_in_several_units(times: tuple[int, ...], told: str) -> None:
+    notes = record(rows(*times)).notes
+    assert notes == (
+        (f"Times look as if they had several units ({told}), so their order means little.",) if told else ()
+    )
+
+
 @pytest.mark.parametrize("written", ["nan", "NULL", "None", "<NA>"])
 def test_ids_that_may_mean_that_there_is_none(written: str) -> None:
     (note,) = record([*rows(1, 2), (written, "i", None, 3), (written, "j", None, 4)]).notes

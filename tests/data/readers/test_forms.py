@@ -59,6 +59,29 @@ class TestCompression:
     def test_zip_with_a_compressed_table(self, tmp_path: Path) -> None:
         taken(zipped(tmp_path / "t.zip", {"t.csv.gz": gzip.compress(TABLE.encode())}), member="t.csv.gz")
 
+    @pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, gzip.compress])
+    def test_many_streams(self, tmp_path: Path, pack) -> None:
+        """As parallel compressors write them: a stream for each block, which may be empty."""
+        streams = [pack(TABLE[at : at + 3].encode()) for at in range(0, len(TABLE) + 3, 3)]
+        taken(written(tmp_path / "t.csv", b"".join(streams)))
+
+    @pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, gzip.compress])
+    @pytest.mark.parametrize("damage", [b"junk", b"\0" * 64, b"B", b"BZh9", b"\xfd7zXZ\0", b"\x1f\x8b"])
+    def test_what_follows_a_stream_is_never_left_out(self, tmp_path: Path, pack, damage: bytes) -> None:
+        """A flipped bit at the start of a stream must not cut off the rest of the rows."""
+        whole, rest = pack(TABLE.encode()), pack(b"cleo,milk,2\n")
+        damaged = damage + rest[len(damage) :]
+        for content in (whole + damage, whole + (damaged if damaged != rest else rest[:-1])):
+            with pytest.raises(RequestError, match=r"t\.csv (is damaged|cannot be read)"):
+                read("csv", written(tmp_path / "t.csv", content), TIMED).collect()
+
+    @pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, gzip.compress])
+    def test_a_stream_that_is_cut_off(self, tmp_path: Path, pack) -> None:
+        content = pack(TABLE.encode())
+        for length in (len(content) - 1, len(content) - 9, 20):
+            with pytest.raises(RequestError, match=r"t\.csv is damaged"):
+                read("csv", written(tmp_path / "t.csv", content + content[:length]), TIMED).collect()
+
     def test_zip_with_two_tables_needs_a_choice(self, tmp_path: Path) -> None:
         path = zipped(tmp_path / "t.zip", {"a.csv": TABLE.encode(), "b.csv": b"user,item,time\n"})
         with pytest.raises(RequestError, match=r'holds 2 files.*"member".*a\.csv, b\.csv'):
@@ -184,10 +207,11 @@ class TestText:
         with pytest.raises(RequestError, match="separator"):
             taken(written(tmp_path / "t", TABLE), separator=separator)
 
-    @pytest.mark.parametrize("content", ["", "\n\n", "user,item,time\n", "user,item,time\n\n"])
+    @pytest.mark.parametrize("content", ["", "\n\n", " \r\n", "user,item,time\n", "user,item,time\n\n"])
     def test_nothing_in_it(self, tmp_path: Path, content: str) -> None:
-        with pytest.raises(RequestError, match=r"is empty|no interactions|no column"):
+        with pytest.raises(RequestError, match=r"is empty|no interactions") as caught:
             read("csv", written(tmp_path / "t.csv", content), TIMED).collect()
+        assert caught.value.remedy
 
 
 class TestQuotes:
@@ -275,6 +299,32 @@ class TestReviews:
     )
     def test_what_pandas_and_others_write(self, tmp_path: Path, line: str) -> None:
         assert self.read(tmp_path / "r.json", line) == ["a", "b", "a"]
+
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("5", "5"),
+            ("5.0", "5"),
+            ("1e3", "1000"),
+            ("-0.0", "0"),
+            (str(2**53 + 1), str(2**53 + 1)),
+            (str(2**130), str(2**130)),
+            ('"5.50"', "5.50"),
+            ('"007"', "007"),
+            (f"{2**53 + 1}.0", None),  # floating point has no such number, and would name another user
+            ("5.5", None),
+            ("12345678901234567890.5", None),
+            ("1e30", None),
+            ("true", None),
+        ],
+    )
+    def test_numbers_as_ids_are_exact(self, tmp_path: Path, written: str, kept: str | None) -> None:
+        line = f'{{"reviewerID": {written}, "asin": "x", "overall": 5, "unixReviewTime": 1}}'
+        if kept is not None:
+            assert self.read(tmp_path / "r.json", line) == ["a", kept, "a"]
+            return
+        with pytest.raises(RequestError, match='line 2: "reviewerID" is'):
+            self.read(tmp_path / "r.json", line)
 
     @pytest.mark.parametrize(
         ("line", "told"),
