@@ -38,7 +38,7 @@ from lrbench.training.optimiser import Optimiser
 
 CPU = torch.device("cpu")
 N_ITEMS = 12_101
-STEPS = 3  # latent steps of the systems that are compared by them
+STEPS = 3  # steps of the latent models that are compared with each other
 ONE_TARGET = {"alignment_rows": "sequence"}
 AS_SASREC = {"width": 64, "inner_width": 256, "input_dropout": 0.5, "temperature": 1.0}
 TRAINED: dict[str, dict[str, Any]] = {

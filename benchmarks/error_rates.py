@@ -1,6 +1,6 @@
 """Simulate how often each test is significant without a true difference, and how often with one.
 
-The script writes ERROR_RATES.md beside this file. With the default it takes about ten minutes of one core.
+The script writes ERROR_RATES.md beside this file. By default it takes about ten minutes of one core.
 Standard errors of half a point need ``--repetitions 2000`` and an hour.
 """
 
@@ -28,9 +28,9 @@ from lrbench.stats.users import paired_users
 ALPHA = 0.05
 SEEDS = ((3, 3), (5, 5), (10, 10), (3, 5), (3, 0), (5, 0), (10, 0))
 LARGE = 20_000
-"""With this many users or more, repetitions are halved.
+"""With this many users or more there are half as many repetitions.
 
-Ten seeds then have a third, and only for the kinds of noise in ``TEN_SEEDS``.
+With ten seeds there are then a third as many, and only for the kinds of noise in ``TEN_SEEDS``.
 """
 
 TEN_SEEDS = ("runs ± 2 %", "runs ± 5 %")
@@ -51,8 +51,8 @@ def main() -> None:
     parts = [
         "# Simulated error rates",
         f"`nox -s simulate -- --repetitions {options.repetitions} --seed {options.seed}` made this page. "
-        f"A cell has {options.repetitions} repetitions, or half as many with {LARGE:,} users or more, and a "
-        "third with ten seeds of these. "
+        f"A cell has {options.repetitions} repetitions. With {LARGE:,} users or more it has half as many, "
+        "and a third if ten seeds are among them. "
         "A rate of 5 % has a standard error of "
         f"{100 * math.sqrt(0.05 * 0.95 / options.repetitions):.1f} points. All tests are two-sided at 5 %. "
         "`lrbench/stats/simulation.py` describes how the ranks are made.",
@@ -64,10 +64,10 @@ def main() -> None:
         "## Runs that share a trained stage",
         "Two labels share 90 % of the variance of luck and noise. Power is the share of repetitions "
         "that find a true difference of about 6 %. Reports pair such runs. "
-        "As independent runs they find almost nothing.",
+        "If the test took them for independent runs, it would find almost nothing.",
         _table(["seeds", "users", "test", "false positives, %", "power, %"], _shared(options, generator)),
         "## Families, groups, depths, equivalence",
-        _table(["what", "setting", "rate, %", "wanted, %"], _others(options, generator)),
+        _table(["what", "setting", "rate, %", "expected, %"], _others(options, generator)),
     ]
     options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -174,6 +174,7 @@ def _any_dagger(users: int, generator: np.random.Generator) -> bool:
 
 
 def _left_out(labels: int, users: int, generator: np.random.Generator) -> bool:
+    """Whether any of several equal labels is not counted as tied with the best one."""
     return not all(tied_with_best(simulate_models(MIDDLE, users, (5,) * labels, generator), ALPHA))
 
 

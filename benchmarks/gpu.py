@@ -56,7 +56,7 @@ TIMED = [
 EQUAL = [("sasrec", "supervised"), ("bsarec", "supervised"), ("erl", "supervised"), ("lares", "spt")]
 TOGETHER = (1, 2, 4, 8)
 FREE = 5.0
-"""Seconds that a part must at least have left to begin."""
+"""A part begins only if at least this many seconds are left."""
 LONGEST = 120.0
 """Seconds after which training to convergence is stopped."""
 
@@ -76,7 +76,7 @@ class Measured:
         return self._ends - time.monotonic()
 
     def take(self, name: str, function: Callable[..., Any], *given: Any) -> None:
-        """Take a measurement if there is time. A failure is kept, and the rest goes on."""
+        """Take a measurement if there is time. A failure is recorded, and the script goes on."""
         if self.left < FREE:
             self.left_out.append(name)
             return
@@ -89,16 +89,21 @@ class Measured:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data-dir", type=Path, help="where datasets are; lrbench's own place if not given")
+    parser.add_argument("--data-dir", type=Path, help="folder of the datasets (default: lrbench's own)")
     parser.add_argument("--dataset", default="amazon-beauty")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--batch", type=int, default=1536, help="targets of a step")
     parser.add_argument("--steps", type=int, default=20, help="timed steps of each stage")
     parser.add_argument("--users", type=int, default=512, help="users whose ranks are compared")
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--seconds-together", type=float, default=5.0, help="time of processes that share")
+    parser.add_argument(
+        "--seconds-together",
+        type=float,
+        default=5.0,
+        help="seconds of timing processes that share the device",
+    )
     parser.add_argument("--most-epochs", type=int, default=300, help="cap of the training to convergence")
     parser.add_argument("--models", nargs="*", help="only these")
     parser.add_argument("--recbole", type=Path, help="a Python that has recbole 1.2.1")
@@ -108,7 +113,7 @@ def arguments() -> argparse.Namespace:
 
 
 def load(given: argparse.Namespace) -> Split:
-    """The dataset, split as loo-50 does.
+    """Return the dataset, split by loo-50.
 
     Raises:
         SystemExit: it is not prepared.
@@ -123,7 +128,7 @@ def load(given: argparse.Namespace) -> Split:
 
 
 def recbole(python: Path, folder: Path, device: str, steps: int) -> dict[str, float]:
-    """RecBole's SASRec on the same device: seconds for an epoch and for ranking."""
+    """Return the seconds of an epoch and of ranking of RecBole's SASRec on the same device."""
     with tempfile.TemporaryDirectory() as scratch:
         export(folder, Path(scratch))
         options = ["--data", scratch, "--model", "SASRec", "--threads", "4", "--steps", str(steps)]

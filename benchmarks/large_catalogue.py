@@ -1,9 +1,9 @@
-"""What a catalogue of a million items takes from start to table, through the command line.
+"""Time and memory of the command line with a catalogue of a million items, from a file to a table.
 
 ``python benchmarks/large_catalogue.py`` writes a CSV file in which each item has five interactions, and
-fetches it. It trains SASRec with sampled softmax for one epoch, ranks every user among all items, and prints
-one row of a table for each command. Memory is the largest sum over the command and its workers of what is
-resident.
+fetches it. It trains SASRec with sampled softmax for one epoch, ranks every user's target among all items,
+and prints one row of a table for each command. Memory is the largest sum of the resident memory of the
+command and its workers.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def generate(file: Path, items: int, users: int) -> None:
 
 
 def lrbench(folder: Path, *arguments: str) -> None:
-    """Run a command, and print what it took."""
+    """Run a command, and print its time and peak memory."""
     data = [] if arguments[0] == "report" else ["--data-dir", "data"]
     command = [sys.executable, "-m", "lrbench", *arguments, *data]
     started, peak = time.perf_counter(), [0]
@@ -93,7 +93,7 @@ def keep_peak(process: "subprocess.Popen[str]", peak: list[int]) -> None:
 
 
 def family(process: int) -> list[int]:
-    """A process and all below it."""
+    """Return a process and all its descendants."""
     try:
         lists = [
             path.read_text(encoding="ascii") for path in Path(f"/proc/{process}/task").glob("*/children")
@@ -104,7 +104,7 @@ def family(process: int) -> list[int]:
 
 
 def resident(process: int) -> int:
-    """Resident memory of a process in bytes; 0 if it has ended."""
+    """Return the resident memory of a process in bytes; 0 if it has ended."""
     try:
         text = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     except OSError:

@@ -60,9 +60,9 @@ def fused_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
 ) -> Tensor:
-    """Attention by the memory-efficient kernel, which CUDA takes for these types, masks and dropout.
+    """Attend by the memory-efficient kernel, which CUDA uses for these types, masks and dropout.
 
-    As there, heads must have a dimension of their own.
+    The kernel needs heads as a dimension of their own.
     """
     if query.ndim != 4:
         return separate_attention(query, key, value, attn_mask, dropout_p, is_causal)
@@ -85,7 +85,7 @@ class Counting(Accelerator):
     ) -> Any:
         if self._nested or not self._watched or func is torch.ops.prim.device.default:
             return super().__torch_dispatch__(func, types, args, kwargs)
-        self._nested = True  # what an operation is made of does not count again
+        self._nested = True  # operations inside an operation do not count again
         try:
             result = super().__torch_dispatch__(func, types, args, kwargs)
         finally:
@@ -100,7 +100,7 @@ class Counting(Accelerator):
 
 
 def histories() -> TrainingView:
-    """Training parts as long as Beauty's: 6.9 items on average, at least 3."""
+    """Return training parts about as long as Beauty's: 6.9 items on average, at least 3."""
     source = np.random.default_rng(0)
     lengths = (2 + source.geometric(1 / 4.9, 400)).clip(max=MAX_LENGTH)
     return training_view([source.integers(0, N_ITEMS, length).tolist() for length in lengths], N_ITEMS)

@@ -1,10 +1,13 @@
-"""What scheduling costs: a suite of short trials on several workers, against the sum of its trials.
+"""What scheduling costs: a suite of short trials on several workers, compared with the sum of its trials.
 
-``python benchmarks/scheduling.py --trials 60 --workers 4`` runs the suite in a folder of its own and prints
-one row of a table. The time between trials is what a worker does besides trials once the first one has begun:
-it starts if another worker was faster, takes the next order, and waits for others at the end. On a machine
-that others share, the scheduler's processor time for each trial says more. It is that of the command, less
-that of the same command when nothing is left to do.
+``python benchmarks/scheduling.py --trials 60 --workers 4`` runs the suite in a temporary folder and prints
+one row of a table:
+
+* *between*: a worker's time outside trials after the first trial has begun, by trial. In it a late worker
+  starts, workers take their next orders, and wait for others at the end.
+* *overhead*: that time as a share of the trials' time.
+* *scheduler's CPU*: the command's processor time by trial, minus that of the same command when nothing is
+  left to do. On a machine that others share it says more.
 """
 
 import argparse
@@ -33,7 +36,6 @@ label = "SASRec"
 model = "sasrec"
 params = {{ width = 16, layers = 1, inner_width = 32 }}
 """
-
 
 MEASURED = """
 import atexit, resource, sys
@@ -74,7 +76,7 @@ def main() -> None:
     span = (max(record.ended for record in records) - first).total_seconds()
     between = (span * options.workers - busy) / len(records)
     scheduler = (used - idle) / len(records)
-    head = ("trials", "workers", "command, s", "start, s", "trials / workers, s", "between, ms", "above it")
+    head = ("trials", "workers", "command, s", "start, s", "trials / workers, s", "between, ms", "overhead")
     print(f"| {' | '.join(head)} | scheduler's CPU, ms |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     print(

@@ -1,9 +1,9 @@
-"""What a language model recommends before and after training: titles for some test users of a suite's trials.
+"""What language models recommend before and after training: titles for some test users of a suite's trials.
 
     python benchmarks/written_titles.py SUITE LABEL … --results DIR --data-dir DIR --users 6
 
-It prints a table. *Written* is what the model writes freely after the prompt and its latents, by the most
-probable token each time. *Found* is the best title of its beam search.
+It prints a table. *Written* is the text that the model writes freely after the prompt and its latents, always
+the most probable token. *Found* is the best title of its beam search.
 """
 
 import argparse
@@ -34,7 +34,7 @@ MOST_TOKENS = 24
 def titles(
     model: LanguageRecommender[Any], config: TrialConfig, dataset: PreparedDataset, users: int
 ) -> list[tuple[str, str, str]]:
-    """Target, written text and found title of the first test users."""
+    """Return target, written text and found title of each of the first test users."""
     view = split(dataset.sequences, config.protocol).test.reordered(np.arange(users))
     ((_, sequences),) = evaluation_batches(view, config.protocol.max_length, users, CPU)
     rows = model.prompts.of(sequences)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("suite")
     parser.add_argument("labels", nargs="+", metavar="LABEL")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--data-dir", type=Path, help="where datasets are; lrbench's own place if not given")
+    parser.add_argument("--data-dir", type=Path, help="folder of the datasets (default: lrbench's own)")
     parser.add_argument("--users", type=int, default=6)
     given = parser.parse_args()
     torch.set_num_threads(1)

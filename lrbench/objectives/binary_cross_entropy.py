@@ -3,9 +3,8 @@
 p is the score of a target. n₁ … n_K are the scores of its negatives.
 
 * Plain, as in SASRec (Kang & McAuley, ICDM 2018): ``−log σ(p) − Σ log(1 − σ(n_k))``.
-* Generalised, as in gSASRec (Petrov & Macdonald, RecSys 2023): ``−(β·log σ(p) + Σ log(1 − σ(n_k))) / (K +
-1)``.
-  :func:`positive_power` gives β.
+* Generalised, as in gSASRec (Petrov & Macdonald, RecSys 2023), with β from :func:`positive_power`:
+  ``−(β·log σ(p) + Σ log(1 − σ(n_k))) / (K + 1)``.
 """
 
 import torch.nn.functional as F
