@@ -4,8 +4,8 @@ The candidates are tried in order: the mirror for every form of the dataset, the
 each form. Files of a mirror folder are copied as well, so that a dataset can be prepared again without it.
 
 - A file that matches its checksum is kept at once.
-- A file that does not match is refused, and the next candidate is tried. A file that the user gives with
-  ``--from`` is taken all the same, and its record says that it is not verified.
+- A file that does not match is refused, and the next candidate is tried. If the user gave the file with
+  ``--from``, it is accepted all the same, and its record says that it is not verified.
 - A file that could not be verified is tried out first: it is kept only if it can be read.
 """
 
@@ -52,7 +52,7 @@ def acquire(
         name: the dataset's name.
         sources: its forms in order of preference.
         folders: the data folder and the mirror.
-        listener: told how it goes.
+        listener: gets the progress.
         try_out: called with a file that could not be verified, before it is kept.
 
     Raises:
@@ -91,7 +91,7 @@ def acquire(
 def acquire_given(
     name: str, sources: Sequence[Source], folders: Folders, listener: Listener, given: str, try_out: TryOut
 ) -> AcquiredFile:
-    """Return the file that the user gives, which replaces the one that is here once it could be read.
+    """Return the file that the user gives. Once it has been read, it replaces the one that is here.
 
     Args:
         name, sources, folders, listener, try_out: as for :func:`acquire`.
@@ -139,16 +139,21 @@ def _first(
     raise LrbenchError(
         f"{name} could not be fetched. Tried:{tried}",
         f"If you can get the file in another way, give it: lrbench fetch {name} --from FILE\n"
-        "  A folder or address with many files can stand in LRBENCH_MIRROR.",
+        "  For many files, set LRBENCH_MIRROR to the folder or address that has them.",
     )
 
 
 def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool = False) -> AcquisitionRecord:
-    """Get the file into ``part``, compare it with its checksum, and say what it is.
+    """Get the file into ``part``, compare it with its checksum, and record where it came from.
+
+    Args:
+        candidate: where to get it.
+        part: where to put it.
+        listener: gets the progress.
+        trusted: whether a person gave it; then it is accepted although its checksum differs.
 
     Raises:
-        TransferError: it cannot be had or read. Or it does not match and is not ``trusted``, which a file is
-            that a person gives.
+        TransferError: it cannot be fetched or read. Or its checksum differs, and it is not trusted.
     """
     source = candidate.source
     if is_address(candidate.address):
@@ -179,14 +184,14 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
 
 
 def _try_out(part: Path, source: Source, record: AcquisitionRecord, try_out: TryOut) -> None:
-    """Read a file before it is kept. Whatever is raised, it stays where it is."""
+    """Read a file before it is kept. It stays in ``part``, whatever is raised."""
     with _under_its_name(part, record.file) as path:
         try_out(AcquiredFile(path, source, record))
 
 
 @contextmanager
 def _under_its_name(part: Path, name: str) -> Iterator[Path]:
-    """Yield a path to a part that has the name of the complete file, which readers put into messages."""
+    """Yield a path to ``part`` that has the name of the complete file, since messages of readers name it."""
     folder = part.with_name(f".{name}.unread")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -199,7 +204,11 @@ def _under_its_name(part: Path, name: str) -> Iterator[Path]:
 
 
 def _copy(file: Path, part: Path, name: str, listener: Listener) -> None:
-    """Copy a local file, showing how far it is; it cannot be resumed."""
+    """Copy a local file and report the progress. An interrupted copy starts again.
+
+    Raises:
+        TransferError: there is no such file, or it cannot be read.
+    """
     try:
         origin = file.open("rb")
     except FileNotFoundError as error:
@@ -220,5 +229,5 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _part(source: Source, folder: Path) -> Path:
-    """Where a file grows."""
+    """Return the path of a file that is not complete yet."""
     return folder / f"{source.stem}.part"

@@ -1,8 +1,8 @@
 """One request on a thread of its own, so that whoever waits for its answer can stop at any time.
 
 Looking up a name, connecting and waiting for a header happen inside the system and the HTTP library. No
-timeout there ends a server that sends one header line a second. So a thread makes the request and hands over
-what arrives; the caller waits for it in short steps.
+timeout there stops a server that sends one header line per second. A thread therefore makes the request and
+hands over what arrives. The caller waits for it in short steps.
 """
 
 import os
@@ -29,7 +29,7 @@ ANSWER_WITHIN = 30.0
 """Seconds until the header of the answer must be complete, redirects included."""
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-_STEP = 0.2  # seconds between looks at the person's wishes
+_STEP = 0.2  # seconds between checks for an interrupt
 _AHEAD = 4  # pieces that may wait to be stored
 _MOST_REDIRECTS = 10
 
@@ -58,7 +58,7 @@ def request(url: str, headers: dict[str, str], listener: Listener) -> Iterator[S
     Args:
         url: ``http`` or ``https``.
         headers: of the request.
-        listener: told while nothing arrives; it may raise.
+        listener: called while nothing arrives; it may raise.
 
     Raises:
         UnansweredError: no complete header within ``ANSWER_WITHIN``.
@@ -78,7 +78,7 @@ def _client() -> httpx.Client:
     trusted = _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     try:
         return httpx.Client(timeout=_TIMEOUT, verify=trusted)
-    except (ValueError, ImportError) as error:  # of another scheme, or SOCKS without what it needs
+    except (ValueError, ImportError) as error:  # an unknown scheme, or SOCKS without its package
         raise httpx.ProxyError(f"the proxy of the environment cannot be used: {error}") from error
 
 
@@ -87,8 +87,8 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     """Read the certificates to trust: once, because it takes longer than a short request.
 
     Args:
-        file: ``SSL_CERT_FILE`` of the environment, which httpx heeds.
-        folder: ``SSL_CERT_DIR`` likewise.
+        file: ``SSL_CERT_FILE`` of the environment, which httpx reads.
+        folder: ``SSL_CERT_DIR`` of the environment, which httpx reads, too.
     """
     return httpx.create_ssl_context()
 
@@ -99,7 +99,11 @@ def _pieces(receiver: "_Receiver", listener: Listener) -> Iterator[bytes]:
 
 
 def _take(queue: "Queue[ItemT | Exception]", listener: Listener, until: float = inf) -> ItemT:
-    """Wait for what arrives, in short steps; an error that arrives is raised."""
+    """Return the next item of a queue, waiting in short steps; an error in the queue is raised.
+
+    Raises:
+        UnansweredError: nothing has come at the time ``until``.
+    """
     while True:
         try:
             item = queue.get(timeout=_STEP)
@@ -122,17 +126,17 @@ class _Receiver:
         self._headers = headers
         self.header: Queue[httpx.Response | Exception] = Queue()
         self.body: Queue[bytes | Exception] = Queue(_AHEAD)
-        """Pieces; an empty one is the end."""
+        """Pieces of the body; an empty piece is the end."""
 
         self.abandoned = Event()
 
     def receive(self) -> None:
-        """Make the request; for a thread of its own."""
+        """Make the request. This runs in a thread of its own."""
         try:
             response = _follow(
                 self._client, self._client.build_request("GET", self._url, headers=self._headers)
             )
-        except Exception as error:  # it is raised where the answer is waited for
+        except Exception as error:  # raised where somebody waits for the answer
             self.header.put(error)
             return
         self.header.put(response)

@@ -1,7 +1,7 @@
 """Several jobs at once, which an interrupt ends within a second whatever they wait for.
 
-The threads are daemons. A thread that waits inside the system or a library cannot be ended from outside. So
-the program does not wait for it: it ends with the process.
+The threads are daemons. A thread that waits inside the system or a library cannot be ended from outside. The
+program therefore does not wait for such a thread, which ends with the process.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ __all__ = ["run_at_once"]
 
 _AT_ONCE = 4
 _HEED_INTERRUPTS = 0.2  # seconds
-_GRACE = 0.5  # seconds in which interrupted threads may put down what they hold
+_GRACE = 0.5  # seconds that interrupted threads have to release locks and files
 
 ResultT = TypeVar("ResultT")
 
@@ -28,8 +28,8 @@ def run_at_once(
     """Run jobs on a few threads. One that fails for a known reason does not stop the others.
 
     Args:
-        jobs: each by its name; a job gets a listener that passes everything on and raises once all must stop.
-        listener: told what the jobs say.
+        jobs: the jobs by name. Each gets a listener that passes everything on and raises once all must stop.
+        listener: gets the progress of all jobs.
 
     Returns:
         For each name, in the order of ``jobs``, what the job returned or the error that it raised.
@@ -49,7 +49,7 @@ def run_at_once(
                 return
             try:
                 finished.put((name, jobs[name](watched)))
-            except BaseException as error:  # it is raised where the jobs were started
+            except BaseException as error:  # raised where the jobs were started
                 finished.put((name, error))
 
     threads = [Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(jobs)))]

@@ -9,28 +9,28 @@ from lrbench.data.fetching.failures import TransferError
 __all__ = ["Bounds"]
 
 LARGEST = 100_000_000_000
-"""Bytes of a file whose size the catalogue does not know; no file of the field comes near it."""
+"""Most bytes of a file whose size the catalogue does not give. No dataset of the field comes near it."""
 
 FACTOR = 1.5
-"""A file may be this much larger than the catalogue says: containers and other releases differ a little."""
+"""Most bytes as a multiple of the catalogue's size: archives and other releases differ a little."""
 
 SMALLEST = 10_000_000
-"""Bytes that are always allowed: archives of small files hold other files too."""
+"""Bytes that are always allowed: archives of small files hold other files, too."""
 
 RESERVE = 1_000_000_000
-"""Bytes that stay free on the disk, or a twentieth of a small disk."""
+"""Bytes that stay free on the disk. On a small disk, a twentieth of it stays free."""
 
 LEAST_RATE = 1_000
-"""Bytes a second; a slower server is given up after ``PATIENCE``."""
+"""Bytes per second. A slower server is given up after ``PATIENCE``."""
 
 PATIENCE = 120.0
 """Seconds over which the rate is measured."""
 
-_LOOK_EVERY = 1 << 26  # bytes between looks at the disk
+_LOOK_EVERY = 1 << 26  # bytes between checks of the disk
 
 
 class Bounds:
-    """Watches one download and ends it where it exceeds what is reasonable."""
+    """Watches one download and ends it if it takes too much of the disk or of time."""
 
     def __init__(self, part: Path, size: int | None) -> None:
         """Watch the file ``part``; the catalogue says that it has about ``size`` bytes."""
@@ -56,10 +56,10 @@ class Bounds:
             )
 
     def check_arrived(self, done: int) -> None:
-        """Refuse to go on where too much has arrived, or too little in a long time.
+        """Refuse to go on if too much has arrived, the disk is nearly full, or the server is too slow.
 
         Raises:
-            TransferError: saying which.
+            TransferError: saying which of them.
         """
         self._check_size(done)
         if done >= self._next_look:
@@ -75,7 +75,7 @@ class Bounds:
             self._since, self._done_then = monotonic(), done
 
     def excuse(self, seconds: float) -> None:
-        """Take a pause that the server asked for out of the time in which too little may arrive."""
+        """Leave a pause that the server asked for out of the time over which the rate is measured."""
         self._since += seconds
 
     def _check_size(self, size: int) -> None:

@@ -1,8 +1,8 @@
 """The candidates for a dataset's file: where it may be, in the order in which they are tried.
 
 The mirror comes first, for every form of the dataset in order of preference. The official addresses of each
-form follow. So a mirror gives the same form whether or not there is a network. What a user gives with
-``--from`` takes their place (``from_option.py``).
+form follow. A mirror therefore gives the same form with and without a network. A file that a user gives with
+``--from`` replaces all of these (``from_option.py``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class Candidate:
     source: Source
 
     address: str
-    """A local path, or an address with all that it takes to fetch from it."""
+    """A local path, or a complete address, with user and password if it has them."""
 
     @property
     def shown(self) -> str:
@@ -43,7 +43,7 @@ def in_folder(folder: Path, path: str) -> Path | None:
 
 
 def _spellings(path: str) -> tuple[str, str]:
-    """Return the path as it is, and the other way: without ``.gz``, or with it."""
+    """Return the path as it is, then the other spelling: without ``.gz``, or with it."""
     stem = path.removesuffix(".gz")
     return path, stem if stem != path else f"{path}.gz"
 

@@ -1,7 +1,7 @@
-"""Checksums: whether a file is what the catalogue says, in whatever container its content is.
+"""Checksums: whether a file is what the catalogue says, plain, compressed or in an archive.
 
-A mirror may hold the same rows gzipped, or in a zip archive that was packed again. The bytes of the container
-then differ, and those of the content do not. So the content has a checksum of its own. It also identifies a
+A mirror may hold the same rows gzipped, or in a zip archive that was packed again. Then the bytes of the file
+differ, and those of its content do not. The content therefore has a checksum of its own. It also identifies a
 source in fingerprints.
 """
 
@@ -18,7 +18,7 @@ __all__ = ["ChecksumResult", "content_sha256", "verify_checksum"]
 
 
 def verify_checksum(path: Path, source: Source) -> "ChecksumResult":
-    """Compare a file with what the catalogue knows of it."""
+    """Compare a file with the checksums that the catalogue gives for it."""
     try:
         content = content_sha256(path, source.member)
     except RequestError as error:
@@ -50,7 +50,7 @@ def content_sha256(path: Path, member: str) -> str:
 
 
 def _content(path: Path, member: str) -> RawFile:
-    """Return what a reader reads; a zip archive without a named member is content itself."""
+    """Return what a reader reads: the member of a zip archive if one is named, otherwise the file."""
     return open_raw(path, member) if member else plain_file(path)
 
 
@@ -84,16 +84,16 @@ def _mismatch(path: Path, source: Source, content: str) -> str:
 
 @dataclass(frozen=True)
 class ChecksumResult:
-    """What came of comparing a file with the catalogue."""
+    """The result of comparing a file with the catalogue."""
 
     sha256: str
-    """SHA-256 of the content; of the file itself where the content cannot be read."""
+    """SHA-256 of the content; of the file itself if the content cannot be read."""
 
     verified: bool
     """Whether a known checksum matched."""
 
     complaint: str
-    """What is wrong with the file; empty where it matched, or where no checksum is known."""
+    """What is wrong with the file; empty if it matches, or if no checksum is known."""
 
     readable: bool = True
     """Whether its content could be read at all."""

@@ -1,7 +1,7 @@
-"""Where a redirect may lead: not from https to http, and not from the network to this machine or its network.
+"""Where a redirect may lead: not from https to http, and not from outside to this machine or its network.
 
-Otherwise a server could have lrbench read what only this machine can reach, and print the first line of it.
-A host that is a name is not looked up here, so a name that stands for a private address passes.
+Otherwise a server could make lrbench read what only this machine can reach, and print the first line of it.
+Names of hosts are not looked up here. A name that belongs to a private address is therefore not noticed.
 """
 
 from ipaddress import ip_address
@@ -14,7 +14,7 @@ __all__ = ["RedirectError", "refuse_redirect"]
 
 
 class RedirectError(Exception):
-    """A redirect leads to where it must not; the message says where."""
+    """A redirect leads to a forbidden address; the message says to which."""
 
 
 def refuse_redirect(source: httpx.URL, target: httpx.URL) -> None:
@@ -34,7 +34,7 @@ def refuse_redirect(source: httpx.URL, target: httpx.URL) -> None:
 
 
 def _is_private(host: str) -> bool:
-    """Tell a host of this machine or its own network, as far as its name shows."""
+    """Tell whether a host is this machine or in its network, as far as its name shows."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

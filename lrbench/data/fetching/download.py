@@ -1,9 +1,9 @@
-"""One address to one file: resumed by byte range, retried with growing pauses, never spliced.
+"""Downloads one file: resumed by byte range, retried with growing pauses, never mixed from two versions.
 
-What has arrived is in ``NAME.part``; ``NAME.part.json`` says from which address and which version of the file
-(its ETag or modification date) it came. A later call asks for the rest of that very version (``Range`` with
-``If-Range``, RFC 9110 §13.1.5 and §14). If the server answers with the whole file or with another version,
-the download starts again.
+What has arrived is in ``NAME.part``. ``NAME.part.json`` says from which address and which version of the file
+(its ETag or modification date) it came. A later call asks for the rest of exactly that version (``Range``
+with ``If-Range``, RFC 9110 §13.1.5 and §14). If the server answers with the whole file or with another
+version, the download starts again.
 """
 
 import hashlib
@@ -33,24 +33,24 @@ ATTEMPTS = 5
 """Attempts without a single new byte before an address is given up."""
 
 MOST_ATTEMPTS = 100
-"""Attempts in all, also where each brings new bytes."""
+"""Attempts in all, even if each brings new bytes."""
 
 LONGEST_PAUSE = 60.0
-"""Seconds; an address that asks for a longer pause is given up."""
+"""Seconds. An address that asks for a longer pause is given up."""
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WEB_PAGES = ("text/html", "application/xhtml+xml")
 
 
 def download(url: str, part: Path, name: str, listener: Listener, size: int | None = None) -> None:
-    """Fetch ``url`` into ``part``, going on where an earlier call was interrupted.
+    """Fetch ``url`` into ``part``, continuing an earlier call that was interrupted.
 
     Args:
         url: ``http`` or ``https``.
         part: the file to fill. It is complete when this returns, and resumable when this raises.
-        name: what the listener calls the file.
-        listener: told of every piece; it may raise.
-        size: bytes that the file has about; ``None``: not known.
+        name: the file's name for the listener.
+        listener: gets the progress after every piece; it may raise.
+        size: about how many bytes the file has; ``None``: not known.
 
     Raises:
         TransferError: the address does not give the file, or failed too often.
@@ -80,18 +80,23 @@ def download(url: str, part: Path, name: str, listener: Listener, size: int | No
 
 
 def remove_part(part: Path) -> None:
-    """Remove what has arrived of a file, and the note of which version it is."""
+    """Remove what has arrived of a file, and the record of its version."""
     part.unlink(missing_ok=True)
     _state_file(part).unlink(missing_ok=True)
 
 
 def _state_file(part: Path) -> Path:
-    """Return the file that says which version of which address a part belongs to."""
+    """Return the file that records the address and the version of a part."""
     return part.with_name(f"{part.name}.json")
 
 
 def _transfer(url: str, part: Path, name: str, listener: Listener, bounds: Bounds) -> None:
-    """Make one request and store what comes."""
+    """Make one request and store what arrives.
+
+    Raises:
+        PassingError: the next attempt may succeed.
+        TransferError: it cannot.
+    """
     held, version = _held(part, url)
     headers = {"Accept-Encoding": "identity"}
     if version:
@@ -127,13 +132,13 @@ def _store(
             bounds.check_arrived(done)
             listener.advance(name, done, body.total)
     if body.total is not None and done > body.total:
-        raise TransferError(f"more than the {body.total:,} bytes came that were announced", useless=True)
+        raise TransferError(f"more bytes came than the {body.total:,} that were announced", useless=True)
     if body.total is not None and done < body.total:
         raise PassingError(f"the connection ended after {done:,} of {body.total:,} bytes")
 
 
 def _body(answer: ServerAnswer, held: int, version: str) -> "_Body | None":
-    """Return what the answer carries; ``None``: it is the rest of another version of the file."""
+    """Return what the answer holds; ``None`` if it is the rest of another version of the file."""
     if answer.status == HTTPStatus.OK:
         return _Body(0, _number(answer.headers.get("Content-Length", "")))
     span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
@@ -142,12 +147,12 @@ def _body(answer: ServerAnswer, held: int, version: str) -> "_Body | None":
 
 
 def _number(text: str) -> int | None:
-    """Return a length that a server stated; ``None`` where it is no number."""
+    """Return a length that a server stated; ``None`` if it is no number."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
 def _held(part: Path, url: str) -> tuple[int, str]:
-    """Return how many bytes are here and of which version; (0, "") where the download must start again."""
+    """Return how many bytes are here and of which version; (0, "") if the download must start again."""
     try:
         state = _State.model_validate_json(_state_file(part).read_bytes())
     except (OSError, ValidationError):
@@ -169,12 +174,17 @@ def _size(part: Path) -> int:
 
 
 def _hashed(url: str) -> str:
-    """Return what identifies an address without telling it: it may hold a password."""
+    """Return a hash that identifies an address, since the address itself may hold a password."""
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _refuse_errors(answer: ServerAnswer, asked_for_a_part: bool) -> None:
-    """Let nothing pass but a whole file, or the part that was asked for."""
+    """Refuse every answer but a whole file, or the part that was asked for.
+
+    Raises:
+        PassingError: the server asks to try again.
+        TransferError: any other answer.
+    """
     status = _status(answer.status)
     if answer.status in _PASSING:
         raise PassingError(status, _retry_after(answer))
@@ -195,7 +205,7 @@ def _status(code: int) -> str:
 
 
 def _retry_after(answer: ServerAnswer) -> float | None:
-    """Return the seconds that the server asks to wait: given as such, or as a date."""
+    """Return the seconds that the server asks to wait (a number or a date); ``None``: it does not say."""
     value = answer.headers.get("Retry-After", "")
     if value.isascii() and value.isdecimal():
         return float(value[:10])
@@ -207,7 +217,7 @@ def _retry_after(answer: ServerAnswer) -> float | None:
 
 @contextmanager
 def _as_failures() -> Iterator[None]:
-    """Turn what a request raises into passing and lasting failures."""
+    """Turn what a request raises into ``PassingError`` or ``TransferError``."""
     try:
         yield
     except UnansweredError as error:
@@ -235,7 +245,7 @@ def _as_failures() -> Iterator[None]:
 
 
 def _told(error: BaseException) -> str:
-    """Return what an error says, short and without control characters: a server may have worded it."""
+    """Return an error's message, short and without control characters, since a server may have written it."""
     return shortened(str(error), 200) or type(error).__name__
 
 
@@ -258,12 +268,12 @@ class _State(BaseModel):
     """SHA-256 of the address."""
 
     version: str
-    """What identifies the bytes there; empty where nothing does."""
+    """What identifies the bytes there; empty if the server gives nothing."""
 
 
 @dataclass(frozen=True)
 class _Body:
-    """What an answer carries: from which byte, and how long the whole file is."""
+    """What an answer holds: the first byte, and the length of the whole file if it is known."""
 
     start: int
     total: int | None

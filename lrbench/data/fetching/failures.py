@@ -1,4 +1,4 @@
-"""How a transfer can fail: for good, in a way that may pass, or by what the file turns out to be."""
+"""How fetching can fail: for good, for a while, or because the file is not what it should be."""
 
 from lrbench.errors import LrbenchError
 
@@ -9,7 +9,7 @@ class TransferError(Exception):
     """A candidate did not give the file; the message says why.
 
     Args:
-        reason: half a sentence, to stand after the address.
+        reason: half a sentence that follows the address in the message.
         useless: whether what has arrived is of no use for another attempt.
     """
 
@@ -22,7 +22,7 @@ class PassingError(Exception):
     """A failure that may be gone at the next attempt.
 
     Args:
-        reason: half a sentence, to stand after the address.
+        reason: half a sentence that follows the address in the message.
         wait: seconds that the server asks to wait; ``None``: it does not say.
     """
 
@@ -32,7 +32,7 @@ class PassingError(Exception):
 
 
 class UnfitError(Exception):
-    """A file cannot be read as its dataset, or has other sizes than it must.
+    """A file cannot be read as its dataset, or does not have the sizes that the catalogue gives.
 
     Args:
         error: what the person is told.
@@ -43,5 +43,5 @@ class UnfitError(Exception):
         super().__init__(str(error))
 
     def with_advice(self, advice: str) -> LrbenchError:
-        """Return the error with a sentence more in its remedy."""
+        """Return the error with one more sentence in its remedy."""
         return type(self.error)(self.error.cause, f"{self.error.remedy} {advice}".strip())

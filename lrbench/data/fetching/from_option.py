@@ -1,6 +1,6 @@
 """The option ``--from`` of ``lrbench fetch``: which files a user may mean by a file, a folder or an address.
 
-They take the place of the usual candidates. ``acquire_given`` in ``acquire.py`` takes the first that serves.
+They replace the usual candidates. ``acquire_given`` in ``acquire.py`` takes the first one that works.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ __all__ = ["given_candidates"]
 def given_candidates(name: str, sources: Sequence[Source], given: str) -> list[Candidate]:
     """Return what ``--from`` may mean: one file in one form, or a mirror.
 
-    A file is taken for the form whose checksum it has, an address for the form that lists it. Otherwise the
-    form of the same file name is taken, and last the preferred form.
+    The form of a file is the one whose checksum it has; that of an address is the one that lists it.
+    Otherwise it is the form with the same file name, or else the preferred form.
 
     Raises:
         RequestError: there is no such file, or this dataset takes no file.
@@ -47,7 +47,7 @@ def given_candidates(name: str, sources: Sequence[Source], given: str) -> list[C
 
 
 def _in_given_folder(source: Source, given: str) -> Iterator[Candidate]:
-    """Yield where a folder may have the file: as a mirror has it, by its name alone, or unpacked."""
+    """Yield where a folder may have the file: at the path of a mirror, by its name alone, or unpacked."""
     yield from in_mirror(source, given)
     folder = expanded(given)
     by_name = [source.path.rpartition("/")[2]]

@@ -1,4 +1,4 @@
-"""Writing below the data folder: one process at a time, and a sentence where it cannot be written."""
+"""Writing below the data folder: one process at a time, with a clear error if it cannot be written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _HEED_INTERRUPTS = 0.2  # seconds
 
 @contextmanager
 def writing_below(folder: Path, name: str) -> Iterator[None]:
-    """Make a folder, in which the block keeps something of the dataset ``name``.
+    """Make a folder into which the block writes something of the dataset ``name``.
 
     Raises:
         RequestError: the folder cannot be made, or the block cannot write in it.
@@ -36,7 +36,7 @@ def writing_below(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def locked(lock_file: Path, name: str, listener: "Listener") -> Iterator[None]:
-    """Hold a lock beside what the block writes, so that two processes never make the same file at once.
+    """Hold a lock file while the block writes, so that two processes never make the same file at once.
 
     Raises:
         RequestError: the folder of the lock cannot be made or written.

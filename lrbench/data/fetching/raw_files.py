@@ -1,8 +1,8 @@
 """Raw files in the data folder: each with a record beside it that says where it came from.
 
-A file is in ``raw/DATASET/`` at the ``path`` of the catalogue; ``FILE.source.json`` is its record. Only a
-file with that record counts as fetched. Each dataset has its own copy, so what one dataset fetched never
-changes which form of another is used.
+A file is in ``raw/DATASET/`` at the ``path`` of the catalogue. ``FILE.source.json`` is its record. Only a
+file with a record counts as fetched. Each dataset has its own copy. What one dataset has fetched therefore
+never changes which form another one uses.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class AcquisitionRecord(FrozenConfig):
     """Whether a known checksum matched."""
 
     notes: tuple[str, ...] = ()
-    """What a reader of results must know."""
+    """What a person must know to judge results."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def find_held(source: Source, folder: Path) -> AcquiredFile | None:
     """Return the file if it is here: fetched and recorded, or a file of the user's own.
 
     Args:
-        source: the form that is looked for.
+        source: the form to look for.
         folder: ``raw/DATASET``.
 
     Raises:
         RequestError: a file of the user's own is missing.
-        LrbenchError: it does not have the checksum that the user's catalogue gives.
+        LrbenchError: a file of the user's own does not have the checksum of their catalogue.
     """
     if source.local is not None:
         return _user_file(source, source.local)
@@ -73,20 +73,20 @@ def find_held(source: Source, folder: Path) -> AcquiredFile | None:
     except (OSError, ValidationError):
         return None
     if record.file not in (source.file_name, f"{source.file_name}.gz"):
-        return None  # a record that names another file is not lrbench's
+        return None  # lrbench writes no record that names another file
     path = record_file.with_name(record.file)
     outdated = record.verified and source.checksum.content not in (None, record.sha256)
     return None if outdated or not path.is_file() else AcquiredFile(path, source, record)
 
 
 def held_sha256(name: str, source: Source, folders: Folders) -> str | None:
-    """Return the SHA-256 of the content that a source has now, as far as it is known without fetching."""
+    """Return the SHA-256 of a source's present content; ``None`` if only fetching can tell."""
     held = find_held(source, folders.raw / name)
     return held.sha256 if held else source.checksum.content
 
 
 def is_intact(file: AcquiredFile) -> bool:
-    """Tell whether a file still has the content that was recorded."""
+    """Tell whether a file still has the recorded content."""
     try:
         return content_sha256(file.path, file.source.member) == file.sha256
     except (OSError, LrbenchError):
@@ -110,7 +110,12 @@ def forget(file: AcquiredFile, folder: Path) -> None:
 
 
 def _user_file(source: Source, file: Path) -> AcquiredFile:
-    """Return a file of the user's own. It may have changed, so it is hashed each time."""
+    """Return a file of the user's own. It is hashed each time, since it may have changed.
+
+    Raises:
+        RequestError: it is missing or cannot be read.
+        LrbenchError: it does not have the checksum of the user's catalogue.
+    """
     if not file.is_file():
         raise RequestError(f"There is no file {file}.", "Check its path in your catalogue.")
     verdict = verify_checksum(file, source)

@@ -1,10 +1,11 @@
 """Is there anything sequential in a dataset? How much better the true order predicts than a shuffled one.
 
-Some datasets predict as well when every user's interactions are shuffled. They cannot tell a sequential
-model from a bag of items. Klenitskiy et al. 2024 (arXiv 2408.12008) retrain models and count item pairs on
-shuffled data. This probe is the cheapest form of their idea. A first-order Markov chain is counted on the
-training part, and ranks the catalogue after the last item before each held-out item. This is repeated with
-every user's whole sequence in random order, and with interactions of equal time in random order.
+With some datasets, predictions are as good if every user's interactions are shuffled. Such data cannot tell a
+sequential model from a bag of items. Klenitskiy et al. 2024 (arXiv 2408.12008) retrain models and count item
+pairs on shuffled data. This probe is the cheapest form of their idea. A first-order Markov chain is counted
+on the training part. It ranks the catalogue by what followed the last item before each held-out item. This is
+repeated with every user's whole sequence in random order, and with interactions of equal time in random
+order.
 """
 
 from dataclasses import replace
@@ -49,20 +50,23 @@ def probe_order(sequences: Sequences, protocol: Protocol) -> "OrderProbe | None"
 
 
 def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
-    """Return the mid-rank of every validation and test target by transition counts, (2 × evaluated,).
+    """Return the mid-rank of every validation target, then of every test target, by transition counts.
 
     Items are ranked by how often they came right after the last item in the training part of any user. Items
-    that never did tie. No item is left out.
+    that never did are tied. No item is left out.
+
+    Returns:
+        (validation targets + test targets,) ranks from 1.
     """
     parts, n_items = split(sequences, protocol), sequences.n_items
     last = np.concatenate([view.items[view.stops - 1] for view in (parts.valid, parts.test)])
     targets = np.concatenate([parts.valid.targets, parts.test.targets])
     pairs, counts = np.unique(_transitions(parts.train), return_counts=True)
-    of_target = _lookup(pairs, counts, last.astype(np.int64) * n_items + targets)
+    of_target = _lookup(pairs, counts, last.astype(np.int64) * n_items + targets)  # (targets,) its count
 
-    # The counts of one item's followers lie together and in ascending order.
+    # Keys `item * width + count`, sorted: each item's followers form a block in ascending order of count.
     width = int(counts.max(initial=0)) + 1
-    followers = np.sort(pairs // n_items * width + counts)
+    followers = np.sort(pairs // n_items * width + counts)  # (pairs,)
     block = last.astype(np.int64) * width
     first, end = np.searchsorted(followers, block), np.searchsorted(followers, block + width)
     level, above = (np.searchsorted(followers, block + of_target, side) for side in ("left", "right"))
@@ -72,7 +76,7 @@ def markov_ranks(sequences: Sequences, protocol: Protocol) -> Floats:
 
 
 def _transitions(train: TrainingView) -> Int64s:
-    """Return ``item × n_items + next item`` for all neighbours within the training parts."""
+    """Return ``item × n_items + next item`` for all neighbours within the training parts, (pairs,)."""
     at = ranges(train.starts, np.maximum(train.stops - train.starts - 1, 0))
     pairs: Int64s = train.items[at].astype(np.int64) * train.n_items + train.items[at + 1]
     return pairs
@@ -107,17 +111,17 @@ class OrderProbe(FrozenConfig):
     """On the true order: by time, then by the source file."""
 
     ties_shuffled_recall_at_10: float | None
-    """With interactions of equal time in random order; ``None`` where there are no times.
+    """With interactions of equal time in random order, mean of three; ``None`` without times.
 
-    A file that is sorted by item leaves tied interactions in the order of items. A model learns that order,
-    though no user made it. What the true order gains over this figure is due to the file's order alone.
+    If a file is sorted by item, tied interactions are in the order of items. A model learns that order,
+    although no user made it. What the true order gains over this figure is due to the file's order alone.
     """
 
     shuffled_recall_at_10: float
-    """With whole sequences in random order: what pairs of items tell without order. Mean of three."""
+    """With whole sequences in random order, mean of three: what pairs of items tell without order."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ratio(self) -> float | None:
-        """How many times better the true order is; ``None`` where the shuffled order hits nothing."""
+        """How many times better the true order is; ``None`` if the shuffled order hits nothing."""
         return self.recall_at_10 / self.shuffled_recall_at_10 if self.shuffled_recall_at_10 else None

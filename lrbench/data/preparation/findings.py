@@ -1,4 +1,4 @@
-"""What a reader of results must know of a source's rows: facts that make metrics mean little."""
+"""What a person must know about a source's rows to judge results: facts under which metrics mean little."""
 
 from collections.abc import Iterator
 
@@ -20,17 +20,17 @@ _MANY_COPIES = 0.05
 _FIRST = 100_000_000
 _SPAN = 100
 _UNITS = {"seconds": _FIRST, "milliseconds": _FIRST * 1000, "microseconds": _FIRST * 1_000_000}
-"""The smallest number that means 1973 in a unit; ``_SPAN`` times as much means 2286. A file in one unit has
-times between two such spans, or in one alone."""
+"""The smallest time of each unit: March 1973. ``_SPAN`` times as much is the year 2286. Times of a file in
+one unit are in one such span alone, or some are between two spans."""
 
 
 def count_copies(rows: CodedInteractions) -> int:
-    """Return how many rows are exact copies of an earlier one; none where there are no times.
+    """Return how many rows are exact copies of an earlier one; 0 without times.
 
-    Without times a repeated row may be a repeated deed.
+    Without times, a repeated row may be a second interaction with the same item.
 
     Args:
-        rows: in the order of users and times, with all ratings; NaN where there is none.
+        rows: in the order of users and times, with all ratings; a missing rating is NaN.
     """
     if rows.times is None:
         return 0
@@ -43,7 +43,7 @@ def count_copies(rows: CodedInteractions) -> int:
 
 
 def copies_note(copies: int, rows: int) -> tuple[str, ...]:
-    """Say how many of the source's rows are exact copies of an earlier one, where they are many."""
+    """Return a note on exact copies of earlier rows, if at least 5 % of the source's rows are copies."""
     if not copies or copies < _MANY_COPIES * rows:
         return ()
     return (
@@ -53,14 +53,14 @@ def copies_note(copies: int, rows: int) -> tuple[str, ...]:
 
 
 def missing_id_notes(role: str, rows_of_ids: Int64s, ids: pl.Series) -> Iterator[str]:
-    """Yield what there is to say of ids that other programs write for "missing".
+    """Yield notes on ids that other programs write for a missing value.
 
     Args:
         role: ``user`` or ``item``.
         rows_of_ids: how many rows each id has, (ids,).
         ids: the ids as text, (ids,).
     """
-    short = (ids.str.len_bytes() <= _LONGEST_MISSING).arg_true()  # the others need no copy in lower case
+    short = (ids.str.len_bytes() <= _LONGEST_MISSING).arg_true()  # longer ids cannot match
     for number in short.filter(ids.gather(short).str.to_lowercase().is_in(_MISSING)):
         rows = int(rows_of_ids[number])
         have = "has" if rows == 1 else "have"
@@ -69,7 +69,7 @@ def missing_id_notes(role: str, rows_of_ids: Int64s, ids: pl.Series) -> Iterator
 
 
 class TimeFindings:
-    """Finds out whether the times of users order anything, and whether they look like several units."""
+    """Finds out whether the times of users give an order, and whether they look like several units."""
 
     def __init__(self) -> None:
         self._has_pairs = self._has_order = False
@@ -77,7 +77,7 @@ class TimeFindings:
         self._between = False
 
     def look_at(self, rows: CodedInteractions) -> None:
-        """Look at the rows of whole users, in the order of users and times."""
+        """Take the rows of whole users, in the order of users and times."""
         if rows.times is None:
             return
         same_user = rows.users[1:] == rows.users[:-1]
@@ -92,7 +92,7 @@ class TimeFindings:
         self._between |= found < len(dated)
 
     def notes(self) -> Iterator[str]:
-        """Yield that times order nothing, or that they look like several units."""
+        """Yield notes if times give no order, or if they look like several units."""
         if self._has_pairs and not self._has_order:
             yield "All interactions of a user have the same time, so their order is that of the file."
         units = {unit: number for unit, number in self._in_unit.items() if number}

@@ -41,7 +41,7 @@ def compact(array: NDArray[Any], kept: Bools) -> NDArray[Any]:
     """Move the kept elements to the front, in place, and return that part of the array.
 
     Args:
-        array: what to compact, (rows,); its content is lost.
+        array: the array to compact, (rows,). Its other content is lost.
         kept: which elements to keep, (rows,).
     """
     count = 0

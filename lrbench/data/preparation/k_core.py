@@ -14,11 +14,11 @@ def k_core(users: Int32s, items: Int32s, k: int) -> Int64s:
 
 
 def in_k_core(users: Int32s, items: Int32s, k: int) -> Bools:
-    """Tell of every row, (rows,), whether it belongs to the k-core.
+    """Tell for every row, (rows,), whether it belongs to the k-core.
 
-    It is the largest set of rows in which every user and every item that occurs has at least ``k`` rows. All
-    rows that fall short are taken away at once, again and again. Any other order ends in the same set, since
-    no row that was rightly taken away belongs to it.
+    The k-core is the largest set of rows in which every user and every item that occurs has at least ``k``
+    rows. All rows of users and items with fewer are removed, again and again. Any other order of removal ends
+    in the same set, since a removed row cannot belong to any such set.
     """
     kept = np.ones(len(users), dtype=np.bool_)
     of_users, of_items = count_codes(users), count_codes(items)

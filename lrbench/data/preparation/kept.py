@@ -55,10 +55,15 @@ class KeptDataset(ABC):
 
     @abstractmethod
     def is_current(self, listener: Listener | None = None) -> bool:
-        """Tell whether the folder holds what preparing would give now; damage is said."""
+        """Tell whether the folder holds what preparing would give now. The listener hears of damage."""
 
     def holds(self, expected: Callable[[DatasetRecord], str], listener: Listener) -> bool:
-        """Tell whether the folder holds this dataset, whole and with the fingerprint that is expected."""
+        """Tell whether the folder holds this dataset, undamaged and with the expected fingerprint.
+
+        Args:
+            expected: returns the fingerprint that a record should have.
+            listener: hears of damage.
+        """
         if not self.folder.exists():
             return False
         try:
@@ -71,9 +76,9 @@ class KeptDataset(ABC):
     def write_once(
         self, is_current: Callable[[], bool], make: Callable[[], PreparedDataset], listener: Listener
     ) -> None:
-        """Make and write the dataset unless it is there. Of two processes, one does and the other waits.
+        """Make and write the dataset unless it is there. If two processes try, one waits for the other.
 
-        What is there is found without a lock, since the data folder may be one that can only be read.
+        The first look takes no lock, since the data folder may be read-only.
         """
         if is_current():
             return
@@ -104,11 +109,11 @@ class Preparation(KeptDataset):
         return self.folders.prepared / self.dataset.name / name
 
     def is_current(self, listener: Listener | None = None) -> bool:
-        """Tell whether the folder holds what preparing would give now; damage is said.
+        """Tell whether the folder holds what preparing would give now. The listener hears of damage.
 
         Raises:
-            RequestError: the source is a file of the user's own that is missing.
-            LrbenchError: it does not have the checksum that the user's catalogue gives.
+            RequestError: a file of the user's own is missing.
+            LrbenchError: a file of the user's own does not have the checksum of their catalogue.
         """
         known = held_sha256(self.dataset.name, self.source, self.folders)
         return self._holds_content(known, listener or SilentListener())
@@ -127,7 +132,7 @@ class Preparation(KeptDataset):
         )
 
     def _holds_content(self, sha256: str | None, listener: Listener) -> bool:
-        """Tell whether the folder holds what preparing this content gives; ``None``: that of the record."""
+        """Tell whether the folder holds what preparing this content gives; ``None``: any content will do."""
 
         def expected(record: DatasetRecord) -> str:
             return fingerprint(self._origin(record.source, sha256 or record.source_sha256), self.filters)
@@ -167,7 +172,7 @@ class Preparation(KeptDataset):
 
     @property
     def _options(self) -> dict[str, Any]:
-        """The reader's options, with the file of titles where the mirror folder has it."""
+        """The reader's options, with the file of titles if the mirror folder has it."""
         mirror = self.folders.mirror
         if not self.source.titles or mirror is None or is_address(mirror):
             return self.source.options
@@ -175,7 +180,7 @@ class Preparation(KeptDataset):
         return {**self.source.options, "titles": str(found)} if found else self.source.options
 
     def _check_sizes(self, stage: str, found: StepCounts, expected: Counts) -> None:
-        """Compare sizes with those of the catalogue, as far as they are known there.
+        """Compare sizes with those that the catalogue gives.
 
         Raises:
             CheckError: they differ; the message gives both.

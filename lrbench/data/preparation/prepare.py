@@ -1,9 +1,9 @@
 """Preparation: raw interactions become dense, filtered, time-ordered sequences.
 
-The steps and their order are part of every protocol: rating threshold, repeats, iterated k-core. A user's
-interactions are ordered by time (64-bit integers in the source's own unit), then by their order in the
-file. A source without times is taken to be in order already. Users and items that remain are numbered by
-their first appearance in the file.
+The steps and their order are the same for every protocol: rating threshold, repeats, window of months,
+iterated k-core. A user's interactions are ordered by time (64-bit integers in the source's own unit), then
+by their order in the file. A source without times is taken to be in time order already. Users and items that
+remain are numbered by their first appearance in the file.
 """
 
 import hashlib
@@ -34,19 +34,19 @@ from lrbench.wording import counted
 __all__ = ["PREPARATION_VERSION", "fingerprint", "prepare"]
 
 PREPARATION_VERSION = 1
-"""Raised whenever the same file and settings would give other sequences than before."""
+"""Increased whenever the same file and settings would give other sequences than before."""
 
 _READER_VERSIONS = {"csv": 2, "parquet": 2}
-"""Raised for a reader that takes the same file differently than before; readers start with 1."""
+"""Increased for a reader that reads the same file differently than before; other readers have version 1."""
 
 _NOT_IN_SEQUENCES = ("titles",)  # reader options that label items and leave the sequences as they are
 
 
 def fingerprint(origin: Origin, filters: Filters) -> str:
-    """Return a hash (16 hex digits) of the source's content and of every setting that shapes the result.
+    """Return a hash (16 hex digits) of the source's content and of every setting that shapes the sequences.
 
     Two preparations with the same fingerprint have the same sequences, wherever the file came from. The
-    address, the name and the titles are no part of it.
+    address, the dataset's name and the titles are no part of it.
     """
     settings = {
         "version": PREPARATION_VERSION,
@@ -70,12 +70,11 @@ def prepare(
         raw: the source's rows.
         origin: where they come from.
         filters: what to leave out.
-        scratch: a folder for 48 bytes a row while this runs; ``None``: the system's for temporary files.
+        scratch: a folder for temporary files of 48 bytes per row; ``None``: the system's folder for them.
 
     Raises:
         RequestError: a malformed file.
-        FilterError: a rating threshold where there are no ratings, a window where there are no dates, or
-            nothing left.
+        FilterError: a rating threshold without ratings, a window without dates, or nothing left.
         OSError: the scratch folder cannot be written, or is full.
     """
     with ExitStack() as files:
@@ -139,7 +138,11 @@ def _nothing_left(name: str, counts: Sequence[StepCounts]) -> FilterError:
 def _dense(
     rows: CodedInteractions, own_clocks: bool
 ) -> tuple[Sequences, NDArray[np.int64], NDArray[np.int64]]:
-    """Renumber the items of ordered rows in place; return the users' and the items' former numbers too."""
+    """Return sequences with dense numbers; the items of ``rows`` are renumbered in place.
+
+    Returns:
+        The sequences, and the former number of each user, (users,), and of each item, (items,).
+    """
     per_user, per_item = count_codes(rows.users), count_codes(rows.items)
     users, items = np.flatnonzero(per_user), np.flatnonzero(per_item)
     numbers = np.empty(len(per_item), dtype=np.int32)

@@ -16,7 +16,7 @@ __all__ = ["SelectedRows", "select_rows"]
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """What the filters left, and what was seen on the way."""
+    """The rows that the filters left, and findings on the way."""
 
     rows: CodedInteractions
     """By user, then by time; with ratings if they are to be kept and every row of the source has one."""
@@ -28,7 +28,7 @@ class SelectedRows:
     """How many rows of the source are exact copies of an earlier one."""
 
     times: TimeFindings
-    """What was seen of the times of the rows that reach the threshold."""
+    """Findings on the times of the rows that reach the rating threshold."""
 
 
 def select_rows(spool: Spool, filters: Filters, name: str) -> SelectedRows:
@@ -65,7 +65,7 @@ def select_rows(spool: Spool, filters: Filters, name: str) -> SelectedRows:
 
 
 class _Tally:
-    """Counts what is left after a step; each part holds whole users."""
+    """Counts what is left after a step; each part that is added holds whole users."""
 
     def __init__(self, n_items: int) -> None:
         self._has_item = np.zeros(n_items, dtype=np.bool_)
@@ -82,7 +82,7 @@ class _Tally:
 
 
 class _Rows:
-    """Puts parts of rows into arrays that are as long as the source; what is not written takes no memory."""
+    """Collects parts of rows in arrays as long as the source. Memory that is never written is never used."""
 
     def __init__(self, count: int, has_times: bool, has_ratings: bool) -> None:
         self._users, self._items = (np.empty(count, dtype=np.int32) for _ in range(2))

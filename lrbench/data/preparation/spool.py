@@ -1,6 +1,6 @@
 """Rows of a source on disk while preparation numbers and orders them, so that memory does not hold them all.
 
-The files have no names: the operating system removes them when the process ends, in whatever way it ends.
+The files have no names. The operating system removes them when the process ends, however it ends.
 """
 
 from collections.abc import Iterator
@@ -67,17 +67,17 @@ class Spool:
         return self._items.rows
 
     def take_ids(self) -> tuple[pl.Series, pl.Series]:
-        """Return the id of each user, (users,), and of each item, (items,), and keep them no longer.
+        """Return the id of each user, (users,), and of each item, (items,), and forget them.
 
-        Call it when there are no more rows. It leaves memory for the rows: as text ids take half of what
-        numbering them took.
+        Call it when there are no more rows. It frees memory for the rows: ids as text take half of the memory
+        that numbering them took.
         """
         return self._users.take_ids(), self._items.take_ids()
 
     def in_order(self) -> Iterator[CodedInteractions]:
-        """Yield all rows by user, then by time, then by their order in the file.
+        """Yield all rows by user, then by time, then by their order in the file, in several parts.
 
-        A part holds whole users. Ratings that are missing are NaN.
+        Each part holds whole users. Missing ratings are NaN.
         """
         per_user = self.rows_of_users
         part_of = ((np.cumsum(per_user) - per_user) // _SORTED_AT_ONCE).astype(np.uint16)  # (users,)
@@ -104,7 +104,7 @@ class Spool:
 
 
 def _read(file: IO[bytes], rows: int) -> np.ndarray:
-    """Return the next rows of a file, at most as many as asked for; -1: all."""
+    """Return the next rows of a file, at most ``rows``; -1: all."""
     return np.frombuffer(file.read(rows * _ROW.itemsize if rows >= 0 else -1), dtype=_ROW)
 
 
@@ -114,12 +114,12 @@ class _Numbers:
     def __init__(self) -> None:
         self._of_code = np.empty(0, dtype=np.int32)  # -1: no number yet
         self._rows = np.empty(0, dtype=np.int64)
-        self._ids: list[pl.Series] = []  # as categories: they keep the codes valid from table to table
+        self._ids: list[pl.Series] = []  # as categories, which keep codes valid from table to table
         self._count = 0
 
     def of(self, column: pl.Series) -> Int32s:
-        """Return every row's number, (rows,); ids that are new get the next ones."""
-        codes = column.to_physical().to_numpy()  # arbitrary; other columns may use codes in between
+        """Return every row's number, (rows,); new ids get the next numbers."""
+        codes = column.to_physical().to_numpy()  # with gaps: other columns use the codes between them
         missing = int(codes.max(initial=0)) + 1 - len(self._of_code)
         if missing > 0:
             more = np.full(max(missing, len(self._of_code)), -1, dtype=np.int32)
@@ -143,7 +143,7 @@ class _Numbers:
         return self._rows[: self._count]
 
     def take_ids(self) -> pl.Series:
-        """Return the id of each number, (ids,), as text, and drop what new ids would need."""
+        """Return the id of each number, (ids,), as text, and drop what numbering new ids would need."""
         ids = pl.concat(self._ids).cast(pl.String) if self._ids else pl.Series(dtype=pl.String)
         self._ids, self._of_code = [], np.empty(0, dtype=np.int32)
         return ids

@@ -21,7 +21,14 @@ __all__ = ["window_rows"]
 def window_rows(
     rows: CodedInteractions, window: Window, filters: Filters, own_clocks: bool, name: str
 ) -> tuple[Int64s, str]:
-    """Return the rows of the shortest window whose k-core has enough items, and its first and last month.
+    """Return the rows of the shortest window whose k-core has enough items, and the window in words.
+
+    Args:
+        rows: of all times.
+        window: its first size, its end, and how it grows.
+        filters: with the k of the k-core.
+        own_clocks: whether times cannot be compared between users.
+        name: the dataset's name, for messages.
 
     Raises:
         FilterError: the source has no times, or none that are dates; or no window has enough items.
@@ -45,7 +52,7 @@ def window_rows(
         if start <= earliest:
             raise FilterError(
                 f'The {filters.k_core}-core of all months of "{name}" before {window.end} has {items:,} '
-                f"items, and {window.least_items:,} are wanted.",
+                f"items, and {window.least_items:,} are needed.",
                 "Take a larger dataset, or choose a protocol without a window.",
             )
         first = _months_before(first, window.step)

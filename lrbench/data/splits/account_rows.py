@@ -1,9 +1,10 @@
 """Rows of accounts: the published split, which leaks, and one that keeps each account on one side.
 
-HVIDEO and HAMAZON come as rows, several to an account, which are overlapping windows of one stream. Their
-users shuffle the rows and cut them 80 : 20, so that neighbours of nearly every test row are in training. The
-disjoint split draws accounts instead. A row's last item is its target; LightGC²N's released code has it in
-the input as well, which is not reproduced. Ranks go by account: several rows of one are no independent users.
+HVIDEO and HAMAZON come as rows. Several rows of an account are overlapping windows of one stream. Papers
+shuffle the rows and split them 80 : 20, so that neighbours of nearly every test row are in training. The
+disjoint split draws accounts instead. A row's last item is its target. LightGC²N's released code also has
+the target in the input, which is not reproduced. Ranks are stored under the account, since its rows are not
+independent users.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def account_rows(sequences: Sequences, protocol: Protocol) -> Split:
     accounts = sequences.accounts
     if accounts is None:
         raise RequestError(
-            f"The protocol {protocol.name} splits rows of accounts, and this data has none.",
+            f"The protocol {protocol.name} splits rows of accounts, but this data has no accounts.",
             "Choose hvideo-e or hamazon-m, or the protocol shared-merge, which makes accounts.",
         )
     test, valid = _sides(accounts, settings)
@@ -74,7 +75,7 @@ def _sides(accounts: Int64s, settings: AccountRows) -> tuple[Bools, Bools]:
 
 
 def _longest(sequences: Sequences, accounts: Int64s, rows: Bools) -> Bools:
-    """Keep the longest row of each account, the first of several, (rows,)."""
+    """Tell for every row, (rows,), whether it is the longest of its account; of several, the first."""
     at = np.flatnonzero(rows)
     at = at[np.lexsort((at, -sequences.lengths[at], accounts[at]))]
     chosen = np.zeros(len(rows), dtype=bool)

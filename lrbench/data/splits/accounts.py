@@ -1,9 +1,9 @@
-"""Accounts that several users share, made from any dataset: what sharing costs, and what a model wins back.
+"""Accounts that several users share, made from any dataset: what sharing costs, and what a model recovers.
 
-Users are put into groups, and the interactions of a group become one sequence in the order of time. Nothing
-is added or lost. With targets by member, each member's own last two interactions are held out, as without
-accounts. Each is predicted from everything in the account before it. Training uses interactions that nobody
-holds out. A held-out one that is earlier in time may be part of a history. It is never a training target.
+Users are put into groups, and the interactions of a group become one sequence in time order. Nothing is added
+or lost. With the scope ``member``, each member's own last two interactions are held out, as without accounts.
+Each is predicted from everything in the account before it. Training uses the interactions that are not held
+out. An earlier held-out interaction of another member may be part of a history, but never a training target.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = ["Merged", "merge", "shared_accounts"]
 _WEEK = 7 * 24 * 3600
 
 _MEAN_BLOCK = 3
-"""Interactions in a row of one member, on average, where times tell no order."""
+"""Mean number of consecutive interactions of one member, if times give no order."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Merged:
 
     items: Int32s  # (interactions,)
     members: Int64s  # (interactions,) the user of each interaction; for evaluation only
-    places: Int64s  # (interactions,) the flat index of each in the sequences before merging
-    times: Int64s | None  # (interactions,) shifted where members were aligned; `None` where there are none
+    places: Int64s  # (interactions,) flat index of each in the sequences before merging
+    times: Int64s | None  # (interactions,) shifted if members were aligned; `None`: times give no order
     offsets: Int64s  # (accounts + 1,)
 
     def numbers(self) -> Int64s:
@@ -53,7 +53,7 @@ def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
     """Merge users into accounts as ``protocol.accounts`` says, and hold out the last two interactions.
 
     Raises:
-        RequestError: an account is to have more members than there are users.
+        RequestError: an account would have more members than there are users.
     """
     settings = protocol.accounts
     if settings is None:
@@ -79,10 +79,10 @@ def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
 
 
 def merge(sequences: Sequences, settings: Accounts) -> Merged:
-    """Put the interactions of each account in order; accounts follow their lowest user number.
+    """Merge the interactions of each account; accounts are ordered by their lowest user number.
 
     Raises:
-        RequestError: an account is to have more members than there are users.
+        RequestError: an account would have more members than there are users.
     """
     largest = max(settings.sizes)
     if largest > sequences.n_users:
@@ -109,7 +109,7 @@ def merge(sequences: Sequences, settings: Accounts) -> Merged:
 
 
 def _times(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s | None:
-    """Return times that can be compared within an account, (interactions,), or `None`."""
+    """Return times that can be compared within an account, (interactions,); `None` if there are none."""
     times = sequences.times
     if times is None or settings.align == "none":
         shared = int(account.max()) + 1 < sequences.n_users
@@ -126,14 +126,14 @@ def _times(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s 
 
 
 def _turns(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s:
-    """Let the members of an account take turns, (interactions,) the turn in which each interaction comes.
+    """Return the turn of each interaction, (interactions,): members of an account take turns.
 
-    A turn is a block of geometric length; a member that has nothing left sits out.
+    In each turn, a member has a block of interactions of geometric length, until it has none left.
     """
     random = np.random.default_rng([settings.seed, 2])
-    blocks = random.geometric(1 / _MEAN_BLOCK, len(sequences.items))  # more than enough
+    blocks = random.geometric(1 / _MEAN_BLOCK, len(sequences.items))  # more blocks than any user needs
     ends = np.cumsum(blocks)
-    before = np.concatenate([[0], ends])[sequences.offsets[:-1]]  # each user's blocks begin at its own place
+    before = np.concatenate([[0], ends])[sequences.offsets[:-1]]  # (users,) each user has blocks of its own
     within = np.arange(len(sequences.items)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
     turn = np.searchsorted(ends, np.repeat(before, sequences.lengths) + within, side="right")
     return np.asarray(turn - np.repeat(sequences.offsets[:-1], sequences.lengths))
@@ -142,10 +142,15 @@ def _turns(sequences: Sequences, account: Int64s, settings: Accounts) -> Int64s:
 def _targets(
     sequences: Sequences, merged: Merged, settings: Accounts
 ) -> tuple[Bools, Int64s, Int64s, Int64s]:
-    """Return what is held out, (interactions,), whose targets there are, and where: users, valid, test."""
+    """Return which interactions are held out, and where the targets are.
+
+    Returns:
+        Whether each interaction is held out, (interactions,); then, (evaluated,) each, the user of every pair
+        of targets and the flat indices of its validation and its test target.
+    """
     held_out = np.zeros(len(merged.items), dtype=bool)
     if settings.scope == "member":
-        at = np.empty(len(merged.items), dtype=np.int64)  # where each interaction went
+        at = np.empty(len(merged.items), dtype=np.int64)  # flat index after merging, by that before
         at[merged.places] = np.arange(len(at))
         users = np.flatnonzero(sequences.lengths >= 3)
         ends = sequences.offsets[1:][users]

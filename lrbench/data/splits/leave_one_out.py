@@ -11,8 +11,8 @@ __all__ = ["leave_one_out"]
 def leave_one_out(sequences: Sequences, protocol: Protocol) -> Split:
     """Hold out each user's last interaction for test and the one before it for validation.
 
-    The validation item is part of the test history. Users with fewer than three interactions have
-    nothing to train on before two held-out items, so they are trained on and not evaluated.
+    The validation item is part of the test history. Users with fewer than three interactions would have no
+    training interaction before their two held-out items. They are therefore trained on and not evaluated.
     """
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
     evaluated = np.flatnonzero(stops - starts >= 3)

@@ -35,7 +35,7 @@ def _sizes(settings: Accounts, n_users: int, random: np.random.Generator) -> Int
 
 
 def _by_likeness(sequences: Sequences, users: Int64s, sizes: Int64s, similar: bool) -> Int64s:
-    """Order users so that each account has its first member and the free users most or least like it."""
+    """Order users so that an account has its first member and the free users most or least similar to it."""
     vectors = _vectors(sequences)  # (users, items), rows of length 1
     free = np.ones(sequences.n_users, dtype=bool)
     ordered: list[int] = []
@@ -52,10 +52,11 @@ def _by_likeness(sequences: Sequences, users: Int64s, sizes: Int64s, similar: bo
 
 
 def _vectors(sequences: Sequences) -> NDArray[np.float32]:
-    """Describe users by what goes with their training items, (users, items).
+    """Return a vector for each user, (users, items), of the items that occur with the user's training items.
 
-    A co-occurrence count says in how many training parts two items occur together. The vector of an item is
-    its row of these counts, scaled to length 1. That of a user is the sum over the items, likewise scaled.
+    A co-occurrence count says in how many users' training parts two items occur together. The vector of an
+    item is its row of these counts, scaled to length 1. That of a user is the sum over the user's items, also
+    scaled to length 1.
     """
     counts = np.where(sequences.lengths >= 3, sequences.lengths - 2, sequences.lengths)
     items = sequences.items[ranges(sequences.offsets[:-1], counts)]

@@ -1,9 +1,9 @@
 """A global split at two points in time: nothing that happened after a target is trained on.
 
-Training comes before the first point, validation between the two, test from the second on, each point
-belonging to what follows it. So are the ready-made splits of Amazon Reviews 2023 (Hou et al. 2024, "absolute
-timestamp"), on which ReaRec (Tang et al., arXiv 2503.22675), PLR and ManCAR report. A user may have several
-targets, or none. A target's history is everything of its user before it, in the order of preparation.
+Training comes before the first point, validation between the two, test from the second on. Each point belongs
+to what follows it. The ready-made splits of Amazon Reviews 2023 (Hou et al. 2024, "absolute timestamp") are
+made in the same way. ReaRec (Tang et al., arXiv 2503.22675), PLR and ManCAR report on them. A user may have
+several targets, or none. A target's history is everything of its user before it, in the order of preparation.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ def by_time(sequences: Sequences, protocol: Protocol) -> Split:
     """Split at the two points of ``protocol.time``.
 
     Raises:
-        RequestError: the times cannot be compared between users, ratings that targets are chosen by are
+        RequestError: the times cannot be compared between users, targets are chosen by ratings that are
             missing, or there are no targets.
     """
     settings = protocol.time
@@ -60,26 +60,30 @@ def by_time(sequences: Sequences, protocol: Protocol) -> Split:
 
 
 def _comparable_times(sequences: Sequences, protocol: Protocol) -> Int64s:
-    """Return the times of all interactions, (interactions,)."""
+    """Return the times of all interactions, (interactions,).
+
+    Raises:
+        RequestError: there are none, or they cannot be compared between users.
+    """
     if sequences.times is None or sequences.own_clocks:
         fault = "has no times" if sequences.times is None else "counts times from each user's own start"
         raise RequestError(
             f"The protocol {protocol.name} splits all users at the same points in time, "
-            f"and this data {fault}.",
+            f"but this data {fault}.",
             "Fetch a form of the dataset with time-stamps, or choose a leave-one-out protocol.",
         )
     return sequences.times
 
 
 def _quantiles(times: Int64s, shares: tuple[float, float]) -> tuple[int, int]:
-    """Return the times of the first interactions after these shares of all."""
+    """Return the time of the first interaction after each of two shares of all interactions."""
     ordered = np.sort(times)
     first, second = (int(ordered[min(int(share * len(times)), len(times) - 1)]) for share in shares)
     return first, second
 
 
 def _kept(sequences: Sequences, keep: Bools) -> Sequences:
-    """Return the interactions that are kept, of the same users and with the same numbers of items."""
+    """Return the kept interactions; users and items keep their numbers."""
     before = np.concatenate([[0], np.cumsum(keep)])  # kept interactions before each place
     times, ratings = sequences.times, sequences.ratings
     return replace(
@@ -92,14 +96,18 @@ def _kept(sequences: Sequences, keep: Bools) -> Sequences:
 
 
 def _labels(sequences: Sequences, settings: TimeSplit, protocol: Protocol) -> Bools:
-    """Return which interactions may be targets, (interactions,), whenever they happened."""
+    """Return which interactions may be targets, (interactions,), at any time.
+
+    Raises:
+        RequestError: targets are chosen by ratings, and there are none.
+    """
     place = np.arange(len(sequences.items)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
     labels: Bools = place >= settings.least_history
     if settings.rating_above is not None:
         if sequences.ratings is None:
             raise RequestError(
                 f"The protocol {protocol.name} takes items rated above {settings.rating_above:g} as targets, "
-                "and this data has no ratings.",
+                "but this data has no ratings.",
                 "Fetch a form of the dataset with ratings, or choose another protocol.",
             )
         labels &= sequences.ratings > settings.rating_above

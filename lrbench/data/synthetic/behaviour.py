@@ -8,12 +8,12 @@ A user has a latent interest that drifts: a Markov chain with sticky states. The
 
 Items that the user already has are left out, and the rest is normalised again. So nothing repeats.
 
-The history leaves only the interest unknown. Forward filtering therefore gives the exact distribution of the
-next item (Rabiner, Proceedings of the IEEE 1989, equations 19 to 21). No model that sees only the history can
-rank better than by these probabilities.
+Given the history, only the interest is unknown. Forward filtering therefore gives the exact distribution of
+the next item (Rabiner, Proceedings of the IEEE 1989, equations 19 to 21). No model that sees only the
+history can rank better than by these probabilities.
 
-Random numbers are uniform doubles, turned into draws by inversion. The data does not depend on how numpy
-draws from other distributions.
+Random numbers are uniform doubles, turned into draws by inversion. The data therefore does not depend on how
+numpy draws from other distributions.
 """
 
 from dataclasses import dataclass
@@ -117,7 +117,8 @@ class Behaviour:
             history: (users, steps); every user has that many items.
 
         Returns:
-            Probabilities before owned items are left out, (users, items), and the share of the interest.
+            That part, (users, items), before owned items are left out; and the probability that is left for
+            the interest.
         """
         steps = history.shape[1]
         part, rest = np.zeros((len(history), self.n_items)), 1.0

@@ -17,11 +17,11 @@ class GeneratedPreparation(KeptDataset):
 
     @property
     def folder(self) -> Path:
-        """Where it is kept, by its fingerprint: another generator or other filters give another folder."""
+        """Where it is kept. It is named by its fingerprint, so other filters have another folder."""
         return self.folders.prepared / self.dataset.name / fingerprint(ORIGIN, self.filters)
 
     def is_current(self, listener: Listener | None = None) -> bool:
-        """Tell whether the folder holds what generating would give now; damage is said."""
+        """Tell whether the folder holds what generating would give now. The listener hears of damage."""
         return self.holds(lambda _: fingerprint(ORIGIN, self.filters), listener or SilentListener())
 
     def make(self, listener: Listener) -> None:

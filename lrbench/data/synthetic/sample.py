@@ -10,13 +10,14 @@ taste         a power law over the items of the home; 15 % follows a popularity 
 times         whole days; a third of the interactions have the day of the one before
 ============  =================================================================================
 
-``behaviour.py`` is the model. Because of the equal days the order of the file matters, as in the Amazon
-datasets.
+``behaviour.py`` is the model. Since many interactions have the same day, the order of the file matters, as in
+the Amazon datasets.
 
-The sample is a known-answer test, too. The best achievable Recall@10 is the mean over users of the ten
-largest probabilities of the last item, given all items before it. A 5-core removes nothing for this seed,
-so the value holds for the protocols' sequences. Other filters leave other histories and targets, and then
-no best value is given. A protocol that truncates histories can only lower what is achievable.
+The sample is also a known-answer test. Take the ten most probable last items of a user, given all items
+before, and add up their probabilities. The mean over users is the best achievable Recall@10. A 5-core
+removes nothing for this seed, so the value holds for the protocols' sequences. Other filters leave other
+histories and targets, and then no best value is given. A protocol that truncates histories can only lower
+what is achievable.
 """
 
 import hashlib
@@ -52,7 +53,7 @@ ORIGIN = Origin(
     synthetic=True,
     verified=True,
 )
-"""What the sample is. Its checksum is known in advance, so its folder is named without generating it."""
+"""What the sample is. Its checksum is known in advance, so its folder has a name before it is generated."""
 
 
 def sample_dataset(filters: Filters) -> PreparedDataset:
@@ -101,7 +102,7 @@ def _power_law(values: int, exponent: float, shift: float) -> Floats:
 
 
 def _behaviour(places: Int64s, random: np.random.Generator) -> Behaviour:
-    """Draw who likes what; the habits follow from the rings."""
+    """Draw popularity and the tastes of the interests; successors follow from the rings."""
     start = _power_law(N_INTERESTS, exponent=0.5, shift=1.0)
     popularity = np.empty(N_ITEMS)
     popularity[np.argsort(random.random(N_ITEMS))] = _power_law(N_ITEMS, exponent=0.75, shift=5.0)
@@ -134,7 +135,7 @@ def _times(shape: tuple[int, ...], random: np.random.Generator) -> Int64s:
 
 @dataclass(frozen=True)
 class Sample:
-    """What was generated, and by what."""
+    """The generated data and the model that generated it."""
 
     behaviour: Behaviour
     places: Int64s  # (items,) the place of each item on the rings, laid end to end

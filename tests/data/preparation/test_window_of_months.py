@@ -47,7 +47,7 @@ def test_the_window_grows_until_there_are_enough_items(
 
 
 def test_a_source_without_enough_items_in_any_window_is_refused() -> None:
-    with pytest.raises(FilterError, match='"toy" before 2018-09 has 20 items, and 21 are wanted'):
+    with pytest.raises(FilterError, match='"toy" before 2018-09 has 20 items, and 21 are needed'):
         prepared(21)
     assert len(prepared(20).item_ids) == 20
 

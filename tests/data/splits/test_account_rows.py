@@ -74,7 +74,7 @@ def test_every_row_is_on_one_side_and_its_target_in_no_input(counts: list[int], 
 
 def test_data_without_accounts_is_refused() -> None:
     data = Sequences(np.array([0, 1, 2], np.int32), np.array([0, 3]), None, 3)
-    with pytest.raises(RequestError, match="splits rows of accounts, and this data has none"):
+    with pytest.raises(RequestError, match="splits rows of accounts, but this data has no accounts"):
         split(data, PUBLISHED)
     with pytest.raises(RequestError, match="leaves a side without rows"):
         split(sequences([(0, [0, 1]), (0, [1, 2])]), DISJOINT)
