@@ -49,12 +49,12 @@ class ModelConfig(FrozenConfig):
     """
 
     source: ClassVar[str]
-    """Where the defaults come from of the fields that this class itself declares: a paper, or code and
-    commit. A subclass names its own source for the fields it declares. Model pages print them."""
+    """Source of the defaults of the fields that this class itself declares: a paper, or code and commit. A
+    subclass names a source for its own fields. Model pages print the sources."""
 
     @model_validator(mode="after")
-    def _ends_some_day(self) -> Self:
-        """Refuse sizes that no machine builds. Fields that end in layers, steps or depth count blocks."""
+    def _refuse_impossible_sizes(self) -> Self:
+        """Refuse sizes that no machine can hold. Numbers of layers, steps and depths have a lower limit."""
         for name in type(self).model_fields:
             value = getattr(self, name)
             most = MOST_STEPS if name.endswith(("layers", "steps", "depth")) else LARGEST_SIZE
@@ -80,7 +80,7 @@ class ModelConfig(FrozenConfig):
 
     @property
     def needs_members(self) -> bool:
-        """Whether the model needs to know which member of an account each interaction is of."""
+        """Whether the model needs to know which member of an account made each interaction."""
         return False
 
 
@@ -93,13 +93,14 @@ class AuthorsTraining:
     """How the authors of a model train it, if that differs from the defaults of lrbench."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Training settings as a suite's ``[training]`` table takes them."""
+    """Training settings as a suite's ``[training]`` table takes them. None is a default, here or in
+    :attr:`Model.stage_defaults`."""
 
     note: str = ""
     """What no setting can say, in full sentences."""
 
     whose: str = "its authors"
-    """Whose settings these are, if not its authors'."""
+    """Whose settings these are."""
 
 
 class Model(nn.Module, ABC, Generic[ConfigT]):
@@ -118,16 +119,16 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     """One sentence for listings, with the source."""
 
     stages: ClassVar[Mapping[str, type["Stage"]]]
-    """All training stages by name, in the order in which they may run, each once. A stage takes the model."""
+    """All training stages by name, in the order in which they may run, each once."""
 
     default_stages: ClassVar[tuple[str, ...]]
     """The stages that run unless a suite says otherwise."""
 
     stage_defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Training settings of its authors in which a stage of this model differs from all others."""
+    """By stage, training settings that replace lrbench's defaults. They are those of the model's authors."""
 
     authors_training: ClassVar[AuthorsTraining | None] = None
-    """Training settings of its authors that are not the defaults; ``None``: not stated."""
+    """Training settings of its authors that are no defaults; ``None``: not stated."""
 
     reasons: ClassVar[bool] = False
     """Whether it takes latent reasoning steps, so that depth has a meaning."""
@@ -136,17 +137,17 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     """Whether training has no randomness, so that one seed is enough."""
 
     sized_by_data: ClassVar[frozenset[str]] = frozenset()
-    """Names of buffers whose sizes the training part decides. Loading gives them the size that is stored."""
+    """Names of buffers whose sizes depend on the training part. Loading gives them the stored sizes."""
 
     reads_titles: ClassVar[bool] = False
     """Whether it reads the titles of items, so that a dataset must have some."""
 
     latency_batches: ClassVar[tuple[int, ...]] = (1, 256)
-    """Users in a batch for which latency is measured: one request, and a full batch where that is cheap."""
+    """Batch sizes, in users, with which latency is measured: one request, and more if that is cheap."""
 
     score_dtype: torch.dtype | None = None
     """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
-    sets it from the training setting ``precision``; losses pass it on."""
+    sets it from the training setting ``precision``. Losses pass it to their functions."""
 
     config: ConfigT
 
@@ -162,7 +163,7 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
 
         Args:
             config: its configuration.
-            titles: of all items; a name where an item has no title.
+            titles: of all items. An item without a title has a name instead.
             max_length: length of the longest history it will get.
         """
         return cls(config, len(titles), max_length)
@@ -170,7 +171,7 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load weights, and buffers of any size that the training part decides."""
+        """Load weights and buffers. Those in :attr:`sized_by_data` may have any size."""
         for name in self.sized_by_data & state_dict.keys():
             setattr(self, name, getattr(self, name).new_empty(state_dict[name].shape))
         return super().load_state_dict(state_dict, strict, assign)
@@ -216,12 +217,12 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
 
     @classmethod
     def causal(cls, config: ConfigT) -> bool:
-        """Whether no state depends on later items, so that one pass can train on all positions."""
+        """Whether no state depends on later items. One pass can then train on all positions."""
         return True
 
     @classmethod
     def configured_depth(cls, config: ConfigT) -> int:
-        """The depth that reports use; 0 for a model that does not reason."""
+        """The depth that reports use. It is 0 for a model that does not reason."""
         return 0
 
     @classmethod
@@ -230,7 +231,7 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         return False
 
     def one_step(self) -> AbstractContextManager[None]:
-        """Context around the losses of one training step, for what is drawn once for the whole step."""
+        """Context around the losses of one training step. What is drawn once per step is drawn on entry."""
         return nullcontext()
 
     @abstractmethod
@@ -264,7 +265,7 @@ class Stage(Generic[ConfigT]):
 
 
 class FitStage(Stage[ConfigT], ABC):
-    """A stage that ends after one call: counting or a closed form."""
+    """A stage of a single call: counting, or a closed form."""
 
     @abstractmethod
     def fit(self, view: TrainingView) -> None:
@@ -276,12 +277,12 @@ class ChoiceStage(Stage[ConfigT], ABC):
 
     @classmethod
     def refines(cls, config: ConfigT) -> bool:
-        """The model must have been trained before."""
+        """Yes: the model must have been trained before."""
         return True
 
     @abstractmethod
     def candidates(self) -> tuple[float, ...]:
-        """Return the values to try. Of equally good ones the first is chosen."""
+        """Return the values to try. If several are equally good, the first of them is chosen."""
 
     @abstractmethod
     def encode(self, sequences: Packed) -> Tensor:
@@ -297,10 +298,10 @@ class GradientStage(Stage[ConfigT], ABC):
 
     @classmethod
     def rows_for(cls, model: type[Model[ConfigT]], config: ConfigT) -> TrainingRows:
-        """Which rows it trains a model on, asked before there is one.
+        """Which rows it trains a model on. No model needs to exist yet.
 
-        They are all positions at once where the network is causal, else each prefix. A stage that hides
-        future items by itself (a cloze task) may take positions nevertheless.
+        The rows are all positions at once if the network is causal, otherwise each prefix. A stage that hides
+        future items itself (a cloze task) may take positions in any case.
         """
         return "positions" if model.causal(config) else "prefixes"
 
@@ -308,31 +309,40 @@ class GradientStage(Stage[ConfigT], ABC):
     def replayable(cls, model: type[Model[ConfigT]], config: ConfigT) -> bool:
         """Whether a step can be recorded on a device and replayed with other batches (``graph = true``).
 
-        Then :meth:`losses` uses only tensors of the batch and of the model. It reads no number of the host
-        that differs between batches of one shape, except by :meth:`phase`, and no loss depends on targets of
-        weight 0.
+        Three conditions must hold:
+
+        * :meth:`losses` uses only tensors of the batch and of the model.
+        * It reads no number on the host that differs between batches of one shape. :meth:`phase` is the
+          exception.
+        * No loss depends on targets of weight 0.
         """
         return False
 
     @classmethod
     def can_share(cls, config: ConfigT) -> bool:
-        """Whether several processes can share a batch, asked before there is a model.
+        """Whether several processes can share a batch. No model needs to exist yet.
 
-        They can where the loss is a mean over targets and compares no rows of a batch with each other. What
-        depends on the weights alone, such as a penalty, may be added.
+        They can if the loss is a mean over targets and compares no rows of a batch with each other. A term
+        that depends on the weights alone, such as a penalty, may be added.
         """
         return False
 
     def weight(self, batch: TrainingBatch) -> int:
-        """Over how many things the loss of a batch is a mean, for processes that share one."""
+        """Number of terms over which the loss of a batch is a mean: the targets, unless overridden.
+
+        Processes that share a batch weight their parts of the loss by it.
+        """
         return len(batch.target_ids)
 
     def phase(self) -> Hashable:
-        """What the losses do differently at this time. A recorded step is replayed in its own phase alone."""
+        """A value that changes if :meth:`losses` computes something else, as after a warm-up.
+
+        A recorded step is replayed only in the phase in which it was recorded.
+        """
         return None
 
     def training_rows(self) -> TrainingRows:
-        """Which rows it trains its model on; see :meth:`rows_for`."""
+        """Which rows it trains its model on. See :meth:`rows_for`."""
         return self.rows_for(type(self.model), self.model.config)
 
     def selection_depth(self) -> int:
@@ -341,8 +351,9 @@ class GradientStage(Stage[ConfigT], ABC):
         return depth
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
-        """Prepare before the first epoch, and again after a resumption, with the weights that the stage began
-        with.
+        """Prepare the stage. It is called before the first epoch, and again after a resumption.
+
+        The model then has the weights with which the stage began.
 
         Returns:
             Which targets to train on, (targets,), or ``None`` for all of them.

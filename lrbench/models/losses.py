@@ -15,36 +15,37 @@ __all__ = ["LossName", "NextItemLoss", "next_item_loss"]
 
 LossName = Literal["cross_entropy", SampledLoss]
 
-_FULL = 256  # negatives of gSASRec and of eSASRec
+_MANY = 256  # negatives of gSASRec and of eSASRec, the default of sampled_softmax and gbce
 
 
 class NextItemLoss(ModelConfig):
-    """Which loss the scores of the next item are trained with."""
+    """The loss of the next item and its settings."""
 
     source = "lrbench's own choice, the same for every model that makes no other"
 
     loss: LossName = "cross_entropy"
-    """Loss of the next item. ``cross_entropy`` is the full softmax over the catalogue. The others use
-    uniformly sampled items: sampled softmax, generalised binary cross-entropy (gSASRec), binary cross-entropy
-    (SASRec's paper), Bayesian personalised ranking. Binary cross-entropy with one negative makes any network
-    a weak baseline, so it is never the default."""
+    """Loss of the next item. ``cross_entropy``: the full softmax over the catalogue. The others use
+    uniformly sampled items as negatives. ``sampled_softmax``: a softmax over target and negatives. ``gbce``:
+    generalised binary cross-entropy (gSASRec). ``bce``: binary cross-entropy (SASRec's paper). ``bpr``:
+    Bayesian personalised ranking. ``bce`` with one negative makes any network a weak baseline, so it is never
+    the default."""
 
     negatives: int | None = Field(default=None, ge=1)
-    """Sampled items per target. Not set: 256 for ``sampled_softmax`` and ``gbce`` (gSASRec, eSASRec), 1 for
-    ``bce`` and ``bpr`` (SASRec, RecBole)."""
+    """Number of negatives per target. Not set: 256 for ``sampled_softmax`` and ``gbce`` (gSASRec, eSASRec), 1
+    for ``bce`` and ``bpr`` (SASRec, RecBole)."""
 
     shared_negatives: bool = False
     """Whether all targets of a batch share one draw of negatives, which is far cheaper."""
 
     calibration: float = Field(default=0.75, ge=0, le=1)
-    """t of ``gbce``. 0 is plain binary cross-entropy; 1 undoes the effect of sampling (gSASRec: 0.75)."""
+    """t of ``gbce`` (gSASRec: 0.75). 0: plain binary cross-entropy. 1: the effect of sampling is undone."""
 
     item_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout rate on the vectors of all items. Each training step draws it once, for histories and scores
-    alike (RecTools 0.13)."""
+    """Dropout rate on the elements of all item vectors. Each training step draws its mask once, for histories
+    and scores alike (RecTools 0.13)."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Divides the scores, in training and in ranking."""
+    """It divides all scores, in training and in ranking."""
 
 
 def next_item_loss(
@@ -58,7 +59,7 @@ def next_item_loss(
     """Mean loss of the targets. The item vectors already include the temperature.
 
     Args:
-        options: which loss.
+        options: the loss and its settings.
         states: (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
@@ -68,7 +69,7 @@ def next_item_loss(
     """
     if options.loss == "cross_entropy":
         return cross_entropy(states, item_vectors, targets, score_dtype, weights)
-    usual = _FULL if options.loss in ("sampled_softmax", "gbce") else 1
+    usual = _MANY if options.loss in ("sampled_softmax", "gbce") else 1
     number, n_items = options.negatives or usual, len(item_vectors)
     negatives = draw_negatives(targets, n_items, number, options.shared_negatives)
     power = positive_power(number, n_items, options.calibration) if options.loss == "gbce" else 1.0

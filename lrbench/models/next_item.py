@@ -1,4 +1,4 @@
-"""Models that score the next item by the product of a token's state and the item vectors."""
+"""Models whose score of an item is the dot product of a token's state and the item's vector."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def over(vectors: Tensor, temperature: float) -> Tensor:
 
 
 class NextItemModel(Model[ConfigT]):
-    """A model of ``state · item vector``. Subclasses give the states and the item vectors."""
+    """A model that scores items by ``state · item vector``. Subclasses compute the states and the vectors."""
 
     @abstractmethod
     def token_states(self, sequences: Packed) -> Tensor:
@@ -32,7 +32,7 @@ class NextItemModel(Model[ConfigT]):
     def last_states(self, sequences: Packed) -> Tensor:
         """Encode each sequence's last token alone, (sequences, width), in the order given to ``pack``.
 
-        Override it where the network has a shorter way than :meth:`token_states`. A class that overrides
+        Override it if the network has a shorter way than :meth:`token_states`. A class that overrides
         ``token_states`` of a model with such a shortcut must override this too.
         """
         return self.token_states(sequences).index_select(0, sequences.last)
@@ -47,7 +47,7 @@ class NextItemModel(Model[ConfigT]):
 
     @abstractmethod
     def item_vectors(self) -> Tensor:
-        """All items as they are multiplied with states, the temperature included, (items, width)."""
+        """Vectors of all items, already divided by the temperature, (items, width)."""
 
     def target_loss(self, states: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean loss of the targets, given the states that predict them.
@@ -57,7 +57,8 @@ class NextItemModel(Model[ConfigT]):
         Args:
             states: (targets, width).
             targets: (targets,) item numbers.
-            weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+            weights: (targets,) how much the loss of each target counts. They add up to 1. ``None``: all count
+                the same.
         """
         if not isinstance(self.config, NextItemLoss):
             return cross_entropy(states, self.item_vectors(), targets, self.score_dtype, weights)
@@ -65,12 +66,12 @@ class NextItemModel(Model[ConfigT]):
 
     @classmethod
     def network_replayable(cls, config: ConfigT) -> bool:
-        """Whether states use only tensors of the batch; see ``GradientStage.replayable``."""
+        """Whether states use only tensors of the batch. See :meth:`GradientStage.replayable`."""
         return False
 
     @classmethod
     def check_options(cls, config: ConfigT) -> None:
-        """Refuse a shortcut to other states than the class's own, and dropping items without a table of them.
+        """Refuse an inherited shortcut to other states, and ``item_dropout`` without a table of items.
 
         Raises:
             ValueError: which method the class must define.
@@ -86,11 +87,11 @@ class NextItemModel(Model[ConfigT]):
             raise ValueError(f"item_dropout needs {cls.__name__}.item_table, which it does not have")
 
     def item_table(self) -> ItemEmbedding:
-        """The embedding that holds the item vectors; only ``item_dropout`` needs it."""
+        """The embedding that holds the item vectors. Only ``item_dropout`` needs it."""
         raise NotImplementedError
 
     def one_step(self) -> AbstractContextManager[None]:
-        """Drop the same elements of item vectors in histories and scores, if the configuration drops any."""
+        """Apply ``item_dropout``: the same elements of item vectors are 0 in histories and scores."""
         if not isinstance(self.config, NextItemLoss) or not self.config.item_dropout:
             return super().one_step()
         return self.item_table().dropping(self.config.item_dropout)
@@ -105,5 +106,5 @@ class NextItemModel(Model[ConfigT]):
 
 
 def _owner(cls: type, name: str) -> type:
-    """The class in whose body a method is defined."""
+    """The class that defines the method which ``cls`` uses."""
     return next(owner for owner in cls.__mro__ if name in vars(owner))

@@ -1,7 +1,7 @@
 """What models with latent reasoning steps share: their depth, and the controls that isolate reasoning.
 
-A control is the same recipe with reasoning removed in one particular way. Each model says what its recipe
-becomes. Suites derive trials from that (``controls = [...]``).
+A control is a row derived from a reasoning model with reasoning removed in one particular way. Each model
+says by a recipe how it becomes its controls. Suites derive rows from that (``controls = [...]``).
 """
 
 from abc import abstractmethod
@@ -19,23 +19,25 @@ __all__ = ["ReasoningModel", "Recipe", "Replacement", "Sizes"]
 
 @dataclass(frozen=True)
 class Replacement:
-    """What every reasoning step gets in place of the state before it, at inference."""
+    """What every reasoning step gets instead of the previous state, at inference."""
 
     kind: Literal["zero", "noise", "other"]
-    """Zeros; noise of the state's size; the state of another history."""
+    """``zero``: zeros. ``noise``: noise with the root mean square of the state. ``other``: the state of
+    another history."""
 
     donors: Tensor | None = None  # (sequences,) for ``other``: whose state each history gets
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Options of a model that set its number of parameters and of operations."""
+    """Names of the options of a model that set its number of parameters and of operations."""
 
     layers: str = "layers"
-    """The number of blocks. Parameters and operations grow linearly with it."""
+    """The option for the number of blocks. Parameters and operations grow linearly with it."""
 
     inner: str = "inner_width"
-    """A width, for values between two numbers of blocks. Parameters and operations grow with it."""
+    """The option for a width. It reaches numbers of parameters and operations between those of two numbers of
+    blocks."""
 
     multiple: int = 1
     """The width must be a multiple of this."""
@@ -43,10 +45,10 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a row becomes: its options, and its model and stages if they change."""
+    """How a row becomes a control: its options, and its model and stages if they change."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
-    """Options. Those not named keep the model's defaults."""
+    """Options of the control. Others have the model's defaults."""
 
     stages: tuple[str, ...] | None = None
     """Stages that the control keeps. If the row trains none of them, the first one here is trained. ``None``:
@@ -56,7 +58,7 @@ class Recipe:
     """Registered name of another model, which is trained in its own stages; ``None``: the row's model."""
 
     sizes: Sizes = Sizes()
-    """What may be varied to match a quantity."""
+    """The options that are varied to match a number of parameters or operations."""
 
 
 class ReasoningModel(Model[ConfigT]):
@@ -102,14 +104,18 @@ class ReasoningModel(Model[ConfigT]):
     ) -> Tensor:
         """What a step gets from the previous one: the state, or what ``replacement`` says.
 
-        Each step of :meth:`encode` calls it once. A first step that starts from something else does not.
+        Each step of :meth:`encode` calls it once. A first step that does not start from a state, but from
+        noise, does not call it.
 
         Args:
             state: (…, width).
             noise: source of the noise; ``None``: torch's default source.
-            dim: the dimension of the histories.
-            donors: for states that are no rows of histories: from donor histories, (sequences,), to places
-                along ``dim``.
+            dim: the dimension of ``state`` that holds the histories.
+            donors: needed if that dimension holds something else, such as tokens. It takes the donor of each
+                history, (sequences,), and returns the donor of each entry along ``dim``.
+
+        Returns:
+            Shaped as ``state``.
         """
         if self.replacement is None:
             return state
@@ -117,8 +123,8 @@ class ReasoningModel(Model[ConfigT]):
             case "zero":
                 return torch.zeros_like(state)
             case "noise":
-                place = state.device if noise is None else noise.device
-                drawn = torch.randn(state.shape, generator=noise, dtype=state.dtype, device=place)
+                device = state.device if noise is None else noise.device
+                drawn = torch.randn(state.shape, generator=noise, dtype=state.dtype, device=device)
                 return drawn.to(state.device) * state.square().mean(-1, keepdim=True).sqrt()
             case "other":
                 assert self.replacement.donors is not None

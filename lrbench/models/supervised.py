@@ -25,6 +25,6 @@ class Supervised(GradientStage[ConfigT]):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the loss as ``loss``."""
         states = self.model.target_states(batch)  # (targets, width)
-        # Models that were written before batches had weights take two arguments.
+        # Plug-ins that were written before batches had weights take two arguments.
         weights = () if batch.weights is None else (batch.weights,)
         return {"loss": self.model.target_loss(states, batch.targets, *weights)}
