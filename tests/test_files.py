@@ -19,7 +19,7 @@ def rights(path: Path) -> int:
 
 @pytest.fixture
 def group_umask() -> Iterator[None]:
-    """New files are open to the group, and to readers alone beyond it."""
+    """The group may write new files, and others may only read them."""
     before = os.umask(0o002)
     yield
     os.umask(before)

@@ -1,4 +1,4 @@
-"""Operations per user: worked by hand, as torch's own counter has them, and whoever comes first."""
+"""Operations per user equal those by hand and by torch's own counter, in any order of users."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ N_ITEMS = 30
 
 
 def view_of(*lengths: int) -> EvaluationView:
-    """Users whose test histories are so long."""
+    """Return users with test histories of these lengths."""
     offsets = np.concatenate([[0], np.cumsum([length + 1 for length in lengths])]).astype(np.int64)
     items = np.random.default_rng(0).integers(0, N_ITEMS, offsets[-1], dtype=np.int32)
     return leave_one_out(Sequences(items, offsets, None, N_ITEMS)).test

@@ -128,7 +128,7 @@ def test_scores_that_are_not_finite_fail(bad: float) -> None:
 
 
 def test_items_that_are_not_ranked_stand_below_every_target() -> None:
-    """As if the catalogue were smaller: a brute-force count over the other items."""
+    """Ranks are as if the catalogue lacked these items. The items above a target are counted one by one."""
     table, left_out = torch.randn(40, 40, generator=torch.Generator().manual_seed(3)), np.array([7, 11, 30])
     view = leave_one_out(small_dataset().sequences).test
     view = view.reordered(np.flatnonzero(~np.isin(view.targets, left_out)))
@@ -163,7 +163,7 @@ def test_headline_means_follow_the_mask_of_the_protocol() -> None:
 
 
 def test_ranks_of_half_precision_scores_are_counted_exactly() -> None:
-    """Bfloat16 itself knows no 257."""
+    """bfloat16 cannot represent 257."""
     scores = torch.linspace(-1, 1, 601).to(torch.bfloat16)
     scores[0], scores[1:302] = -2, 3  # the target's, and 301 above even the others
     found = rank_targets(TableModel(scores.expand(601, -1)), view_of([[5, 0]], 601), (0,), 0, CPU)

@@ -46,7 +46,7 @@ class ForgetsTheNorm(SASRec):
 
 
 class KeepsAnotherShortcut(SASRec):
-    """Its own states of tokens, and the inherited short way to the last of other ones."""
+    """Its states of tokens are its own, but its short way to the last state is inherited."""
 
     def token_states(self, sequences: Packed) -> Tensor:
         return super().token_states(sequences) * 1.01
@@ -136,7 +136,7 @@ class NeedsCompany(PostTraining):
 
 
 class NeedsCompanyLate(LARES):
-    """Its last stage cannot do with one target."""
+    """Its last stage fails on a single target."""
 
     stages: ClassVar = LARES.stages | {"rpt": NeedsCompany}
 

@@ -17,13 +17,13 @@ SIZES = {"width": 16, "heads": 2, "inner_width": 32}
 
 
 class Computed(ModelConformance):
-    """Of models that are computed: they have no steps in which to learn histories by heart."""
+    """For models in closed form. They take no training steps, so they cannot learn histories by heart."""
 
     test_it_learns_a_few_sequences_by_heart = None
 
 
 class Variant(ModelConformance):
-    """Further options of a model that another class tests. What trains it is left to the slow tests."""
+    """For further options of a model that another class tests. Tests that train it are slow ones."""
 
     @pytest.mark.slow
     def test_it_learns_a_few_sequences_by_heart(self) -> None:

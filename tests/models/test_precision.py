@@ -1,4 +1,4 @@
-"""Training in bfloat16 computes the scores of all items in it, whatever the model and its losses."""
+"""With ``precision = "bfloat16"`` every model and loss computes the scores of all items in bfloat16."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

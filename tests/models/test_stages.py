@@ -16,7 +16,7 @@ REFINES = " refines a network that an earlier stage has trained, and there is no
 
 
 class Unfinished(SASRec):
-    """Its stage says neither how it is fitted nor what its losses are."""
+    """Its stage is of none of the kinds that can be trained."""
 
     stages: ClassVar = {"supervised": Stage}
 

@@ -29,7 +29,7 @@ def test_it_is_the_dense_one(n_states: int) -> None:
     torch.testing.assert_close(chunked, expected)
     ours, theirs = (torch.autograd.grad(2 * value, (states, items)) for value in (chunked, expected))
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
-    turned = states.transpose(0, 1).contiguous().transpose(0, 1)  # laid out otherwise
+    turned = states.transpose(0, 1).contiguous().transpose(0, 1)  # another memory layout
     torch.testing.assert_close(pairwise_divergence(turned, items), expected)
 
 

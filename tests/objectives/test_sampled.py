@@ -98,7 +98,7 @@ def test_chosen_scores_at_the_edges() -> None:
 
 
 def test_chosen_scores_are_no_coarser_than_items() -> None:
-    """States of a coarser type, as autocast gives them, are widened: these scores are few."""
+    """States of a lower precision, as autocast gives them, are converted to that of the items."""
     source = torch.Generator().manual_seed(2)
     states = torch.randn(40, 16, generator=source, requires_grad=True)
     items = torch.randn(100, 16, generator=source, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Log-probabilities without a number that the host must know equal those with one."""
+"""Log-probabilities that are computed without waiting for the device equal the others."""
 
 import pytest
 import torch

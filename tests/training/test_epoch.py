@@ -1,4 +1,4 @@
-"""An epoch keeps one step at a time, and puts what holds for a step around its losses."""
+"""An epoch keeps the loss of one step at a time, and computes losses within the model's ``one_step``."""
 
 import weakref
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 class Watched(Supervised):
-    """Notes before each step whether the last one's loss is still there, and the items that it sees."""
+    """Records at each step whether the last step's loss still exists, and the item vectors."""
 
     def __init__(self, model: SASRec) -> None:
         super().__init__(model)

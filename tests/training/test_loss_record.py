@@ -1,4 +1,4 @@
-"""Losses read together are those read step by step, and a bad one is named by its step."""
+"""Losses that are read together equal those read step by step. A NaN is reported with its step."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The optimiser against steps worked out by hand, torch's own, and itself when it is interrupted."""
+"""The optimiser equals steps by hand, torch's own optimisers, and itself after an interruption."""
 
 import math
 import subprocess

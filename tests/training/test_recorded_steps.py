@@ -41,7 +41,7 @@ FAST = ("sasrec", "fmlp")
 
 
 def build(name: str, options: dict[str, Any]) -> tuple[Model[Any], GradientStage]:
-    """A small model that draws nothing, and its first stage."""
+    """Return a small model without random draws, and its first stage."""
     kind = MODELS.load(name)
     fields = kind.Config.model_fields
     small = {key: value for key, value in SMALL.items() if key in fields}
@@ -60,7 +60,7 @@ def view() -> TrainingView:
 
 
 def trained(name: str, options: dict[str, Any], filled: bool) -> tuple[Model[Any], EpochResult, int]:
-    """Two epochs; in a third value, how many shapes were recorded."""
+    """Train two epochs. Return the model, the last result, and the number of recorded shapes."""
     model, stage = build(name, options)
     training = TrainingConfig(batch_size=40, gradient_clip=1.0, warmup_steps=3, decay="linear", graph=filled)
     data = TrainingData(view(), MAX_LENGTH, stage.training_rows())

@@ -1,4 +1,4 @@
-"""What is said where training comes to nothing."""
+"""The errors of training that fails."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ ONE_STEP = 10_000  # targets of a batch, more than there are
 
 
 def failure(folder: Path, **settings: Any) -> str:
-    """What a trial says whose first step ruins the weights."""
+    """Return the error of a trial whose first step makes the weights useless."""
     dataset, config = small_dataset(), trial_config(learning_rate=1e30, **settings)
     model, split = build_model(config, dataset, CPU), leave_one_out(dataset.sequences)
     with pytest.raises(LrbenchError) as caught:

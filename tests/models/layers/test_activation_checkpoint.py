@@ -1,4 +1,4 @@
-"""The recomputation equals the first computation, with the same draws."""
+"""Recomputing gives the states and gradients of the first computation, with the same draws."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from lrbench.testing import pack_lists
 
 
 class Mixed(nn.Module):
-    """Two inputs, a parameter that is used, one that is held still and one that nothing asks for."""
+    """A module of two inputs, with trained, frozen and unused parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Mixed(nn.Module):
 
 
 def results(again: bool) -> tuple[list[Tensor], Tensor, set[torch.Size]]:
-    """States and gradients of two applications, the draw that follows, and the shapes of what is kept."""
+    """States and gradients of two applications, the next draw, and the shapes of the stored tensors."""
     torch.manual_seed(1)
     module = Mixed().double()
     state = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)

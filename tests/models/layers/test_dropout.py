@@ -1,4 +1,4 @@
-"""Dropout keeps what it should, as often as it should, and passes gradients to just that."""
+"""Dropout keeps elements at its rate, keeps the mean, and passes gradients to the kept elements alone."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_at_the_ends() -> None:
     assert torch.equal(Dropout(0.5).eval()(value), value)
     assert torch.equal(Dropout(0.0)(value), value)
     assert not Dropout(1.0)(value).any()
-    assert isinstance(Dropout(0.5), nn.Dropout)  # whoever sets the rate of dropouts finds it
+    assert isinstance(Dropout(0.5), nn.Dropout)  # so that `set_dropout` finds it
 
 
 def test_a_rate_just_below_one_keeps_the_mean() -> None:
@@ -68,7 +68,7 @@ def test_a_rate_just_below_one_keeps_the_mean() -> None:
 
 
 def test_attention_with_dropout_means_attention_without() -> None:
-    """Averaged over many masks; its products are written out, not torch's own."""
+    """The mean over many masks is the output without dropout. The products are lrbench's, not torch's."""
     torch.manual_seed(5)
     attention = Attention(8, 2, 0.4).double()
     hidden, sequences = torch.randn(9, 8, dtype=torch.float64), pack_lists([[1, 2, 3], [4, 5], [6, 7, 8, 9]])

@@ -1,4 +1,4 @@
-"""The feed-forward part by hand, and in pieces as in one."""
+"""The feed-forward part by hand. In pieces it gives the same numbers."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""BSARec's blocks are refused where their cutoff leaves nothing to rescale."""
+"""BSARec's blocks are refused if their cutoff leaves no frequency to rescale."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from lrbench.models.sequential.bsarec import BSARecConfig
 
 
 def passes_everything(window: int, cutoff: int) -> bool:
-    """Whether its low part of a history is the history itself."""
+    """Whether the low frequencies of a history are the whole history."""
     impulse = torch.zeros(window, dtype=torch.float64)
     impulse[0] = 1
     return torch.allclose(FrequencyRescaler(1, window, cutoff).kernel, impulse)

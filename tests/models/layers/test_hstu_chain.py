@@ -1,4 +1,4 @@
-"""A latent token after a history is what the same vector is as a further token of the history."""
+"""A latent token has the state that its vector would have as one more token of the history."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def embedded(sequences: Packed) -> Tensor:
 
 
 def chained(encoder: Encoder, everywhere: bool, latents: Tensor) -> tuple[Packed, list[Tensor]]:
-    """States of r_0 and of each latent token, (rows, width) each; a stream of its own for every sign."""
+    """States of items and of each latent token, (rows, width) each. Negated tokens are a second stream."""
     sequences = pack_lists(HISTORIES)
     rows, memories = encode_with_units(encoder, embedded(sequences), sequences, everywhere)
     chains = UnitChains(encoder, sequences, memories, everywhere)

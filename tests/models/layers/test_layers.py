@@ -1,4 +1,4 @@
-"""A layer asked for the last tokens alone gives what it gives there among all, and the same gradients."""
+"""``Layer.last`` gives the states at the last tokens that ``forward`` gives, and the same gradients."""
 
 from collections.abc import Callable
 

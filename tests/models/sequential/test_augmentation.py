@@ -1,4 +1,4 @@
-"""What cropping, masking and reordering do to histories."""
+"""Cropping, masking and reordering change histories as CL4SRec says."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ AUGMENTATION = Augmentation(crop=0.6, mask=0.3, reorder=0.6, mask_item=HIDDEN)
 
 
 def packed(lengths: list[int]) -> tuple[Packed, list[list[int]]]:
-    """Histories in which no item occurs twice, packed, and as lists."""
+    """Return histories in which no item occurs twice, packed and as lists."""
     stops = np.cumsum(lengths)
     items = np.arange(stops[-1])
     histories = [list(range(stop - length, stop)) for stop, length in zip(stops, lengths, strict=True)]
@@ -27,7 +27,7 @@ def unpacked(sequences: Packed) -> list[list[int]]:
 
 
 def way_of(changed: list[int], history: list[int]) -> str:
-    """Which change was made; fails where it is none of the three."""
+    """Return which change was made. Fails if it is none of the three."""
     if changed == history:
         return "none"
     if HIDDEN in changed:

@@ -1,4 +1,4 @@
-"""Which items BERT4Rec hides, and what it is shown at inference."""
+"""Which items BERT4Rec hides in training, and which items it sees at inference."""
 
 import numpy as np
 import pytest
@@ -27,10 +27,11 @@ def test_shares_of_hidden_items() -> None:
     sequences = pack_lists([[1, 2, 3, 4, 5, 6]] * 3000)
     hidden = stage(mask_ratio=0.3, last_only=0.25).draw(sequences).reshape(3000, 6)
     assert hidden.any(1).all()
-    # Hidden before the last: 0.75 · 0.3 of all.
+    # Of the items before the last, 0.75 · 0.3 are hidden.
     assert abs(hidden[:, :-1].mean() - 0.225) < 0.015
     alone = hidden[:, -1] & ~hidden[:, :-1].any(1)
-    # The last alone: a quarter by choice, and of the others 0.7⁵ · (0.3 + 0.7) by chance or for want of any.
+    # In a quarter of the sequences the last item alone is hidden by choice. In 0.7⁵ of the others it is also
+    # hidden alone: by chance (0.3), or because nothing else is (0.7).
     assert abs(alone.mean() - (0.25 + 0.75 * 0.7**5)) < 0.03
 
 

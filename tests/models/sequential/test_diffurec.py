@@ -37,7 +37,7 @@ def test_noise_hardly_matters_at_the_authors_setting_and_does_at_a_large_one() -
 
 
 def test_noise_goes_to_the_sequence_of_its_target() -> None:
-    """Rows of a batch lie in another order than their sequences; each still predicts its own target."""
+    """The rows of a batch are in another order than their sequences. Each still predicts its own target."""
     model = network(uncertainty=0).train()
     for part in model.modules():
         if isinstance(part, torch.nn.Dropout):
