@@ -9,6 +9,7 @@ __all__ = [
     "amount",
     "interval",
     "metric_title",
+    "p_text",
     "p_value",
     "percent",
     "plain",
@@ -87,6 +88,12 @@ def p_value(value: float) -> str:
     if math.isnan(value):
         return UNKNOWN
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def p_text(p: float) -> str:
+    """``p = 0.148``, ``p < 0.001``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def amount(value: float, unit: str = "") -> str:

@@ -1,9 +1,9 @@
 """Is it better? The proposed label against the strongest row of another model."""
 
-from lrbench.report.answers.wording import common_verdict, difference, p_text, per_dataset
+from lrbench.report.answers.wording import common_verdict, difference, per_dataset
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import Answer, Comparison, Verdict
-from lrbench.report.numbers import metric_title
+from lrbench.report.numbers import metric_title, p_text
 from lrbench.report.report import Report
 
 __all__ = ["is_it_better"]

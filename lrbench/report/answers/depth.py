@@ -1,7 +1,8 @@
 """Which depth? The reported depth against depth 0, the shape of the curve, and the choice by validation."""
 
-from lrbench.report.answers.wording import capitalised, common_verdict, difference, found, p_text, per_dataset
+from lrbench.report.answers.wording import capitalised, common_verdict, difference, found, per_dataset
 from lrbench.report.findings import Answer, DepthFinding
+from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
 
 __all__ = ["which_depth"]

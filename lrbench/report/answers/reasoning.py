@@ -1,8 +1,9 @@
 """Is it the reasoning? The proposed label against its own controls."""
 
-from lrbench.report.answers.wording import common_verdict, p_text, per_dataset
+from lrbench.report.answers.wording import common_verdict, per_dataset
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Answer, Comparison, Verdict
+from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
 from lrbench.wording import listed
 

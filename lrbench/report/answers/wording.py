@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from lrbench.report.numbers import p_value
 from lrbench.report.report import Report
 from lrbench.stats.contrast import Contrast
 
-__all__ = ["capitalised", "common_verdict", "difference", "found", "p_text", "per_dataset"]
+__all__ = ["capitalised", "common_verdict", "difference", "found", "per_dataset"]
 
 
 def capitalised(text: str) -> str:
@@ -18,12 +17,6 @@ def difference(report: Report, contrast: Contrast) -> str:
     """``−0.0350 [−0.0437, −0.0263]``."""
     low_high = report.style.interval(*contrast.interval())
     return f"{report.style.signed(contrast.difference)} {low_high}".rstrip()
-
-
-def p_text(p: float) -> str:
-    """``p = 0.148``, ``p < 0.001``."""
-    text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA
-from lrbench.report.numbers import metric_title, p_value
+from lrbench.report.numbers import metric_title, p_text
 from lrbench.report.plots.style import TEXT, safe, wrapped
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
 
@@ -56,7 +56,7 @@ def draw(source: "PlotSource") -> Figure:
     figure = _diagram(result, [report.line_name(label) for label in labels], source.width or TEXT)
     title = (
         f"Mean rank by {metric_title(report.primary_metric)} over {len(datasets)} datasets; "
-        f"Friedman p {_equals(result.p)}"
+        f"Friedman {p_text(result.p)}"
     )
     figure.suptitle(wrapped(title, figure.get_figwidth()), fontsize=8)
     return figure
@@ -130,8 +130,3 @@ def _ruler(axes: "Axes", critical_difference: float) -> None:
         textcoords="offset points",
         va="center",
     )
-
-
-def _equals(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"

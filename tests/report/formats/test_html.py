@@ -117,6 +117,9 @@ def test_a_fold_per_comparison_has_the_other_tests(report: Report, html_page: st
         assert f"<summary>{escape(who)}: {comparison.verdict}.</summary>" in html_page
     assert html_page.count("Seeds alone, permuted") == len(report.comparisons)
     assert html_page.count("<dt>Variance</dt><dd>users × models ") == len(report.comparisons)
+    assert "p = &lt;" not in html_page
+    assert "t = -" not in html_page  # a minus sign, as everywhere
+    assert any("p &lt; 0.001" in fold for fold in html_page.split("<details>"))
 
 
 def test_marks_are_explained_where_they_stand(html_page: str) -> None:

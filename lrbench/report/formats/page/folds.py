@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from lrbench.report.findings import Comparison, Variance
-from lrbench.report.numbers import interval, p_value, percent, share, signed
+from lrbench.report.numbers import interval, p_text, p_value, percent, plain, share, signed
 from lrbench.report.report import Report
 
 __all__ = ["comparison_folds"]
@@ -48,18 +48,18 @@ def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
         return
     yield (
         f"Test: {contrast.test}",
-        f"t = {contrast.t:.2f}, {contrast.df:.1f} degrees of freedom, p = {p_value(contrast.p)}; after "
+        f"t = {plain(contrast.t, 2)}, {contrast.df:.1f} degrees of freedom, {p_text(contrast.p)}; after "
         f"correction over {comparison.family_size}: {p_value(comparison.p_adjusted)}",
     )
-    yield "Would usually be missed below", style.plain(comparison.minimum_detectable)
+    yield "Would usually be missed", f"true differences below {style.plain(comparison.minimum_detectable)}"
     if comparison.variance is not None:
         yield from _variance(report, comparison.variance)
     if checks is None:
         return
-    yield "Users alone (these weights)", f"t test p = {p_value(checks.p_users)}"
-    yield "Users alone, signs flipped", f"p = {p_value(checks.p_users_randomised)}"
-    yield "Seeds alone (these users)", f"Welch's t test p = {p_value(checks.p_seeds)}"
-    yield "Seeds alone, permuted", f"p = {p_value(checks.p_seeds_exact)}"
+    yield "Users alone (these weights)", f"t test {p_text(checks.p_users)}"
+    yield "Users alone, signs flipped", p_text(checks.p_users_randomised)
+    yield "Seeds alone (these users)", f"Welch's t test {p_text(checks.p_seeds)}"
+    yield "Seeds alone, permuted", p_text(checks.p_seeds_exact)
     yield "Bootstrap, 95 %", style.interval(checks.bootstrap_low, checks.bootstrap_high)
 
 
