@@ -29,11 +29,11 @@ _MOST = 10_000
 
 @contextmanager
 def panics_as_errors() -> Iterator[None]:
-    """Within, a panic of Polars raises a ``ComputeError``; ``--debug`` shows its text below the error.
+    """Turn a panic of Polars within the block into a ``ComputeError``. ``--debug`` shows the panic's text.
 
-    Blocks may be nested, and several threads may be in one each. What was written to descriptor 2 is passed
-    on when the last one ends. Only panics are left out, and only if a block ended in an error of Polars or
-    lrbench.
+    Blocks may be nested, and several threads may each be in one. Text written to descriptor 2 is passed on
+    when the last block ends. Only the texts of panics are left out, and only if a block ended in an error of
+    Polars or lrbench.
 
     Raises:
         ComputeError: Polars panicked.
@@ -52,7 +52,7 @@ def panics_as_errors() -> Iterator[None]:
 
 
 class _Descriptor:
-    """Descriptor 2, and the file that it leads to while somebody has taken it."""
+    """Descriptor 2, and the file that it leads to while a block is open."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -60,11 +60,11 @@ class _Descriptor:
         self._release = ExitStack()
         self._file: IO[bytes] | None = None
         self.explained = False
-        """Whether an error of the current takers tells a person what a panic would tell."""
+        """Whether an error of an open block tells a person what the panic's text would tell."""
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Lead the descriptor elsewhere until the last taker is done."""
+        """Lead the descriptor to the file until the last block ends."""
         with self._lock:
             self._takers += 1
             if self._takers == 1:
@@ -95,7 +95,7 @@ class _Descriptor:
             self._release = opened.pop_all()
 
     def _pass_on(self, real: int) -> None:
-        """Write to the real place what was kept from it."""
+        """Write the file's text to the real descriptor."""
         text, self._file = self._written(), None
         if self.explained:
             text = text.partition(_FOREWORD)[0]

@@ -65,7 +65,7 @@ def next_item_loss(
         targets: (targets,) item numbers.
         score_dtype: type of the scores of all items, which only ``cross_entropy`` has; ``None``: the type of
             the states.
-        weights: (targets,) what the loss of each target counts; they add up to 1. ``None``: all the same.
+        weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
     if options.loss == "cross_entropy":
         return cross_entropy(states, item_vectors, targets, score_dtype, weights)
