@@ -23,6 +23,7 @@ from lrbench.execution.searches import (
     select_searches,
 )
 from lrbench.execution.selection import select_trials
+from lrbench.names import chosen_names
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteTrial
@@ -31,19 +32,58 @@ from lrbench.wording import counted, duration, listed, numbered, some_of
 
 __all__ = ["print_plan"]
 
+LABEL = 32
+"""Columns that labels get even where the terminal is narrow."""
+
 
 @dataclass(frozen=True)
 class _Cost:
     """How long training one trial takes."""
 
-    text: str
-    """For the table."""
+    stages: tuple["_Stage", ...] = ()
+    """How long an epoch of each stage takes; empty where finished trials tell the whole or nothing does."""
 
-    seconds: float | None
+    seconds: float | None = None
     """``None``: unknown."""
 
     measured: bool = False
     """Whether it is the mean of finished trials. Otherwise it is the time of all epochs of ``max_epochs``."""
+
+    def text(self, usual: int) -> str:
+        """Return the cost for a cell of the table; caps of epochs are named where they are not the usual."""
+        if self.seconds is None:
+            return "unknown"
+        if self.measured:
+            return f"{duration(self.seconds)} in all, measured"
+        rows = {stage.trained_by for stage in self.stages}
+        if len(rows) == 1 and "" not in rows:
+            return f"by {rows.pop()}"
+        return ", ".join(stage.text(usual, len(self.stages) > 1) for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What a training stage takes, or which row trains it."""
+
+    name: str
+    epoch: float
+    """Seconds of an epoch; 0 for a stage of one pass."""
+
+    epochs: int
+    """Its cap."""
+
+    trained_by: str = ""
+    """The row that trains it; its other fields say nothing then."""
+
+    def text(self, usual: int, named: bool) -> str:
+        """``spt 1.2 s``; the name is left out where the stage is the only one."""
+        name = f"{self.name} " if named else ""
+        if self.trained_by:
+            return f"{name}by {self.trained_by}"
+        if self.epoch == 0.0:
+            return f"{name}one pass"
+        epoch = f"{self.epoch:.1f} s" if self.epoch < 60 else duration(self.epoch)
+        return f"{name}{epoch}{'' if self.epochs == usual else f' (at most {self.epochs})'}"
 
 
 @dataclass
@@ -101,14 +141,9 @@ def print_plan(request: RunRequest) -> None:
     check_sharing(rows, request.only, request.place.processes)
     request.place.check()
     check_graph_device(rows, request.place.device)
-    names = request.dataset_names
-    title = f"Suite {suite.name}, {suite.protocol.name}" + (f", {names[0]}" if len(names) == 1 else "")
-    table = Table(title=title, title_justify="left", highlight=False, box=SIMPLE, pad_edge=False)
-    for heading in (*(["dataset"] if len(names) > 1 else []), "label", "seeds", "to run", "done"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "done" else "left")
-    table.add_column("training of one trial", overflow="fold", ratio=1)
+    labels = set(chosen_names([row.label for row in rows], request.only, "row"))
     totals = _Totals()
-    for name in names:
+    for name in request.dataset_names:
         folder = request.library.find_prepared(name, suite.protocol.filters)
         if folder is None:
             totals.unprepared.append(name)
@@ -125,18 +160,54 @@ def print_plan(request: RunRequest) -> None:
         chosen = select_trials(plan, results, request.only, request.rerun)
         waiting = {trial.config.id: trial for trial in chosen}
         planned = {trial.config.id: trial for trial in plan.trials}
-        costs = {}
+        costs: dict[str, _Cost] = {}
+        lines: list[_Line] = []
         for label, cells in _by_label(plan.record.trials).items():
+            if not labels & set(planned[cells[0].trial].labels):
+                continue
             done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
             costs[label] = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
             missing = sum(cell.trial in waiting for cell in cells)
-            seeds = numbered([cell.seed for cell in cells])
-            where = [name] if len(names) > 1 else []
-            table.add_row(*where, label, seeds, str(missing), str(len(done)), costs[label].text)
+            lines.append(
+                _Line(label, numbered([cell.seed for cell in cells]), missing, len(done), costs[label])
+            )
         totals.add(plan, waiting, costs)
-    result_console().print(table)
+        _print_table(f"Suite {suite.name}, {suite.protocol.name}, {name}", lines)
+        if dataset is None:
+            say(result_console(), f"Training is unknown: {name} is not prepared for {suite.protocol.name}.")
     _print_totals(totals, request)
     _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One row of the table."""
+
+    label: str
+    seeds: str
+    missing: int
+    done: int
+    cost: _Cost
+
+
+def _print_table(title: str, lines: Sequence[_Line]) -> None:
+    """Print a row for each label, and below them what is the same for most."""
+    caps = [stage.epochs for line in lines for stage in line.cost.stages if stage.epoch > 0]
+    usual = max(caps, key=caps.count, default=0)
+    table = Table(title=title, title_justify="left", highlight=False, box=SIMPLE, pad_edge=False)
+    widest = max((len(line.label) for line in lines), default=0)
+    table.add_column("label", overflow="fold", min_width=min(widest, LABEL))
+    table.add_column("seeds", no_wrap=True)
+    for heading in ("to run", "done"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("training", overflow="fold")
+    for line in lines:
+        table.add_row(line.label, line.seeds, str(line.missing), str(line.done), line.cost.text(usual))
+    console = result_console()
+    console.print(table)
+    if caps:
+        most = f"at most {counted(usual, 'epoch')}"
+        say(console, f"Training: the time of one epoch of each stage. A stage takes {most}.")
 
 
 def _by_label(cells: Sequence[SuiteTrial]) -> dict[str, list[SuiteTrial]]:
@@ -202,7 +273,7 @@ def _measured(done: Sequence[str], results: Results) -> _Cost:
     """Return the mean training time of the trials that are done."""
     seconds = [read_record(results.trial(trial)).train_seconds for trial in done]
     mean = sum(seconds) / len(seconds)
-    return _Cost(f"{duration(mean)} (measured)", mean, measured=True)
+    return _Cost(seconds=mean, measured=True)
 
 
 def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
@@ -212,13 +283,12 @@ def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
     """
     config = trial.config
     if dataset is None:
-        return _Cost(f"unknown: not prepared for {config.protocol.name}", None)
-    lines = [f"{stage.name}: trained by {trial.taken_from}" for stage in config.stages[: trial.taken]]
+        return _Cost()
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
+    taken = [_Stage(stage.name, 0.0, 0, trial.taken_from or "") for stage in config.stages[: trial.taken]]
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
-    lines += [_stage_line(stage, seconds, epochs[stage]) for stage, seconds in timed.items()]
-    most = sum(seconds * epochs[stage] for stage, seconds in timed.items())
-    return _Cost("\n".join(lines), most)
+    stages = [_Stage(name, seconds, epochs[name]) for name, seconds in timed.items()]
+    return _Cost((*taken, *stages), sum(stage.epoch * stage.epochs for stage in stages))
 
 
 def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
@@ -231,9 +301,3 @@ def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
     share = 1.0 if config.users is None else min(1.0, config.users / dataset.record.final.users)
     return config.trials * share * sum(seconds * epochs[stage] for stage, seconds in timed.items())
-
-
-def _stage_line(stage: str, seconds: float, epochs: int) -> str:
-    if seconds == 0.0:
-        return f"{stage}: one pass"
-    return f"{stage}: {seconds:.1f} s an epoch, at most {epochs}"

@@ -1,7 +1,11 @@
 """``lrbench list datasets``: by family, with sizes, and with a mark for what is prepared here."""
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lrbench.cli.columns import print_columns
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.text import one_line
 
@@ -19,16 +23,16 @@ def print_datasets(library: "Library", pattern: str) -> None:
     """Print the datasets whose name or alias has ``pattern`` in it, under the heading of their family.
 
     A row has the name, the interactions before any filter and the size of the uncompressed file, as far as
-    the catalogue knows them. It ends with the category or, in a family without categories, the edition.
+    the catalogue or a prepared form knows them. Outside families of categories it ends with the edition.
 
     Raises:
         RequestError: no name contains ``pattern``.
     """
     catalogue = library.catalogue
-    families: dict[str, list[tuple[str, str, str, str]]] = {}
+    families: dict[str, list[tuple[str, ...]]] = {}
     for name, dataset in catalogue.datasets.items():
         if pattern in name:
-            here = any((library.folders.prepared / name).glob("*/dataset.json"))
+            here = sorted((library.folders.prepared / name).glob("*/dataset.json"))
             families.setdefault(dataset.family or _OWN, []).append(_row(dataset, here))
     for alias, name in sorted(catalogue.aliases.items()):
         if pattern in alias:
@@ -39,20 +43,34 @@ def print_datasets(library: "Library", pattern: str) -> None:
             did_you_mean(pattern, [*catalogue.datasets, *catalogue.aliases]),
         )
     for number, (family, rows) in enumerate(families.items()):
-        print("\n" * (number > 0) + one_line(family))
-        names, counts, sizes = (max(len(row[column]) for row in rows) for column in range(3))
-        for name, count, size, meaning in rows:
-            print(f"  {name:{names}}  {count:>{counts}}  {size:>{sizes}}  {one_line(meaning)}".rstrip())
+        count = f" ({len(rows)})" if len(rows) > 1 else ""
+        print("\n" * (number > 0), end="")
+        print_columns([[f"{one_line(family)}{count}"]])
+        print_columns(rows, right=(1, 2), indent=2)
 
 
-def _row(dataset: "Dataset", here: bool) -> tuple[str, str, str, str]:
-    """Return a dataset's name, its number of interactions, its size, and what it is."""
+def _row(dataset: "Dataset", here: Sequence[Path]) -> tuple[str, str, str, str]:
+    """Return the name, the interactions, the size and the meaning of a dataset.
+
+    A category of a family is told by its name. ``here`` are the records of its prepared forms.
+    """
     rows = next((source.raw.interactions for source in dataset.sources if source.raw.interactions), None)
     size = next((source.size for source in dataset.sources if source.size), None)
-    meaning = dataset.category or dataset.edition
+    if rows is None:
+        rows = next((found for path in here if (found := _raw_rows(path)) is not None), None)
+    meaning = "" if dataset.category else one_line(dataset.edition)
     return (
         dataset.name,
         "" if rows is None else f"{rows:,} rows",
-        "" if size is None else f"{size / 1e6:,.1f} MB",
-        f"{meaning}{' [prepared]' if here else ''}",
+        "" if size is None else f"{max(size / 1e6, 0.1):,.1f} MB",
+        f"{meaning}{' [prepared]' if here else ''}".strip(),
     )
+
+
+def _raw_rows(record: Path) -> int | None:
+    """Return the interactions before any filter that a prepared form counted; ``None``: it is unreadable."""
+    try:
+        counts = json.loads(record.read_text(encoding="utf-8"))["counts"]
+        return int(next(step["interactions"] for step in counts if step["step"] == "raw"))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lrbench.cli.columns import print_columns
 from lrbench.cli.console import message_console
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
 from lrbench.errors import RequestError, did_you_mean
@@ -80,9 +81,7 @@ def listing(
             f'No name among the {kind.value} has "{pattern}" in it.',
             did_you_mean(pattern, [name for name, _ in rows]),
         )
-    width = max(len(name) for name, _ in shown)
-    for name, meaning in shown:
-        print(f"{name:{width}}  {meaning}".rstrip())
+    print_columns(shown)
     if kind is Kind.models:
         message_console().print(
             "lrbench list models NAME: its parameters, stages, options and their sources."
@@ -107,9 +106,7 @@ def _print_trials(suite: str | None, folder: Path) -> None:
         (cell.trial, trial_state(results, cell.trial), cell.dataset, str(cell.seed), one_line(cell.label))
         for cell in record.trials
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]))
+    print_columns(rows, wrapped=False)
 
 
 def _print_controls(kind: Kind) -> None:
@@ -117,8 +114,7 @@ def _print_controls(kind: Kind) -> None:
 
     if kind is not Kind.models:
         raise RequestError("--controls belongs to models.", "lrbench list models --controls")
-    for name, meaning in CONTROLS.items():
-        print(f"{name}\n  {meaning}")
+    print_columns(list(CONTROLS.items()))
 
 
 def _models() -> list[tuple[str, str]]:

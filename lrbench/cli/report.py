@@ -86,7 +86,7 @@ def report(
     folder = Results(results)
     record = recorded_suite(folder, suite)
     options = ReportOptions(
-        metrics=tuple(parse_list(metrics, "--metrics")) or usual_metrics(format_name, record),
+        metrics=tuple(parse_list(metrics, "--metrics")) or usual_metrics(format_name, record, layout.length),
         baseline=baseline,
         masked=masked,
         style=MetricStyle(digits or (2 if percent else 4), percent),

@@ -168,12 +168,13 @@ def chosen_tables(answer: bool, brief: bool, full: bool, tables: str | None) -> 
     Raises:
         RequestError: several of the options were given, or there is no such table.
     """
+    from lrbench.report.layout import ANSWERS
     from lrbench.report.tables import check_sections
 
     options = {"--answer": answer, "--brief": brief, "--full": full, "--tables": tables}
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise RequestError(f"{given[0]} and {given[1]} exclude each other.", "Give one of them.")
-    names = ["answer"] if answer else parse_list(tables, "--tables")
+    names = [*ANSWERS] if answer else parse_list(tables, "--tables")
     check_sections(names)
     return tuple(names)

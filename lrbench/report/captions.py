@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lrbench.config.controls import CONTROLS
 from lrbench.report.declared import family_sentences, provenance_sentences
 from lrbench.report.report import DatasetNote, Report
+from lrbench.wording import listed
 
 __all__ = ["caption_sentences"]
 
@@ -81,12 +82,14 @@ def _controls(report: Report) -> Iterator[str]:
     kinds = dict.fromkeys(record.control for label, record in report.controls.items() if label in shown)
     for kind in kinds:
         yield f"Control “{kind.replace('-', ' ')}”: {CONTROLS[kind]}"
+    worst: dict[str, float] = {}
     for match in report.matches:
         if match.label in shown:
-            yield (
-                f"{match.label} on {match.dataset}: {match.reached:,.0f} {match.quantity}, "
-                f"its model {match.target:,.0f}."
-            )
+            off = abs(match.reached / match.target - 1)
+            worst[match.quantity] = max(off, worst.get(match.quantity, 0.0))
+    if worst:
+        parts = listed([f"{100 * off:.1f} % in {quantity}" for quantity, off in worst.items()])
+        yield f"Matched controls differ from their models by at most {parts} (table “matches”)."
 
 
 def _ties(report: Report) -> Iterator[str]:

@@ -18,6 +18,9 @@ __all__ = ["LETTERS", "changed_claims", "early_looks", "family_sentences", "prov
 LETTERS = ascii_letters
 """One for each proposed label where there are several."""
 
+MOST_NAMES = 5
+"""Proposed labels that a sentence names; more are counted."""
+
 AGAINST = {
     SYSTEMS: "every label that is neither proposed nor a control",
     REASONING: "its own controls",
@@ -129,7 +132,12 @@ def _family(report: Report, family: Family) -> str:
     if family.name == SYSTEMS and report.against:
         against = listed(named)
     datasets = counted(len(report.datasets), "dataset")
-    declared = f"{listed(family.proposed)} × {against} × {datasets} on {metric_title(family.metric)}"
+    proposed = listed(family.proposed)
+    if len(family.proposed) > 1:
+        against = against.replace("its own", "their own")
+    if len(family.proposed) > MOST_NAMES:
+        proposed = f"the {len(family.proposed)} proposed labels"
+    declared = f"{proposed} × {against} × {datasets} on {metric_title(family.metric)}"
     if family.size == 0:
         members = [c for c in report.comparisons if c.family == family.name]
         reasons = "; ".join(dict.fromkeys(comparison.contrast.reason for comparison in members))

@@ -3,6 +3,7 @@
 Numbers are unrounded. NaN means "not known", such as a spread over one run or a p-value without a test.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -393,3 +394,10 @@ class InterventionFinding:
     losses: tuple[InterventionLoss, ...]
     reading: str
     """What the losses mean, in words."""
+
+    @property
+    def short_reading(self) -> str:
+        """The reading in one or two words, for a column; ``?`` where it cannot be tested."""
+        if self.reading.startswith("not testable"):
+            return "?"
+        return re.split("[:,;]", self.reading)[0].removeprefix("a ")

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["WIDTHS", "Layout", "Length", "Spread"]
+__all__ = ["ANSWERS", "WIDTHS", "Layout", "Length", "Spread"]
 
 Length = Literal["brief", "usual", "full"]
 Spread = Literal["inline", "table", "none"]
 
 WIDTHS = {"column": 3.33, "text": 7.0}
 """Inches of a column and of the text of two-column classes (IEEEtran, acmart)."""
+
+ANSWERS = ("overview", "answer")
+"""Names of the sections that answer: first in documents, last on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Layout:
 
     spread: Spread = "inline"
     """LaTeX: where standard deviations are: beside the means, in a table of their own, or nowhere."""
+
+    @property
+    def only_answers(self) -> bool:
+        """Whether nothing but answers is shown, so neither what made them nor warnings."""
+        return bool(self.tables) and {*self.tables} <= {*ANSWERS}
 
     @property
     def column(self) -> bool:

@@ -21,7 +21,7 @@ from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.fields import comparison_fields, group_fields
 from lrbench.report.group_table import GroupTable, read_group_table
 from lrbench.report.label_metrics import measure
-from lrbench.report.layout import WIDTHS, Layout
+from lrbench.report.layout import ANSWERS, WIDTHS, Layout
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.plots import CostKind, PlotSource, plot
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
@@ -256,7 +256,7 @@ class LoadedSuite:
 
     def _repr_html_(self) -> str:
         """Return the answer, the quality and the warnings, for a notebook."""
-        return self.report("html", layout=Layout(tables=("answer", "quality")))
+        return self.report("html", layout=Layout(tables=(*ANSWERS, "quality")))
 
 
 FACTS = (

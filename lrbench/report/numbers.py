@@ -9,6 +9,7 @@ __all__ = [
     "amount",
     "interval",
     "metric_title",
+    "multiple",
     "p_text",
     "p_value",
     "percent",
@@ -104,6 +105,13 @@ def amount(value: float, unit: str = "") -> str:
         if abs(value) >= factor:
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}".rstrip()
+
+
+def multiple(ratio: float) -> str:
+    """``1.6``, ``12``, ``1,234``: a ratio with two digits that count, without decimals from 10 on."""
+    if not math.isfinite(ratio):
+        return UNKNOWN
+    return f"{ratio:.2g}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
 def metric_title(metric: str) -> str:

@@ -11,6 +11,11 @@ from lrbench.models.base import GradientStage
 from lrbench.registry import MODELS
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def listed(capsys: pytest.CaptureFixture[str], kind: Kind, pattern: str = "", **options) -> list[str]:
     listing(kind, pattern, **options)
     return capsys.readouterr().out.splitlines()
@@ -41,10 +46,37 @@ def test_categories_of_a_family_stand_under_one_heading(
     lines = listed(capsys, Kind.datasets, "amazon-2023-", data_dir=tmp_path)
     headings = [line for line in lines if line and not line.startswith(" ")]
     assert [heading.split(":")[0] for heading in headings[:3]] == ["Amazon Reviews 2023"] * 3
-    assert any(
-        re.match(r"  amazon-2023-all-beauty +2,535 rows +0\.1 MB +All Beauty$", line) for line in lines
-    )
-    assert max(len(line) for line in lines) < 120
+    assert any(re.match(r"  amazon-2023-all-beauty +2,535 rows +0\.1 MB$", line) for line in lines)
+    assert headings[0].endswith("(28)"), "the name of a category says it; the heading counts them"
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("kind", [Kind.datasets, Kind.models, Kind.suites, Kind.protocols])
+def test_lists_break_between_words_at_the_width_of_the_terminal(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+    columns: int,
+) -> None:
+    words = " ".join(listed(capsys, kind, data_dir=tmp_path)).split()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    narrow = listed(capsys, kind, data_dir=tmp_path)
+    assert " ".join(narrow).split() == words, "no word is cut, none is lost"
+    least = 72 if kind is Kind.datasets else 0  # the longest name and its sizes are one line
+    assert max(map(len, narrow)) <= max(columns, least)
+
+
+def test_rows_before_any_filter_are_those_that_a_prepared_form_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The catalogue does not know them of this file."""
+    here = tmp_path / "prepared" / "sasrec-beauty" / "0123"
+    here.mkdir(parents=True)
+    counts = '{"counts": [{"step": "raw", "interactions": 4321}, {"step": "5-core", "interactions": 7}]}'
+    (here / "dataset.json").write_text(counts, encoding="utf-8")
+    _, line = listed(capsys, Kind.datasets, "sasrec-beauty", data_dir=tmp_path)
+    assert " 4,321 rows " in line
 
 
 def test_aliases_name_the_true_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,12 +89,13 @@ def test_datasets_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     own.write_text('[dataset.shop]\nedition = "orders"\nreader = "csv"\npath = "x.csv"\n', encoding="utf-8")
     assert listed(capsys, Kind.datasets, "shop", data_dir=tmp_path, catalog=own)[:2] == [
         "Your own datasets",
-        "  shop      orders",
+        "  shop  orders",
     ]
 
 
 def test_the_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [line.split()[0] for line in listed(capsys, Kind.protocols)] == list(PROTOCOLS)
+    protocols = [line for line in listed(capsys, Kind.protocols) if not line.startswith(" ")]
+    assert [line.split()[0] for line in protocols] == list(PROTOCOLS)
     assert [line.split()[0] for line in listed(capsys, Kind.models)] == MODELS.names()
     controls, others = listed(capsys, Kind.suites, "controls")
     assert " ".join(controls.split()) == "controls loo-50: 5 rows and 20 controls × amazon-beauty × 5 seeds"

@@ -129,7 +129,7 @@ def test_a_dry_run_says_how_to_prepare_what_is_prepared_for_another_protocol(des
     desk.run("fetch", "sample", "--protocol", "loo-50")
     dry = ("run", desk.suite(SUITE), "--datasets", "sample", "--dry-run")
     told = desk.run(*dry).stdout
-    assert "unknown: not prepared for loo-20" in " ".join(told.split())
+    assert "Training is unknown: sample is not prepared for loo-20." in " ".join(told.split())
     (pasted,) = re.findall(r": lrbench (fetch .*)", told)
     desk.run(*pasted.split())
     assert "not prepared" not in desk.run(*dry).stdout
@@ -327,10 +327,13 @@ def test_the_doctor_finds_nothing_wrong(desk: Desk) -> None:
 @pytest.mark.usefixtures("finished")  # prepares the data, so that the plan can be timed
 def test_controls_are_derived_run_and_explained(desk: Desk) -> None:
     plan = desk.run("run", desk.suite(CONTROLS), "--dry-run").stdout
-    assert plan.count("s an epoch, at most 1") == 5
+    assert "A stage takes at most 1 epoch." in " ".join(plan.split())
+    rows = [line.split() for line in plan.splitlines() if line.startswith(" ERL")]
+    assert [row[-3:] for row in rows].count(["0", "by", "ERL"]) == 1  # noise only trains nothing
+    assert sum(row[-1] == "s" for row in rows) == 5
+    assert len(rows) == 6, "each row is one line"
     assert re.search(r"18 trials, 18 to run\.\s+Training takes at most about [^;]+ in all;", plan)
     assert "Patience usually ends training far earlier." in " ".join(plan.split())
-    assert plan.count("supervised: trained by ERL") == 1  # the control "noise only" trains nothing itself
     done = desk.run("run", desk.suite(CONTROLS), "--workers", "2")
     assert "18 of 18 trials done" in done.stderr
     report = json.loads(desk.run("report", "isolated", "--format", "json").stdout)

@@ -89,7 +89,7 @@ def test_missing_trials_make_it_interim(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, SYSTEMS, seeds=(1, 2, 3, 4))
     Results(tmp_path).trial(suite.trials[0].trial).rename(tmp_path / "gone")
     report = build_report(suite, Results(tmp_path))
-    assert text(report, "better").startswith("Interim, trials are missing: ")
+    assert text(report, "better").startswith("Interim, as trials are missing. ")
     assert verdict(report, "certainty") == "interim"
 
 

@@ -121,8 +121,8 @@ def test_reused_stages_are_marked(report: Report) -> None:
     reused = replace(cost, stages=(replace(cost.stages[0], reused=True), *cost.stages[1:]))
     costs = tuple(reused if each is cost else each for each in report.costs)
     shown = cells(section_of(replace(report, costs=costs), "cost"), "LARES")
-    assert shown["training"].marks == "r"
-    assert {cell.marks for name, cell in shown.items() if name != "training"} == {""}
+    assert shown["training (s)"].marks == "r"
+    assert {cell.marks for name, cell in shown.items() if name != "training (s)"} == {""}
 
 
 def test_what_is_not_counted_is_no_zero(report: Report) -> None:
@@ -159,8 +159,8 @@ def test_costs_have_the_latency_at_the_depth_of_reports(tmp_path: Path) -> None:
     report = build_report(make_suite(tmp_path, models, proposed=[]), Results(tmp_path))
     section = section_of(report, "cost")
     shown = [cells(section, label) for label in ("A", "B")]
-    assert [row["1,000 users by 1"].text for row in shown] == ["4.12 s", "–"]
-    assert [row["1,000 users by 256"].text for row in shown] == ["512 ms", "–"]
+    assert [row["1,000 users by 1 (s)"].text for row in shown] == ["4.12", "–"]
+    assert [row["1,000 users by 256 (ms)"].text for row in shown] == ["512", "–"]
     older = build_report(
         make_suite(tmp_path / "older", [Made("B")], proposed=[]), Results(tmp_path / "older")
     )

@@ -33,7 +33,7 @@ def is_it_better(report: Report, label: str) -> Answer:
         verdicts.append(str(comparison.verdict))
     if not texts:
         return Answer("better", "Better?", label, "There is no other system to compare with.", "no baseline")
-    interim = "Interim, trials are missing: " if report.interim else ""
+    interim = "Interim, as trials are missing. " if report.interim else ""
     return Answer("better", "Better?", label, interim + per_dataset(report, texts), common_verdict(verdicts))
 
 

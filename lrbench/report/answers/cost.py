@@ -4,7 +4,7 @@ import math
 
 from lrbench.report.answers.wording import common_verdict, per_dataset
 from lrbench.report.findings import Answer, Reference
-from lrbench.report.numbers import amount
+from lrbench.report.numbers import amount, multiple
 from lrbench.report.report import Cost, Report
 from lrbench.report.warnings import WarningKind
 from lrbench.wording import duration
@@ -41,18 +41,14 @@ def _sentence(reference: Reference, ours: Cost, theirs: Cost) -> str:
     training = f"{duration(ours.train_seconds)} of training"
     if theirs.train_seconds >= 1:
         times = ours.train_seconds / theirs.train_seconds
-        training = f"{_times_as(times)} its training time ({duration(ours.train_seconds)})"
+        training = f"{multiple(times)} × its training time ({duration(ours.train_seconds)})"
     if math.isinf(_ratio(ours, theirs)):
         return (
             f"{amount(ours.flops_per_user)} operations per user, where {reference.baseline} has "
             f"none, and {training}."
         )
-    ratio = _times_as(_ratio(ours, theirs))
-    return f"{ratio} the operations per user of {reference.baseline} and {training}."
-
-
-def _times_as(ratio: float) -> str:
-    return f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:,.0f} ×"
+    ratio = multiple(_ratio(ours, theirs))
+    return f"{ratio} × the operations per user of {reference.baseline} and {training}."
 
 
 def _times(report: Report) -> str:

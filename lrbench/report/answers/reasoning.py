@@ -1,6 +1,6 @@
 """Is it the reasoning? The proposed label against its own controls."""
 
-from lrbench.report.answers.wording import common_verdict, per_dataset
+from lrbench.report.answers.wording import capitalised, common_verdict, per_dataset
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Answer, Comparison, Verdict
 from lrbench.report.numbers import p_text
@@ -16,14 +16,15 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
     comparisons = [c for c in report.comparisons if (c.family, c.proposed) == (REASONING, label)]
     if not comparisons:
         text, verdict = _why_none(report, label)
-        return Answer("reasoning", title, label, text, verdict)
+        return Answer("reasoning", title, label, text + _latent(report, label), verdict)
     texts, verdicts = [], []
     for dataset in dict.fromkeys(comparison.dataset for comparison in comparisons):
         here = [comparison for comparison in comparisons if comparison.dataset == dataset]
         texts.append((dataset, _sentence(report, here)))
         verdicts.append(_verdict(here))
-    interim = "Interim: " if report.interim else ""
-    return Answer("reasoning", title, label, interim + per_dataset(report, texts), common_verdict(verdicts))
+    interim = "Interim. " if report.interim else ""
+    text = f"{interim}{per_dataset(report, texts)}{_latent(report, label)}"
+    return Answer("reasoning", title, label, text, common_verdict(verdicts))
 
 
 def _why_none(report: Report, label: str) -> tuple[str, str]:
@@ -53,7 +54,22 @@ def _sentence(report: Report, comparisons: list[Comparison]) -> str:
         parts.append(f"the gain {gain} against {listed(named)}")
     lead = leads.get(_verdict(comparisons), "not testable.")
     size = comparisons[0].family_size
-    return f"{lead} {'; '.join(parts)[:1].upper()}{'; '.join(parts)[1:]}. Holm over {size}."
+    holm = f" Holm over {size}." if size else ""
+    return f"{lead} {capitalised('; '.join(parts))}.{holm}"
+
+
+def _latent(report: Report, label: str) -> str:
+    """What other latents at inference say, where the suite asks for them."""
+    texts = [
+        (found.dataset, _reading(found.reading)) for found in report.interventions if found.label == label
+    ]
+    return f" {per_dataset(report, texts)}" if texts else ""
+
+
+def _reading(text: str) -> str:
+    if text.startswith("not testable"):
+        return "whether it reads its latent cannot be tested with these runs."
+    return f"its latent is {text}."
 
 
 def _kind(report: Report, comparison: Comparison) -> str:

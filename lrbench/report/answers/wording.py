@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lrbench.report.report import Report
 from lrbench.stats.contrast import Contrast
+from lrbench.wording import listed
 
 __all__ = ["capitalised", "common_verdict", "difference", "found", "per_dataset"]
 
@@ -20,10 +21,13 @@ def difference(report: Report, contrast: Contrast) -> str:
 
 
 def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:
-    """Join sentences about datasets; with one dataset its name is left out."""
+    """Join sentences about datasets, the same of several once; with one dataset its name is left out."""
     if len(report.datasets) == 1:
         return " ".join(capitalised(text) for _, text in texts)
-    return " ".join(f"{dataset}: {text}" for dataset, text in texts)
+    places: dict[str, list[str]] = {}
+    for dataset, text in texts:
+        places.setdefault(text, []).append(dataset)
+    return " ".join(f"{listed(datasets)}: {text}" for text, datasets in places.items())
 
 
 def common_verdict(verdicts: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from lrbench.registry import Registry
-from lrbench.report.layout import Layout
+from lrbench.report.layout import Layout, Length
 from lrbench.report.report import Report
 from lrbench.store.suites import SuiteRecord
 
@@ -33,13 +33,14 @@ FORMATS: Registry[type[Format]] = Registry(
 )
 
 
-def usual_metrics(name: str, suite: SuiteRecord) -> tuple[str, ...]:
+def usual_metrics(name: str, suite: SuiteRecord, length: Length = "usual") -> tuple[str, ...]:
     """Return the metrics that a format shows by default; empty: those of the protocol.
 
-    A table of a paper has room for two: the primary metric, and a metric of another kind, Recall@10 if the
-    protocol has it.
+    A table of a paper has room for two, and so has a brief report: the primary metric, and a metric of
+    another kind, Recall@10 if the protocol has it. Machine-readable formats have all.
     """
-    if name not in ("latex", "methods", "methods-markdown"):
+    brief = length == "brief" and name not in ("csv", "json")
+    if not brief and name not in ("latex", "methods", "methods-markdown"):
         return ()
     usual = ("recall@10", *suite.protocol.metrics)
     second = next(

@@ -11,6 +11,7 @@ from lrbench.wording import counted, listed
 __all__ = ["BOLD", "MOST_WORDS", "SIGNS", "caption_and_details", "caption_and_notes"]
 
 MOST_WORDS = 60
+LETTERED = "Letters: "
 BOLD = "Bold: best; underlined: second."
 SIGNS = "Before a number: * best, _ second."
 
@@ -35,7 +36,9 @@ def caption_and_details(report: Report, section: Section, marks: str = BOLD) -> 
     if section.name == "quality":
         sentences = tuple(_quality(report, marks))
         caption = _filled(sentences)
-        return caption, (*(sentence for sentence in sentences if sentence not in caption), *section.notes)
+        beyond = [sentence for sentence in sentences if sentence not in caption]
+        told = [sentence for sentence in beyond if not sentence.startswith(LETTERED)]  # the notes have them
+        return caption, (*told, *section.notes)
     first = _filled(section.notes[:1])
     for number in range(2, len(section.notes) + 1):
         longer = " ".join(section.notes[:number])
@@ -95,7 +98,7 @@ def _daggers(report: Report) -> Iterator[str]:
         return
     yield f"†/‡: the lettered model is better/worse than the row {test}."
     letters = [f"{letter} {label}" for letter, label in zip(LETTERS, report.proposed, strict=False)]
-    yield f"Letters: {listed(letters)}."
+    yield f"{LETTERED}{listed(letters)}."
 
 
 def _hidden(report: Report) -> Iterator[str]:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from lrbench.report.formats.captions import caption_and_details
 from lrbench.report.formats.page.figures import colour_style, figures
 from lrbench.report.formats.page.folds import comparison_folds
-from lrbench.report.layout import Layout
+from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Paragraph, Section, Table, made_by, make_sections
 from lrbench.report.warnings import grouped
@@ -70,7 +70,7 @@ class Html:
         if not layout.tables:
             headings["figures"] = "Figures"
             parts["figures"] = _figures(report)
-        first = [name for name in ("answer", "quality") if name in parts]
+        first = [name for name in (*ANSWERS, "quality") if name in parts]
         others = [name for name in parts if name not in (*first, "provenance")]
         order = [*first, *others, *(["provenance"] if "provenance" in parts else [])]
         body = [
@@ -184,7 +184,7 @@ FACTORS = {
 
 def _warnings(report: Report, layout: Layout) -> list[str]:
     groups = grouped(report.warnings)
-    if not groups or layout.tables == ("answer",):
+    if not groups or layout.only_answers:
         return []
     items = []
     for group in groups:

@@ -5,7 +5,7 @@ import re
 from tabulate import tabulate
 
 from lrbench.report.formats.captions import caption_and_details
-from lrbench.report.layout import Layout
+from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Paragraph, Section, Table, make_sections
 from lrbench.report.warnings import grouped, summarised
@@ -24,11 +24,11 @@ class Markdown:
         parts = [f"## {escape(report.suite)} ({escape(report.protocol.name)})"]
         told = False
         for section in make_sections(report, layout):
-            if not told and section.name not in ("answer", "quality"):
+            if not told and section.name not in (*ANSWERS, "quality"):
                 parts += _warnings(report, layout)
                 told = True
             parts += _section(report, section)
-        if not told and layout.tables != ("answer",):
+        if not told and not layout.only_answers:
             parts += _warnings(report, layout)
         return "\n\n".join(parts) + "\n"
 

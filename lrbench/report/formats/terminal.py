@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from lrbench.report.formats.captions import BOLD, SIGNS, caption_and_details
-from lrbench.report.layout import Layout
+from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table, made_by, make_sections
 from lrbench.report.warnings import grouped, summarised
@@ -56,19 +56,18 @@ class Terminal:
             markup=False,
             emoji=False,
         )
-        alone = layout.tables == ("answer",)
-        if not alone:
+        if not layout.only_answers:
             console.print(Text(f"{report.suite} · {report.protocol.name}", style="bold"))
         sections = {section.name: section for section in make_sections(report, layout)}
-        answer = sections.pop("answer", None)
+        answers = [sections.pop(name) for name in ANSWERS if name in sections]
         if layout.length != "full" and "provenance" not in layout.tables:
             sections.pop("provenance", None)
         for section in sections.values():
             _print(console, report, section, styled)
-        if not alone:
+        if not layout.only_answers:
             console.print()
             _foot(console, report, layout)
-        if answer is not None:
+        for answer in answers:
             _print(console, report, answer, styled)
         return file.getvalue()
 

@@ -7,13 +7,15 @@ from lrbench.errors import RequestError, did_you_mean
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables.across import across_section
-from lrbench.report.tables.answer import answer_section
+from lrbench.report.tables.answer import answer_section, short_answer_section
 from lrbench.report.tables.comparison import comparison_section
 from lrbench.report.tables.cost import cost_section
 from lrbench.report.tables.depth import depth_contrast_section, depth_section
 from lrbench.report.tables.groups import groups_section
 from lrbench.report.tables.interventions import interventions_section
+from lrbench.report.tables.matches import matches_section
 from lrbench.report.tables.oracle import oracle_section
+from lrbench.report.tables.overview import overview_section
 from lrbench.report.tables.provenance import common_training, made_by, provenance_section, written_options
 from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 SECTIONS: dict[str, Callable[[Report], Section]] = {
+    "overview": overview_section,
     "answer": answer_section,
     "quality": quality_section,
     "published": published_section,
@@ -45,6 +48,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "groups": groups_section,
     "across": across_section,
     "uncertainty": uncertainty_section,
+    "matches": matches_section,
     "cost": cost_section,
     "depth": depth_section,
     "depth-contrasts": depth_contrast_section,
@@ -56,8 +60,8 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
 }
 """Name of a section, as ``--tables`` takes it → function that makes it, in the order of a document."""
 
-BRIEF = ("answer", "quality")
-FULL_ONLY = ("uncertainty", "oracle")
+BRIEF = ("overview", "answer", "quality")
+FULL_ONLY = ("uncertainty", "matches", "oracle")
 """Sections that are shown only by ``--full`` or by their name."""
 
 
@@ -66,7 +70,9 @@ def make_sections(report: Report, layout: Layout | None = None) -> list[Section]
 
     The notes of the section ``quality`` are the caption of the report.
     """
-    made = ((name, SECTIONS[name](report)) for name in _chosen(layout or Layout()))
+    layout = layout or Layout()
+    makers = SECTIONS if layout.length == "full" else {**SECTIONS, "answer": short_answer_section}
+    made = ((name, makers[name](report)) for name in _chosen(layout))
     return [replace(section, name=name) for name, section in made if section.tables or section.paragraphs]
 
 

@@ -1,10 +1,15 @@
 """The answers of the report, as paragraphs."""
 
+import shlex
+
 from lrbench.report.answers import QUESTIONS
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph, Section
 
-__all__ = ["answer_section"]
+__all__ = ["answer_section", "short_answer_section"]
+
+MOST_IN_WORDS = 3
+"""Proposed labels that are answered in words unless the full report is asked for; more fill pages."""
 
 
 def answer_section(report: Report) -> Section:
@@ -16,3 +21,15 @@ def answer_section(report: Report) -> Section:
         title = f"{question} {answer.title}"
         paragraphs.append(Paragraph(f"{answer.proposed}, {title}" if several else title, answer.text))
     return Section("Answer", (), (), (), paragraphs=tuple(paragraphs))
+
+
+def short_answer_section(report: Report) -> Section:
+    """The answers of a few proposed labels; of many, where to find them beside the overview."""
+    proposed = list(dict.fromkeys(answer.proposed for answer in report.answers if answer.proposed))
+    if len(proposed) <= MOST_IN_WORDS:
+        return answer_section(report)
+    text = (
+        f"The table “At a glance” answers for all {len(proposed)} proposed labels. One of them in words: "
+        f"--answer --only {shlex.quote(proposed[0])}. All of them: --full."
+    )
+    return Section("Answer", (), (), (), paragraphs=(Paragraph("In words", text),))

@@ -1,17 +1,20 @@
 """The cost of each label beside its quality, one table per dataset."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lrbench.report.numbers import UNKNOWN, amount, metric_title
 from lrbench.report.report import Cost, Report
 from lrbench.report.tables.table import Cell, Section, Table
-from lrbench.wording import duration
 
 __all__ = ["cost_section"]
 
 COLUMNS = ("Model", "weights", "stages", "epochs", "steps", "training", "FLOPs/user", "memory")
 TRAINING = COLUMNS.index("training")
+UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+LARGEST = 1000
+"""Numbers of a column of times stay below this where a larger unit does it."""
+
 REUSED = "r"
 BATCHES = (1, 256)
 LATENCY = (
@@ -31,13 +34,22 @@ def cost_section(report: Report) -> Section:
     metric = report.primary_metric if report.primary_metric in report.metrics else report.metrics[0]
     quality = {(row.dataset, row.label): row.mean for row in report.rows if row.metric == metric}
     batches = [size for size in BATCHES if any(size in cost.latency for cost in report.costs)]
-    columns = (*COLUMNS, *(f"1,000 users by {size}" for size in batches), metric_title(metric))
+    of_training = _unit([cost.train_seconds for cost in report.costs], "s")
+    of_batches = {size: _unit([cost.latency.get(size, 0.0) for cost in report.costs]) for size in batches}
+    columns = (
+        *(f"training ({of_training})" if name == "training" else name for name in COLUMNS),
+        *(f"1,000 users by {size} ({unit})" for size, unit in of_batches.items()),
+        metric_title(metric),
+    )
     notes = (*NOTES, LATENCY) if batches else NOTES
     tables = (
         Table(
             f"Cost on {note.summary.name}",
             tuple(
-                (*_costs(cost, batches), Cell(report.style.plain(quality[cost.dataset, cost.label])))
+                (
+                    *_costs(cost, of_training, of_batches),
+                    Cell(report.style.plain(quality[cost.dataset, cost.label])),
+                )
                 for cost in report.costs
                 if cost.dataset == note.summary.name
             ),
@@ -47,17 +59,17 @@ def cost_section(report: Report) -> Section:
     return Section("Cost", columns, tuple(tables), notes, words=("stages",))
 
 
-def _costs(cost: Cost, batches: Sequence[int]) -> tuple[Cell, ...]:
+def _costs(cost: Cost, of_training: str, of_batches: Mapping[int, str]) -> tuple[Cell, ...]:
     texts = (
         cost.label,
         amount(cost.parameters or math.nan),
         " + ".join(stage.name for stage in cost.stages),
         f"{cost.epochs:.0f}",
         amount(cost.steps),
-        duration(cost.train_seconds),
+        _time(cost.train_seconds, of_training),
         amount(cost.flops_per_user),
         amount(cost.peak_memory_bytes, "B"),
-        *(_short_time(cost.latency.get(size, math.nan)) for size in batches),
+        *(_time(cost.latency.get(size, math.nan), unit) for size, unit in of_batches.items()),
     )
     reused = any(stage.reused for stage in cost.stages)
     return tuple(
@@ -65,7 +77,17 @@ def _costs(cost: Cost, batches: Sequence[int]) -> tuple[Cell, ...]:
     )
 
 
-def _short_time(seconds: float) -> str:
+def _unit(seconds: Sequence[float], smallest: str = "ms") -> str:
+    """The one unit of a column of times."""
+    units = list(UNITS)[list(UNITS).index(smallest) :]
+    return next((unit for unit in units if max(seconds) < LARGEST * UNITS[unit]), units[-1])
+
+
+def _time(seconds: float, unit: str) -> str:
+    """Three digits that count, never as a power of ten."""
     if math.isnan(seconds):
         return UNKNOWN
-    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+    value = seconds / UNITS[unit]
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

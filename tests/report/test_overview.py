@@ -1,0 +1,77 @@
+"""Several proposed labels at a glance, and what many of them do to the answer in words."""
+
+from pathlib import Path
+
+import pytest
+from synthetic_results import Made, make_suite, section_of
+
+from lrbench.report.build import build_report
+from lrbench.report.formats.terminal import Terminal
+from lrbench.report.layout import ANSWERS, Layout
+from lrbench.report.report import Report
+from lrbench.report.tables import make_sections
+from lrbench.store.layout import Results
+from lrbench.store.suites import ControlRecord
+
+CONTROLS = {
+    "A: no reasoning": ControlRecord(of="A", control="no-reasoning"),
+    "B: noise only": ControlRecord(of="B", control="noise-only"),
+}
+PROPOSED = ("A", "B", "C", "D")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A is far better than both systems and its control; B is worse than its control."""
+    root = tmp_path_factory.mktemp("many")
+    models = [
+        Made("SASRec", 1.0),
+        Made("GRU4Rec", 0.7, "gru4rec"),
+        Made("A", 2.0, "erl", depth=2, depths=(0, 2), per_doubling=0.3),
+        Made("A: no reasoning", 1.0),
+        Made("B", 0.2, "prl"),
+        Made("B: noise only", 1.2, "prl"),
+        Made("C", 1.0, "plr"),
+        Made("D", 1.0, "lares"),
+    ]
+    suite = make_suite(root, models, seeds=range(1, 6), proposed=PROPOSED, controls=CONTROLS)
+    return build_report(suite, Results(root))
+
+
+def cells(report: Report, label: str) -> dict[str, str]:
+    section = section_of(report, "overview")
+    (row,) = [row for table in section.tables for row in table.rows if row[0].text == label]
+    return dict(zip(section.columns, (cell.text for cell in row), strict=True))
+
+
+def test_a_row_says_how_a_label_does_against_systems_and_controls(many: Report) -> None:
+    best, worst = cells(many, "A"), cells(many, "B")
+    assert (best["strongest"], best["verdict"], best["beats"], best["loses to"]) == (
+        "SASRec",
+        "better",
+        "2 of 2",
+        "0 of 2",
+    )
+    assert (best["no steps"], best["noise"]) == ("better", "–")
+    assert best["depth"].startswith("2 ") and best["depth"].endswith("better")
+    assert (worst["verdict"], worst["loses to"], worst["noise"]) == ("worse", "2 of 2", "worse")
+    assert worst["depth"] == "–", "it was ranked at one depth alone"
+    of = {cost.label: cost.flops_per_user for cost in many.costs}
+    assert best["FLOPs ×"] == f"{of['A'] / of['SASRec']:.2g}"
+
+
+def test_many_labels_are_answered_by_the_table_alone_unless_everything_is_asked_for(many: Report) -> None:
+    short = {section.name: section for section in make_sections(many, Layout(tables=ANSWERS))}
+    (paragraph,) = short["answer"].paragraphs
+    assert "--answer --only A" in paragraph.text
+    full = next(section for section in make_sections(many, Layout(length="full")) if section.name == "answer")
+    assert len(full.paragraphs) == 6 * len(PROPOSED)
+    told = Terminal(80, styled=False).render(many, Layout(tables=ANSWERS))
+    assert told.index("At a glance") < told.index("In words")
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_one_proposed_label_needs_no_overview(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], proposed=["A"])
+    names = [section.name for section in make_sections(build_report(suite, Results(tmp_path)))]
+    assert "overview" not in names
