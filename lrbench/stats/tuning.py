@@ -20,7 +20,7 @@ class ExpectedBest:
     """The best of 1, 2, …, N draws."""
 
     mean: Floats  # (trials,)
-    low: Floats  # (trials,) mean less a standard deviation, but at least the smallest value
+    low: Floats  # (trials,) mean minus a standard deviation, but at least the smallest value
     high: Floats  # (trials,) mean plus a standard deviation, but at most the largest value
 
 
