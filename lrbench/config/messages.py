@@ -166,7 +166,7 @@ def _meaning(kind: type[BaseModel], location: Sequence[int | str]) -> str:
     """Return the first sentence of a field's documentation."""
     name, table = _last_field(kind, location)
     field = table.model_fields.get(name)
-    about = " ".join(((field.description if field else "") or "").split())
+    about = " ".join(((field.description if field else "") or "").replace("``", "`").split())
     return f"{name}: {re.split(r'(?<=[.;]) ', about)[0].rstrip('.;')}." if about else ""
 
 

@@ -16,7 +16,7 @@ def resolve(*models: dict[str, Any], **fields: Any) -> Suite:
     return resolve_suite(SuiteFile.model_validate(BASE | {"models": models} | fields), "test.toml")
 
 
-def test_extending_takes_over_what_is_not_said_anew() -> None:
+def test_extending_takes_over_what_is_not_given() -> None:
     parent = {
         "label": "A",
         "model": "lares",

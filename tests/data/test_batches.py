@@ -20,7 +20,7 @@ Context = tuple[int, ...]
 
 
 def view_of(lengths: list[int], held_out: int = 2) -> TrainingView:
-    """Users whose items all differ: each is its own flat index. The last ones of a user are held out."""
+    """Users whose items all differ: each item is its own flat index. The last ones of a user are held out."""
     offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths) + held_out)])
     n_items = int(offsets[-1])
     return TrainingView(np.arange(n_items, dtype=np.int32), offsets[:-1], offsets[1:] - held_out, n_items)

@@ -1,4 +1,4 @@
-"""Damage to what is kept in the data folder: it is noticed, said, and made again, never trained on."""
+"""Damage to what is kept in the data folder: it is noticed, reported and repaired, never trained on."""
 
 import json
 import shutil

@@ -83,7 +83,7 @@ def test_sequences_are_grouped_where_that_costs_least() -> None:
 
 
 def test_an_accelerator_takes_a_usual_batch_as_one_group() -> None:
-    """Starting kernels costs more there than padding, until there is very much of it."""
+    """On an accelerator, starting kernels costs more than padding, unless there is very much padding."""
     elsewhere = torch.device("meta")
     usual = packed([[1, 2]] * 400 + [[1] * 50] * 40, elsewhere)
     assert [(group.sequences, group.length) for group in usual.groups] == [(440, 50)]

@@ -279,10 +279,14 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("line", "options", "fault"),
         [
-            ("u,i,5,2020-01-01", {}, 'when is "2020-01-01", and a whole number such as seconds .* is wanted'),
-            ("u,i,5,1.5", {}, 'when is "1.5", and a whole number'),
-            ("u,i,5,1", {"time_format": "%Y-%m-%d"}, 'when is "1", and a time written as %Y-%m-%d is wanted'),
-            ("u,i,good,2020-01-01", {"time_format": "%Y-%m-%d"}, 'stars is "good", and a number is wanted'),
+            ("u,i,5,2020-01-01", {}, 'when is "2020-01-01", but it must be a whole number such as seconds'),
+            ("u,i,5,1.5", {}, 'when is "1.5", but it must be a whole number'),
+            (
+                "u,i,5,1",
+                {"time_format": "%Y-%m-%d"},
+                'when is "1", but it must be a time written as %Y-%m-%d',
+            ),
+            ("u,i,good,2020-01-01", {"time_format": "%Y-%m-%d"}, 'stars is "good", but it must be a number'),
             ("u,,5,1", {}, "what is missing"),
             ("u,i", {}, "stars is missing"),
             ("u,i,5,1,9", {}, "it has more fields than there are columns"),
@@ -293,19 +297,23 @@ class TestFaults:
         sound = "u,i,5,2020-01-01" if options else "u,i,5,1"
         path = written(tmp_path / "orders.csv", f"who,what,stars,when\n{sound}\n{line}\n")
         columns = {"user": "who", "item": "what", "rating": "stars", "time": "when"}
-        with pytest.raises(RequestError, match=rf"orders\.csv, line 3: {fault}.* \(1 of 2 rows\)\."):
+        with pytest.raises(
+            RequestError, match=rf"orders\.csv, line 3: {fault}.* \(malformed: 1 of 2 rows\)\."
+        ):
             rows("csv", path, **columns, **options)
 
     def test_a_parquet_table_names_column_value_and_kind(self, tmp_path):
         table = pl.DataFrame({"user": [1, 2], "item": [1, 2], "time": ["1", "noon"]})
         table.write_parquet(tmp_path / "a.parquet")
-        with pytest.raises(RequestError, match='time is "noon", and a whole number'):
+        with pytest.raises(RequestError, match='time is "noon", but it must be a whole number'):
             rows("parquet", tmp_path / "a.parquet", time="time")
 
     def test_times_of_a_parquet_table_are_not_cut_to_whole_numbers(self, tmp_path):
         table = pl.DataFrame({"user": [1, 2], "item": [1, 2], "time": [3.0, 4.5]})
         table.write_parquet(tmp_path / "a.parquet")
-        with pytest.raises(RequestError, match=r'time is "4\.5", and a whole number .*\(1 of 2 rows\)'):
+        with pytest.raises(
+            RequestError, match=r'time is "4\.5", but it must be a whole number .*\(malformed: 1 of 2 rows\)'
+        ):
             rows("parquet", tmp_path / "a.parquet", time="time")
 
     def test_the_header_counts_as_a_line(self, tmp_path):

@@ -59,7 +59,7 @@ def check_kind(role: str, name: str, kind: pl.DataType, file: str) -> None:
     """Refuse a column of a type that cannot have this role.
 
     Raises:
-        RequestError: naming the column and what is wanted.
+        RequestError: the type does not fit; the message names the column and what the role needs.
     """
     numbers = kind.is_numeric() or isinstance(kind, pl.String | pl.Null | pl.Categorical | pl.Enum)
     allowed = {

@@ -164,7 +164,8 @@ class RawInteractions:
         fault = "a field is missing, superfluous or of the wrong kind"
         if self.explain_row is not None:
             fault = self.explain_row(row)
+        share = f"{malformed:,} of {counted(rows, 'row')}"
         return RequestError(
-            f"{self.file}, {self.place_of(row)}: {fault} ({malformed:,} of {counted(rows, 'row')}).",
+            f"{self.file}, {self.place_of(row)}: {fault} (malformed: {share}).",
             "Correct the file, or check that the reader and its options fit it.",
         )

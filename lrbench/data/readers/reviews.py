@@ -88,7 +88,7 @@ def _reviews(text: Text, fields: Mapping[str, str]) -> Iterator[tuple[str, str, 
                 values[role] = _value(role, value)
                 if values[role] is None:
                     shown = "missing" if value is None else f"{value!r:.40}"
-                    raise _fault(text, number, f'"{field}" is {shown}, and {_WANTED[role]} is wanted')
+                    raise _fault(text, number, f'"{field}" is {shown}, but it must be {_WANTED[role]}')
             yield values["user"], values["item"], values["rating"], values["time"]
 
 

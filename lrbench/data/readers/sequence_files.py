@@ -204,7 +204,7 @@ def _check_lines(users: pl.LazyFrame, text: Text) -> None:
     if malformed:
         raise RequestError(
             f"{text.name}, line {line}: a field is missing or of the wrong kind "
-            f"({malformed:,} of {rows:,} lines).",
+            f"(malformed: {malformed:,} of {rows:,} lines).",
             "Correct the file, or check that the reader fits it.",
         )
     if rows != text.lines - len(text.blank):

@@ -68,7 +68,7 @@ def from_rows(
 
 
 def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str | None, row: int) -> str:
-    """Say what is wrong with a malformed row: the first faulty column, its value and the kind wanted.
+    """Say what is wrong with a malformed row: the first faulty column, its value and what it must be.
 
     Args:
         table, roles, time_format: as for ``interactions``.
@@ -89,7 +89,7 @@ def explain_row(table: pl.LazyFrame, roles: Mapping[str, str], time_format: str 
         return f"{column} is missing, or not {wanted(role, time_format, kind)}"
     if missing:
         return f"{column} is missing"
-    return f'{column} is "{value!s:.40}", and {wanted(role, time_format, kind)} is wanted'
+    return f'{column} is "{value!s:.40}", but it must be {wanted(role, time_format, kind)}'
 
 
 def scan_headed(text: Text, roles: Mapping[str, str], separator: str) -> RawInteractions:

@@ -90,9 +90,7 @@ def _tabled(file: RawFile, item: str, title: str) -> Iterator[Row]:
                         raise _TitlesError(begins, f'it does not name the columns "{item}" and "{title}"')
                 elif record and names is not None:
                     if len(record) != len(names):
-                        raise _TitlesError(
-                            begins, f"it has {len(record)} fields, and {len(names)} are wanted"
-                        )
+                        raise _TitlesError(begins, f"it has {len(record)} fields instead of {len(names)}")
                     yield begins, record[names.index(item)], record[names.index(title)]
                 begins = reader.line_num + 1
         except csv.Error as error:

@@ -1,4 +1,4 @@
-"""Whatever a server does, a download ends soon, in the right file or in a sentence."""
+"""Whatever a server does, a download ends soon, with the right file or with an error in a sentence."""
 
 import hashlib
 import re
@@ -48,7 +48,7 @@ def attempt(address: str, folder: Path, checksum: str | None = SHA256) -> tuple[
 
 
 def check(behaviour: Behaviour, folder: Path) -> None:
-    """Compare what comes of a behaviour with the table."""
+    """Compare the result of a server's behaviour with the table."""
     with misbehaving(behaviour.answer) as address:
         path, said = attempt(address, folder)
     assert not any(has_hidden(line) for line in said.splitlines())
@@ -118,7 +118,7 @@ def test_a_redirect_to_a_page_with_a_secret_does_not_show_it(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_campaign(tmp_path: Path, campaign_size: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Behaviours against states in which a download may find the data folder.
+    """Behaviours of servers, combined with states of the data folder.
 
     By default each behaviour meets one state, another than the behaviour before; four are all.
     """

@@ -29,7 +29,9 @@ def test_exact_copies() -> None:
     (note,) = record(rows(1, 2, 3) * 2).notes
     assert note.startswith("3 of 6 rows of the source (50%) are exact copies of an earlier row")
     assert record([*rows(*range(40)), ("u", "i0", None, 0)]).notes == ()  # 1 of 41
-    assert record(rows(None, None) * 2).notes == ()  # without times a repeated row may be a repeated deed
+    assert (
+        record(rows(None, None) * 2).notes == ()
+    )  # without times, a repeated row may be a second interaction
     assert record([("u", "i", 4.0, 1), ("u", "i", 5.0, 1), ("u", "j", 5.0, 2)]).notes == ()  # other ratings
 
 

@@ -22,7 +22,7 @@ def arrays(rows, width=2):
 
 
 def naive_core(rows, k):
-    """Take rows of one short user or item away at a time, the first that is found."""
+    """Remove the rows of one user or item with too few rows at a time, the first that is found."""
     kept = list(enumerate(rows))
     while True:
         users, items = Counter(u for _, (u, _) in kept), Counter(i for _, (_, i) in kept)
@@ -61,7 +61,7 @@ def test_core_does_not_depend_on_the_order_of_rows(rows, k, random):
 
 
 def test_core_by_hand():
-    """A chain: item 2 has one row; without it user 1 has one; without that item 1 has one; all goes."""
+    """A chain: item 2 has one row. Without it user 1 has one, and then item 1 has one. Nothing is left."""
     rows = [(0, 0), (0, 1), (1, 1), (1, 2)]
     assert k_core(*arrays(rows), 2).tolist() == []
     assert k_core(*arrays([*rows, (1, 0)]), 2).tolist() == [0, 1, 2, 4]

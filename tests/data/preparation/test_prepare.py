@@ -118,7 +118,7 @@ def test_the_earliest_repeat_stays_where_it_was():
 
 
 def test_times_are_compared_in_64_bits():
-    """Seconds 30 apart fall together as float32, whose spacing there is 128; milliseconds all the more."""
+    """Around these times float32 has a spacing of 128, so seconds 30 apart would be equal."""
     for start, step in ((1_700_000_000, 30), (1_700_000_000_000, 1)):
         rows = [("a", str(number), None, start + step * number) for number in (3, 1, 4, 0, 2)]
         assert as_lists(prepare(raw(rows), ORIGIN, NO_FILTERS)) == {"a": list("01234")}
@@ -233,7 +233,7 @@ def test_real_counts(mirror, reader, file, filters, expected):
 
 @pytest.mark.real_data
 def test_official_pairs_of_ml_1m_give_sasrec_s_items(mirror):
-    """Movies with fewer than five ratings are what SASRec's file lacks; users all have twenty."""
+    """SASRec's file lacks only the movies with fewer than five ratings; every user has at least twenty."""
     path = mirror / "ml-1m/user_movie_pairs_official_order.txt.gz"
     options = {"header": False, "separator": ":", "user": 1, "item": 3}
     dataset = prepare(read("csv", path, options), ORIGIN, LOO_50)
@@ -242,7 +242,7 @@ def test_official_pairs_of_ml_1m_give_sasrec_s_items(mirror):
 
 @pytest.mark.real_data
 def test_shuffled_times_give_back_the_papers_sequences(mirror):
-    """Beauty with real gaps, its rows turned around: sorting by time restores what papers use, up to ties."""
+    """Beauty with real gaps and its rows reversed: sorting by time restores the papers' order, up to ties."""
     timed = read("s3rec-lines", mirror / "seq-amazon-2014/Beauty.with_intervals.txt.gz", {})
     turned = RawInteractions(timed.frame.reverse())
     expected = prepare(read("s3rec-lines", mirror / "seq-amazon-2014/Beauty.txt.gz", {}), ORIGIN, LOO_50)

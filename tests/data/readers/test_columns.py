@@ -1,4 +1,4 @@
-"""Every type and form that a column can have: kept exactly, or refused with the row and what is wanted."""
+"""Every type and form that a column can have: kept exactly, or refused with the row and what it must be."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -121,7 +121,7 @@ def test_types(tmp_path: Path, role: str, kind: Any, value: Any, expected: Any) 
 def test_nanoseconds_are_kept_or_refused(tmp_path: Path) -> None:
     table = pl.DataFrame({"user": ["u"] * 2, "item": ["i"] * 2, "time": [1_000, 1_001]})
     table.with_columns(pl.col("time").cast(pl.Datetime("ns"))).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(RequestError, match=r"row 2: time is .* with at most microseconds is wanted"):
+    with pytest.raises(RequestError, match=r"row 2: time is .* with at most microseconds"):
         read("parquet", tmp_path / "a.parquet", {"time": "time"}).collect()
 
 

@@ -1,4 +1,4 @@
-"""Forms in which people have their files, and what fills memories or ended in tracebacks."""
+"""Forms in which people have their files, and files that could fill the memory or end in a traceback."""
 
 import bz2
 import codecs
@@ -392,7 +392,7 @@ class TestTitles:
 
 
 class TestBounds:
-    """What decompresses to far more than it can be is refused while it is being read."""
+    """A file that decompresses to far more than text ever does is refused while it is read."""
 
     ZEROS = b"x" * (80 << 20)
 

@@ -123,7 +123,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 def rows_of(reader: str, path: Path) -> list[Row] | None:
-    """What lrbench reads; nothing where it refuses the file."""
+    """The rows that lrbench reads; `None` if it refuses the file."""
     try:
         table = read(reader, path, OPTIONS.get(reader, {})).collect()
     except RequestError as error:
@@ -220,7 +220,7 @@ def test_many_mutated_containers(tmp_path: Path, kind: str, campaign_size: int) 
 
 
 def check_parquet(folder: Path, number: int, seed: int) -> None:
-    """Parquet has no checksum here, so only a sentence or a table of the right kind is asked for."""
+    """Without a checksum, a damaged Parquet file gives a clear error or a table of the right kind."""
     buffer = io.BytesIO()
     pl.DataFrame(ROWS, schema=["user", "item", "rating", "time"], orient="row").write_parquet(buffer)
     chance = random.Random(f"parquet {seed}")

@@ -200,7 +200,7 @@ def test_aligned_members_end_within_a_week() -> None:
 
 
 def test_without_times_members_take_turns() -> None:
-    """Blocks of three on average; a source without times, or with clocks of each user, has no order."""
+    """Blocks have three interactions on average if times are missing or cannot be compared between users."""
     users = [[(0, time) for time in range(300)] for _ in range(2)]
     for data in (sequences(users, timed=False), replace(sequences(users), own_clocks=True)):
         merged = merge(data, Accounts(size="fixed-2"))
