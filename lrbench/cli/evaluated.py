@@ -78,7 +78,7 @@ def evaluate_trial(folder: Path, library: "Library", asked: Asked) -> Evaluated:
         LrbenchError: a file is missing or damaged.
     """
     stored = load_trial(folder, library)
-    reasons = stored.model.reasons
+    reasons = stored.record.depth > 0
     evaluation = EvaluationConfig(
         depths=asked.depths if reasons else (0,),
         draws=asked.draws,

@@ -8,7 +8,6 @@ import polars as pl
 
 from lrbench.cli.named_suite import recorded_suite
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.registry import MODELS
 from lrbench.report.choices import shown_names
 from lrbench.store.commands import command
 from lrbench.store.find_trial import find_trial
@@ -41,8 +40,8 @@ class EvaluatedRow:
 
     @property
     def reasons(self) -> bool:
-        """Whether the model takes reasoning steps."""
-        return bool(MODELS.load(self.model).reasons)
+        """Whether the model takes reasoning steps with the options of these trials."""
+        return read_record(self.folders[0]).depth > 0
 
     def named(self, ranks: pl.DataFrame, seed: int) -> pl.DataFrame:
         """Return the ranks with columns for label, dataset and seed; those of a single trial as they are."""

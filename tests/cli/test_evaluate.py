@@ -29,6 +29,10 @@ params = { width = 8, inner_width = 8 }
 label = "ERL"
 model = "erl"
 params = { width = 8, inner_width = 8 }
+[[models]]
+label = "PRL without steps"
+model = "prl"
+params = { width = 8, inner_width = 8, steps = 0 }
 """
 
 pytestmark = pytest.mark.slow
@@ -65,11 +69,14 @@ def test_a_row_shows_means_over_its_seeds(desk: Desk) -> None:
 def test_all_rows_are_evaluated_and_their_ranks_named(desk: Desk) -> None:
     done = desk.run("evaluate", "tiny", "--depth", "1", "--output", "all.parquet")
     assert "SASRec on walks: sasrec takes no reasoning steps, so it has only depth 0." in done.stderr
+    assert "PRL without steps on walks: prl takes no reasoning steps, so it has only depth 0." in done.stderr
     ranks = pl.read_parquet(desk.folder / "all.parquet")
     found = ranks.select("label", "dataset", "seed", "depth").unique().sort("label", "seed").rows()
     assert found == [
         ("ERL", "walks", 1, 1),
         ("ERL", "walks", 2, 1),
+        ("PRL without steps", "walks", 1, 0),
+        ("PRL without steps", "walks", 2, 0),
         ("SASRec", "walks", 1, 0),
         ("SASRec", "walks", 2, 0),
     ]
