@@ -34,7 +34,7 @@ class Accounts(FrozenConfig):
     and the targets are those of leave-one-out without accounts."""
 
     seed: int = Field(default=0, ge=0)
-    """Seed of the partners, of the sizes and, if times give no order, of the order of members."""
+    """Seed with which partners, sizes, shifts in time and, if times give no order, turns are drawn."""
 
     @property
     def sizes(self) -> dict[int, float]:

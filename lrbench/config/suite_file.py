@@ -61,7 +61,7 @@ class Entry(FrozenConfig):
     """Whether the row is tuned if the suite tunes. With ``false`` it keeps its settings."""
 
     settings_of: str | None = None
-    """The label of a tuned row above. This row takes the settings chosen there and has no own search."""
+    """The label of a tuned row above. This row takes its settings and has no search of its own."""
 
     grid: dict[str, list[JsonValue]] = Field(default_factory=dict)
     """Options, each with a list of values: one row per combination. ``training.NAME`` is a training setting,

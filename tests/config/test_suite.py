@@ -158,6 +158,14 @@ def test_wrong_files_are_refused_in_a_sentence(line: str, message: str, tmp_path
     assert str(path) in str(caught.value)
 
 
+def test_a_missing_option_is_refused_with_its_meaning(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('name = "s"\ndatasets = ["a"]\n[[models]]\nlabel = "a"\nmodel = "sasrec"\n', "utf-8")
+    meaning = r"protocol: A name that `lrbench list protocols` shows\.$"
+    with pytest.raises(RequestError, match=rf'"protocol" is missing\. {meaning}'):
+        read_suite_file(path)
+
+
 def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be read"):
         read_suite_file(tmp_path / "none.toml")
