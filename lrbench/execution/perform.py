@@ -87,9 +87,7 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
     except _BusyError as busy:
         send(TrialBusy(trial=trial_id, reason=str(busy)))
         return True
-    except (
-        ClaimedError
-    ) as holder:  # the claim was lost during training, e.g. while this process was suspended
+    except ClaimedError as holder:  # lost during training, e.g. while this process was suspended
         send(TrialBusy(trial=trial_id, reason=f"{holder} has taken it over"))
         return True
     except _StoppedError:

@@ -240,9 +240,8 @@ def aligned_ranks(
 
 
 def _stacked(draws: Sequence[pl.DataFrame], column: str) -> Floats:
-    return np.stack([part[column].to_numpy() for part in draws], axis=1).astype(
-        np.float64
-    )  # (targets, draws)
+    columns = [part[column].to_numpy() for part in draws]
+    return np.stack(columns, axis=1).astype(np.float64)  # (targets, draws)
 
 
 def _check_range(rows: pl.DataFrame, trial: FinishedTrial) -> None:

@@ -211,9 +211,8 @@ def write_trial(
         ranks.write_parquet(folder / RANKS_FILE, statistics=False)
         history.write_parquet(folder / HISTORY_FILE)
         save_weights(folder / WEIGHTS_FILE)
-        shutil.copymode(
-            folder / RANKS_FILE, folder / WEIGHTS_FILE
-        )  # safetensors writes a file that only its owner can read
+        # Safetensors writes a file that only its owner can read.
+        shutil.copymode(folder / RANKS_FILE, folder / WEIGHTS_FILE)
         shutil.copyfile(results.running(record.id) / LOG_FILE, folder / LOG_FILE)
         digests = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
         record = record.model_copy(update={"digests": digests})
