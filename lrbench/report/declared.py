@@ -16,10 +16,10 @@ from lrbench.wording import counted, listed
 __all__ = ["LETTERS", "changed_claims", "early_looks", "family_sentences", "provenance_sentences"]
 
 LETTERS = ascii_letters
-"""One for each proposed label where there are several."""
+"""One letter for each proposed label, where there are several."""
 
 MOST_NAMES = 5
-"""Proposed labels that a sentence names; more are counted."""
+"""The most proposed labels that a sentence names; if there are more, it counts them."""
 
 AGAINST = {
     SYSTEMS: "every label that is neither proposed nor a control",
@@ -102,8 +102,8 @@ def _looks(report: Report) -> Iterator[str]:
     if earlier := early_looks(report):
         counts = listed([str(count) for count in earlier])
         yield (
-            f"Seeds were added after a report had been seen with {counts}. Stopping at the look that pleases "
-            "raises the false positives: to 13 % instead of 5 % when each number from 3 to 10 is looked at."
+            f"Seeds were added after a report had been seen with {counts}. Adding seeds until the result "
+            "pleases raises false positives: to 13 % instead of 5 % with a look at each number from 3 to 10."
         )
 
 
@@ -163,7 +163,7 @@ def _pairing(report: Report) -> Iterator[str]:
 
 
 def _power(report: Report) -> str:
-    """The smallest differences that could have been found, per dataset."""
+    """Say which differences would usually be missed, per dataset."""
     testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
     parts = [
         f"{_span(report, [c for c in testable if c.dataset == dataset])} on {dataset}"

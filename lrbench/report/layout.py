@@ -12,7 +12,7 @@ WIDTHS = {"column": 3.33, "text": 7.0}
 """Inches of a column and of the text of two-column classes (IEEEtran, acmart)."""
 
 ANSWERS = ("overview", "answer")
-"""Names of the sections that answer: first in documents, last on a terminal."""
+"""Names of the sections with answers, which are first in documents and last on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def only_answers(self) -> bool:
-        """Whether nothing but answers is shown, so neither what made them nor warnings."""
+        """Whether only answers are shown. Then provenance and warnings are left out, too."""
         return bool(self.tables) and {*self.tables} <= {*ANSWERS}
 
     @property

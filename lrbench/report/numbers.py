@@ -108,7 +108,7 @@ def amount(value: float, unit: str = "") -> str:
 
 
 def multiple(ratio: float) -> str:
-    """``1.6``, ``12``, ``1,234``: a ratio with two digits that count, without decimals from 10 on."""
+    """``1.6``, ``12``, ``1,234``: a ratio with two significant digits, from 10 on without decimals."""
     if not math.isfinite(ratio):
         return UNKNOWN
     return f"{ratio:.2g}" if ratio < 9.95 else f"{ratio:,.0f}"

@@ -59,7 +59,7 @@ def _sentence(report: Report, comparisons: list[Comparison]) -> str:
 
 
 def _latent(report: Report, label: str) -> str:
-    """What other latents at inference say, where the suite asks for them."""
+    """Say how the latent state is used; empty where no intervention was ranked."""
     texts = [
         (found.dataset, _reading(found.reading)) for found in report.interventions if found.label == label
     ]

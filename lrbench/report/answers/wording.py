@@ -21,7 +21,10 @@ def difference(report: Report, contrast: Contrast) -> str:
 
 
 def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:
-    """Join sentences about datasets, the same of several once; with one dataset its name is left out."""
+    """Join sentences about datasets; a sentence that is the same for several datasets is written once.
+
+    With one dataset its name is left out.
+    """
     if len(report.datasets) == 1:
         return " ".join(capitalised(text) for _, text in texts)
     places: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ from lrbench.report.tables.table import Paragraph, Section
 __all__ = ["answer_section", "short_answer_section"]
 
 MOST_IN_WORDS = 3
-"""Proposed labels that are answered in words unless the full report is asked for; more fill pages."""
+"""The most proposed labels that are answered in words without ``--full``."""
 
 
 def answer_section(report: Report) -> Section:
@@ -24,7 +24,7 @@ def answer_section(report: Report) -> Section:
 
 
 def short_answer_section(report: Report) -> Section:
-    """The answers of a few proposed labels; of many, where to find them beside the overview."""
+    """Make the answers of up to three proposed labels; for more, say where to find them."""
     proposed = list(dict.fromkeys(answer.proposed for answer in report.answers if answer.proposed))
     if len(proposed) <= MOST_IN_WORDS:
         return answer_section(report)

@@ -13,7 +13,7 @@ COLUMNS = ("Model", "weights", "stages", "epochs", "steps", "training", "FLOPs/u
 TRAINING = COLUMNS.index("training")
 UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 LARGEST = 1000
-"""Numbers of a column of times stay below this where a larger unit does it."""
+"""A column of times has a larger unit if its numbers would reach this."""
 
 REUSED = "r"
 BATCHES = (1, 256)
@@ -78,13 +78,13 @@ def _costs(cost: Cost, of_training: str, of_batches: Mapping[int, str]) -> tuple
 
 
 def _unit(seconds: Sequence[float], smallest: str = "ms") -> str:
-    """The one unit of a column of times."""
+    """Return the unit of a column of times."""
     units = list(UNITS)[list(UNITS).index(smallest) :]
     return next((unit for unit in units if max(seconds) < LARGEST * UNITS[unit]), units[-1])
 
 
 def _time(seconds: float, unit: str) -> str:
-    """Three digits that count, never as a power of ten."""
+    """Write a time with three significant digits, never as a power of ten."""
     if math.isnan(seconds):
         return UNKNOWN
     value = seconds / UNITS[unit]

@@ -1,4 +1,4 @@
-"""How well matched controls match, one table for each quantity and dataset."""
+"""How closely matched controls match their models, one table for each quantity and dataset."""
 
 from lrbench.report.numbers import percent
 from lrbench.report.report import Report
@@ -9,8 +9,8 @@ __all__ = ["matches_section"]
 
 COLUMNS = ("Control", "wanted", "reached", "off by %")
 NOTES = (
-    "Wanted: the quantity of the model that the control belongs to. Operations are those to encode a user, "
-    "without the scores of all items, which the cost table counts too.",
+    "Wanted: the quantity of the model to which the control belongs. Operations are those that encode a "
+    "user. The cost table also counts the scores of all items.",
 )
 
 

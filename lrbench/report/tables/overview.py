@@ -26,23 +26,23 @@ HEADS: dict[Control, str] = {
     "loss-matched": "losses",
     "noise-only": "noise",
 }
-"""Heads of the columns that say how a label does against its controls."""
+"""Control → heading of the column with the verdict against it."""
 
 NOTES = (
-    "Strongest: the best system of another model, and the label's difference from it. Beats, loses to: how "
-    "many of the systems, after Holm.",
+    "Strongest: the best system of another model; Δ % and verdict compare the label with it. Beats, loses "
+    "to: the number of systems that the label is better or worse than, after Holm.",
     "No steps, parameters, FLOPs, losses, noise: the label against its own controls, after Holm. Better: the "
     "gain stays. Equal: within the margin. Not shown: no difference was shown. ?: not testable. –: no such "
     "control.",
-    "Depth: the reported depth against depth 0, and in brackets what validation would choose where that is "
-    "another. Latent: what other latents at inference cost (section interventions). Differs by: traits of "
-    "users on which the difference from the strongest depends; exploratory.",
+    "Depth: the reported depth; in brackets the depth that validation would choose, if that is another one; "
+    "and the verdict against depth 0. Latent: how the latent state is used (section interventions). Differs "
+    "by: traits of users on which the difference from the strongest depends; exploratory.",
     "FLOPs ×, training ×: as multiples of the strongest.",
 )
 
 
 def overview_section(report: Report) -> Section:
-    """Tabulate the verdicts of every proposed label; nothing where there is one alone."""
+    """Tabulate the verdicts of every proposed label; the section is empty if there is only one."""
     if not several_proposed(report):
         return Section("At a glance", (), (), ())
     kinds = [kind for kind in CONTROLS if any(each.control == kind for each in report.controls.values())]
