@@ -61,7 +61,13 @@ Gpus = Annotated[
 
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Worker processes that train at the same time."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MOST_WORKERS,
+        help="How many trials run at the same time. Without it: one for each core or GPU, or on a cluster as "
+        "many as it takes.",
+    ),
 ]
 
 Threads = Annotated[
@@ -70,7 +76,7 @@ Threads = Annotated[
         metavar="N",
         min=1,
         max=MOST_WORKERS,
-        help="CPU threads of each worker. Without it: its share of the cores. "
+        help="CPU threads of each trial. Without it: its share of the cores, or 1 on a cluster. "
         "Another number can change the last bits of the results.",
     ),
 ]
