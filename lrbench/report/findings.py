@@ -3,7 +3,6 @@
 Numbers are unrounded. NaN means "not known", such as a spread over one run or a p-value without a test.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +32,7 @@ __all__ = [
     "InterventionFinding",
     "InterventionLoss",
     "OracleFinding",
+    "Reading",
     "RecoveryFinding",
     "Reference",
     "TuningFinding",
@@ -68,6 +68,30 @@ class Verdict(StrEnum):
             Verdict.EQUIVALENT: "vanishes",
             Verdict.NOT_TESTABLE: "cannot be tested",
         }.get(self, "is not shown")
+
+
+class Reading(StrEnum):
+    """What interventions show about a row's latent state, in words.
+
+    They follow the research plan "CURE-Rec" (2026).
+    """
+
+    USER_SPECIFIC = "user-specific: another user's latent costs, even that of a similar user"
+    GENERIC = "a generic bias, as far as these runs can show: the latent of a similar user costs nothing"
+    USED = "used; only the intervention “matched” can show whether it is user-specific"
+    BYPASSED = "bypassed, as far as these runs can show: no other latent costs anything"
+    NOT_TESTABLE = "not testable with these runs"
+
+    @property
+    def short(self) -> str:
+        """One or two words, for a column."""
+        return {
+            Reading.USER_SPECIFIC: "user-specific",
+            Reading.GENERIC: "generic bias",
+            Reading.USED: "used",
+            Reading.BYPASSED: "bypassed",
+            Reading.NOT_TESTABLE: "?",
+        }[self]
 
 
 @dataclass(frozen=True)
@@ -392,12 +416,4 @@ class InterventionFinding:
     """The metric with its own latent."""
 
     losses: tuple[InterventionLoss, ...]
-    reading: str
-    """What the losses mean, in words."""
-
-    @property
-    def short_reading(self) -> str:
-        """The reading in one or two words, for a column; ``?`` where it cannot be tested."""
-        if self.reading.startswith("not testable"):
-            return "?"
-        return re.split("[:,;]", self.reading)[0].removeprefix("a ")
+    reading: Reading

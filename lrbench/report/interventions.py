@@ -6,7 +6,7 @@ import numpy as np
 
 from lrbench.arrays import Floats
 from lrbench.config.interventions import INTERVENTIONS, Intervention
-from lrbench.report.findings import ALPHA, InterventionFinding, InterventionLoss
+from lrbench.report.findings import ALPHA, InterventionFinding, InterventionLoss, Reading
 from lrbench.report.label_metrics import Measured
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
@@ -59,23 +59,20 @@ def _changes(own: Floats, other: Floats) -> Floats:
     return changes
 
 
-def reading(contrasts: Mapping[Intervention, Contrast]) -> str:
+def reading(contrasts: Mapping[Intervention, Contrast]) -> Reading:
     """Say what the losses mean.
 
-    A loss counts if the crossed test shows it at 5 %, without a correction. The readings follow the research
-    plan "CURE-Rec" (2026):
+    A loss counts if the crossed test shows it at 5 %, without a correction.
 
     - No intervention costs anything: the latent is bypassed.
     - Some cost something, but not the latent of a similar user: the latent is a generic bias.
     - The latent of a similar user costs something too: the latent is specific to the user.
     """
     if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
-        return "not testable with these runs"
+        return Reading.NOT_TESTABLE
     lost = {kind for kind, contrast in contrasts.items() if contrast.difference > 0 and contrast.p <= ALPHA}
     if "matched" in lost:
-        return "user-specific: another user's latent costs, even that of a similar user"
+        return Reading.USER_SPECIFIC
     if not lost:
-        return "bypassed, as far as these runs can show: no other latent costs anything"
-    if "matched" in contrasts:
-        return "a generic bias, as far as these runs can show: the latent of a similar user costs nothing"
-    return "used; only the intervention “matched” can show whether it is user-specific"
+        return Reading.BYPASSED
+    return Reading.GENERIC if "matched" in contrasts else Reading.USED

@@ -77,6 +77,7 @@ def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
 def test_the_reading_follows_from_what_is_lost(tmp_path: Path, places: dict[str, float], word: str) -> None:
     (finding,) = report_of(tmp_path, places).interventions
     assert word in finding.reading
+    assert finding.reading.short in finding.reading
 
 
 def test_too_few_runs_are_not_read(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from lrbench.report.answers.wording import capitalised, common_verdict, per_dataset
 from lrbench.report.families import REASONING
-from lrbench.report.findings import Answer, Comparison, Verdict
+from lrbench.report.findings import Answer, Comparison, Reading, Verdict
 from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
 from lrbench.wording import listed
@@ -66,10 +66,10 @@ def _latent(report: Report, label: str) -> str:
     return f" {per_dataset(report, texts)}" if texts else ""
 
 
-def _reading(text: str) -> str:
-    if text.startswith("not testable"):
-        return "whether it reads its latent cannot be tested with these runs."
-    return f"its latent is {text}."
+def _reading(reading: Reading) -> str:
+    if reading is Reading.NOT_TESTABLE:
+        return "whether it uses its latent cannot be tested with these runs."
+    return f"its latent is {reading}."
 
 
 def _kind(report: Report, comparison: Comparison) -> str:

@@ -154,7 +154,7 @@ def _depth_word(finding: DepthFinding) -> str:
 
 def _latent(report: Report, dataset: str, label: str) -> str:
     found = next((f for f in report.interventions if (f.dataset, f.label) == (dataset, label)), None)
-    return UNKNOWN if found is None else found.short_reading
+    return UNKNOWN if found is None else found.reading.short
 
 
 def _differs_by(report: Report, dataset: str, label: str) -> str:
