@@ -102,6 +102,19 @@ def test_networks_of_other_blocks_and_scores_than_sasrecs_are_matched_by_their_o
         assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
 
 
+@pytest.mark.slow
+def test_reasoners_on_hstu_blocks_are_matched_by_their_width() -> None:
+    """HSTU blocks have no inner width that could be varied."""
+    chosen = {"width": 32, "heads": 2, "backbone": "hstu"}
+    found = rows("erl", params=chosen, controls=["parameter-matched", "flops-matched"])
+    matched = match_rows(tuple(found.values()), small_dataset(users=30))[1:]
+    assert len(matched) == 2
+    for row in matched:
+        assert (row.model_name, row.params["backbone"], row.depth) == ("recurrence", "hstu", 0)
+        assert row.match is not None
+        assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+
+
 def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plug-in may name a width that changes nothing: FMLP's blocks have no inner width."""
     inert = {"width": 64, "heads": 2, "backbone": "fmlp", "pre_layers": 0, "core_layers": 1}

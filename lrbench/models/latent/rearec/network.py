@@ -30,7 +30,7 @@ from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, Memory, encode_items, whole_blocks
 from lrbench.models.next_item import over
-from lrbench.models.reasoning import ReasoningModel, Recipe
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 
 __all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
 
@@ -127,12 +127,17 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     @classmethod
     def without_recurrence(cls, config: ReaRecT) -> Recipe:
-        """SASRec of the same sizes and temperature. With another backbone: that encoder alone."""
+        """SASRec of the same sizes and temperature. With another backbone: that encoder alone.
+
+        HSTU blocks have no inner width, so they are matched by the width of the states.
+        """
         own = set(ReaRecConfig.model_fields) - {"steps", "backbone", "chain"}
-        sizes = config.model_dump(include=own)
+        params = config.model_dump(include=own)
         if config.backbone == "sasrec":
-            return Recipe(sizes, model="sasrec")
-        return Recipe({**sizes, "backbone": config.backbone, "steps": 0}, model="recurrence")
+            return Recipe(params, model="sasrec")
+        sizes = Sizes("layers", "width", config.heads) if config.backbone == "hstu" else Sizes()
+        encoder = {**params, "backbone": config.backbone, "steps": 0}
+        return Recipe(encoder, model="recurrence", sizes=sizes)
 
     def item_vectors(self) -> Tensor:
         """The item embeddings divided by the temperature, (items, width)."""
