@@ -5,6 +5,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, get_args, get_origin
 
 from lrbench.config.training import TrainingConfig
@@ -18,6 +19,8 @@ __all__ = ["model_page"]
 
 _ITEMS, _LENGTH = 10_000, 50
 
+_wrapped = partial(textwrap.wrap, break_on_hyphens=False)  # names of models and values have hyphens
+
 
 def model_page(name: str) -> str:
     """Return the page, as wide as the terminal."""
@@ -26,22 +29,20 @@ def model_page(name: str) -> str:
     lines = [f"{name}: {model.summary}", "", *_about(model)]
     for paragraph in _notes(model):
         as_it_is = paragraph.startswith((" ", "* "))  # a table or a list
-        lines += ["", *(paragraph.split("\n") if as_it_is else textwrap.wrap(paragraph, width))]
+        lines += ["", *(paragraph.split("\n") if as_it_is else _wrapped(paragraph, width))]
     if model.authors_training is not None:
-        lines += ["", *textwrap.wrap(_authors_training(model.authors_training), width)]
+        lines += ["", *_wrapped(_authors_training(model.authors_training), width)]
     lines += ["", "Stages:"]
     for stage in model.stages:
-        lines += textwrap.wrap(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
+        lines += _wrapped(_stage(model, stage), width, initial_indent="  ", subsequent_indent="    ")
     for source, options in _options_by_source(model.Config).items():
         heading = f"Options (defaults: {source}):" if source else "Options:"
-        lines += ["", *textwrap.wrap(heading, width, subsequent_indent="  ", break_on_hyphens=False)]
+        lines += ["", *_wrapped(heading, width, subsequent_indent="  ")]
         for option in options:
             field = model.Config.model_fields[option]
             lines.append(f"  {option} = {_written(field.default)}  ({_type(field.annotation)})")
             about = " ".join((field.description or "").split())
-            lines += textwrap.wrap(
-                about, width, initial_indent="      ", subsequent_indent="      ", break_on_hyphens=False
-            )
+            lines += _wrapped(about, width, initial_indent="      ", subsequent_indent="      ")
     if not model.Config.model_fields:
         lines += ["", "It has no options."]
     return "\n".join(lines)

@@ -148,9 +148,8 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         rows, device = self.prompts.of(sequences), sequences.items.device
         texts = [""] * len(rows)
         for part in cut_parts(rows, self.config.part_tokens):
-            flipped, real = padded_rows(
-                [rows[row][::-1].copy() for row in part], device
-            )  # padding on the left
+            # Reversed prompts are padded on the right. Reversing them back puts the padding on the left.
+            flipped, real = padded_rows([rows[row][::-1].copy() for row in part], device)
             self.language.prompt_tokens += sum(len(rows[row]) for row in part)
             done = self.language.network.generate(
                 input_ids=flipped.flip(1),
