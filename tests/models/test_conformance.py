@@ -208,20 +208,20 @@ class TestHSTU(CausalConformance):
 class TestOriginalSASRec(CausalConformance, ShortcutConformance):
     model = "sasrec-original"
     params: ClassVar = {"width": 16, "heads": 2}
-    # Counted from the end, a position of a prefix is another one than in the whole sequence.
+    # Positions are counted from the end, so an item has another one in a prefix than in the whole sequence.
     quiet: ClassVar = {"dropout": 0.0, "positions": "start"}
 
 
 class TestOriginalSASRecWithPadding(Variant, TestOriginalSASRec):
     params = TestOriginalSASRec.params | {"padding": "attended"}
-    # A prefix has more empty places before it than the whole sequence.
+    # More padding comes before a prefix than before the whole sequence.
     quiet = TestOriginalSASRec.quiet | {"padding": "absent"}
 
 
 class TestESASRec(CausalConformance, ShortcutConformance):
     model = "esasrec"
     params: ClassVar = {"width": 16, "heads": 2, "layers": 2, "expansion": 2, "shared_negatives": True}
-    # Counted from the end, a position of a prefix is another one than in the whole sequence.
+    # Positions are counted from the end, so an item has another one in a prefix than in the whole sequence.
     quiet: ClassVar = {"dropout": 0.0, "input_dropout": 0.0, "item_dropout": 0.0, "positions": "start"}
 
 

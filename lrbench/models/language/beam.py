@@ -109,17 +109,17 @@ def _read(
 ) -> tuple[Continuation, _Beams]:
     """Read the new tokens of the beams. Rows with fewer beams than others are padded."""
     rows, device, slot = len(end.lengths), row.device, _place(row)
-    width = int(slot.max()) + 1
-    tokens = torch.zeros(rows, width, dtype=torch.long, device=device)
+    slots = int(slot.max()) + 1
+    tokens = torch.zeros(rows, slots, dtype=torch.long, device=device)
     tokens[row, slot] = torch.from_numpy(trie.token).to(device)[node]
-    depth = int(trie.depth[int(node[0])])
-    seen = torch.zeros(rows, width, live.seen.shape[1], dtype=torch.bool, device=device)
-    seen[row, slot] = live.seen[parent]
-    itself = torch.eye(width, dtype=torch.bool, device=device).expand(rows, -1, -1)
-    positions = (end.lengths + end.branch_length + depth - 1)[:, None].expand(-1, width)
-    states, cache = end.appended(end.network.embed(tokens), positions, torch.cat((seen, itself), 2))
-    with_itself = torch.cat((seen, itself), 2)[row, slot]
-    return replace(end, cache=cache), _Beams(row, slot, node, score, states[row, slot], with_itself)
+    depth = int(trie.depth[int(node[0])])  # the same for all beams
+    before = torch.zeros(rows, slots, live.seen.shape[1], dtype=torch.bool, device=device)
+    before[row, slot] = live.seen[parent]
+    itself = torch.eye(slots, dtype=torch.bool, device=device).expand(rows, -1, -1)
+    seen = torch.cat((before, itself), 2)  # (rows, slots, appended + slots)
+    positions = (end.lengths + end.branch_length + depth - 1)[:, None].expand(-1, slots)
+    states, cache = end.appended(end.network.embed(tokens), positions, seen)  # (rows, slots, width)
+    return replace(end, cache=cache), _Beams(row, slot, node, score, states[row, slot], seen[row, slot])
 
 
 def _of_items(found: Tensor, trie: Trie, beams: int) -> Tensor:
