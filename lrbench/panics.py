@@ -42,7 +42,7 @@ def panics_as_errors() -> Iterator[None]:
         try:
             yield
         except pl.exceptions.PanicException as panic:
-            error = pl.exceptions.ComputeError(f"Polars does not foresee this damage ({panic})")
+            error = pl.exceptions.ComputeError(f"Polars gave up on it ({panic})")
             error.add_note(_DESCRIPTOR.said())
             _DESCRIPTOR.explained = True
             raise error from None

@@ -4,7 +4,8 @@
 role        what is kept
 ==========  ==========================================================================================
 user, item  text as it is; whole numbers as their digits; decimals as written
-rating      any finite number; single precision as its shortest decimal (4.1, not 4.0999999)
+rating      any finite number; single and half precision as the shortest decimal (4.1, not
+            4.0999999)
 time        whole numbers of at most 64 bits, in the unit of the file; dates and times as microseconds
             since 1970, with their time zone taken into account
 ==========  ==========================================================================================
@@ -28,6 +29,7 @@ _EXACT: dict[type[pl.DataType], int] = {pl.Float32: (1 << 24) - 1, pl.Float64: (
 """The largest whole number to which no other whole number is rounded."""
 
 _HALF_PRECISION = (1 << 11) - 1  # the same of other floating-point types
+_HALF_DIGITS = 5  # these tell any two numbers of half precision apart
 _DAYS = (-719_162, 2_932_896)  # the years 1 to 9999 in days since 1970
 _DAY = 86_400_000  # milliseconds
 _DIRECTIVE = re.compile(r"%[-_0]?(\.[369]?f|[369]?f|:{0,3}z|#z|[A-Za-z+%])")
@@ -127,12 +129,21 @@ def _identifier(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 def _rating(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     """Return finite numbers as 64-bit floating point."""
-    if kind.is_float() and kind != pl.Float64:
+    if kind == pl.Float16:
+        column = _shortest(column)
+    elif kind == pl.Float32:
         column = column.cast(pl.String)
     elif isinstance(kind, pl.String | pl.Categorical | pl.Enum):
         column = column.cast(pl.String).str.strip_chars()
     number = column.cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number)
+
+
+def _shortest(half: pl.Expr) -> pl.Expr:
+    """Return numbers of half precision as the shortest decimals that mean them, unlike Polars' text."""
+    decimals = [half.cast(pl.Float64).round_sig_figs(digits) for digits in range(1, _HALF_DIGITS)]
+    found = [pl.when(decimal.cast(pl.Float16) == half).then(decimal) for decimal in decimals]
+    return pl.coalesce(*found, half.cast(pl.Float64).round_sig_figs(_HALF_DIGITS))
 
 
 def _time(column: pl.Expr, kind: pl.DataType, time_format: str | None) -> pl.Expr:
@@ -168,5 +179,6 @@ def _moment(column: pl.Expr, kind: pl.DataType) -> pl.Expr:
 
 def _whole(number: pl.Expr, kind: pl.DataType) -> pl.Expr:
     """Return floating-point numbers as integers; null where they are not whole, or too large to be exact."""
-    exact = (number == number.floor()) & (number.abs() <= _EXACT.get(type(kind), _HALF_PRECISION))
-    return pl.when(exact).then(number).cast(pl.Int64, strict=False)
+    wide = number.cast(pl.Float64)  # Polars takes every number of half precision for whole
+    exact = (wide == wide.floor()) & (wide.abs() <= _EXACT.get(type(kind), _HALF_PRECISION))
+    return pl.when(exact).then(wide).cast(pl.Int64, strict=False)

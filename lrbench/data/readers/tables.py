@@ -4,6 +4,7 @@ In every row, each column that has a role must be present and of the right kind.
 malformed. So is a row with more or fewer fields than columns. A malformed row gets a null user (``raw.py``).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -274,8 +275,7 @@ class ParquetTable(_Table):
             schema = schema_of(table)
             count = int(collected(table.select(pl.len())).item())
         except REFUSALS as error:
-            reason = str(error).splitlines()[0]
-            raise RequestError(f"{file.name} is no Parquet file: {reason}.", "Check the reader.") from error
+            raise _not_parquet(file.name, str(error)) from error
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         if count > max(_FEW_ROWS, _ROWS_PER_BYTE * size):
             raise RequestError(
@@ -292,3 +292,14 @@ class ParquetTable(_Table):
             place_of=lambda row: f"row {row + 1}",
             explain_row=partial(explain_row, table, roles, self.time_format),
         )
+
+
+def _not_parquet(name: str, reason: str) -> RequestError:
+    """Return the refusal of a file of which Polars cannot read the head."""
+    zone = re.search(r"time zone: '(.*?)'", reason)
+    if zone is None:
+        return RequestError(f"{name} is no Parquet file: {reason.splitlines()[0]}.", "Check the reader.")
+    return RequestError(
+        f'{name} has a column in the time zone "{zone[1]}", which Polars does not know.',
+        "Convert the column to UTC, or leave it out. In pandas: dt.tz_convert('UTC').",
+    )

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 import pytest
 
-from lrbench.data.readers import read
+from lrbench.data.readers import read, tables
 from lrbench.errors import RequestError
+from lrbench.panics import panics_as_errors
 
 REFUSED = "refused"
 DAY = 86_400_000_000
@@ -48,6 +50,10 @@ IDS = [
     (pl.Float64, float("inf"), REFUSED),
     (pl.Float32, float(2**24 - 1), str(2**24 - 1)),
     (pl.Float32, float(2**24), REFUSED),
+    (pl.Float16, 2047.0, "2047"),
+    (pl.Float16, 2048.0, REFUSED),
+    (pl.Float16, 1.5, REFUSED),
+    (pl.Float16, float("nan"), REFUSED),
     (pl.Decimal(10, 2), Decimal("1.50"), "1.50"),
     (pl.Boolean, True, REFUSED),
     (pl.Date, date(2020, 1, 1), REFUSED),
@@ -67,6 +73,8 @@ RATINGS = [
     (pl.Float64, float("nan"), REFUSED),
     (pl.Float64, float("-inf"), REFUSED),
     (pl.Float32, float("nan"), REFUSED),
+    (pl.Float16, 4.1, 4.1),
+    (pl.Float16, float("inf"), REFUSED),
     (pl.Decimal(3, 1), Decimal("4.1"), 4.1),
     (pl.Boolean, False, REFUSED),  # in a CSV file it is the word "false"
     (pl.Null, None, REFUSED),
@@ -80,6 +88,8 @@ TIMES = [
     (pl.Float64, 1.5, REFUSED),
     (pl.Float64, 2.0**60, REFUSED),
     (pl.Float64, float("nan"), REFUSED),
+    (pl.Float16, 1.5, REFUSED),
+    (pl.Float16, 5.0, 5),
     (pl.Float32, 1.6e9, REFUSED),  # single precision keeps two minutes of it
     (pl.Decimal(20, 0), Decimal(9007199254740993), 9007199254740993),
     (pl.Decimal(20, 1), Decimal("5.0"), 5),
@@ -198,3 +208,30 @@ def test_one_column_has_one_role(tmp_path: Path, roles: dict[str, Any]) -> None:
     (tmp_path / "t.csv").write_text("user,item,time\nu,i,1\n")
     with pytest.raises(RequestError, match="cannot be both"):
         read("csv", tmp_path / "t.csv", roles)
+
+
+def test_numbers_of_half_precision_are_their_shortest_decimals(tmp_path: Path) -> None:
+    short = np.array([*(n / 10 for n in range(-100, 101)), *(n / 100 for n in range(500)), 6e-8, 65500.0])
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    numbers = np.concatenate([short.astype(np.float16), every[np.isfinite(every)]])
+    table = {"user": ["u"] * len(numbers), "item": ["i"] * len(numbers)}
+    ratings = pl.Series("rating", numbers.astype(np.float64)).cast(pl.Float16)
+    pl.DataFrame({**table, "rating": ratings}).write_parquet(tmp_path / "half.parquet")
+    found = read("parquet", tmp_path / "half.parquet", {"rating": "rating"}).collect()["rating"].to_numpy()
+    assert found[: len(short)].tolist() == short.tolist()
+    assert (found.astype(np.float16) == numbers).all()
+
+
+def test_a_time_zone_that_polars_does_not_know_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pandas writes fixed offsets so; Polars refuses the file even if nobody asks for the column."""
+
+    def panicking(table: pl.LazyFrame) -> None:
+        with panics_as_errors():
+            raise pl.exceptions.PanicException("…ErrString(\"unable to parse time zone: '+05:30'.\")")
+
+    pl.DataFrame({"user": ["u"], "item": ["i"]}).write_parquet(tmp_path / "zone.parquet")
+    monkeypatch.setattr(tables, "schema_of", panicking)
+    with pytest.raises(RequestError, match=r'zone\.parquet has a column in the time zone "\+05:30"'):
+        read("parquet", tmp_path / "zone.parquet", {})
