@@ -5,8 +5,9 @@ character in it could change a terminal's title, forge a line or reverse the dir
 """
 
 import re
+import unicodedata
 
-__all__ = ["has_hidden", "one_line", "printable", "shortened", "spreadsheet_text"]
+__all__ = ["appearance", "has_hidden", "one_line", "printable", "shortened", "spreadsheet_text"]
 
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
@@ -15,6 +16,7 @@ _HIDDEN = re.compile(
     "\u00ad\u180e\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # nothing visible
     "\ud800-\udfff]"  # halves of surrogate pairs, which no file can hold
 )
+_JOINERS = re.compile("[\u200c\u200d]")
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -34,6 +36,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the text with control characters and line breaks as escapes."""
     return _HIDDEN.sub(lambda found: _escape(found[0]), text)
+
+
+def appearance(text: str) -> str:
+    """Return what the eye sees of a text: composed characters, single spaces between words, no joiners."""
+    return " ".join(unicodedata.normalize("NFC", _JOINERS.sub("", text)).split())
 
 
 def shortened(text: str, limit: int = 80) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbench.text import has_hidden, one_line, printable, shortened, spreadsheet_text
+from lrbench.text import appearance, has_hidden, one_line, printable, shortened, spreadsheet_text
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,8 @@ def test_a_spreadsheet_runs_no_label(formula: str) -> None:
     csv.writer(file).writerow([spreadsheet_text(formula)])
     assert next(csv.reader(io.StringIO(file.getvalue()))) == [f"'{formula}"]
     assert spreadsheet_text("SASRec = ours") == "SASRec = ours"
+
+
+@pytest.mark.parametrize("other", ["é b", "e\u0301 b", " é  b ", "é\u00a0b", "é\u200d b", "é b\u200c"])
+def test_texts_that_look_alike(other: str) -> None:
+    assert appearance(other) == "é b"

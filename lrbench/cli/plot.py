@@ -1,5 +1,6 @@
 """``lrbench plot``: a figure of a suite's results."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ def plot(
 
     if kind not in PLOTS.names():
         PLOTS.load(kind)  # raises an error that names the plots
+    os.environ.pop("MPLBACKEND", None)  # a notebook names one for screens, which may not be installed here
     name, suite = _option_and_suite(kind, words or [])
     if groups is not None and kind != "groups":
         raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")

@@ -44,11 +44,26 @@ def run_process(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    _check_current_folder()
     from lrbench.cli.app import run
 
     code = run(arguments)
     sys.stdout.flush()
     return code
+
+
+def _check_current_folder() -> None:
+    """Refuse a folder that was removed while a shell was in it.
+
+    Libraries end the process there without a sentence.
+
+    Raises:
+        RequestError: it was removed.
+    """
+    try:
+        os.getcwd()  # noqa: PTH109 (pathlib takes long to import)
+    except FileNotFoundError:
+        raise RequestError("The current folder was removed.", "Change to a folder that is there.") from None
 
 
 def _say(error: Exception) -> int:

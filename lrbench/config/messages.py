@@ -72,9 +72,13 @@ def explained(
 
 
 def cause_and_remedy(reason: str) -> tuple[str, str]:
-    """Split a reason into its first sentence, with a full stop, and the rest, which may be empty."""
-    cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])", reason, maxsplit=1)
-    return cause if cause.endswith((".", "?", "!")) else f"{cause}.", rest[0] if rest else ""
+    """Split a reason into its first sentence or clause and the rest, which may be empty, as sentences."""
+    cause, *rest = re.split(r"(?<=[.?!]) (?=[A-Z])|; ", reason, maxsplit=1)
+    return _sentence(cause), _sentence(rest[0][0].upper() + rest[0][1:]) if rest else ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def written(value: Any) -> str:

@@ -168,7 +168,7 @@ class Protocol(FrozenConfig):
         """
         if self.accounts is None:
             raise ValueError(
-                f"the protocol {self.name} makes no accounts; [accounts] belongs to shared-merge"
+                f"the protocol {self.name} makes no accounts; leave [accounts] out, or use shared-merge"
             )
         of_one = self.max_length / self.accounts.mean_size
         return self.model_copy(

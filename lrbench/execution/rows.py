@@ -29,6 +29,7 @@ from lrbench.models.base import Model, ModelConfig
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
 from lrbench.store.suites import ControlRecord, Match
+from lrbench.text import appearance
 
 __all__ = [
     "REASONING_DEPTHS",
@@ -124,6 +125,12 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
             f'The label "{repeated[0]}" is used twice.',
             f'Labels name rows; with a grid, put each option into the label: "{repeated[0]} {{option}}".',
         )
+    looks: dict[str, str] = {}
+    for row in rows:
+        if (other := looks.setdefault(appearance(row.label), row.label)) != row.label:
+            raise RequestError(
+                f'The labels "{other}" and "{row.label}" look alike.', "Rename one of the rows."
+            )
     _check_same_targets(rows)
     check_tuning(suite, {row.label: row.space for row in rows})
     return tuple(rows)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
@@ -196,3 +197,16 @@ def test_a_terminal_gets_an_error_broken_between_words() -> None:
     assert max(map(len, lines)) <= 40
     said = " ".join(" ".join(lines).split())
     assert said.startswith('lrbench: No name among the models has "no-such-model-at-all" in it. ')
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that is in use")
+def test_a_current_folder_that_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert process.run_process(["doctor"]) == 2
+    said = "lrbench: The current folder was removed.\n  Change to a folder that is there.\n"
+    assert capsys.readouterr() == ("", said)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -310,3 +311,17 @@ def test_trials_of_a_suite_are_listed(root: Path) -> None:
     assert re.fullmatch(r"sample-loo-20-popularity-s0-\w{12} +done +sample +0 +Popularity", lines[0])
     assert lines[-1].endswith("  4  LARES w/o_RPT & 50%")
     assert isinstance(run("list", "trials", "dem", "--results", str(root)).exception, RequestError)
+
+
+def test_a_plot_needs_no_backend_for_screens(root: Path, tmp_path: Path) -> None:
+    """Notebooks name theirs in the environment, also where it is not installed."""
+    file = tmp_path / "depth.svg"
+    drawn = subprocess.run(
+        [sys.executable, "-m", "lrbench", "plot", "depth", "demo", "--output", file, "--results", root],
+        env={**os.environ, "MPLBACKEND": "module://nosuch"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (drawn.returncode, file.exists()) == (0, True), drawn.stderr

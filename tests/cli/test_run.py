@@ -364,7 +364,7 @@ ROW = '[[models]]\nlabel = "R"\n'
         ('model = "bsarec"\ntraining = { rows = "positions" }', "the network is not causal"),
         (
             'model = "bsarec"\nparams = { cutoff = 21 }',
-            "no high frequency in 20 positions; set it to 19 or less",
+            "no high frequency in 20 positions. Set it to 19 or less",
         ),
         ('model = "lares"\nstages = ["rpt", "spt"]', 'stages = ["spt", "rpt"], not ["rpt", "spt"]'),
         (

@@ -341,6 +341,10 @@ def wrong_suites() -> Iterator[str]:
     yield _suite({**lines, "nosuch": "1"}, [row])
     yield _suite(lines, [{**row, "nosuch": "1"}])
     yield _suite(lines, [row, row])
+    for twin in ("P ", " P", r"P\u200d", r"P\u200c"):
+        yield _suite(lines, [row, {**row, "label": f'"{twin}"'}])
+    yield _suite(lines, [{**row, "label": r'"\u00e9"'}, {**row, "label": r'"e\u0301"'}])
+    yield _suite(lines, [{**row, "model": '"sasrec"', "params": "{ width = 7 }"}])
     yield _suite(lines, [])
     yield "\x00"
     yield "name = "

@@ -12,7 +12,7 @@ from lrbench.report.warnings import grouped, summarised
 
 __all__ = ["Markdown", "escape"]
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$]|&(?=[#\w]))")
 
 
 class Markdown:

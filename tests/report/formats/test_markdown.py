@@ -48,6 +48,7 @@ def test_warnings_are_a_list_of_their_own(report: Report) -> None:
 
 
 def test_escape() -> None:
+    assert escape("&amp; &#60; a & b") == r"\&amp; \&\#60; a & b"
     assert escape("w/o_RPT *x* [y] <z> #1") == r"w/o\_RPT \*x\* \[y\] \<z\> \#1"
 
 
