@@ -80,7 +80,7 @@ def find_base(name: str) -> Path | None:
         ValueError: a sentence that says what to install, or what to download and where to put it.
     """
     if find_spec("transformers") is None:
-        raise ValueError("language models need transformers. Install lrbench[llm]")
+        raise ValueError("language models need transformers. Install lrbench[llm].")
     if name == "tiny":
         return None
     known = BASES.get(name)
@@ -90,12 +90,12 @@ def find_base(name: str) -> Path | None:
     if known is None:
         raise ValueError(
             f'there is no base model "{name}". Name one of {", ".join(("tiny", *BASES))}, or a folder with a '
-            "tokenizer and weights in safetensors or GGUF"
+            "tokenizer and weights in safetensors or GGUF."
         )
     found = find_spec(known.package) if known.package else None
     if found is not None and found.origin is not None:
         return Path(found.origin).parent
-    raise ValueError(f"the base model {name} is missing. Download {known.download} into the folder {folder}")
+    raise ValueError(f"the base model {name} is missing. Download {known.download} into the folder {folder}.")
 
 
 def load_base(name: str, titles: Sequence[str], precision: str | None = None) -> Base:
@@ -112,7 +112,7 @@ def load_base(name: str, titles: Sequence[str], precision: str | None = None) ->
     try:
         folder = find_base(name)
     except ValueError as error:
-        raise RequestError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        raise RequestError(f"{str(error)[:1].upper()}{str(error)[1:]}") from None
     if precision is None:
         precision = BASES[name].precision if name in BASES else "float32"
     if folder is None:

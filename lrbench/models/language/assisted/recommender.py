@@ -1,5 +1,6 @@
 """A language model that SASRec assists. SASRec is trained first, on the same split."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -56,7 +57,9 @@ class AssistedConfig(LanguageConfig):
             *(["choice"] if self.weight is None else []),
         ]
         if list(stages) != wanted:
-            raise ValueError(f"with these options its stages are {listed(wanted)}; set stages to them")
+            raise ValueError(
+                f"with these options its stages are {listed(wanted)}. Set stages = {json.dumps(wanted)}."
+            )
 
 
 AssistedConfigT = TypeVar("AssistedConfigT", bound=AssistedConfig, default=Any)

@@ -47,4 +47,4 @@ class LatentR3Config(LanguageConfig):
         """
         super().check_against_protocol(max_length, stages)
         if self.latents == 0 and "grpo" in stages:
-            raise ValueError('stage grpo trains latents, and latents = 0 leaves none; set stages = ["sft"]')
+            raise ValueError('stage grpo trains latents, and latents = 0 leaves none. Set stages = ["sft"].')

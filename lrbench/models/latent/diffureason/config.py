@@ -116,17 +116,22 @@ class DiffuReasonConfig(ReaRecConfig):
         super().check_against_protocol(max_length, stages)
         if self.sampler_steps > self.noise_levels:
             raise ValueError(
-                f"sampler_steps = {self.sampler_steps} needs as many noise levels; raise noise_levels"
+                f"sampler_steps = {self.sampler_steps} needs as many noise levels, and noise_levels = "
+                f"{self.noise_levels}. Raise noise_levels."
             )
         reinforced = "grpo" in stages or ("joint" in stages and self.policy_weight > 0)
         if reinforced and self.refinement == "deterministic":
             raise ValueError(
-                'refinement = "deterministic" has no policy; set policy_weight = 0, or run stage supervised'
+                'refinement = "deterministic" has no policy to reinforce. Set policy_weight = 0, or stages = '
+                '["supervised"].'
             )
         if "grpo" in stages and not self.sampler_steps:
-            raise ValueError("stage grpo reinforces the sampler; set sampler_steps above 0")
+            raise ValueError(
+                "stage grpo reinforces the sampler, and sampler_steps = 0 leaves none. "
+                "Set sampler_steps above 0."
+            )
         if reinforced and self.policy == "trajectory" and self.sampler_steps == 1:
             raise ValueError(
-                'policy = "trajectory" needs a reverse step with noise, and one sampler step has none; '
-                'set sampler_steps above 1 or policy = "target"'
+                'policy = "trajectory" needs a reverse step with noise, and a single sampler step has none. '
+                'Set sampler_steps above 1, or policy = "target".'
             )

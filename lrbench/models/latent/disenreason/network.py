@@ -104,7 +104,7 @@ class DisenReasonConfig(TransformerSizes):
         if self.users and self.pivot in ("bands", "shuffled-bands") and made < self.bands:
             raise ValueError(
                 f"bands = {self.bands} cannot be cut from the {max_length // 2 + 1} frequencies of "
-                f"{max_length} items at equal widths; set bands = {made}"
+                f"{max_length} items at equal widths. Set bands = {made}."
             )
 
 

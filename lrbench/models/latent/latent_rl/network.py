@@ -76,10 +76,11 @@ class LatentRLConfig(TransformerSizes):
         latent_stages = [stage for stage in stages if stage in ("sft", "grpo")]
         if self.latents == 0 and latent_stages:
             raise ValueError(
-                f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none; run supervised alone"
+                f"stage {latent_stages[0]} trains latents, and latents = 0 leaves none. "
+                'Set stages = ["supervised"].'
             )
         if self.latents and not latent_stages:
-            raise ValueError("no stage trains the latents; let sft or grpo run, or set latents = 0")
+            raise ValueError("no stage trains the latents. Run stage sft or grpo too, or set latents = 0.")
 
 
 class LatentRLNetwork(ReasoningModel[LatentRLConfig]):

@@ -91,13 +91,13 @@ class ManCARConfig(ReaRecConfig):
         super().check_against_protocol(max_length, stages)
         if self.graph == "none" and (self.teacher_weight or self.context_items):
             raise ValueError(
-                'graph = "none" gives teacher and context no neighbours; '
-                "set teacher_weight = 0 and context_items = 0"
+                'graph = "none" gives teacher and context no neighbours. '
+                "Set teacher_weight = 0 and context_items = 0."
             )
         scheduled = self.step_schedule == "reversed" or self.teacher_schedule == "reversed"
         if scheduled and not self.steps:
             raise ValueError(
-                'a "reversed" schedule needs steps; set steps above 0 or the schedule to "constant"'
+                'a "reversed" schedule needs steps. Set steps above 0, or the schedule to "constant".'
             )
 
 

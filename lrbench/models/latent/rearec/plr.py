@@ -90,8 +90,8 @@ class PLRConfig(ReaRecConfig):
         super().check_against_protocol(max_length, stages)
         if self.backbone == "hstu" and self.step_network == "attention":
             raise ValueError(
-                'step_network = "attention" needs Transformer blocks, '
-                'and backbone = "hstu" has none; change one of them'
+                'step_network = "attention" needs Transformer blocks, and backbone = "hstu" has none. '
+                'Set step_network = "stack".'
             )
 
 

@@ -168,10 +168,10 @@ def test_the_cross_entropy_is_of_an_intent_that_was_not_shown_the_target(
 @pytest.mark.parametrize(
     ("options", "stages", "complaint"),
     [
-        ({"sampler_steps": 60}, ("joint",), "raise noise_levels"),
+        ({"sampler_steps": 60}, ("joint",), "Raise noise_levels"),
         ({"refinement": "deterministic"}, ("joint",), "has no policy"),
         ({"sampler_steps": 0}, ("supervised", "grpo"), "reinforces the sampler"),
-        ({"sampler_steps": 1}, ("joint",), "one sampler step has none"),
+        ({"sampler_steps": 1}, ("joint",), "single sampler step has none"),
     ],
 )
 def test_what_cannot_train_is_refused(

@@ -162,7 +162,7 @@ def test_random_numbers_of_users_follow_those_of_training() -> None:
 def test_bands_that_cannot_be_made_are_refused(pivot: str) -> None:
     """Fifty items have 26 frequencies. Twenty bands of two frequencies each would need 40."""
     config = DisenReasonConfig.model_validate({"bands": 20, "pivot": pivot})
-    with pytest.raises(ValueError, match=r"bands = 20 .* the 26 frequencies of 50 items.* set bands = 13"):
+    with pytest.raises(ValueError, match=r"bands = 20 .* the 26 frequencies of 50 items.* Set bands = 13"):
         config.check_against_protocol(50, ["supervised"])
     config.model_copy(update={"bands": 13}).check_against_protocol(50, ["supervised"])
     config.model_copy(update={"pivot": "last"}).check_against_protocol(50, ["supervised"])
