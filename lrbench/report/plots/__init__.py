@@ -13,7 +13,7 @@ from lrbench.report.report import Report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PLOTS", "CostKind", "PlotSource", "plot"]
+__all__ = ["PLOTS", "CostKind", "PlotSource", "TooMuchError", "plot"]
 
 FORMATS = ("pdf", "png", "svg")
 SETTINGS: dict[Any, Any] = {
@@ -35,6 +35,10 @@ SETTINGS: dict[Any, Any] = {
 }
 
 CostKind = Literal["flops", "latency", "training"]
+
+
+class TooMuchError(RequestError):
+    """The report has more rows or comparisons than one figure can show."""
 
 
 @dataclass(frozen=True)

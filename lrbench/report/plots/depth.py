@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+MOST_LEVEL = 8
+"""Horizontal lines that can be told apart."""
+
 
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset and one line per row that has several depths.
 
     Bands are one standard deviation over seeds. A ring marks the depth that validation would choose; no depth
-    is chosen by test means. Horizontal lines are the best row without depths, and controls that do not
-    reason. Labels with the same ranks are one line; controls have the colour of their model.
+    is chosen by test means. Horizontal lines are the best row without depths and, where they are few, the
+    controls that do not reason. Labels with the same ranks are one line. Controls have the colour of their
+    model.
 
     Raises:
         RequestError: no row has more than one depth, or there are too many rows.
@@ -77,7 +81,7 @@ def _line(panel: "Axes", report: Report, dataset: str, label: str) -> dict[str, 
 
 
 def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[QualityRow]:
-    """Return the best row without depths and the controls without depths, at most eight rows."""
+    """Return the best row without depths and the controls without depths; more than eight: the best alone."""
     rows = [
         row
         for row in report.rows
@@ -86,4 +90,5 @@ def _level_rows(report: Report, dataset: str, labels: list[str]) -> list[Quality
         and (dataset, row.label) not in report.twins
     ]
     best = max(rows, key=lambda row: row.mean, default=None)
-    return [row for row in rows if row is best or row.label in report.controls][:8]
+    level = [row for row in rows if row is best or row.label in report.controls]
+    return level if len(level) <= MOST_LEVEL else [row for row in level if row is best]

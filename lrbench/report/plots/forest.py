@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA, Comparison
 from lrbench.report.numbers import metric_title
+from lrbench.report.plots import TooMuchError
 from lrbench.report.plots.style import panels, wrapped
 from lrbench.report.report import Report
 
@@ -46,7 +47,7 @@ def draw(source: "PlotSource") -> "Figure":
     datasets = list(dict.fromkeys(comparison.dataset for comparison in testable))
     most = max(sum(c.dataset == dataset for c in testable) for dataset in datasets)
     if most > MOST:
-        raise RequestError(
+        raise TooMuchError(
             f"{most} comparisons on one dataset cannot be read in one figure; {MOST} can.",
             "Choose rows: --only 'LARES*,SASRec', or --hide.",
         )

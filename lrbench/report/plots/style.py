@@ -9,9 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lrbench.errors import RequestError
 from lrbench.report.layout import WIDTHS
 from lrbench.report.palette import COLOURS, DASHES, MARKERS, MOST_LINES
+from lrbench.report.plots import TooMuchError
 from lrbench.report.report import Report
 from lrbench.text import one_line
 
@@ -71,10 +71,10 @@ def check_lines(count: int) -> None:
     """Refuse a figure with more lines than a reader can tell apart.
 
     Raises:
-        RequestError: there are too many.
+        TooMuchError: there are too many.
     """
     if count > MOST_LINES:
-        raise RequestError(
+        raise TooMuchError(
             f"{count} rows cannot be told apart in one figure; {MOST_LINES} can.",
             "Choose some: --only 'LARES*,SASRec', or --hide.",
         )

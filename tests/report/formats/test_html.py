@@ -57,6 +57,15 @@ def test_well_formed(page: Strict, report: Report) -> None:
     assert len([tag for tag, _ in page.seen if tag == "table"]) == tables
 
 
+def test_a_figure_that_would_show_too_much_is_named_with_the_way_out(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrbench.report.plots.style.MOST_LINES", 1)
+    told = " ".join(part for part in figures(report) if part.startswith("<p>"))
+    assert "No figure “lrbench plot depth”: 2 rows cannot be told apart in one figure; 1 can." in told
+    assert "--hide" in told
+
+
 def test_nothing_is_loaded_from_elsewhere(html_page: str) -> None:
     assert not re.search(r"src=|href=\"(?!#)|url\((?!#)|@import|<script [^>]|https?:", html_page)
 

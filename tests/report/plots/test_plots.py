@@ -78,6 +78,10 @@ def test_a_label_looks_the_same_in_every_plot(suite: SuiteRecord, root: Path) ->
     assert draw("depth", suite, root, choices=only).axes[0].lines[0].get_label() == "LARES"
 
 
+def legend(figure: Figure) -> list[str]:
+    return [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()]
+
+
 @pytest.fixture(scope="module")
 def controlled(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A baseline that is also LARES's parameter-matched control, and LARES's noise-only control."""
@@ -95,11 +99,19 @@ def controlled(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return build_report(suite.model_copy(update=changes), Results(root))
 
 
+def test_levels_of_many_controls_are_left_out_whole_and_the_best_row_stays(tmp_path: Path) -> None:
+    """The first eight of them would say nothing about the others."""
+    lares = Made("LARES", 1.0, "lares", depth=1, depths=(0, 1))
+    flat = [Made(f"C{number}", 0.1 * number) for number in range(9)]
+    controls = {made.label: ControlRecord(of="LARES", control="no-reasoning") for made in flat}
+    suite = make_suite(tmp_path, [lares, *flat, Made("SASRec", 2.0)], controls=controls)
+    report = build_report(suite, Results(tmp_path))
+    assert sorted(legend(PLOTS.load("depth")(PlotSource(report)))) == ["LARES", "SASRec"]
+    few = replace(report, rows=tuple(row for row in report.rows if row.label not in ("C0", "C1")))
+    assert len(legend(PLOTS.load("depth")(PlotSource(few)))) == 2 + 7
+
+
 MATCHED = "SASRec (= LARES's parameter-matched control)"
-
-
-def legend(figure: Figure) -> list[str]:
-    return [" ".join(text.get_text().split()) for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("kind", ["depth", "pareto"])

@@ -9,7 +9,7 @@ from lrbench.errors import RequestError
 from lrbench.report.grids import grid_options
 from lrbench.report.numbers import metric_title
 from lrbench.report.palette import COLOURS, DARK_COLOURS
-from lrbench.report.plots import PlotSource, plot
+from lrbench.report.plots import PlotSource, TooMuchError, plot
 from lrbench.report.report import Report
 
 __all__ = ["colour_style", "figures"]
@@ -60,7 +60,10 @@ def figures(report: Report) -> Iterator[str]:
         source = PlotSource(report, width=_width(report, kind), option=option)
         try:
             picture = plot(kind, source, "svg").decode()
-        except RequestError:  # the report has no data for it, or too much for one figure
+        except TooMuchError as error:
+            yield f"<p>No figure “lrbench plot {kind}”: {escape(str(error.cause))} {escape(error.remedy)}</p>"
+            continue
+        except RequestError:  # the report has no data for it
             continue
         title = escape(TITLES[kind].format(metric=metric_title(report.primary_metric), option=option))
         yield f"<figure><figcaption>{title}</figcaption>{_inline(picture, f'{kind}{number}', title)}</figure>"
