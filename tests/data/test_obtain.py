@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from errno import EACCES, ENOSPC
 from pathlib import Path
 from threading import Barrier, Thread
@@ -225,6 +226,35 @@ def test_an_own_file_that_changed_is_prepared_anew(tmp_path: Path, library: Libr
     assert len(library.obtain("own", NO_FILTER).user_ids) == 1
     (tmp_path / "own.csv").write_text("user,item\na,x\nb,x\n", encoding="utf-8")
     assert library.find_prepared("own", NO_FILTER) is None
+    assert len(library.obtain("own", NO_FILTER).user_ids) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text(ROWS.replace("bob", "cleo"), encoding="utf-8"),  # as many rows
+        lambda path: path.write_text(ROWS[:40], encoding="utf-8"),
+        lambda path: path.write_text("", encoding="utf-8"),
+        lambda path: path.unlink(),
+    ],
+    ids=["other rows", "cut off", "emptied", "removed"],
+)
+def test_an_own_file_that_changes_while_it_is_read_is_refused(
+    change: Callable[[Path], object], tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would count as those of the content that was hashed."""
+    own, read = tmp_path / "own.csv", kept.read
+    own.write_text(ROWS, encoding="utf-8")
+
+    def read_late(*arguments: object) -> object:
+        change(own)
+        return read(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "read", read_late)
+        with pytest.raises(RequestError, match=r"own\.csv was changed while it was read"):
+            library.obtain("own", NO_FILTER)
+    own.write_text(ROWS, encoding="utf-8")
     assert len(library.obtain("own", NO_FILTER).user_ids) == 2
 
 

@@ -28,12 +28,12 @@ from lrbench.data.dataset import (
 from lrbench.data.fetching.candidates import in_folder
 from lrbench.data.fetching.failures import UnfitError
 from lrbench.data.fetching.locks import locked
-from lrbench.data.fetching.raw_files import AcquiredFile, held_sha256
+from lrbench.data.fetching.raw_files import AcquiredFile, held_sha256, is_intact
 from lrbench.data.folders import Folders
 from lrbench.data.listener import Listener, SilentListener
 from lrbench.data.preparation.prepare import fingerprint, prepare
 from lrbench.data.readers import read
-from lrbench.errors import CheckError, FilterError, LrbenchError
+from lrbench.errors import CheckError, FilterError, LrbenchError, RequestError
 from lrbench.files import new_folder
 from lrbench.paths import expanded
 
@@ -157,7 +157,12 @@ class Preparation(KeptDataset):
         except FilterError:
             raise
         except LrbenchError as error:
+            _check_unchanged(file)
             raise UnfitError(error) from error
+        except OSError:
+            _check_unchanged(file)
+            raise
+        _check_unchanged(file)
         return prepared
 
     def _origin(self, source: str, sha256: str) -> Origin:
@@ -197,3 +202,17 @@ class Preparation(KeptDataset):
                 "The file is not the edition of the catalogue. Give the right one with --from, or describe a "
                 "dataset of your own with --catalog.",
             )
+
+
+def _check_unchanged(file: AcquiredFile) -> None:
+    """Refuse a file of the user's own that another program changed after it was hashed.
+
+    Its rows would be kept as those of the former content. Fetched files are copies that lrbench alone writes.
+
+    Raises:
+        RequestError: it has other content now, or is gone.
+    """
+    if file.source.local is not None and not is_intact(file):
+        raise RequestError(
+            f"{file.path} was changed while it was read.", "Repeat the command when the file is complete."
+        )
