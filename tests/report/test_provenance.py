@@ -56,6 +56,23 @@ def test_options_of_a_model_are_said_once(made: Report) -> None:
     assert written == ["width = 64, layers = 2", "as A, with width = 8", "as A"]
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("/home/me/data/ratings.csv (csv)", "source ratings.csv (csv)"),
+        (r"C:\Users\me\ratings.csv (csv)", "source ratings.csv (csv)"),
+        ("https://host/a/ratings.csv (csv)", "source https://host/a/ratings.csv (csv)"),
+    ],
+)
+def test_a_local_file_is_named_without_its_folders(made: Report, source: str, shown: str) -> None:
+    note = made.datasets[0]
+    summary = note.summary.model_copy(update={"source": source, "synthetic": False})
+    report = replace(made, datasets=(replace(note, summary=summary),))
+    section = next(section for section in make_sections(report) if section.name == "provenance")
+    texts = {paragraph.title: paragraph.text for paragraph in section.paragraphs}
+    assert f"; {shown}, " in texts[f"Data: {summary.name}"]
+
+
 @pytest.mark.parametrize("name", ["markdown", "html", "json", "csv", "latex", "terminal"])
 def test_every_format_says_what_made_it(made: Report, name: str) -> None:
     text = FORMATS.load(name)().render(made)

@@ -144,7 +144,9 @@ class LARESConfig(BlockConfig):
         """
         super().check_against_protocol(max_length, stages)
         if self.mean_depth == 0 and "rpt" in stages:
-            raise ValueError("stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none")
+            raise ValueError(
+                "stage rpt reinforces reasoning steps, and mean_depth = 0 leaves none; set it to 1 or more"
+            )
         if self.padding == "tokens" and backbone_is_causal(self.backbone):
             raise ValueError(
                 'padding = "tokens" is for the filters of the backbones "fmlp" and "bsarec", '
