@@ -24,16 +24,23 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     """
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
-    from lrbench.store.state import trial_state
+    from lrbench.store.state import STATES, trial_state
+    from lrbench.wording import counted
 
     layout = Results(results)
     record = recorded_suite(layout, suite, "status")
     searches = {row.search: trial_state(layout, row.search) for row in record.searches}
     states = {cell.trial: trial_state(layout, cell.trial) for cell in record.trials}
     console = result_console()
-    if searches:
+    if set(searches.values()) == {"done"}:
+        say(console, f"Tuning of {record.name} is done for {counted(len(record.searches), 'row')}.")
+    elif searches:
         console.print(_search_table(record, searches))
-    console.print(_table(record, states))
+    for dataset in dict.fromkeys(cell.dataset for cell in record.trials):
+        console.print(_table(record, dataset, states))
+    total = Counter(states.values())
+    parts = [f"{total[state]} {state}" for state in STATES if total[state]]
+    say(console, f"{counted(len(states), 'trial')}: {', '.join(parts)}.")
     for trial, state in (searches | states).items():
         if state == "running":
             say(console, f"{trial} runs: {_where(layout, trial)}")
@@ -42,24 +49,25 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
             say(console, f"  {layout.error(trial)}")
 
 
-def _table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
+def _table(record: "SuiteRecord", dataset: str, states: "dict[str, State]") -> "Table":
+    """Return a row for each label, with a column for each state that a trial of the suite is in."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
     from lrbench.store.state import STATES
 
-    table = Table(title=f"Suite {record.name}, {record.protocol.name}", title_justify="left")
-    table.add_column("dataset")
-    table.add_column("label")
-    for state in STATES:
-        table.add_column(state, justify="right")
-    counts: dict[tuple[str, str], Counter[str]] = {}
+    shown = [state for state in STATES if state in set(states.values())]
+    title = f"Suite {record.name}, {record.protocol.name}, {dataset}"
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    table.add_column("label", overflow="fold")
+    for state in shown:
+        table.add_column(state, justify="right", no_wrap=True)
+    counts: dict[str, Counter[str]] = {}
     for cell in record.trials:
-        counts.setdefault((cell.dataset, cell.label), Counter())[states[cell.trial]] += 1
-    for (dataset, label), count in counts.items():
-        table.add_row(dataset, label, *(str(count[state] or "") for state in STATES))
-    total = Counter(states.values())
-    table.add_section()
-    table.add_row("trials", "", *(str(total[state]) for state in STATES))
+        if cell.dataset == dataset:
+            counts.setdefault(cell.label, Counter())[states[cell.trial]] += 1
+    for label, count in counts.items():
+        table.add_row(label, *(str(count[state] or "") for state in shown))
     return table
 
 
@@ -73,11 +81,12 @@ def _where(layout: "Results", trial: str) -> str:
 
 def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
     """Return a table of the searches for settings. A row's trials are known once its search is done."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(title=f"Tuning of {record.name}", title_justify="left")
+    table = Table(title=f"Tuning of {record.name}", title_justify="left", box=SIMPLE, pad_edge=False)
     for heading in ("dataset", "label", "search"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for row in record.searches:
         table.add_row(row.dataset, row.label, states[row.search])
     return table

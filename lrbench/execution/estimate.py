@@ -58,7 +58,8 @@ def _stage_seconds(
         for steps in (1, _STEPS)
     )
     epoch = timed if timed.steps else first  # the data may be so small that one step is the whole epoch
-    return epoch.seconds / epoch.targets * whole.n_targets if epoch.targets else 0.0
+    targets = stage.most_targets(whole.n_targets)
+    return epoch.seconds / epoch.targets * targets if epoch.targets else 0.0
 
 
 def _some_users(data: TrainingData, targets: int, seed: int) -> TrainingView:

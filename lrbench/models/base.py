@@ -345,6 +345,13 @@ class GradientStage(Stage[ConfigT], ABC):
         """Which rows it trains its model on. See :meth:`rows_for`."""
         return self.rows_for(type(self.model), self.model.config)
 
+    def most_targets(self, available: int) -> int:
+        """The most of so many training targets that an epoch uses, where a setting limits their number.
+
+        Estimates of time use it. A stage that filters its rows by what they hold need not.
+        """
+        return available
+
     def selection_depth(self) -> int:
         """The reasoning depth at which validation selects its epoch."""
         depth: int = self.model.configured_depth(self.model.config)

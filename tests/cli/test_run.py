@@ -280,8 +280,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
     assert "Traceback" not in messages
     assert not (desk.folder / "stopped/failed").exists()
     status = desk.run("status", "long", "--results", "stopped").stdout
-    (totals,) = (line for line in status.splitlines() if "trials" in line)
-    assert re.findall(r"\d", totals) == ["0", "0", "1", "0", "0"]  # done, running, interrupted, failed, to do
+    assert "1 trial: 1 interrupted." in status
 
 
 @pytest.mark.parametrize(

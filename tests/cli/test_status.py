@@ -42,3 +42,19 @@ def test_a_failed_trial_shows_its_reason(
     assert run(["status", "--results", str(results.root)]) == 0
     told = "".join(capsys.readouterr().out.splitlines())
     assert f"{folder.name} failed: {shown}  " in told
+
+
+def test_a_narrow_terminal_cuts_no_word_and_shows_only_states_that_occur(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    results = Results(tmp_path / "results")
+    labels = ("DiffuReason: parameter matched", "SASRec")
+    suite = make_suite(results.root, [Made(label) for label in labels], ("sample", "ml-100k"), proposed=())
+    shutil.rmtree(results.trial(suite.trials[0].trial))
+    assert run(["status", "--results", str(results.root)]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line.split()[-1] for line in lines if line.startswith("Suite ")] == ["sample", "ml-100k"]
+    assert [line.split() for line in lines if line.startswith("label")] == [["label", "done", "to", "do"]] * 2
+    assert [line.split()[3:] for line in lines if line.startswith(labels[0])] == [["2", "1"], ["3"]]
+    assert lines[-1] == "12 trials: 11 done, 1 to do."

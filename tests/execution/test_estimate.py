@@ -1,11 +1,15 @@
 """What a trial will cost, told before it runs."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from small_data import small_dataset, trial_config
 
 from lrbench.data.batches import TrainingData
 from lrbench.execution.estimate import seconds_per_epoch
+from lrbench.models.base import GradientStage
+from lrbench.models.language.fine_tuning import most_rows
 from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.sequential.sasrec import SASRec
 
@@ -25,6 +29,15 @@ def test_steps_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds_per_epoch(config, small_dataset(), torch.device("cpu"))
     assert seen
     assert set(seen) == {(torch.bfloat16, False)}
+
+
+def test_an_epoch_has_no_more_targets_than_its_stage_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second a target; stages of language models use as many as ``few_shot`` says."""
+    epoch = SimpleNamespace(seconds=2.0, targets=4, steps=1)
+    monkeypatch.setattr("lrbench.execution.estimate.run_epoch", lambda *_: epoch)
+    monkeypatch.setattr(GradientStage, "most_targets", lambda _, available: most_rows(available, 10))
+    assert seconds_per_epoch(trial_config(), small_dataset(), torch.device("cpu")) == {"supervised": 5.0}
+    assert [most_rows(5, count) for count in (None, 3, 9)] == [5, 3, 5]
 
 
 @pytest.mark.parametrize("long_sequences", ["windowed", "latest"])

@@ -13,7 +13,7 @@ from lrbench.models.base import GradientStage, Terms
 from lrbench.models.language.accumulation import accumulated
 from lrbench.models.language.recommender import LanguageConfigT, LanguageRecommender, cut_parts
 
-__all__ = ["FineTuning", "few_rows"]
+__all__ = ["FineTuning", "few_rows", "most_rows"]
 
 
 def few_rows(data: TrainingData, count: int | None) -> NDArray[np.bool_] | None:
@@ -23,6 +23,11 @@ def few_rows(data: TrainingData, count: int | None) -> NDArray[np.bool_] | None:
     keep = np.zeros(data.n_targets, dtype=np.bool_)
     keep[torch.randperm(data.n_targets)[:count].numpy()] = True
     return keep
+
+
+def most_rows(available: int, count: int | None) -> int:
+    """How many of the training rows :func:`few_rows` draws."""
+    return available if count is None else min(available, count)
 
 
 class FineTuning(GradientStage[LanguageConfigT]):
@@ -39,6 +44,10 @@ class FineTuning(GradientStage[LanguageConfigT]):
     def weight(self, batch: TrainingBatch) -> int:
         """Return the number of target tokens of the batch."""
         return sum(len(self.model.prompts.answers[item]) for item in batch.next_items.tolist())
+
+    def most_targets(self, available: int) -> int:
+        """As many as ``few_shot`` says."""
+        return most_rows(available, self.model.config.few_shot)
 
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
         """Let gradients reach the base model, and draw the rows."""

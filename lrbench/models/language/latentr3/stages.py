@@ -64,6 +64,10 @@ class LatentGRPO(GradientStage[LatentR3Config]):
         """Yes: the frozen language model must have been trained before."""
         return True
 
+    def most_targets(self, available: int) -> int:
+        """As many as ``few_shot`` says."""
+        return fine_tuning.most_rows(available, self.model.config.few_shot)
+
     def begin(self, data: TrainingData, device: torch.device) -> NDArray[np.bool_] | None:
         """Freeze the language model, and draw which rows to use."""
         self.model.train_base(False)
