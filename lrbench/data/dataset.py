@@ -19,6 +19,7 @@ from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Filters
 from lrbench.data.sequences import Sequences
 from lrbench.errors import LrbenchError
+from lrbench.files import open_plain, read_plain
 from lrbench.polars_files import read_parquet
 
 __all__ = [
@@ -221,7 +222,7 @@ def check_prepared(folder: Path) -> DatasetRecord:
         DamagedError: a file is missing or is not what was written, or an earlier version of lrbench wrote it.
     """
     try:
-        document = json.loads((folder / _RECORD).read_bytes())
+        document = json.loads(read_plain(folder / _RECORD))
         if isinstance(document, dict) and "digests" not in document:
             raise DamagedError(folder, "was written by an earlier version of lrbench")
         record = DatasetRecord.model_validate(document)
@@ -242,7 +243,7 @@ def check_prepared(folder: Path) -> DatasetRecord:
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -15,7 +15,7 @@ from lrbench.data.catalogue import Catalogue, Dataset, merged
 from lrbench.data.fetching.locks import writing_below
 from lrbench.data.readers import table_reader
 from lrbench.errors import RequestError
-from lrbench.files import write_text
+from lrbench.files import read_plain, write_text
 
 __all__ = ["add_user_file", "remember_user_file", "remembered_files", "user_file"]
 
@@ -69,7 +69,7 @@ def remembered_files(folder: Path) -> Catalogue:
     datasets = {}
     for file in sorted(folder.glob("*.json")):
         try:
-            dataset = Dataset.model_validate_json(file.read_text(encoding="utf-8"))
+            dataset = Dataset.model_validate_json(read_plain(file))
         except (OSError, ValidationError, UnicodeDecodeError):
             raise _damaged(file) from None
         if dataset.name != file.stem or not _is_user_file(dataset):

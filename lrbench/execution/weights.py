@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lrbench.errors import CheckError
+from lrbench.files import open_plain
 from lrbench.models.base import Model
 from lrbench.store.layout import WEIGHTS_FILE
 
@@ -26,6 +27,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         CheckError: they cannot be read, or their names or shapes differ. The model is then unchanged.
     """
     try:
+        open_plain(folder / WEIGHTS_FILE).close()  # safetensors waits for a pipe
         weights = load_file(folder / WEIGHTS_FILE)
     except FileNotFoundError as error:
         raise CheckError(

@@ -1,6 +1,7 @@
 """Damage to what is kept in the data folder: it is noticed, reported and repaired, never trained on."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,12 @@ def make_a_folder(file: Path) -> None:
     file.mkdir()
 
 
-DAMAGES = (flip_a_bit, cut, empty, junk, Path.unlink, make_a_folder)
+def make_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+DAMAGES = (flip_a_bit, cut, empty, junk, Path.unlink, make_a_folder, make_a_pipe)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,3 +1,6 @@
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,3 +27,18 @@ def test_damaged_weights_are_named_and_the_model_stays_as_it_was(tmp_path: Path,
         load_weights(tmp_path, model)
     assert str(path) in caught.value.cause
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "impostor",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)],
+    ids=["pipe", "folder", "device", "loop"],
+)
+def test_weights_that_are_no_file_are_not_waited_for(
+    impostor: Callable[[Path], object], tmp_path: Path
+) -> None:
+    impostor(tmp_path / WEIGHTS_FILE)
+    with pytest.raises(CheckError, match="cannot be read"):
+        load_weights(tmp_path, nn.Linear(2, 3))

@@ -8,15 +8,13 @@ never changes which form another one uses.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from lrbench.config.base import FrozenConfig
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.checksums import content_sha256, verify_checksum
 from lrbench.data.fetching.download import remove_part
 from lrbench.data.folders import Folders
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.files import write_text
+from lrbench.files import read_plain, write_text
 
 __all__ = ["AcquiredFile", "AcquisitionRecord", "find_held", "forget", "held_sha256", "is_intact", "keep"]
 
@@ -69,8 +67,8 @@ def find_held(source: Source, folder: Path) -> AcquiredFile | None:
         return _user_file(source, source.local)
     record_file = _record_file(source, folder)
     try:
-        record = AcquisitionRecord.model_validate_json(record_file.read_bytes())
-    except (OSError, ValidationError):
+        record = AcquisitionRecord.model_validate_json(read_plain(record_file))
+    except (OSError, ValueError):
         return None
     if record.file not in (source.file_name, f"{source.file_name}.gz"):
         return None  # lrbench writes no record that names another file
