@@ -164,10 +164,15 @@ class TrainingData:
                     batch = replace(batch, parts_of=whole, stands_in=not len(part))
                 yield batch
 
+    def history_lengths(self, target_ids: Int64s) -> Int64s:
+        """How many items a model sees before each given target, (targets,)."""
+        before = self.target_at[target_ids] - self.target_starts[target_ids]
+        return np.asarray(np.minimum(before, self.max_length))
+
     def prefixes(self, target_ids: Int64s, device: torch.device) -> Packed:
         """Pack the history before each given target, at most ``max_length`` items, in the given order."""
         stops = self.target_at[target_ids]
-        starts = np.maximum(self.target_starts[target_ids], stops - self.max_length)
+        starts = stops - self.history_lengths(target_ids)
         return pack(self.view.items, starts, stops, device, self.view.times, members=self.view.members)
 
     def same_user(self, target_ids: Int64s, device: torch.device) -> Tensor:

@@ -78,7 +78,10 @@ def pretraining_options(published: Published, setting: str) -> dict[str, Any]:
 
 
 def pretraining(published: Published, model: LARES, setting: str) -> SelfSupervised:
-    """The stage with its three passes' draws given; rows 6 to 11 of the data are the same-target ones."""
+    """The stage with the draws of its passes given, the last pass first.
+
+    Rows 6 to 11 of the data are the same-target ones.
+    """
     stage = SelfSupervised(model)
     data = training_data(published, ("in.item_seq", "in.item_len"), ("in.aug_seq", "in.aug_len"))
     stage.begin(data, CPU)
@@ -86,10 +89,10 @@ def pretraining(published: Published, model: LARES, setting: str) -> SelfSupervi
     stage._same_target.draw = lambda target_ids: same_target
 
     own, other = published.sequences(), published.sequences("in.aug_seq", "in.aug_len")
-    passes = [("in.state_pass1", own), ("in.state_pass2", own), ("in.state_pass3", other)]
+    passes = [("in.state_pass3", other), ("in.state_pass2", own), ("in.state_pass1", own)]
     give_states(model, published, [(published.cases[key], sequences) for key, sequences in passes])
     views_steps = 1 if setting == "dotk1" else published.config["k_aug"]
-    give_steps(model, [published.config["k_main"], views_steps])
+    give_steps(model, [views_steps, published.config["k_main"]])
     return stage
 
 

@@ -22,15 +22,16 @@ def recomputed(function: Callable[..., Tensor], module: nn.Module, *inputs: Tens
     Args:
         function: takes the inputs. It may draw from torch's default generator; the recomputation draws the
             same.
-        module: holds all parameters that the function uses.
-        inputs: floating-point tensors of any shape.
+        module: holds all parameters that the function uses, at least one.
+        inputs: floating-point tensors of any shape, if the function takes any.
 
     Returns:
         What the function returns.
     """
-    if not torch.is_grad_enabled() or inputs[0].device.type != "cpu":
+    parameters = list(module.parameters())
+    if not torch.is_grad_enabled() or parameters[0].device.type != "cpu":
         return function(*inputs)
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     return _Recomputed.apply(function, len(inputs), *inputs, *parameters)  # type: ignore[no-untyped-call]
 
 

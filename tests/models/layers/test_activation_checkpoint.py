@@ -63,7 +63,7 @@ def test_steps_that_are_not_kept_reason_alike(monkeypatch: pytest.MonkeyPatch) -
     calls = []
     monkeypatch.setattr(network, "recomputed", lambda *given: calls.append(given) or recomputed(*given))
     for stored in (1 << 29, 0):
-        monkeypatch.setattr(network, "_STORED_BYTES", stored)
+        monkeypatch.setattr(network, "STORED_BYTES", stored)
         torch.manual_seed(3)
         states = torch.stack(model.unroll(model.prepare(sequences), sequences, 3))
         assert len(calls) == (0 if stored else 3)

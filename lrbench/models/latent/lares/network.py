@@ -28,22 +28,15 @@ from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.objectives.alignment import Similarity
 from lrbench.objectives.policy import Reward
 
-__all__ = ["LARESConfig", "LARESNetwork"]
+__all__ = ["STORED_BYTES", "LARESConfig", "LARESNetwork"]
 
 Adapter = Literal["add", "concat", "linear"]
 Start = Literal["normal", "normal_zero", "zero"]
 
 _TRUNCATION = 3.0  # standard deviations at which the initial noise is cut
 
-# Bytes of activations that one trajectory may store. Measured on one core: pre-training of default LARES with
-# 1,024 targets and 4 steps. Most histories have the maximum length of 50 items.
-#
-#   steps are    peak memory    step
-#   stored       1,619 MB       1.9 s
-#   recomputed   1,023 MB       2.5 s
-#
-# Histories as short as those of Beauty stay below the limit, unless many steps are drawn.
-_STORED_BYTES = 1 << 29
+STORED_BYTES = 32 << 20
+"""Bytes of activations that one trajectory may store. The backward pass recomputes the others."""
 
 
 class LARESConfig(BlockConfig):
@@ -272,20 +265,24 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     def step(self, state: Tensor, pre: Tensor, sequences: Packed) -> Tensor:
         """Take one reasoning step at every token, (tokens, width)."""
-        return self.core(self.norm(self.adapter(state, pre)), sequences)
+        return self.core(self.joined(state, pre), sequences)
+
+    def joined(self, state: Tensor, pre: Tensor) -> Tensor:
+        """What the core block gets, (tokens, width)."""
+        return self.norm(self.adapter(state, pre))
 
     def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
 
-        With 0 steps the only state is the pre-block's output. If the activations of all steps take much
-        memory, they are not stored. The backward pass then recomputes them step by step.
+        With 0 steps the only state is the pre-block's output. The last steps store their activations, as many
+        as :data:`STORED_BYTES` allows. The backward pass recomputes earlier ones step by step.
         """
         if not steps:
             return [pre]
 
         state, states = self.initial_state(pre), []
-        keep = steps * len(pre) * self._bytes_per_token() <= _STORED_BYTES
-        for _ in range(steps):
+        for left in range(steps, 0, -1):
+            keep = len(pre) * left * self.config.core_layers * self.block_bytes <= STORED_BYTES
             state = self.refined(state, pre, sequences, keep)
             states.append(state)
         return states
@@ -298,10 +295,13 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
         return step(state, pre) if keep else recomputed(step, self, state, pre)
 
-    def _bytes_per_token(self) -> int:
-        """About how many bytes of activations a step stores for each token."""
-        width, inner = self.config.width, self.config.inner_width
-        return 4 * self.config.core_layers * (10 * width + 3 * inner)
+    @property
+    def block_bytes(self) -> int:
+        """About how many bytes of activations a block stores for each token: those of eleven states.
+
+        Its hidden layer is stored only where tokens are few.
+        """
+        return 4 * 11 * self.config.width
 
     def draw_steps(self) -> int:
         """Number of steps of one training pass."""
@@ -341,7 +341,7 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
             reached[depth] = state.index_select(0, sequences.last)
             state = self.carried(state, noise, donors=partial(_donor_tokens, sequences))
         # Nothing follows the deepest step, so its last block computes the last items' states alone.
-        reached[deepest] = self.core.last(self.norm(self.adapter(state, pre)), sequences)
+        reached[deepest] = self.core.last(self.joined(state, pre), sequences)
         return torch.stack([reached[depth] for depth in depths])
 
     def score(self, states: Tensor) -> Tensor:

@@ -18,12 +18,12 @@ packed sequence:
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.same_target import SameTarget, aligned_targets
 from lrbench.models.base import GradientStage, Terms
+from lrbench.models.latent.lares.last_states import states_before
 from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.alignment import symmetric_info_nce
@@ -51,13 +51,12 @@ class SelfSupervised(GradientStage):
         A pass of one step has no ``step`` term.
         """
         model, config = self.model, self.model.config
+        terms = self._alignment(batch) if config.alpha or config.gamma else {}
+        # This pass comes last. The backward pass then frees its activations before it recomputes others.
         states = model.target_states(batch)  # (targets, width)
-        prediction = cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)
-        terms = {"cross_entropy": prediction}
-        loss = prediction
-        if config.alpha or config.gamma:
-            terms |= self._alignment(batch)
-            loss = loss + config.alpha * terms.get("trajectory", 0) + config.gamma * terms.get("step", 0)
+        loss = cross_entropy(states, model.item_vectors(), batch.targets, model.score_dtype)
+        terms = {"cross_entropy": loss, **terms}
+        loss = loss + config.alpha * terms.get("trajectory", 0) + config.gamma * terms.get("step", 0)
         return {"loss": loss, **terms}
 
     def _alignment(self, batch: TrainingBatch) -> Terms:
@@ -69,15 +68,17 @@ class SelfSupervised(GradientStage):
         others = self._same_target.draw(target_ids) if config.alpha else target_ids[:0]
         # `view` holds view a after each step, `other` view b after the last, all (aligned targets, width).
         if config.alignment_rows == "sequence":
-            states = self._refined(np.concatenate((target_ids, others)), steps, device)
-            view, other = [state[: len(target_ids)] for state in states], states[-1][len(target_ids) :]
+            both = np.concatenate((target_ids, others))
+            states = states_before(model, self._data, both, steps, device)
+            view, other = list(states[:, : len(target_ids)]), states[-1, len(target_ids) :]
         else:  # whole sequences hold the histories of all their targets
+            if config.alpha:
+                other = states_before(model, self._data, others, steps, device)[-1]
             sequences, rows = model.arrange(batch.sequences), model.arranged_rows(batch.sequences, batch.rows)
             view = [
                 state.index_select(0, rows)
                 for state in model.unroll(model.prepare(sequences), sequences, steps)
             ]
-            other = self._refined(others, steps, device)[-1] if config.alpha else view[-1][:0]
         terms = {}
         if config.alpha:
             terms["trajectory"] = self._info_nce(view[-1], other, excluded)
@@ -85,12 +86,6 @@ class SelfSupervised(GradientStage):
             middle = view[int(torch.randint(steps, (1,)))]
             terms["step"] = self._info_nce(view[-1], middle, excluded)
         return terms
-
-    def _refined(self, target_ids: NDArray[np.int64], steps: int, device: torch.device) -> list[Tensor]:
-        """States at the last item before each target, after each step, (targets, width) each."""
-        histories = self.model.arrange(self._data.prefixes(target_ids, device))
-        states = self.model.unroll(self.model.prepare(histories), histories, steps)
-        return [state.index_select(0, histories.last) for state in states]
 
     def _info_nce(self, first: Tensor, second: Tensor, excluded: Tensor | None) -> Tensor:
         config = self.model.config
