@@ -87,6 +87,9 @@ class Packed:
 
     def padded_groups(self, *flat: Tensor) -> Iterator[list[Tensor]]:
         """Yield the part of every tensor that belongs to each group, padded to (sequences, length, …)."""
+        if len(self.groups) == 1:  # splitting would copy the gradient
+            yield [self.groups[0].pad(tensor) for tensor in flat]
+            return
         sizes = [group.end_token - group.first_token for group in self.groups]
         split = [torch.split(tensor, sizes) for tensor in flat]
         for group, *parts in zip(self.groups, *split, strict=True):

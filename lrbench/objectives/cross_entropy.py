@@ -30,6 +30,6 @@ def cross_entropy(
     return mean_loss(states, item_vectors, targets, _negative, score_dtype, weights)[0]
 
 
-def _negative(logs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-    """Each row's loss, and its derivative with respect to the log-probability, (rows,) each."""
-    return -logs, torch.full_like(logs, -1)
+def _negative(logs: Tensor, rows: slice) -> tuple[Tensor, None]:
+    """Each row's loss, (rows,). Its derivative with respect to the log-probability is −1."""
+    return -logs, None

@@ -25,9 +25,10 @@ from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded,
 
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
 
-RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+RowLoss = Callable[[Tensor, slice], tuple[Tensor, Tensor | None]]
 """Takes the log-probabilities of some rows, (rows,), and the slice of these rows. Returns each row's loss and
-its derivative with respect to the log-probability, (rows,) each."""
+its derivative with respect to the log-probability, (rows,) each. ``None``: every derivative is −1, for which
+fewer kernels start."""
 
 
 def mean_loss(
@@ -93,33 +94,45 @@ class _Gradients:
 
     Args:
         states: (targets, width).
+        coarse: the states in the type of the scores, (targets, width).
         item_vectors: (items, width).
         targets: (targets,) item numbers.
     """
 
-    def __init__(self, states: Tensor, item_vectors: Tensor, targets: Tensor) -> None:
+    def __init__(self, states: Tensor, coarse: Tensor, item_vectors: Tensor, targets: Tensor) -> None:
         self._inputs = states, item_vectors, targets
+        self._coarse = coarse
         self.states = torch.empty_like(states)  # (targets, width)
-        self.items = torch.zeros_like(item_vectors)  # (items, width)
+        # The first chunk overwrites the items' gradient.
+        self.items = torch.empty_like(item_vectors) if len(states) else torch.zeros_like(item_vectors)
 
-    def add(self, rows: slice, probabilities: Tensor, items: Tensor, weights: Tensor) -> None:
+    def add(self, rows: slice, probabilities: Tensor, items: Tensor, weights: Tensor | None) -> None:
         """Add the part of the softmax.
 
         Args:
             rows: a slice of the targets.
             probabilities: the softmax of their scores, (chunk, items).
             items: item vectors in the type of the scores, (items, width).
-            weights: w_t of these rows, (chunk,).
+            weights: w_t of these rows, (chunk,); ``None``: −1.
         """
-        states, minus = self._inputs[0][rows], -weights.unsqueeze(1)  # (chunk, 1)
-        torch.mul(probabilities @ items, minus, out=self.states[rows])
-        add_product(self.items, probabilities, (states * minus).to(items.dtype))
-
-    def finish(self, weights: Tensor) -> None:
-        """Add the part of the targets, with w_t of all rows, (targets,)."""
         states, item_vectors, targets = self._inputs
-        self.states.addcmul_(weights.unsqueeze(1), item_vectors.index_select(0, targets))
-        self.items.index_add_(0, targets, states * weights.unsqueeze(1))
+        mean, out, first = probabilities @ items, self.states[rows], rows.start == 0
+        if weights is None:
+            torch.sub(mean, item_vectors.index_select(0, targets[rows]), out=out)
+            add_product(self.items, probabilities, self._coarse[rows], first)
+        else:
+            minus = -weights.unsqueeze(1)  # (chunk, 1)
+            torch.mul(mean, minus, out=out)
+            add_product(self.items, probabilities, (states[rows] * minus).to(items.dtype), first)
+
+    def finish(self, weights: Tensor | None) -> None:
+        """Add the part of the targets that is missing, with w_t of all rows, (targets,), or ``None``: −1."""
+        states, item_vectors, targets = self._inputs
+        if weights is None:
+            self.items.index_add_(0, targets, states, alpha=-1)
+        else:
+            self.states.addcmul_(weights.unsqueeze(1), item_vectors.index_select(0, targets))
+            self.items.index_add_(0, targets, states * weights.unsqueeze(1))
 
 
 class _MeanLoss(torch.autograd.Function):
@@ -136,24 +149,28 @@ class _MeanLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         count, targets = len(targets), padded(targets, product)
         needed = differentiate and any(ctx.needs_input_grad)
-        gradients = _Gradients(states, item_vectors, targets) if needed else None
-        chunks = []  # of each chunk: log-probabilities and losses of real rows, slopes (w_t) of all rows
-        items = item_vectors.to(product)
-        for rows, scores in score_chunks(items, states.to(product)):
+        items, coarse = item_vectors.to(product), states.to(product)
+        gradients = _Gradients(states, coarse, item_vectors, targets) if needed else None
+        chunks = []  # of each chunk: log-probabilities and losses of real rows
+        slopes = []  # of each chunk: w_t of all rows, unless each is −1
+        for rows, scores in score_chunks(items, coarse):
             real = slice(min(rows.start, count), min(rows.stop, count))  # the other rows are padding
             logs = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
             logs = logs[: real.stop - real.start]
-            losses, slopes = (value.to(states.dtype) for value in row_loss(logs, real))
+            losses, slope = row_loss(logs, real)
             if weights is not None:
-                slopes = slopes * weights[real]
-            if real != rows:
-                slopes = F.pad(slopes, (0, rows.stop - rows.start - len(slopes)))
+                slope = -weights[real] if slope is None else slope * weights[real]
+            if slope is not None:
+                slope = slope.to(states.dtype)
+                if real != rows:
+                    slope = F.pad(slope, (0, rows.stop - rows.start - len(slope)))
+                slopes.append(slope)
             if gradients is not None:
-                gradients.add(rows, scores, items, slopes)  # by now the scores have become their softmax
-            chunks.append((logs, losses, slopes))
-        logs, losses, slopes = chunks[0] if len(chunks) == 1 else map(torch.cat, zip(*chunks, strict=True))
+                gradients.add(rows, scores, items, slope)  # by now the scores have become their softmax
+            chunks.append((logs, losses.to(states.dtype)))
+        logs, losses = chunks[0] if len(chunks) == 1 else map(torch.cat, zip(*chunks, strict=True))
         if gradients is not None:
-            gradients.finish(slopes)
+            gradients.finish(_joined(slopes))
             ctx.save_for_backward(gradients.states, gradients.items)
         ctx.count = count if weights is None else 1
         ctx.mark_non_differentiable(logs)
@@ -166,6 +183,13 @@ class _MeanLoss(torch.autograd.Function):
         if gradient is None:
             return (None,) * 7
         return *torch._foreach_mul(ctx.saved_tensors, gradient / ctx.count), *(None,) * 5
+
+
+def _joined(slopes: list[Tensor]) -> Tensor | None:
+    """The slopes of all chunks, (targets,), if there are any."""
+    if len(slopes) > 1:
+        return torch.cat(slopes)
+    return slopes[0] if slopes else None
 
 
 class _TargetLogProbabilities(torch.autograd.Function):
@@ -184,9 +208,9 @@ class _TargetLogProbabilities(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states, item_vectors, targets = ctx.saved_tensors
-        gradients = _Gradients(states, item_vectors, targets)
-        items = item_vectors.to(ctx.product)
-        for rows, scores in score_chunks(items, states.to(ctx.product)):
+        items, coarse = item_vectors.to(ctx.product), states.to(ctx.product)
+        gradients = _Gradients(states, coarse, item_vectors, targets)
+        for rows, scores in score_chunks(items, coarse):
             gradients.add(rows, torch.softmax(scores, 1, out=scores), items, gradient[rows])
         gradients.finish(gradient)
         return gradients.states, gradients.items, None, None

@@ -130,16 +130,19 @@ def score_chunks(item_vectors: Tensor, *states: Tensor) -> Iterator[tuple[Any, .
         yield rows, *(torch.mm(state[rows], columns, out=buffer) for state, buffer in products)
 
 
-def add_product(total: Tensor, scores: Tensor, rows: Tensor) -> None:
+def add_product(total: Tensor, scores: Tensor, rows: Tensor, first: bool = False) -> None:
     """Add ``scoresᵀ · rows`` to ``total``.
 
     Args:
         total: (items, width); its type may be wider than that of the scores.
         scores: (chunk, items).
         rows: (chunk, width), in the type of the scores.
+        first: whether ``total`` holds nothing yet, so that it is overwritten.
     """
     if total.dtype == scores.dtype:
-        total.addmm_(scores.T, rows)
+        total.addmm_(scores.T, rows, beta=0 if first else 1)
+    elif first:
+        total.copy_(scores.T @ rows)
     else:
         total.add_(scores.T @ rows)
 
