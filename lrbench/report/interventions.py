@@ -11,7 +11,7 @@ from lrbench.report.label_metrics import Measured
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import aligned_ranks
+from lrbench.store.frames import AlignedRanks, aligned_ranks
 
 __all__ = ["find_interventions", "reading"]
 
@@ -25,7 +25,8 @@ def find_interventions(
         kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
         if not kinds:
             continue
-        losses = {kind: _loss(entry, kind, metric, masked) for kind in kinds}
+        own = aligned_ranks(entry.trials, masked)
+        losses = {kind: _loss(entry, own, kind, metric, masked) for kind in kinds}
         yield InterventionFinding(
             dataset=entry.dataset,
             label=entry.label,
@@ -35,8 +36,9 @@ def find_interventions(
         )
 
 
-def _loss(entry: Measured, kind: Intervention, metric: str, masked: bool) -> InterventionLoss:
-    own = aligned_ranks(entry.trials, masked)
+def _loss(
+    entry: Measured, own: AlignedRanks, kind: Intervention, metric: str, masked: bool
+) -> InterventionLoss:
     other = aligned_ranks(entry.trials, masked, intervention=kind)
     keys = [(trial, entry.depth) for trial in entry.ids]
     with_own, with_other = (

@@ -263,7 +263,7 @@ def _in_order(
 
     Every trial writes its targets in the same order, so they rarely need to be sorted.
     """
-    if not part.select("user", "target").equals(reference):
+    if not all(part[key].equals(reference[key]) for key in ("user", "target")):
         joined = reference.join(part, on=["user", "target"], how="left", maintain_order="left")
         if len(part) != len(reference) or len(joined) != len(reference) or joined["rank"].null_count():
             raise _other_targets(part, reference, first, second)

@@ -85,6 +85,16 @@ def test_two_seeds_get_one_sentence(tmp_path: Path) -> None:
     assert verdict(report, "certainty") == "too few seeds"
 
 
+def test_enough_seeds_of_a_label_are_not_asked_for_where_the_other_row_lacks_them(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, SYSTEMS, seeds=(1, 2, 3))
+    for cell in suite.trials:
+        if cell.label not in suite.proposed and cell.seed > 1:
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.trial}")
+    told = text(build_report(suite, Results(tmp_path)), "certainty")
+    assert told.startswith(f"3 seeds of {suite.proposed[0]}, but no comparison")
+    assert "at least 3" not in told
+
+
 def test_missing_trials_make_it_interim(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, SYSTEMS, seeds=(1, 2, 3, 4))
     Results(tmp_path).trial(suite.trials[0].trial).rename(tmp_path / "gone")

@@ -8,6 +8,7 @@ from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import WORTH_FINDING, Answer, Comparison, Verdict
 from lrbench.report.report import Report
 from lrbench.report.warnings import WarningKind
+from lrbench.stats.user_metrics import MIN_SEEDS
 from lrbench.wording import counted
 
 __all__ = ["how_sure"]
@@ -31,6 +32,9 @@ def _comparisons(report: Report, label: str) -> list[Comparison]:
 def _power(report: Report, label: str) -> Iterator[str]:
     seeds = min((row.n_seeds for row in report.rows if row.label == label), default=0)
     comparisons = _comparisons(report, label)
+    if not comparisons and seeds >= MIN_SEEDS:
+        yield f"{counted(seeds, 'seed')} of {label}, but no comparison with the strongest system is testable."
+        return
     if not comparisons:
         yield f"{counted(seeds, 'seed')}: nothing can be said about training luck. Run at least 3, better 5."
         return
