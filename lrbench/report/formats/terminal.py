@@ -99,11 +99,14 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
     for table in section.tables:
         console.print()
         console.print(Text(table.title, style="bold"))
-        for first, stop in _blocks(section, table, console.width, styled):
+        widths = _widths(section, table, styled)
+        beside = min(widths[0], console.width // 3)
+        for first, stop in _blocks(widths, console.width - beside):
             block = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-            block.add_column(section.columns[0], overflow="fold")
-            for name in section.columns[first:stop]:
-                block.add_column(name, justify=section.side(name), no_wrap=True)
+            block.add_column(section.columns[0], overflow="fold", min_width=beside - GAP)
+            for name, wide in zip(section.columns[first:stop], widths[first:stop], strict=True):
+                fits = wide <= console.width - beside + GAP
+                block.add_column(name, justify=section.side(name), no_wrap=fits, overflow="fold")
             for row in table.rows:
                 block.add_row(row[0].text, *(_text(cell, styled) for cell in row[first:stop]))
             console.print(block)
@@ -113,13 +116,16 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
             console.print(Text(line, style="dim"))
 
 
-def _blocks(section: Section, table: Table, width: int, styled: bool) -> Iterator[tuple[int, int]]:
-    """Split the columns after the first into runs of about equal length that fit beside it."""
-    widths = [
+def _widths(section: Section, table: Table, styled: bool) -> list[int]:
+    """The width of each column with the gap after it."""
+    return [
         max(len(name), *(len(_text(row[index], styled)) for row in table.rows)) + GAP
         for index, name in enumerate(section.columns)
     ]
-    room = width - min(widths[0], width // 3)
+
+
+def _blocks(widths: list[int], room: int) -> Iterator[tuple[int, int]]:
+    """Split the columns after the first into runs of about equal length that fit into the room beside it."""
     runs = list(_runs(widths, room, len(widths)))
     yield from _runs(widths, room, math.ceil((len(widths) - 1) / len(runs)))
 

@@ -4,6 +4,7 @@ import pytest
 
 from lrbench.report.formats.terminal import Terminal
 from lrbench.report.report import Report
+from lrbench.report.tables import Cell, Section, Table
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -51,3 +52,18 @@ def test_no_colour_on_request(report: Report, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("NO_COLOR", "1")
     colours = re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", Terminal(120, styled=True).render(report))
     assert colours == []
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_text_wider_than_the_terminal_is_broken_beside_the_name_of_its_row(
+    report: Report, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings that tuning chose are such a text."""
+    chosen = ", ".join(f"training.option_{number} = {number}.5" for number in range(8))
+    section = Section("Tuning", ("Model", "chosen"), (Table("T", ((Cell("SASRec"), Cell(chosen)),)),), ())
+    monkeypatch.setattr("lrbench.report.formats.terminal.make_sections", lambda *_: [section])
+    lines = Terminal(width, styled=False).render(report).splitlines()
+    (first,) = (number for number, line in enumerate(lines) if line.startswith("SASRec "))
+    shown = " ".join(" ".join(lines[first : lines.index("", first)]).split())
+    assert shown == f"SASRec {chosen}"
+    assert all(line.startswith(" " * len("SASRec ")) for line in lines[first + 1 : first + 4])
