@@ -109,9 +109,12 @@ class FrequencyFilter(Layer):
         window: positions of the filter.
     """
 
+    lags: Tensor
+
     def __init__(self, width: int, window: int) -> None:
         super().__init__()
         self.window = window
+        self.register_buffer("lags", _lags(window), persistent=False)
         self.complex_weight = nn.Parameter(torch.randn(window // 2 + 1, width, 2) * 0.02)
 
     def forward(self, hidden: Tensor, sequences: Packed) -> Tensor:
@@ -119,7 +122,7 @@ class FrequencyFilter(Layer):
         kernel = self._kernel()
 
         def convolve(real: Tensor, part: Tensor) -> Tensor:
-            matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length, width)
+            matrix = kernel[self.lags[: part.shape[1], : part.shape[1]]]  # (length, length, width)
             channels = (part * real.unsqueeze(-1)).permute(2, 1, 0)  # (width, length, sequences)
             filtered: Tensor = matrix.permute(2, 0, 1) @ channels
             return filtered.permute(2, 1, 0)
@@ -150,10 +153,12 @@ class FrequencyRescaler(Layer):
     """
 
     kernel: Tensor
+    lags: Tensor
 
     def __init__(self, width: int, window: int, cutoff: int) -> None:
         super().__init__()
         self.window = window
+        self.register_buffer("lags", _lags(window), persistent=False)
         self.sqrt_beta = nn.Parameter(torch.randn(width))
         passed = torch.zeros(window // 2 + 1, dtype=torch.float64)
         passed[: cutoff // 2 + 1] = 1
@@ -166,7 +171,7 @@ class FrequencyRescaler(Layer):
         kernel = self.kernel.to(hidden)
 
         def smooth(real: Tensor, part: Tensor) -> Tensor:
-            matrix = kernel[_lags(part.shape[1], self.window, part.device)]  # (length, length)
+            matrix = kernel[self.lags[: part.shape[1], : part.shape[1]]]  # (length, length)
             return matrix @ (part * real.unsqueeze(-1))
 
         return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
@@ -240,7 +245,7 @@ class PaddedAttention(Attention):
         return super().seen_by_last(sequences) & (sequences.items != self.padding_item)
 
 
-def _lags(length: int, window: int, device: torch.device) -> Tensor:
-    """Distance from position s (column) to position t (row) around the window, (length, length)."""
-    places = torch.arange(length, device=device)
+def _lags(window: int) -> Tensor:
+    """Distance from position s (column) to position t (row) around the window, (window, window)."""
+    places = torch.arange(window)
     return (places[:, None] - places) % window
