@@ -17,6 +17,8 @@ from lrbench.execution.train_and_rank import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
+from lrbench.store.integrity import check_file
+from lrbench.store.layout import WEIGHTS_FILE
 from lrbench.store.trials import TrialRecord, read_record
 
 __all__ = ["StoredTrial", "load_trial"]
@@ -76,5 +78,6 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     make_deterministic()
     model = build_model(record.config, dataset, device)
     load_weights(folder, model)
+    check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)

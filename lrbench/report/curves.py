@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from lrbench.store.frames import FinishedTrial
-from lrbench.store.trials import read_history
 
 __all__ = ["Curve", "make_curves"]
 
@@ -36,7 +35,7 @@ def make_curves(trials: Sequence[FinishedTrial]) -> Iterator[Curve]:
         LrbenchError: a trial's history is missing or damaged.
     """
     for trial in trials:
-        history = read_history(trial.folder)
+        history = trial.history()
         if "validation_metric" not in history.columns:
             continue
         for stage in trial.record.stages:

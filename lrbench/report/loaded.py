@@ -27,7 +27,6 @@ from lrbench.report.plots import CostKind, PlotSource, plot
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
-from lrbench.store.trials import read_history
 
 __all__ = ["Choices", "Layout", "LoadedSuite", "MetricStyle", "Picture", "load", "select_labels"]
 
@@ -95,7 +94,7 @@ class LoadedSuite:
     def history(self) -> pl.DataFrame:
         """One row per epoch, stage and trial: losses, learning rate, validation metric, seconds."""
         frames = [
-            read_history(trial.folder).select(
+            trial.history().select(
                 *(pl.lit(value).alias(name) for name, value in _place(trial).items()), pl.all()
             )
             for trial in self._finished

@@ -15,7 +15,7 @@ from lrbench.store.commands import command_to_run
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
-from lrbench.store.trials import TrialRecord, read_history
+from lrbench.store.trials import TrialRecord
 
 __all__ = ["Scalar", "runs_of", "scalars"]
 
@@ -51,7 +51,7 @@ def runs_of(suite: SuiteRecord, results: Results) -> dict[str, FinishedTrial]:
 
 def scalars(trial: FinishedTrial) -> Iterator[Scalar]:
     """Yield the points of all curves of a trial, each curve in order."""
-    yield from _curves(read_history(trial.folder), trial.record.started.timestamp())
+    yield from _curves(trial.history(), trial.record.started.timestamp())
     yield from _metrics(trial.record)
 
 

@@ -17,11 +17,11 @@ from lrbench.arrays import Floats
 from lrbench.errors import CheckError
 from lrbench.metrics import metric_function
 from lrbench.store.evaluations import LaterEvaluation, read_evaluation
-from lrbench.store.integrity import check_ranks
-from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.integrity import check_file, check_ranks
+from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, Results
 from lrbench.store.seal import read_table
 from lrbench.store.suites import SuiteRecord, SuiteTrial
-from lrbench.store.trials import RANKS, REMEDY, UNCHANGED, TrialRecord, read_ranks, read_record
+from lrbench.store.trials import RANKS, REMEDY, UNCHANGED, TrialRecord, read_history, read_ranks, read_record
 
 __all__ = [
     "AlignedRanks",
@@ -68,6 +68,16 @@ class FinishedTrial:
         return pl.concat(
             (own.select(*RANKS), self.evaluation.ranks(intervention).select(*RANKS).filter(~known))
         )
+
+    def history(self) -> pl.DataFrame:
+        """Read what the trial recorded of every epoch, see :func:`lrbench.store.trials.read_history`.
+
+        Raises:
+            CheckError: the file was changed.
+            LrbenchError: it is missing or damaged.
+        """
+        check_file(self.folder / HISTORY_FILE, self.record)
+        return read_history(self.folder)
 
     def later_depths(self) -> set[int]:
         """Return the depths that were ranked only after the run."""

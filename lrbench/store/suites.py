@@ -270,6 +270,8 @@ def read_suite(path: Path) -> SuiteRecord:
         raise RequestError(f"{path} cannot be read by this version of lrbench.", remedy) from None
     check_seal(values, path, remedy, later="declarations")
     fault = _contradiction(record)
+    if not fault and record.name != path.stem:
+        fault = f"it is the record of the suite {record.name}"
     if fault:
         raise CheckError(f"{path} is damaged: {fault}.", remedy)
     return record
@@ -286,6 +288,9 @@ def _contradiction(record: SuiteRecord) -> str | None:
     ]
     if strange:
         return f"its trial {strange[0].trial} is of a label or a dataset that it does not have"
+    outside = [cell.trial for cell in record.trials if Path(cell.trial).name != cell.trial]
+    if outside:
+        return f"its trial {outside[0]} is no name of a folder"
     cells = Counter((cell.label, cell.dataset, cell.seed) for cell in record.trials)
     doubled = [cell for cell, count in cells.items() if count > 1]
     if doubled:

@@ -124,3 +124,14 @@ def test_reports_show_what_was_evaluated(desk: Desk) -> None:
     text = " ".join(desk.run("report", "tiny", "--full", "--results", "deeper").stdout.split())
     assert "Depths that lrbench evaluate ranked after the runs: ERL on walks 9." in text
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_weights_of_another_seed_are_not_ranked(desk: Desk) -> None:
+    """They have the same shapes; their ranks would be kept as those of the trial."""
+    results = desk.copy_of_results("exchanged")
+    cells = [cell for cell in find_suite_record(Results(results), "tiny").trials if cell.label == "ERL"]
+    first, second = (Results(results).trial(cell.trial) / "weights.safetensors" for cell in cells)
+    shutil.copyfile(second, first)
+    told = desk.run("evaluate", first.parent.name, "--depth", "1", "--results", str(results), code=1)
+    assert "weights.safetensors was changed after the trial wrote it" in told.stderr
+    assert not Results(results).evaluation(first.parent.name).exists()

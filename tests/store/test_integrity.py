@@ -12,6 +12,8 @@ from synthetic_results import Made, make_ranks, make_suite, sealed_trial, write_
 
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.report.build import build_report
+from lrbench.report.curves import make_curves
+from lrbench.store.frames import finished_trials
 from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, read_suite
@@ -196,8 +198,9 @@ def test_a_changed_suite_is_refused(
         (set_at("datasets", to=[]), "no datasets or no rows"),
         (set_at("trials", 0, "label", to="C"), "of a label or a dataset that it does not have"),
         (set_at("trials", 0, "seed", to=2), 'two trials for "A" on sample with seed 2'),
+        (set_at("trials", 0, "trial", to="../../x"), r"its trial \.\./\.\./x is no name of a folder"),
     ],
-    ids=["datasets", "label", "twice"],
+    ids=["datasets", "label", "twice", "outside"],
 )
 def test_a_suite_of_an_earlier_version_that_contradicts_itself_is_refused(
     change: Callable[[dict[str, Any]], None], why: str, suite: SuiteRecord, tmp_path: Path
@@ -215,3 +218,21 @@ def test_trials_and_suites_of_an_earlier_version_are_read(tmp_path: Path) -> Non
     for cell in suite.trials:
         rewrite(Results(tmp_path).trial(cell.trial) / "trial.json", without("digest", "digests"))
     assert build_report(read_suite(Results(tmp_path).suite(suite.name)), Results(tmp_path)).rows
+
+
+def test_the_record_of_another_suite_is_refused(suite: SuiteRecord, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    shutil.copy(results.suite(suite.name), results.suite("other"))
+    with pytest.raises(CheckError, match=rf"damaged: it is the record of the suite {suite.name}"):
+        read_suite(results.suite("other"))
+
+
+def test_the_history_of_another_trial_is_refused(suite: SuiteRecord, tmp_path: Path) -> None:
+    """The runs of one model have histories alike, from which reports tell whether training had ended."""
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    first, second, *_ = finished
+    rewritten = second.history().with_columns(pl.col("loss") + 1)
+    rewritten.write_parquet(first.folder / "history.parquet")
+    with pytest.raises(CheckError, match=r"history\.parquet was changed after the trial wrote it"):
+        list(make_curves([first]))
+    assert list(make_curves([second]))
