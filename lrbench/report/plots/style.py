@@ -9,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lrbench.config.controls import CONTROLS
 from lrbench.report.layout import WIDTHS
 from lrbench.report.palette import COLOURS, DASHES, MARKERS, MOST_LINES
 from lrbench.report.plots import TooMuchError
@@ -58,13 +59,22 @@ def row_style(report: Report, label: str) -> dict[str, Any]:
 
     A control has the colour of its model, and small hollow markers.
     """
-    style = line_style(report.labels.index(label))
-    record = report.controls.get(label)
+    records = report.controls
+    own = [each for each in report.labels if each not in records or records[each].of not in report.labels]
+    record = records.get(label)
     if record is None:
-        return style
-    if record.of in report.labels:
-        style["color"] = line_style(report.labels.index(record.of))["color"]
-    return style | {"markerfacecolor": "white", "markersize": 3}
+        return line_style(own.index(label))
+    hollow = {"markerfacecolor": "white", "markersize": 3}
+    if label in own:  # its model is not shown
+        return line_style(own.index(label)) | hollow
+    number = own.index(record.of)
+    turn = number + 1 + list(CONTROLS).index(record.control)
+    round_of_colours = number // len(COLOURS)
+    marks = {
+        "marker": MARKERS[turn % len(MARKERS)],
+        "linestyle": DASHES[(turn + round_of_colours) % len(DASHES)],
+    }
+    return line_style(number) | marks | hollow
 
 
 def check_lines(count: int) -> None:

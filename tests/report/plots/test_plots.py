@@ -9,10 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_results import QUICKSTART, Made, make_suite, prepared
 
+from lrbench.config.controls import CONTROLS, Control
 from lrbench.errors import RequestError
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
 from lrbench.report.grids import grid_lines
+from lrbench.report.palette import COLOURS
 from lrbench.report.plots import PLOTS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
 from lrbench.report.plots.pareto import front
@@ -129,6 +131,21 @@ def test_controls_have_the_colour_of_their_model(controlled: Report) -> None:
     model, control = (row_style(controlled, label) for label in ("LARES", "LARES: noise only"))
     assert model["color"] == control["color"] == model["markerfacecolor"]
     assert (control["markerfacecolor"], control["marker"] != model["marker"]) == ("white", True)
+
+
+@pytest.mark.parametrize(("models", "kinds"), [(4, list(CONTROLS)), (10, ["noise-only"])])
+def test_models_and_their_controls_look_different(
+    controlled: Report, models: int, kinds: list[Control]
+) -> None:
+    """As many rows as one figure takes: colours are those of the models, and no two rows look alike."""
+    names = [f"M{number}" for number in range(models)]
+    controls = {f"{name}: {kind}": ControlRecord(of=name, control=kind) for name in names for kind in kinds}
+    labels = tuple(label for name in names for label in (name, *(f"{name}: {kind}" for kind in kinds)))
+    report = replace(controlled, labels=labels, controls=controls)
+    styles = {label: row_style(report, label) for label in labels}
+    assert len({tuple(map(str, style.values())) for style in styles.values()}) == len(labels)
+    assert all(styles[label]["color"] == styles[record.of]["color"] for label, record in controls.items())
+    assert len({styles[name]["color"] for name in names}) == min(models, len(COLOURS))
 
 
 def test_a_run_that_rows_share_is_drawn_once(controlled: Report) -> None:
