@@ -1,12 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.findings import Verdict
+from lrbench.report.formats import FORMATS
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
-from lrbench.report.tables import Cell, Section, make_sections
+from lrbench.report.tables import SECTIONS, Cell, Section, make_sections
+from lrbench.report.tables.needs import NEEDS
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
@@ -23,6 +27,18 @@ def with_verdicts(report: Report, **verdicts: Verdict) -> Report:
         for c in report.comparisons
     )
     return replace(report, comparisons=comparisons)
+
+
+@pytest.mark.parametrize("name", ["markdown", "html", "terminal"])
+def test_a_table_that_is_asked_for_and_empty_says_what_it_needs(report: Report, name: str) -> None:
+    """Every section has such a sentence; no section is told of that nobody asked for by name."""
+    assert set(NEEDS) == set(SECTIONS)
+    asked = make_sections(report, Layout(tables=("tuning", "quality")))
+    assert [section.name for section in asked] == ["tuning", "quality"]
+    text = FORMATS.load(name)().render(report, Layout(tables=("tuning", "quality")))
+    assert "Nothing to show" in text
+    assert "This table needs rows that were tuned" in " ".join(text.split())
+    assert "Nothing to show" not in FORMATS.load(name)().render(report)
 
 
 def test_sections_in_reading_order(report: Report) -> None:

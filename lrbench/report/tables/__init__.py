@@ -14,6 +14,7 @@ from lrbench.report.tables.depth import depth_contrast_section, depth_section
 from lrbench.report.tables.groups import groups_section
 from lrbench.report.tables.interventions import interventions_section
 from lrbench.report.tables.matches import matches_section
+from lrbench.report.tables.needs import nothing_to_show
 from lrbench.report.tables.oracle import oracle_section
 from lrbench.report.tables.overview import overview_section
 from lrbench.report.tables.provenance import common_training, made_by, provenance_section, written_options
@@ -66,14 +67,21 @@ FULL_ONLY = ("uncertainty", "matches", "oracle")
 
 
 def make_sections(report: Report, layout: Layout | None = None) -> list[Section]:
-    """Make the sections that the layout asks for; those without tables and paragraphs are left out.
+    """Make the sections that the layout asks for.
 
+    A section without tables and paragraphs is left out. If it was asked for by name, it says what it needs.
     The notes of the section ``quality`` are the caption of the report.
     """
     layout = layout or Layout()
     makers = SECTIONS if layout.length == "full" else {**SECTIONS, "answer": short_answer_section}
-    made = ((name, makers[name](report)) for name in _chosen(layout))
-    return [replace(section, name=name) for name, section in made if section.tables or section.paragraphs]
+    made = []
+    for name in _chosen(layout):
+        section = replace(makers[name](report), name=name)
+        if section.tables or section.paragraphs:
+            made.append(section)
+        elif name in layout.tables and not (name == "overview" and "answer" in layout.tables):
+            made.append(replace(section, paragraphs=(nothing_to_show(name),), notes=()))
+    return made
 
 
 def check_sections(names: Sequence[str]) -> None:
