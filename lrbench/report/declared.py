@@ -13,7 +13,14 @@ from lrbench.stats.user_metrics import MIN_SEEDS
 from lrbench.store.declarations import Declaration
 from lrbench.wording import counted, listed
 
-__all__ = ["LETTERS", "changed_claims", "early_looks", "family_sentences", "provenance_sentences"]
+__all__ = [
+    "LETTERS",
+    "MOST_NAMES",
+    "changed_claims",
+    "early_looks",
+    "family_sentences",
+    "provenance_sentences",
+]
 
 LETTERS = ascii_letters
 """One letter for each proposed label, where there are several."""

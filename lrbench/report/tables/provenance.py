@@ -11,6 +11,9 @@ from lrbench.wording import counted, listed, numbered
 
 __all__ = ["common_training", "made_by", "provenance_section", "written_options"]
 
+LONGEST_NUMBER = 8
+"""Characters of a setting that is printed with all its digits; longer ones have four digits."""
+
 COLUMNS = ("Model", "registered as", "depth", "draws", "seeds", "options", "training")
 
 
@@ -26,7 +29,7 @@ def provenance_section(report: Report) -> Section:
         "Depth: latent reasoning steps at inference. Draws: samples of the initial noise; a user's value is "
         "the mean over them.",
         "Options: those of the model, defaults included; later rows of a model show what differs. Training: "
-        "settings that not all rows share.",
+        "settings that not all rows share. Long numbers are rounded to four digits; trial.json has them all.",
     )
     return Section(
         "Provenance", COLUMNS, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report, common))
@@ -125,4 +128,6 @@ def _written(value: Any) -> str:
         return "none"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_written(part) for part in value)}]"
+    if isinstance(value, float) and len(str(value)) > LONGEST_NUMBER:  # a search draws numbers of 17 digits
+        return f"{value:.4g}"
     return str(value)

@@ -1,5 +1,6 @@
 """The setup of experiments in words: facts of the trials, every option, and references that exist."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,30 @@ def test_facts_of_the_trials(made: Report, name: str) -> None:
         assert fact in text
     assert "NDCG@10 and Recall@10" in text
     assert "crossed test" in text
+
+
+def test_many_controls_are_not_listed(made: Report) -> None:
+    controls = tuple(f"LARES: control {number}" for number in range(1, 7))
+    (systems,) = made.families
+    for against, words in (
+        (controls, "compares LARES with its own controls on"),
+        (controls[:1], controls[0]),
+    ):
+        family = replace(systems, name="reasoning", against=against)
+        text = FORMATS.load("methods-markdown")().render(replace(made, families=(family,)))
+        assert words in text
+        assert controls[5] not in text
+
+
+def test_settings_of_a_search_are_rounded(made: Report) -> None:
+    recipes = tuple(
+        replace(recipe, params={"temperature": 0.27950192728967177}) for recipe in made.provenance.recipes
+    )
+    report = replace(made, provenance=replace(made.provenance, recipes=recipes))
+    for name in ("methods-markdown", "markdown"):
+        text = FORMATS.load(name)().render(report)
+        assert "0.2795" in text
+        assert "0.27950" not in text
 
 
 def test_only_references_of_what_was_used(made: Report) -> None:

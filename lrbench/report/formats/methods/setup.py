@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lrbench.report.declared import MOST_NAMES
+from lrbench.report.families import REASONING
+from lrbench.report.findings import Family
 from lrbench.report.numbers import metric_title
 from lrbench.report.provenance import TrainingRecipe
 from lrbench.report.report import DatasetNote, Report
@@ -74,13 +77,19 @@ def _statistics(report: Report) -> Iterator[str]:
     for family in report.families:
         size = "1 testable hypothesis" if family.size == 1 else f"{family.size} testable hypotheses"
         yield (
-            f"The family “{family.name}” compares {listed(list(family.proposed))} with "
-            f"{listed(list(family.against))} on {metric_title(family.metric)}; Holm's correction is over its "
-            f"{size}."
+            f"The family “{family.name}” compares {listed(list(family.proposed))} with {_others(family)} on "
+            f"{metric_title(family.metric)}; Holm's correction is over its {size}."
         )
     worst = max(comparison.minimum_detectable for comparison in testable)
     size = f"{report.style.plain(worst)}{report.style.unit}"
     yield f"True differences below about {size} would usually be missed (80 % power)."
+
+
+def _others(family: Family) -> str:
+    """Name what a family's labels are compared with; many controls are not listed."""
+    if family.name == REASONING and len(family.against) > MOST_NAMES:
+        return f"{'its' if len(family.proposed) == 1 else 'their'} own controls"
+    return listed(list(family.against))
 
 
 def _environment(report: Report) -> Iterator[str]:
