@@ -37,7 +37,10 @@ class Latex:
     """Tables for a paper."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return commands for the headline numbers, then the tables, each as a float of its own."""
+        """Return commands for the headline numbers, then the tables, each as a float of its own.
+
+        The commands come with the table of quality alone, so that a paper may include several files.
+        """
         layout = layout or Layout()
         comments = [
             r"Needs \usepackage{booktabs}.",
@@ -59,7 +62,8 @@ class Latex:
             if section.tables and section.name not in ELSEWHERE
             for text in tables_of(report, section, layout)
         ]
-        body = "\n".join([*number_commands(report), "", *answers, *floats])
+        commands = number_commands(report) if any(section.name == "quality" for section in sections) else []
+        body = "\n".join([*commands, "", *answers, *floats])
         if any(not in_latin_fonts(sign) for sign in body):
             comments.append("Contains characters that pdfLaTeX lacks: compile with XeLaTeX or LuaLaTeX.")
         return (

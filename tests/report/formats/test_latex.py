@@ -163,3 +163,9 @@ def test_commands_for_headline_numbers(report: Report, nasty: Report) -> None:
     for each in (text, Latex().render(nasty)):
         names = re.findall(r"\\newcommand\{\\([^}]*)\}", each)
         assert len(names) == len(set(names))
+
+
+def test_files_of_single_tables_can_be_included_in_one_paper(report: Report) -> None:
+    """LaTeX refuses a command that two files define."""
+    files = [Latex().render(report, Layout(tables=(name,))) for name in ("quality", "comparison", "cost")]
+    assert ["newcommand" in text for text in files] == [True, False, False]
