@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.report.build import build_report
 from lrbench.report.formats.latex import Latex
+from lrbench.report.formats.tex.fit import fit_grid
+from lrbench.report.formats.tex.grid import Column, Grid, GridBlock
 from lrbench.report.formats.tex.text import escape, text_width
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
+from lrbench.report.tables import Cell
 from lrbench.store.layout import Results
 
 NASTY = r"[α] w/o_RPT & 50% #1 {x}^2 ~$\a|b<c>*R³ é"
@@ -169,3 +173,16 @@ def test_files_of_single_tables_can_be_included_in_one_paper(report: Report) -> 
     """LaTeX refuses a command that two files define."""
     files = [Latex().render(report, Layout(tables=(name,))) for name in ("quality", "comparison", "cost")]
     assert ["newcommand" in text for text in files] == [True, False, False]
+
+
+@pytest.mark.parametrize("words", [[30, 30, 4, 4, 4, 4], [4, 4, 4, 4, 30, 30], [12] * 6])
+def test_columns_are_split_into_as_few_tables_as_fit(words: list[int]) -> None:
+    columns = tuple(Column("m" * count) for count in words)
+    rows = ((Cell("name"), *(Cell("1") for _ in words)),)
+    grid = Grid(Column("Model"), columns, (GridBlock("", rows),))
+    for width in (grid.width * 0.95, grid.width * 0.6, 1.0):
+        parts = [fitted.grid for fitted in fit_grid(grid, width)]
+        assert [column for part in parts for column in part.columns] == list(columns)
+        assert all(part.width <= width or len(part.columns) == 1 for part in parts)
+        for first, second in pairwise(parts):  # one more column would not have fitted, in whatever split
+            assert first.width + second.width - second.corner_width > width

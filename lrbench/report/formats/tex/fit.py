@@ -113,17 +113,31 @@ def _split(grid: Grid, width: float) -> Iterator[Grid]:
 
 
 def _column_runs(grid: Grid, width: float) -> Iterator[Grid]:
-    """Yield grids with runs of columns of about equal length that fit beside the names."""
+    """Yield as few grids as fit, each with a run of columns beside the names, and about equally wide."""
     if grid.width <= width:
         yield grid
         return
-    count = len(grid.columns)
-    for parts in range(2, count + 1):
-        ends = [part * count // parts for part in range(parts + 1)]
-        runs = [grid.only(first, stop) for first, stop in pairwise(ends)]
-        if all(run.width <= width for run in runs) or parts == count:
-            yield from runs
-            return
+    stops = _greedy_stops(grid, width)
+    low, high = 0.0, width
+    while high - low > 1.0:  # a point: the narrowest width into which as few runs fit
+        middle = (low + high) / 2
+        narrower = _greedy_stops(grid, middle)
+        if len(narrower) > len(stops):
+            low = middle
+        else:
+            stops, high = narrower, middle
+    yield from (grid.only(first, stop) for first, stop in pairwise([0, *stops]))
+
+
+def _greedy_stops(grid: Grid, width: float) -> list[int]:
+    """Return where each run of columns ends if every run takes as many as fit, and at least one."""
+    stops: list[int] = []
+    first = 0
+    for stop in range(2, len(grid.columns) + 1):
+        if stop - first > 1 and grid.only(first, stop).width > width:
+            stops.append(stop - 1)
+            first = stop - 1
+    return [*stops, len(grid.columns)]
 
 
 def _row_runs(grid: Grid) -> Iterator[Grid]:
