@@ -1,6 +1,6 @@
 """Is the latent state used? What rows lose when it is replaced, with the same weights and histories."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,10 +17,16 @@ __all__ = ["find_interventions", "reading"]
 
 
 def find_interventions(
-    measured: Sequence[Measured], metric: str, masked: bool
+    measured: Sequence[Measured], controls: Collection[str], metric: str, masked: bool
 ) -> Iterator[InterventionFinding]:
-    """Yield the findings for every row all of whose runs were ranked with an intervention."""
+    """Yield the findings for every row all of whose runs were ranked with an intervention.
+
+    Controls are left out. A control that takes one step from zeros has no latent state to replace, and what
+    another control loses says nothing of its model.
+    """
     for entry in measured:
+        if entry.label in controls:
+            continue
         ranked = [set(trial.divergence) for trial in entry.trials]
         kinds = [kind for kind in INTERVENTIONS if all(kind in of_run for of_run in ranked)]
         if not kinds:

@@ -16,7 +16,7 @@ from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
-from lrbench.store.suites import find_suite_record
+from lrbench.store.suites import ControlRecord, find_suite_record
 
 PLACES = {"zero": 6.0, "noise": 6.0, "shuffle": 6.0, "matched": 0.0}
 """By how many places each intervention lowers every target."""
@@ -43,6 +43,14 @@ def report_of(root: Path, places: dict[str, float], seeds: int = 5) -> Report:
             pl.concat((ranks, *changed)).write_parquet(path)
             rewrite_record(root, trial.record.id, divergence=dict.fromkeys(places, 0.25))
     return build_report(suite, Results(root))
+
+
+def test_a_control_has_no_row_of_interventions(tmp_path: Path) -> None:
+    report_of(tmp_path, PLACES)
+    suite = find_suite_record(Results(tmp_path), None)
+    control = ControlRecord(of="SASRec", control="loss-matched")
+    controlled = suite.model_copy(update={"controls": {"LARES": control}})
+    assert build_report(controlled, Results(tmp_path)).interventions == ()
 
 
 def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
