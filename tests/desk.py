@@ -99,6 +99,5 @@ class Desk:
         shutil.copytree(self.folder / "results", self.folder / "kept")
 
     def copy_of_results(self, name: str) -> Path:
-        """Copy the results that were kept, or those of now, for a test that damages them."""
-        kept = self.folder / "kept"
-        return Path(shutil.copytree(kept if kept.exists() else self.folder / "results", self.folder / name))
+        """Copy the results that were kept, for a test that damages them or adds to them."""
+        return Path(shutil.copytree(self.folder / "kept", self.folder / name))

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.slow
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk = Desk(tmp_path_factory.mktemp("desk"))
     desk.run("run", desk.suite(SUITE), "--workers", "2")
-    desk.copy_of_results("untouched")
+    desk.keep_results()
     return desk
 
 
@@ -112,7 +112,7 @@ def test_one_trial_is_evaluated_as_before(desk: Desk) -> None:
 
 
 def test_reports_show_what_was_evaluated(desk: Desk) -> None:
-    folder = Path(shutil.copytree(desk.folder / "untouched", desk.folder / "deeper"))
+    folder = desk.copy_of_results("deeper")
     before = {path: path.read_bytes() for path in (folder / "trials").rglob("*.*")}
     desk.run(
         "evaluate", "tiny", "--only", "ERL", "--depth", "9", "--interventions", "zero", "--results", "deeper"
