@@ -29,7 +29,7 @@ model = "sasrec"
 
 
 def seconds_to_convergence(given: argparse.Namespace, limit: float) -> dict[str, float]:
-    """Times of the one trial of an ``lrbench run``.
+    """Return the times of the only trial of an ``lrbench run``.
 
     Returns:
         ``seconds`` from its start to its end, ``training`` seconds, ``epochs`` and test ``ndcg@10``.

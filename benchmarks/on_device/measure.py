@@ -98,7 +98,7 @@ def first(view: EvaluationView, users: int) -> EvaluationView:
 
 
 def complaint(name: str, stage: str, split: Split, device: torch.device, batch: int, users: int) -> str:
-    """Take a step in float32 and bfloat16, and rank users at two depths; by deterministic kernels alone.
+    """Take a step in float32 and in bfloat16, and rank users at two depths, with deterministic kernels only.
 
     Returns:
         What failed, or an empty string.
@@ -148,7 +148,7 @@ def time_steps(
 
 
 def _kernel_share(subject: Subject) -> float:
-    """Time of kernels over wall time, over some steps."""
+    """Return the share of the wall time of some steps in which kernels ran."""
     activities = [torch.profiler.ProfilerActivity.CUDA]
     started = time.perf_counter()
     with torch.profiler.profile(activities=activities) as profile:
@@ -159,7 +159,7 @@ def _kernel_share(subject: Subject) -> float:
 
 
 def time_ranking(name: str, split: Split, device: torch.device) -> float:
-    """Seconds to rank all test users at depth 0 or the configured depth, the second of two times."""
+    """Return the seconds to rank all test users at the configured depth. The first of two passes warms up."""
     kind = MODELS.load(name)
     config = kind.Config()
     model: Model[Any] = kind(config, split.train.n_items, MAX_LENGTH).to(device)
@@ -239,7 +239,7 @@ def rates_together(script: Path, options: Sequence[str], count: int, limit: floa
 
 
 def rate_alone(split: Split, device: torch.device, batch: int, seconds: float) -> float:
-    """Steps per second of SASRec, over a time that is long enough for processes to overlap."""
+    """Return the steps per second of SASRec over ``seconds``, long enough for processes to overlap."""
     part, training = ("sasrec", "supervised"), _training(PRECISIONS[0], batch)
     subject = Subject(*part, split.train, MAX_LENGTH, device, training)
     subject.train(_WARM_UP)

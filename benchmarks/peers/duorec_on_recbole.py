@@ -1,4 +1,4 @@
-"""DuoRec's training step on RecBole's SASRec, as in the authors' code: each padded row is encoded thrice."""
+"""DuoRec's training step on RecBole's SASRec, as in the authors' code: three passes over each padded row."""
 
 from typing import Any
 
