@@ -118,11 +118,7 @@ def _say(name: str, folder: Path, catalogue: "Catalogue", console: "Console") ->
         catalogue.describe(name),
         f"  terms: {catalogue.find(name).licence}",
         f"  taken from {record.source}{'' if record.synthetic else f', {check}'}",
-        *(
-            f"  {count.step}: {count.users:,} users, {count.items:,} items, "
-            f"{count.interactions:,} interactions"
-            for count in record.counts
-        ),
+        *(f"  {count.step}: {', '.join(count.sizes)}" for count in record.counts),
         *_of_titles(dataset),
         *_of_times(dataset),
         *(f"  note: {note}" for note in (*record.reading, *record.notes)),

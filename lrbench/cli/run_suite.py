@@ -195,7 +195,7 @@ def _search_title(search: PlannedSearch, datasets: Mapping[str, Path]) -> str:
 
 def _say_dataset(record: DatasetRecord, console: Console) -> None:
     final = record.final
-    sizes = f"{final.users:,} users, {final.items:,} items, {final.interactions:,} interactions"
+    sizes = ", ".join(final.sizes)
     say(console, f"{record.name}: {sizes}; {record.source}")
     for note in record.notes:
         say(console, f"  {note}")

@@ -21,6 +21,7 @@ from lrbench.data.sequences import Sequences
 from lrbench.errors import LrbenchError
 from lrbench.files import open_plain, read_plain
 from lrbench.polars_files import read_parquet
+from lrbench.wording import counted
 
 __all__ = [
     "DamagedError",
@@ -47,6 +48,15 @@ class StepCounts(FrozenConfig):
     users: int
     items: int
     interactions: int
+
+    @property
+    def sizes(self) -> tuple[str, str, str]:
+        """The sizes in words: ``1,429 users``, ``900 items``, ``1 interaction``."""
+        return (
+            counted(self.users, "user"),
+            counted(self.items, "item"),
+            counted(self.interactions, "interaction"),
+        )
 
 
 class DatasetFacts(FrozenConfig):

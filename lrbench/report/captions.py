@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lrbench.config.controls import CONTROLS
 from lrbench.report.declared import family_sentences, provenance_sentences
 from lrbench.report.report import DatasetNote, Report
-from lrbench.wording import listed
+from lrbench.wording import counted, listed
 
 __all__ = ["caption_sentences"]
 
@@ -40,8 +40,8 @@ def _dataset(report: Report, note: DatasetNote) -> str:
     summary = note.summary
     label = "SYNTHETIC data, no evidence about real users; " if summary.synthetic else ""
     sentence = (
-        f"{summary.name}: {label}{summary.edition.rstrip('.')}; {note.n_users:,} test users, "
-        f"{summary.counts.items:,} items."
+        f"{summary.name}: {label}{summary.edition.rstrip('.')}; {counted(note.n_users, 'test user')}, "
+        f"{counted(summary.counts.items, 'item')}."
     )
     if summary.best_recall_at_10 is not None:
         sentence += (

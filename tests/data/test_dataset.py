@@ -1,6 +1,6 @@
 from small_data import small_dataset
 
-from lrbench.data.dataset import DatasetSummary
+from lrbench.data.dataset import DatasetSummary, StepCounts
 
 
 def test_a_trial_keeps_the_facts_and_the_final_sizes() -> None:
@@ -28,3 +28,8 @@ def test_the_summaries_of_older_trials_are_read() -> None:
         "notes": ["a note"],
     }
     assert DatasetSummary.model_validate(older).model_dump(mode="json") == older
+
+
+def test_sizes_are_said_in_words() -> None:
+    counts = StepCounts(step="5-core", users=1, items=2, interactions=10_000)
+    assert counts.sizes == ("1 user", "2 items", "10,000 interactions")

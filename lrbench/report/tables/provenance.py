@@ -76,8 +76,7 @@ def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph
         source = "generated" if summary.synthetic else f"source {_without_folders(summary.source)}, {checked}"
         yield Paragraph(
             f"Data: {summary.name}",
-            f"{summary.edition.rstrip('.')}; {source}; {summary.counts.users:,} users, "
-            f"{summary.counts.items:,} items, {summary.counts.interactions:,} interactions; "
+            f"{summary.edition.rstrip('.')}; {source}; {', '.join(summary.counts.sizes)}; "
             f"fingerprint {summary.fingerprint}.",
         )
     if common:

@@ -27,11 +27,12 @@ def setup_paragraphs(report: Report) -> list[Paragraph]:
 
 
 def _data(note: DatasetNote) -> str:
-    summary, counts = note.summary, note.summary.counts
+    summary = note.summary
+    users, items, interactions = summary.counts.sizes
     synthetic = "synthetic data; " if summary.synthetic else ""
     return (
-        f"{summary.name} ({synthetic}{summary.edition.rstrip('.')}) has {counts.users:,} users, "
-        f"{counts.items:,} items and {counts.interactions:,} interactions after filtering "
+        f"{summary.name} ({synthetic}{summary.edition.rstrip('.')}) has {users}, {items} and "
+        f"{interactions} after filtering "
         f"(fingerprint {summary.fingerprint})."
     )
 
