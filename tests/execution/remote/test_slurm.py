@@ -65,7 +65,8 @@ def test_a_job_that_is_requeued_goes_on_and_a_later_run_takes_jobs_up(
     events = list[Event]()
     taking_up = executor(results.root)
     run_orders(orders, taking_up, events.append)
-    assert {event.trial for event in events if isinstance(event, TrialDone)} == {c.id for c in CONFIGS}
+    done = {event.trial for event in events if isinstance(event, TrialDone)}
+    assert done == {config.id for config in CONFIGS}, events
     assert len({job.partition("_")[0] for job in requeued.values()}) == 1  # both are of one array
     for config in CONFIGS:
         perform(order(config, walks_folder, tmp_path / "alone"), lambda event: None)
