@@ -14,7 +14,7 @@ from lrbench.config.controls import CONTROLS, Control
 from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.config.protocol import find_protocol
 from lrbench.config.tuning import Tune
-from lrbench.errors import RequestError
+from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 
 __all__ = ["ComparisonTable", "Entry", "EvaluationTable", "SuiteFile", "Table"]
@@ -172,7 +172,10 @@ class SuiteFile(FrozenConfig):
     def _listed(self) -> "SuiteFile":
         for dataset in self.dataset_seeds:
             if dataset not in self.datasets:
-                raise ValueError(f"dataset_seeds names {dataset}, which is not among the datasets")
+                similar = did_you_mean(dataset, self.datasets)
+                raise ValueError(
+                    f"dataset_seeds names {dataset}, which is not among the datasets. {similar}".strip()
+                )
         return self
 
     @model_validator(mode="after")

@@ -4,32 +4,38 @@ import os
 import subprocess
 import sys
 
+import pytest
 
-def test_the_command_line_imports_nothing_heavy() -> None:
+
+@pytest.mark.parametrize(
+    ("first", "then", "unwanted"),
+    [
+        pytest.param(
+            "sys",
+            "import lrbench.cli.app",
+            "new & {'torch', 'polars', 'numpy', 'pydantic', 'scipy'}",
+            id="nothing heavy before a verb is known",
+        ),
+        pytest.param(
+            # Temporary files bring random numbers, and those OpenSSL: a tenth of the time that help takes.
+            "typer.rich_utils",
+            "import lrbench.cli.app",
+            "new & {'_hashlib', 'tempfile', 'shlex'}",
+            id="little beyond the parser for help",
+        ),
+        pytest.param(
+            # An interrupt before ``main`` ends in a traceback: only what Python itself loads may come first.
+            "sys",
+            "from lrbench.__main__ import main",
+            "new - {'lrbench', 'lrbench.__main__'}",
+            id="nothing before interrupts are handled",
+        ),
+    ],
+)
+def test_a_start_imports_only_what_it_needs(first: str, then: str, unwanted: str) -> None:
     code = (
-        "import sys; import lrbench.cli.app; "
-        "heavy = {'torch', 'polars', 'numpy', 'pydantic', 'scipy'} & set(sys.modules); "
-        "sys.exit(str(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_help_needs_little_beyond_its_parser() -> None:
-    """Temporary files bring random numbers, and those OpenSSL: a tenth of the time that help takes."""
-    code = (
-        "import sys; import typer.rich_utils; before = {*sys.modules}; import lrbench.cli.app; "
-        "sys.exit(str({'_hashlib', 'tempfile', 'shlex'} & {*sys.modules} - before or '') or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_entry_point_imports_nothing_before_it_heeds_interrupts() -> None:
-    """Until ``main`` runs an interrupt ends in a traceback: only what Python itself loads may come before."""
-    code = (
-        "import sys; before = {*sys.modules}; from lrbench.__main__ import main; "
-        "sys.exit(str({*sys.modules} - before - {'lrbench', 'lrbench.__main__'} or '') or 0)"
+        f"import sys; import {first}; before = {{*sys.modules}}; {then}; "
+        f"new = {{*sys.modules}} - before; sys.exit(str({unwanted} or '') or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
