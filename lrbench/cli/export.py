@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.options import ResultsDir, SuiteName, check_output
+from lrbench.cli.options import ResultsDir, SuiteName, check_output, parse_list
 from lrbench.errors import RequestError
 from lrbench.paths import absolute, check_folder, expanded
 
 if TYPE_CHECKING:
+    from lrbench.store.export_archive import Exported
     from lrbench.store.layout import Results
     from lrbench.store.suites import SuiteRecord
 
@@ -42,44 +43,56 @@ def _new_folder(path: Path | None) -> Path | None:
     return path
 
 
+Archive = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="FILE",
+        parser=expanded,
+        callback=_file,
+        help="Write this zip file, which lrbench import reads.",
+    ),
+]
+Datasets = Annotated[
+    str | None,
+    typer.Option(
+        "--datasets", metavar="A,B", help="Archive only the trials on these datasets (names, patterns)."
+    ),
+]
+Weights = Annotated[
+    bool,
+    typer.Option("--weights", help="Archive the weights too: lrbench evaluate and lrbench verify need them."),
+]
+Compact = Annotated[
+    bool,
+    typer.Option(
+        "--compact", help="Make the archive about four times smaller. It takes minutes, not seconds."
+    ),
+]
+To = Annotated[
+    Tracker | None,
+    typer.Option("--to", help="Write training curves and metrics by depth for this program."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="DIR",
+        parser=expanded,
+        callback=_new_folder,
+        help="With --to: write this new folder.",
+    ),
+]
+
+
 def export(
     suite: SuiteName = None,
-    archive: Annotated[
-        Path | None,
-        typer.Option(
-            "--archive",
-            metavar="FILE",
-            parser=expanded,
-            callback=_file,
-            help="Write this zip file, which lrbench import reads.",
-        ),
-    ] = None,
-    weights: Annotated[
-        bool,
-        typer.Option(
-            "--weights", help="Archive the weights too: lrbench evaluate and lrbench verify need them."
-        ),
-    ] = False,
-    compact: Annotated[
-        bool,
-        typer.Option(
-            "--compact", help="Make the archive about four times smaller. It takes minutes, not seconds."
-        ),
-    ] = False,
-    to: Annotated[
-        Tracker | None,
-        typer.Option("--to", help="Write training curves and metrics by depth for this program."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            parser=expanded,
-            callback=_new_folder,
-            help="With --to: write this new folder.",
-        ),
-    ] = None,
+    archive: Archive = None,
+    datasets: Datasets = None,
+    weights: Weights = False,
+    compact: Compact = False,
+    to: To = None,
+    output: Output = None,
     results: ResultsDir = Path("results"),
 ) -> None:
     """Write a suite and its finished trials into one file, which another machine can import and report.
@@ -89,33 +102,37 @@ def export(
     With --to, training curves are written for another program instead.
     """
     from lrbench.cli.named_suite import recorded_suite
+    from lrbench.names import chosen_names
+    from lrbench.store.export_archive import export_archive
     from lrbench.store.layout import Results
 
     if (archive is None) == (to is None):
         raise RequestError("What to write is not clear.", "Give either --archive FILE or --to PROGRAM.")
-    if (to is None) != (output is None) or ((weights or compact) and to is not None):
+    of_archive = weights or compact or datasets is not None
+    if (to is None) != (output is None) or (of_archive and to is not None):
         raise RequestError(
-            "--to goes with --output DIR, and --archive with --weights and --compact.",
+            "--to goes with --output DIR, and --archive with --weights, --compact and --datasets.",
             "See lrbench export --help.",
         )
     layout = Results(results)
     record = recorded_suite(layout, suite, "status")
     if archive is not None:
-        _archive(record, layout, archive, weights, compact)
+        chosen = chosen_names(record.datasets, parse_list(datasets, "--datasets"), "dataset")
+        exported = export_archive(record, layout, archive, chosen, weights, compact)
+        _tell(exported, archive, record.name)
     elif output is not None and to is not None:
         _curves(record, layout, output, to)
 
 
-def _archive(record: "SuiteRecord", layout: "Results", path: Path, weights: bool, compact: bool) -> None:
+def _tell(exported: "Exported", path: Path, suite: str) -> None:
     from lrbench.cli.console import message_console, say
-    from lrbench.store.export_archive import export_archive
     from lrbench.wording import counted
 
-    exported, console = export_archive(record, layout, path, weights, compact), message_console()
+    console = message_console()
     if exported.missing:
         total = exported.trials + exported.missing
         say(console, f"{exported.missing} of {total} trials are not finished, so the archive lacks them.")
-    say(console, f"Wrote {path}: {counted(exported.trials, 'trial')} of suite {record.name}.")
+    say(console, f"Wrote {path}: {counted(exported.trials, 'trial')} of suite {suite}.")
 
 
 def _curves(record: "SuiteRecord", layout: "Results", folder: Path, tracker: Tracker) -> None:

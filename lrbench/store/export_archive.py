@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +36,16 @@ class Exported:
 
     trials: int
     missing: int
-    """Trials of the suite that are not finished."""
+    """Trials of the suite, on the archived datasets, that are not finished."""
 
 
 def export_archive(
-    suite: SuiteRecord, results: Results, path: Path, weights: bool = False, compact: bool = False
+    suite: SuiteRecord,
+    results: Results,
+    path: Path,
+    datasets: Collection[str],
+    weights: bool = False,
+    compact: bool = False,
 ) -> Exported:
     """Write the archive in one step; the same content gives the same bytes.
 
@@ -47,6 +53,7 @@ def export_archive(
         suite: the suite's record.
         results: where its trials are.
         path: the file to write.
+        datasets: archive the trials and searches on these.
         weights: include the weights, which reports do not need.
         compact: make the file about four times smaller, which takes minutes instead of seconds.
 
@@ -59,10 +66,13 @@ def export_archive(
     """
     if path.exists() and not path.is_file():
         raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")
-    finished, missing = finished_trials(suite, results)
+    found, lacking = finished_trials(suite, results)
+    finished = [trial for trial in found if trial.cell.dataset in datasets]
+    missing = [cell for cell in lacking if cell.dataset in datasets]
     if not finished:
+        where = "" if set(datasets) >= set(suite.datasets) else f" on {', '.join(datasets)}"
         raise RequestError(
-            f"None of the trials of suite {suite.name} is finished in {results.root}.",
+            f"None of the trials of suite {suite.name}{where} is finished in {results.root}.",
             f"Run it: {command_to_run(suite.name, results)}",
         )
     names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
@@ -77,16 +87,17 @@ def export_archive(
         files += present
         if trial.evaluation is not None:
             files += [trial.evaluation.folder / name for name in EVALUATION_FILES]
-    files += _searches(suite, results)
+    files += _searches(suite, results, datasets)
     contents = {file.relative_to(results.root).as_posix(): file for file in files if file.is_file()}
     write = _write_compact if compact else _write
     write(suite.name, dict(sorted(contents.items())), path.resolve())
     return Exported(len(trials), len({cell.trial for cell in missing}))
 
 
-def _searches(suite: SuiteRecord, results: Results) -> list[Path]:
-    """Return the records of the suite's complete searches, each checked."""
-    ids = dict.fromkeys(row.search for row in suite.searches if results.search(row.search).exists())
+def _searches(suite: SuiteRecord, results: Results, datasets: Collection[str]) -> list[Path]:
+    """Return the records of the suite's complete searches on the datasets, each checked."""
+    rows = [row for row in suite.searches if row.dataset in datasets]
+    ids = dict.fromkeys(row.search for row in rows if results.search(row.search).exists())
     return [results.search(read_search(results, search).id) for search in ids]
 
 

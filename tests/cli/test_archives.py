@@ -142,6 +142,42 @@ def test_a_compact_archive_gives_the_same_files(
     assert files(there / "results") == without
 
 
+def test_an_archive_of_some_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It holds the trials and searches on these. Two archives together give back all results."""
+    monkeypatch.chdir(tmp_path)
+    results = Results(tmp_path / "results")
+    suite = make_suite(results.root, datasets=["near-1", "near-2", "far"], seeds=[1])
+    configs = {
+        record.dataset.name: record.config for trial in results.trials() for record in [read_record(trial)]
+    }
+    tuned = tuple(
+        TunedRow(label="SASRec", dataset=name, search=make_search(results.root, config))
+        for name, config in configs.items()
+    )
+    suite = suite.model_copy(update={"tune": Tune(trials=3), "searches": tuned})
+    write_suite(suite, results.suite(suite.name))
+    shutil.rmtree(next(trial for trial in results.trials() if "-2-" in trial.name))
+    everything = files(results.root)
+
+    run(["export", "demo", "--archive", "near.zip", "--datasets", "near-*"])
+    assert "1 of 8 trials are not finished" in capsys.readouterr().err
+    run(["export", "demo", "--archive", "far.zip", "--datasets", "far", "--compact"])
+    assert "Wrote far.zip: 4 trials of suite demo." in capsys.readouterr().err
+    run(["import", "far.zip", "--results", "elsewhere"])
+    arrived = files(tmp_path / "elsewhere")
+    names = {read_record(trial).dataset.name for trial in Results(tmp_path / "elsewhere").trials()}
+    assert names == {"far"}
+    assert len([name for name in arrived if name.startswith("searches/")]) == 1
+    run(["import", "near.zip", "--results", "elsewhere"])
+    assert files(tmp_path / "elsewhere") == everything
+
+    with pytest.raises(RequestError, match='"farr" matches no dataset. Did you mean "far"?'):
+        run(["export", "demo", "--archive", "none.zip", "--datasets", "farr"])
+    assert not (tmp_path / "none.zip").exists()
+
+
 def test_a_suite_that_grew_is_imported_over_its_earlier_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

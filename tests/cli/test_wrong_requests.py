@@ -56,7 +56,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("desk")
     write_files(folder)
     os.mkfifo(folder / "pipe")
-    export_archive(make_suite(folder / "results"), Results(folder / "results"), folder / "archive.zip")
+    export_archive(
+        make_suite(folder / "results"), Results(folder / "results"), folder / "archive.zip", ["sample"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("LRBENCH_DATA", str(folder / "data"))
