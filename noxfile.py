@@ -112,7 +112,8 @@ def bench_preparation(session: nox.Session) -> None:
     """Time lrbench, DuckDB and a Polars script on 1, 10 and 100 million ratings.
 
     It writes benchmarks/PREPARATION.md. It needs 9 GB of memory and 20 GB of disk, and takes ten minutes on
-    two free cores. Give ``--rows 571000000 --tools lrbench`` for as many as Amazon has.
+    two free cores. Give ``--rows 1000000,10000000,100000000,571000000`` for as many as Amazon has in 2023.
+    lrbench alone prepares so many. That takes 60 GB of disk.
     """
     session.install(".", "duckdb")
     scratch = str(Path(session.create_tmp()).resolve())
