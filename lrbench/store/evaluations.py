@@ -69,6 +69,14 @@ class LaterEvaluation:
         """
         return read_table(self.ranks(None), self.ranks_file, _REMEDY)
 
+    def depths(self) -> set[int]:
+        """Read at which depths the targets were ranked without an intervention.
+
+        Raises:
+            LrbenchError: the file is missing or damaged.
+        """
+        return set(read_table(self.ranks().select("depth").unique(), self.ranks_file, _REMEDY)["depth"])
+
 
 def keep_evaluation(
     results: Results,

@@ -83,10 +83,7 @@ class FinishedTrial:
         """Return the depths that were ranked only after the run."""
         if self.evaluation is None:
             return set()
-        depths = read_table(
-            self.evaluation.ranks().select("depth").unique(), self.evaluation.ranks_file, REMEDY
-        )
-        return set(depths["depth"]) - {int(depth) for depth in self.record.metrics["test"]}
+        return self.evaluation.depths() - {int(depth) for depth in self.record.metrics["test"]}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from synthetic_results import Made, make_ranks, make_suite, rewrite_record
 
-from lrbench.errors import CheckError
+from lrbench.errors import CheckError, LrbenchError
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
@@ -45,6 +45,17 @@ def test_further_depths_are_added_and_own_ranks_stay(tmp_path: Path, trial: Fini
     assert ranks.filter(pl.col("depth") <= 1).equals(read_ranks(trial.folder).collect())
     assert ranks.filter(pl.col("depth") > 1).equals(later.filter(pl.col("depth") > 1))
     assert found.later_depths() == {2, 4}
+
+
+def test_damage_to_later_ranks_is_told_as_that_of_an_evaluation(tmp_path: Path, trial: FinishedTrial) -> None:
+    """The trial itself is sound: nobody shall remove it."""
+    keep(tmp_path, trial.record, DEEP)
+    found = again(tmp_path, trial.record.id)
+    assert found.evaluation is not None
+    found.evaluation.ranks_file.write_bytes(b"PAR1")
+    with pytest.raises(LrbenchError) as raised:
+        found.later_depths()
+    assert "evaluate again" in raised.value.remedy
 
 
 def test_evaluations_add_up_and_the_last_one_of_a_depth_counts(tmp_path: Path, trial: FinishedTrial) -> None:
