@@ -242,8 +242,8 @@ def page(lines: list[list[str]], arguments: argparse.Namespace) -> str:
         "lrbench checks every line and writes the prepared dataset. On a machine that others share, only "
         "processor seconds and memory can be compared.",
         tabulate(lines, headers, tablefmt="github", disable_numparse=True),
-        f"Written by `nox -s bench-preparation -- --rows {arguments.rows}`. Above {MOST_OF_PEERS:,} rows only "
-        "lrbench ran.",
+        f"Written by `nox -s bench-preparation -- --rows {arguments.rows}`. Above {MOST_OF_PEERS:,} rows "
+        "only lrbench ran.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -54,7 +54,7 @@ class LaterEvaluation:
 
     def ranks(self, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
         """Scan the ranks, see :func:`lrbench.store.trials.read_ranks`."""
-        return read_ranks(self.folder, intervention)
+        return read_ranks(self.folder, intervention, _REMEDY)
 
     @property
     def ranks_file(self) -> Path:

@@ -248,18 +248,19 @@ def _earlier_id(record: TrialRecord, config: dict[str, Any]) -> str:
     return f"{record.config.prefix}{content_digest(config)[:12]}"
 
 
-def read_ranks(folder: Path, intervention: str | None = UNCHANGED) -> pl.LazyFrame:
+def read_ranks(folder: Path, intervention: str | None = UNCHANGED, remedy: str = REMEDY) -> pl.LazyFrame:
     """Scan ``ranks.parquet`` of a complete trial, with columns as in :data:`RANKS`.
 
     Args:
-        folder: the trial's.
+        folder: the trial's, or that of its later evaluation.
         intervention: take only rows with this one; ``None``: all rows.
+        remedy: what the user can do about a damaged file.
 
     Raises:
         LrbenchError: the file is missing, cut off, or has other columns.
     """
     path = folder / RANKS_FILE
-    with readable(path, REMEDY):
+    with readable(path, remedy):
         open_plain(path).close()  # refuses a pipe, for whose content Polars would wait
         found = schema_of(scan_parquet(path))  # a scan alone would find damage later, and name no file
         for name, kind in RANKS.items():
