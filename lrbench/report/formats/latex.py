@@ -32,6 +32,9 @@ FLOAT = r"""\begin{table%(star)s}[tp]
 ELSEWHERE = ("provenance", "answer")
 """Sections that are not tables of a paper; ``--format methods`` has the settings."""
 
+MOST_WAITING = 50
+"""About as many floats may wait for a page in TeX. With more and no text between them it stops."""
+
 
 class Latex:
     """Tables for a paper."""
@@ -64,6 +67,11 @@ class Latex:
         ]
         commands = number_commands(report) if any(section.name == "quality" for section in sections) else []
         body = "\n".join([*commands, "", *answers, *floats])
+        if len(floats) > MOST_WAITING:
+            comments.append(
+                rf"Has {len(floats)} tables. Without text between them TeX stops: choose some with --tables, "
+                r"or write \clearpage between them."
+            )
         if any(not in_latin_fonts(sign) for sign in body):
             comments.append("Contains characters that pdfLaTeX lacks: compile with XeLaTeX or LuaLaTeX.")
         return (

@@ -115,6 +115,15 @@ def test_a_script_beyond_the_fonts_is_announced(report: Report) -> None:
     assert "XeLaTeX" not in Latex().render(report)
 
 
+def test_more_tables_than_tex_holds_are_announced(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Latex().render(report)
+    tables = text.count(r"\begin{table")
+    assert tables > 1
+    assert r"\clearpage" not in text
+    monkeypatch.setattr("lrbench.report.formats.latex.MOST_WAITING", tables - 1)
+    assert f"% Has {tables} tables. Without text between them TeX stops:" in Latex().render(report)
+
+
 @pytest.mark.parametrize("text", ["w/o_RPT & 50%", "Recall@10", "MiniLM", "±0.0123", "AMAZON"])
 def test_widths_are_not_underestimated(text: str) -> None:
     """Courier, the widest common font, has 0.6 em per character; tables are in 8 pt."""
