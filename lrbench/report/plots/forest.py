@@ -23,6 +23,9 @@ __all__ = ["draw"]
 MOST = 60
 """The most comparisons that can be read in one panel."""
 
+NAMES = 0.4
+"""Share of a panel's width that the names on its left may take."""
+
 LINE = 0.17
 """Distance between two comparisons in inches."""
 
@@ -52,7 +55,7 @@ def draw(source: "PlotSource") -> "Figure":
             "Choose rows: --only 'LARES*,SASRec', or --hide.",
         )
     one = len(dict.fromkeys(comparison.proposed for comparison in testable)) == 1
-    figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most)
+    figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most, labels=NAMES + 0.05)
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [comparison for comparison in testable if comparison.dataset == dataset]
         _panel(panel, here, _names(report, here, one), figure.get_figwidth() / min(2, len(datasets)))
@@ -96,5 +99,5 @@ def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str
             color=colour,
             markerfacecolor=colour if significant else "white",
         )
-    panel.set_yticks(range(len(names)), [wrapped(name, 0.4 * inches) for name in names])
+    panel.set_yticks(range(len(names)), [wrapped(name, NAMES * inches) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)

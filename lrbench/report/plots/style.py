@@ -38,6 +38,9 @@ FONT = 8.0
 SIGN = 0.56 * FONT / 72
 """Average width of a character in inches."""
 
+TITLE_LINE = 0.14
+"""Height in inches of each further line of a title."""
+
 
 def line_style(index: int) -> dict[str, Any]:
     """Return colour, marker and dash of a line by its number, from 0.
@@ -102,7 +105,12 @@ def wrapped(text: str, inches: float) -> str:
 
 
 def panels(
-    titles: Sequence[str], width: float | None, across: int = 3, height: float = 1.9, **shared: Any
+    titles: Sequence[str],
+    width: float | None,
+    across: int = 3,
+    height: float = 1.9,
+    labels: float = 0.15,
+    **shared: Any,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one titled panel each.
 
@@ -111,16 +119,19 @@ def panels(
         width: width of the figure in inches; `None`: a column for one panel, the text width for several.
         across: largest number of panels side by side.
         height: height of a panel in inches.
+        labels: share of a panel's width that the labels on its left take. The title begins after it.
         shared: arguments of matplotlib's ``subplots`` (``sharex``, ``sharey``).
     """
     inches = width or (COLUMN if len(titles) == 1 else TEXT)
     columns = max(1, min(len(titles), across, int(inches / NARROWEST)))
     rows = math.ceil(len(titles) / columns)
-    figure = Figure(figsize=(inches, height * rows), layout="constrained")
+    broken = [wrapped(title, (1 - labels) * inches / columns) for title in titles]
+    room = TITLE_LINE * max(title.count("\n") for title in broken)
+    figure = Figure(figsize=(inches, (height + room) * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)
     axes: list[Axes] = list(grid.flat)
-    for panel, title in zip(axes, titles, strict=False):
-        panel.set_title(wrapped(title, 0.85 * inches / columns), loc="left", fontweight="bold")
+    for panel, title in zip(axes, broken, strict=False):
+        panel.set_title(title, loc="left", fontweight="bold")
         panel.grid(axis="y", color="#dddddd", linewidth=0.5)
         panel.set_axisbelow(True)
     for panel in axes[len(titles) :]:

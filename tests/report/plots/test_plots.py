@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from synthetic_results import QUICKSTART, Made, make_suite, prepared
 
 from lrbench.config.controls import CONTROLS, Control
@@ -15,7 +17,7 @@ from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
 from lrbench.report.grids import grid_lines
 from lrbench.report.palette import COLOURS
-from lrbench.report.plots import PLOTS, PlotSource, plot
+from lrbench.report.plots import PLOTS, SETTINGS, PlotSource, plot
 from lrbench.report.plots.critical_difference import _diagram, cliques
 from lrbench.report.plots.pareto import front
 from lrbench.report.plots.style import check_lines, line_style, row_style
@@ -342,6 +344,24 @@ def test_figures_have_their_printed_width(suite: SuiteRecord, root: Path, width:
         assert draw(kind, suite, root, width=width).get_figwidth() == width
     picture = plot("depth", source_of(suite, root, width=width), "svg").decode()
     assert f'width="{72 * width:g}pt"' in picture
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_titles_stay_in_the_figure(kind: str, tmp_path: Path) -> None:
+    """Two proposed rows: the names of both rows of a comparison then narrow the panel of a forest."""
+    models = [
+        Made("A model that reasons", 1.0, "lares", depth=1, depths=(0, 1)),
+        Made("Another that reasons", 0.9, "lares", depth=1, depths=(0, 1)),
+        Made("The baseline"),
+    ]
+    proposed = [made.label for made in models[:2]]
+    suite = make_suite(tmp_path, models, ["amazon-2014-musical-instruments"], proposed=proposed)
+    with rc_context(SETTINGS):
+        figure = draw(kind, suite, tmp_path)
+        figure.draw_without_rendering()
+    titles = [title for panel in figure.axes for title in panel.get_children() if isinstance(title, Text)]
+    assert any("instruments" in title.get_text() for title in titles)
+    assert all(title.get_window_extent().x1 <= figure.bbox.x1 for title in titles if title.get_text())
 
 
 def test_24_lines_are_distinct_and_more_are_refused() -> None:
