@@ -99,7 +99,7 @@ def compared(root: Path, *models: Made, **options: Any) -> Comparison:
 def test_equivalence_is_by_a_margin_that_no_bad_run_widens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrbench.stats.seeds.RESAMPLES", 1000)  # permutations of 20 runs are not looked at
+    monkeypatch.setattr("lrbench.stats.seeds.MOST_SPLITS", 1000)  # permutations of 20 runs are not looked at
     alike = [Made(label, 1.0, luck=0.0, match=0.0) for label in ("A", "B")]
     found = compared(tmp_path / "wide", *alike, seeds=range(8), margin=0.2)
     assert (found.verdict, found.equivalence.equivalent) == ("equivalent", True)

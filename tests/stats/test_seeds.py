@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 from matrices import model
 
 from lrbench.stats.seeds import permutation_floor, permute_seeds, welch_seeds
@@ -53,6 +55,28 @@ def test_permutation_by_hand() -> None:
     # Of the 70 splits of 1..8 into fours two have a difference as large as {5,6,7,8} - {1,2,3,4},
     # and the next one, {4,6,7,8} - {1,2,3,5}, is reached by two more.
     assert permute_seeds(runs(4, 6, 7, 8), runs(1, 2, 3, 5)).p == pytest.approx(4 / 70)
+
+
+@given(
+    first=st.lists(st.integers(0, 6), min_size=4, max_size=6),
+    second=st.lists(st.integers(0, 6), min_size=4, max_size=6),
+)
+def test_exact_permutation_equals_scipy(first: list[int], second: list[int]) -> None:
+    """Few values, so that many splits are tied."""
+    expected = scipy.stats.permutation_test(
+        (first, second),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    assert permute_seeds(runs(*first), runs(*second)).p == pytest.approx(expected.pvalue)
+
+
+def test_more_splits_than_can_be_listed_are_drawn() -> None:
+    """With 11 runs of each model there are 705,432 splits."""
+    first, second = [1.0 + number for number in range(11)], [number / 2 for number in range(11)]
+    sampled = permute_seeds(runs(*first), runs(*second)).p
+    assert sampled == pytest.approx(welch_seeds(runs(*first), runs(*second)).p, rel=0.2)
 
 
 def test_three_seeds_or_a_large_family_are_not_testable() -> None:
