@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lrbench.arrays import Floats
 from lrbench.errors import RequestError
 
-__all__ = ["Metric", "metric_function", "mrr", "ndcg", "recall"]
+__all__ = ["Metric", "metric_cutoff", "metric_function", "mrr", "ndcg", "recall"]
 
 Numbers = NDArray[np.floating] | NDArray[np.integer]
 
@@ -76,12 +76,24 @@ def metric_function(name: str) -> Metric:
     Raises:
         RequestError: the name is not ``recall@K``, ``ndcg@K`` or ``mrr``.
     """
+    cutoff = metric_cutoff(name)
+    if cutoff is None:
+        return mrr
+    function = recall if name.startswith("recall") else ndcg
+    return lambda ranks, ties=None: function(ranks, cutoff, ties)
+
+
+def metric_cutoff(name: str) -> int | None:
+    """Return the cut-off of a metric, beyond which it is 0; ``None``: MRR has none.
+
+    Raises:
+        RequestError: the name is not ``recall@K``, ``ndcg@K`` or ``mrr``.
+    """
     kind, _, cutoff = name.partition("@")
     if name == "mrr":
-        return mrr
+        return None
     if kind in ("recall", "ndcg") and re.fullmatch("[1-9][0-9]{0,6}", cutoff, re.ASCII):
-        function = recall if kind == "recall" else ndcg
-        return lambda ranks, ties=None: function(ranks, int(cutoff), ties)
+        return int(cutoff)
     raise RequestError(f'Unknown metric "{name}".', "Use recall@K, ndcg@K or mrr, for instance ndcg@10.")
 
 

@@ -69,6 +69,13 @@ Compact = Annotated[
         "--compact", help="Make the archive about four times smaller. It takes minutes, not seconds."
     ),
 ]
+Brief = Annotated[
+    bool,
+    typer.Option(
+        "--brief",
+        help="Make it smaller still: leave out ranks that no table of the report needs. Implies --compact.",
+    ),
+]
 To = Annotated[
     Tracker | None,
     typer.Option("--to", help="Write training curves and metrics by depth for this program."),
@@ -91,6 +98,7 @@ def export(
     datasets: Datasets = None,
     weights: Weights = False,
     compact: Compact = False,
+    brief: Brief = False,
     to: To = None,
     output: Output = None,
     results: ResultsDir = Path("results"),
@@ -108,17 +116,22 @@ def export(
 
     if (archive is None) == (to is None):
         raise RequestError("What to write is not clear.", "Give either --archive FILE or --to PROGRAM.")
-    of_archive = weights or compact or datasets is not None
+    of_archive = weights or compact or brief or datasets is not None
     if (to is None) != (output is None) or (of_archive and to is not None):
         raise RequestError(
-            "--to goes with --output DIR, and --archive with --weights, --compact and --datasets.",
+            "--to goes with --output DIR, and --archive with --weights, --compact, --brief and --datasets.",
             "See lrbench export --help.",
+        )
+    if brief and weights:
+        raise RequestError(
+            "A brief archive holds no weights, since it lacks ranks to compare them with.",
+            "Leave --brief or --weights out.",
         )
     layout = Results(results)
     record = recorded_suite(layout, suite, "status")
     if archive is not None:
         chosen = chosen_names(record.datasets, parse_list(datasets, "--datasets"), "dataset")
-        exported = export_archive(record, layout, archive, chosen, weights, compact)
+        exported = export_archive(record, layout, archive, chosen, weights, compact, brief)
         _tell(exported, archive, record.name)
     elif output is not None and to is not None:
         _curves(record, layout, output, to)

@@ -14,6 +14,7 @@ from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.score_gaps import score_gaps
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.seeds import noise_seed
+from lrbench.store.brief_ranks import brief_ranks
 from lrbench.store.evaluations import LaterEvaluation
 from lrbench.store.layout import RANKS_FILE
 from lrbench.store.seal import read_table
@@ -59,8 +60,15 @@ def rank_again(stored: StoredTrial) -> RanksCompared:
     kept = read_table(read_ranks(stored.folder, intervention=None), file, REMEDY)
     changed, _ = stored.ranked_with_interventions(evaluation)
     ranks = pl.concat((stored.ranked(evaluation), changed))
+    largest = stored.record.exact_ranks_to
+    if largest is not None:
+        ranks = brief_ranks(ranks, stored.record.depth, largest)
     if not kept.select(_KEYS).equals(ranks.select(_KEYS)):
         return RanksCompared(ranks.height, ranks.height, _other_rows(kept, ranks, file))
+    if largest is not None:  # how far ranks differ is not known where they were left out
+        count = _differing(kept, ranks)
+        said = f"{count:,} of {ranks.height:,} ranks differ from those stored." if count else ""
+        return RanksCompared(ranks.height, count, said)
     return _compared(stored, evaluation, kept, ranks)
 
 
@@ -106,12 +114,15 @@ def _compared(
     stored: StoredTrial, evaluation: EvaluationConfig, kept: pl.DataFrame, ranks: pl.DataFrame
 ) -> RanksCompared:
     """Compare stored ranks with new ones of the same rows."""
-    known = [name for name in kept.columns if name in ranks.columns and not kept[name].null_count()]
-    differing = ~kept.select(known).hash_rows().eq(ranks.select(known).hash_rows())
-    count = int(differing.sum())
+    count = _differing(kept, ranks)
     if not count:
         return RanksCompared(ranks.height, 0, "")
     return RanksCompared(ranks.height, count, _difference(stored, evaluation, kept, ranks, count))
+
+
+def _differing(kept: pl.DataFrame, ranks: pl.DataFrame) -> int:
+    known = [name for name in kept.columns if name in ranks.columns and not kept[name].null_count()]
+    return int((~kept.select(known).hash_rows().eq(ranks.select(known).hash_rows())).sum())
 
 
 def _difference(

@@ -87,7 +87,10 @@ class LoadedSuite:
 
     @property
     def ranks(self) -> pl.LazyFrame:
-        """Every stored rank, lazily: columns label, dataset, seed, trial, then those of ``ranks.parquet``."""
+        """Every stored rank, lazily: columns label, dataset, seed, trial, then those of ``ranks.parquet``.
+
+        Ranks that a brief archive left out are NaN.
+        """
         return suite_ranks(self._finished)
 
     @cached_property

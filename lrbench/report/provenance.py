@@ -71,6 +71,10 @@ class Provenance:
     command: str = ""
     """The command that made the report; empty for a report made from Python."""
 
+    exact_ranks_to: int | None = None
+    """Trials from brief archives lack greater ranks in validation and at depths other than the reported one.
+    ``None``: no trial is from a brief archive."""
+
 
 def make_provenance(trials: Sequence[FinishedTrial], suite_file: str = "", command: str = "") -> Provenance:
     """Gather the provenance from the trials of a report, at least one."""
@@ -93,6 +97,9 @@ def make_provenance(trials: Sequence[FinishedTrial], suite_file: str = "", comma
         recipes=tuple(_recipe(dataset, label, runs) for (dataset, label), runs in rows.items()),
         suite_file=suite_file,
         command=command,
+        exact_ranks_to=min(
+            (record.exact_ranks_to for record in records if record.exact_ranks_to is not None), default=None
+        ),
     )
 
 

@@ -5,8 +5,8 @@ held-out item of the same users. This is checked by the raw ids, never assumed f
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from lrbench.arrays import Floats
-from lrbench.errors import CheckError
-from lrbench.metrics import metric_function
+from lrbench.errors import CheckError, RequestError
+from lrbench.metrics import metric_cutoff, metric_function
+from lrbench.store.brief_ranks import mark_left_out
 from lrbench.store.evaluations import LaterEvaluation, read_evaluation
 from lrbench.store.integrity import check_file, check_ranks
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, Results
@@ -93,15 +94,19 @@ class AlignedRanks:
     targets: pl.DataFrame  # (targets,) columns user and target, the raw ids
     ranks: dict[tuple[str, int], Floats]  # (trial id, depth) → (targets, draws)
     ties: dict[tuple[str, int], Floats | None]  # the same; None where the trial did not store them
+    exact_to: Mapping[tuple[str, int], int | None] = field(default_factory=dict)
+    """(trial id, depth) → largest rank that is exact; ``None`` or no entry: all are."""
 
     def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
         """Return values of a metric, means over draws, (trials, users).
 
         Where users have several targets, a user's value is the sum over them, scaled so that the mean over
         users is the mean over targets. Tests then take users as independent, not their targets.
+
+        Raises:
+            RequestError: a brief archive left out ranks that the metric needs.
         """
-        function, keys = metric_function(name), [(trial, depth) for trial in trials]
-        values = np.stack([function(self.ranks[key], self.ties[key]).mean(axis=1) for key in keys])
+        values = np.stack([self.by_draw(trial, depth, name).mean(axis=1) for trial in trials])
         users = len(self.users)
         if users == len(self.targets):
             return values
@@ -113,8 +118,20 @@ class AlignedRanks:
         return np.asarray(sums * (users / len(self.targets)), dtype=np.float64)
 
     def by_draw(self, trial: str, depth: int, name: str) -> Floats:
-        """Return values of a metric of one trial at one depth, (targets, draws)."""
+        """Return values of a metric of one trial at one depth, (targets, draws).
+
+        Raises:
+            RequestError: a brief archive left out ranks that the metric needs.
+        """
         key = trial, depth
+        limit = self.exact_to.get(key)
+        if limit is not None and (metric_cutoff(name) or np.inf) > limit:
+            raise RequestError(
+                f"At depth {depth}, {name} cannot be computed: the trial {trial} is from a brief archive, "
+                f"which left out ranks beyond {limit} there.",
+                f"Use Recall@K or NDCG@K with K up to {limit}. "
+                "Or import an archive with all ranks into another folder.",
+            )
         return metric_function(name)(self.ranks[key], self.ties[key])
 
     @property
@@ -174,12 +191,15 @@ def _check_cell(cell: SuiteTrial, record: TrialRecord, suite: SuiteRecord) -> No
 
 
 def suite_ranks(trials: Sequence[FinishedTrial]) -> pl.LazyFrame:
-    """Scan the ranks of all trials: columns label, dataset, seed and trial, then those of ``RANKS``."""
+    """Scan the ranks of all trials: columns label, dataset, seed and trial, then those of ``RANKS``.
+
+    Ranks that a brief archive left out are NaN.
+    """
     cells = pl.Schema({"label": pl.String, "dataset": pl.String, "seed": pl.Int64, "trial": pl.String})
     if not trials:
         return pl.LazyFrame(schema={**cells, **RANKS})
     return pl.concat(
-        trial.ranks(None).select(
+        mark_left_out(trial.ranks(None), trial.record).select(
             *(pl.lit(getattr(trial.cell, name), dtype).alias(name) for name, dtype in cells.items()),
             *RANKS,
         )
@@ -211,6 +231,7 @@ def aligned_ranks(
     suffix = "_masked" if masked else ""
     ranks: dict[tuple[str, int], Floats] = {}
     ties: dict[tuple[str, int], Floats | None] = {}
+    exact_to: dict[tuple[str, int], int | None] = {}
     reference: pl.DataFrame | None = None
     for trial in {trial.record.id: trial for trial in trials}.values():
         rows = trial.ranks(intervention).filter(split=split)
@@ -241,9 +262,10 @@ def aligned_ranks(
             key = trial.record.id, depth
             ranks[key] = _stacked(ordered, "rank")
             ties[key] = _stacked(ordered, "ties") if tied else None
+            exact_to[key] = trial.record.exact_to(split, depth)
     if reference is None:
         raise ValueError("no trials to align")
-    return AlignedRanks(reference, ranks, ties)
+    return AlignedRanks(reference, ranks, ties, exact_to)
 
 
 def _stacked(draws: Sequence[pl.DataFrame], column: str) -> Floats:

@@ -29,6 +29,7 @@ from lrbench.store.packed_archive import renew_tables
 from lrbench.store.read_archive import REMEDY, unpack_archive
 from lrbench.store.seal import file_digest
 from lrbench.store.suites import SuiteRecord, read_suite
+from lrbench.store.trials import read_record
 
 __all__ = ["Imported", "import_archive"]
 
@@ -160,6 +161,12 @@ def _refuse_another(archived: Path, here: Path) -> None:
     for file in archived.iterdir():
         own = here / file.name
         if own.exists() and file_digest(own) != file_digest(file):
+            if read_record(here).exact_ranks_to != read_record(archived).exact_ranks_to:
+                raise RequestError(
+                    f"{here} and the archive hold the same trial, but only one of them has all ranks: "
+                    "the other is from a brief archive.",
+                    "Import it into another folder: --results DIR",
+                )
             raise RequestError(
                 f"{own} differs from the file in the archive: the same trial was run twice.",
                 "Import it into another folder: --results DIR",

@@ -14,13 +14,12 @@ from typing import IO
 
 import polars as pl
 
-from lrbench.files import write_text
 from lrbench.polars_files import read_parquet
 from lrbench.store.archive_form import FileList
-from lrbench.store.evaluations import EvaluationRecord
-from lrbench.store.layout import EVALUATION_FILE, HISTORY_FILE, RANKS_FILE, RECORD_FILE, Results
+from lrbench.store.brief_ranks import write_renewed
+from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, Results
 from lrbench.store.packed_table import pack, unpack
-from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.seal import file_digest
 from lrbench.store.trials import read_record
 
 __all__ = ["LARGEST_RATIO", "read_packed", "renew_tables", "write_packed"]
@@ -170,14 +169,5 @@ def renew_tables(staged: Results) -> None:
         record = read_record(folder)
         found = {name: file_digest(folder / name) for name in _STATISTICS if (folder / name).is_file()}
         renewed = record.model_copy(update={"digests": {**record.digests, **found}})
-        if renewed == record:
-            continue
-        write_text(folder / RECORD_FILE, sealed_json(renewed))
-        path = staged.evaluation(record.id) / EVALUATION_FILE
-        if path.is_file():
-            evaluation = EvaluationRecord.model_validate_json(path.read_text(encoding="utf-8"))
-            digests = {
-                "trial_digest": read_record(folder).digest,
-                "ranks_digest": file_digest(path.with_name(RANKS_FILE)),
-            }
-            write_text(path, sealed_json(evaluation.model_copy(update=digests)))
+        if renewed != record:
+            write_renewed(renewed, staged)

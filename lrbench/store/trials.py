@@ -118,6 +118,10 @@ class TrialRecord(FrozenConfig):
     metrics: dict[str, dict[str, dict[str, float]]]
     """split → depth → metric → mean over users (headline ranks of the protocol)."""
 
+    exact_ranks_to: int | None = Field(default=None, ge=1)
+    """The largest rank that is exact in validation and at depths other than the reported one. Greater ranks
+    there were left out, and MRR with them, see :mod:`lrbench.store.brief_ranks`. ``None``: none was."""
+
     tie_share: float = Field(ge=0, le=1)
     """Share of test targets that tie with another item, at the reported depth."""
 
@@ -169,6 +173,11 @@ class TrialRecord(FrozenConfig):
 
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`; empty in trials of earlier versions."""
+
+    def exact_to(self, split: str, depth: int) -> int | None:
+        """Return the largest rank that is exact at a depth; ``None``: all are."""
+        reported = (split, depth) == ("test", self.depth)
+        return None if reported or str(depth) not in self.metrics["test"] else self.exact_ranks_to
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

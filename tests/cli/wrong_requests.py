@@ -153,6 +153,7 @@ SHAPES = (
     ("export", "demo", "--to", "tensorboard", "--output", "new", "--archive", "out.zip"),
     ("export", "demo", "--archive", "out.zip", "--output", "new"),
     ("export", "demo", "--archive", "out.zip", "--weights"),
+    ("export", "demo", "--archive", "out.zip", "--weights", "--brief"),
     ("report", "demo", "other"),
     ("report", "--metrics"),
     ("status", "--depth", "1"),

@@ -1,6 +1,7 @@
 """Stored ranks are compared with those of the stored weights, and kinds of differences are told apart."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lrbench.execution.verification import RanksCompared, rank_again, rank_evalu
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import FitStage
 from lrbench.registry import MODELS
+from lrbench.store.brief_ranks import brief_ranks
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.layout import RANKS_FILE, Results
 from lrbench.store.trials import read_record
@@ -48,7 +50,7 @@ def changed(trial: StoredTrial, folder: Path, change: Callable[[pl.DataFrame], p
     """The trial with other stored ranks, in a folder of its own."""
     ranks = change(pl.read_parquet(trial.folder / RANKS_FILE))
     ranks.write_parquet(folder / RANKS_FILE)
-    return StoredTrial(folder, trial.record, trial.model, trial.dataset, trial.split, trial.device)
+    return replace(trial, folder=folder)
 
 
 def test_what_was_stored_is_ranked_again(trial: StoredTrial) -> None:
@@ -72,6 +74,18 @@ def test_a_changed_rank_is_no_rounding(trial: StoredTrial, tmp_path: Path) -> No
         "This is not rounding: for 1 of 1 ranks, the scores would have to differ by up to 0."
         in comparison.sentence
     )
+
+
+def test_ranks_of_a_brief_archive_are_compared_as_far_as_they_are_exact(
+    trial: StoredTrial, tmp_path: Path
+) -> None:
+    """How far they differ is not told: the true rank may be far from the stored one."""
+    short = changed(trial, tmp_path, lambda ranks: brief_ranks(ranks, trial.record.depth, 5))
+    short = replace(short, record=trial.record.model_copy(update={"exact_ranks_to": 5}))
+    assert rank_again(short) == RanksCompared(120 * 2 * 4 * 2, 0, "")
+    first = pl.when(pl.arange(pl.len()) == 0).then(pl.col("rank") + 1).otherwise("rank")
+    moved = changed(short, tmp_path, lambda ranks: ranks.with_columns(rank=first))
+    assert rank_again(moved) == RanksCompared(1920, 1, "1 of 1,920 ranks differ from those stored.")
 
 
 def test_a_small_gap_is_rounding(trial: StoredTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,12 @@ def common_training(recipes: Sequence[TrainingRecipe]) -> dict[str, Any]:
 def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph]:
     origin = report.provenance
     yield Paragraph("Made by", made_by(origin))
+    if origin.exact_ranks_to is not None:
+        yield Paragraph(
+            "Ranks",
+            f"Some trials are from a brief archive. It left out ranks beyond {origin.exact_ranks_to} in "
+            "validation and at depths other than the reported one. No number of this report needs them.",
+        )
     for note in report.datasets:
         summary = note.summary
         checked = "compared with a known checksum" if summary.verified else "not compared with a checksum"
