@@ -127,9 +127,9 @@ class AlignedRanks:
         limit = self.exact_to.get(key)
         if limit is not None and (metric_cutoff(name) or np.inf) > limit:
             raise RequestError(
-                f"At depth {depth}, {name} cannot be computed: the trial {trial} is from a brief archive, "
-                f"which left out ranks beyond {limit} there.",
-                f"Use Recall@K or NDCG@K with K up to {limit}. "
+                f"At depth {depth}, {name} cannot be computed: the trial {trial} is from a brief archive. It "
+                f"left out ranks beyond {limit} in validation and at depths other than the reported one.",
+                f"Use recall@K or ndcg@K with K up to {limit}. "
                 "Or import an archive with all ranks into another folder.",
             )
         return metric_function(name)(self.ranks[key], self.ties[key])

@@ -223,7 +223,9 @@ def test_a_number_that_needs_other_ranks_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command = ["plot", "depth", "demo", "--metric", metric, "--output", "depth.svg", "--results"]
-    with pytest.raises(RequestError, match=f"{metric} cannot be computed: .* left out ranks beyond 20"):
+    with pytest.raises(
+        RequestError, match=f"{metric} cannot be computed: .* It left out ranks beyond 20 in validation"
+    ):
         run([*command, str(imported.root)])
     assert not list(tmp_path.iterdir())
     assert run([*command, str(origin.root)]) == 0
