@@ -97,6 +97,28 @@ class SearchConfig(TrialConfig):
     sampler: Sampler
     pruning: Pruning
     users: int | None
+    own_first: bool = False
+    """Whether the first trial has the row's own settings. Searches of earlier versions drew all settings."""
+
+    def _identity(self) -> dict[str, Any]:
+        values = super()._identity()
+        if not self.own_first:  # as in searches of versions that did not know it
+            del values["own_first"]
+        return values
+
+    @property
+    def own_settings(self) -> dict[str, JsonValue]:
+        """Searched option → the row's own value. Training settings that vary between stages are left out."""
+        own: dict[str, JsonValue] = {}
+        for option in self.space:
+            if option.startswith(TRAINING):
+                name = option.removeprefix(TRAINING)
+                values = [stage.training.model_dump(mode="json")[name] for stage in self.stages]
+            else:
+                values = [self.params[option]]
+            if all(value == values[0] for value in values):
+                own[option] = values[0]
+        return own
 
     @property
     def prefix(self) -> str:

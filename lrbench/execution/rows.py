@@ -104,6 +104,7 @@ class Row:
             sampler=tune.sampler,
             pruning=tune.pruning,
             users=tune.users,
+            own_first=True,
         )
 
 

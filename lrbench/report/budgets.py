@@ -23,7 +23,7 @@ class Budget:
     """The selection metric, on validation targets."""
 
     best: tuple[float, ...]
-    """By number of trials: the expected best for random search, the best so far for another sampler."""
+    """By number of trials: the expected best where all trials are random, else the best so far."""
 
     low: tuple[float, ...]
     """The expected best minus a standard deviation; empty where trials depend on earlier ones."""
@@ -54,7 +54,7 @@ def make_budgets(trials: Sequence[FinishedTrial], results: Results) -> Iterator[
 def _budget(dataset: str, label: str, record: SearchRecord) -> Budget:
     values = np.array([trial.value for trial in record.trials if trial.value is not None])  # (trials,)
     failed = len(record.trials) - len(values)
-    if record.config.sampler != "random":
+    if record.config.sampler != "random" or record.config.own_first:
         so_far = tuple(np.maximum.accumulate(values).tolist())
         return Budget(dataset, label, record.metric, so_far, (), (), failed)
     found = expected_best(values)

@@ -362,6 +362,9 @@ class TuningFinding:
     failed: int
     """Numbers of trials in all, of pruned ones and of failed ones."""
 
+    own: float | None
+    """The metric of the row's own settings on validation targets; `None`: they failed, or were not tried."""
+
     best: float
     """The metric of the chosen settings on validation targets."""
 

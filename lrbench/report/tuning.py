@@ -101,6 +101,7 @@ def _finding(label: str, dataset: str, record: SearchRecord) -> TuningFinding:
         trials=len(record.trials),
         pruned=states.count("pruned"),
         failed=states.count("failed"),
+        own=record.trials[0].value if record.config.own_first else None,
         best=record.best,
         settings=dict(record.settings),
         seconds=record.seconds,

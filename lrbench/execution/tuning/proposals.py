@@ -56,7 +56,7 @@ def check_optuna() -> None:
 
 
 def propose(config: SearchConfig, ended: Sequence[SearchTrial]) -> Proposal:
-    """Return the settings of the next trial.
+    """Return the settings of the next trial: the row's own ones for the first, then what the sampler draws.
 
     Args:
         config: the search.
@@ -74,6 +74,8 @@ def propose(config: SearchConfig, ended: Sequence[SearchTrial]) -> Proposal:
     distributions = {option: _distribution(values) for option, values in config.space.items()}
     for trial in ended:
         study.add_trial(_frozen(trial, config.space, distributions))
+    if config.own_first and not ended:
+        return Proposal(study.ask(), config.own_settings)
     asked = study.ask(distributions)
     return Proposal(
         asked, {option: _value(config.space[option], drawn) for option, drawn in asked.params.items()}
@@ -114,10 +116,19 @@ def _value(values: Choice | Range, drawn: Any) -> JsonValue:
     return value
 
 
+def _holds(values: Choice | Range, value: JsonValue) -> bool:
+    if isinstance(values, Choice):
+        return value in values.values
+    return isinstance(value, int | float) and values.low <= value <= values.high
+
+
 def _frozen(
     trial: SearchTrial, space: Space, distributions: "dict[str, optuna.distributions.BaseDistribution]"
 ) -> "optuna.trial.FrozenTrial":
-    """Return Optuna's form of a trial that has ended."""
+    """Return Optuna's form of a trial that has ended.
+
+    A row's own settings may be outside the space. The sampler does not see them, the pruner sees their trial.
+    """
     import optuna  # noqa: PLC0415
 
     states = {
@@ -126,15 +137,14 @@ def _frozen(
         "failed": optuna.trial.TrialState.FAIL,
     }
     drawn = {
-        option: values.values.index(trial.settings[option])
-        if isinstance(values := space[option], Choice)
-        else trial.settings[option]
-        for option in space
+        option: values.values.index(value) if isinstance(values, Choice) else value
+        for option, values in space.items()
+        if option in trial.settings and _holds(values, value := trial.settings[option])
     }
     return optuna.trial.create_trial(
         state=states[trial.state],
         value=trial.value if trial.state == "complete" else None,
         params=drawn,
-        distributions=distributions,
+        distributions={option: distributions[option] for option in drawn},
         intermediate_values=dict(trial.curve),
     )

@@ -17,7 +17,8 @@ def tuning_section(report: Report) -> Section:
     found = report.tuning
     budget = max((finding.trials for finding in found), default=1)
     counts = sorted({1, math.ceil(budget / 2), budget})
-    columns = ("Model", *(f"best of {count}" for count in counts), "pruned", "failed", "time", "chosen")
+    bests = (f"best of {count}" for count in counts)
+    columns = ("Model", "own settings", *bests, "pruned", "failed", "time", "chosen")
     tables = tuple(
         Table(
             f"Best {report.style.title(found[0].metric)} on validation, {dataset}",
@@ -26,8 +27,10 @@ def tuning_section(report: Report) -> Section:
         for dataset in dict.fromkeys(finding.dataset for finding in found)
     )
     notes = (
-        "best of n: for random search, the expected best of n trials, with a band of one standard deviation "
-        "(Dodge et al. 2019). Trials of TPE depend on earlier ones; for TPE it is the best of the first n.",
+        "own settings: those of the row before tuning, which the first trial of a search has. –: it failed, "
+        "or an earlier version of lrbench drew all settings.",
+        "best of n: the best of the first n trials. If all of them were drawn at random, it is the expected "
+        "best of n trials, with a band of one standard deviation (Dodge et al. 2019).",
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
     )
@@ -46,6 +49,7 @@ def _paragraphs(report: Report) -> list[Paragraph]:
 def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cell, ...]:
     texts = (
         finding.label,
+        UNKNOWN if finding.own is None else report.style.plain(finding.own),
         *_bests(report, finding, counts),
         str(finding.pruned),
         str(finding.failed),

@@ -128,6 +128,41 @@ def test_the_median_of_earlier_trials_prunes() -> None:
     assert not propose(search(pruning="none"), before).hopeless(1, 0.05)
 
 
+def test_the_first_trial_has_the_rows_own_settings(walks_folder: Path, tmp_path: Path) -> None:
+    """Tuning then never ends with a lower validation score than no tuning."""
+    config = search(own_first=True, trials=2, space=SPACE)
+    assert config.own_settings == {"dropout": 0.1, "training.learning_rate": 1e-3}
+    record = run_search(order(config, walks_folder, tmp_path), ignore)
+    first, second = record.trials
+    assert first.settings == config.own_settings
+    assert second.settings != first.settings
+    assert record.best >= first.value
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_own_settings_outside_the_space_hold_no_search_up(sampler: str) -> None:
+    space = {"dropout": Choice(values=(0.0, 0.5)), "training.learning_rate": Range(low=1e-4, high=1e-2)}
+    config = search(own_first=True, sampler=sampler, pruning="median", space=space)
+    outside = {"dropout": 0.2, "training.learning_rate": 1e-1}
+    before = [ended(0, 0.1).model_copy(update={"settings": outside})]
+    before += [ended(number, value) for number, value in enumerate((0.2, 0.3, 0.4), start=1)]
+    proposal = propose(config, before)
+    assert proposal.settings["dropout"] in (0.0, 0.5)
+    assert proposal.hopeless(1, 0.24)  # the median is that of all four
+
+
+def test_a_training_setting_that_stages_have_differently_stays_as_it_is() -> None:
+    config = search(own_first=True)
+    (stage,) = config.stages
+    other = stage.model_copy(update={"training": stage.training.model_copy(update={"learning_rate": 0.5})})
+    assert config.model_copy(update={"stages": (stage, other)}).own_settings == {"dropout": 0.1}
+
+
+def test_searches_of_earlier_versions_keep_their_ids() -> None:
+    assert "own_first" not in search()._identity()
+    assert search(own_first=True).id != search().id
+
+
 def test_tpe_turns_to_what_was_good() -> None:
     before = [ended(number, 0.1 + 0.4 * (number % 2), 0.5 * (number % 2)) for number in range(16)]
     chosen = [
