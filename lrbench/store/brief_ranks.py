@@ -59,7 +59,8 @@ def brief_ranks(ranks: pl.DataFrame, depth: int, largest: int) -> pl.DataFrame:
         none = pl.when(pl.col(ties).is_not_null()).then(pl.lit(0, pl.Int32))  # unknown ties stay unknown
         changes.append(pl.when(miss).then(none).otherwise(pl.col(ties)).alias(ties))
     brief = ranks.with_columns(changes)
-    return pl.concat((brief.filter(~exact), brief.filter(exact)))
+    # In one chunk, as unpacked tables are: Parquet has other bytes for several.
+    return pl.concat((brief.filter(~exact), brief.filter(exact)), rechunk=True)
 
 
 def _exact(depth: int) -> pl.Expr:

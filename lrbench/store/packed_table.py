@@ -3,11 +3,11 @@
 Compression finds repetitions, and three changes make more of them:
 
 - A string becomes the number of its distinct value.
-- A rank becomes the difference from the rank of the same target in the previous ranking, at another depth or
-  draw.
+- A rank without seen items becomes its difference from the rank among all items.
 - The first bytes of all numbers are stored first, then all second bytes, and so on.
 
-Nothing is lost: the table is read back as it was.
+Nothing is lost: the table is read back as it was. Earlier versions stored a rank as the difference from the
+rank of the same target in the previous ranking. On real ranks this takes more space, but it is still read.
 """
 
 import json
@@ -26,7 +26,7 @@ _HALVES = "halves"
 """A column of ranks, which are multiples of one half. They are doubled and stored as whole numbers."""
 
 _LARGEST = 1 << 29
-"""A doubled rank is below this, so that differences fit into 32 bits."""
+"""A doubled rank is below this, so that a difference of two fits into 32 bits."""
 
 _LONGEST_TEXT = 1_000
 """Most characters of a text. A text may be repeated in every row, so long texts could fill the memory."""
@@ -43,8 +43,6 @@ _REFUSALS = (
 """Errors that are raised if the first line describes no table."""
 
 _RANKS = ("rank", "rank_masked")
-_RANKING = ("split", "depth", "draw", "intervention")
-"""Rows with the same values in these columns are one ranking. All rankings have the same order of targets."""
 
 
 def pack(table: pl.DataFrame) -> bytes:
@@ -53,7 +51,7 @@ def pack(table: pl.DataFrame) -> bytes:
     Raises:
         ValueError: a text is too long to be packed.
     """
-    step = _targets_of_a_ranking(table)
+    ranked = _holds_ranks(table)
     described, body = [], []
     for series in table.iter_columns():
         column: dict[str, Any] = {"name": series.name, "nulls": series.is_null().arg_true().to_list()}
@@ -65,9 +63,9 @@ def pack(table: pl.DataFrame) -> bytes:
         else:
             column["kind"] = str(series.dtype)
             values = series.fill_null(0).to_numpy()
-            if step and series.name in _RANKS:
-                column |= {"kind": _HALVES, "step": step}
-                values = _differences(values if series.name == "rank" else table["rank"] - values, step)
+            if ranked and series.name in _RANKS:
+                column |= {"kind": _HALVES, "step": table.height}  # so no row is a difference from another
+                values = 2 * (values if series.name == "rank" else table["rank"].to_numpy() - values)
         described.append(column)
         body.append(_bytewise(values.astype(_stored(column))))
     head = json.dumps({"rows": table.height, "columns": described}, separators=(",", ":"))
@@ -110,14 +108,11 @@ def _short(texts: pl.Series) -> pl.Series:
     return texts
 
 
-def _targets_of_a_ranking(table: pl.DataFrame) -> int:
-    """Return the number of rows of the first ranking; 0 if the table holds no ranks or others than halves."""
-    if table.is_empty() or not {*_RANKING, *_RANKS} <= set(table.columns):
-        return 0
-    if not all(_are_halves(table[name]) for name in _RANKS):
-        return 0
-    first = table.select(_RANKING).head(1)
-    return table.join(first, on=_RANKING, how="semi").height
+def _holds_ranks(table: pl.DataFrame) -> bool:
+    """Whether the table holds ranks, all of which are multiples of one half."""
+    if table.is_empty() or not set(_RANKS) <= set(table.columns):
+        return False
+    return all(_are_halves(table[name]) for name in _RANKS)
 
 
 def _are_halves(ranks: pl.Series) -> bool:
@@ -125,14 +120,8 @@ def _are_halves(ranks: pl.Series) -> bool:
     return not ranks.null_count() and bool(((doubled.abs() < _LARGEST) & (doubled == doubled.round())).all())
 
 
-def _differences(values: Any, step: int) -> Any:
-    """Return doubled values minus the doubled values ``step`` rows before, (rows,)."""
-    doubled = np.asarray(2 * values, np.int64)
-    return doubled - np.concatenate((np.zeros(step, np.int64), doubled[:-step]))
-
-
 def _sums(differences: Any, step: int) -> Any:
-    """Return the values of which :func:`_differences` made ``differences``, (rows,)."""
+    """Return the values from doubled differences to the value ``step`` rows before, (rows,)."""
     rows = len(differences)
     if not 0 < step <= max(rows, 1):
         raise ValueError("its step is longer than the table")

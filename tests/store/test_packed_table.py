@@ -41,6 +41,15 @@ def test_ranks_are_read_back(cut: int) -> None:
     assert unpack(pack(table)).equals(table)
 
 
+def test_tables_of_earlier_versions_are_read() -> None:
+    """There, a doubled rank is the difference from the doubled rank ``step`` rows before."""
+    table = pl.DataFrame({"rank": [3.0, 5.5, 4.0, 1.0, 7.0]})
+    differences = np.array([6, 11, 8 - 6, 2 - 11, 14 - 8], "<i4")
+    planes = differences.view(np.uint8).reshape(5, 4).T.tobytes()
+    head = b'{"rows":5,"columns":[{"name":"rank","nulls":[],"kind":"halves","step":2}]}'
+    assert unpack(head + b"\n" + planes).equals(table)
+
+
 def test_ranks_that_are_no_ranks_are_read_back() -> None:
     table = make_ranks(Made("A"), "sample", 1, users=4)
     odd = pl.Series([0.1, float("nan"), float("inf"), 1e300, 1.0, 2.0, 3.0, 4.0])
