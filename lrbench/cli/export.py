@@ -66,7 +66,7 @@ Weights = Annotated[
 Compact = Annotated[
     bool,
     typer.Option(
-        "--compact", help="Make the archive about four times smaller. It takes minutes, not seconds."
+        "--compact", help="Make the archive two to four times smaller. It takes minutes, not seconds."
     ),
 ]
 Brief = Annotated[

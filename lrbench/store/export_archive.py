@@ -57,7 +57,7 @@ def export_archive(
         path: the file to write.
         datasets: archive the trials and searches on these.
         weights: include the weights, which reports do not need.
-        compact: make the file about four times smaller, which takes minutes instead of seconds.
+        compact: make the file two to four times smaller, which takes minutes instead of seconds.
         brief: make a compact file smaller still, without ranks that no table of the report needs, see
             :mod:`lrbench.store.brief_ranks`.
 
