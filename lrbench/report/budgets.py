@@ -23,7 +23,10 @@ class Budget:
     """The selection metric, on validation targets."""
 
     best: tuple[float, ...]
-    """By number of trials: the expected best where all trials are random, else the best so far."""
+    """By number of trials: the expected best for random search, the best so far for another sampler.
+
+    A first trial with the row's own settings is not random, so it counts in every number of trials.
+    """
 
     low: tuple[float, ...]
     """The expected best minus a standard deviation; empty where trials depend on earlier ones."""
@@ -54,9 +57,10 @@ def make_budgets(trials: Sequence[FinishedTrial], results: Results) -> Iterator[
 def _budget(dataset: str, label: str, record: SearchRecord) -> Budget:
     values = np.array([trial.value for trial in record.trials if trial.value is not None])  # (trials,)
     failed = len(record.trials) - len(values)
-    if record.config.sampler != "random" or record.config.own_first:
+    if record.config.sampler != "random":
         so_far = tuple(np.maximum.accumulate(values).tolist())
         return Budget(dataset, label, record.metric, so_far, (), (), failed)
-    found = expected_best(values)
+    own_first = record.config.own_first and record.trials[0].value is not None
+    found = expected_best(values[1:], values[0]) if own_first else expected_best(values)
     mean, low, high = (tuple(part.tolist()) for part in (found.mean, found.low, found.high))
     return Budget(dataset, label, record.metric, mean, low, high, failed)

@@ -24,12 +24,19 @@ class ExpectedBest:
     high: Floats  # (trials,) mean plus a standard deviation, but at most the largest value
 
 
-def expected_best(values: Floats) -> ExpectedBest:
+def expected_best(values: Floats, first: float | None = None) -> ExpectedBest:
     """Return the expected best value of n trials for every n up to their number, with its band.
 
     Args:
-        values: one per trial, (trials,), at least one; finite.
+        values: one per random trial, (trials,), finite; at least one, unless there is a first.
+        first: the value of a trial before the random ones that is not random; `None`: there is none.
     """
+    if first is not None:
+        alone = np.array([first])
+        if not len(values):
+            return ExpectedBest(alone, alone, alone)
+        then = expected_best(np.maximum(values, first))
+        return ExpectedBest(*(np.concatenate((alone, part)) for part in (then.mean, then.low, then.high)))
     ordered, count = np.sort(values), len(values)
     draws = np.arange(1, count + 1)[:, None]  # (trials, 1)
     steps = np.arange(count + 1) / count

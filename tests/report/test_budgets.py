@@ -21,7 +21,7 @@ from lrbench.store.searches import SearchRecord, SearchTrial, write_search
 VALUES = (0.1, 0.3, None, 0.2)
 
 
-def tuned(root: Path, sampler: Literal["random", "tpe"]) -> list[FinishedTrial]:
+def tuned(root: Path, sampler: Literal["random", "tpe"], own_first: bool = False) -> list[FinishedTrial]:
     """A row whose settings were searched for with four trials, one of which failed, and one that was not."""
     suite = make_suite(root, [Made("A", 1.0), Made("B", 0.5)], seeds=[1, 2], proposed=[])
     finished, _ = finished_trials(suite, Results(root))
@@ -32,6 +32,7 @@ def tuned(root: Path, sampler: Literal["random", "tpe"]) -> list[FinishedTrial]:
         sampler=sampler,
         pruning="none",
         users=None,
+        own_first=own_first,
     )
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     record = SearchRecord(
@@ -67,6 +68,13 @@ def test_random_search_has_an_expected_best_with_a_band(tmp_path: Path) -> None:
     assert budget.best[:2] == pytest.approx((0.2, (0.1 + 3 * 0.2 + 5 * 0.3) / 9))
     assert all(np.array(budget.low) <= budget.best)
     assert all(np.array(budget.high) >= budget.best)
+
+
+def test_own_settings_count_in_every_number_of_trials(tmp_path: Path) -> None:
+    """They have 0.1. One draw of 0.3 and 0.2 has their mean; the best of two draws is 0.2 once in four."""
+    (budget,) = make_budgets(tuned(tmp_path, "random", own_first=True), Results(tmp_path))
+    assert budget.best == pytest.approx((0.1, 0.25, (0.2 + 3 * 0.3) / 4))
+    assert (budget.low[0], budget.high[0]) == (0.1, 0.1)
 
 
 def test_another_sampler_has_the_best_so_far_and_no_band(tmp_path: Path) -> None:

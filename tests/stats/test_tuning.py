@@ -27,6 +27,13 @@ def test_three_trials_as_all_draws_give() -> None:
         assert found.low[count - 1] == pytest.approx(max(0.1, np.mean(best) - np.std(best)))
 
 
+def test_a_first_trial_that_is_not_random_is_the_least_that_is_found() -> None:
+    found = expected_best(np.array([0.1, 0.5]), first=0.3)
+    assert found.mean == pytest.approx([0.3, 0.4, (0.3 + 3 * 0.5) / 4])
+    assert found.low[0] == found.high[0] == 0.3
+    assert expected_best(np.array([]), first=0.3).mean.tolist() == [0.3]
+
+
 def test_equal_values_leave_no_band() -> None:
     found = expected_best(np.full(4, 0.3))
     for line in (found.mean, found.low, found.high):

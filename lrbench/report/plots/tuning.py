@@ -23,8 +23,9 @@ __all__ = ["draw"]
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset and one line per row that was tuned.
 
-    If all trials were drawn at random, the line is the expected best of that many trials, with a band of one
-    standard deviation (Dodge et al. 2019). Otherwise it is the best so far, in steps and without a band.
+    For random search the line is the expected best of that many trials, with a band of one standard deviation
+    (Dodge et al. 2019). Trials of another sampler depend on each other, so its line is the best so far, in
+    steps and without a band.
 
     Raises:
         RequestError: no row was tuned, or there are too many rows.

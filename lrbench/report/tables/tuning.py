@@ -29,8 +29,9 @@ def tuning_section(report: Report) -> Section:
     notes = (
         "own settings: those of the row before tuning, which the first trial of a search has. –: it failed, "
         "or an earlier version of lrbench drew all settings.",
-        "best of n: the best of the first n trials. If all of them were drawn at random, it is the expected "
-        "best of n trials, with a band of one standard deviation (Dodge et al. 2019).",
+        "best of n: for random search, the expected best of n trials, with a band of one standard deviation "
+        "(Dodge et al. 2019). The own settings are one of them. Trials of TPE depend on earlier ones: for "
+        "TPE it is the best of the first n.",
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
     )
