@@ -147,6 +147,7 @@ CONTROLS = {
         ((0.2, 0.3), "stays in full", "Yes. The gain stays against no reasoning (+0."),
         ((0.2, 1.7), "stays in part", "In part. The gain stays against no reasoning (+0."),
         ((1.7, 1.7), "not shown", "Not shown. The gain is not shown against no reasoning ("),
+        ((2.9, 0.3), "reverses", "No. The gain reverses against no reasoning (−0."),
     ],
 )
 def test_controls_say_whether_the_gain_stays(

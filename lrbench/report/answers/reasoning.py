@@ -41,7 +41,12 @@ def _why_none(report: Report, label: str) -> tuple[str, str]:
 
 def _sentence(report: Report, comparisons: list[Comparison]) -> str:
     """Return ``in part. The gain stays against no reasoning (+0.0063, p = 0.01); the gain is …``."""
-    leads = {"stays in full": "yes.", "stays in part": "in part.", "not shown": "not shown."}
+    leads = {
+        "stays in full": "yes.",
+        "stays in part": "in part.",
+        "not shown": "not shown.",
+        "reverses": "no.",
+    }
     parts = []
     for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):
         named = [
@@ -79,6 +84,8 @@ def _kind(report: Report, comparison: Comparison) -> str:
 def _verdict(comparisons: list[Comparison]) -> str:
     if not any(comparison.contrast.testable for comparison in comparisons):
         return "not testable"
+    if any(comparison.verdict is Verdict.WORSE for comparison in comparisons):
+        return "reverses"
     better = sum(comparison.verdict is Verdict.BETTER for comparison in comparisons)
     if better == len(comparisons):
         return "stays in full"
