@@ -82,6 +82,10 @@ class Tune(FrozenConfig):
     users: int | None = Field(default=None, ge=1)
     """How many users are drawn to train and validate on while tuning. Not set: all."""
 
+    controls: Literal["inherit", "own"] = "inherit"
+    """``inherit``: controls take the settings that were chosen for their model. ``own``: controls that are
+    trained without steps, and whose size is not matched, search the shared space with the same budget."""
+
     space: dict[str, JsonValue] = Field(default_factory=dict)
     """Options to search, in every row that has them."""
 

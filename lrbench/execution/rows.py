@@ -1,7 +1,7 @@
 """Rows of a suite: each label with its resolved configuration, checked against its model and a dataset."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +73,14 @@ class Row:
     search: str | None = None
     """The search that chose its settings, once it is complete."""
 
+    inherits: bool = False
+    """Whether a control takes the settings that were chosen for its model."""
+
+    @property
+    def searched(self) -> str:
+        """Label of the row whose search chooses this row's settings, if it is tuned."""
+        return self.control.of if self.control is not None and self.inherits else self.label
+
     @property
     def depth(self) -> int:
         """The depth that reports use."""
@@ -115,11 +123,8 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
         RequestError: an unknown model, option, stage or setting, or an impossible combination.
     """
     rows: list[Row] = []
-    for entry in suite.models:
-        rows.append(_with_space(_row(entry, suite), entry, suite, rows))
-        for control in entry.controls:
-            derived = _row(control_entry(entry, control), suite)
-            rows.append(_as_control(derived, entry, control, suite.evaluation.draws))
+    for entry, row in _with_controls(suite, {}):
+        rows.append(_with_space(row, entry, suite, rows))
     repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
     if repeated:
         raise RequestError(
@@ -138,21 +143,15 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
 
 
 def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonValue]]]) -> tuple[Row, ...]:
-    """Return the rows of a suite with the settings that searches chose; controls inherit their model's.
+    """Return the rows of a suite with the settings that searches chose.
 
     Args:
         suite: the resolved suite.
         chosen: label → the search's id and its settings; other rows keep their own.
     """
-    entries = tuple(
-        with_settings(entry, chosen[entry.label][1] if entry.label in chosen else {})
-        for entry in suite.models
-    )
-    rows = resolve_rows(suite.model_copy(update={"models": entries, "tune": None}))
-    owners = {row.label: row.control.of if row.control else row.label for row in rows}
+    rows = [row for _, row in _with_controls(suite, {label: found for label, (_, found) in chosen.items()})]
     return tuple(
-        replace(row, search=chosen[owners[row.label]][0]) if owners[row.label] in chosen else row
-        for row in rows
+        replace(row, search=chosen[row.searched][0]) if row.searched in chosen else row for row in rows
     )
 
 
@@ -218,6 +217,37 @@ def _check_same_targets(rows: Sequence[Row]) -> None:
         )
 
 
+def _with_controls(
+    suite: Suite, chosen: Mapping[str, Mapping[str, JsonValue]]
+) -> Iterator[tuple[Entry, Row]]:
+    """Yield every row with its entry, and every control after its row.
+
+    Args:
+        suite: the resolved suite.
+        chosen: label → settings that replace the row's own.
+    """
+    for own in suite.models:
+        entry = with_settings(own, chosen[own.label]) if own.label in chosen else own
+        yield entry, _row(entry, suite)
+        for control in entry.controls:
+            inherits = not _searches_itself(own, control, suite.tune)
+            derived = control_entry(entry if inherits else own, control)
+            if not inherits and derived.label in chosen:
+                derived = with_settings(derived, chosen[derived.label])
+            yield derived, _as_control(_row(derived, suite), own, control, suite.evaluation.draws, inherits)
+
+
+def _searches_itself(entry: Entry, control: Control, tune: Tune | None) -> bool:
+    """Whether a control has a search of its own.
+
+    A control that is matched to its model has a size only after the model's search. One that reads noise is
+    the trained model itself.
+    """
+    if tune is None or tune.controls == "inherit" or not entry.tune or entry.settings_of is not None:
+        return False
+    return control not in QUANTITIES and control != "noise-only"
+
+
 def _protocol(entry: Entry, suite: Suite, where: str) -> Protocol:
     """Return the suite's protocol with the row's own accounts."""
     if not entry.accounts:
@@ -266,7 +296,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
 
 def _with_space(row: Row, entry: Entry, suite: Suite, rows: Sequence[Row]) -> Row:
     """Add the space in which the row is tuned, after each value was checked in the row by itself."""
-    if suite.tune is None or not entry.tune:
+    if suite.tune is None or not entry.tune or row.inherits:
         return row
     if entry.settings_of is not None:
         source = next(other for other in rows if other.label == entry.settings_of)
@@ -284,11 +314,12 @@ def _try_values(space: Space, entry: Entry, suite: Suite) -> None:
             _row(with_settings(entry, {option: value}), suite)
 
 
-def _as_control(row: Row, entry: Entry, control: Control, draws: int) -> Row:
+def _as_control(row: Row, entry: Entry, control: Control, draws: int, inherits: bool) -> Row:
     evaluation = row.evaluation
     if control == "noise-only":
         evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws, "interventions": ()})
-    return replace(row, evaluation=evaluation, control=ControlRecord(of=entry.label, control=control))
+    record = ControlRecord(of=entry.label, control=control)
+    return replace(row, evaluation=evaluation, control=record, inherits=inherits)
 
 
 def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) -> Row:

@@ -71,7 +71,7 @@ def select_searches(
     only: Sequence[str],
     rerun: Rerun,
 ) -> list[PlannedSearch]:
-    """Choose the searches that the chosen rows wait for. A control waits for the search of its model's row.
+    """Choose the searches that the chosen rows wait for. A control may wait for that of its model's row.
 
     Args:
         searches: all of the suite.
@@ -81,7 +81,7 @@ def select_searches(
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
     """
     wanted = set(chosen_names([row.label for row in rows], only, "row"))
-    owners = {row.control.of if row.control else row.label for row in rows if row.label in wanted}
+    owners = {row.searched for row in rows if row.label in wanted}
     chosen = [search for search in searches if owners & set(search.labels)]
     if rerun is Rerun.all:
         return chosen
@@ -123,7 +123,7 @@ def rows_with_settings(
             else:
                 waiting[label] = search.config.id
     made = tuned_rows(suite, chosen) if chosen else tuple(rows)
-    owner = {row.label: row.control.of if row.control else row.label for row in made}
+    owner = {row.label: row.searched for row in made}
     ready = [row for row in made if owner[row.label] not in waiting]
     if prepared is not None:
         check_rows(made, prepared)

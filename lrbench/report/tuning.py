@@ -65,9 +65,11 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
         f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
         f"seed {tune.seed}; the reported runs have other seeds."
     )
-    inherited = [label for label, record in suite.controls.items() if record.of in tuned]
+    controls = [label for label, record in suite.controls.items() if record.of in tuned]
+    inherited = [label for label in controls if label not in tuned]
     if inherited:
-        yield "Controls have the settings that were chosen for their model, and no search of their own."
+        who = "Controls" if len(inherited) == len(controls) else "The other controls"
+        yield f"{who} have the settings that were chosen for their model, and no search of their own."
     kept = [label for label in suite.labels if label not in tuned and label not in inherited]
     if kept:
         yield (

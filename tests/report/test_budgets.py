@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from synthetic_results import Made, make_suite
 
-from lrbench.config.tuning import Choice, SearchConfig
+from lrbench.config.tuning import Choice, SearchConfig, Tune
 from lrbench.errors import RequestError
 from lrbench.report.budgets import Budget, make_budgets
 from lrbench.report.plots import PLOTS, PlotSource
 from lrbench.report.report import Report
+from lrbench.report.tuning import tuning_sentences
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchRecord, SearchTrial, write_search
+from lrbench.store.suites import ControlRecord, TunedRow
+from lrbench.wording import listed
 
 VALUES = (0.1, 0.3, None, 0.2)
 
@@ -85,6 +88,35 @@ def test_another_sampler_has_the_best_so_far_and_no_band(tmp_path: Path) -> None
 def test_a_search_that_is_elsewhere_has_no_budget(tmp_path: Path) -> None:
     trials = tuned(tmp_path, "random")
     assert list(make_budgets(trials, Results(tmp_path / "elsewhere"))) == []
+
+
+@pytest.mark.parametrize(
+    ("searched", "said"),
+    [
+        (("A",), "Controls have the settings that were chosen for their model, and no search of their own."),
+        (("A", "alone"), "The other controls have the settings that were chosen for their model, and no"),
+        (("A", "alone", "noise"), None),
+    ],
+)
+def test_the_caption_says_which_controls_have_no_search(
+    searched: tuple[str, ...], said: str | None, tmp_path: Path
+) -> None:
+    controls = {
+        "alone": ControlRecord(of="A", control="no-reasoning"),
+        "noise": ControlRecord(of="A", control="noise-only"),
+    }
+    suite = make_suite(
+        tmp_path, [Made(label) for label in ("A", *controls)], proposed=["A"], controls=controls
+    )
+    rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in searched)
+    suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
+    first, *rest = tuning_sentences(suite)
+    assert first.startswith(f"Tuned on validation targets: {listed(list(searched))}. Each had 3 trials")
+    if said is None:
+        assert rest == []
+    else:
+        (sentence,) = rest
+        assert sentence.startswith(said)
 
 
 def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Report) -> None:

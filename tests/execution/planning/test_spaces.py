@@ -57,6 +57,48 @@ def test_controls_inherit_what_was_chosen_for_their_model() -> None:
     assert found["SASRec"].search is None
 
 
+def test_controls_without_steps_may_have_a_search_of_their_own() -> None:
+    """Matched controls have a size only after their model was tuned, and noise-only is the model itself."""
+    kinds = ["no-reasoning", "loss-matched", "flops-matched", "noise-only"]
+    made = suite(LARES | {"controls": kinds}, tune=TUNE | {"controls": "own"})
+    planned = resolve_rows(made)
+    assert [row.label for row in planned if row.space] == [
+        "LARES",
+        "LARES: no reasoning",
+        "LARES: loss matched",
+    ]
+    assert set(planned[1].space) == {"dropout", "training.learning_rate"}
+    searches = {label: each for each in plan_searches(made, planned, {"a": "print"}) for label in each.labels}
+    assert searches["LARES: no reasoning"].config.trials == searches["LARES"].config.trials == 5
+    chosen = {
+        "LARES": ("search-x", {"mean_depth": 2, "dropout": 0.3, "training.learning_rate": 5e-3}),
+        "LARES: no reasoning": ("search-y", {"dropout": 0.1, "training.learning_rate": 2e-3}),
+    }
+    found = {row.label: row for row in tuned_rows(made, chosen)}
+    searched = {label: row.search for label, row in found.items()}
+    assert searched == {
+        "LARES": "search-x",
+        "LARES: no reasoning": "search-y",
+        "LARES: loss matched": None,
+        "LARES: flops matched": "search-x",
+        "LARES: noise only": "search-x",
+    }
+    alone = found["LARES: no reasoning"]
+    assert (alone.depth, alone.params["dropout"]) == (0, 0.1)
+    assert {stage.training.learning_rate for stage in alone.stages} == {2e-3}
+    # Its trial is the same before its model was tuned, so it need not wait for that.
+    early = {row.label: row for row in tuned_rows(made, {k: v for k, v in chosen.items() if k != "LARES"})}
+    assert early[alone.label].trial("a", "print", 1) == alone.trial("a", "print", 1)
+
+
+@pytest.mark.parametrize("own", [{"tune": False}, {"settings_of": "first"}])
+def test_controls_of_a_row_that_is_not_tuned_itself_have_no_search(own: dict[str, Any]) -> None:
+    first = LARES | {"label": "first"}
+    second = {"label": "LARES", "model": "lares", "controls": ["no-reasoning"], **own}
+    planned = resolve_rows(suite(first, second, tune=TUNE | {"controls": "own"}))
+    assert [row.label for row in planned if row.space] == ["first"]
+
+
 def test_a_row_takes_the_settings_of_another_but_for_what_it_sets_itself() -> None:
     both = {
         "label": "LARES both",
