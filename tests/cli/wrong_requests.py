@@ -262,6 +262,7 @@ FIELDS = {
     "tune.users": ("3",),
     "tune.sampler": (),
     "tune.pruning": (),
+    "tune.controls": (),
     "tune.space": ("{}",),
     "tune.space.dropout": (),
     "comparison.margin": ("1.5",),
