@@ -67,6 +67,8 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
     )
     controls = [label for label, record in suite.controls.items() if record.of in tuned]
     inherited = [label for label in controls if label not in tuned]
+    if len(inherited) < len(controls):
+        yield "Controls that were tuned may also differ from their model in the chosen settings."
     if inherited:
         who = "Controls" if len(inherited) == len(controls) else "The other controls"
         yield f"{who} have the settings that were chosen for their model, and no search of their own."

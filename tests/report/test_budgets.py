@@ -111,6 +111,9 @@ def test_the_caption_says_which_controls_have_no_search(
     rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in searched)
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
     first, *rest = tuning_sentences(suite)
+    tuned_controls = [sentence for sentence in rest if sentence.startswith("Controls that were tuned may")]
+    assert len(tuned_controls) == ("alone" in searched)
+    rest = [sentence for sentence in rest if sentence not in tuned_controls]
     assert first.startswith(f"Tuned on validation targets: {listed(list(searched))}. Each had 3 trials")
     if said is None:
         assert rest == []
