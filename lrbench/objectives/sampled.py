@@ -57,11 +57,7 @@ def sampled_loss(
         power: β of ``gbce``; see :func:`~lrbench.objectives.binary_cross_entropy.positive_power`.
         weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
-    positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)  # (targets, 1)
-    if negatives.ndim == 1:
-        negative = states @ F.embedding(negatives, item_vectors).T  # (targets, K)
-    else:
-        negative = chosen_scores(states, item_vectors, negatives)
+    positive, negative = _scores(states, item_vectors, targets, negatives)
     match loss:
         case "sampled_softmax":
             return sampled_softmax(
@@ -73,3 +69,15 @@ def sampled_loss(
             return binary_cross_entropy(positive, negative, weights)
         case "bpr":
             return bpr(positive, negative, weights)
+
+
+def _scores(
+    states: Tensor, item_vectors: Tensor, targets: Tensor, negatives: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scores of the targets, (targets, 1), and of their negatives, (targets, K)."""
+    if negatives.ndim == 1:
+        positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)
+        return positive, states @ F.embedding(negatives, item_vectors).T
+    chosen = torch.cat((targets.unsqueeze(1), negatives), 1)  # (targets, 1 + K), scored by one product
+    positive, negative = torch.split(chosen_scores(states, item_vectors, chosen), [1, negatives.shape[1]], 1)
+    return positive, negative

@@ -16,5 +16,5 @@ def sampled_softmax(positive: Tensor, negative: Tensor, weights: Tensor | None =
         negative: (targets, K) scores n of their negatives; −∞ where a negative is the target itself.
         weights: (targets,) weight of each target's loss; they add up to 1. ``None``: all the same.
     """
-    losses = torch.cat((positive, negative), 1).logsumexp(1) - positive.squeeze(1)  # (targets,)
+    losses = -torch.cat((positive, negative), 1).log_softmax(1)[:, 0]  # (targets,)
     return mean_over_rows(losses, weights)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -114,4 +115,4 @@ class PlainEmbedding(nn.Module):
     def forward(self, sequences: Packed) -> Tensor:
         """Embed all tokens, (tokens, width)."""
         positions = self.positions(sequences.ages if self.from_end else sequences.positions)
-        return self.dropout(self.items(sequences.items) * self.scale + positions)
+        return self.dropout(torch.add(positions, self.items(sequences.items), alpha=self.scale))
