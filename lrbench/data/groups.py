@@ -55,6 +55,12 @@ class Group:
             part = _Pad.apply(part, self.padded_from, self.tokens_at)  # type: ignore[no-untyped-call]
         return part.reshape(self.sequences, self.length, *part.shape[1:])
 
+    def pad_with_zeros(self, part: Tensor) -> Tensor:
+        """Do as :meth:`pad` does, but with zeros as padding, so that a sum over positions needs no mask."""
+        if self.tokens_at is not None:
+            part = _PadWithZeros.apply(part, self.tokens_at, self.sequences * self.length)  # type: ignore[no-untyped-call]
+        return part.reshape(self.sequences, self.length, *part.shape[1:])
+
     def unpad(self, padded: Tensor) -> Tensor:
         """Return (sequences, length, …) as this group's tokens, (tokens, …)."""
         part = padded.reshape(self.sequences * self.length, *padded.shape[2:])
@@ -76,6 +82,21 @@ class _Pad(torch.autograd.Function):
     def forward(ctx: Any, tokens: Tensor, padded_from: Tensor, tokens_at: Tensor) -> Tensor:
         ctx.save_for_backward(tokens_at)
         return tokens.index_select(0, padded_from)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (tokens_at,) = ctx.saved_tensors
+        return gradient.index_select(0, tokens_at), None, None
+
+
+class _PadWithZeros(torch.autograd.Function):
+    """Copies tokens to padded positions, and zeros to the others."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens: Tensor, tokens_at: Tensor, n_places: int) -> Tensor:
+        ctx.save_for_backward(tokens_at)
+        return tokens.new_zeros(n_places, *tokens.shape[1:]).index_copy_(0, tokens_at, tokens)
 
     @staticmethod
     @once_differentiable

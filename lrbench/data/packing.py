@@ -76,6 +76,14 @@ class Packed:
         """
         return self.without_padding(function(*parts) for parts in self.padded_groups(*flat))
 
+    def by_group_of_zeros(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
+        """Apply ``function`` as :meth:`by_group` does, but pad with zeros.
+
+        This is for weighted sums over positions, in which padding then counts nothing, wherever it is.
+        """
+        padded = self.padded_groups(*flat, pad=Group.pad_with_zeros)
+        return self.without_padding(function(*parts) for parts in padded)
+
     def by_group_masked(self, function: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply ``function`` as :meth:`by_group` does, and tell it which positions are real.
 
@@ -85,15 +93,17 @@ class Packed:
         padded = self.padded_groups(self.positions, *flat)
         return self.without_padding(function(_real(positions), *parts) for positions, *parts in padded)
 
-    def padded_groups(self, *flat: Tensor) -> Iterator[list[Tensor]]:
+    def padded_groups(
+        self, *flat: Tensor, pad: Callable[[Group, Tensor], Tensor] = Group.pad
+    ) -> Iterator[list[Tensor]]:
         """Yield the part of every tensor that belongs to each group, padded to (sequences, length, …)."""
         if len(self.groups) == 1:  # splitting would copy the gradient
-            yield [self.groups[0].pad(tensor) for tensor in flat]
+            yield [pad(self.groups[0], tensor) for tensor in flat]
             return
         sizes = [group.end_token - group.first_token for group in self.groups]
         split = [torch.split(tensor, sizes) for tensor in flat]
         for group, *parts in zip(self.groups, *split, strict=True):
-            yield [group.pad(part) for part in parts]
+            yield [pad(group, part) for part in parts]
 
     def without_padding(self, padded: Iterable[Tensor]) -> Tensor:
         """Join the groups' tensors, (sequences, length, …) each, to (tokens, …)."""

@@ -111,6 +111,18 @@ def test_no_sequences_pack_to_nothing() -> None:
 
 @given(sequence_lists)
 @settings(deadline=None)
+def test_zeros_as_padding_count_nothing_in_a_sum(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    flat = tokens.items.double().requires_grad_()
+    summed = tokens.by_group_of_zeros(lambda part: part.sum(1, keepdim=True).expand_as(part), flat)
+    totals = torch.tensor([sum(sequence) for sequence in sequences], dtype=torch.float64)
+    assert torch.equal(summed, totals[tokens.sequence_of])
+    (gradient,) = torch.autograd.grad(summed.sum(), flat)
+    assert torch.equal(gradient, tokens.lengths[tokens.sequence_of].double())
+
+
+@given(sequence_lists)
+@settings(deadline=None)
 def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
 

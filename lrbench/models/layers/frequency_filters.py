@@ -121,13 +121,13 @@ class FrequencyFilter(Layer):
         """(tokens, width) → (tokens, width)."""
         kernel = self._kernel()
 
-        def convolve(real: Tensor, part: Tensor) -> Tensor:
+        def convolve(part: Tensor) -> Tensor:
             matrix = kernel[self.lags[: part.shape[1], : part.shape[1]]]  # (length, length, width)
-            channels = (part * real.unsqueeze(-1)).permute(2, 1, 0)  # (width, length, sequences)
+            channels = part.permute(2, 1, 0)  # (width, length, sequences)
             filtered: Tensor = matrix.permute(2, 0, 1) @ channels
             return filtered.permute(2, 1, 0)
 
-        return sequences.by_group_masked(convolve, hidden)
+        return sequences.by_group_of_zeros(convolve, hidden)
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
@@ -170,11 +170,11 @@ class FrequencyRescaler(Layer):
         """(tokens, width) → (tokens, width)."""
         kernel = self.kernel.to(hidden)
 
-        def smooth(real: Tensor, part: Tensor) -> Tensor:
+        def smooth(part: Tensor) -> Tensor:
             matrix = kernel[self.lags[: part.shape[1], : part.shape[1]]]  # (length, length)
-            return matrix @ (part * real.unsqueeze(-1))
+            return matrix @ part
 
-        return self._rescale(hidden, sequences.by_group_masked(smooth, hidden))
+        return self._rescale(hidden, sequences.by_group_of_zeros(smooth, hidden))
 
     def last(self, hidden: Tensor, sequences: Packed) -> Tensor:
         """(tokens, width) → (sequences, width)."""
