@@ -73,13 +73,13 @@ def test_sampled_softmax_and_gradients(published: Published, monkeypatch: pytest
     published.equal(encoded, published.at_tokens(cases["out.train.encoded"], batch.sequences), "encoded")
     states = encoded[batch.rows]
     assert torch.equal(batch.targets, cases["out.train.supervision_ids"])
-    positive = (states * items[batch.targets]).sum(1, keepdim=True)
-    published.close(positive, "out.train.positive_logits")
     scored = calls(monkeypatch, sampled, "chosen_scores")
     loss = sampled_loss("sampled_softmax", states, items, batch.targets, cases["in.negative_ids"])
     # A negative that is the target gets −50,000 in the source and −∞ here.
     same = cases["in.negative_ids"] == batch.targets[:, None]
-    published.close(scored[0].result.masked_fill(same, -50_000), "out.train.negative_logits")
+    positive, negative = scored[0].result.tensor_split([1], 1)
+    published.close(positive, "out.train.positive_logits")
+    published.close(negative.masked_fill(same, -50_000), "out.train.negative_logits")
     each = zip(*(part.split(1) for part in (states, batch.targets, cases["in.negative_ids"])), strict=True)
     of_each = [sampled_loss("sampled_softmax", state, items, *chosen) for state, *chosen in each]
     published.close(torch.stack(of_each), "out.train.loss_per_position")
