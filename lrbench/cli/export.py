@@ -11,6 +11,7 @@ from lrbench.errors import RequestError
 from lrbench.paths import absolute, check_folder, expanded
 
 if TYPE_CHECKING:
+    from lrbench.store.archive_form import ArchiveForm
     from lrbench.store.export_archive import Exported
     from lrbench.store.layout import Results
     from lrbench.store.suites import SuiteRecord
@@ -103,7 +104,7 @@ def export(
     output: Output = None,
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Write a suite and its finished trials into one file, which another machine can import and report.
+    """Write a suite and its finished trials into one file, which another machine can import.
 
     The archive holds the trials' records, ranks, histories and logs.
     It also holds what lrbench evaluate ranked later, and the searches for settings.
@@ -131,7 +132,8 @@ def export(
     record = recorded_suite(layout, suite, "status")
     if archive is not None:
         chosen = chosen_names(record.datasets, parse_list(datasets, "--datasets"), "dataset")
-        exported = export_archive(record, layout, archive, chosen, weights, compact, brief)
+        form: ArchiveForm = "brief" if brief else "compact" if compact else "plain"
+        exported = export_archive(record, layout, archive, chosen, form, weights)
         _tell(exported, archive, record.name)
     elif output is not None and to is not None:
         _curves(record, layout, output, to)

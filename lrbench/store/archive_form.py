@@ -34,11 +34,17 @@ __all__ = [
     "MOST_ENTRIES",
     "PACKED_FILE",
     "TRIAL_FILES",
+    "ArchiveForm",
     "FileList",
     "belongs",
     "entry",
     "trial_of",
 ]
+
+ArchiveForm = Literal["plain", "compact", "brief"]
+"""How an archive stores its files. ``plain``: as they are. ``compact``: in one compressed stream, two to four
+times smaller, which takes minutes instead of seconds. ``brief``: as compact, without the ranks that no table
+of the report needs, see :mod:`lrbench.store.brief_ranks`."""
 
 LIST_FILE = "archive.json"
 PACKED_FILE = "content.xz"

@@ -15,12 +15,13 @@ from lrbench.store.archive_form import (
     LIST_FILE,
     PACKED_FILE,
     TRIAL_FILES,
+    ArchiveForm,
     FileList,
     entry,
 )
 from lrbench.store.brief_ranks import write_brief_trial
 from lrbench.store.commands import command_to_run
-from lrbench.store.frames import finished_trials
+from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.integrity import check_file
 from lrbench.store.layout import WEIGHTS_FILE, Results
 from lrbench.store.packed_archive import write_packed
@@ -45,9 +46,8 @@ def export_archive(
     results: Results,
     path: Path,
     datasets: Collection[str],
+    form: ArchiveForm = "plain",
     weights: bool = False,
-    compact: bool = False,
-    brief: bool = False,
 ) -> Exported:
     """Write the archive in one step; the same content gives the same bytes.
 
@@ -56,10 +56,8 @@ def export_archive(
         results: where its trials are.
         path: the file to write.
         datasets: archive the trials and searches on these.
+        form: how the files are stored, and which ranks.
         weights: include the weights, which reports do not need.
-        compact: make the file two to four times smaller, which takes minutes instead of seconds.
-        brief: make a compact file smaller still, without ranks that no table of the report needs, see
-            :mod:`lrbench.store.brief_ranks`.
 
     Returns:
         How many trials are in the archive, and how many are missing.
@@ -73,36 +71,40 @@ def export_archive(
         raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")
     found, lacking = finished_trials(suite, results)
     finished = [trial for trial in found if trial.cell.dataset in datasets]
-    missing = [cell for cell in lacking if cell.dataset in datasets]
     if not finished:
         where = "" if set(datasets) >= set(suite.datasets) else f" on {', '.join(datasets)}"
         raise RequestError(
             f"None of the trials of suite {suite.name}{where} is finished in {results.root}.",
             f"Run it: {command_to_run(suite.name, results)}",
         )
-    names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
-    files = [results.suite(suite.name), results.looks(suite.name)]
     trials = {trial.record.id: trial for trial in finished}
+    files = [results.suite(suite.name), results.looks(suite.name), *_searches(suite, results, datasets)]
     for trial in trials.values():
-        present = [trial.folder / name for name in names if (trial.folder / name).is_file()]
-        if weights and trial.folder / WEIGHTS_FILE not in present:
-            raise RequestError(f"The trial {trial.record.id} has no weights here.", "Leave --weights out.")
-        for file in present:
-            check_file(file, trial.record)
-        files += present
-        if trial.evaluation is not None:
-            files += [trial.evaluation.folder / name for name in EVALUATION_FILES]
-    files += _searches(suite, results, datasets)
+        files += _files_of(trial, weights)
     contents = {file.relative_to(results.root).as_posix(): file for file in files if file.is_file()}
     with tempfile.TemporaryDirectory(prefix="lrbench-") as made:
-        if brief:
+        if form == "brief":
             changed = Results(Path(made))
             for trial in trials.values():
                 for file in write_brief_trial(trial.record, results, suite.primary_metric, changed):
                     contents[file.relative_to(changed.root).as_posix()] = file
-        write = _write_compact if compact or brief else _write
+        write = _write if form == "plain" else _write_compact
         write(suite.name, dict(sorted(contents.items())), path.resolve())
-    return Exported(len(trials), len({cell.trial for cell in missing}))
+    missing = {cell.trial for cell in lacking if cell.dataset in datasets}
+    return Exported(len(trials), len(missing))
+
+
+def _files_of(trial: FinishedTrial, weights: bool) -> list[Path]:
+    """Return the files of a trial and of its later evaluation, each checked."""
+    names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
+    files = [trial.folder / name for name in names if (trial.folder / name).is_file()]
+    if weights and trial.folder / WEIGHTS_FILE not in files:
+        raise RequestError(f"The trial {trial.record.id} has no weights here.", "Leave --weights out.")
+    for file in files:
+        check_file(file, trial.record)
+    if trial.evaluation is not None:
+        files += [trial.evaluation.folder / name for name in EVALUATION_FILES]
+    return files
 
 
 def _searches(suite: SuiteRecord, results: Results, datasets: Collection[str]) -> list[Path]:

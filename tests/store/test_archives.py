@@ -291,7 +291,7 @@ def test_another_list(archive: Path, tmp_path: Path, fields: dict[str, object]) 
 @pytest.fixture(scope="module")
 def compact(origin: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("compact") / "demo.zip"
-    export_archive(find_suite_record(origin, "demo"), origin, path, ["sample"], compact=True)
+    export_archive(find_suite_record(origin, "demo"), origin, path, ["sample"], "compact")
     return path
 
 
@@ -433,7 +433,7 @@ def test_tables_of_another_version_of_polars(
     cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
     evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
     monkeypatch.setattr(pl, "__version__", "earlier")
-    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"], compact=True)
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"], "compact")
     monkeypatch.undo()
 
     def written(table: pl.DataFrame, name: str) -> bytes:

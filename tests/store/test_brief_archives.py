@@ -30,6 +30,7 @@ from lrbench.metrics import metric_function
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import FORMATS
 from lrbench.report.layout import Layout
+from lrbench.store.archive_form import ArchiveForm
 from lrbench.store.brief_ranks import brief_ranks
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
@@ -79,7 +80,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def exported(results: Results, path: Path, brief: bool) -> Path:
-    export_archive(find_suite_record(results, "demo"), results, path, ["sample"], compact=True, brief=brief)
+    form: ArchiveForm = "brief" if brief else "compact"
+    export_archive(find_suite_record(results, "demo"), results, path, ["sample"], form)
     return path
 
 
