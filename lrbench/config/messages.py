@@ -137,12 +137,23 @@ def _rule(error: ErrorDetails) -> str:
 def _near(error: ErrorDetails, name: str) -> str:
     """Suggest brackets around a single value, or the nearest of the allowed words; empty for other errors."""
     if error["type"] in ("tuple_type", "list_type") and isinstance(error["input"], str | int | float):
-        return f"Write {name} = [{written(error['input'])}]."
+        return f"Write {name} = {written(_listed(error['input']))}."
     if error["type"] != "literal_error" or not isinstance(error["input"], str):
         return ""
     allowed = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
     suggestion = did_you_mean(error["input"], allowed)
     return suggestion if suggestion.startswith("Did") else ""
+
+
+def _listed(value: str | float) -> list[Any]:
+    """Return a value as the list that was probably meant: ``"1,2"`` means ``[1, 2]``."""
+    if not isinstance(value, str):
+        return [value]
+    parts = [part.strip() for part in value.split(",")]
+    try:
+        return [int(part) for part in parts]
+    except ValueError:
+        return parts
 
 
 def _usual(kind: type[BaseModel], location: Sequence[int | str]) -> str:
