@@ -122,14 +122,14 @@ def _claim(declaration: Declaration) -> str:
 
 def _daggers(report: Report) -> str:
     where = f"on a row's {metric_title(report.primary_metric)}"
-    if len(report.proposed) == 1:
-        who = report.proposed[0]
-    else:
+    who, letters = report.proposed[0], ""
+    if len(report.proposed) > 1:
         pairs = zip(LETTERS, report.proposed, strict=False)
-        who = f"the lettered label ({listed([f'{letter} {label}' for letter, label in pairs])})"
+        who = "the lettered label"
+        letters = f" Letters: {', '.join(f'{letter} {label}' for letter, label in pairs)}."
     return (
         f"A dagger {where}: {who} is better (†) or worse (‡) than this row by the crossed test, "
-        "α = 0.05 after Holm over its family."
+        f"α = 0.05 after Holm over its family.{letters}"
     )
 
 
@@ -176,9 +176,10 @@ def _power(report: Report) -> str:
         f"{_span(report, [c for c in testable if c.dataset == dataset])} on {dataset}"
         for dataset in dict.fromkeys(comparison.dataset for comparison in testable)
     ]
+    metric = metric_title(report.primary_metric)
     return (
-        f"True differences in {metric_title(report.primary_metric)} below about {listed(parts)} would "
-        "usually be missed (80 % power at the level of the family, estimated from these runs)."
+        f"True differences in {metric} below about {listed(parts)} would usually be missed. "
+        "The power for these sizes is 80 % at the level of the family, estimated from these runs."
     )
 
 

@@ -30,9 +30,7 @@ def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None
     assert "after Holm over the 6 testable of 6 comparisons" in text
     assert "LARES × every label that is neither proposed nor a control × 2 datasets on NDCG@10" in text
     assert "True differences in NDCG@10 below about " in text
-    assert (
-        "would usually be missed (80 % power at the level of the family, estimated from these runs)" in text
-    )
+    assert "would usually be missed. The power for these sizes is 80 % at the level of the family" in text
 
 
 FALLBACK = "This is a fallback; the dataset's first form is amazon-2014-json."
@@ -100,7 +98,7 @@ def test_no_family_no_significance(tmp_path: Path) -> None:
 
 def test_several_proposed_have_letters(tmp_path: Path) -> None:
     text = caption(tmp_path, Made("A", 2.0), Made("B", 1.0), Made("C"), proposed=["A", "B"])
-    assert "the lettered label (a A and b B) is better (†) or worse (‡)" in text
+    assert "the lettered label is better (†) or worse (‡)" in text and "Letters: a A, b B." in text
 
 
 def test_only_deterministic_models(tmp_path: Path) -> None:
