@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from lrbench.cli.app import app
+from lrbench.cli.app import app, verb_with_options
+from lrbench.cli.verbs import SUMMARIES
 
 TOP = Path(__file__).parents[1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -55,13 +56,13 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_commands_of_examples_exist(command: str) -> None:
     _, verb, *rest = shlex.split(command)
-    group = typer.main.get_command(app)
     if verb.startswith("--"):
+        group = typer.main.get_command(app)
         assert verb in {option for parameter in group.params for option in parameter.opts}
         return
-    known = group.get_command(typer.Context(group), verb)
-    assert known is not None, verb
-    options = {name for parameter in known.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert verb in SUMMARIES
+    parameters = verb_with_options(verb).params
+    options = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
     given = [word.split("=")[0] for word in rest if word.startswith("--")]
     assert set(given) <= options, set(given) - options
 

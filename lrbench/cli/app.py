@@ -1,4 +1,4 @@
-"""The Typer application: which verbs there are. Each lives in a file of its own."""
+"""The Typer application. Each verb lives in a file of its own, see ``verbs.py``."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,30 +9,26 @@ import typer
 from typer.core import TyperGroup
 
 import lrbench
-from lrbench.cli.compare import compare
-from lrbench.cli.doctor import doctor
-from lrbench.cli.evaluate import evaluate
-from lrbench.cli.export import export
-from lrbench.cli.fetch import fetch
-from lrbench.cli.import_suite import import_suite
-from lrbench.cli.inspect import inspect
-from lrbench.cli.listing import listing
-from lrbench.cli.logs import logs
-from lrbench.cli.plot import plot
-from lrbench.cli.report import report
-from lrbench.cli.run import run as run_verb
-from lrbench.cli.status import status
-from lrbench.cli.verify import verify
+from lrbench.cli.verbs import SUMMARIES, load_verb
 from lrbench.errors import InterruptError, RequestError
 
-__all__ = ["app", "run"]
+__all__ = ["app", "run", "verb_with_options"]
 
 _ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """The base of all errors of the parser; newer releases of Typer carry a Click of their own."""
 
 
 class _Verbs(TyperGroup):
-    """The verbs, with two rules for all of them: empty arguments are refused, and Ctrl-C is an error."""
+    """The verbs, with two rules for all of them: empty arguments are refused, and Ctrl-C is an error.
+
+    The group itself knows the verbs by name and summary alone. Only the verb that is asked for is imported,
+    and gets its options, since both take long.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the verb that the arguments name, with its options, and what is left of the arguments."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known and verb_with_options(str(known.name)), rest
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an empty option or name. It would mean the current folder, or everything."""
@@ -133,7 +129,16 @@ def options(
     """Benchmark latent-reasoning recommenders: one protocol, isolating controls, honest statistics."""
 
 
-for verb in (fetch, inspect, run_verb, status, logs, report, compare, plot, evaluate, verify, export, doctor):
-    app.command()(verb)
-app.command("import")(import_suite)
-app.command("list")(listing)
+def verb_with_options(name: str) -> Any:
+    """Import a verb, and return it as the parser takes it."""
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    single.command(name)(load_verb(name))
+    return typer.main.get_command(single)
+
+
+def _without_options() -> None:
+    """Stand in for a verb in the list of verbs."""
+
+
+for name, summary in SUMMARIES.items():
+    app.command(name, help=summary)(_without_options)

@@ -34,7 +34,7 @@ def compare(
     masked: Masked = None,
     results: ResultsDir = Path("results"),
 ) -> None:
-    """Compare rows of a suite after the runs: difference, 95 % interval and verdict on each dataset.
+    """Compare rows of a suite after the runs: difference, 95 % interval and verdict by dataset.
 
     Such a comparison is descriptive, since it was not declared before the runs.
     """

@@ -64,7 +64,7 @@ def report(
     catalog: Catalog = None,
     plugins: Plugins = None,
 ) -> None:
-    """Show what a suite found: the answer in words, means over seeds, declared tests, costs and warnings."""
+    """Show what a suite found: the answer in words, means over seeds, tests, costs and warnings."""
     import shlex
 
     from lrbench.cli.named_suite import find_prepared, recorded_suite

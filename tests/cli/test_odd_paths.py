@@ -9,14 +9,13 @@ import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 import lrbench as package
-from lrbench.cli.app import app
+from lrbench.cli.app import app, verb_with_options
+from lrbench.cli.verbs import SUMMARIES, load_verb
 from lrbench.paths import expanded
 from lrbench.plugins import PLUGINS
 
@@ -158,13 +157,11 @@ def words_of(request: str) -> tuple[dict[str, str], list[str]]:
 
 def test_every_path_that_a_verb_takes_is_tried() -> None:
     """The parameters that take paths are read from the application, by their types or their metavars."""
-    verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    functions = [command.callback for command in app.registered_commands]
+    verbs = {name: verb_with_options(name) for name in SUMMARIES}
     taken, tried = set(), set()
-    for (name, verb), function in zip(verbs.items(), functions, strict=True):
-        annotations = {
-            word: str(given.annotation) for word, given in inspect.signature(function).parameters.items()
-        }
+    for name, verb in verbs.items():
+        parameters = inspect.signature(load_verb(name)).parameters
+        annotations = {word: str(given.annotation) for word, given in parameters.items()}
         taken |= {
             (name, parameter.name)
             for parameter in verb.params

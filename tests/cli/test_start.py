@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from lrbench.cli.verbs import SUMMARIES, load_verb
+
 
 @pytest.mark.parametrize(
     ("first", "then", "unwanted"),
@@ -22,6 +24,12 @@ import pytest
             "import lrbench.cli.app",
             "new & {'_hashlib', 'tempfile', 'shlex'}",
             id="little beyond the parser for help",
+        ),
+        pytest.param(
+            "typer.rich_utils",
+            "from lrbench.cli.app import run; run(['--help'])",
+            "new & {f'lrbench.cli.{verb}' for verb in ('run', 'report', 'fetch', 'options')}",
+            id="no verb for the list of verbs",
         ),
         pytest.param(
             # An interrupt before ``main`` ends in a traceback: only what Python itself loads may come first.
@@ -51,10 +59,20 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     assert version[0].isdigit()
 
 
-def test_a_shell_completes_verbs() -> None:
-    asked = {"_LRBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "lrbench re", "COMP_CWORD": "1"}
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_the_list_of_verbs_says_what_a_verb_s_own_help_says_first(name: str) -> None:
+    paragraph = (load_verb(name).__doc__ or "").split("\n\n")[0]
+    assert " ".join(paragraph.split()) == SUMMARIES[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "found"),
+    [("lrbench re", 1, "report"), ("lrbench run --wor", 2, "--workers")],
+)
+def test_a_shell_completes_verbs_and_options(words: str, number: int, found: str) -> None:
+    asked = {"_LRBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
     code = "from lrbench.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["report"]
+    assert done.stdout.split() == [found]

@@ -3,10 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from cli.wrong_requests import (
     ARGUMENTS,
     BASE,
@@ -23,8 +21,9 @@ from cli.wrong_requests import (
 )
 from synthetic_results import make_suite
 
-from lrbench.cli.app import app, run
+from lrbench.cli.app import run, verb_with_options
 from lrbench.cli.process import known_error
+from lrbench.cli.verbs import SUMMARIES
 from lrbench.config.suite import read_suite_file
 from lrbench.config.suite_file import ComparisonTable, Entry, EvaluationTable, SuiteFile
 from lrbench.config.tuning import Tune
@@ -44,10 +43,13 @@ SLOW = "evaluate", "fetch", "plot", "report", "run", "verify"
 
 def options_of() -> dict[str, list[str]]:
     """The options of every verb, as the application declares them."""
-    verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     return {
-        name: [parameter.opts[0] for parameter in verb.params if parameter.opts[0].startswith("--")]
-        for name, verb in verbs.items()
+        name: [
+            parameter.opts[0]
+            for parameter in verb_with_options(name).params
+            if parameter.opts[0].startswith("--")
+        ]
+        for name in SUMMARIES
     }
 
 
@@ -103,11 +105,12 @@ def listed(faults: dict[str, str]) -> str:
 
 def test_the_tables_name_everything_that_can_be_asked() -> None:
     """A new verb, option, argument or field of a suite must be added to the tables."""
-    verbs: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert verbs.keys() == BASE.keys()
+    assert SUMMARIES.keys() == BASE.keys()
     assert {option for options in options_of().values() for option in options} == {*OPTIONS, *FLAGS}
-    for name, verb in verbs.items():
-        arguments = [parameter for parameter in verb.params if not parameter.opts[0].startswith("-")]
+    for name in SUMMARIES:
+        arguments = [
+            parameter for parameter in verb_with_options(name).params if not parameter.opts[0].startswith("-")
+        ]
         assert len(ARGUMENTS.get(name, ())) >= len(arguments), name
     assert FIELDS.keys() >= SuiteFile.model_fields.keys() | {
         f"{part}.{name}"
