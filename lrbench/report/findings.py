@@ -369,6 +369,9 @@ class TuningFinding:
     """The metric of the chosen settings on validation targets."""
 
     settings: Mapping[str, JsonValue]
+    at_end: tuple[str, ...]
+    """Options whose chosen number is at an end of those that were searched, or beyond it."""
+
     seconds: float
 
 

@@ -1,6 +1,10 @@
 """What searches for settings found, and which rows were tuned."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
+
+from pydantic import JsonValue
 
 from lrbench.config.tuning import Choice, Range, Space
 from lrbench.report.findings import Comparison, TuningFinding
@@ -10,12 +14,16 @@ from lrbench.store.searches import SearchRecord, read_search
 from lrbench.store.suites import SuiteRecord
 from lrbench.wording import counted, listed
 
-__all__ = ["find_tuning", "tuned_labels", "tuning_sentences", "unequal_tuning", "written_space"]
+__all__ = ["at_end", "find_tuning", "tuned_labels", "tuning_sentences", "unequal_tuning", "written_space"]
 
 SAMPLERS = {
     "random": "random search",
     "tpe": "tree-structured Parzen estimators",
 }
+
+
+NEAR = 0.02
+"""Share of a range of continuous numbers that counts as its end."""
 
 
 def find_tuning(suite: SuiteRecord, results: Results) -> Iterator[TuningFinding]:
@@ -108,5 +116,31 @@ def _finding(label: str, dataset: str, record: SearchRecord) -> TuningFinding:
         own=record.trials[0].value if record.config.own_first else None,
         best=record.best,
         settings=dict(record.settings),
+        at_end=tuple(at_end(record.config.space, record.settings)),
         seconds=record.seconds,
     )
+
+
+def at_end(space: Space, settings: Mapping[str, JsonValue]) -> Iterator[str]:
+    """Yield the options whose chosen number is at an end of those that were searched, or beyond it."""
+    for option, values in space.items():
+        chosen = settings.get(option)
+        if not _is_number(chosen):
+            continue
+        if isinstance(values, Range):
+            low, high, scale = values.low, values.high, math.log if values.log else float
+        else:
+            numbers = [value for value in values.values if _is_number(value)]
+            if len(numbers) < 3:  # every value of two is at an end
+                continue
+            low, high, scale = min(numbers), max(numbers), float
+        if chosen <= low or chosen >= high:
+            yield option
+        elif isinstance(values, Range) and not values.whole:
+            place = (scale(chosen) - scale(low)) / (scale(high) - scale(low))
+            if min(place, 1 - place) < NEAR:
+                yield option
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

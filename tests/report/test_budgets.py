@@ -7,14 +7,17 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from pydantic import JsonValue
 from synthetic_results import Made, make_suite
 
-from lrbench.config.tuning import Choice, SearchConfig, Tune
+from lrbench.config.tuning import Choice, Range, SearchConfig, Tune
 from lrbench.errors import RequestError
 from lrbench.report.budgets import Budget, make_budgets
+from lrbench.report.findings import TuningFinding
 from lrbench.report.plots import PLOTS, PlotSource
 from lrbench.report.report import Report
-from lrbench.report.tuning import tuning_sentences
+from lrbench.report.tables.tuning import tuning_section
+from lrbench.report.tuning import at_end, tuning_sentences
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchRecord, SearchTrial, write_search
@@ -120,6 +123,55 @@ def test_the_caption_says_which_controls_have_no_search(
     else:
         (sentence,) = rest
         assert sentence.startswith(said)
+
+
+LOGARITHMIC = Range(low=0.01, high=1.0, log=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "marked"),
+    [
+        pytest.param(Choice(values=(0.1, 0.3, 0.5)), 0.3, False, id="the middle of a list"),
+        pytest.param(Choice(values=(0.5, 0.1, 0.3)), 0.1, True, id="the smallest of a list"),
+        pytest.param(Choice(values=(0.1, 0.5)), 0.1, False, id="one of two"),
+        pytest.param(Choice(values=("mean", "last", "sum")), "mean", False, id="a word"),
+        pytest.param(Choice(values=(True, False)), True, False, id="a truth value"),
+        pytest.param(LOGARITHMIC, 0.1, False, id="the middle of a logarithmic range"),
+        pytest.param(LOGARITHMIC, 0.95, True, id="near the top: a hundredth of the logarithmic range"),
+        pytest.param(LOGARITHMIC, 0.0105, True, id="near the bottom"),
+        pytest.param(LOGARITHMIC, 1.5, True, id="beyond: a row's own setting"),
+        pytest.param(Range(low=1, high=100, whole=True), 2, False, id="a whole number near an end"),
+        pytest.param(Range(low=1, high=100, whole=True), 100, True, id="the largest whole number"),
+    ],
+)
+def test_a_number_at_an_end_of_the_space_is_told(
+    values: Choice | Range, chosen: JsonValue, marked: bool
+) -> None:
+    assert list(at_end({"option": values}, {"option": chosen})) == ["option"] * marked
+
+
+def test_the_table_marks_numbers_at_an_end(report: Report) -> None:
+    finding = TuningFinding(
+        dataset="sample",
+        label="SASRec",
+        search="search-x",
+        metric="ndcg@10",
+        sampler="tpe",
+        pruning="none",
+        seed=7,
+        users=9,
+        space="dropout of 0.1, 0.3, 0.5; width of 32, 64, 128",
+        trials=3,
+        pruned=0,
+        failed=0,
+        own=0.1,
+        best=0.2,
+        settings={"dropout": 0.5, "width": 64},
+        at_end=("dropout",),
+        seconds=1.0,
+    )
+    ((row,),) = (table.rows for table in tuning_section(replace(report, tuning=(finding,))).tables)
+    assert row[-1].text == "dropout = 0.5*, width = 64"
 
 
 def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Report) -> None:

@@ -11,6 +11,9 @@ from lrbench.wording import counted, duration
 
 __all__ = ["tuning_section"]
 
+AT_END = "*"
+"""Marks a chosen value beyond which nothing was searched."""
+
 
 def tuning_section(report: Report) -> Section:
     """Tabulate the expected best validation score against the number of trials, and what was chosen."""
@@ -32,6 +35,8 @@ def tuning_section(report: Report) -> Section:
         "best of n: for random search, the expected best of n trials, with a band of one standard deviation "
         "(Dodge et al. 2019). The own settings are one of them. Trials of TPE depend on earlier ones: for "
         "TPE it is the best of the first n.",
+        f"{AT_END}: a chosen number at an end of those that were searched, or beyond it. Numbers further out "
+        "may be better.",
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
     )
@@ -55,7 +60,7 @@ def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cel
         str(finding.pruned),
         str(finding.failed),
         duration(finding.seconds),
-        written_options({name: _rounded(value) for name, value in finding.settings.items()}),
+        written_options({name: _marked(finding, name) for name in finding.settings}),
     )
     return tuple(Cell(text) for text in texts)
 
@@ -74,5 +79,8 @@ def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[st
     return texts
 
 
-def _rounded(value: object) -> object:
-    return f"{value:.3g}" if isinstance(value, float) else value
+def _marked(finding: TuningFinding, option: str) -> object:
+    """Return a chosen value, rounded, and marked if it is at an end of those that were searched."""
+    value = finding.settings[option]
+    rounded = f"{value:.3g}" if isinstance(value, float) else value
+    return f"{rounded}{AT_END}" if option in finding.at_end else rounded
