@@ -79,6 +79,9 @@ class Tune(FrozenConfig):
     pruning: Pruning = "median"
     """``median``: end a trial whose validation metric is below the median of earlier ones at its epoch."""
 
+    warm_up: int = Field(default=10, ge=0)
+    """Epochs that every trial trains before it can be pruned. Metrics of early epochs say little."""
+
     users: int | None = Field(default=None, ge=1)
     """How many users are drawn to train and validate on while tuning. Not set: all."""
 
@@ -104,10 +107,14 @@ class SearchConfig(TrialConfig):
     own_first: bool = False
     """Whether the first trial has the row's own settings. Searches of earlier versions drew all settings."""
 
+    warm_up: int = 0
+    """Epochs before a trial can be pruned. Searches of earlier versions pruned from the first epoch on."""
+
     def _identity(self) -> dict[str, Any]:
         values = super()._identity()
-        if not self.own_first:  # as in searches of versions that did not know it
-            del values["own_first"]
+        for name in ("own_first", "warm_up"):
+            if not values[name]:  # as in searches of versions that did not know it
+                del values[name]
         return values
 
     @property

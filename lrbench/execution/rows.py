@@ -113,6 +113,7 @@ class Row:
             pruning=tune.pruning,
             users=tune.users,
             own_first=True,
+            warm_up=tune.warm_up if tune.pruning == "median" else 0,
         )
 
 

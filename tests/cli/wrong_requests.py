@@ -260,6 +260,7 @@ FIELDS = {
     "tune.trials": ("3",),
     "tune.seed": ("3",),
     "tune.users": ("3",),
+    "tune.warm_up": ("3",),
     "tune.sampler": (),
     "tune.pruning": (),
     "tune.controls": (),

@@ -97,7 +97,7 @@ def _pruner(config: SearchConfig) -> "optuna.pruners.BasePruner":
 
     if config.pruning == "none":
         return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(n_startup_trials=PRUNED_AFTER)
+    return optuna.pruners.MedianPruner(n_startup_trials=PRUNED_AFTER, n_warmup_steps=config.warm_up)
 
 
 def _distribution(values: Choice | Range) -> "optuna.distributions.BaseDistribution":

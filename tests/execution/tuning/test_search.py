@@ -128,6 +128,16 @@ def test_the_median_of_earlier_trials_prunes() -> None:
     assert not propose(search(pruning="none"), before).hopeless(1, 0.05)
 
 
+def test_no_trial_is_pruned_before_it_is_warm() -> None:
+    curve = tuple((epoch, 0.1 * epoch) for epoch in range(1, 5))
+    before = [
+        SearchTrial(number=n, settings={"dropout": 0.1}, state="complete", value=0.4, curve=curve)
+        for n in range(4)
+    ]
+    late = propose(search(pruning="median", warm_up=3), before)
+    assert [late.hopeless(epoch, 0.01) for epoch in range(1, 5)] == [False, False, True, True]
+
+
 def test_the_first_trial_has_the_rows_own_settings(walks_folder: Path, tmp_path: Path) -> None:
     """Tuning then never ends with a lower validation score than no tuning."""
     config = search(own_first=True, trials=2, space=SPACE)
@@ -159,8 +169,8 @@ def test_a_training_setting_that_stages_have_differently_stays_as_it_is() -> Non
 
 
 def test_searches_of_earlier_versions_keep_their_ids() -> None:
-    assert "own_first" not in search()._identity()
-    assert search(own_first=True).id != search().id
+    assert {"own_first", "warm_up"}.isdisjoint(search()._identity())
+    assert len({search().id, search(own_first=True).id, search(warm_up=3).id}) == 3
 
 
 def test_tpe_turns_to_what_was_good() -> None:
