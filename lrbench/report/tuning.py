@@ -73,6 +73,7 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
         f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
         f"seed {tune.seed}; the reported runs have other seeds."
     )
+    yield "Intervals and tests hold for the chosen settings: they do not contain the luck of the search."
     controls = [label for label, record in suite.controls.items() if record.of in tuned]
     inherited = [label for label in controls if label not in tuned]
     if len(inherited) < len(controls):

@@ -113,7 +113,8 @@ def test_the_caption_says_which_controls_have_no_search(
     )
     rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in searched)
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
-    first, *rest = tuning_sentences(suite)
+    first, second, *rest = tuning_sentences(suite)
+    assert second.endswith("they do not contain the luck of the search.")
     tuned_controls = [sentence for sentence in rest if sentence.startswith("Controls that were tuned may")]
     assert len(tuned_controls) == ("alone" in searched)
     rest = [sentence for sentence in rest if sentence not in tuned_controls]
