@@ -5,9 +5,9 @@ from collections.abc import Sequence
 __all__ = ["counted", "duration", "listed", "numbered", "some_of"]
 
 
-def counted(number: int, thing: str) -> str:
-    """``1 seed``, ``2 seeds``, ``10,000 seeds``."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """``1 seed``, ``2 seeds``, ``10,000 seeds``. ``things`` is a plural that does not just add an s."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or f'{thing}s'}"
 
 
 def duration(seconds: float) -> str:

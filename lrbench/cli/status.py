@@ -24,7 +24,7 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     """
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.store.layout import Results
-    from lrbench.store.state import STATES, trial_state
+    from lrbench.store.state import trial_state
     from lrbench.wording import counted
 
     layout = Results(results)
@@ -35,18 +35,30 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
     if set(searches.values()) == {"done"}:
         say(console, f"Tuning of {record.name} is done for {counted(len(record.searches), 'row')}.")
     elif searches:
-        console.print(_search_table(record, searches))
+        for dataset in dict.fromkeys(row.dataset for row in record.searches):
+            say(console, f"Tuning of {record.name}, {record.protocol.name}, {dataset}")
+            console.print(_search_table(record, dataset, searches))
+        say(console, f"{counted(len(searches), 'search', 'searches')}: {_by_state(searches)}.")
     for dataset in dict.fromkeys(cell.dataset for cell in record.trials):
         console.print(_table(record, dataset, states))
-    total = Counter(states.values())
-    parts = [f"{total[state]} {state}" for state in STATES if total[state]]
-    say(console, f"{counted(len(states), 'trial')}: {', '.join(parts)}.")
+    if states:
+        say(console, f"{counted(len(states), 'trial')}: {_by_state(states)}.")
+    else:
+        say(console, "A row's trials are planned once its search is done.")
     for trial, state in (searches | states).items():
         if state == "running":
             say(console, f"{trial} runs: {_where(layout, trial)}")
         if state == "failed":
             say(console, f"{trial} failed: {_reason(layout, trial)}")
             say(console, f"  {layout.error(trial)}")
+
+
+def _by_state(states: "dict[str, State]") -> str:
+    """Return ``1 done, 2 to do``."""
+    from lrbench.store.state import STATES
+
+    total = Counter(states.values())
+    return ", ".join(f"{total[state]} {state}" for state in STATES if total[state])
 
 
 def _table(record: "SuiteRecord", dataset: str, states: "dict[str, State]") -> "Table":
@@ -79,16 +91,17 @@ def _where(layout: "Results", trial: str) -> str:
     return "by another process" if holder is None else f"{holder}, since {holder.since:%Y-%m-%d %H:%M} UTC"
 
 
-def _search_table(record: "SuiteRecord", states: "dict[str, State]") -> "Table":
-    """Return a table of the searches for settings. A row's trials are known once its search is done."""
+def _search_table(record: "SuiteRecord", dataset: str, states: "dict[str, State]") -> "Table":
+    """Return the state of each search for settings on a dataset."""
     from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(title=f"Tuning of {record.name}", title_justify="left", box=SIMPLE, pad_edge=False)
-    for heading in ("dataset", "label", "search"):
-        table.add_column(heading, overflow="fold")
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("label", overflow="fold")
+    table.add_column("search", no_wrap=True)
     for row in record.searches:
-        table.add_row(row.dataset, row.label, states[row.search])
+        if row.dataset == dataset:
+            table.add_row(row.label, states[row.search])
     return table
 
 
