@@ -40,6 +40,7 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
             console.print(_search_table(record, dataset, searches))
         say(console, f"{counted(len(searches), 'search', 'searches')}: {_by_state(searches)}.")
     for dataset in dict.fromkeys(cell.dataset for cell in record.trials):
+        say(console, f"Suite {record.name}, {record.protocol.name}, {dataset}")
         console.print(_table(record, dataset, states))
     if states:
         say(console, f"{counted(len(states), 'trial')}: {_by_state(states)}.")
@@ -69,8 +70,7 @@ def _table(record: "SuiteRecord", dataset: str, states: "dict[str, State]") -> "
     from lrbench.store.state import STATES
 
     shown = [state for state in STATES if state in set(states.values())]
-    title = f"Suite {record.name}, {record.protocol.name}, {dataset}"
-    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("label", overflow="fold")
     for state in shown:
         table.add_column(state, justify="right", no_wrap=True)

@@ -96,7 +96,7 @@ class _PadWithZeros(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tokens: Tensor, tokens_at: Tensor, n_places: int) -> Tensor:
         ctx.save_for_backward(tokens_at)
-        return tokens.new_zeros(n_places, *tokens.shape[1:]).index_copy_(0, tokens_at, tokens)
+        return _among_zeros(tokens, tokens_at, n_places)
 
     @staticmethod
     @once_differentiable
@@ -118,8 +118,12 @@ class _Unpad(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (tokens_at,) = ctx.saved_tensors
-        places = gradient.new_zeros(ctx.n_places, *gradient.shape[1:])
-        return places.index_copy_(0, tokens_at, gradient), None
+        return _among_zeros(gradient, tokens_at, ctx.n_places), None
+
+
+def _among_zeros(tokens: Tensor, tokens_at: Tensor, n_places: int) -> Tensor:
+    """Copy tokens to their places, and zeros to the others, (tokens, …) → (places, …)."""
+    return tokens.new_zeros(n_places, *tokens.shape[1:]).index_copy_(0, tokens_at, tokens)
 
 
 def cut_groups(

@@ -74,6 +74,7 @@ def test_the_report_says_what_was_tuned_and_how(desk: Desk) -> None:
 @pytest.mark.usefixtures("finished")
 def test_status_lists_and_dry_runs_know_the_searches(desk: Desk) -> None:
     status = desk.run("status", "tuned").stdout
+    assert "Tuning of tuned" in status
     assert "2 searches: 1 done, 1 failed." in status
     assert "All 2 trials of the search failed" in status
     lines = desk.run("list", "trials", "tuned").stdout.splitlines()

@@ -30,7 +30,10 @@ def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None
     assert "after Holm over the 6 testable of 6 comparisons" in text
     assert "LARES × every label that is neither proposed nor a control × 2 datasets on NDCG@10" in text
     assert "True differences in NDCG@10 below about " in text
-    assert "would usually be missed. The power for these sizes is 80 % at the level of the family" in text
+    assert (
+        "would usually be missed. The power for these sizes is 80 % at the level of the family, "
+        "estimated from these runs." in text
+    )
 
 
 FALLBACK = "This is a fallback; the dataset's first form is amazon-2014-json."
