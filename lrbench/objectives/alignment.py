@@ -5,11 +5,12 @@ Row i of one view is pulled towards row i of the other view, and away from its o
 cosine. Negatives are rows of the same batch. There is no stop-gradient.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from lrbench.objectives.means import mean_over_rows
 
@@ -41,6 +42,8 @@ def symmetric_info_nce(
 ) -> Tensor:
     """Return the mean of InfoNCE from the first view to the second and back.
 
+    The gradient is computed in the forward pass, so that no (rows, rows) matrix is stored.
+
     Args:
         first: (rows, width).
         second: (rows, width). Row i is the positive of row i of the first view.
@@ -55,10 +58,45 @@ def symmetric_info_nce(
     """
     if similarity == "cos":
         first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
-    similarities = (first / temperature) @ second.T  # (rows, rows)
-    if excluded is not None:
-        similarities.masked_fill_(excluded, -torch.inf)
-    return (info_nce(similarities, weights) + info_nce(similarities.T, weights)) / 2
+    value: Tensor = _SymmetricInfoNCE.apply(  # type: ignore[no-untyped-call]
+        first / temperature, second, excluded, weights
+    )
+    return value
+
+
+class _SymmetricInfoNCE(torch.autograd.Function):
+    """Let p_im be the softmax of row i of the similarities, and q_im that of column m.
+
+    The loss is ``−Σ_i w_i·(log p_ii + log q_ii)/2``. Its gradient with respect to similarity (i, m) is
+    ``(w_i·p_im + w_m·q_im)/2``, less w_i on the diagonal.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, first: Tensor, second: Tensor, excluded: Tensor | None, weights: Tensor | None
+    ) -> Tensor:
+        similarities = first @ second.T  # (rows, rows)
+        if excluded is not None:
+            similarities.masked_fill_(excluded, -torch.inf)
+        by_row, by_column = similarities.log_softmax(1), similarities.log_softmax(0)
+        of_positives = (by_row.diagonal() + by_column.diagonal()) / -2  # (rows,)
+        by_row.exp_()
+        by_column.exp_()
+        if weights is None:
+            gradient = by_row.add_(by_column).div_(2 * len(first))
+            gradient.diagonal().sub_(1 / len(first))
+        else:
+            weights = weights.to(by_row.dtype)
+            gradient = by_row.mul_(weights.unsqueeze(1)).addcmul_(by_column, weights).div_(2)
+            gradient.diagonal().sub_(weights)
+        ctx.save_for_backward(gradient @ second, gradient.T @ first)
+        return mean_over_rows(of_positives, weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        to_first, to_second = ctx.saved_tensors
+        return gradient * to_first, gradient * to_second, None, None
 
 
 def nt_xent(

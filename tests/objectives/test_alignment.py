@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lrbench.objectives.alignment import symmetric_info_nce
+from lrbench.objectives.alignment import info_nce, symmetric_info_nce
 
 VIEW = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 
@@ -53,3 +53,17 @@ def test_no_negatives_no_loss() -> None:
     assert loss.item() == 0
     assert first.grad is not None
     assert not first.grad.any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_are_those_of_the_two_cross_entropies(weighted: bool) -> None:
+    source = torch.Generator().manual_seed(0)
+    views = [torch.randn(5, 4, generator=source, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    excluded = torch.zeros(5, 5, dtype=torch.bool)
+    excluded[0, 3] = excluded[3, 0] = True
+    weights = torch.tensor([0.1, 0.4, 0.0, 0.2, 0.3]) if weighted else None
+    similarities = (views[0] / 0.3 @ views[1].T).masked_fill(excluded, -torch.inf)
+    expected = (info_nce(similarities, weights) + info_nce(similarities.T, weights)) / 2
+    actual = symmetric_info_nce(*views, "dot", 0.3, excluded, weights)
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(torch.autograd.grad(actual, views), torch.autograd.grad(expected, views))

@@ -25,6 +25,7 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
+from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.models.layers.hstu_chain import UnitChains
 from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.token_chain import Chains, bare_attention, encode_items
@@ -108,7 +109,7 @@ class ParallelReasoning(GradientStage[PLRConfig]):
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return ``loss`` and its terms. A term of weight 0 is neither computed nor returned."""
         model, config = self.model, self.model.config
-        states, _ = model.training_states(batch)  # (steps + 1, targets, streams, width)
+        states = self._first_pass(batch)  # (steps + 1, targets, streams, width)
         summed, items = model.summed(states)[-1], model.item_vectors()
         prediction = cross_entropy(summed, items, batch.targets, model.score_dtype, batch.weights)
         terms = {"cross_entropy": prediction}
@@ -129,6 +130,16 @@ class ParallelReasoning(GradientStage[PLRConfig]):
             )
             loss = loss + config.contrast_weight * terms["contrast"]
         return {"loss": loss, **terms}
+
+    def _first_pass(self, batch: TrainingBatch) -> Tensor:
+        """States that predict the batch's targets, (steps + 1, targets, streams, width).
+
+        The backward pass takes the second pass of the contrast first. Recomputing this one then keeps the
+        activations of two passes from being stored at once.
+        """
+        if self.model.config.contrast_weight:
+            return recomputed(lambda: self.model.training_states(batch)[0], self.model)
+        return self.model.training_states(batch)[0]
 
 
 class PLR(ReaRecNetwork[PLRConfig]):

@@ -5,7 +5,8 @@ import pytest
 import torch
 from small_data import leave_one_out, small_dataset
 
-from lrbench.data.batches import TrainingData
+from lrbench.data.batches import TrainingBatch, TrainingData
+from lrbench.models.latent.rearec import plr as plr_file
 from lrbench.models.latent.rearec.plr import PLR, PLRConfig
 from lrbench.testing import pack_lists
 
@@ -19,6 +20,11 @@ def states() -> torch.Tensor:
 def plr(**options: object) -> PLR:
     torch.manual_seed(0)
     return PLR(PLRConfig(width=1, heads=1, inner_width=2, **options), 5, 4).eval()
+
+
+def small_batch() -> TrainingBatch:
+    data = TrainingData(leave_one_out(small_dataset().sequences).train, 5)
+    return next(data.batches(64, torch.device("cpu"), np.random.default_rng(0)))
 
 
 def test_streams_are_means_over_steps_and_the_gate_weighs_them(states: torch.Tensor) -> None:
@@ -74,11 +80,8 @@ def test_a_step_of_attention_alone_is_what_the_formula_says() -> None:
 def test_views_stand_for_steps_in_all_losses() -> None:
     options = {"width": 8, "inner_width": 8, "streams": 3, "steps": 2, "chain": "views"}
     torch.manual_seed(0)
-    model = PLR(PLRConfig(**options), 40, 5)
-    data = TrainingData(leave_one_out(small_dataset().sequences).train, 5)
+    model, batch = PLR(PLRConfig(**options), 40, 5), small_batch()
     stage = model.stages["supervised"](model)
-    stage.begin(data, torch.device("cpu"))
-    batch = next(data.batches(64, torch.device("cpu"), np.random.default_rng(0)))
     states, _ = model.train().training_states(batch)
     assert states.shape == (3, len(batch.targets), 3, 8)
     thoughts = states[1:].movedim(2, 1).flatten(0, 1)  # six passes
@@ -89,3 +92,29 @@ def test_views_stand_for_steps_in_all_losses() -> None:
     assert set(terms) == {"loss", "cross_entropy", "divergence", "contrast"}
     terms["loss"].backward()
     assert model.triggers.grad is None and model.step_positions.weight.grad is None
+
+
+def test_recomputing_the_first_pass_stores_half_and_changes_no_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def results() -> tuple[int, list[torch.Tensor]]:
+        """Bytes stored for the backward pass; then the loss and the gradients of all parameters."""
+        torch.manual_seed(0)
+        model = PLR(PLRConfig(width=8, inner_width=8), 40, 5).double().train()
+        stored = {}
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            stored[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            loss = model.stages["supervised"](model).losses(batch)["loss"]
+        return sum(stored.values()), [loss, *torch.autograd.grad(loss, list(model.parameters()))]
+
+    batch = small_batch()
+    less, recomputed = results()
+    monkeypatch.setattr(plr_file, "recomputed", lambda function, module: function())
+    more, kept = results()
+    torch.testing.assert_close(recomputed, kept)
+    assert less < 0.7 * more
