@@ -76,24 +76,23 @@ def where_time_goes(profiles: dict[str, Result], ours: dict[str, list[Result]]) 
     """
     rows = []
     for name, profile in profiles.items():
-        limit = sum(count / profile["rates"][kind] for kind, count in profile["operations"].items())
-        operations = sum(profile["operations"].values()) / 1e9
-        seconds = median(ours[name], "epoch")
+        operations, rounds = profile["operations"], ours[name]
+        limits = [limit(operations, result["rates"]) for result in rounds]
+        multiples = (result["epoch"] / seconds for result, seconds in zip(rounds, limits, strict=True))
         shares = (f"{profile['shares'].get(kind, 0):.0%}" for kind in KINDS_OF_WORK)
-        rows.append(
-            [name, f"{operations:,.0f}", f"{limit:.1f}", f"{seconds:.1f}", f"{seconds / limit:.1f}×", *shares]
-        )
+        seconds = f"{statistics.median(limits):.1f}", f"{median(rounds, 'epoch'):.1f}"
+        multiple = f"{statistics.median(multiples):.1f}×"
+        rows.append([name, f"{sum(operations.values()) / 1e9:,.0f}", *seconds, multiple, *shares])
     kinds = (kind + " operations" if kind in ("other", "between") else kind for kind in KINDS_OF_WORK)
     headers = ["model", "GFLOP an epoch", "limit, s", "epoch, s", "epoch / limit", *kinds]
-    rates = {
-        kind: statistics.median(profile["rates"][f"torch.{kind}"] for profile in profiles.values()) / 1e9
-        for kind in ("float32", "bfloat16")
-    }
+    measured = [result["rates"] for rounds in ours.values() for result in rounds]
+    rates = {kind: median(measured, f"torch.{kind}") / 1e9 for kind in ("float32", "bfloat16")}
     text = (
         "GFLOP counts the matrix products of training alone, recomputed ones included. "
         "The limit is their time at the speed of products of 2,048 by 2,048. That speed is measured "
-        "beside each profile: the median "
+        "right after each epoch, in the same process: the median "
         f"is {rates['float32']:.0f} GFLOP/s in float32 and {rates['bfloat16']:.0f} in bfloat16. "
+        "Limit, epoch and their ratio are medians over the rounds. "
         "Shares are of the time of some profiled steps."
     )
     shares_table, kinds_table = (
@@ -101,6 +100,11 @@ def where_time_goes(profiles: dict[str, Result], ours: dict[str, list[Result]]) 
         for lines, names in ((rows, headers), (MEANINGS, ["share", "what it counts"]))
     )
     return "\n\n".join((text, shares_table, kinds_table))
+
+
+def limit(operations: dict[str, float], rates: dict[str, float]) -> float:
+    """Return the seconds that products need at the speed of large products, both by type."""
+    return sum(count / rates[kind] for kind, count in operations.items())
 
 
 def setting(threads: int, rounds: int) -> list[tuple[str, str]]:
