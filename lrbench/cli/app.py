@@ -1,5 +1,6 @@
 """The Typer application. Each verb lives in a file of its own, see ``verbs.py``."""
 
+import gc
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ class _Verbs(TyperGroup):
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb."""
+        """Run the verb, with the garbage collection that was off during the imports."""
+        gc.enable()
         with _interrupt_as_error():
             return super().invoke(ctx)
 

@@ -1,11 +1,13 @@
 """A command starts without what only some verbs need."""
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
 
+from lrbench.cli.app import run
 from lrbench.cli.verbs import SUMMARIES, load_verb
 
 
@@ -33,7 +35,7 @@ from lrbench.cli.verbs import SUMMARIES, load_verb
         ),
         pytest.param(
             # An interrupt before ``main`` ends in a traceback: only what Python itself loads may come first.
-            "sys",
+            "sys, gc",
             "from lrbench.__main__ import main",
             "new - {'lrbench', 'lrbench.__main__'}",
             id="nothing before interrupts are handled",
@@ -47,6 +49,15 @@ def test_a_start_imports_only_what_it_needs(first: str, then: str, unwanted: str
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_verb_runs_with_garbage_collection_which_is_off_during_the_imports() -> None:
+    gc.disable()
+    try:
+        run(["list", "protocols"])
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_the_version_is_that_of_the_installed_package() -> None:
