@@ -183,30 +183,14 @@ class TrainingData:
     def _batch(
         self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None, filled: bool
     ) -> TrainingBatch:
-        starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
-        target_ids = ranges(self.first_target[windows], counts)
-        window = np.repeat(np.arange(len(windows)), counts)
-        within = self.target_at[target_ids] - 1 - starts[window]  # (targets,) position that predicts
-        if keep is not None:
-            kept = keep[target_ids]
-            target_ids, within, window = target_ids[kept], within[kept], window[kept]
-        if keep is not None or self.view.labels is not None:
-            # (windows,) place of each window's last target
-            last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
-            stops = starts + within[last] + 1  # later inputs change no earlier state
-        ends_sequences = bool((within == (stops - starts - 1)[window]).all())
-        padded_length = None
+        view, cut = self.view, self._cut(windows, keep)
+        starts, stops, padded_length = cut.starts, cut.stops, None
         if filled:
-            lengths = stops - starts
-            longest, added = int(lengths.argmax()), filling(lengths)
-            padded_length = length_rung(int(lengths[longest]), self.max_length)
-            starts = np.append(starts, np.full(len(added), starts[longest]))
-            stops = np.append(stops, starts[longest] + added)
-        view = self.view
+            starts, stops, padded_length = _with_filling(starts, stops, self.max_length)
         sequences = pack(view.items, starts, stops, device, view.times, padded_length, view.members)
-        rows = sequences.host.first[window] + within
-        targets = self.view.items[self.target_at[target_ids]].astype(np.int64)
-        users, weights = self.target_starts[target_ids], None
+        rows = sequences.host.first[cut.window] + cut.within
+        targets = view.items[self.target_at[cut.target_ids]].astype(np.int64)
+        users, weights = self.target_starts[cut.target_ids], None
         if filled:
             real, missing = len(rows), rung(len(rows)) - len(rows)
             filling_token = sequences.host.first[-1] + sequences.host.lengths[-1] - 1
@@ -219,14 +203,58 @@ class TrainingData:
             sequences=sequences,
             rows=on_device(rows, device),
             targets=on_device(targets, device),
-            target_ids=target_ids,
-            sequence_of=window,
-            next_items=self.view.items[stops].astype(np.int64),
+            target_ids=cut.target_ids,
+            sequence_of=cut.window,
+            next_items=view.items[stops].astype(np.int64),
             users=on_device(users, device),
-            ends_sequences=ends_sequences,
-            one_each=ends_sequences and not filled and len(rows) == sequences.n_sequences,
+            ends_sequences=cut.ends_sequences,
+            one_each=cut.ends_sequences and not filled and len(rows) == sequences.n_sequences,
             weights=weights,
         )
+
+    def _cut(self, windows: Int64s, keep: NDArray[np.bool_] | None) -> "_Cut":
+        """Cut windows to the inputs that their kept targets need."""
+        starts, stops, counts = self.starts[windows], self.stops[windows], self.counts[windows]
+        target_ids = ranges(self.first_target[windows], counts)
+        window = np.repeat(np.arange(len(windows)), counts)
+        within = self.target_at[target_ids] - 1 - starts[window]
+        if keep is not None:
+            kept = keep[target_ids]
+            target_ids, within, window = target_ids[kept], within[kept], window[kept]
+        if keep is not None or self.view.labels is not None:
+            # (windows,) place of each window's last target
+            last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
+            stops = starts + within[last] + 1  # later inputs change no earlier state
+        return _Cut(starts, stops, target_ids, window, within)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Windows of a batch, cut to the inputs that their targets need."""
+
+    starts: Int64s  # (windows,) flat index of the first input
+    stops: Int64s  # (windows,) one past the last input
+    target_ids: Int64s  # (targets,)
+    window: Int64s  # (targets,) place of each target's window
+    within: Int64s  # (targets,) position in its window that predicts it
+
+    @property
+    def ends_sequences(self) -> bool:
+        """Whether every target comes right after its window's last input."""
+        return bool((self.within == (self.stops - self.starts - 1)[self.window]).all())
+
+
+def _with_filling(starts: Int64s, stops: Int64s, max_length: int) -> tuple[Int64s, Int64s, int]:
+    """Append sequences that only fill a batch up. They repeat the start of its longest sequence.
+
+    Returns:
+        Starts and stops of all sequences, (sequences,), and the length to which they are padded.
+    """
+    lengths = stops - starts
+    longest, added = int(lengths.argmax()), filling(lengths)
+    starts = np.append(starts, np.full(len(added), starts[longest]))
+    stops = np.append(stops, starts[longest] + added)
+    return starts, stops, length_rung(int(lengths[longest]), max_length)
 
 
 def evaluation_batches(
