@@ -1,7 +1,7 @@
 """From a suite to trials: every configuration resolved and checked before anything trains."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lrbench.bounds import MOST_TRIALS
@@ -69,19 +69,12 @@ def make_plan(
     labels: dict[str, list[str]] = {}
     configs: dict[str, TrialConfig] = {}
     cells = []
-    for name, fingerprint in datasets.items():
-        seeds = suite.seeds_for(name)
-        for seed in seeds:
-            for row in matched.get(name, rows):
-                if row.model.deterministic and seed != seeds[0]:
-                    continue  # trained once: another seed would give the same ranks
-                trial_seed = 0 if row.model.deterministic else seed
-                config = row.trial(name, fingerprint, trial_seed)
-                configs.setdefault(config.id, config)
-                sharing = labels.setdefault(config.id, [])
-                if row.label not in sharing:
-                    sharing.append(row.label)
-                cells.append(SuiteTrial(label=row.label, dataset=name, seed=trial_seed, trial=config.id))
+    for label, config in _pairs(suite, rows, datasets, matched):
+        configs.setdefault(config.id, config)
+        sharing = labels.setdefault(config.id, [])
+        if label not in sharing:
+            sharing.append(label)
+        cells.append(SuiteTrial(label=label, dataset=config.dataset, seed=config.seed, trial=config.id))
     record = SuiteRecord(
         name=suite.name,
         protocol=suite.protocol,
@@ -103,6 +96,23 @@ def make_plan(
     )
     trials = _planned(_ordered(configs.values()), labels)
     return Plan(suite, tuple(rows), trials, record)
+
+
+def _pairs(
+    suite: Suite,
+    rows: Sequence[Row],
+    datasets: Mapping[str, str],
+    matched: Mapping[str, Sequence[Row]],
+) -> Iterator[tuple[str, TrialConfig]]:
+    """Yield each row's label with its trial, by dataset and seed. Rows with equal trials share one."""
+    for name, fingerprint in datasets.items():
+        seeds = suite.seeds_for(name)
+        for seed in seeds:
+            for row in matched.get(name, rows):
+                if not row.model.deterministic:
+                    yield row.label, row.trial(name, fingerprint, seed)
+                elif seed == seeds[0]:  # trained once: another seed would give the same ranks
+                    yield row.label, row.trial(name, fingerprint, 0)
 
 
 def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:
