@@ -6,6 +6,7 @@ Where styles cannot be shown (a pipe, a file), a sign before the number replaces
 import io
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ STYLES = {"none": "", "best": "bold", "second": "underline"}
 BEFORE = {"none": " ", "best": "*", "second": "_"}
 GAP = 2
 """Blanks between columns."""
+
+KEPT = "\ufdd0"
+"""Stands for a blank at which no line may end. It is no character, so no text contains it."""
+
+_TOGETHER = re.compile(r"(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=[\d.])")
+"""Blanks within a number and its unit or sign: 5 %, ± 2 %, p = 0.04."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Terminal:
             _foot(console, report, layout)
         for answer in answers:
             _print(console, report, answer, styled)
-        return file.getvalue()
+        return file.getvalue().replace(KEPT, " ")
 
 
 def _can_show_styles() -> bool:
@@ -78,15 +85,15 @@ def _can_show_styles() -> bool:
 
 def _foot(console: Console, report: Report, layout: Layout) -> None:
     """Print the software and machines of the trials, then the warnings."""
-    console.print(Text(made_by(report.provenance), style="dim"))
+    console.print(_prose(made_by(report.provenance), "dim"))
     if layout.length != "full":
         for line in summarised(report.warnings):
-            console.print(Text(f"Warning: {line}", style="yellow"))
+            console.print(_prose(f"Warning: {line}", "yellow"))
         return
     for group in grouped(report.warnings):
-        console.print(Text(f"Warning: {group.summary}", style="yellow"))
+        console.print(_prose(f"Warning: {group.summary}", "yellow"))
         for detail in group.details:
-            console.print(Padding(Text(f"- {detail}"), (0, 0, 0, 2)))
+            console.print(Padding(_prose(f"- {detail}"), (0, 0, 0, 2)))
 
 
 def _print(console: Console, report: Report, section: Section, styled: bool) -> None:
@@ -95,7 +102,7 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
         console.print(Text(section.heading, style="bold"))
     for paragraph in section.paragraphs:
         title = Text(paragraph.title, style="bold")
-        console.print(title + Text("\n" if paragraph.code else " ") + Text(paragraph.text, style=""))
+        console.print(title + Text("\n" if paragraph.code else " ") + _prose(paragraph.text))
     for table in section.tables:
         console.print()
         console.print(Text(table.title, style="bold"))
@@ -113,7 +120,12 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
     if section.notes:
         caption, details = caption_and_details(report, section, BOLD if styled else SIGNS)
         for line in (caption, *(["Notes"] if details else []), *(f"- {detail}" for detail in details)):
-            console.print(Text(line, style="dim"))
+            console.print(_prose(line, "dim"))
+
+
+def _prose(text: str, style: str = "") -> Text:
+    """Return text whose numbers stay with their units and signs where lines are broken."""
+    return Text(_TOGETHER.sub(KEPT, text), style=style)
 
 
 def _widths(section: Section, table: Table, styled: bool) -> list[int]:

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from lrbench.report.formats.terminal import Terminal
+from lrbench.report.formats.terminal import KEPT, Terminal
+from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import Cell, Section, Table
 
@@ -14,6 +15,14 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 def test_no_line_is_wider_than_the_terminal(report: Report, width: int, styled: bool) -> None:
     text = ESCAPE.sub("", Terminal(width, styled).render(report))
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", range(40, 121, 9))
+def test_numbers_stay_with_their_units_and_signs(report: Report, width: int) -> None:
+    text = Terminal(width, styled=False).render(report, Layout(length="full"))
+    assert re.search(r"\d %", text) and re.search(r"p [=<] \d", text)
+    assert not re.search(r"(\d\s*\n\s*%)|(±\s*\n)|(\bp\s*\n\s*[=<])|([=<]\s*\n\s*\d)", text)
+    assert KEPT not in text
 
 
 def test_every_column_is_shown_whatever_the_width(report: Report) -> None:
