@@ -14,6 +14,7 @@ __all__ = [
     "LrbenchError",
     "RequestError",
     "did_you_mean",
+    "nearest",
     "not_installed",
 ]
 
@@ -72,13 +73,17 @@ def _shown(text: str) -> str:
     return _LONG_WORD.sub(r"\1…\2", printable(text))
 
 
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """Return ``Did you mean "x"?`` for the nearest candidate; empty if none is near."""
+    near = get_close_matches(word, sorted(set(candidates)), n=1, cutoff=0.5)
+    return f'Did you mean "{one_line(near[0])}"?' if near else ""
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return ``Did you mean "x"?`` for the nearest candidate. If none is near, list at most ten of them."""
     known = sorted(set(candidates))
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    if near:
-        return f'Did you mean "{one_line(near[0])}"?'
-    return f"Known: {some_of([shortened(name) for name in known])}." if known else ""
+    listed = f"Known: {some_of([shortened(name) for name in known])}." if known else ""
+    return nearest(word, known) or listed
 
 
 def not_installed(who: str, package: str, extra: str) -> RequestError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from lrbench.cli.named_suite import recorded_suite
-from lrbench.errors import RequestError, did_you_mean
+from lrbench.errors import RequestError, nearest
 from lrbench.report.choices import shown_names
 from lrbench.store.commands import command
 from lrbench.store.find_trial import find_trial
@@ -15,7 +15,7 @@ from lrbench.store.layout import RECORD_FILE, Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteRecord
 from lrbench.store.trials import read_record
-from lrbench.wording import counted, numbered
+from lrbench.wording import counted, numbered, some_of
 
 __all__ = ["EvaluatedRow", "find_rows"]
 
@@ -72,8 +72,9 @@ def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[
     if only is not None:
         raise RequestError(f"--only chooses rows of a suite, and {given} is a trial.", "Leave --only out.")
     if not is_trial and not any(name.startswith(given) for name in trials) and suites:
-        near = did_you_mean(given, [*trials, *suites])
-        raise RequestError(f'There is no trial and no suite "{given}" in {results.root}.', near)
+        known = f"Suites there: {some_of(suites)}. See the trials: {command('list', 'trials', results)}"
+        near = nearest(given, [*trials, *suites])
+        raise RequestError(f'There is no trial and no suite "{given}" in {results.root}.', near or known)
     folder = find_trial(results, given)
     return [EvaluatedRow(read_record(folder).id, (folder,))]
 

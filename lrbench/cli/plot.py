@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,10 @@ def plot(
     if kind not in PLOTS.names():
         PLOTS.load(kind)  # raises an error that names the plots
     os.environ.pop("MPLBACKEND", None)  # a notebook names one for screens, which may not be installed here
-    name, suite = _option_and_suite(kind, words or [])
     if groups is not None and kind != "groups":
         raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")
     layout = Results(results)
+    name, suite = _option_and_suite(kind, words or [], {path.stem for path in layout.suites()})
     record = recorded_suite(layout, suite)
     options = ReportOptions(
         metrics=(metric,) if metric else (record.primary_metric, *([sort] if sort else [])),
@@ -96,8 +97,13 @@ def _write(kind: str, source: "PlotSource", output: Path | None) -> None:
     say(message_console(), f"Wrote {path}.")
 
 
-def _option_and_suite(kind: str, words: list[str]) -> tuple[str, str | None]:
+def _option_and_suite(kind: str, words: list[str], suites: Collection[str]) -> tuple[str, str | None]:
     """Return the option of a grid, empty for other plots, and the suite if it was given.
+
+    Args:
+        kind: of the plot.
+        words: what came after it.
+        suites: names of suites with results.
 
     Raises:
         RequestError: the option is missing, or there is a word too many.
@@ -105,6 +111,11 @@ def _option_and_suite(kind: str, words: list[str]) -> tuple[str, str | None]:
     wanted = 2 if kind == "grid" else 1
     if kind == "grid" and not words:
         raise RequestError("A grid needs the option that rows differ in.", "lrbench plot grid mean_depth")
+    if kind == "grid" and len(words) == 1 and words[0] in suites:
+        raise RequestError(
+            "A grid needs the option that rows differ in, and then the suite.",
+            f"lrbench plot grid mean_depth {words[0]}",
+        )
     if len(words) > wanted:
         raise RequestError(f'"{words[wanted]}" is one word too many.', "lrbench plot KIND [SUITE]")
     option = words[0] if kind == "grid" else ""

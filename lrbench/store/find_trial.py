@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrbench.errors import RequestError, did_you_mean
+from lrbench.errors import RequestError, nearest
+from lrbench.store.commands import command
 from lrbench.store.layout import RECORD_FILE, Results
 
 __all__ = ["find_started_trial", "find_trial"]
@@ -22,7 +23,7 @@ def find_trial(results: Results, given: str) -> Path:
     if (Path(given) / RECORD_FILE).is_file():
         return Path(given)
     folder = results.root / "trials"
-    return folder / _one_of([path.name for path in results.trials()], given, folder)
+    return folder / _one_of([path.name for path in results.trials()], given, folder, results)
 
 
 def find_started_trial(results: Results, given: str) -> tuple[Results, str]:
@@ -37,10 +38,10 @@ def find_started_trial(results: Results, given: str) -> tuple[Results, str]:
     folders = (results.root / kind for kind in _KINDS)
     found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()]
     names = {path.name for path in found if not path.name.startswith(".")}
-    return results, _one_of(sorted(names), given, results.root)
+    return results, _one_of(sorted(names), given, results.root, results)
 
 
-def _one_of(names: Sequence[str], given: str, folder: Path) -> str:
+def _one_of(names: Sequence[str], given: str, folder: Path, results: Results) -> str:
     matching = [name for name in names if name.startswith(given)]
     if len(matching) == 1 or given in matching:
         return given if given in matching else matching[0]
@@ -48,6 +49,8 @@ def _one_of(names: Sequence[str], given: str, folder: Path) -> str:
         raise RequestError(
             f'{len(matching)} trials begin with "{given}".', f"Give more of the id: {matching[0]} …"
         )
-    near = did_you_mean(given, names) if len(names) <= _MOST_COMPARED else ""
-    remedy = near or "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
+    remedy = "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
+    if names:
+        near = nearest(given, names) if len(names) <= _MOST_COMPARED else ""
+        remedy = near or f"See the trials: {command('list', 'trials', results)}"
     raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)

@@ -93,6 +93,7 @@ def test_seeds_that_are_not_finished_are_left_out_and_told(desk: Desk) -> None:
     ("arguments", "message"),
     [
         (("tin",), 'There is no trial and no suite "tin" in results. Did you mean "tiny"?'),
+        (("x",), "Suites there: tiny. See the trials: lrbench list trials"),
         (("tiny", "--only", "ELR"), '"ELR" matches no row. Did you mean "ERL"?'),
         (("tiny", "--only", "SASRec", "--interventions", "zero"), "and there is none in sasrec."),
         (("walks-loo-20-erl-s1", "--only", "ERL"), "suite"),

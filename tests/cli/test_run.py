@@ -301,6 +301,8 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["run", SMALL, "--only", "GRU*"], "matches no row"),
         (["report", "smal"], 'Did you mean "small"'),
         (["verify", "nothing"], 'There is no trial "nothing"'),
+        (["verify", "nothing"], "See the trials: lrbench list trials"),
+        (["plot", "grid", "small"], "lrbench plot grid mean_depth small"),
         (["run", SMALL, "--results", f"{SMALL}/x"], "cannot be a folder: Not a directory"),
         (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
         (["evaluate", "any", "--depth", ","], "--depth names nothing"),

@@ -173,6 +173,7 @@ SHAPES = (
     ("plot", "depth", "demo", "more"),
     ("plot", "tuning", "demo"),
     ("plot", "grid"),
+    ("plot", "grid", "demo"),
     ("plot", "grid", "nosuch", "demo"),
     ("plot", "grid", "nosuch", "demo", "more"),
     ("compare",),
