@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from parity.published import (
     CPU,
     Published,
@@ -21,7 +22,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.latent.lares import pretraining as lares_pretraining
 from lrbench.models.latent.lares.model import LARES, LARESConfig
 from lrbench.models.latent.lares.pretraining import SelfSupervised
-from lrbench.objectives import alignment
+from lrbench.objectives.alignment import info_nce
 
 NAMES = {
     r"item_embedding\.weight": "embedding.items.weight",
@@ -96,6 +97,18 @@ def pretraining(published: Published, model: LARES, setting: str) -> SelfSupervi
     return stage
 
 
+def both_directions(
+    first: Tensor, second: Tensor, similarity: str, temperature: float, excluded: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """InfoNCE from the first view to the second, and back."""
+    if similarity == "cos":
+        first, second = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
+    similarities = first @ second.T / temperature
+    if excluded is not None:
+        similarities = similarities.masked_fill(excluded, -torch.inf)
+    return info_nce(similarities), info_nce(similarities.T)
+
+
 def compare_pretraining(
     published: Published,
     model: LARES,
@@ -108,7 +121,8 @@ def compare_pretraining(
     batch, drawn_step = last_target_batch(stage._data, 6), torch.tensor([published.config["j"]])
     monkeypatch.setattr(torch, "randint", lambda *_: drawn_step)
     predictions = calls(monkeypatch, lares_pretraining, "cross_entropy")
-    alignments, directions = calls(monkeypatch, stage, "_info_nce"), calls(monkeypatch, alignment, "info_nce")
+    alignments = calls(monkeypatch, stage, "_info_nce")
+    means = calls(monkeypatch, lares_pretraining, "symmetric_info_nce")
     terms = stage.losses(batch)
 
     states, items, *_ = predictions[0].arguments
@@ -126,7 +140,8 @@ def compare_pretraining(
         published.close(by_user(alignments[1].arguments[1], batch), f"{prefix}.user_vector_pass2_step_j")
         losses["step"] = terms["step"]
         both_ways += ["step_final_to_j", "step_j_to_final"]
-    losses |= {name: call.result for name, call in zip(both_ways, directions, strict=True)}
+    directions = [direction for call in means for direction in both_directions(*call.arguments)]
+    losses |= dict(zip(both_ways, directions, strict=True))
     for name, loss in losses.items():
         published.close(loss, f"{prefix}.loss_{name}")
     terms["loss"].backward()
