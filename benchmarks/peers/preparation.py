@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--rows", default=SIZES, help="numbers of ratings")
-    parser.add_argument("--tools", default=",".join(TOOLS))
+    parser.add_argument("--tools", help=f"all of {','.join(TOOLS)} up to 100 million ratings if left out")
     parser.add_argument("--tool", choices=[*TOOLS, "generate"], help="run this one alone, for one size")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
@@ -57,7 +57,8 @@ def main() -> None:
     lines = []
     for rows in sizes:
         run("generate", rows, arguments)  # in its own process: a child inherits the peak memory of its parent
-        tools = arguments.tools.split(",") if rows <= MOST_OF_PEERS else ["lrbench"]
+        usual = list(TOOLS) if rows <= MOST_OF_PEERS else ["lrbench"]
+        tools = arguments.tools.split(",") if arguments.tools else usual
         results: dict[str, list[dict[str, Any]]] = {tool: [] for tool in tools}
         for _ in range(arguments.rounds):
             for tool, found in results.items():
