@@ -117,7 +117,8 @@ def _option_and_suite(kind: str, words: list[str], suites: Collection[str]) -> t
             f"lrbench plot grid mean_depth {words[0]}",
         )
     if len(words) > wanted:
-        raise RequestError(f'"{words[wanted]}" is one word too many.', "lrbench plot KIND [SUITE]")
+        usage = "lrbench plot grid OPTION [SUITE]" if kind == "grid" else "lrbench plot KIND [SUITE]"
+        raise RequestError(f'"{words[wanted]}" is one word too many.', usage)
     option = words[0] if kind == "grid" else ""
     rest = words[1:] if kind == "grid" else words
     return option, rest[0] if rest else None

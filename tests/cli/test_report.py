@@ -197,6 +197,9 @@ def test_plot_writes_the_file_that_was_asked_for(root: Path, tmp_path: Path) -> 
         (("dept",), 'Did you mean "depth"?'),
         (("depth", "--output", "x.jpeg"), '"jpeg" is no format'),
         (("critical-difference",), "needs 6 datasets"),
+        (("depth", "demo", "more"), "lrbench plot KIND [SUITE]"),
+        (("grid", "mean_depth", "demo", "more"), "lrbench plot grid OPTION [SUITE]"),
+        (("grid", "demo"), "lrbench plot grid mean_depth demo"),
     ],
 )
 def test_wrong_plots_write_nothing(
