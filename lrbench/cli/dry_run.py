@@ -223,7 +223,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     if tune is not None:
         say(
             console,
-            f"Tuning comes first: {totals.searches_to_run} of {totals.searches} searches to run, "
+            f"Tuning: {totals.searches_to_run} of {totals.searches} searches to run, "
             f"{counted(tune.trials, 'trial')} each.",
         )
     if totals.searches_to_run > totals.unknown_searches:

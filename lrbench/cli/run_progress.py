@@ -1,7 +1,7 @@
 """What a running suite shows: a live table on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lrbench.cli.console import say
 from lrbench.cli.live_table import ResizableLive, live_table
+from lrbench.cli.run_tasks import Task
 from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, TrialNote, TrialStarted
 from lrbench.training.news import EpochDone
 from lrbench.wording import duration
@@ -19,25 +20,25 @@ __all__ = ["SuiteView", "make_view"]
 _LINE_EVERY = 30.0  # seconds between two plain lines about one trial
 
 
-def make_view(console: Console, titles: Mapping[str, str], metric: str) -> "SuiteView":
+def make_view(console: Console, metric: str) -> "SuiteView":
     """Return a live view for a terminal, or plain lines for a file or a pipe.
 
     Args:
         console: on stderr.
-        titles: trial id → its name in messages.
         metric: name of the selection metric.
     """
-    return (LiveView if console.is_terminal else SuiteView)(console, titles, metric)
+    return (LiveView if console.is_terminal else SuiteView)(console, metric)
 
 
 class SuiteView:
-    """Plain lines: one when a trial starts, ends or fails, and at most one in 30 seconds in between."""
+    """Plain lines: one when a task starts, ends or fails, and at most one in 30 seconds in between."""
 
-    def __init__(self, console: Console, titles: Mapping[str, str], metric: str) -> None:
+    def __init__(self, console: Console, metric: str) -> None:
         self.console = console
-        self.titles = titles
         self.metric = metric
-        self.done = 0
+        self.tasks: dict[str, Task] = {}
+        self.upcoming = 0
+        self.done: list[Task] = []
         self.failed: list[TrialFailed] = []
         self.started = time.monotonic()
         self.last_line: dict[str, float] = {}
@@ -52,8 +53,23 @@ class SuiteView:
 
     @property
     def ended(self) -> int:
-        """How many trials have ended, done or failed."""
-        return self.done + len(self.failed)
+        """How many tasks have ended, done or failed."""
+        return len(self.done) + len(self.failed)
+
+    @property
+    def total(self) -> int:
+        """How many tasks there are, with those that will follow."""
+        return len(self.tasks) + self.upcoming
+
+    def expect(self, tasks: Sequence[Task], upcoming: int) -> None:
+        """Add tasks.
+
+        Args:
+            tasks: may begin now.
+            upcoming: how many more will follow.
+        """
+        self.tasks.update((task.id, task) for task in tasks)
+        self.upcoming = upcoming
 
     def show(self, event: Event) -> None:
         """Show an event, and count what is done and what has failed."""
@@ -63,7 +79,7 @@ class SuiteView:
             case EpochDone():
                 self.epoch(event)
             case TrialDone():
-                self.done += 1
+                self.done.append(self.tasks[event.trial])
                 self.say(event.trial, self.done_text(event))
             case TrialFailed():
                 self.failed.append(event)
@@ -83,8 +99,8 @@ class SuiteView:
     def say(self, trial: str, text: str) -> None:
         """Print one line about a trial."""
         self.last_line[trial] = time.monotonic()
-        count = f"[{self.ended}/{len(self.titles)}]"
-        say(self.console, f"{count} {self.titles[trial]}: {text}")
+        count = f"[{self.ended}/{self.total}]"
+        say(self.console, f"{count} {self.tasks[trial].title}: {text}")
 
     def done_text(self, event: TrialDone) -> str:
         """Return the line about a complete trial."""
@@ -93,24 +109,26 @@ class SuiteView:
         return f"{when}, valid {self.metric} {value:.4f}; {self.time_left()}"
 
     def time_left(self) -> str:
-        """Say how long the rest of the suite may take at the pace so far."""
-        rest = len(self.titles) - self.ended
-        if not rest:
+        """Say how long the rest of the suite may take at the pace so far. A search counts by its trials."""
+        if self.ended == self.total:
             return "all trials ended"
-        pace = (time.monotonic() - self.started) / max(self.ended, 1)
+        ended = [*self.done, *(self.tasks[failure.trial] for failure in self.failed)]
+        trained = sum(task.trials for task in ended)
+        rest = sum(task.trials for task in self.tasks.values()) + self.upcoming - trained
+        pace = (time.monotonic() - self.started) / max(trained, 1)
         return f"about {duration(pace * rest)} left at this pace"
 
 
 class LiveView(SuiteView):
     """A table of running trials under a bar for the suite, redrawn in place."""
 
-    def __init__(self, console: Console, titles: Mapping[str, str], metric: str) -> None:
-        super().__init__(console, titles, metric)
+    def __init__(self, console: Console, metric: str) -> None:
+        super().__init__(console, metric)
         self.running: dict[str, EpochDone | TrialStarted] = {}
         self.bar = Progress(
             TextColumn("suite"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), console=console
         )
-        self.task = self.bar.add_task("suite", total=len(titles))
+        self.bar_task = self.bar.add_task("suite", total=None)
         self.live = ResizableLive(self.render, console)
 
     def __enter__(self) -> Self:
@@ -134,7 +152,12 @@ class LiveView(SuiteView):
             case EpochDone() | TrialBusy() | TrialNote():
                 pass
         super().show(event)
-        self.bar.update(self.task, completed=self.ended)
+        self.bar.update(self.bar_task, completed=self.ended)
+
+    def expect(self, tasks: Sequence[Task], upcoming: int) -> None:
+        """Add tasks, and make the bar as long."""
+        super().expect(tasks, upcoming)
+        self.bar.update(self.bar_task, total=self.total)
 
     def epoch(self, event: EpochDone) -> None:
         """Show an epoch in the trial's row."""
@@ -143,7 +166,10 @@ class LiveView(SuiteView):
     def render(self) -> Group:
         """Return the table and the bar; while nothing runs, the bar alone."""
         rows = [
-            [self.titles[trial], *(epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"])]
+            [
+                self.tasks[trial].title,
+                *(epoch_cells(event, "") if isinstance(event, EpochDone) else ["starting"]),
+            ]
             for trial, event in self.running.items()
         ]
         tables = [live_table(rows, self.metric, self.console.width)] if rows else []

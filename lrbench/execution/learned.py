@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lrbench.config.trial import TrialConfig
+from lrbench.config.tuning import SearchConfig
 from lrbench.store.trials import TrialRecord
 
 __all__ = ["Learned"]
@@ -38,10 +39,12 @@ class Learned:
     def seconds(self, config: TrialConfig) -> float | None:
         """Return how many seconds such a trial took at most; ``None`` if none like it is finished.
 
-        Trials of the same configuration count first, then those of the same dataset and model.
+        Trials of the same configuration count first, then those of the same dataset and model. A search
+        takes as long as its trials together.
         """
         need = self._nearest(config)
-        return None if need is None else need.seconds
+        trials = config.trials if isinstance(config, SearchConfig) else 1
+        return None if need is None else need.seconds * trials
 
     def peak_bytes(self, config: TrialConfig) -> int | None:
         """Return the peak memory in bytes of trials that differ from this one in the seed at most.

@@ -23,7 +23,10 @@ from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone
 from lrbench.wording import counted
 
-__all__ = ["MOST_DEATHS", "run_orders"]
+__all__ = ["MOST_DEATHS", "Follow", "run_orders"]
+
+Follow = Callable[[TrialDone | TrialFailed], Sequence[TrialOrder]]
+"""Returns the orders that may begin now that one is done or has failed."""
 
 MOST_DEATHS = 3
 """A trial fails after so many deaths of its worker without a finished epoch in between."""
@@ -35,8 +38,9 @@ def run_orders(
     watch: Callable[[Event], None],
     learned: Learned | None = None,
     stop_asked: Callable[[], bool] = lambda: False,
+    follow: Follow = lambda ended: (),
 ) -> None:
-    """Run all orders, and pass on what happens.
+    """Run all orders and those that follow them, and pass on what happens.
 
     A trial whose worker dies goes on from its checkpoint. It fails once it has died
     :data:`MOST_DEATHS` times without finishing an epoch in between; the others go on.
@@ -47,13 +51,14 @@ def run_orders(
         watch: called with every event that the user may want to see.
         learned: what finished trials cost. Trials that finish now are added.
         stop_asked: whether to stop after the next checkpoints.
+        follow: called after ``watch`` for each order that is done or has failed.
 
     Raises:
         LrbenchError: the executor cannot go on, so that some trials have not begun.
         KeyboardInterrupt: ``stop_asked`` was true, and all trials have stopped.
     """
     try:
-        _Run(orders, executor, watch, learned or Learned(), stop_asked).run()
+        _Run(orders, executor, watch, learned or Learned(), stop_asked, follow).run()
     finally:
         executor.close()
 
@@ -68,12 +73,14 @@ class _Run:
         watch: Callable[[Event], None],
         learned: Learned,
         stop_asked: Callable[[], bool],
+        follow: Follow,
     ) -> None:
         self.waiting = WaitingOrders(orders, lambda order: learned.seconds(order.config))
         self.executor = executor
         self.watch = watch
         self.learned = learned
         self.stop_asked = stop_asked
+        self.follow = follow
         self.stopping = False
         self.running: dict[str, TrialOrder] = {}
         self.deaths: Counter[str] = Counter()
@@ -137,6 +144,8 @@ class _Run:
             with suppress(LrbenchError):  # a record that cannot be read is left out; reports name it
                 self.learned.add(read_record(order.results.trial(event.trial)))
         self.watch(event)
+        if not self.stopping:
+            self.waiting.add(self.follow(event))
 
     def _died(self, event: TrialDied) -> None:
         """Let the trial go on from its checkpoint, or fail if that has been tried often enough."""

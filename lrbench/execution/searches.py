@@ -96,6 +96,7 @@ def rows_with_settings(
     results: Results,
     dataset: str,
     prepared: PreparedDataset | None,
+    unfinished: Collection[str] = (),
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """Return the rows on a dataset with the settings that complete searches chose.
 
@@ -107,6 +108,7 @@ def rows_with_settings(
         dataset: its true name.
         prepared: the dataset, to which matched controls are fitted; ``None``: they are not fitted. Controls
             that wait for a search are not fitted either, since their model has no settings yet.
+        unfinished: searches whose rows wait, even if an earlier run completed them.
 
     Returns:
         All rows, and the labels of those that wait for a search, with their controls. A row that waits has
@@ -116,7 +118,7 @@ def rows_with_settings(
     for search in searches:
         if search.config.dataset != dataset:
             continue
-        done = results.search(search.config.id).exists()
+        done = search.config.id not in unfinished and results.search(search.config.id).exists()
         for label in search.labels:
             if done:
                 chosen[label] = (search.config.id, read_search(results, search.config.id).settings)

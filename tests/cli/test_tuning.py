@@ -41,6 +41,8 @@ def test_one_command_tunes_and_then_trains_the_final_seeds(
     desk: Desk, finished: subprocess.CompletedProcess[str]
 ) -> None:
     assert "Tuning on validation: 2 of 2 searches to run, 2 trials each." in finished.stderr
+    assert "Suite tuned: 5 of 5 trials to run (0 done or left out)" in finished.stderr
+    assert "1 of 2 searches and 3 of 3 trials done." in finished.stderr  # a search failed, and with it two
     assert "All 2 trials of the search failed" in finished.stderr
     (file,) = (desk.folder / "results" / "searches").glob("*.json")
     search = json.loads(file.read_text(encoding="utf-8"))
@@ -82,7 +84,7 @@ def test_status_lists_and_dry_runs_know_the_searches(desk: Desk) -> None:
     assert states == ["done", "failed"]
     sound = TUNED.replace("1e29", "1e-3")  # what takes time is measured with the row's own settings
     dry = " ".join(desk.run("run", desk.suite(sound), "--dry-run").stdout.split())
-    assert "Tuning comes first: 1 of 2 searches to run, 2 trials each." in dry
+    assert "Tuning: 1 of 2 searches to run, 2 trials each." in dry
     assert "Tuning takes at most about" in dry
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from small_data import order, trial_config
+from store.search_records import search_record
 
 from lrbench.execution.learned import Learned
 from lrbench.execution.trial import run_trial
@@ -18,6 +19,7 @@ def test_another_seed_teaches_more_than_another_configuration(walks_folder: Path
     assert learned.seconds(trial_config(seed=7, max_epochs=1)) == own
     assert learned.seconds(trial_config(seed=7, max_epochs=9)) == 101.0
     assert learned.seconds(trial_config(seed=7, max_epochs=5)) == 101.0  # the longest of this model here
+    assert learned.seconds(search_record(trials=2).config) == 202.0  # a search has two such trials
     assert learned.seconds(trial_config("lares")) is None
     assert learned.peak_bytes(trial_config(seed=7, max_epochs=1)) == record.peak_memory_bytes
     assert learned.peak_bytes(trial_config(seed=7, max_epochs=5)) is None

@@ -38,7 +38,8 @@ class SlurmExecutor:
         minutes: time limit of one job.
         threads: CPUs of each trial.
         gpus: GPUs of each trial.
-        at_once: how many jobs of an array run at the same time; ``None``: as many as Slurm lets.
+        at_once: how many jobs run at the same time; ``None``: as many as Slurm lets. The first array may
+            have more jobs, which go on without this process. Later ones only fill the places that are free.
 
     Raises:
         RequestError: submitit is not installed.
@@ -65,6 +66,7 @@ class SlurmExecutor:
             "signal_delay_s": _SIGNAL_SECONDS,
             "additional_parameters": {"requeue": True},
         }
+        self._at_once = at_once
         self._submitit = _submitit()
         self._new: list[TrialOrder] = []
         self._jobs: dict[str, Any] = {}  # trial → job
@@ -74,8 +76,10 @@ class SlurmExecutor:
 
     @property
     def full(self) -> bool:
-        """``False``: Slurm queues all jobs."""
-        return False
+        """Whether ``at_once`` jobs are in the queue. The first array is queued whole."""
+        if self._at_once is None or not self._jobs:
+            return False
+        return len(self._jobs) + len(self._new) >= self._at_once
 
     @property
     def fault(self) -> str | None:

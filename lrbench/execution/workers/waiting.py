@@ -29,20 +29,30 @@ class WaitingOrders:
         orders: Sequence[TrialOrder],
         seconds: Callable[[TrialOrder], float | None] = lambda order: None,
     ) -> None:
-        self._orders = list(orders)
         self._seconds = seconds
-        self._position = {order.config.id: position for position, order in enumerate(orders)}
-        self._training = [order.config.training_ids for order in orders]
-        self._waiting = list(range(len(orders)))  # positions in the list of orders
-        self._unfinished = set(self._waiting)
+        self._orders: list[TrialOrder] = []
+        self._position: dict[str, int] = {}  # id → place in the list of orders
+        self._training: list[tuple[str, ...]] = []
+        self._waiting: list[int] = []
+        self._unfinished: set[int] = set()
         self._retry_at: dict[int, float] = {}
         self._by_training: dict[str, list[int]] = {}
-        for position, ids in enumerate(self._training):
-            self._by_training.setdefault(ids[-1], []).append(position)
+        self.add(orders)
 
     def __len__(self) -> int:
         """Return how many orders have not begun."""
         return len(self._waiting)
+
+    def add(self, orders: Sequence[TrialOrder]) -> None:
+        """Add orders after those that are there."""
+        for position, order in enumerate(orders, len(self._orders)):
+            ids = order.config.training_ids
+            self._orders.append(order)
+            self._position[order.config.id] = position
+            self._training.append(ids)
+            self._waiting.append(position)
+            self._unfinished.add(position)
+            self._by_training.setdefault(ids[-1], []).append(position)
 
     def free(self) -> list[TrialOrder]:
         """Return the orders that may begin now, the longest first."""

@@ -108,3 +108,26 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 )
 def test_gpus_of_a_node_are_counted(gres: str, gpus: int) -> None:
     assert slurm_jobs._gpus(gres) == gpus
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("cluster")
+def test_a_limit_of_jobs_holds_for_later_arrays_too(walks_folder: Path, tmp_path: Path) -> None:
+    orders = [order(trial_config(seed=seed), walks_folder, tmp_path) for seed in range(1, 5)]
+    limited = SlurmExecutor(Results(tmp_path), "main", 10, 1, 0, at_once=2)
+    for each in orders[:3]:  # the first array is queued whole, and Slurm runs two of it at a time
+        assert not limited.full
+        limited.submit(each)
+    limited.poll()
+    assert limited.full
+    ended = list[Event]()
+    while len(ended) < 2:
+        ended += [event for event in limited.poll() if isinstance(event, TrialDone)]
+    assert not limited.full
+    limited.submit(orders[3])
+    assert limited.full == (len(ended) == 2)
+    while len(ended) < 4:
+        ended += [event for event in limited.poll() if isinstance(event, TrialDone)]
+    assert {event.trial for event in ended} == {each.config.id for each in orders}
+    limited.close()

@@ -80,3 +80,14 @@ def test_what_is_closed_holds_nothing() -> None:
     queue = WaitingOrders(orders(FIRST, BOTH))
     queue.close()
     assert (queue.free(), len(queue)) == ([], 0)
+
+
+def test_orders_that_are_added_come_after_those_that_wait_and_wait_for_stages_too() -> None:
+    first, both, other = orders(FIRST, BOTH, OTHER)
+    queue = WaitingOrders([other])
+    queue.begin(other)
+    queue.add([first, both])
+    assert (queue.free(), len(queue)) == ([first], 2)
+    queue.begin(first)
+    queue.finish(first)
+    assert queue.free() == [both]

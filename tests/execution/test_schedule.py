@@ -1,0 +1,83 @@
+"""What the scheduler submits, and when: with an executor that does what the test says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from small_data import order, trial_config
+
+from lrbench.execution.events import Event, TrialDone, TrialFailed
+from lrbench.execution.order import TrialOrder
+from lrbench.execution.schedule import run_orders
+
+SEARCHES = [order(trial_config("sasrec", seed=seed), Path("data"), Path("results")) for seed in (101, 102)]
+TRIALS = [order(trial_config("sasrec", seed=seed), Path("data"), Path("results")) for seed in (1, 2, 3)]
+
+
+class TwoPlaces:
+    """Two orders at a time. Each poll ends the one that was submitted last."""
+
+    fault = None
+
+    def __init__(self, failing: Sequence[TrialOrder] = ()) -> None:
+        self.failing = {order.config.id for order in failing}
+        self.running: list[TrialOrder] = []
+        self.log: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.running) == 2
+
+    def submit(self, order: TrialOrder) -> bool:
+        self.running.append(order)
+        self.log.append(f"begin {order.config.seed}")
+        return True
+
+    def poll(self) -> list[Event]:
+        config = self.running.pop().config
+        trial = config.id
+        self.log.append(f"end {config.seed}")
+        if trial in self.failing:
+            return [TrialFailed(trial=trial, reason="no", error_file=None)]
+        return [TrialDone(trial=trial, seconds=1.0, metrics={})]
+
+    def stop(self) -> None:
+        self.log.append("stop")
+
+    def close(self) -> None:
+        self.log.append("close")
+
+
+def following(ended: TrialDone | TrialFailed) -> Sequence[TrialOrder]:
+    """Two trials follow the second search, and one the first."""
+    groups = {SEARCHES[1].config.id: TRIALS[:2], SEARCHES[0].config.id: TRIALS[2:]}
+    return groups.get(ended.trial, []) if isinstance(ended, TrialDone) else []
+
+
+def test_what_follows_an_order_begins_while_the_others_go_on() -> None:
+    places = TwoPlaces()
+    run_orders(SEARCHES, places, lambda event: None, follow=following)
+    assert places.log == [
+        *("begin 101", "begin 102", "end 102"),
+        *("begin 1", "end 1", "begin 2", "end 2", "end 101"),
+        *("begin 3", "end 3", "close"),
+    ]
+
+
+def test_nothing_follows_a_failure() -> None:
+    places, events = TwoPlaces(failing=[SEARCHES[1]]), list[Event]()
+    run_orders(SEARCHES, places, events.append, follow=following)
+    assert places.log == ["begin 101", "begin 102", "end 102", "end 101", "begin 3", "end 3", "close"]
+    assert [event.kind for event in events] == ["failed", "done", "done"]
+
+
+def test_nothing_begins_once_the_run_is_to_stop() -> None:
+    places, asked = TwoPlaces(), list[bool]()
+
+    def stop_asked() -> bool:  # at the second look, while both searches run
+        asked.append(True)
+        return len(asked) > 1
+
+    with pytest.raises(KeyboardInterrupt):
+        run_orders(SEARCHES, places, lambda event: None, stop_asked=stop_asked, follow=following)
+    assert places.log == ["begin 101", "begin 102", "end 102", "stop", "end 101", "close"]
