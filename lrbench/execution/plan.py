@@ -53,8 +53,8 @@ def make_plan(
             ``dataset_seeds`` must be such true names.
         rows: from :func:`resolve_rows`.
         datasets: true dataset name → fingerprint of its prepared form.
-        matched: dataset name → rows from :func:`match_rows`. Without them, the networks of matched controls
-            have the sizes that their recipes give them.
+        matched: dataset name → rows from :func:`lrbench.execution.fitted_rows.match_rows`. Without them, the
+            networks of matched controls have the sizes that their recipes give them.
         searches: which rows are tuned, by dataset. Rows whose search is not complete are not in ``matched``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Rows of a suite: each label with its resolved configuration, checked against its model and a dataset."""
+"""Rows of a suite: each label with its resolved configuration, checked against its model."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +14,13 @@ from lrbench.config.messages import cause_and_remedy
 from lrbench.config.protocol import Protocol
 from lrbench.config.suite import Suite
 from lrbench.config.suite_file import Entry
-from lrbench.config.suite_rows import merge_tables
-from lrbench.config.training import TrainingConfig
 from lrbench.config.trial import EvaluationConfig, StageConfig, TrialConfig
 from lrbench.config.tuning import SearchConfig, Space, Tune
-from lrbench.data.dataset import PreparedDataset
-from lrbench.data.sequences import Split
-from lrbench.data.splitting import split
-from lrbench.errors import RequestError, did_you_mean
-from lrbench.execution.planning.controls import QUANTITIES, Build, control_entry, match
+from lrbench.errors import RequestError
+from lrbench.execution.planning.controls import QUANTITIES, control_entry
 from lrbench.execution.planning.spaces import check_tuning, ends_of, find_space, with_settings
 from lrbench.execution.planning.stage_checks import check_recorded, check_training_rows
+from lrbench.execution.planning.stages import resolve_stages
 from lrbench.models.base import Model, ModelConfig
 from lrbench.plugins import plugin_fingerprint
 from lrbench.registry import MODELS
@@ -34,8 +30,6 @@ from lrbench.text import appearance
 __all__ = [
     "REASONING_DEPTHS",
     "Row",
-    "check_rows",
-    "match_rows",
     "resolve_rows",
     "tuned_rows",
 ]
@@ -156,56 +150,6 @@ def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonVa
     )
 
 
-def check_rows(rows: Sequence[Row], dataset: PreparedDataset) -> None:
-    """Check rows against a dataset.
-
-    Raises:
-        RequestError: the protocol cannot split the dataset, or a row needs data that the dataset lacks.
-    """
-    protocols = {row.protocol.model_dump_json(): row.protocol for row in rows}
-    views = {key: _split(dataset, protocol).train for key, protocol in protocols.items()}
-    for row in rows:
-        view = views[row.protocol.model_dump_json()]
-        if row.config.needs_members and view.members is None:
-            raise RequestError(
-                f'"{row.label}" needs to know which user each interaction belongs to, and '
-                f"{row.protocol.name} does not merge users into accounts.",
-                'Use the protocol "shared-merge", or leave out the option that needs accounts.',
-            )
-        if row.config.needs_times and view.times is None:
-            raise RequestError(
-                f'"{row.label}" needs times of the interactions, and {dataset.record.name} has none '
-                f"({dataset.record.source}).",
-                "Fetch a form of the dataset with time-stamps, or leave out the option that needs them.",
-            )
-        if row.model.reads_titles and dataset.titles.null_count() == len(dataset.titles):
-            raise RequestError(
-                f'"{row.label}" reads titles of items, and {dataset.record.name} has none '
-                f"({dataset.record.source}).",
-                "Put the list of titles that the catalogue names into the mirror folder and fetch the "
-                "dataset again, or choose a dataset with titles.",
-            )
-
-
-def match_rows(rows: Sequence[Row], dataset: PreparedDataset) -> tuple[Row, ...]:
-    """Check rows against a dataset, and fit the networks of matched controls to it.
-
-    Raises:
-        RequestError: as in :func:`check_rows`, or a control cannot be matched.
-    """
-    check_rows(rows, dataset)
-    by_label = {row.label: row for row in rows}
-    return tuple(_matched(row, by_label, dataset) for row in rows)
-
-
-def _split(dataset: PreparedDataset, protocol: Protocol) -> Split:
-    """Split a dataset; an error names it."""
-    try:
-        return split(dataset.sequences, protocol.of(dataset.record.name))
-    except RequestError as error:
-        raise RequestError(f"{dataset.record.name}: {error.cause}", error.remedy) from None
-
-
 def _check_same_targets(rows: Sequence[Row]) -> None:
     """Refuse rows whose accounts give them different held-out interactions, as they cannot be compared."""
     accounts = {row.label: row.protocol.accounts for row in rows if row.protocol.accounts is not None}
@@ -263,7 +207,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
     where = f'"{entry.label}"'
     model = MODELS.load(str(entry.model))
     config = parse_config(model.Config, entry.params, f"{where} ({entry.model})")
-    stages = _stages(entry, model, suite, where)
+    stages = resolve_stages(entry, model, suite, where)
     try:
         protocol = _protocol(entry, suite, where)
         config.check_against_protocol(protocol.max_length, [stage.name for stage in stages])
@@ -321,58 +265,3 @@ def _as_control(row: Row, entry: Entry, control: Control, draws: int, inherits: 
         evaluation = evaluation.model_copy(update={"latents": "noise", "draws": draws, "interventions": ()})
     record = ControlRecord(of=entry.label, control=control)
     return replace(row, evaluation=evaluation, control=record, inherits=inherits)
-
-
-def _matched(row: Row, by_label: Mapping[str, Row], dataset: PreparedDataset) -> Row:
-    if row.control is None or row.control.control not in QUANTITIES:
-        return row
-    parent = by_label[row.control.of]
-    build, record = match(
-        row.label,
-        row.control.control,
-        Build(row.model_name, row.params),
-        Build(parent.model_name, parent.params),
-        dataset,
-        row.protocol.of(dataset.record.name),
-    )
-    return replace(row, config=build.config, params=build.config.model_dump(mode="json"), match=record)
-
-
-def _stages(entry: Entry, model: type[Model], suite: Suite, where: str) -> tuple[StageConfig, ...]:
-    """Return the settings of each stage.
-
-    They come from four places. A later place overrides an earlier one:
-
-    1. ``training`` of the suite,
-    2. ``stage_defaults`` of the model,
-    3. ``training`` of the row,
-    4. ``training.stages.NAME`` of the suite, then of the row.
-    """
-    names = model.default_stages if entry.stages is None else entry.stages
-    if not names:
-        raise RequestError(f"{where}: no stage is left to train.", f"Stages: {', '.join(model.stages)}.")
-    common = {key: value for key, value in suite.training.items() if key != "stages"}
-    own = {key: value for key, value in entry.training.items() if key != "stages"}
-    by_stage = merge_tables(_table(suite.training, where), _table(entry.training, where))
-    for name in by_stage:
-        if not any(name in MODELS.load(str(other.model)).stages for other in suite.models):
-            raise RequestError(
-                f'{where}: training.stages names "{name}", and no model of the suite has this stage.',
-                did_you_mean(name, model.stages),
-            )
-    stages = []
-    for name in names:
-        if name not in model.stages:
-            raise RequestError(f'{where}: there is no stage "{name}".', did_you_mean(name, model.stages))
-        values: dict[str, Any] = {**common, **model.stage_defaults.get(name, {}), **own}
-        values |= by_stage.get(name, {})
-        training = parse_config(TrainingConfig, values, f"{where}, training of stage {name}")
-        stages.append(StageConfig(name=name, training=training))
-    return tuple(stages)
-
-
-def _table(training: Mapping[str, Any], where: str) -> dict[str, Any]:
-    stages = training.get("stages", {})
-    if not isinstance(stages, dict) or not all(isinstance(value, dict) for value in stages.values()):
-        raise RequestError(f"{where}: training.stages is not a table of tables.", "[training.stages.NAME]")
-    return stages

@@ -7,7 +7,8 @@ from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite
 from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import PreparedDataset
-from lrbench.execution.rows import Row, check_rows, match_rows, tuned_rows
+from lrbench.execution.fitted_rows import check_rows, match_rows
+from lrbench.execution.rows import Row, tuned_rows
 from lrbench.execution.tuning.proposals import check_optuna
 from lrbench.names import chosen_names
 from lrbench.store.layout import Results

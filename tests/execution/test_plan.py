@@ -9,8 +9,9 @@ from small_data import small_dataset
 
 from lrbench.config.rerun import Rerun
 from lrbench.errors import RequestError
+from lrbench.execution.fitted_rows import match_rows
 from lrbench.execution.plan import make_plan
-from lrbench.execution.rows import match_rows, resolve_rows
+from lrbench.execution.rows import resolve_rows
 from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import merged

@@ -15,8 +15,9 @@ from lrbench.config.suite import resolve_suite
 from lrbench.config.suite_file import SuiteFile
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import RequestError
+from lrbench.execution.fitted_rows import match_rows
 from lrbench.execution.plan import make_plan
-from lrbench.execution.rows import Row, match_rows, resolve_rows
+from lrbench.execution.rows import Row, resolve_rows
 from lrbench.execution.trial import run_trial
 from lrbench.store.layout import Results
 from lrbench.store.trials import read_ranks, read_record

@@ -19,7 +19,9 @@ ERL = {"label": "ERL", "model": "erl", "params": {"width": 8, "inner_width": 8}}
 def test_controls_are_fitted_after_their_model_was_tuned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lrbench.execution.rows.match", lambda *_: pytest.fail("fitted without settings"))
+    monkeypatch.setattr(
+        "lrbench.execution.fitted_rows.match", lambda *_: pytest.fail("fitted without settings")
+    )
     dataset = small_dataset(users=20)
     name = dataset.record.name
     made = suite(ERL | {"controls": ["flops-matched"]}, tune=TUNE)

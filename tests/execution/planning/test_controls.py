@@ -15,9 +15,10 @@ from lrbench.config.controls import CONTROLS
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
+from lrbench.execution.fitted_rows import match_rows
 from lrbench.execution.plan import make_plan
 from lrbench.execution.planning.controls import TOLERANCE
-from lrbench.execution.rows import Row, match_rows, resolve_rows
+from lrbench.execution.rows import Row, resolve_rows
 from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.reasoning import ReasoningModel, Sizes
 
