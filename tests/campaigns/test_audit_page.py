@@ -46,6 +46,13 @@ def test_the_archive_gives_the_report_byte_for_byte(repeated: Desk, commands: li
     assert repeated.run(*commands[-1]).stdout == (AUDIT / "report.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_quotes_the_answer_of_the_report() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
+    report = (AUDIT / "report.md").read_text(encoding="utf-8").replace("**", "")
+    assert " ".join(quoted.split()) in " ".join(report.split())
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_page_has_the_numbers_of_the_report(repeated: Desk, page: str) -> None:

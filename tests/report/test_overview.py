@@ -60,10 +60,27 @@ def test_a_row_says_how_a_label_does_against_systems_and_controls(many: Report) 
     assert best["FLOPs ×"] == f"{of['A'] / of['SASRec']:.2g}"
 
 
-def test_many_labels_are_answered_by_the_table_alone_unless_everything_is_asked_for(many: Report) -> None:
+def test_many_labels_are_answered_by_counts_unless_everything_is_asked_for(many: Report) -> None:
     short = {section.name: section for section in make_sections(many, Layout(tables=ANSWERS))}
-    (paragraph,) = short["answer"].paragraphs
-    assert "--answer --only A" in paragraph.text
+    *counts, where = short["answer"].paragraphs
+    assert "--answer --only A" in where.text
+    assert [(each.title, each.text) for each in counts] == [
+        (
+            "1 Better?",
+            "Shown to be better than SASRec, the strongest other system: 1 of 4. Shown to be worse: 1. Equal "
+            "within ± 2 %: 0. Undecided: 2.",
+        ),
+        (
+            "2 The reasoning?",
+            "Shown to be better than their own control: 1 of 1 without steps and 0 of 1 reading noise. "
+            "Shown to be worse: 1 of 1 reading noise.",
+        ),
+        (
+            "3 Are the steps used?",
+            "Better at the reported depth than at depth 0 of the same weights: 1 of 1. Not corrected. This "
+            "says that trained weights use their steps, not that steps help.",
+        ),
+    ]
     full = next(section for section in make_sections(many, Layout(length="full")) if section.name == "answer")
     assert len(full.paragraphs) == 6 * len(PROPOSED)
     told = Terminal(80, styled=False).render(many, Layout(tables=ANSWERS))

@@ -3,6 +3,7 @@
 import shlex
 
 from lrbench.report.answers import QUESTIONS
+from lrbench.report.answers.together import controls_together, systems_together, use_together
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph, Section
 
@@ -24,12 +25,24 @@ def answer_section(report: Report) -> Section:
 
 
 def short_answer_section(report: Report) -> Section:
-    """Make the answers of up to three proposed labels; for more, say where to find them."""
+    """Make the answers of up to three proposed labels; for more, count the verdicts."""
     proposed = list(dict.fromkeys(answer.proposed for answer in report.answers if answer.proposed))
     if len(proposed) <= MOST_IN_WORDS:
         return answer_section(report)
+    counts = [paragraph for note in report.datasets for paragraph in _together(report, note.summary.name)]
     text = (
-        f"The table “At a glance” answers for all {len(proposed)} proposed labels. One of them in words: "
+        f"The table “At a glance” has all {len(proposed)} proposed labels. One of them in words: "
         f"--answer --only {shlex.quote(proposed[0])}. All of them: --full."
     )
-    return Section("Answer", (), (), (), paragraphs=(Paragraph("In words", text),))
+    return Section("Answer", (), (), (), paragraphs=(*counts, Paragraph("In words", text)))
+
+
+def _together(report: Report, dataset: str) -> list[Paragraph]:
+    """Count the verdicts about all proposed labels on a dataset."""
+    where = f", {dataset}" if len(report.datasets) > 1 else ""
+    answers = {
+        "1 Better?": systems_together(report, dataset),
+        "2 The reasoning?": controls_together(report, dataset),
+        "3 Are the steps used?": use_together(report, dataset),
+    }
+    return [Paragraph(f"{title}{where}", text) for title, text in answers.items() if text]
