@@ -5,16 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from lrbench.cli.options import Masked, ResultsDir, parse_list
-from lrbench.paths import expanded_text
+from lrbench.cli.options import Masked, ResultsDir, parse_list, parse_name
 
 __all__ = ["compare"]
 
 
 def compare(
-    suite: Annotated[
-        str, typer.Argument(metavar="SUITE", parser=expanded_text, help="A suite's name or file.")
-    ],
+    suite: Annotated[str, typer.Argument(metavar="SUITE", parser=parse_name, help="A suite's name or file.")],
     labels: Annotated[
         list[str],
         typer.Argument(

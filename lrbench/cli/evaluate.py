@@ -16,10 +16,11 @@ from lrbench.cli.options import (
     ResultsDir,
     check_output,
     parse_list,
+    parse_name,
     parse_numbers,
 )
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.paths import expanded, expanded_text
+from lrbench.paths import expanded
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,7 +37,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="TRIAL|SUITE",
-        parser=expanded_text,
+        parser=parse_name,
         help="A trial's folder, its id, or the start of its id. "
         "Or a suite's name or file, for all its finished trials.",
     ),

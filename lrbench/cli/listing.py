@@ -8,9 +8,8 @@ import typer
 
 from lrbench.cli.columns import print_columns
 from lrbench.cli.console import message_console
-from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_name
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.config.suite import Suite
@@ -34,7 +33,7 @@ def listing(
         str,
         typer.Argument(
             metavar="PART",
-            parser=expanded_text,
+            parser=parse_name,
             help="Only names that contain this. The whole name of a model prints its page. "
             "With trials: a suite's name or file. Without it: the suite that ran last.",
             show_default=False,

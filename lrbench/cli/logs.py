@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.options import ResultsDir
+from lrbench.cli.options import ResultsDir, parse_name
 from lrbench.errors import LrbenchError
-from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.store.layout import Results
@@ -22,7 +21,7 @@ def logs(
     trial: Annotated[
         str,
         typer.Argument(
-            metavar="TRIAL", parser=expanded_text, help="A trial's folder, id, or the start of its id."
+            metavar="TRIAL", parser=parse_name, help="A trial's folder, id, or the start of its id."
         ),
     ],
     follow: Annotated[

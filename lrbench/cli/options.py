@@ -1,6 +1,7 @@
 """Options that several verbs share, with one wording each."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,6 +33,7 @@ __all__ = [
     "check_output",
     "parse_choices",
     "parse_list",
+    "parse_name",
     "parse_numbers",
     "parse_pairs",
     "parse_width",
@@ -41,16 +43,41 @@ _MOST_NUMBERS = 100_000
 _COMMA = re.compile(r"(?<!\\),")
 
 
+def parse_name(text: str) -> str:
+    """Replace ``~`` in the name or path of a suite or trial.
+
+    Raises:
+        RequestError: it is an archive, or ``~NAME`` is the home folder of nobody.
+    """
+    _refuse_archive(Path(name := expanded_text(text)))
+    return name
+
+
+def _refuse_archive(path: Path) -> None:
+    from zipfile import is_zipfile
+
+    if path.is_file() and is_zipfile(path):
+        raise RequestError(
+            f"{path} is an archive.", f"Unpack it first: lrbench import {shlex.quote(str(path))}"
+        )
+
+
 def _folder(path: Path | None) -> Path | None:
     if path is not None:
         check_folder(path)
     return path
 
 
+def _results_folder(path: Path) -> Path:
+    _refuse_archive(path)
+    check_folder(path)
+    return path
+
+
 ResultsDir = Annotated[
     Path,
     typer.Option(
-        "--results", metavar="DIR", parser=expanded, callback=_folder, help="The folder of results."
+        "--results", metavar="DIR", parser=expanded, callback=_results_folder, help="The folder of results."
     ),
 ]
 DataDir = Annotated[
@@ -92,7 +119,7 @@ SuiteName = Annotated[
     str | None,
     typer.Argument(
         metavar="SUITE",
-        parser=expanded_text,
+        parser=parse_name,
         help="Name or file of a suite. Without it: the suite that ran last.",
     ),
 ]

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from lrbench.cli.options import check_output, parse_list
+from lrbench.cli.options import check_output, parse_list, parse_name
 from lrbench.errors import RequestError
-from lrbench.paths import expanded, expanded_text
+from lrbench.paths import expanded
 
 __all__ = [
     "Answer",
@@ -126,7 +126,7 @@ OptionAndSuite = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="OPTION|SUITE",
-        parser=expanded_text,
+        parser=parse_name,
         help="With grid: first the option in which rows differ. "
         "Then name or file of a suite. Without it: the suite that ran last.",
         show_default=False,

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from lrbench.bounds import MOST_GPUS, MOST_WORKERS
+from lrbench.cli.options import parse_name
 from lrbench.config.rerun import Rerun
-from lrbench.paths import expanded_text
 
 __all__ = [
     "Address",
@@ -50,7 +50,7 @@ SuiteFile = Annotated[
     str,
     typer.Argument(
         metavar="SUITE.toml",
-        parser=expanded_text,
+        parser=parse_name,
         help="A suite file, or the name of a suite that ships with lrbench.",
     ),
 ]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import message_console, say
-from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_name
 from lrbench.errors import CheckError, LrbenchError, RequestError
-from lrbench.paths import expanded_text
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
@@ -23,7 +22,7 @@ def verify(
         str | None,
         typer.Argument(
             metavar="TRIAL",
-            parser=expanded_text,
+            parser=parse_name,
             help="A trial's folder, its id, or the start of its id. "
             "Without it: everything in the results folder.",
         ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite
 from lrbench.data.dataset import PreparedDataset
-from lrbench.execution.plan import Plan, PlannedTrial, make_plan
+from lrbench.execution.plan import Plan, PlannedTrial, make_plan, row_seeds
 from lrbench.execution.rows import Row
 from lrbench.execution.searches import plan_searches, rows_with_settings, select_searches, without
 from lrbench.execution.selection import select_trials
@@ -126,4 +126,4 @@ class Agenda:
         return make_plan(self._suite, self._rows, self._fingerprints, self._ready, tuned)
 
     def _count(self, dataset: str, row: Row) -> int:
-        return 1 if row.model.deterministic else len(self._suite.seeds_for(dataset))
+        return len(row_seeds(self._suite, row, dataset))

@@ -11,7 +11,7 @@ from lrbench.errors import RequestError
 from lrbench.execution.rows import Row
 from lrbench.store.suites import SuiteRecord, SuiteTrial, TunedRow
 
-__all__ = ["Plan", "PlannedTrial", "make_plan"]
+__all__ = ["Plan", "PlannedTrial", "make_plan", "row_seeds"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ def make_plan(
     return Plan(suite, tuple(rows), trials, record)
 
 
+def row_seeds(suite: Suite, row: Row, dataset: str) -> tuple[int, ...]:
+    """Return the suite's seeds for which a row has a trial. To a deterministic model all seeds are one."""
+    seeds = suite.seeds_for(dataset)
+    return seeds[:1] if row.model.deterministic else seeds
+
+
 def _pairs(
     suite: Suite,
     rows: Sequence[Row],
@@ -106,13 +112,10 @@ def _pairs(
 ) -> Iterator[tuple[str, TrialConfig]]:
     """Yield each row's label with its trial, by dataset and seed. Rows with equal trials share one."""
     for name, fingerprint in datasets.items():
-        seeds = suite.seeds_for(name)
-        for seed in seeds:
+        for seed in suite.seeds_for(name):
             for row in matched.get(name, rows):
-                if not row.model.deterministic:
-                    yield row.label, row.trial(name, fingerprint, seed)
-                elif seed == seeds[0]:  # trained once: another seed would give the same ranks
-                    yield row.label, row.trial(name, fingerprint, 0)
+                if seed in row_seeds(suite, row, name):
+                    yield row.label, row.trial(name, fingerprint, 0 if row.model.deterministic else seed)
 
 
 def _ordered(configs: Collection[TrialConfig]) -> list[TrialConfig]:

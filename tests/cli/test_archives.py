@@ -107,6 +107,35 @@ def test_exporting_twice_gives_the_same_bytes(here: Path, monkeypatch: pytest.Mo
     assert Path("one.zip").read_bytes() == Path("two.zip").read_bytes() != Path("weights.zip").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run demo.zip",
+        "status demo.zip",
+        "report demo.zip",
+        "compare demo.zip SASRec",
+        "plot depth demo.zip",
+        "evaluate demo.zip",
+        "verify demo.zip",
+        "logs demo.zip",
+        "export demo.zip --archive out.zip",
+        "list trials demo.zip",
+        "report demo --results demo.zip",
+        "run demo --results demo.zip",
+    ],
+)
+def test_an_archive_is_unpacked_before_anything_else(
+    here: Path, there: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+    with pytest.raises(RequestError, match=r"demo\.zip is an archive\.") as caught:
+        run(words.split())
+    assert caught.value.remedy == "Unpack it first: lrbench import demo.zip"
+    assert [path.name for path in there.iterdir()] == ["demo.zip"]
+
+
 def test_all_but_weights_arrives_and_weights_when_asked(
     here: Path, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
