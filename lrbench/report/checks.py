@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
-from lrbench.report.findings import Comparison, DepthFinding
+from lrbench.report.findings import Comparison
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import QualityRow
+from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.stats.runs import collapsed_runs

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lrbench.report.findings import DepthContrast, DepthFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.report import DepthPoint
+from lrbench.report.step_findings import DepthContrast, DepthFinding
 from lrbench.stats.depth import depth_contrast, depth_shape, shallowest_depth
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import EvaluationSplit, aligned_ranks

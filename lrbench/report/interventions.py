@@ -6,8 +6,9 @@ import numpy as np
 
 from lrbench.arrays import Floats
 from lrbench.config.interventions import INTERVENTIONS, Intervention
-from lrbench.report.findings import ALPHA, InterventionFinding, InterventionLoss, Reading
+from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import Measured
+from lrbench.report.step_findings import InterventionFinding, InterventionLoss, Reading
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lrbench.arrays import Floats
-from lrbench.report.findings import OracleFinding
 from lrbench.report.label_metrics import Measured
+from lrbench.report.step_findings import OracleFinding
 from lrbench.stats.oracle import oracle, split_oracle
 from lrbench.store.frames import aligned_ranks
 from lrbench.store.suites import SuiteRecord

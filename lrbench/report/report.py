@@ -14,17 +14,15 @@ from lrbench.report.findings import (
     AcrossDatasets,
     Answer,
     Comparison,
-    DepthFinding,
     Family,
     GroupFinding,
-    InterventionFinding,
-    OracleFinding,
     RecoveryFinding,
     Reference,
     TuningFinding,
 )
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.provenance import Provenance
+from lrbench.report.step_findings import DepthFinding, InterventionFinding, OracleFinding
 from lrbench.report.warnings import ReportWarning
 from lrbench.stats.prediction import prediction_interval
 from lrbench.store.declarations import Declaration, Look

@@ -1,9 +1,10 @@
 """Which depth? The reported depth against depth 0, the shape of the curve, and the choice by validation."""
 
 from lrbench.report.answers.wording import capitalised, common_verdict, difference, found, per_dataset
-from lrbench.report.findings import Answer, DepthFinding
+from lrbench.report.findings import Answer
 from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
+from lrbench.report.step_findings import DepthFinding
 
 __all__ = ["which_depth"]
 

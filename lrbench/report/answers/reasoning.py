@@ -2,9 +2,10 @@
 
 from lrbench.report.answers.wording import capitalised, common_verdict, per_dataset
 from lrbench.report.families import REASONING
-from lrbench.report.findings import Answer, Comparison, Reading, Verdict
+from lrbench.report.findings import Answer, Comparison, Verdict
 from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
+from lrbench.report.step_findings import Reading
 from lrbench.wording import listed
 
 __all__ = ["is_it_reasoning"]

@@ -3,9 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
-from lrbench.report.findings import Comparison, DepthFinding, GroupFinding, InterventionFinding, Variance
+from lrbench.report.findings import Comparison, GroupFinding, Variance
 from lrbench.report.provenance import Provenance
 from lrbench.report.report import Cost
+from lrbench.report.step_findings import DepthFinding, InterventionFinding
 from lrbench.stats.contrast import Contrast
 
 __all__ = [

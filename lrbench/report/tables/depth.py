@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from lrbench.report.findings import DepthFinding
 from lrbench.report.numbers import UNKNOWN, metric_title, p_value
 from lrbench.report.report import Report
+from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tables.table import Cell, Section, Table
 from lrbench.stats.contrast import Contrast
 from lrbench.wording import listed

@@ -1,9 +1,9 @@
 """What rows lose when their latent state is replaced, one table per dataset."""
 
 from lrbench.config.interventions import INTERVENTIONS
-from lrbench.report.findings import InterventionFinding, InterventionLoss
 from lrbench.report.numbers import UNKNOWN, metric_title, p_value, plain
 from lrbench.report.report import Report
+from lrbench.report.step_findings import InterventionFinding, InterventionLoss
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["interventions_section"]

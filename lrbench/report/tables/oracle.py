@@ -1,8 +1,8 @@
 """The best depth of each user in hindsight, beside what noise gains from the same choice."""
 
-from lrbench.report.findings import OracleFinding
 from lrbench.report.numbers import UNKNOWN, metric_title
 from lrbench.report.report import Report
+from lrbench.report.step_findings import OracleFinding
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["oracle_section"]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from lrbench.config.controls import CONTROLS, Control
 from lrbench.report.families import REASONING, SYSTEMS
-from lrbench.report.findings import ALPHA, Comparison, DepthFinding, Reference, Verdict
+from lrbench.report.findings import ALPHA, Comparison, Reference, Verdict
 from lrbench.report.numbers import UNKNOWN, multiple, percent
 from lrbench.report.report import Cost, Report
+from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tables.table import Cell, Section, Table
 
 __all__ = ["overview_section", "several_proposed"]
