@@ -107,6 +107,7 @@ def build_report(
     declared = declared_comparisons(measured, suite)
     report = _measured_report(asked, measured, declared, finished)
     report = _with_history(report, suite, results, finished, bool(missing))
+    report = replace(report, tuning=tuple(find_tuning(suite, results, measured)))
     report = _with_groups(report, asked, measured, prepared)
     found = find_warnings(suite, results, measured, missing, report.rows, declared, report.depth_findings)
     report = replace(report, warnings=tuple(found))
@@ -174,7 +175,7 @@ def _measured_report(
 def _with_history(
     report: Report, suite: SuiteRecord, results: Results, finished: Sequence[FinishedTrial], missing: bool
 ) -> Report:
-    """Add what was declared and tuned, and which reports had been seen before."""
+    """Add what was declared, how much was tuned, and which reports had been seen before."""
     return replace(
         report,
         families=tuple(declared_families(suite, report.comparisons)),
@@ -185,7 +186,6 @@ def _with_history(
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
         budgets=tuple(make_budgets(finished, results)),
-        tuning=tuple(find_tuning(suite, results)),
         tuning_notes=tuple(tuning_sentences(suite)),
         controls=suite.controls,
         matches=suite.matches,

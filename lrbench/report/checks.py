@@ -3,8 +3,9 @@
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from statistics import fmean, median
+from statistics import fmean
 
+from lrbench.report.collapses import collapses
 from lrbench.report.findings import Comparison
 from lrbench.report.label_metrics import Measured
 from lrbench.report.numbers import metric_title
@@ -12,7 +13,6 @@ from lrbench.report.report import QualityRow
 from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
-from lrbench.stats.runs import collapsed_runs
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
@@ -52,7 +52,7 @@ def find_warnings(
         *_above_achievable(measured),
         *_not_testable(comparisons),
         *unequal_tuning(suite, comparisons),
-        *_collapsed(measured, suite.primary_metric),
+        *collapses(measured, suite.primary_metric),
         *_dependent(comparisons),
         *_depths(depths),
         *_within_seed_spread(rows),
@@ -163,18 +163,6 @@ def _kind_of_untestable(comparison: Comparison) -> WarningKind:
     if comparison.same_ranks:
         return WarningKind.SAME_TRIALS
     return WarningKind.NO_VARIATION if comparison.contrast.constant else WarningKind.NOT_TESTABLE
-
-
-def _collapsed(measured: Sequence[Measured], metric: str) -> Iterator[ReportWarning]:
-    for entry in measured:
-        means = entry.metrics[metric].seed_means
-        for run in collapsed_runs(means):
-            cause = (
-                f"{entry.label} on {entry.dataset}: the run of seed {entry.seeds[run]} has "
-                f"{metric_title(metric)} {means[run]:.4f}, far below the median of its label, "
-                f"{median(means):.4f}."
-            )
-            yield ReportWarning(WarningKind.COLLAPSED_RUN, cause, label=entry.label, dataset=entry.dataset)
 
 
 def _dependent(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:

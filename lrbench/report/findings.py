@@ -278,6 +278,9 @@ class TuningFinding:
     best: float
     """The metric of the chosen settings on validation targets."""
 
+    runs: tuple[float, ...]
+    """The same of each run with the chosen settings and another seed; NaN where no epoch was validated."""
+
     settings: Mapping[str, JsonValue]
     at_end: tuple[str, ...]
     """Options whose chosen number is at an end of those that were searched, or beyond it."""

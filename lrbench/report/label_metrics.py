@@ -1,9 +1,13 @@
 """From a suite's finished trials to one matrix of user metrics per label, dataset and metric."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from lrbench.arrays import Floats
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import FinishedTrial, aligned_ranks
 
@@ -40,6 +44,14 @@ class Measured:
     def ids(self) -> tuple[str, ...]:
         """The trials' ids."""
         return tuple(trial.record.id for trial in self.trials)
+
+    @property
+    def validation_bests(self) -> Floats:
+        """Best validation metric of each run in its last stage, (runs,); NaN where no epoch was validated."""
+        bests = [
+            trial.record.stages[-1].best_metric if trial.record.stages else None for trial in self.trials
+        ]
+        return np.array([math.nan if best is None else best for best in bests])
 
     @property
     def deterministic(self) -> bool:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from lrbench.config.tuning import Choice, Range, Space
 from lrbench.report.findings import Comparison, TuningFinding
+from lrbench.report.label_metrics import Measured
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchRecord, read_search
@@ -26,15 +27,19 @@ NEAR = 0.02
 """Share of a range of continuous numbers that counts as its end."""
 
 
-def find_tuning(suite: SuiteRecord, results: Results) -> Iterator[TuningFinding]:
-    """Yield what each complete search of a suite found.
+def find_tuning(
+    suite: SuiteRecord, results: Results, measured: Sequence[Measured]
+) -> Iterator[TuningFinding]:
+    """Yield what each complete search of a suite found, and what later runs reached with it.
 
     Raises:
         LrbenchError: the record of a search cannot be read, or was changed.
     """
+    runs = {(entry.label, entry.dataset): tuple(entry.validation_bests.tolist()) for entry in measured}
     for row in suite.searches:
         if results.search(row.search).exists():
-            yield _finding(row.label, row.dataset, read_search(results, row.search))
+            place = row.label, row.dataset
+            yield _finding(*place, read_search(results, row.search), runs.get(place, ()))
 
 
 def tuned_labels(suite: SuiteRecord, dataset: str) -> set[str]:
@@ -99,7 +104,7 @@ def _written(values: Choice | Range) -> str:
     return f"from {values.low:g} to {values.high:g}{' (logarithmic)' if values.log else ''}"
 
 
-def _finding(label: str, dataset: str, record: SearchRecord) -> TuningFinding:
+def _finding(label: str, dataset: str, record: SearchRecord, runs: tuple[float, ...]) -> TuningFinding:
     states = [trial.state for trial in record.trials]
     return TuningFinding(
         dataset=dataset,
@@ -116,6 +121,7 @@ def _finding(label: str, dataset: str, record: SearchRecord) -> TuningFinding:
         failed=states.count("failed"),
         own=record.trials[0].value if record.config.own_first else None,
         best=record.best,
+        runs=runs,
         settings=dict(record.settings),
         at_end=tuple(at_end(record.config.space, record.settings)),
         seconds=record.seconds,

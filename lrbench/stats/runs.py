@@ -36,13 +36,15 @@ def collapsed_runs(seed_means: Floats) -> list[int]:
     """Return the indices of runs that lie far below the others, by ``FAR`` and ``DEEP``; none of one or two.
 
     Args:
-        seed_means: mean metric of each run, (seeds,).
+        seed_means: a metric of each run, (seeds,).
     """
+    if len(seed_means) < 3:
+        return []
     median = float(np.median(seed_means))
     deviation = float(np.median(np.abs(seed_means - median)))
     gaps = median - seed_means  # (seeds,)
     far = (gaps > FAR * deviation) & (gaps > DEEP * abs(median))
-    return np.flatnonzero(far).tolist() if len(seed_means) > 2 else []
+    return np.flatnonzero(far).tolist()
 
 
 def leave_one_run_out(first: UserMetrics, second: UserMetrics, paired: bool) -> LeaveOneOut:

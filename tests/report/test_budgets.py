@@ -151,7 +151,7 @@ def test_a_number_at_an_end_of_the_space_is_told(
     assert list(at_end({"option": values}, {"option": chosen})) == ["option"] * marked
 
 
-def test_the_table_marks_numbers_at_an_end(report: Report) -> None:
+def test_the_table_marks_numbers_at_an_end_and_has_the_scores_of_other_seeds(report: Report) -> None:
     finding = TuningFinding(
         dataset="sample",
         label="SASRec",
@@ -167,12 +167,14 @@ def test_the_table_marks_numbers_at_an_end(report: Report) -> None:
         failed=0,
         own=0.1,
         best=0.2,
+        runs=(0.15, 0.05, 0.19),
         settings={"dropout": 0.5, "width": 64},
         at_end=("dropout",),
         seconds=1.0,
     )
     ((row,),) = (table.rows for table in tuning_section(replace(report, tuning=(finding,))).tables)
     assert row[-1].text == "dropout = 0.5*, width = 64"
+    assert row[-5].text == "0.1300 [0.0500, 0.1900]"
 
 
 def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Report) -> None:

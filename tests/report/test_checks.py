@@ -275,6 +275,22 @@ def test_a_run_that_collapsed_is_named(tmp_path: Path) -> None:
     assert warning.cause.startswith("A on sample: the run of seed 3 has NDCG@10 0.")
 
 
+def test_several_runs_that_learned_nothing_are_named_by_their_validation(tmp_path: Path) -> None:
+    """In the test split three low runs of ten hide in the spread of the others."""
+    bests = [0.0588, 0.0228, 0.0513, 0.0585, 0.062, 0.0602, 0.0219, 0.0591, 0.0583, 0.0217]
+    suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[], seeds=list(range(1, 11)))
+    for cell, best in zip(suite.trials, bests, strict=True):
+        stages = read_record(Results(tmp_path).trial(cell.trial)).stages
+        rewrite_record(tmp_path, cell.trial, stages=(stages[0].model_copy(update={"best_metric": best}),))
+    found = build_report(suite, Results(tmp_path)).warnings
+    causes = [warning.cause for warning in found if warning.kind == WarningKind.COLLAPSED_RUN]
+    assert causes == [
+        f"A on sample: the run of seed {seed} has at most NDCG@10 {best:.4f} on validation, far below the "
+        "median of its label, 0.0584."
+        for seed, best in ((2, 0.0228), (7, 0.0219), (10, 0.0217))
+    ]
+
+
 def test_rows_of_one_account_on_both_sides_are_named(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A")], proposed=[])
     for name, warned in (("loo-20", False), ("shared-rows", True), ("shared-rows-disjoint", False)):

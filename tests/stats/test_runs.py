@@ -18,6 +18,7 @@ from lrbench.stats.user_metrics import UserMetrics
         ([0.10, 0.08, 0.06, 0.04], []),
         ([0.10, 0.101, 0.3], []),
         ([0.1, 0.0], []),
+        ([], []),
     ],
 )
 def test_runs_far_below_the_others(means: list[float], places: list[int]) -> None:

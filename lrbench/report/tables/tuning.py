@@ -1,6 +1,7 @@
 """The budget of tuning, the spaces that it searched, and what more trials gained."""
 
 import math
+from statistics import fmean
 
 from lrbench.report.findings import TuningFinding
 from lrbench.report.numbers import UNKNOWN
@@ -21,7 +22,7 @@ def tuning_section(report: Report) -> Section:
     budget = max((finding.trials for finding in found), default=1)
     counts = sorted({1, math.ceil(budget / 2), budget})
     bests = (f"best of {count}" for count in counts)
-    columns = ("Model", "own settings", *bests, "pruned", "failed", "time", "chosen")
+    columns = ("Model", "own settings", *bests, "other seeds", "pruned", "failed", "time", "chosen")
     tables = tuple(
         Table(
             f"Best {report.style.title(found[0].metric)} on validation, {dataset}",
@@ -39,6 +40,9 @@ def tuning_section(report: Report) -> Section:
         "may be better.",
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
+        "other seeds: mean of the best validation scores of these runs, with the lowest and the highest. A "
+        "search keeps its luckiest trial, so most means are lower. If the lowest is far lower, the chosen "
+        "settings are not reliable.",
     )
     return Section("Tuning", columns, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report)))
 
@@ -57,6 +61,7 @@ def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cel
         finding.label,
         UNKNOWN if finding.own is None else report.style.plain(finding.own),
         *_bests(report, finding, counts),
+        _runs(report, finding),
         str(finding.pruned),
         str(finding.failed),
         duration(finding.seconds),
@@ -77,6 +82,14 @@ def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[st
         band = [report.style.plain(line[at]) for line in (budget.low, budget.high) if line]
         texts.append(report.style.plain(budget.best[at]) + (f" [{', '.join(band)}]" if band else ""))
     return texts
+
+
+def _runs(report: Report, finding: TuningFinding) -> str:
+    known = [run for run in finding.runs if math.isfinite(run)]
+    if not known:
+        return UNKNOWN
+    mean, low, high = (report.style.plain(value) for value in (fmean(known), min(known), max(known)))
+    return f"{mean} [{low}, {high}]"
 
 
 def _marked(finding: TuningFinding, option: str) -> object:
