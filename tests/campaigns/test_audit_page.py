@@ -1,113 +1,81 @@
-"""The published audit: its archive gives its report again, and the page in words has the report's numbers."""
+"""The published audit: its archives give its reports again, and its pages have the reports' numbers."""
 
-import json
 import os
 import re
 import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from desk import Desk
 
 REPOSITORY = Path(__file__).parents[2]
 AUDIT = REPOSITORY / "results" / "audit"
-CONTROLS = ("no reasoning", "parameter matched", "flops matched", "loss matched", "noise only")
+PAGES = sorted(AUDIT.glob("*/README.md"))
+"""One page of each dataset."""
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
-    return (AUDIT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def commands(page: str) -> list[list[str]]:
-    """The commands that repeat the report, without the word lrbench and without the redirection."""
-    found = re.search(r"## Repeat it\n\n```sh\n(.*?)```", page, re.DOTALL)
+def commands(page: Path) -> list[list[str]]:
+    """The commands that repeat a page's report, without the word lrbench and without the redirection."""
+    found = re.search(r"## Repeat it\n\n```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     lines = [shlex.split(line, comments=True) for line in found[1].splitlines()]
     return [line[1 : line.index(">") if ">" in line else None] for line in lines]
 
 
 @pytest.fixture(scope="module")
-def repeated(commands: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A folder in which the archive was imported."""
-    desk = Desk(tmp_path_factory.mktemp("audit"))
-    desk.environment["LRBENCH_MIRROR"] = os.environ["LRBENCH_MIRROR"]
-    *before, _ = commands
-    for command in before:
-        desk.run(*(str(REPOSITORY / word) if word.startswith("results/") else word for word in command))
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Desk]:
+    """Returns a folder in which the archive of a page was imported."""
+    desks: dict[Path, Desk] = {}
+
+    def desk(page: Path) -> Desk:
+        if page not in desks:
+            desks[page] = Desk(tmp_path_factory.mktemp("audit"))
+            desks[page].environment["LRBENCH_MIRROR"] = os.environ["LRBENCH_MIRROR"]
+            for command in commands(page)[:-1]:
+                words = (str(REPOSITORY / word) if word.startswith("results/") else word for word in command)
+                desks[page].run(*words)
+        return desks[page]
+
     return desk
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_the_archive_gives_the_report_byte_for_byte(repeated: Desk, commands: list[list[str]]) -> None:
-    assert repeated.run(*commands[-1]).stdout == (AUDIT / "report.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_the_archive_gives_the_report_byte_for_byte(page: Path, repeated: Callable[[Path], Desk]) -> None:
+    report = repeated(page).run(*commands(page)[-1]).stdout
+    assert report == (page.parent / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[Path], Desk]) -> None:
+    desk = repeated(page)
+    _, suite, *options = commands(page)[-1]
+    folder = options[options.index("--results") + 1]
+    content = desk.run("report", suite, "--results", folder, "--format", "json").stdout
+    (report := desk.folder / "report.json").write_text(content, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, AUDIT / "tables.py", report], capture_output=True, check=True, encoding="utf-8"
+    ).stdout
+    there = tables(page.read_text(encoding="utf-8"))
+    wanted = tables(made)
+    assert len(wanted) == 6
+    assert [table for table in wanted if table not in there] == []
 
 
 def test_the_readme_quotes_the_answer_of_the_report() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
-    report = (AUDIT / "report.md").read_text(encoding="utf-8").replace("**", "")
+    report = (AUDIT / "musical-instruments" / "report.md").read_text(encoding="utf-8").replace("**", "")
     assert " ".join(quoted.split()) in " ".join(report.split())
 
 
-@pytest.mark.slow
-@pytest.mark.real_data
-def test_the_page_has_the_numbers_of_the_report(repeated: Desk, page: str) -> None:
-    report = json.loads(repeated.run("report", "audit", "--results", "audited", "--format", "json").stdout)
-    compared = {
-        (row["proposed"], row["baseline"]): row for row in report["comparisons"] if row["metric"] == "ndcg@10"
-    }
-    scored = {row["label"]: row for row in report["rows"] if row["metric"] == "ndcg@10"}
-    beside, controlled = tables(page)[1:4:2]
-    yardsticks = beside[0][2:]
-    for label, score, *cells in beside[1:]:
-        assert score == f"{plain(scored[label]['mean'])} ± {plain(scored[label]['sd'])}"
-        assert [*cells] == [
-            beside_text(compared[label, yardstick]) if label in report["proposed"] else ""
-            for yardstick in yardsticks
-        ]
-    assert [label for label, *_ in controlled[1:]] == report["proposed"]
-    for label, *cells in controlled[1:]:
-        for control, cell in zip(CONTROLS, cells, strict=True):
-            row = compared.get((label, f"{label}: {control}"))
-            assert cell == ("–" if row is None else control_text(row))
-
-
-def tables(page: str) -> list[list[list[str]]]:
-    """The tables of a page: rows of cells, without the line under the heading."""
-    found = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
-    rows = [[line.strip().strip("|").split("|") for line in table.splitlines()] for table in found]
-    return [[[cell.strip() for cell in row] for row in (table[0], *table[2:])] for table in rows]
-
-
-def beside_text(row: dict[str, Any]) -> str:
-    """Percent of the yardstick with its interval; bold: shown."""
-    value, low, high = (percent(row[name]) for name in ("relative", "relative_low", "relative_high"))
-    return f"{bold(value, row)} [{low}, {high}]"
-
-
-def control_text(row: dict[str, Any]) -> str:
-    """The difference with its interval and p; bold: shown."""
-    value, low, high = (signed(row[name]) for name in ("difference", "ci_low", "ci_high"))
-    p = row["p_holm"]
-    said = "< .001" if p < 0.001 else "1" if p >= 0.9995 else plain(p, 3)
-    return f"{bold(value, row)} [{low}, {high}], p {said}"
-
-
-def bold(text: str, row: dict[str, Any]) -> str:
-    return f"**{text}**" if row["p_holm"] < 0.05 else text
-
-
-def plain(value: float, digits: int = 4) -> str:
-    return f"{value:.{digits}f}".lstrip("0")
-
-
-def signed(value: float) -> str:
-    return f"{'+' if value >= 0 else '−'}{plain(abs(value))}"
-
-
-def percent(value: float) -> str:
-    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.0f}"
+def tables(text: str) -> list[str]:
+    """The tables of a text in Markdown. Those within lists are indented."""
+    return [textwrap.dedent(table) for table in re.findall(r"(?:^ *\|.*\n)+", text, re.MULTILINE)]

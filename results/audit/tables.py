@@ -1,0 +1,218 @@
+"""Print the tables of an audit's page from the report in JSON.
+
+    lrbench report audit --results audited --format json > report.json
+    python results/audit/tables.py report.json
+
+Every table compares with the strongest yardstick or with all of them, on the primary metric.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+CONTROLS = {
+    "no-reasoning": "no steps",
+    "parameter-matched": "parameters",
+    "flops-matched": "operations",
+    "loss-matched": "losses",
+    "noise-only": "noise",
+}
+LATENTS = {"user-specific": "user-specific", "a generic bias": "generic", "bypassed": "bypassed"}
+"""How a reading of the interventions begins → the word in the table."""
+
+ABSENT = "–"
+
+
+class Page:
+    """The numbers of one dataset, on the primary metric of its report."""
+
+    def __init__(self, report: dict[str, Any]) -> None:
+        (self.dataset,) = report["datasets"]
+        metric = report["primary_metric"]
+        self.scores = {row["label"]: row for row in report["rows"] if row["metric"] == metric}
+        self.systems = [label for label in report["proposed"] if label in self.scores]
+        self.yardsticks = [label for label in self._against(report) if label in self.scores]
+        self.strongest = max(self.yardsticks, key=lambda label: self.scores[label]["mean"])
+        self.compared = {(each["proposed"], each["baseline"]): each for each in report["comparisons"]}
+        self.controls = {
+            (role["of"], role["control"]): label
+            for label, role in report["controls"].items()
+            if label in self.scores
+        }
+        self.costs = {cost["label"]: cost for cost in report["costs"]}
+        self.depths = {found["label"]: found for found in report["depth_findings"]}
+        self.readings = {found["label"]: found["reading"] for found in report["interventions"]}
+        self.searches = {found["search"]: found for found in report["tuning"]}
+        self.trials = report["provenance"]["trials"]
+        self.groups = {
+            found["proposed"]: found
+            for found in report["groups"]
+            if (found["baseline"], found["trait"]) == (self.strongest, "popularity of the target")
+        }
+
+    @staticmethod
+    def _against(report: dict[str, Any]) -> Sequence[str]:
+        (family,) = [each for each in report["families"] if each["name"] == "systems"]
+        return family["against"]  # type: ignore[no-any-return]
+
+    def control(self, system: str, kind: str) -> dict[str, Any] | None:
+        """The comparison of a system with its own control; ``None``: it has no such control."""
+        return self.compared.get((system, self.controls.get((system, kind), "")))
+
+
+def beside_yardsticks(page: Page) -> str:
+    """Systems beside yardsticks, in percent of the yardstick."""
+    return table(
+        ("system", "NDCG@10", *page.yardsticks),
+        [
+            (label, score(page.scores[label]), *(_relative(page, label, each) for each in page.yardsticks))
+            for label in (*page.yardsticks, *page.systems)
+        ],
+    )
+
+
+def beside_controls(page: Page) -> str:
+    """Systems beside their own controls."""
+    rows = [(label, *(_control(page.control(label, kind)) for kind in CONTROLS)) for label in page.systems]
+    return table(("system", *CONTROLS.values()), rows)
+
+
+def each_in_one_line(page: Page) -> str:
+    """Depth, latent state and cost of each system."""
+    heads = ("system", "depth", "against depth 0", "latent state", "operations ×", "training ×")
+    lines = [_line(page, label) for label in page.systems]
+    return table(heads, lines, left={"system", "latent state"})
+
+
+def by_group(page: Page) -> str:
+    """Systems minus the strongest yardstick, by popularity of the target."""
+    (first, *_) = page.groups.values()
+    heads = [f"{group['group']} ({group['n_users']} users)" for group in first["groups"]]
+    rows = []
+    for label in page.systems:
+        found = page.groups[label]
+        p = found["interaction_p"]
+        cells = [bold(signed(each["difference"]), each["p_bh"] < 0.05) for each in found["groups"]]
+        rows.append((label, *cells, "< .001" if p < 0.001 else plain(p, 3)))
+    return table(("system", *heads, "same in all? p"), rows)
+
+
+def missed(page: Page) -> str:
+    """True differences that would usually be missed, as a share of the other row."""
+    beside = [page.compared[label, each] for label in page.systems for each in page.yardsticks]
+    without = [each for label in page.systems if (each := page.control(label, "no-reasoning")) is not None]
+    rows = [("yardsticks", _range(beside)), ("networks without steps", _range(without))]
+    return table(("beside", "missed below"), rows)
+
+
+def how_it_was_run(page: Page) -> str:
+    """How many searches and trials there were, and their times. A stage that rows share counts once."""
+    (trials,) = {search["trials"] for search in page.searches.values()}
+    stages = [
+        (page.scores[label]["n_seeds"], stage)
+        for label, cost in page.costs.items()
+        if not page.scores[label]["same_as"]
+        for stage in cost["stages"]
+        if not stage["reused"]
+    ]
+    steps = sum(seeds * stage["steps"] for seeds, stage in stages)
+    rows = [
+        (f"searches of {trials} trials each", f"{len(page.searches)}"),
+        ("time of the searches, summed", hours(sum(each["seconds"] for each in page.searches.values()))),
+        ("trials with the chosen settings", f"{page.trials}"),
+        ("time of their training, summed", hours(sum(seeds * stage["seconds"] for seeds, stage in stages))),
+        ("steps of the optimiser in it", f"{steps / 1000:.0f} thousand"),
+    ]
+    return table(("what", "in all"), rows)
+
+
+def _relative(page: Page, label: str, yardstick: str) -> str:
+    if (found := page.compared.get((label, yardstick))) is None:
+        return ""
+    value, low, high = (percent(found[name]) for name in ("relative", "relative_low", "relative_high"))
+    return f"{bold(value, shown(found))} [{low}, {high}]"
+
+
+def _control(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ABSENT
+    value, low, high = (signed(found[name]) for name in ("difference", "ci_low", "ci_high"))
+    p = found["p_holm"]
+    said = "< .001" if p < 0.001 else "1" if p >= 0.9995 else plain(p, 3)
+    return f"{bold(value, shown(found))} [{low}, {high}], p {said}"
+
+
+def _line(page: Page, label: str) -> tuple[str, ...]:
+    depth, cost, reference = page.depths[label], page.costs[label], page.costs[page.strongest]
+    (against,) = [
+        each for each in depth["contrasts"] if (each["depth"], each["reference"]) == (depth["reported"], 0)
+    ]
+    value, low, high = (signed(against[name]) for name in ("difference", "ci_low", "ci_high"))
+    chosen = "" if depth["chosen"] == depth["reported"] else f" ({depth['chosen']})"
+    (latent,) = [word for begin, word in LATENTS.items() if page.readings[label].startswith(begin)]
+    return (
+        label,
+        f"{depth['reported']}{chosen}",
+        f"{bold(value, against['p'] < 0.05)} [{low}, {high}]",
+        latent,
+        *(f"{cost[name] / reference[name]:.1f}" for name in ("flops_per_user", "train_seconds")),
+    )
+
+
+def _range(comparisons: Sequence[dict[str, Any]]) -> str:
+    shares = [100 * each["minimum_detectable"] / each["baseline_mean"] for each in comparisons]
+    return f"{min(shares):.0f} to {max(shares):.0f} % (median {statistics.median(shares):.0f} %)"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[str] = ()) -> str:
+    """Write a Markdown table. The first column and those in ``left`` are flush left."""
+    flush_left = {heads[0], *left}
+    rule = "|".join(":--" if head in flush_left else "--:" for head in heads)
+    lines = [f"|{rule}|", *(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)]
+    return "\n".join([f"| {' | '.join(heads)} |", *lines]).replace("|  |", "| |")
+
+
+def score(row: dict[str, Any]) -> str:
+    """Mean and standard deviation over seeds."""
+    return f"{plain(row['mean'])} ± {plain(row['sd'])}"
+
+
+def shown(found: dict[str, Any]) -> bool:
+    """Whether a difference is shown after Holm."""
+    return bool(found["p_holm"] < 0.05)
+
+
+def bold(text: str, wanted: bool) -> str:
+    """Set a text in bold if it is wanted."""
+    return f"**{text}**" if wanted else text
+
+
+def plain(value: float, digits: int = 4) -> str:
+    """A number below one, without its zero."""
+    return f"{value:.{digits}f}".lstrip("0")
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return f"{'+' if value >= 0 else '−'}{plain(abs(value))}"
+
+
+def percent(value: float) -> str:
+    """A share with its sign, in whole percent."""
+    return f"{'+' if value >= 0 else '−'}{abs(100 * value):.0f}"
+
+
+def hours(seconds: float) -> str:
+    """A time in hours and minutes."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, missed, how_it_was_run)
+
+if __name__ == "__main__":
+    page = Page(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    print("\n\n".join(make(page) for make in TABLES))
