@@ -73,7 +73,7 @@ def test_shared_prompts_give_the_loss_and_the_gradients_of_one_pass_each(model: 
     torch.testing.assert_close(loss, total, rtol=1e-5, atol=1e-5)
     mine, other = (torch.cat([part.flatten() for part in parts]) for parts in (ours, theirs))
     assert other.norm() > 1e-3
-    assert (mine - other).norm() <= 1e-5 * other.norm()
+    assert (mine - other).norm() <= 1e-4 * other.norm()  # rounding of float32: about 1e-5
     assert read == sum(map(len, rows))
     assert computed >= 3 * read
 
