@@ -48,10 +48,8 @@ class Measured:
     @property
     def validation_bests(self) -> Floats:
         """Best validation metric of each run in its last stage, (runs,); NaN where no epoch was validated."""
-        bests = [
-            trial.record.stages[-1].best_metric if trial.record.stages else None for trial in self.trials
-        ]
-        return np.array([math.nan if best is None else best for best in bests])
+        last = [trial.record.stages[-1] for trial in self.trials]
+        return np.array([math.nan if stage.best_metric is None else stage.best_metric for stage in last])
 
     @property
     def deterministic(self) -> bool:

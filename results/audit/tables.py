@@ -6,11 +6,10 @@
 Every table compares with the strongest yardstick or with all of them, on the primary metric.
 """
 
+import argparse
 import json
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 CONTROLS = {
@@ -214,5 +213,9 @@ def hours(seconds: float) -> str:
 TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, missed, how_it_was_run)
 
 if __name__ == "__main__":
-    page = Page(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    parser = argparse.ArgumentParser(description="Print the tables of an audit's page.")
+    parser.add_argument(
+        "report", type=argparse.FileType(encoding="utf-8"), help="a report in JSON, of one dataset"
+    )
+    page = Page(json.load(parser.parse_args().report))
     print("\n\n".join(make(page) for make in TABLES))
