@@ -68,6 +68,14 @@ QUICKSTART = (
 )
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".lock"
+    }
+
+
 def make_suite(
     root: Path,
     models: Sequence[Made] = QUICKSTART,

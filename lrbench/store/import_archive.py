@@ -24,11 +24,12 @@ from lrbench.store.import_evaluations import (
     move_searches,
 )
 from lrbench.store.integrity import stored_faults
+from lrbench.store.joined_suites import joined
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, WEIGHTS_FILE, Results
 from lrbench.store.packed_archive import renew_tables
 from lrbench.store.read_archive import REMEDY, unpack_archive
 from lrbench.store.seal import file_digest
-from lrbench.store.suites import SuiteRecord, read_suite
+from lrbench.store.suites import SuiteRecord, read_suite, write_suite
 from lrbench.store.trials import read_record
 
 __all__ = ["Imported", "import_archive"]
@@ -67,7 +68,9 @@ def import_archive(path: Path, results: Results) -> Imported:
         new = [trial for trial in trials if not results.trial(trial).is_dir()]
         for trial in set(trials) - set(new):
             _refuse_another(staged.trial(trial), results.trial(trial))
-        keep = _keeps_suite(suite, results)
+        record_file = results.suite(suite.name)
+        own = read_suite(record_file) if record_file.exists() else None
+        whole = suite if own is None else joined(own, suite, results.root)
         with _undone_on_error() as undo:
             _move_trials(new, staged, results, undo)
             for trial in set(trials) - set(new):
@@ -75,8 +78,10 @@ def import_archive(path: Path, results: Results) -> Imported:
             move_evaluations(staged, results, undo)
             move_searches(staged, results, undo)
             _add_looks(suite.name, staged, results)
-            if not keep:
-                write_bytes(results.suite(suite.name), staged.suite(suite.name).read_bytes())
+            if whole is suite:
+                write_bytes(record_file, staged.suite(suite.name).read_bytes())
+            elif whole is not own:
+                write_suite(whole, record_file)
     return Imported(suite.name, len(new), len(trials) - len(new))
 
 
@@ -171,37 +176,6 @@ def _refuse_another(archived: Path, here: Path) -> None:
                 f"{own} differs from the file in the archive: the same trial was run twice.",
                 "Import it into another folder: --results DIR",
             )
-
-
-def _keeps_suite(suite: SuiteRecord, results: Results) -> bool:
-    """Whether the suite's record here stays, as it holds everything that the archived record holds.
-
-    If not, the archived record must hold everything that the record here holds. It then replaces this record.
-
-    Raises:
-        RequestError: each has something that the other lacks, so that they are different suites of one name.
-    """
-    path = results.suite(suite.name)
-    if not path.exists():
-        return False
-    own = read_suite(path)
-    if _holds(own, suite):
-        return True
-    if not _holds(suite, own):
-        raise RequestError(
-            f"The suite {suite.name} in {results.root} differs from the suite of that name in the archive.",
-            "Import it into another folder: --results DIR",
-        )
-    return False
-
-
-def _holds(later: SuiteRecord, earlier: SuiteRecord) -> bool:
-    """Whether ``later`` is ``earlier`` with more seeds, datasets or declarations, or the same."""
-    return (
-        later.definition == earlier.definition
-        and set(later.trials) >= set(earlier.trials)
-        and later.declarations[: len(earlier.declarations)] == earlier.declarations
-    )
 
 
 @contextmanager

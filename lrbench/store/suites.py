@@ -33,6 +33,7 @@ __all__ = [
     "TunedRow",
     "add_to_suite",
     "declared",
+    "declared_at",
     "find_suite_record",
     "merged",
     "read_suite",
@@ -177,13 +178,14 @@ def declared(new: SuiteRecord, old: SuiteRecord | None, results: Results) -> Sui
     """
     history = old.declarations if old is not None else ()
     if old is not None and not history:  # a record of an earlier version: when it was declared is unknown
-        history = (_declaration(old, None, None),)
+        history = (declared_at(old, None, None),)
     finished = sum(results.trial(trial).is_dir() for trial in {cell.trial for cell in new.trials})
-    claim = _declaration(new, datetime.now(UTC).replace(microsecond=0), finished)
+    claim = declared_at(new, datetime.now(UTC).replace(microsecond=0), finished)
     return new.model_copy(update={"declarations": extended(history, claim)})
 
 
-def _declaration(record: SuiteRecord, time: datetime | None, finished: int | None) -> Declaration:
+def declared_at(record: SuiteRecord, time: datetime | None, finished: int | None) -> Declaration:
+    """Return what a suite tests from a moment on, by which so many trials had finished; ``None``: unknown."""
     return Declaration(
         time=time,
         proposed=record.proposed,

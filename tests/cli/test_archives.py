@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_results import QUICKSTART, evaluated_later, make_search, make_suite, sealed_trial
+from synthetic_results import QUICKSTART, evaluated_later, files, make_search, make_suite, sealed_trial
 
 from lrbench.cli.app import run
 from lrbench.config.tuning import Tune
@@ -57,14 +57,6 @@ def there(tmp_path: Path) -> Path:
 
 
 DEEPER = replace(QUICKSTART[2], depths=(4, 16))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".lock"
-    }
 
 
 @pytest.mark.parametrize("form", ["json", "markdown", "html", "latex", "methods"])
