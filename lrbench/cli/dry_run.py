@@ -223,8 +223,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     if tune is not None:
         say(
             console,
-            f"Tuning: {totals.searches_to_run} of {totals.searches} searches to run, "
-            f"{counted(tune.trials, 'trial')} each.",
+            f"Tuning: {totals.searches_to_run} of {totals.searches} searches to run, {tune.budget} each.",
         )
     if totals.searches_to_run > totals.unknown_searches:
         aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
@@ -292,12 +291,12 @@ def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
 
 
 def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
-    """Return the longest time that the trials of a search can take, in seconds.
+    """Return the longest time that the trainings of a search can take, in seconds.
 
-    The trials are taken to have the row's own settings.
+    They are taken to have the row's own settings.
     """
     config = search.config
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
     timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
     share = 1.0 if config.users is None else min(1.0, config.users / dataset.record.final.users)
-    return config.trials * share * sum(seconds * epochs[stage] for stage, seconds in timed.items())
+    return config.trainings * share * sum(seconds * epochs[stage] for stage, seconds in timed.items())

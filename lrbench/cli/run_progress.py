@@ -109,12 +109,12 @@ class SuiteView:
         return f"{when}, valid {self.metric} {value:.4f}; {self.time_left()}"
 
     def time_left(self) -> str:
-        """Say how long the rest of the suite may take at the pace so far. A search counts by its trials."""
+        """Say how long the rest may take at the pace so far. A search counts by its trainings."""
         if self.ended == self.total:
             return "all trials ended"
         ended = [*self.done, *(self.tasks[failure.trial] for failure in self.failed)]
-        trained = sum(task.trials for task in ended)
-        rest = sum(task.trials for task in self.tasks.values()) + self.upcoming - trained
+        trained = sum(task.trainings for task in ended)
+        rest = sum(task.trainings for task in self.tasks.values()) + self.upcoming - trained
         pace = (time.monotonic() - self.started) / max(trained, 1)
         return f"about {duration(pace * rest)} left at this pace"
 

@@ -27,7 +27,6 @@ from lrbench.store.state import trial_state
 from lrbench.store.suites import add_to_suite
 from lrbench.store.tidy import tidy
 from lrbench.store.trials import read_record
-from lrbench.wording import counted
 
 __all__ = ["run_suite"]
 
@@ -140,7 +139,7 @@ def _say_agenda(agenda: Agenda, tasks: TaskList, request: RunRequest, console: C
         say(
             console,
             f"Tuning on validation: {len(agenda.searches)} of {agenda.search_count} searches to run, "
-            f"{counted(suite.tune.trials, 'trial')} each. A row's trials begin when its search is complete.",
+            f"{suite.tune.budget} each. A row's trials begin when its search is complete.",
         )
     say(
         console,

@@ -35,10 +35,10 @@ class Task:
         return isinstance(self.order.config, SearchConfig)
 
     @property
-    def trials(self) -> int:
-        """How many trials it trains."""
+    def trainings(self) -> int:
+        """How many trainings it takes at most."""
         config = self.order.config
-        return config.trials if isinstance(config, SearchConfig) else 1
+        return config.trainings if isinstance(config, SearchConfig) else 1
 
 
 class TaskList:

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from lrbench.bounds import LARGEST_SEED, MOST_SEARCH_TRIALS
+from lrbench.bounds import LARGEST_SEED, MOST_SEARCH_TRIALS, MOST_SEEDS
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.trial import TrialConfig
 from lrbench.errors import RequestError
+from lrbench.wording import counted
 
 __all__ = ["TRAINING", "Choice", "Range", "SearchConfig", "Space", "Tune", "parse_space"]
 
@@ -82,6 +83,13 @@ class Tune(FrozenConfig):
     warm_up: int = Field(default=10, ge=0)
     """Epochs that every trial trains before it can be pruned. Metrics of early epochs say little."""
 
+    finalists: int = Field(default=1, ge=1)
+    """Number of best settings that are trained again with other seeds. The best mean of these runs wins. With
+    1, the best trial wins, which may be a lucky one."""
+
+    finalist_runs: int = Field(default=2, ge=1, le=MOST_SEEDS)
+    """Runs of each finalist. Their seeds are those after ``seed``."""
+
     users: int | None = Field(default=None, ge=1)
     """How many users are drawn to train and validate on while tuning. Not set: all."""
 
@@ -91,6 +99,28 @@ class Tune(FrozenConfig):
 
     space: dict[str, JsonValue] = Field(default_factory=dict)
     """Options to search, in every row that has them."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all trainings: that of the trials, then those of the finalists' runs."""
+        runs = self.finalist_runs if self.finalists > 1 else 0
+        return tuple(range(self.seed, self.seed + runs + 1))
+
+    @property
+    def budget(self) -> str:
+        """What every search trains, e.g. ``20 trials and 6 runs of finalists``."""
+        runs = f" and {counted(self.finalists * self.finalist_runs, 'run')} of finalists"
+        return f"{counted(self.trials, 'trial')}{runs if self.finalists > 1 else ''}"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Tune":
+        if self.finalists > self.trials:
+            raise ValueError(
+                f"{self.finalists} finalists need as many trials. Raise trials, or lower finalists."
+            )
+        if self.seeds[-1] > LARGEST_SEED:
+            raise ValueError(f"seed must leave room for those of finalists. Choose one below {LARGEST_SEED}.")
+        return self
 
 
 class SearchConfig(TrialConfig):
@@ -110,12 +140,23 @@ class SearchConfig(TrialConfig):
     warm_up: int = 0
     """Epochs before a trial can be pruned. Searches of earlier versions pruned from the first epoch on."""
 
+    finalists: int = 0
+    """Number of best trials whose settings are trained again; 0: the best trial is chosen."""
+
+    finalist_runs: int = 0
+    """Runs of each finalist, with the seeds after ``seed``."""
+
     def _identity(self) -> dict[str, Any]:
         values = super()._identity()
-        for name in ("own_first", "warm_up"):
+        for name in ("own_first", "warm_up", "finalists", "finalist_runs"):
             if not values[name]:  # as in searches of versions that did not know it
                 del values[name]
         return values
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings the search takes at most."""
+        return self.trials + self.finalists * self.finalist_runs
 
     @property
     def own_settings(self) -> dict[str, JsonValue]:

@@ -40,11 +40,11 @@ class Learned:
         """Return how many seconds such a trial took at most; ``None`` if none like it is finished.
 
         Trials of the same configuration count first, then those of the same dataset and model. A search
-        takes as long as its trials together.
+        takes as long as its trainings together.
         """
         need = self._nearest(config)
-        trials = config.trials if isinstance(config, SearchConfig) else 1
-        return None if need is None else need.seconds * trials
+        trainings = config.trainings if isinstance(config, SearchConfig) else 1
+        return None if need is None else need.seconds * trainings
 
     def peak_bytes(self, config: TrialConfig) -> int | None:
         """Return the peak memory in bytes of trials that differ from this one in the seed at most.

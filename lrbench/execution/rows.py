@@ -108,6 +108,8 @@ class Row:
             users=tune.users,
             own_first=True,
             warm_up=tune.warm_up if tune.pruning == "median" else 0,
+            finalists=tune.finalists if tune.finalists > 1 else 0,
+            finalist_runs=tune.finalist_runs if tune.finalists > 1 else 0,
         )
 
 

@@ -276,7 +276,16 @@ class TuningFinding:
     """The metric of the row's own settings on validation targets; `None`: they failed, or were not tried."""
 
     best: float
-    """The metric of the chosen settings on validation targets."""
+    """The metric of the trial whose settings are chosen, on validation targets."""
+
+    finalists: int
+    """Number of settings that were trained again with other seeds; 0: none, and the best trial was chosen."""
+
+    place: int
+    """The place of the chosen settings among the finalists, by the trials of the search; 1: the best."""
+
+    confirmed: float | None
+    """The metric of the chosen settings as a finalist, on validation targets; `None`: without finalists."""
 
     runs: tuple[float, ...]
     """The same of each run with the chosen settings and another seed; NaN where no epoch was validated."""

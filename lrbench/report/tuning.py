@@ -78,6 +78,11 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
         f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
         f"seed {tune.seed}; the reported runs have other seeds."
     )
+    if tune.finalists > 1:
+        yield (
+            f"The settings of the {tune.finalists} best trials were trained again with "
+            f"{counted(tune.finalist_runs, 'other seed')}, and the best mean of these runs was chosen."
+        )
     yield "Intervals and tests hold for the chosen settings: they do not contain the luck of the search."
     controls = [label for label, record in suite.controls.items() if record.of in tuned]
     inherited = [label for label in controls if label not in tuned]
@@ -121,6 +126,9 @@ def _finding(label: str, dataset: str, record: SearchRecord, runs: tuple[float, 
         failed=states.count("failed"),
         own=record.trials[0].value if record.config.own_first else None,
         best=record.best,
+        finalists=len(record.finalists),
+        place=record.finalists.index(record.chosen) + 1 if record.finalists else 1,
+        confirmed=record.confirmed,
         runs=runs,
         settings=dict(record.settings),
         at_end=tuple(at_end(record.config.space, record.settings)),

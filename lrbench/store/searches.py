@@ -1,13 +1,13 @@
-"""``results/searches/<id>.json``: a complete search for settings. The trials of a search under way.
+"""``results/searches/<id>.json``: a complete search for settings. What has ended of one under way.
 
-The file is written in one step when the last trial of the search has ended. If it exists, the search is
-complete. Until then, each trial that has ended is kept in ``running/<id>/search.json``, so that an
+The file is written in one step when the last training of the search has ended. If it exists, the search is
+complete. Until then, each training that has ended is kept in ``running/<id>/search.json``, so that an
 interrupted search goes on after it.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -20,6 +20,8 @@ from lrbench.store.layout import Results
 from lrbench.store.seal import read_sealed, readable, sealed_json
 
 __all__ = [
+    "Ended",
+    "FinalistRun",
     "SearchRecord",
     "SearchTrial",
     "read_ended",
@@ -53,6 +55,22 @@ class SearchTrial(FrozenConfig):
     """Why it failed; empty if it did not."""
 
 
+class FinalistRun(FrozenConfig):
+    """Settings that were among the best, trained once more with another seed."""
+
+    number: int
+    """That of the trial whose settings it has."""
+
+    seed: int
+    value: float | None
+    """The selection metric on validation. ``None``: it failed."""
+
+    epochs: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    """Why it failed; empty if it did not."""
+
+
 class SearchRecord(FrozenConfig):
     """A complete search. Test targets play no part in it."""
 
@@ -66,8 +84,12 @@ class SearchRecord(FrozenConfig):
     trials: tuple[SearchTrial, ...] = Field(min_length=1)
     """All that were tried, in their order."""
 
+    finals: tuple[FinalistRun, ...] = ()
+    """The runs of the finalists, the best trial first; empty: there were no finalists to compare."""
+
     chosen: int
-    """Number of the best complete trial; of equal ones, the earliest."""
+    """Number of the trial whose settings are chosen: of the best finalist or, without finalists, of the best
+    complete trial. Of equal trials it is the earliest."""
 
     users: int
     """How many users it trained and validated on."""
@@ -88,10 +110,21 @@ class SearchRecord(FrozenConfig):
 
     @property
     def best(self) -> float:
-        """The selection metric of the chosen settings."""
+        """The selection metric of the trial whose settings are chosen."""
         value = self.trials[self.chosen].value
         assert value is not None  # it is complete
         return value
+
+    @property
+    def confirmed(self) -> float | None:
+        """Mean selection metric of the chosen settings as a finalist; ``None``: they were none."""
+        values = [run.value for run in self.finals if run.number == self.chosen and run.value is not None]
+        return fmean(values) if values else None
+
+    @property
+    def finalists(self) -> list[int]:
+        """Numbers of the trials that were finalists, the best trial first."""
+        return list(dict.fromkeys(run.number for run in self.finals))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,11 +132,16 @@ class SearchRecord(FrozenConfig):
             raise ValueError("it does not hold every trial of its budget once")
         if not 0 <= self.chosen < len(self.trials) or self.trials[self.chosen].state != "complete":
             raise ValueError("the trial that it chose is missing or not complete")
+        if self.finals and self.chosen not in self.finalists:
+            raise ValueError("it chose settings that were not among its finalists")
         return self
 
 
-class _Ended(FrozenConfig):
-    trials: tuple[SearchTrial, ...]
+class Ended(FrozenConfig):
+    """What has ended of a search that is under way."""
+
+    trials: tuple[SearchTrial, ...] = ()
+    finals: tuple[FinalistRun, ...] = ()
 
 
 def write_search(record: SearchRecord, results: Results) -> None:
@@ -125,22 +163,22 @@ def read_search(results: Results, search_id: str) -> SearchRecord:
     return record
 
 
-def write_ended(results: Results, search_id: str, trials: Sequence[SearchTrial]) -> None:
-    """Write the ended trials of a search that is under way."""
-    write_text(_ended_file(results, search_id), _Ended(trials=tuple(trials)).model_dump_json())
+def write_ended(results: Results, search_id: str, ended: Ended) -> None:
+    """Write what has ended of a search that is under way."""
+    write_text(_ended_file(results, search_id), ended.model_dump_json())
 
 
-def read_ended(results: Results, search_id: str) -> list[SearchTrial]:
-    """Read the ended trials of an interrupted search; an empty list if it left none.
+def read_ended(results: Results, search_id: str) -> Ended:
+    """Read what has ended of an interrupted search; nothing if it left no file.
 
     Raises:
         LrbenchError: the file is damaged.
     """
     path = _ended_file(results, search_id)
     if not path.exists():
-        return []
+        return Ended()
     with readable(path, "Remove the file and run the suite again, which repeats the search."):
-        return list(_Ended.model_validate_json(read_plain(path)).trials)
+        return Ended.model_validate_json(read_plain(path))
 
 
 def _ended_file(results: Results, search_id: str) -> Path:

@@ -262,6 +262,8 @@ FIELDS = {
     "tune.seed": ("3",),
     "tune.users": ("3",),
     "tune.warm_up": ("3",),
+    "tune.finalists": ("3",),
+    "tune.finalist_runs": ("3",),
     "tune.sampler": (),
     "tune.pruning": (),
     "tune.controls": (),

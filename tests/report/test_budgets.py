@@ -151,30 +151,52 @@ def test_a_number_at_an_end_of_the_space_is_told(
     assert list(at_end({"option": values}, {"option": chosen})) == ["option"] * marked
 
 
+FOUND = TuningFinding(
+    dataset="sample",
+    label="SASRec",
+    search="search-x",
+    metric="ndcg@10",
+    sampler="tpe",
+    pruning="none",
+    seed=7,
+    users=9,
+    space="dropout of 0.1, 0.3, 0.5; width of 32, 64, 128",
+    trials=3,
+    pruned=0,
+    failed=0,
+    own=0.1,
+    best=0.2,
+    finalists=0,
+    place=1,
+    confirmed=None,
+    runs=(0.15, 0.05, 0.19),
+    settings={"dropout": 0.5, "width": 64},
+    at_end=("dropout",),
+    seconds=1.0,
+)
+
+
 def test_the_table_marks_numbers_at_an_end_and_has_the_scores_of_other_seeds(report: Report) -> None:
-    finding = TuningFinding(
-        dataset="sample",
-        label="SASRec",
-        search="search-x",
-        metric="ndcg@10",
-        sampler="tpe",
-        pruning="none",
-        seed=7,
-        users=9,
-        space="dropout of 0.1, 0.3, 0.5; width of 32, 64, 128",
-        trials=3,
-        pruned=0,
-        failed=0,
-        own=0.1,
-        best=0.2,
-        runs=(0.15, 0.05, 0.19),
-        settings={"dropout": 0.5, "width": 64},
-        at_end=("dropout",),
-        seconds=1.0,
-    )
-    ((row,),) = (table.rows for table in tuning_section(replace(report, tuning=(finding,))).tables)
+    section = tuning_section(replace(report, tuning=(FOUND,)))
+    ((row,),) = (table.rows for table in section.tables)
     assert row[-1].text == "dropout = 0.5*, width = 64"
     assert row[-5].text == "0.1300 [0.0500, 0.1900]"
+    assert "as a finalist" not in section.columns
+
+
+def test_the_table_has_the_score_and_the_place_of_a_finalist(report: Report) -> None:
+    chosen = replace(FOUND, label="LARES", finalists=3, place=2, confirmed=0.175)
+    section = tuning_section(replace(report, tuning=(FOUND, chosen)))
+    plain, finalist = section.tables[0].rows
+    at = list(section.columns).index("as a finalist")
+    assert (plain[at].text, finalist[at].text) == ("–", "0.1750 (2 of 3)")
+
+
+def test_the_caption_says_how_finalists_were_chosen(tmp_path: Path) -> None:
+    rows = (TunedRow(label="SASRec", dataset="sample", search="search-x"),)
+    suite = make_suite(tmp_path).model_copy(update={"tune": Tune(trials=9, finalists=3), "searches": rows})
+    said = " ".join(tuning_sentences(suite))
+    assert "The settings of the 3 best trials were trained again with 2 other seeds" in said
 
 
 def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Report) -> None:

@@ -8,6 +8,8 @@ from store.search_records import TRIALS, search_record
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.store.layout import Results
 from lrbench.store.searches import (
+    Ended,
+    FinalistRun,
     read_ended,
     read_search,
     write_ended,
@@ -41,9 +43,10 @@ def test_a_search_that_contradicts_itself_is_refused(wrong: dict[str, int]) -> N
 
 def test_trials_of_an_interrupted_search_are_kept(tmp_path: Path) -> None:
     results = Results(tmp_path)
-    assert read_ended(results, "search-x") == []
-    write_ended(results, "search-x", TRIALS)
-    assert read_ended(results, "search-x") == list(TRIALS)
+    assert read_ended(results, "search-x") == Ended()
+    ended = Ended(trials=TRIALS, finals=(FinalistRun(number=0, seed=2, value=0.2),))
+    write_ended(results, "search-x", ended)
+    assert read_ended(results, "search-x") == ended
     path = results.running("search-x") / "search.json"
     path.write_text(path.read_text(encoding="utf-8")[:-5], encoding="utf-8")
     with pytest.raises(LrbenchError, match="damaged"):

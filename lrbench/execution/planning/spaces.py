@@ -60,16 +60,16 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
         spaces: label → what the row searches.
 
     Raises:
-        RequestError: nothing is searched, no tuned row has an option of the shared space, or the tuning seed
-            is one of the final seeds.
+        RequestError: nothing is searched, no tuned row has an option of the shared space, or a tuning seed is
+            one of the final seeds.
     """
     tune = suite.tune
     if tune is None:
         return
     final = {*suite.seeds, *(seed for seeds in suite.dataset_seeds.values() for seed in seeds)}
-    if tune.seed in final:
+    if shared := sorted(final.intersection(tune.seeds)):
         raise RequestError(
-            f"The seed {tune.seed} is used for tuning and is among the final seeds.",
+            f"The seed {shared[0]} is used for tuning and is among the final seeds.",
             f"Choose another one: seed = {max(final) + 1} under [tune].",
         )
     searched = {option for space in spaces.values() for option in space}

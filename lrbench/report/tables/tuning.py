@@ -22,13 +22,22 @@ def tuning_section(report: Report) -> Section:
     budget = max((finding.trials for finding in found), default=1)
     counts = sorted({1, math.ceil(budget / 2), budget})
     bests = (f"best of {count}" for count in counts)
-    columns = ("Model", "own settings", *bests, "other seeds", "pruned", "failed", "time", "chosen")
+    finals = any(finding.finalists for finding in found)
+    columns = [
+        *("Model", "own settings", *bests),
+        *(["as a finalist"] if finals else []),
+        *("other seeds", "pruned", "failed", "time", "chosen"),
+    ]
     tables = tuple(
         Table(
             f"Best {report.style.title(found[0].metric)} on validation, {dataset}",
-            tuple(_row(report, each, counts) for each in found if each.dataset == dataset),
+            tuple(_row(report, each, counts, finals) for each in found if each.dataset == dataset),
         )
         for dataset in dict.fromkeys(finding.dataset for finding in found)
+    )
+    as_finalist = (
+        "as a finalist: mean of the chosen settings over further seeds, by which they were chosen among the "
+        "best trials. In brackets their place by the trials of the search.",
     )
     notes = (
         "own settings: those of the row before tuning, which the first trial of a search has. –: it failed, "
@@ -38,13 +47,16 @@ def tuning_section(report: Report) -> Section:
         "TPE it is the best of the first n.",
         f"{AT_END}: a chosen number at an end of those that were searched, or beyond it. Numbers further out "
         "may be better.",
+        *(as_finalist if finals else ()),
         "A pruned trial counts with its best value until then. A failed one is left out.",
         "The runs of the other tables were trained again with other seeds and on all users.",
         "other seeds: mean of the best validation scores of these runs, with the lowest and the highest. A "
         "search keeps its luckiest trial, so most means are lower. If the lowest is far lower, the chosen "
         "settings are not reliable.",
     )
-    return Section("Tuning", columns, tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report)))
+    return Section(
+        "Tuning", tuple(columns), tables, notes, aligned="left", paragraphs=tuple(_paragraphs(report))
+    )
 
 
 def _paragraphs(report: Report) -> list[Paragraph]:
@@ -56,11 +68,12 @@ def _paragraphs(report: Report) -> list[Paragraph]:
     return [Paragraph(f"Searched for {', '.join(labels)}", text) for text, labels in spaces.items()]
 
 
-def _row(report: Report, finding: TuningFinding, counts: list[int]) -> tuple[Cell, ...]:
+def _row(report: Report, finding: TuningFinding, counts: list[int], finals: bool) -> tuple[Cell, ...]:
     texts = (
         finding.label,
         UNKNOWN if finding.own is None else report.style.plain(finding.own),
         *_bests(report, finding, counts),
+        *([_as_finalist(report, finding)] if finals else []),
         _runs(report, finding),
         str(finding.pruned),
         str(finding.failed),
@@ -82,6 +95,12 @@ def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[st
         band = [report.style.plain(line[at]) for line in (budget.low, budget.high) if line]
         texts.append(report.style.plain(budget.best[at]) + (f" [{', '.join(band)}]" if band else ""))
     return texts
+
+
+def _as_finalist(report: Report, finding: TuningFinding) -> str:
+    if finding.confirmed is None:
+        return UNKNOWN
+    return f"{report.style.plain(finding.confirmed)} ({finding.place} of {finding.finalists})"
 
 
 def _runs(report: Report, finding: TuningFinding) -> str:

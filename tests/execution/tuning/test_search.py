@@ -8,7 +8,7 @@ from small_data import order, trial_config
 from lrbench.config.tuning import Choice, Range, SearchConfig
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.evaluation import rank_everything
-from lrbench.execution.tuning import proposals
+from lrbench.execution.tuning import attempt, proposals
 from lrbench.execution.tuning.proposals import check_optuna, propose
 from lrbench.execution.tuning.search import run_search
 from lrbench.store.layout import Results
@@ -79,9 +79,7 @@ def test_a_search_that_was_broken_off_ends_as_an_undisturbed_one(
 def test_test_targets_are_never_ranked(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrbench.execution.tuning import search as module
-
-    real, sizes = module.selection_metric, []
+    real, sizes = attempt.selection_metric, []
 
     def watched(model: object, view: object, *rest: object) -> float:
         sizes.append(view)
@@ -90,7 +88,7 @@ def test_test_targets_are_never_ranked(
     def refuse(*_: object) -> None:
         raise AssertionError("a search ranked everything")
 
-    monkeypatch.setattr(module, "selection_metric", watched)
+    monkeypatch.setattr(attempt, "selection_metric", watched)
     monkeypatch.setattr(rank_everything, "rank_everything", refuse)
     record = run_search(order(search(trials=1, users=30), walks_folder, tmp_path), ignore)
     assert record.users == 30

@@ -1,0 +1,173 @@
+"""One training of a search: settings, a seed, and what came of them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import JsonValue
+
+from lrbench.config.base import parse_config
+from lrbench.config.training import TrainingConfig
+from lrbench.config.trial import StageConfig, TrialConfig
+from lrbench.config.tuning import TRAINING, SearchConfig
+from lrbench.data.dataset import PreparedDataset
+from lrbench.data.sequences import Split
+from lrbench.errors import LrbenchError
+from lrbench.execution.order import TrialOrder
+from lrbench.execution.train_and_rank import build_model
+from lrbench.registry import MODELS
+from lrbench.store.layout import CHECKPOINT_FILE
+from lrbench.store.searches import FinalistRun, SearchTrial
+from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint, set_aside
+from lrbench.training.news import EpochDone
+from lrbench.training.trainer import selection_metric, train
+
+__all__ = ["Attempt", "Workshop"]
+
+
+class _PrunedError(Exception):
+    """The training is ended early, since earlier trials were better at the same epoch."""
+
+
+def _never(epoch: int, best: float) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all trainings of a search share."""
+
+    order: TrialOrder
+    search: SearchConfig
+    dataset: PreparedDataset
+    parts: Split
+    watch: Callable[[EpochDone], None]
+    note: Callable[[str], None]
+
+
+@dataclass
+class Attempt:
+    """One training. A failure is one of its outcomes, and not raised."""
+
+    workshop: Workshop
+    settings: Mapping[str, JsonValue]
+    """Option → value; training settings with the prefix ``training.``."""
+
+    seed: int
+    place: str
+    """Its place in the search, for messages, e.g. ``3/20``."""
+
+    hopeless: Callable[[int, float], bool] = _never
+    """Given the epoch and the best metric so far, whether to end it early."""
+
+    curve: list[tuple[int, float]] = field(default_factory=list, init=False)
+    epochs: int = field(default=0, init=False)
+
+    def as_trial(self, number: int) -> SearchTrial:
+        """Train, and return the outcome as a trial of the search."""
+        started = time.perf_counter()
+        state, value, reason = self._outcome()
+        return SearchTrial(
+            number=number,
+            settings=dict(self.settings),
+            state=state,
+            value=value,
+            curve=tuple(self.curve),
+            epochs=self.epochs,
+            seconds=time.perf_counter() - started,
+            reason=reason,
+        )
+
+    def as_finalist(self, number: int) -> FinalistRun:
+        """Train, and return the outcome as a further run of a trial's settings."""
+        started = time.perf_counter()
+        _, value, reason = self._outcome()
+        return FinalistRun(
+            number=number,
+            seed=self.seed,
+            value=value,
+            epochs=self.epochs,
+            seconds=time.perf_counter() - started,
+            reason=reason,
+        )
+
+    def _outcome(self) -> tuple[Literal["complete", "pruned", "failed"], float | None, str]:
+        """Train and validate. Return the state, the value and why it failed."""
+        try:
+            return "complete", self._value(), ""
+        except _PrunedError:
+            return "pruned", self.curve[-1][1], ""
+        except (LrbenchError, ValueError, ArithmeticError) as error:  # impossible settings, or divergence
+            return "failed", None, str(error).splitlines()[0]
+
+    def _value(self) -> float:
+        """Train, and return the selection metric on validation."""
+        shop, config = self.workshop, _changed(self.workshop.search, self.settings, self.seed)
+        device, file = torch.device(shop.order.device), self._checkpoint_file()
+        saved = self._saved(config)
+        model = build_model(config, shop.dataset, device)
+        train(model, config, shop.parts, device, file, self._see, saved)
+        depth = model.configured_depth(model.config)
+        return selection_metric(model, shop.parts.valid, config.protocol, depth, config.seed, device)
+
+    def _saved(self, config: TrialConfig) -> Checkpoint | None:
+        """Return the checkpoint of this training, and restore the curve from it; ``None``: it has none."""
+        try:
+            saved = load_checkpoint(self._checkpoint_file(), config.id)
+        except UnusableCheckpointError as error:
+            aside = set_aside(self._checkpoint_file())
+            self.workshop.note(
+                f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again."
+            )
+            return None
+        for epoch in saved.history if saved is not None else ():
+            self.epochs += 1
+            self._add_validation(epoch["validation_metric"])
+        return saved
+
+    def _add_validation(self, metric: float | None) -> float | None:
+        """Add a validation to the curve, and return the best metric so far; ``None``: there was none."""
+        if metric is None:
+            return None
+        best = max([metric, *(value for _, value in self.curve)])
+        self.curve.append((self.epochs, best))
+        return best
+
+    def _checkpoint_file(self) -> Path:
+        return self.workshop.order.results.running(self.workshop.search.id) / CHECKPOINT_FILE
+
+    def _see(self, report: EpochDone) -> None:
+        """Pass on the news of an epoch under the search's id, and end the training if it is hopeless."""
+        self.epochs += 1
+        update = {"trial": self.workshop.search.id, "stage": f"{self.place} {report.stage}"}
+        self.workshop.watch(report.model_copy(update=update))
+        best = self._add_validation(report.metric)
+        if best is not None and self.hopeless(self.epochs, best):
+            raise _PrunedError
+
+
+def _changed(search: SearchConfig, settings: Mapping[str, JsonValue], seed: int) -> TrialConfig:
+    """Return the trial of the search's row with other settings and a seed.
+
+    Raises:
+        RequestError: the model or a stage does not take one of them.
+        ValueError: the model cannot have them together.
+    """
+    kind = MODELS.load(search.model)
+    params = {name: value for name, value in settings.items() if not name.startswith(TRAINING)}
+    training = {name.removeprefix(TRAINING): v for name, v in settings.items() if name.startswith(TRAINING)}
+    config = parse_config(kind.Config, {**search.params, **params}, search.model)
+    stages = tuple(
+        StageConfig(
+            name=stage.name,
+            training=parse_config(TrainingConfig, {**stage.training.model_dump(), **training}, stage.name),
+        )
+        for stage in search.stages
+    )
+    config.check_against_protocol(search.protocol.max_length, [stage.name for stage in stages])
+    kind.check_options(config)
+    values = {name: getattr(search, name) for name in TrialConfig.model_fields}
+    return TrialConfig(**values | {"params": config.model_dump(mode="json"), "stages": stages, "seed": seed})
