@@ -45,6 +45,7 @@ class Page:
         self.depths = {found["label"]: found for found in report["depth_findings"]}
         self.readings = {found["label"]: found["reading"] for found in report["interventions"]}
         self.searches = {found["search"]: found for found in report["tuning"]}
+        self.tuned = {found["label"]: found for found in report["tuning"]}
         self.trials = report["provenance"]["trials"]
         self.groups = {
             found["proposed"]: found
@@ -97,6 +98,12 @@ def by_group(page: Page) -> str:
         cells = [bold(signed(each["difference"]), each["p_bh"] < 0.05) for each in found["groups"]]
         rows.append((label, *cells, "< .001" if p < 0.001 else plain(p, 3)))
     return table(("system", *heads, "same in all? p"), rows)
+
+
+def tuning(page: Page) -> str:
+    """What tuning brought on validation, and what is lost with other seeds than that of the search."""
+    heads = ("row", "own settings", "chosen ones", "with other seeds", "change", "change without steps")
+    return table(heads, [_tuned(page, label) for label in (*page.yardsticks, *page.systems)])
 
 
 def missed(page: Page) -> str:
@@ -161,6 +168,20 @@ def _line(page: Page, label: str) -> tuple[str, ...]:
     )
 
 
+def _tuned(page: Page, label: str) -> tuple[str, ...]:
+    found, control = page.tuned[label], page.tuned.get(page.controls.get((label, "no-reasoning"), ""))
+    own = ABSENT if found["own"] is None else plain(found["own"])
+    later = plain(statistics.fmean(found["runs"]))
+    return label, own, plain(found["best"]), later, _change(found), _change(control)
+
+
+def _change(found: dict[str, Any] | None) -> str:
+    """By how much other seeds score less than the search did, with the chosen settings."""
+    if found is None or not found["runs"]:
+        return ABSENT
+    return f"{percent(statistics.fmean(found['runs']) / found['best'] - 1)} %"
+
+
 def _range(comparisons: Sequence[dict[str, Any]]) -> str:
     shares = [100 * each["minimum_detectable"] / each["baseline_mean"] for each in comparisons]
     return f"{min(shares):.0f} to {max(shares):.0f} % (median {statistics.median(shares):.0f} %)"
@@ -210,7 +231,7 @@ def hours(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, missed, how_it_was_run)
+TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, tuning, missed, how_it_was_run)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Print the tables of an audit's page.")

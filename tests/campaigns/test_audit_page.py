@@ -65,7 +65,7 @@ def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[P
     ).stdout
     there = tables(page.read_text(encoding="utf-8"))
     wanted = tables(made)
-    assert len(wanted) == 6
+    assert len(wanted) == 7
     assert [table for table in wanted if table not in there] == []
 
 
