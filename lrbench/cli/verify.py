@@ -34,11 +34,12 @@ def verify(
 ) -> None:
     """Compare stored files with their digests, and stored ranks with those of the stored weights.
 
-    The exit code is 1 if a file was changed or a rank differs.
+    The exit code is 1 if a file was changed, a rank differs, or a trial has no weights to rank with.
     """
     from lrbench.data.obtain import open_library
     from lrbench.store.find_trial import find_trial
-    from lrbench.store.layout import Results
+    from lrbench.store.integrity import stored_faults
+    from lrbench.store.layout import WEIGHTS_FILE, Results
     from lrbench.store.record_faults import record_faults
     from lrbench.wording import counted
 
@@ -46,8 +47,11 @@ def verify(
     folders = layout.trials() if trial is None else [find_trial(layout, trial)]
     if not folders:
         raise RequestError(f"There are no trials in {results}.", "Run a suite first: lrbench run SUITE.toml")
-    faulty = 0
+    faulty = unranked = 0
     for folder in folders:
+        if not (folder / WEIGHTS_FILE).exists() and not stored_faults(folder, left_out=[WEIGHTS_FILE]):
+            unranked += 1
+            continue
         try:
             count, faults = _check_trial(folder, library)
         except RequestError as error:  # for instance, a plug-in is needed
@@ -62,13 +66,21 @@ def verify(
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
         say(console, fault)
+    without = (
+        f"{unranked} of {len(folders)} trials have no weights here, so they were not ranked again. Their "
+        "other files are as they were stored."
+    )
     if faulty or damaged:
+        if unranked:
+            say(console, without)
         records = f" and {counted(len(damaged), 'record')}" if damaged else ""
         raise CheckError(
             f"{faulty} of {len(folders)} trials{records} are not as they were stored.",
             "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
             "another machine, device, version or number of threads. trial.json says which were used.",
         )
+    if unranked:
+        raise CheckError(without, "If they were imported, import an archive with weights: export --weights.")
 
 
 def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:

@@ -15,7 +15,15 @@ from lrbench.store.searches import SearchRecord, read_search
 from lrbench.store.suites import SuiteRecord
 from lrbench.wording import counted, listed
 
-__all__ = ["at_end", "find_tuning", "tuned_labels", "tuning_sentences", "unequal_tuning", "written_space"]
+__all__ = [
+    "at_end",
+    "find_tuning",
+    "searched_spaces",
+    "tuned_labels",
+    "tuning_sentences",
+    "unequal_tuning",
+    "written_space",
+]
 
 SAMPLERS = {
     "random": "random search",
@@ -96,6 +104,14 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
         yield (
             f"Not tuned: {listed(kept)}. A comparison of a tuned row with one of them favours the tuned row."
         )
+
+
+def searched_spaces(found: Sequence[TuningFinding]) -> dict[tuple[int, str], list[str]]:
+    """Return the number of trials and the space in words → the rows that had this search, in their order."""
+    rows: dict[tuple[int, str], dict[str, None]] = {}
+    for finding in found:
+        rows.setdefault((finding.trials, finding.space), {})[finding.label] = None
+    return {search: list(labels) for search, labels in rows.items()}
 
 
 def written_space(space: Space) -> str:

@@ -189,6 +189,22 @@ def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("finished")
+def test_trials_without_weights_are_counted_and_not_called_damaged(desk: Desk) -> None:
+    results = desk.copy_of_results("light")
+    first, second = sorted((results / "trials").glob("*sasrec-s[12]*"))
+    (first / "weights.safetensors").unlink()
+    said = " ".join(desk.run("verify", "--results", "light", code=1).stderr.split())
+    assert "1 of 4 trials have no weights here, so they were not ranked again. Their other files are" in said
+    assert "import an archive with weights: export --weights" in said
+    assert said.count("are as stored") == 3
+    for damaged, file in ((second, "weights.safetensors"), (first, "ranks.parquet")):
+        (damaged / file).write_bytes(b"damaged")
+    said = " ".join(desk.run("verify", "--results", "light", code=1).stderr.split())
+    assert "2 of 4 trials and 1 record are not as they were stored" in said
+    assert "no weights here" not in said  # the one without weights is damaged, too
+
+
+@pytest.mark.usefixtures("finished")
 def test_weights_of_another_version_are_refused_in_a_sentence(desk: Desk) -> None:
     trial = next((desk.copy_of_results("renamed") / "trials").glob("*sasrec-s2*"))
     path = trial / "weights.safetensors"

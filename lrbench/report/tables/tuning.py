@@ -8,6 +8,7 @@ from lrbench.report.numbers import UNKNOWN
 from lrbench.report.report import Report
 from lrbench.report.tables.provenance import written_options
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
+from lrbench.report.tuning import searched_spaces
 from lrbench.wording import counted, duration
 
 __all__ = ["tuning_section"]
@@ -60,12 +61,10 @@ def tuning_section(report: Report) -> Section:
 
 
 def _paragraphs(report: Report) -> list[Paragraph]:
-    spaces: dict[str, list[str]] = {}
-    for finding in report.tuning:
-        labels = spaces.setdefault(f"{counted(finding.trials, 'trial')}: {finding.space}.", [])
-        if finding.label not in labels:
-            labels.append(finding.label)
-    return [Paragraph(f"Searched for {', '.join(labels)}", text) for text, labels in spaces.items()]
+    return [
+        Paragraph(f"Searched for {', '.join(labels)}", f"{counted(trials, 'trial')}: {space}.")
+        for (trials, space), labels in searched_spaces(report.tuning).items()
+    ]
 
 
 def _row(report: Report, finding: TuningFinding, counts: list[int], finals: bool) -> tuple[Cell, ...]:

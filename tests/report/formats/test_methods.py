@@ -4,14 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_results import Made, make_suite
+from synthetic_results import Made, make_search, make_suite
 
+from lrbench.config.tuning import Tune
 from lrbench.registry import MODELS
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.methods.references import load_references
 from lrbench.report.report import Report
 from lrbench.store.layout import Results
+from lrbench.store.suites import TunedRow
+from lrbench.store.trials import read_record
 
 WITHOUT_A_PAPER = {"popularity", "markov", "recurrence"}
 
@@ -31,6 +34,21 @@ def test_facts_of_the_trials(made: Report, name: str) -> None:
         assert fact in text
     assert "NDCG@10 and Recall@10" in text
     assert "crossed test" in text
+
+
+@pytest.mark.parametrize("name", ["methods", "methods-markdown"])
+def test_tuning_is_told_with_its_spaces(made: Report, tmp_path: Path, name: str) -> None:
+    assert "Tuning." not in FORMATS.load(name)().render(made)
+    results = Results(tmp_path)
+    suite = make_suite(tmp_path, [Made("SASRec", 0.5), Made("LARES", 1.0, "lares")])
+    search = make_search(tmp_path, read_record(results.trial(suite.trials[0].trial)).config)
+    rows = (TunedRow(label="SASRec", dataset="sample", search=search),)
+    suite = suite.model_copy(update={"tune": Tune(trials=3), "searches": rows})
+    text = " ".join(FORMATS.load(name)().render(build_report(suite, results)).split())
+    assert "Tuning." in text
+    assert "Each had 3 trials of tree-structured Parzen estimators" in text
+    assert "Not tuned: LARES." in text
+    assert "Searched for SASRec: dropout of 0.1, 0.3." in text
 
 
 def test_many_controls_are_not_listed(made: Report) -> None:

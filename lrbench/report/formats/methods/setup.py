@@ -10,20 +10,24 @@ from lrbench.report.numbers import metric_title
 from lrbench.report.provenance import TrainingRecipe
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.tables import Paragraph, common_training, written_options
+from lrbench.report.tuning import searched_spaces
 from lrbench.wording import counted, listed
 
 __all__ = ["settings_by_model", "setup_paragraphs"]
 
 
 def setup_paragraphs(report: Report) -> list[Paragraph]:
-    """Return the paragraphs in the order in which a paper has them."""
-    return [
-        Paragraph("Data.", " ".join(_data(note) for note in report.datasets)),
-        Paragraph("Protocol.", " ".join(_protocol(report))),
-        Paragraph("Training.", " ".join(_training(report))),
-        Paragraph("Statistics.", " ".join(_statistics(report))),
-        Paragraph("Environment.", " ".join(_environment(report))),
-    ]
+    """Return the paragraphs in the order in which a paper has them; one on tuning only if rows were tuned."""
+    parts = {
+        "Data.": (_data(note) for note in report.datasets),
+        "Protocol.": _protocol(report),
+        "Training.": _training(report),
+        "Tuning.": _tuning(report),
+        "Statistics.": _statistics(report),
+        "Environment.": _environment(report),
+    }
+    paragraphs = (Paragraph(title, " ".join(sentences)) for title, sentences in parts.items())
+    return [paragraph for paragraph in paragraphs if paragraph.text]
 
 
 def _data(note: DatasetNote) -> str:
@@ -64,6 +68,12 @@ def _training(report: Report) -> Iterator[str]:
     if draws:
         yield f"A user's value is the mean over {listed([str(count) for count in draws])} draws of the noise."
     yield "Table~settings lists all other settings."
+
+
+def _tuning(report: Report) -> Iterator[str]:
+    yield from report.tuning_notes
+    for (_, space), labels in searched_spaces(report.tuning).items():
+        yield f"Searched for {listed(labels)}: {space}."
 
 
 def _statistics(report: Report) -> Iterator[str]:
