@@ -181,7 +181,7 @@ def _with_history(
         families=tuple(declared_families(suite, report.comparisons)),
         across=tuple(combine_datasets(report.comparisons)),
         margin=suite.margin,
-        interim=missing or lacks_seeds(suite),
+        interim=missing or bool(suite.not_begun) or lacks_seeds(suite),
         declarations=suite.declarations,
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),

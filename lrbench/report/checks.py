@@ -48,6 +48,7 @@ def find_warnings(
         *_rows_on_both_sides(suite),
         *_targets_that_tell_nothing(measured),
         *_missing_trials(missing, rows, command_to_run(suite.name, results)),
+        *_not_begun(suite, command_to_run(suite.name, results)),
         *_fewer_seeds(suite),
         *_above_achievable(measured),
         *_not_testable(comparisons),
@@ -113,6 +114,12 @@ def _missing_trials(
         trials = f"the {'trial' if len(lacking) == 1 else 'trials'} of {_seeds(lacking)}"
         outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
         cause = f"{label} on {dataset} lacks {trials}; {outcome}."
+        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
+
+
+def _not_begun(suite: SuiteRecord, command: str) -> Iterator[ReportWarning]:
+    for dataset, label in suite.not_begun:
+        cause = f"{label} on {dataset} has no trials yet; there is nothing to show."
         yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
 
 

@@ -137,6 +137,12 @@ class SuiteRecord(FrozenConfig):
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`; empty in records of earlier versions."""
 
+    @property
+    def not_begun(self) -> tuple[tuple[str, str], ...]:
+        """(dataset, label) of rows without trials. The search that chooses their settings is not complete."""
+        begun = {(cell.dataset, cell.label) for cell in self.trials}
+        return tuple(place for place in itertools.product(self.datasets, self.labels) if place not in begun)
+
     def seeds_for(self, dataset: str) -> tuple[int, ...]:
         """Return the seeds with which the rows are to be trained on a dataset."""
         return self.dataset_seeds.get(dataset, self.seeds)

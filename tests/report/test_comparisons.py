@@ -260,6 +260,18 @@ def test_nothing_is_marked_before_all_trials_are_there(tmp_path: Path) -> None:
     assert section_of(report, "comparison").heading == "Declared comparisons (interim)"
 
 
+def test_nothing_is_marked_before_all_rows_have_begun(tmp_path: Path) -> None:
+    """A row that waits for the search for its settings has no trials that could be missing."""
+    suite = make_suite(tmp_path, (Made("A", 2.0), Made("B", 0.0)), proposed=["A", "C"])
+    waiting = suite.model_copy(update={"labels": ("A", "B", "C")})
+    report = build_report(waiting, Results(tmp_path))
+    assert report.interim
+    assert marks(report) == ""
+    (warning,) = report.warnings
+    assert warning.cause == "C on sample has no trials yet; there is nothing to show."
+    assert warning.remedy == f"Run them: lrbench run demo.toml --results {tmp_path} --rerun missing"
+
+
 def marks(report: Report) -> str:
     """All daggers of the table of quality."""
     rows = section_of(report, "quality").tables[0].rows
