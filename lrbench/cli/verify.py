@@ -41,7 +41,6 @@ def verify(
     from lrbench.store.integrity import stored_faults
     from lrbench.store.layout import WEIGHTS_FILE, Results
     from lrbench.store.record_faults import record_faults
-    from lrbench.wording import counted
 
     layout, library, console = Results(results), open_library(data_dir, catalog), message_console()
     folders = layout.trials() if trial is None else [find_trial(layout, trial)]
@@ -66,16 +65,33 @@ def verify(
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
         say(console, fault)
+    _judge(len(folders), faulty, unranked, len(damaged))
+
+
+def _judge(trials: int, faulty: int, unranked: int, records: int) -> None:
+    """Say whether anything is wrong.
+
+    Args:
+        trials: how many there are.
+        faulty: how many are not as they were stored.
+        unranked: how many have no weights and nothing else wrong.
+        records: how many records of suites, searches and evaluations are damaged.
+
+    Raises:
+        CheckError: one of the last three numbers is not 0.
+    """
+    from lrbench.wording import counted
+
     without = (
-        f"{unranked} of {len(folders)} trials have no weights here, so they were not ranked again. Their "
-        "other files are as they were stored."
+        f"{unranked} of {trials} trials have no weights here, so they were not ranked again. Their other "
+        "files are as they were stored."
     )
-    if faulty or damaged:
+    if faulty or records:
         if unranked:
-            say(console, without)
-        records = f" and {counted(len(damaged), 'record')}" if damaged else ""
+            say(message_console(), without)
+        more = f" and {counted(records, 'record')}" if records else ""
         raise CheckError(
-            f"{faulty} of {len(folders)} trials{records} are not as they were stored.",
+            f"{faulty} of {trials} trials{more} are not as they were stored.",
             "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
             "another machine, device, version or number of threads. trial.json says which were used.",
         )

@@ -25,7 +25,7 @@ from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, loa
 from lrbench.training.news import EpochDone
 from lrbench.training.trainer import selection_metric, train
 
-__all__ = ["Attempt", "Workshop"]
+__all__ = ["Attempt", "SearchRun"]
 
 
 class _PrunedError(Exception):
@@ -37,7 +37,7 @@ def _never(epoch: int, best: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class SearchRun:
     """What all trainings of a search share."""
 
     order: TrialOrder
@@ -52,7 +52,7 @@ class Workshop:
 class Attempt:
     """One training. A failure is one of its outcomes, and not raised."""
 
-    workshop: Workshop
+    run: SearchRun
     settings: Mapping[str, JsonValue]
     """Option → value; training settings with the prefix ``training.``."""
 
@@ -105,13 +105,13 @@ class Attempt:
 
     def _value(self) -> float:
         """Train, and return the selection metric on validation."""
-        shop, config = self.workshop, _changed(self.workshop.search, self.settings, self.seed)
-        device, file = torch.device(shop.order.device), self._checkpoint_file()
+        run, config = self.run, _changed(self.run.search, self.settings, self.seed)
+        device, file = torch.device(run.order.device), self._checkpoint_file()
         saved = self._saved(config)
-        model = build_model(config, shop.dataset, device)
-        train(model, config, shop.parts, device, file, self._see, saved)
+        model = build_model(config, run.dataset, device)
+        train(model, config, run.parts, device, file, self._see, saved)
         depth = model.configured_depth(model.config)
-        return selection_metric(model, shop.parts.valid, config.protocol, depth, config.seed, device)
+        return selection_metric(model, run.parts.valid, config.protocol, depth, config.seed, device)
 
     def _saved(self, config: TrialConfig) -> Checkpoint | None:
         """Return the checkpoint of this training, and restore the curve from it; ``None``: it has none."""
@@ -119,9 +119,7 @@ class Attempt:
             saved = load_checkpoint(self._checkpoint_file(), config.id)
         except UnusableCheckpointError as error:
             aside = set_aside(self._checkpoint_file())
-            self.workshop.note(
-                f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again."
-            )
+            self.run.note(f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again.")
             return None
         for epoch in saved.history if saved is not None else ():
             self.epochs += 1
@@ -137,13 +135,13 @@ class Attempt:
         return best
 
     def _checkpoint_file(self) -> Path:
-        return self.workshop.order.results.running(self.workshop.search.id) / CHECKPOINT_FILE
+        return self.run.order.results.running(self.run.search.id) / CHECKPOINT_FILE
 
     def _see(self, report: EpochDone) -> None:
         """Pass on the news of an epoch under the search's id, and end the training if it is hopeless."""
         self.epochs += 1
-        update = {"trial": self.workshop.search.id, "stage": f"{self.place} {report.stage}"}
-        self.workshop.watch(report.model_copy(update=update))
+        update = {"trial": self.run.search.id, "stage": f"{self.place} {report.stage}"}
+        self.run.watch(report.model_copy(update=update))
         best = self._add_validation(report.metric)
         if best is not None and self.hopeless(self.epochs, best):
             raise _PrunedError

@@ -19,7 +19,7 @@ from lrbench.data.sequences import Split
 from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
 from lrbench.execution.order import TrialOrder
-from lrbench.execution.tuning.attempt import Attempt, Workshop
+from lrbench.execution.tuning.attempt import Attempt, SearchRun
 from lrbench.execution.tuning.finalists import best_trial, runs_of_finalists
 from lrbench.execution.tuning.proposals import propose
 from lrbench.seeds import make_deterministic
@@ -69,14 +69,16 @@ def run_search(
     torch.set_num_threads(order.threads)
     dataset = load_prepared(order.dataset_folder)
     parts = _some_users(split(dataset.sequences, config.protocol), config.users, config.seed)
-    workshop = Workshop(order, config, dataset, parts, watch, note)
-    trials, finals = _spend(workshop, read_ended(order.results, config.id))
+    run = SearchRun(order, config, dataset, parts, watch, note)
+    trials, finals = _spend(run, read_ended(order.results, config.id))
     outcomes: list[SearchTrial | FinalistRun] = [*trials, *finals]
     chosen = best_trial(trials, finals)
     if chosen is None:
-        what = "runs of its finalists" if finals else "trials of the search"
+        what = "finalists failed in a run" if finals else "trials of the search failed"
+        number = len({run.number for run in finals}) or len(trials)
+        reason = next(outcome.reason for outcome in reversed(outcomes) if outcome.reason)
         raise LrbenchError(
-            f"All {len(finals) or len(trials)} {what} failed. The last one: {outcomes[-1].reason}",
+            f"All {number} {what}. The last one that failed: {reason}",
             "Change the space, or the settings of the row.",
         )
     record = SearchRecord(
@@ -100,9 +102,9 @@ def run_search(
     return record
 
 
-def _spend(workshop: Workshop, ended: Ended) -> tuple[list[SearchTrial], list[FinalistRun]]:
+def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[FinalistRun]]:
     """Train what is left of the budget, and keep what ends."""
-    config, results = workshop.search, workshop.order.results
+    config, results = run.search, run.order.results
     trials, finals = list(ended.trials), list(ended.finals)
 
     def keep() -> None:
@@ -112,12 +114,12 @@ def _spend(workshop: Workshop, ended: Ended) -> tuple[list[SearchTrial], list[Fi
     while (number := len(trials)) < config.trials:
         proposal = propose(config, trials)
         place = f"{number + 1}/{config.trials}"
-        attempt = Attempt(workshop, proposal.settings, config.seed, place, proposal.hopeless)
+        attempt = Attempt(run, proposal.settings, config.seed, place, proposal.hopeless)
         trials.append(attempt.as_trial(number))
         keep()
     runs = runs_of_finalists(config, trials)
     for trial, seed in runs[len(finals) :]:
-        attempt = Attempt(workshop, trial.settings, seed, f"finalist {len(finals) + 1}/{len(runs)}")
+        attempt = Attempt(run, trial.settings, seed, f"finalist {len(finals) + 1}/{len(runs)}")
         finals.append(attempt.as_finalist(trial.number))
         keep()
     return trials, finals

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from small_data import order, trial_config
+from small_data import order
+from small_search import SPACE, broken_off, search
 
-from lrbench.config.tuning import Choice, Range, SearchConfig
+from lrbench.config.tuning import Choice, Range
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.evaluation import rank_everything
 from lrbench.execution.tuning import attempt, proposals
@@ -14,14 +15,6 @@ from lrbench.execution.tuning.search import run_search
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchTrial, read_search
 from lrbench.training.news import EpochDone
-
-SPACE = {"dropout": Choice(values=(0.0, 0.5)), "training.learning_rate": Range(low=1e-4, high=3e-2, log=True)}
-
-
-def search(**changes: object) -> SearchConfig:
-    base = trial_config(seed=7, batch_size=512).model_dump()
-    plan = {"space": SPACE, "trials": 3, "sampler": "random", "pruning": "none", "users": None}
-    return SearchConfig.model_validate(base | plan | changes)
 
 
 def ignore(news: EpochDone) -> None:
@@ -59,16 +52,7 @@ def test_a_search_tries_its_budget_and_chooses_the_best(whole: Path) -> None:
 def test_a_search_that_was_broken_off_ends_as_an_undisturbed_one(
     epochs: int, whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
-    seen: list[EpochDone] = []
-
-    def interrupt(news: EpochDone) -> None:
-        seen.append(news)
-        if len(seen) == epochs:
-            raise KeyboardInterrupt
-
-    told = order(search(), walks_folder, tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        run_search(told, interrupt)
+    told = broken_off(search(), epochs, walks_folder, tmp_path)
     assert not told.results.search(search().id).exists()
     later: list[EpochDone] = []
     record = run_search(told, later.append)
