@@ -233,10 +233,24 @@ def hours(seconds: float) -> str:
 
 TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, tuning, missed, how_it_was_run)
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Read the report that the command names, and print its tables."""
     parser = argparse.ArgumentParser(description="Print the tables of an audit's page.")
     parser.add_argument(
         "report", type=argparse.FileType(encoding="utf-8"), help="a report in JSON, of one dataset"
     )
-    page = Page(json.load(parser.parse_args().report))
+    file = parser.parse_args().report
+    try:
+        report = json.load(file)
+        names = [dataset["name"] for dataset in report["datasets"]]
+    except (ValueError, KeyError, TypeError):
+        parser.error(f"{file.name} is no report of lrbench. Make it with --format json.")
+    if len(names) != 1:
+        parser.error(f"{file.name} has {len(names)} datasets. Make a report of one: --datasets {names[0]}")
+    page = Page(report)
     print("\n\n".join(make(page) for make in TABLES))
+
+
+if __name__ == "__main__":
+    main()

@@ -69,6 +69,28 @@ def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[P
     assert [table for table in wanted if table not in there] == []
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{}", "is no report of lrbench. Make it with --format json."),
+        ("[]", "is no report of lrbench"),
+        ("not JSON", "is no report of lrbench"),
+        (
+            '{"datasets": [{"name": "a"}, {"name": "b"}]}',
+            "has 2 datasets. Make a report of one: --datasets",
+        ),
+    ],
+)
+def test_tables_of_another_file_are_refused(content: str, said: str, tmp_path: Path) -> None:
+    (file := tmp_path / "report.json").write_text(content, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, AUDIT / "tables.py", file], capture_output=True, check=False, encoding="utf-8"
+    )
+    assert made.returncode == 2
+    assert said in made.stderr
+    assert "Traceback" not in made.stderr
+
+
 def test_the_readme_quotes_the_answer_of_the_report() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
