@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -35,11 +36,13 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
     """Compare the pairs of every family by the primary metric, with a Holm correction for each family.
 
     Only testable comparisons are corrected. Two pairs with the same two sets of ranks are one hypothesis:
-    both get its p-value, and it counts once.
+    both get its p-value, and it counts once. A pair that waits for runs counts as p = 1, so that no p-value
+    rises when they come.
     """
     found = []
-    for family, pairs in family_pairs(measured, suite).items():
-        compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in pairs]
+    for family, declared in family_pairs(measured, suite).items():
+        compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in declared.pairs]
+        awaited = declared.not_begun + sum(_waits(pair, comparison, suite) for pair, comparison in compared)
         found += [
             replace(
                 comparison,
@@ -47,7 +50,7 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
                 variance=_variance(pair, comparison),
                 checks=_cross_checks(pair, comparison),
             )
-            for pair, comparison in _adjusted(compared, holm)
+            for pair, comparison in _adjusted(compared, partial(holm, awaited=awaited), awaited)
         ]
     return found
 
@@ -59,7 +62,7 @@ def descriptive_comparisons(
 
     p-values are adjusted after Benjamini and Hochberg over all of these.
     """
-    pairs = [pair for pairs in family_pairs(measured, suite).values() for pair in pairs]
+    pairs = [pair for family in family_pairs(measured, suite).values() for pair in family.pairs]
     others = [metric for metric in metrics if metric != suite.primary_metric]
     wanted = [(pair, metric) for metric in others for pair in pairs]
     if baseline is not None:
@@ -113,6 +116,7 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
         p_adjusted=math.nan,
         family="",
         family_size=0,
+        awaited=0,
         relative=relative,
         effect_size=paired_effect(ours, theirs),
         superiority=probability_of_superiority(ours, theirs),
@@ -126,13 +130,23 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
     )
 
 
-def _adjusted(compared: Sequence[Compared], method: Callable[[list[float]], Floats]) -> list[Compared]:
+def _waits(pair: Pair, comparison: Comparison, suite: SuiteRecord) -> bool:
+    """Whether a comparison is not testable and a row of it will have more runs."""
+    return not comparison.contrast.testable and any(
+        not side.deterministic and len(side.trials) < len(suite.seeds_for(side.dataset))
+        for side in (pair.first, pair.second)
+    )
+
+
+def _adjusted(
+    compared: Sequence[Compared], method: Callable[[list[float]], Floats], awaited: int = 0
+) -> list[Compared]:
     """Adjust the p-values of all testable hypotheses together, and set the verdict of each comparison."""
     hypotheses: dict[tuple[str, str, str, str], float] = {}
     for pair, comparison in compared:
         if comparison.contrast.testable:
             hypotheses.setdefault(_hypothesis(pair, comparison), comparison.contrast.p)
-    size = len(hypotheses)
+    size = len(hypotheses) + awaited
     adjusted = dict(zip(hypotheses, method(list(hypotheses.values())).tolist(), strict=True))
     finished = []
     for pair, comparison in compared:
@@ -144,6 +158,7 @@ def _adjusted(compared: Sequence[Compared], method: Callable[[list[float]], Floa
                     comparison,
                     p_adjusted=p,
                     family_size=size,
+                    awaited=awaited,
                     minimum_detectable=minimum_detectable(comparison.contrast, ALPHA / max(size, 1)),
                     verdict=_verdict(comparison, p),
                 ),

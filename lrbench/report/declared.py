@@ -44,7 +44,7 @@ def family_sentences(report: Report) -> Iterator[str]:
         return
     if report.interim:
         yield "Interim: trials are missing, so there are no daggers and nothing is decided."
-    testable = [family for family in report.families if family.size]
+    testable = [family for family in report.families if family.testable]
     if testable and not report.interim:
         yield _daggers(report)
     for family in report.families:
@@ -145,11 +145,18 @@ def _family(report: Report, family: Family) -> str:
     if len(family.proposed) > MOST_NAMES:
         proposed = f"the {len(family.proposed)} proposed labels"
     declared = f"{proposed} × {against} × {datasets} on {metric_title(family.metric)}"
-    if family.size == 0:
+    if not family.testable:
         members = [c for c in report.comparisons if c.family == family.name]
         reasons = "; ".join(dict.fromkeys(comparison.contrast.reason for comparison in members))
         return (
-            f"Family “{family.name}”: {declared}, {family.comparisons} comparisons: not testable ({reasons})."
+            f"Family “{family.name}”: {declared}, {counted(family.comparisons, 'comparison')}: "
+            f"not testable ({reasons})."
+        )
+    if family.awaited:
+        wait = "waits for runs and counts" if family.awaited == 1 else "wait for runs and count"
+        return (
+            f"Family “{family.name}”: {declared}; after Holm over {counted(family.size, 'comparison')}, of "
+            f"which {family.awaited} {wait} as p = 1. So no p-value of complete rows will rise."
         )
     return (
         f"Family “{family.name}”: {declared}; after Holm over the {family.size} testable of "

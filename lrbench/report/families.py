@@ -6,15 +6,17 @@ answer neither question and are in no family.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lrbench.report.findings import Comparison, Family, Reference
 from lrbench.report.label_metrics import Measured
-from lrbench.report.pairs import Pair, find_pairs
+from lrbench.report.pairs import Pair
 from lrbench.store.suites import SuiteRecord
 
 __all__ = [
     "REASONING",
     "SYSTEMS",
+    "FamilyPairs",
     "controls_of",
     "declared_families",
     "family_pairs",
@@ -40,14 +42,36 @@ def controls_of(suite: SuiteRecord, label: str) -> tuple[str, ...]:
     return tuple(name for name in suite.labels if name in suite.controls and suite.controls[name].of == label)
 
 
-def family_pairs(measured: Sequence[Measured], suite: SuiteRecord) -> dict[str, list[Pair]]:
-    """Return the pairs of each family; a family without pairs is left out."""
-    systems = find_pairs(measured, suite.proposed, systems_of(suite))
-    reasoning = [
-        pair for label in suite.proposed for pair in find_pairs(measured, (label,), controls_of(suite, label))
-    ]
-    families = {SYSTEMS: systems, REASONING: _by_dataset(reasoning, measured)}
-    return {name: pairs for name, pairs in families.items() if pairs}
+@dataclass(frozen=True)
+class FamilyPairs:
+    """The pairs of a family that have finished trials, and the number of those that have none yet."""
+
+    pairs: tuple[Pair, ...]
+    not_begun: int
+
+
+def family_pairs(measured: Sequence[Measured], suite: SuiteRecord) -> dict[str, FamilyPairs]:
+    """Return the pairs of each family, by dataset, then label; a family without pairs is left out."""
+    systems = [(label, other) for label in suite.proposed for other in systems_of(suite) if label != other]
+    reasoning = [(label, control) for label in suite.proposed for control in controls_of(suite, label)]
+    families = {
+        name: _pairs_of(labels, measured, suite)
+        for name, labels in ((SYSTEMS, systems), (REASONING, reasoning))
+    }
+    return {name: family for name, family in families.items() if family.pairs}
+
+
+def _pairs_of(
+    labels: Sequence[tuple[str, str]], measured: Sequence[Measured], suite: SuiteRecord
+) -> FamilyPairs:
+    by_name = {(entry.dataset, entry.label): entry for entry in measured}
+    pairs = tuple(
+        Pair(by_name[dataset, first], by_name[dataset, second])
+        for dataset in suite.datasets
+        for first, second in labels
+        if (dataset, first) in by_name and (dataset, second) in by_name
+    )
+    return FamilyPairs(pairs, not_begun=len(suite.datasets) * len(labels) - len(pairs))
 
 
 def declared_families(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> list[Family]:
@@ -63,6 +87,7 @@ def declared_families(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> 
                 metric=suite.primary_metric,
                 comparisons=len(members),
                 size=members[0].family_size,
+                awaited=members[0].awaited,
             )
         )
     return families
@@ -89,8 +114,3 @@ def find_references(
                 best = max(others, key=lambda entry: entry.metrics[suite.primary_metric].mean)
                 references.append(Reference(dataset, proposed, best.label))
     return references
-
-
-def _by_dataset(pairs: Sequence[Pair], measured: Sequence[Measured]) -> list[Pair]:
-    datasets = list(dict.fromkeys(entry.dataset for entry in measured))
-    return sorted(pairs, key=lambda pair: datasets.index(pair.first.dataset))

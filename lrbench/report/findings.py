@@ -109,7 +109,10 @@ class Comparison:
     """Name of its declared family; empty for a descriptive comparison."""
 
     family_size: int
-    """How many testable hypotheses were adjusted together."""
+    """How many hypotheses were adjusted together: those that are testable and those that are awaited."""
+
+    awaited: int
+    """How many of them wait for runs, and count as p = 1; 0 for a descriptive comparison."""
 
     relative: Relative
     effect_size: float
@@ -168,7 +171,15 @@ class Family:
     """Number of its comparisons, testable or not."""
 
     size: int
-    """Number of testable hypotheses; a pair of rank sets that appears under several labels counts once."""
+    """Hypotheses that are testable or awaited; a pair of rank sets under several labels counts once."""
+
+    awaited: int
+    """Hypotheses that wait for runs, and count as p = 1."""
+
+    @property
+    def testable(self) -> int:
+        """Number of hypotheses that have a p-value."""
+        return self.size - self.awaited
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_power_is_the_range_of_the_comparisons(report: Report) -> None:
 
 def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> None:
     text = caption(tmp_path, Made("A", 2.0), Made("B"), proposed=["A"], seeds=(1, 2))
-    assert "1 comparisons: not testable (2 seeds, but a test needs at least 3)." in text
+    assert "1 comparison: not testable (2 seeds, but a test needs at least 3)." in text
     assert "dagger" not in text
     assert "power" not in text
 

@@ -272,6 +272,49 @@ def test_nothing_is_marked_before_all_rows_have_begun(tmp_path: Path) -> None:
     assert warning.remedy == f"Run them: lrbench run demo.toml --results {tmp_path} --rerun missing"
 
 
+def test_rows_without_results_count_in_holm(tmp_path: Path) -> None:
+    """Else an interim p-value is over few comparisons, and rises when others come."""
+    models = (Made("A", 1.15), Made("B", 1.0), Made("C", 1.1))
+    declared = make_suite(tmp_path, models, proposed=["A"])
+    whole = build_report(declared, Results(tmp_path))
+    begun = [cell for cell in declared.trials if cell.label != "C"]
+    waiting = declared.model_copy(update={"trials": tuple(begun)})
+    report = build_report(waiting, Results(tmp_path))
+    (early,) = report.comparisons
+    late = next(c for c in whole.comparisons if c.baseline == "B")
+    assert (early.family_size, early.awaited, late.family_size, late.awaited) == (2, 1, 2, 0)
+    assert early.p_adjusted == pytest.approx(2 * late.contrast.p)
+    assert late.p_adjusted <= early.p_adjusted
+    assert early.minimum_detectable == late.minimum_detectable
+    assert "after Holm over 2 comparisons, of which 1 waits for runs and counts as p = 1" in " ".join(
+        report.caption
+    )
+
+
+def test_a_row_with_too_few_runs_as_yet_counts_in_holm(tmp_path: Path) -> None:
+    seeds = (1, 2, 3)
+    suite = make_suite(
+        tmp_path, (Made("A", 1.1), Made("B", 1.0), Made("C", 0.9)), proposed=["A"], seeds=seeds
+    )
+    for cell in suite.trials:
+        if cell.label == "C" and cell.seed > 1:
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    report = build_report(suite, Results(tmp_path))
+    tested, waiting = report.comparisons
+    assert (waiting.verdict, tested.family_size, tested.awaited) == ("not testable", 2, 1)
+    assert tested.p_adjusted == pytest.approx(min(1.0, 2 * tested.contrast.p))
+
+
+def test_a_family_whose_rows_all_wait_is_not_testable(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, (Made("A", 1.1), Made("B", 1.0)), proposed=["A"], seeds=(1,))
+    more = suite.model_copy(update={"seeds": (1, 2, 3)})
+    report = build_report(more, Results(tmp_path))
+    (family,) = report.families
+    assert (family.size, family.awaited, family.testable) == (1, 1, 0)
+    assert "1 comparisons" not in " ".join(report.caption)
+    assert "not testable (" in " ".join(report.caption)
+
+
 def marks(report: Report) -> str:
     """All daggers of the table of quality."""
     rows = section_of(report, "quality").tables[0].rows

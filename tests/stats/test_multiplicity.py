@@ -14,6 +14,20 @@ def test_holm_by_hand() -> None:
     assert holm([0.026, 0.001, 0.03]) == pytest.approx([0.052, 0.003, 0.052])
 
 
+def test_awaited_tests_count_as_one_by_hand() -> None:
+    # Two of four tests have a result: 4 × .01, then 3 × .02.
+    assert holm([0.02, 0.01], awaited=2) == pytest.approx([0.06, 0.04])
+
+
+@given(p_values, p_values)
+def test_later_results_never_raise_what_holm_said_while_they_were_awaited(
+    now: list[float], later: list[float]
+) -> None:
+    before = holm(now, awaited=len(later))
+    assert before == pytest.approx(holm([*now, *[1.0] * len(later)])[: len(now)])
+    assert (holm([*now, *later])[: len(now)] <= before + 1e-12).all()
+
+
 def test_benjamini_hochberg_by_hand() -> None:
     # 3 × .02 / 1 = .06, 3 × .03 / 2 = .045, 3 × .04 / 3 = .04: all three at .04 from the largest down.
     assert benjamini_hochberg([0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.04, 0.04])

@@ -59,8 +59,8 @@ def _sentence(report: Report, comparisons: list[Comparison]) -> str:
         ]
         parts.append(f"the gain {gain} against {listed(named)}")
     lead = leads.get(_verdict(comparisons), "not testable.")
-    size = comparisons[0].family_size
-    holm = f" Holm over {size}." if size else ""
+    tested = any(comparison.contrast.testable for comparison in comparisons)
+    holm = f" Holm over {comparisons[0].family_size}." if tested else ""
     return f"{lead} {capitalised('; '.join(parts))}.{holm}"
 
 

@@ -88,7 +88,7 @@ def _daggers(report: Report) -> Iterator[str]:
     if report.interim:
         yield "Interim: trials are missing, so no difference is marked."
         return
-    sizes = [counted(family.size, "comparison") for family in report.families if family.size]
+    sizes = [counted(family.size, "comparison") for family in report.families if family.testable]
     if not sizes:
         yield "No declared comparison is testable."
         return

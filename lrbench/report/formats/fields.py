@@ -35,6 +35,7 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
         "p_holm" if comparison.confirmatory else "p_bh": comparison.p_adjusted,
         "family": comparison.family or None,
         "family_size": comparison.family_size,
+        "awaited": comparison.awaited,
         "relative": comparison.relative.value,
         "relative_low": comparison.relative.low,
         "relative_high": comparison.relative.high,

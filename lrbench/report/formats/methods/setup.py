@@ -87,6 +87,8 @@ def _statistics(report: Report) -> Iterator[str]:
     )
     for family in report.families:
         size = "1 testable hypothesis" if family.size == 1 else f"{family.size} testable hypotheses"
+        if family.awaited:
+            size = f"{family.size} hypotheses, of which {family.awaited} wait for runs (p = 1)"
         yield (
             f"The family “{family.name}” compares {listed(list(family.proposed))} with {_others(family)} on "
             f"{metric_title(family.metric)}; Holm's correction is over its {size}."
