@@ -91,6 +91,39 @@ def test_tables_of_another_file_are_refused(content: str, said: str, tmp_path: P
     assert "Traceback" not in made.stderr
 
 
+@pytest.mark.parametrize("page", (AUDIT / "README.md", *PAGES), ids=lambda page: page.parent.name)
+def test_figures_in_sentences_stand_in_a_table(page: Path) -> None:
+    """A table is bound to the archive. So a sentence must not say what no table says any more."""
+    sources = (page,) if page in PAGES else PAGES
+    there = " ".join(_tables_only(source) for source in sources)
+    sentences = _plain(re.sub(r"^ *\|.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    known = {float(figure) for figure in FIGURE.findall(there)}
+    stray = [text for text in FIGURE.findall(sentences) if not _rounds_to(text, known)]
+    assert stray == []
+    assert [interval for interval in INTERVAL.findall(sentences) if interval not in there] == []
+
+
+FIGURE = re.compile(r"[+-]?\.\d{3,4}\b")
+INTERVAL = re.compile(r"\[[+-][.\d]+, [+-][.\d]+\]")
+
+
+def _tables_only(page: Path) -> str:
+    """The tables of a page and of its report, in which escaped brackets and leading zeros are removed."""
+    texts = [file.read_text(encoding="utf-8") for file in (page, page.parent / "report.md")]
+    return _plain("\n".join(table for text in texts for table in tables(text)))
+
+
+def _plain(text: str) -> str:
+    text = text.replace("−", "-").replace("\\", "")
+    return " ".join(re.sub(r"(?<!\d)0\.", ".", text).split())
+
+
+def _rounds_to(figure: str, known: set[float]) -> bool:
+    """Whether a known number has this figure as its rounding; a figure without a sign is a size."""
+    signed, slack = figure[0] in "+-", 0.5001 * 10.0 ** -len(figure.split(".")[1])
+    return any(abs((each if signed else abs(each)) - float(figure)) <= slack for each in known)
+
+
 def test_the_readme_quotes_the_answer_of_the_report() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
