@@ -64,24 +64,32 @@ def import_archive(path: Path, results: Results) -> Imported:
         staged = Results(folder)
         listed = unpack_archive(path, folder)
         suite = _checked(path, staged, listed)
-        trials = [found.name for found in staged.trials()]
-        new = [trial for trial in trials if not results.trial(trial).is_dir()]
+        lock = results.suite_lock(suite.name)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):  # a run of the suite adds to the record too
+            return _moved(suite, staged, results)
+
+
+def _moved(suite: SuiteRecord, staged: Results, results: Results) -> Imported:
+    """Move all that the staging folder holds, and join the suite's record with the one that is there."""
+    trials = [found.name for found in staged.trials()]
+    new = [trial for trial in trials if not results.trial(trial).is_dir()]
+    for trial in set(trials) - set(new):
+        _refuse_another(staged.trial(trial), results.trial(trial))
+    record_file = results.suite(suite.name)
+    own = read_suite(record_file) if record_file.exists() else None
+    whole = suite if own is None else joined(own, suite, results.root)
+    with _undone_on_error() as undo:
+        _move_trials(new, staged, results, undo)
         for trial in set(trials) - set(new):
-            _refuse_another(staged.trial(trial), results.trial(trial))
-        record_file = results.suite(suite.name)
-        own = read_suite(record_file) if record_file.exists() else None
-        whole = suite if own is None else joined(own, suite, results.root)
-        with _undone_on_error() as undo:
-            _move_trials(new, staged, results, undo)
-            for trial in set(trials) - set(new):
-                _add_missing_files(staged.trial(trial), results.trial(trial), undo)
-            move_evaluations(staged, results, undo)
-            move_searches(staged, results, undo)
-            _add_looks(suite.name, staged, results)
-            if whole is suite:
-                write_bytes(record_file, staged.suite(suite.name).read_bytes())
-            elif whole is not own:
-                write_suite(whole, record_file)
+            _add_missing_files(staged.trial(trial), results.trial(trial), undo)
+        move_evaluations(staged, results, undo)
+        move_searches(staged, results, undo)
+        _add_looks(suite.name, staged, results)
+        if whole is suite:
+            write_bytes(record_file, staged.suite(suite.name).read_bytes())
+        elif whole is not own:
+            write_suite(whole, record_file)
     return Imported(suite.name, len(new), len(trials) - len(new))
 
 

@@ -1,15 +1,18 @@
 """``lrbench import`` of several archives of one suite, of which parts ran on different machines."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from synthetic_results import Made, files, make_suite
 
 from lrbench.cli.app import run
 from lrbench.errors import RequestError
 from lrbench.store.declarations import Declaration
+from lrbench.store.import_archive import import_archive
 from lrbench.store.layout import Results
 from lrbench.store.suites import read_suite
 
@@ -58,6 +61,22 @@ def test_parts_on_different_datasets_and_seeds_become_one_suite(folder: Path) ->
     expected = {cell for cell in whole.trials if cell.dataset == "near" or cell.seed in (0, 1, 2)}
     assert set(joined.trials) == expected
     assert {trial.name for trial in results.trials()} == {cell.trial for cell in expected}
+
+
+def test_import_waits_while_a_run_adds_to_the_suite(folder: Path) -> None:
+    """Else the import overwrites what the run has just added."""
+    far = archive("far", datasets=["far"])
+    results = Results(Path("all"))
+    results.suite_lock("demo").parent.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(results.suite_lock("demo")):
+            importing = pool.submit(import_archive, Path(far), results)
+            with pytest.raises(TimeoutError):
+                importing.result(timeout=2)
+            assert not results.suite("demo").exists()
+            make_suite(results.root, datasets=["near"], declarations=(declaration(1),))
+        importing.result()
+    assert read_suite(results.suite("demo")).datasets == ("near", "far")
 
 
 def test_importing_a_part_again_changes_nothing(folder: Path) -> None:
