@@ -179,6 +179,17 @@ class SuiteFile(FrozenConfig):
         return self
 
     @model_validator(mode="after")
+    def _tuned(self) -> "SuiteFile":
+        if self.tune is None:
+            return self
+        given = self.tune.model_fields_set
+        if "finalist_runs" in given and self.tune.finalists == 1:
+            raise ValueError("tune.finalist_runs needs finalists. Set finalists = 3, or leave it out.")
+        if "warm_up" in given and self.tune.pruning == "none":
+            raise ValueError('tune.warm_up needs pruning. Set pruning = "median", or leave it out.')
+        return self
+
+    @model_validator(mode="after")
     def _known(self) -> "SuiteFile":
         try:
             protocol = find_protocol(self.protocol)

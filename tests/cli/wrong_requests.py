@@ -263,7 +263,7 @@ FIELDS = {
     "tune.users": ("3",),
     "tune.warm_up": ("3",),
     "tune.finalists": ("3",),
-    "tune.finalist_runs": ("3",),
+    "tune.finalist_runs": (),
     "tune.sampler": (),
     "tune.pruning": (),
     "tune.controls": (),

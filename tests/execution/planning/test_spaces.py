@@ -157,6 +157,8 @@ def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
         ([SASREC], {"trials": 1001}, "at most 1,000"),
         ([SASREC], {"seed": 2}, "The seed 2 is used for tuning and is among the final seeds"),
         ([SASREC], {"seed": 0, "finalists": 2}, "The seed 1 is used for tuning and is among the final seeds"),
+        ([SASREC], {"finalist_runs": 3}, "finalist_runs needs finalists"),
+        ([SASREC], {"warm_up": 5, "pruning": "none"}, "warm_up needs pruning"),
         ([SASREC], {"space": {}}, "no row has an option to search"),
         ([COUNTS], {"space": {"dropout": [0.1, 0.2]}}, "no row that is tuned has an option dropout"),
         ([SASREC], {"space": {"dropuot": [0.1, 0.2]}}, "no row that is tuned has an option dropuot"),
