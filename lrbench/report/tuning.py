@@ -30,6 +30,8 @@ SAMPLERS = {
     "tpe": "tree-structured Parzen estimators",
 }
 
+MOST_NAMES = 10
+"""If more rows were tuned, the caption counts their controls instead of naming them."""
 
 NEAR = 0.02
 """Share of a range of continuous numbers that counts as its end."""
@@ -82,7 +84,7 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
     users = f" of {tune.users:,} users" if tune.users else ""
     pruned = " with median pruning" if tune.pruning == "median" else " without pruning"
     yield (
-        f"Tuned on validation targets{users}: {listed(list(tuned))}. Each had "
+        f"Tuned on validation targets{users}: {_names(list(tuned), suite)}. Each had "
         f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
         f"seed {tune.seed}; the reported runs have other seeds."
     )
@@ -104,6 +106,15 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
         yield (
             f"Not tuned: {listed(kept)}. A comparison of a tuned row with one of them favours the tuned row."
         )
+
+
+def _names(tuned: list[str], suite: SuiteRecord) -> str:
+    """Name the tuned rows. If they are many, their controls are only counted."""
+    controls = [label for label in tuned if label in suite.controls]
+    if len(tuned) <= MOST_NAMES or not controls:
+        return listed(tuned)
+    own = [label for label in tuned if label not in controls]
+    return f"{listed(own)}, and {len(controls)} of their controls"
 
 
 def searched_spaces(found: Sequence[TuningFinding]) -> dict[tuple[int, str], list[str]]:

@@ -126,6 +126,16 @@ def test_the_caption_says_which_controls_have_no_search(
         assert sentence.startswith(said)
 
 
+def test_the_controls_of_many_tuned_rows_are_counted(tmp_path: Path) -> None:
+    labels = [f"row {number}" for number in range(10)]
+    controls = {"alone": ControlRecord(of="row 0", control="no-reasoning")}
+    suite = make_suite(tmp_path, [Made(label) for label in (*labels, *controls)], controls=controls)
+    rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in (*labels, *controls))
+    suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
+    first = next(iter(tuning_sentences(suite)))
+    assert f"targets: {listed(labels)}, and 1 of their controls. Each had 3 trials" in first
+
+
 LOGARITHMIC = Range(low=0.01, high=1.0, log=True)
 
 
