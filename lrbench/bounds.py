@@ -8,6 +8,7 @@ __all__ = [
     "MOST_DRAWS",
     "MOST_EPOCHS",
     "MOST_GPUS",
+    "MOST_PROPOSED",
     "MOST_ROWS",
     "MOST_SEARCH_TRIALS",
     "MOST_SEEDS",
@@ -33,6 +34,9 @@ MOST_WARMUP_STEPS = 100_000_000
 MOST_BATCH_TARGETS = 100_000_000
 MOST_ROWS = 5_000
 """Rows of a suite, counting every row of a grid."""
+
+MOST_PROPOSED = 52
+"""Proposed rows of a suite. Tables mark each with a letter."""
 
 MOST_TRIALS = 10_000
 """Trials of one plan. Planning takes about a millisecond for each."""

@@ -130,13 +130,11 @@ def _remember_look(folder: "Results", content: "Report") -> None:
     from lrbench.cli.console import message_console, say
     from lrbench.store.declarations import Look, record_look
 
-    seeds = min((row.n_seeds for row in content.rows if not row.deterministic), default=0)
-    if not content.comparisons or not seeds:
+    if not content.seen_seeds:
         return
+    look = Look(time=datetime.now(UTC).replace(microsecond=0), seeds=content.seen_seeds)
     try:
-        record_look(
-            folder.looks(content.suite), Look(time=datetime.now(UTC).replace(microsecond=0), seeds=seeds)
-        )
+        record_look(folder.looks(content.suite), look)
     except OSError as error:
         say(
             message_console(),

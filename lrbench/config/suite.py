@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lrbench.bounds import MOST_ROWS
+from lrbench.bounds import MOST_PROPOSED, MOST_ROWS
 from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import Protocol, find_protocol
 from lrbench.config.suite_file import ComparisonTable, Entry, EvaluationTable, SuiteFile, Table
@@ -134,7 +134,13 @@ def _check_settings_of(entry: Entry, above: Mapping[str, Entry], tune: Tune | No
 
 
 def _check_comparison(comparison: ComparisonTable, labels: Mapping[str, Entry], where: str) -> None:
-    """Refuse labels that no row has, and rows that are tested against themselves."""
+    """Refuse labels that no row has, rows that are tested against themselves, and too many to mark."""
+    if len(comparison.proposed) > MOST_PROPOSED:
+        raise RequestError(
+            f"{where}: comparison.proposed has {len(comparison.proposed)} labels. Tables mark each with a "
+            f"letter, and there are {MOST_PROPOSED}.",
+            "Make several suites of it.",
+        )
     for option, names in (("proposed", comparison.proposed), ("against", comparison.against)):
         for name in names:
             if name not in labels:

@@ -9,13 +9,13 @@ from lrbench.report.across import combine_datasets
 from lrbench.report.answers import make_answers
 from lrbench.report.budgets import make_budgets
 from lrbench.report.captions import caption_sentences
-from lrbench.report.checks import find_warnings, lacks_seeds
+from lrbench.report.checks import find_warnings
 from lrbench.report.choices import Choices, choose, rename_rows, shown_names
 from lrbench.report.comparisons import declared_comparisons, descriptive_comparisons
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
-from lrbench.report.families import declared_families, find_references
+from lrbench.report.families import declared_families, find_references, lacks_runs
 from lrbench.report.findings import Comparison
 from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
@@ -30,7 +30,7 @@ from lrbench.report.published import (
     published_values,
     shipped_numbers,
 )
-from lrbench.report.quality_rows import make_rows
+from lrbench.report.quality_rows import make_rows, with_differences
 from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.tuning import find_tuning, tuning_sentences
@@ -106,8 +106,12 @@ def build_report(
     asked = _Asked(suite, options, baseline, metrics, masked)
     declared = declared_comparisons(measured, suite)
     report = _measured_report(asked, measured, declared, finished)
-    report = _with_history(report, suite, results, finished, bool(missing))
-    report = replace(report, tuning=tuple(find_tuning(suite, results, measured)))
+    report = _with_history(report, suite, results, finished)
+    report = replace(
+        report,
+        interim=bool(missing or suite.not_begun) or any(lacks_runs(row, suite) for row in measured),
+        tuning=tuple(find_tuning(suite, results, measured)),
+    )
     report = _with_groups(report, asked, measured, prepared)
     found = find_warnings(suite, results, measured, missing, report.rows, declared, report.depth_findings)
     report = replace(report, warnings=tuple(found))
@@ -143,6 +147,8 @@ def _measured_report(
     depths, findings = measure_depths(measured, suite.primary_metric, asked.masked)
     numbers = options.published or shipped_numbers()
     published = tuple(published_values(measured, numbers.value))
+    descriptive = descriptive_comparisons(measured, suite, asked.baseline, asked.metrics)
+    rows = make_rows(measured, asked.metrics, find_twins(measured, list(suite.controls)))
     return Report(
         suite=suite.name,
         protocol=suite.protocol,
@@ -153,9 +159,9 @@ def _measured_report(
         labels=suite.labels,
         proposed=suite.proposed,
         baseline=asked.baseline,
-        rows=tuple(make_rows(measured, asked.metrics, find_twins(measured, list(suite.controls)))),
+        rows=tuple(with_differences(rows, (*declared, *descriptive), asked.baseline)),
         comparisons=tuple(declared),
-        descriptive=tuple(descriptive_comparisons(measured, suite, asked.baseline, asked.metrics)),
+        descriptive=tuple(descriptive),
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         depth_findings=tuple(findings),
@@ -173,7 +179,7 @@ def _measured_report(
 
 
 def _with_history(
-    report: Report, suite: SuiteRecord, results: Results, finished: Sequence[FinishedTrial], missing: bool
+    report: Report, suite: SuiteRecord, results: Results, finished: Sequence[FinishedTrial]
 ) -> Report:
     """Add what was declared, how much was tuned, and which reports had been seen before."""
     return replace(
@@ -181,22 +187,28 @@ def _with_history(
         families=tuple(declared_families(suite, report.comparisons)),
         across=tuple(combine_datasets(report.comparisons)),
         margin=suite.margin,
-        interim=missing or bool(suite.not_begun) or lacks_seeds(suite),
+        seen_seeds=_seen_seeds(report),
         declarations=suite.declarations,
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
         budgets=tuple(make_budgets(finished, results)),
-        tuning_notes=tuple(tuning_sentences(suite)),
+        tuning_notes=tuple(tuning_sentences(suite, results)),
         controls=suite.controls,
         matches=suite.matches,
     )
+
+
+def _seen_seeds(report: Report) -> int:
+    if not report.comparisons:
+        return 0
+    return min((row.n_seeds for row in report.rows if not row.deterministic), default=0)
 
 
 def _with_groups(
     report: Report, asked: _Asked, measured: Sequence[Measured], prepared: FindPrepared | None
 ) -> Report:
     """Add the reference of each proposed label, and their comparison within groups of users."""
-    references = find_references(measured, asked.suite, asked.baseline)
+    references = find_references(measured, asked.suite)
     groups, lacking = find_user_groups(
         measured,
         references,

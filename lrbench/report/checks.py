@@ -16,9 +16,9 @@ from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
-from lrbench.wording import listed
+from lrbench.wording import listed, some_of
 
-__all__ = ["find_warnings", "lacks_seeds"]
+__all__ = ["find_warnings"]
 
 TIE_SHARE = 0.01
 """Above this share of targets that tie with another item, ranks are coarse."""
@@ -49,7 +49,7 @@ def find_warnings(
         *_targets_that_tell_nothing(measured),
         *_missing_trials(missing, rows, command_to_run(suite.name, results)),
         *_not_begun(suite, command_to_run(suite.name, results)),
-        *_fewer_seeds(suite),
+        *_fewer_seeds(suite, measured),
         *_above_achievable(measured),
         *_not_testable(comparisons),
         *unequal_tuning(suite, comparisons),
@@ -123,19 +123,21 @@ def _not_begun(suite: SuiteRecord, command: str) -> Iterator[ReportWarning]:
         yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
 
 
-def lacks_seeds(suite: SuiteRecord) -> bool:
-    """Whether a dataset was run with only some of the suite's seeds."""
-    return any(True for _ in _fewer_seeds(suite))
-
-
-def _fewer_seeds(suite: SuiteRecord) -> Iterator[ReportWarning]:
+def _fewer_seeds(suite: SuiteRecord, measured: Sequence[Measured]) -> Iterator[ReportWarning]:
+    """Warn of rows that were never to be trained with some of the suite's seeds."""
     for dataset in suite.datasets:
-        seeds = {cell.seed for cell in suite.trials if cell.dataset == dataset}
-        planned = suite.seeds_for(dataset)
-        lacking = [str(seed) for seed in planned if seed not in seeds]
-        if 0 < len(lacking) < len(planned):  # none at all: only deterministic models, which need no seeds
-            cause = f"{dataset} was never run with {_seeds(lacking)} of the suite."
-            yield ReportWarning(WarningKind.FEWER_SEEDS, cause, dataset=dataset)
+        trained = [row.label for row in measured if row.dataset == dataset and not row.deterministic]
+        rows: dict[tuple[int, ...], list[str]] = {}
+        for label in trained:
+            seeds = {cell.seed for cell in suite.trials if (cell.dataset, cell.label) == (dataset, label)}
+            lacking = tuple(seed for seed in suite.seeds_for(dataset) if seed not in seeds)
+            rows.setdefault(lacking, []).append(label)
+        for lacking, labels in rows.items():
+            if lacking:
+                who = dataset if labels == trained else f"{some_of(labels)} on {dataset}"
+                verb = "was" if len(labels) == 1 or labels == trained else "were"
+                cause = f"{who} {verb} never run with {_seeds([str(seed) for seed in lacking])} of the suite."
+                yield ReportWarning(WarningKind.FEWER_SEEDS, cause, dataset=dataset)
 
 
 def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:

@@ -1,14 +1,12 @@
 """Comparisons of labels: declared families, each corrected after Holm, and descriptive comparisons."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from lrbench.arrays import Floats
-from lrbench.report.families import family_pairs
+from lrbench.report.families import family_labels, family_pairs, lacks_runs
 from lrbench.report.findings import ALPHA, WORTH_FINDING, Comparison, CrossChecks, Variance, Verdict
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair, find_pairs
@@ -36,13 +34,13 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
     """Compare the pairs of every family by the primary metric, with a Holm correction for each family.
 
     Only testable comparisons are corrected. Two pairs with the same two sets of ranks are one hypothesis:
-    both get its p-value, and it counts once. A pair that waits for runs counts as p = 1, so that no p-value
-    rises when they come.
+    both get its p-value, and it counts once. A pair that waits for runs counts as p = 1 for the others. So
+    the p-values of complete rows do not rise when the runs come.
     """
     found = []
-    for family, declared in family_pairs(measured, suite).items():
-        compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in declared.pairs]
-        awaited = declared.not_begun + sum(_waits(pair, comparison, suite) for pair, comparison in compared)
+    for family, pairs in family_pairs(measured, suite).items():
+        compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in pairs]
+        not_begun = len(suite.datasets) * len(family_labels(suite)[family]) - len(pairs)
         found += [
             replace(
                 comparison,
@@ -50,7 +48,7 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
                 variance=_variance(pair, comparison),
                 checks=_cross_checks(pair, comparison),
             )
-            for pair, comparison in _adjusted(compared, partial(holm, awaited=awaited), awaited)
+            for pair, comparison in _confirmatory(compared, suite, not_begun)
         ]
     return found
 
@@ -62,7 +60,7 @@ def descriptive_comparisons(
 
     p-values are adjusted after Benjamini and Hochberg over all of these.
     """
-    pairs = [pair for family in family_pairs(measured, suite).values() for pair in family.pairs]
+    pairs = [pair for pairs in family_pairs(measured, suite).values() for pair in pairs]
     others = [metric for metric in metrics if metric != suite.primary_metric]
     wanted = [(pair, metric) for metric in others for pair in pairs]
     if baseline is not None:
@@ -75,7 +73,7 @@ def descriptive_comparisons(
         ]
         wanted += [(pair, metric) for metric in metrics for pair in against]
     compared = [(pair, _compare(pair, metric, suite.margin)) for pair, metric in wanted]
-    return [comparison for _, comparison in _adjusted(compared, benjamini_hochberg)]
+    return [comparison for _, comparison in _descriptive(compared)]
 
 
 def compare_labels(
@@ -94,11 +92,11 @@ def compare_labels(
     """
     pairs = find_pairs(measured, (first,), tuple(seconds))
     compared = [(pair, _compare(pair, metric, margin)) for pair in pairs for metric in metrics]
-    return [comparison for _, comparison in _adjusted(compared, benjamini_hochberg)]
+    return [comparison for _, comparison in _descriptive(compared)]
 
 
 def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
-    """Compare two labels; :func:`_adjusted` fills in what depends on the other comparisons."""
+    """Compare two labels; :func:`_judged` fills in what depends on the other comparisons."""
     ours, theirs = pair.sides(metric)
     contrast, relative = pair.contrast(metric), relative_difference(ours, theirs, pair.paired)
     if pair.same_ranks:
@@ -130,45 +128,70 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
     )
 
 
-def _waits(pair: Pair, comparison: Comparison, suite: SuiteRecord) -> bool:
-    """Whether a comparison is not testable and a row of it will have more runs."""
-    return not comparison.contrast.testable and any(
-        not side.deterministic and len(side.trials) < len(suite.seeds_for(side.dataset))
-        for side in (pair.first, pair.second)
+def _confirmatory(compared: Sequence[Compared], suite: SuiteRecord, not_begun: int) -> list[Compared]:
+    """Correct a declared family after Holm.
+
+    Comparisons of rows that lack runs have p-values that will change. They count as p = 1 for the others, and
+    are themselves corrected after Bonferroni.
+    """
+    waiting = [_waits(pair, suite) for pair, _ in compared]
+    complete = _p_values([each for each, waits in zip(compared, waiting, strict=True) if not waits])
+    awaited = not_begun + sum(waiting)
+    size = len(complete) + awaited
+    adjusted = {name: min(1.0, size * p) for name, p in _p_values(compared).items()}
+    adjusted |= dict(zip(complete, holm(list(complete.values()), awaited).tolist(), strict=True))
+    return _judged(compared, adjusted, size, awaited)
+
+
+def _waits(pair: Pair, suite: SuiteRecord) -> bool:
+    return lacks_runs(pair.first, suite) or lacks_runs(pair.second, suite)
+
+
+def _descriptive(compared: Sequence[Compared]) -> list[Compared]:
+    """Correct comparisons that belong to no family, after Benjamini and Hochberg."""
+    p_values = _p_values(compared)
+    adjusted = benjamini_hochberg(list(p_values.values())).tolist()
+    return _judged(compared, dict(zip(p_values, adjusted, strict=True)), len(p_values), 0)
+
+
+Hypothesis = tuple[str, str, frozenset[str]]
+"""Dataset, metric, and the hashes of both sets of ranks."""
+
+
+def _p_values(compared: Sequence[Compared]) -> dict[Hypothesis, float]:
+    """Return the p-value of each testable hypothesis."""
+    return {
+        _hypothesis(pair, comparison): comparison.contrast.p
+        for pair, comparison in compared
+        if comparison.contrast.testable
+    }
+
+
+def _hypothesis(pair: Pair, comparison: Comparison) -> Hypothesis:
+    return (
+        comparison.dataset,
+        comparison.metric,
+        frozenset((pair.first.fingerprint, pair.second.fingerprint)),
     )
 
 
-def _adjusted(
-    compared: Sequence[Compared], method: Callable[[list[float]], Floats], awaited: int = 0
+def _judged(
+    compared: Sequence[Compared], adjusted: Mapping[Hypothesis, float], size: int, awaited: int
 ) -> list[Compared]:
-    """Adjust the p-values of all testable hypotheses together, and set the verdict of each comparison."""
-    hypotheses: dict[tuple[str, str, str, str], float] = {}
-    for pair, comparison in compared:
-        if comparison.contrast.testable:
-            hypotheses.setdefault(_hypothesis(pair, comparison), comparison.contrast.p)
-    size = len(hypotheses) + awaited
-    adjusted = dict(zip(hypotheses, method(list(hypotheses.values())).tolist(), strict=True))
-    finished = []
+    """Fill in the corrected p-value of each comparison, and what follows from it."""
+    judged = []
     for pair, comparison in compared:
         p = adjusted[_hypothesis(pair, comparison)] if comparison.contrast.testable else math.nan
-        finished.append(
-            (
-                pair,
-                replace(
-                    comparison,
-                    p_adjusted=p,
-                    family_size=size,
-                    awaited=awaited,
-                    minimum_detectable=minimum_detectable(comparison.contrast, ALPHA / max(size, 1)),
-                    verdict=_verdict(comparison, p),
-                ),
-            )
+        changed = replace(
+            comparison,
+            p_adjusted=p,
+            family_size=size,
+            awaited=awaited,
+            minimum_detectable=minimum_detectable(comparison.contrast, ALPHA / max(size, 1)),
+            verdict=_verdict(comparison, p),
         )
-    return finished
-
-
-def _hypothesis(pair: Pair, comparison: Comparison) -> tuple[str, str, str, str]:
-    return comparison.dataset, comparison.metric, pair.first.fingerprint, pair.second.fingerprint
+        judged.append((pair, changed))
+    return judged
 
 
 def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:

@@ -121,7 +121,10 @@ def _claim(declaration: Declaration) -> str:
 
 
 def _daggers(report: Report) -> str:
-    where = f"on a row's {metric_title(report.primary_metric)}"
+    metric = metric_title(report.primary_metric)
+    if report.primary_metric not in report.metrics:
+        return f"Differences are tested and marked by {metric}, which is no column here: no daggers."
+    where = f"on a row's {metric}"
     who, letters = report.proposed[0], ""
     if len(report.proposed) > 1:
         pairs = zip(LETTERS, report.proposed, strict=False)
@@ -138,7 +141,7 @@ def _family(report: Report, family: Family) -> str:
     named = [label for label in family.against if label not in report.controls]
     if family.name == SYSTEMS and report.against:
         against = listed(named)
-    datasets = counted(len(report.datasets), "dataset")
+    datasets = counted(family.datasets, "dataset")
     proposed = listed(family.proposed)
     if len(family.proposed) > 1:
         against = against.replace("its own", "their own")
@@ -156,7 +159,7 @@ def _family(report: Report, family: Family) -> str:
         wait = "waits for runs and counts" if family.awaited == 1 else "wait for runs and count"
         return (
             f"Family “{family.name}”: {declared}; after Holm over {counted(family.size, 'comparison')}, of "
-            f"which {family.awaited} {wait} as p = 1. So no p-value of complete rows will rise."
+            f"which {family.awaited} {wait} as p = 1 for the others."
         )
     return (
         f"Family “{family.name}”: {declared}; after Holm over the {family.size} testable of "

@@ -109,10 +109,10 @@ class Comparison:
     """Name of its declared family; empty for a descriptive comparison."""
 
     family_size: int
-    """How many hypotheses were adjusted together: those that are testable and those that are awaited."""
+    """How many hypotheses were adjusted together: those that are testable and those that wait for runs."""
 
     awaited: int
-    """How many of them wait for runs, and count as p = 1; 0 for a descriptive comparison."""
+    """How many of them wait for runs, and count as p = 1 for the others; 0 for a descriptive comparison."""
 
     relative: Relative
     effect_size: float
@@ -167,19 +167,18 @@ class Family:
     proposed: tuple[str, ...]
     against: tuple[str, ...]
     metric: str
+    datasets: int
     comparisons: int
-    """Number of its comparisons, testable or not."""
+    """Number of its comparisons on these datasets, testable or not, begun or not."""
 
     size: int
     """Hypotheses that are testable or awaited; a pair of rank sets under several labels counts once."""
 
     awaited: int
-    """Hypotheses that wait for runs, and count as p = 1."""
+    """Comparisons that wait for runs, and count as p = 1 for the others."""
 
-    @property
-    def testable(self) -> int:
-        """Number of hypotheses that have a p-value."""
-        return self.size - self.awaited
+    testable: bool
+    """Whether any of its comparisons has a p-value."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """The rows of the quality tables: means over seeds, the best, the second, and what ties with the best."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from lrbench.report.findings import ALPHA
+from lrbench.report.findings import ALPHA, Comparison
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
 from lrbench.report.report import QualityRow
 from lrbench.stats.best import tied_with_best
 
-__all__ = ["make_rows"]
+__all__ = ["make_rows", "with_differences"]
 
 
 def make_rows(
@@ -30,6 +31,18 @@ def make_rows(
         columns = [_column(entries, metric, twins) for metric in metrics]  # (metrics, labels)
         rows += [row for of_label in zip(*columns, strict=True) for row in of_label]
     return rows
+
+
+def with_differences(
+    rows: Sequence[QualityRow], comparisons: Sequence[Comparison], baseline: str | None
+) -> list[QualityRow]:
+    """Add the difference of each row from the baseline, as the comparisons have it."""
+    known = {
+        (each.dataset, each.metric, each.proposed): each.relative.value
+        for each in comparisons
+        if each.baseline == baseline
+    }
+    return [replace(row, relative=known.get((row.dataset, row.metric, row.label))) for row in rows]
 
 
 def _column(

@@ -81,6 +81,9 @@ class QualityRow:
     same_as: str = ""
     """The label in whose row a table shows this one, since both have the same ranks; empty for most."""
 
+    relative: float | None = None
+    """Difference from the report's baseline (0.05 = 5 %); `None` without one, and for the baseline itself."""
+
 
 @dataclass(frozen=True)
 class StageCost:
@@ -260,6 +263,9 @@ class Report:
     declarations: tuple[Declaration, ...] = ()
     against: tuple[str, ...] = ()
     """The labels against which proposed ones are tested, as declared; empty: all that are not controls."""
+
+    seen_seeds: int = 0
+    """Smallest number of finished seeds over all rows of the suite, shown or not; 0 if nothing is tested."""
 
     looks: tuple[Look, ...] = ()
     """Earlier reports of the suite, with the number of seeds that each showed."""

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 from pydantic import JsonValue
 
-from lrbench.config.tuning import Choice, Range, Space
+from lrbench.config.tuning import Choice, Range, Space, Tune
 from lrbench.report.findings import Comparison, TuningFinding
 from lrbench.report.label_metrics import Measured
 from lrbench.report.warnings import ReportWarning, WarningKind
@@ -75,16 +75,40 @@ def unequal_tuning(suite: SuiteRecord, comparisons: Sequence[Comparison]) -> Ite
             )
 
 
-def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
+def tuning_sentences(suite: SuiteRecord, results: Results) -> Iterator[str]:
     """Say in the caption which rows were tuned, how, and which were not."""
     tune = suite.tune
     if tune is None or not suite.searches:
         return
-    tuned = dict.fromkeys(row.label for row in suite.searches)
+    searched = dict.fromkeys(row.label for row in suite.searches)
+    complete = {row.label for row in suite.searches if results.search(row.search).exists()}
+    tuned = [label for label in searched if label in complete]
+    if tuned:
+        yield from _method(tune, _names(tuned, suite))
+    if len(tuned) < len(searched):
+        waiting = len(searched) - len(tuned)
+        rows = "1 further row has" if waiting == 1 else f"{waiting} further rows have"
+        yield f"{rows} a search that has not ended."
+    controls = [label for label, record in suite.controls.items() if record.of in searched]
+    inherited = [label for label in controls if label not in searched]
+    if len(inherited) < len(controls):
+        yield "Controls that were tuned may also differ from their model in the chosen settings."
+    if inherited:
+        who = "Controls" if len(inherited) == len(controls) else "The other controls"
+        yield f"{who} have the settings that were chosen for their model, and no search of their own."
+    kept = [label for label in suite.labels if label not in searched and label not in inherited]
+    if kept:
+        yield (
+            f"Not tuned: {listed(kept)}. A comparison of a tuned row with one of them favours the tuned row."
+        )
+
+
+def _method(tune: Tune, rows: str) -> Iterator[str]:
+    """Say how the named rows were tuned, and what that means for tests."""
     users = f" of {tune.users:,} users" if tune.users else ""
     pruned = " with median pruning" if tune.pruning == "median" else " without pruning"
     yield (
-        f"Tuned on validation targets{users}: {_names(list(tuned), suite)}. Each had "
+        f"Tuned on validation targets{users}: {rows}. Each had "
         f"{counted(tune.trials, 'trial')} of {SAMPLERS[tune.sampler]}{pruned} per dataset and the tuning "
         f"seed {tune.seed}; the reported runs have other seeds."
     )
@@ -94,18 +118,6 @@ def tuning_sentences(suite: SuiteRecord) -> Iterator[str]:
             f"{counted(tune.finalist_runs, 'other seed')}, and the best mean of these runs was chosen."
         )
     yield "Intervals and tests hold for the chosen settings: they do not contain the luck of the search."
-    controls = [label for label, record in suite.controls.items() if record.of in tuned]
-    inherited = [label for label in controls if label not in tuned]
-    if len(inherited) < len(controls):
-        yield "Controls that were tuned may also differ from their model in the chosen settings."
-    if inherited:
-        who = "Controls" if len(inherited) == len(controls) else "The other controls"
-        yield f"{who} have the settings that were chosen for their model, and no search of their own."
-    kept = [label for label in suite.labels if label not in tuned and label not in inherited]
-    if kept:
-        yield (
-            f"Not tuned: {listed(kept)}. A comparison of a tuned row with one of them favours the tuned row."
-        )
 
 
 def _names(tuned: list[str], suite: SuiteRecord) -> str:

@@ -47,6 +47,9 @@ def _holds(later: SuiteRecord, earlier: SuiteRecord) -> bool:
     return (
         later.definition == earlier.definition
         and set(later.trials) >= set(earlier.trials)
+        and set(later.searches) >= set(earlier.searches)
+        and set(later.datasets) >= set(earlier.datasets)
+        and all(set(later.seeds_for(name)) >= set(earlier.seeds_for(name)) for name in earlier.datasets)
         and later.declarations[: len(earlier.declarations)] == earlier.declarations
     )
 

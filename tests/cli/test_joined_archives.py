@@ -13,8 +13,9 @@ from lrbench.cli.app import run
 from lrbench.errors import RequestError
 from lrbench.store.declarations import Declaration
 from lrbench.store.import_archive import import_archive
+from lrbench.store.joined_suites import joined
 from lrbench.store.layout import Results
-from lrbench.store.suites import read_suite
+from lrbench.store.suites import TunedRow, read_suite
 
 Claimed = tuple[int, int | None]
 """The day of a declaration, and the number of trials that had finished by then; ``None``: unknown."""
@@ -77,6 +78,17 @@ def test_import_waits_while_a_run_adds_to_the_suite(folder: Path) -> None:
             make_suite(results.root, datasets=["near"], declarations=(declaration(1),))
         importing.result()
     assert read_suite(results.suite("demo")).datasets == ("near", "far")
+
+
+def test_a_dataset_that_waits_for_its_searches_is_joined(folder: Path) -> None:
+    """It has no trials yet. Without it the whole would not be interim."""
+    make_suite(Path("own"), datasets=["near"], declarations=(declaration(1),))
+    own = read_suite(Results(Path("own")).suite("demo"))
+    search = TunedRow(label="LARES", dataset="far", search="search-far")
+    waiting = own.model_copy(update={"datasets": ("near", "far"), "searches": (search,)})
+    for whole in (joined(own, waiting, folder), joined(waiting, own, folder)):
+        assert whole.datasets == ("near", "far")
+        assert whole.searches == (search,)
 
 
 def test_importing_a_part_again_changes_nothing(folder: Path) -> None:

@@ -16,6 +16,16 @@ def resolve(*models: dict[str, Any], **fields: Any) -> Suite:
     return resolve_suite(SuiteFile.model_validate(BASE | {"models": models} | fields), "test.toml")
 
 
+def test_more_proposed_rows_than_letters_are_refused() -> None:
+    rows = [{"label": f"row {number}", "model": "sasrec"} for number in range(54)]
+    names = [row["label"] for row in rows]
+    assert resolve(*rows, comparison={"proposed": names[:52]}).comparison.proposed == tuple(names[:52])
+    with pytest.raises(
+        RequestError, match=r"has 53 labels\. Tables mark each with a letter, and there are 52"
+    ):
+        resolve(*rows, comparison={"proposed": names[:53]})
+
+
 def test_extending_takes_over_what_is_not_given() -> None:
     parent = {
         "label": "A",

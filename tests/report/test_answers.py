@@ -1,5 +1,6 @@
 """Each verdict has a sentence of its own, and so has everything that may be missing."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.answers import make_answers
-from lrbench.report.build import build_report
+from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.findings import Verdict
 from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import Layout
@@ -115,11 +116,58 @@ def test_a_proposed_label_alone_has_nothing_to_beat(tmp_path: Path) -> None:
         assert text(report, question).startswith("There is no other system to compare with.")
 
 
+def test_without_a_rival_seeds_are_not_asked_for(tmp_path: Path) -> None:
+    report = answered(tmp_path / "trained", Made("LARES", 1.0, "lares"))
+    assert text(report, "certainty") == "3 seeds of LARES, but there is no other system."
+    assert verdict(report, "certainty") == "untested"
+    model = Made("LARES", 1.0, "popularity", deterministic=True)
+    fixed = answered(tmp_path / "fixed", model, Made("SASRec", 1.0), seeds=(1, 2))
+    assert text(fixed, "certainty").startswith("LARES is deterministic, and no comparison with the strongest")
+    assert "at least 3" not in text(fixed, "certainty")
+
+
+def test_operations_that_were_not_counted_have_no_multiple(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, SYSTEMS)
+    report = build_report(suite, Results(tmp_path))
+    costs = [replace(c, flops_per_user=math.nan) if c.label == "LARES" else c for c in report.costs]
+    (cost,) = [a for a in make_answers(replace(report, costs=tuple(costs))) if a.question == "cost"]
+    assert cost.text.startswith("No operations of LARES were counted; ")
+
+
 def test_ablations_of_its_own_model_are_not_the_rival(tmp_path: Path) -> None:
     stronger = Made("LARES w/o RPT", 3.0, "lares")
     report = answered(tmp_path, *SYSTEMS, stronger)
     assert [(r.proposed, r.baseline) for r in report.references] == [("LARES", "SASRec")]
     assert "Of the 1 other row it is worse than 1." in text(report, "better")
+
+
+def test_percentages_from_another_row_do_not_change_the_rival(tmp_path: Path) -> None:
+    weak = Made("weak", 0.1, "gru4rec")
+    suite = make_suite(tmp_path, (*SYSTEMS, weak))
+    plain, asked = (
+        build_report(suite, Results(tmp_path), ReportOptions(baseline=name)) for name in (None, "weak")
+    )
+    assert asked.answers == plain.answers
+
+
+def test_controls_without_runs_leave_the_answer_open(tmp_path: Path) -> None:
+    controls = {
+        "noise": ControlRecord(of="LARES", control="noise-only"),
+        "alone": ControlRecord(of="LARES", control="no-reasoning"),
+    }
+    models = (
+        Made("SASRec", 1.0),
+        Made("LARES", 2.0, "lares"),
+        Made("noise", 0.5, "lares"),
+        Made("alone", 0.5),
+    )
+    suite = make_suite(tmp_path, models, controls=controls, seeds=range(1, 6))
+    begun = tuple(cell for cell in suite.trials if cell.label != "alone")
+    report = build_report(suite.model_copy(update={"trials": begun}), Results(tmp_path))
+    assert text(report, "reasoning").startswith("Interim. Open. The gain stays against noise only (")
+    assert "Not run yet: no reasoning." in text(report, "reasoning")
+    assert verdict(report, "reasoning") == "unfinished"
+    assert verdict(build_report(suite, Results(tmp_path)), "reasoning") == "stays in full"
 
 
 def test_no_controls_say_how_to_get_them(tmp_path: Path) -> None:

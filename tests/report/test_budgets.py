@@ -113,7 +113,7 @@ def test_the_caption_says_which_controls_have_no_search(
     )
     rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in searched)
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
-    first, second, *rest = tuning_sentences(suite)
+    first, second, *rest = tuning_sentences(suite, ended(tmp_path, "search-x"))
     assert second.endswith("they do not contain the luck of the search.")
     tuned_controls = [sentence for sentence in rest if sentence.startswith("Controls that were tuned may")]
     assert len(tuned_controls) == ("alone" in searched)
@@ -126,13 +126,31 @@ def test_the_caption_says_which_controls_have_no_search(
         assert sentence.startswith(said)
 
 
+def ended(root: Path, search: str) -> Results:
+    """The results, in which a search has ended."""
+    results = Results(root)
+    results.search(search).parent.mkdir(exist_ok=True)
+    results.search(search).touch()
+    return results
+
+
+def test_a_row_whose_search_has_not_ended_is_not_called_tuned(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], proposed=["A"])
+    rows = tuple(TunedRow(label=label, dataset="sample", search=f"search-{label}") for label in "AB")
+    suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
+    said = list(tuning_sentences(suite, ended(tmp_path, "search-A")))
+    assert said[0].startswith("Tuned on validation targets: A. Each had 3 trials")
+    assert "1 further row has a search that has not ended." in said
+    assert not any(sentence.startswith("Not tuned") for sentence in said)
+
+
 def test_the_controls_of_many_tuned_rows_are_counted(tmp_path: Path) -> None:
     labels = [f"row {number}" for number in range(10)]
     controls = {"alone": ControlRecord(of="row 0", control="no-reasoning")}
     suite = make_suite(tmp_path, [Made(label) for label in (*labels, *controls)], controls=controls)
     rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in (*labels, *controls))
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
-    first = next(iter(tuning_sentences(suite)))
+    first = next(iter(tuning_sentences(suite, ended(tmp_path, "search-x"))))
     assert f"targets: {listed(labels)}, and 1 of their controls. Each had 3 trials" in first
 
 
@@ -205,7 +223,7 @@ def test_the_table_has_the_score_and_the_place_of_a_finalist(report: Report) -> 
 def test_the_caption_says_how_finalists_were_chosen(tmp_path: Path) -> None:
     rows = (TunedRow(label="SASRec", dataset="sample", search="search-x"),)
     suite = make_suite(tmp_path).model_copy(update={"tune": Tune(trials=9, finalists=3), "searches": rows})
-    said = " ".join(tuning_sentences(suite))
+    said = " ".join(tuning_sentences(suite, ended(tmp_path, "search-x")))
     assert "The settings of the 3 best trials were trained again with 2 other seeds" in said
 
 

@@ -7,10 +7,11 @@ import pytest
 from small_data import small_dataset
 from synthetic_results import Made, make_suite
 
-from lrbench.report.build import build_report
+from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import FORMATS
 from lrbench.report.report import Report
 from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord
 
 
 def caption(root: Path, *models: Made, proposed: list[str], seeds: tuple[int, ...] = (1, 2, 3)) -> str:
@@ -81,6 +82,15 @@ def test_data_without_notes_has_no_such_sentence(tmp_path: Path) -> None:
 def test_power_is_the_range_of_the_comparisons(report: Report) -> None:
     values = [c.minimum_detectable for c in report.comparisons if c.dataset == "sample"]
     assert f"{min(values):.4f} to {max(values):.4f} on sample" in " ".join(report.caption)
+
+
+def test_columns_without_the_tested_metric_say_so(suite: SuiteRecord, root: Path) -> None:
+    report = build_report(suite, Results(root), ReportOptions(metrics=("recall@10",)))
+    latex = FORMATS.load("latex")().render(report)
+    for text in (" ".join(report.caption), latex):
+        assert "by NDCG@10, which is no column" in text
+        assert "dagger on" not in text
+        assert "is better/worse than the row" not in text
 
 
 def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> None:

@@ -35,6 +35,24 @@ def test_hidden_rows_stay_in_the_family(suite: SuiteRecord, root: Path, report: 
     )
 
 
+def test_percentages_stay_where_their_baseline_is_hidden(suite: SuiteRecord, root: Path) -> None:
+    def percentages(**choices: object) -> list[float | None]:
+        options = ReportOptions(baseline="SASRec", choices=Choices(**choices))  # type: ignore[arg-type]
+        return [
+            row.relative for row in build_report(suite, Results(root), options).rows if row.label == "LARES"
+        ]
+
+    assert None not in percentages()
+    assert percentages(hide=("SASRec",)) == percentages()
+
+
+def test_all_rows_count_as_seen_whatever_is_shown(suite: SuiteRecord, root: Path, report: Report) -> None:
+    """The answers tell the tests of a row that is shown alone."""
+    alone = built(suite, root, only=("LARES",))
+    assert alone.comparisons == ()
+    assert alone.seen_seeds == report.seen_seeds > 0
+
+
 def test_costs_depths_and_settings_follow_the_rows(suite: SuiteRecord, root: Path) -> None:
     shown = built(suite, root, hide=("LARES w/o*",))
     assert {cost.label for cost in shown.costs} == {"Popularity", "SASRec", "LARES"}

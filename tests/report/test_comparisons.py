@@ -291,18 +291,38 @@ def test_rows_without_results_count_in_holm(tmp_path: Path) -> None:
     )
 
 
-def test_a_row_with_too_few_runs_as_yet_counts_in_holm(tmp_path: Path) -> None:
-    seeds = (1, 2, 3)
-    suite = make_suite(
-        tmp_path, (Made("A", 1.1), Made("B", 1.0), Made("C", 0.9)), proposed=["A"], seeds=seeds
-    )
+def test_the_runs_of_an_incomplete_row_do_not_raise_the_p_of_complete_ones(tmp_path: Path) -> None:
+    """C has three of five seeds, and D none. Whatever their other runs say, B's p-value falls or stays."""
+    models = (Made("A", 1.12), Made("B", 1.0), Made("C", 0.9), Made("D", 0.5))
+    suite = make_suite(tmp_path, models, proposed=["A"], seeds=range(1, 6))
+    whole = {c.baseline: c for c in build_report(suite, Results(tmp_path)).comparisons}
     for cell in suite.trials:
-        if cell.label == "C" and cell.seed > 1:
-            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
-    report = build_report(suite, Results(tmp_path))
-    tested, waiting = report.comparisons
-    assert (waiting.verdict, tested.family_size, tested.awaited) == ("not testable", 2, 1)
-    assert tested.p_adjusted == pytest.approx(min(1.0, 2 * tested.contrast.p))
+        if cell.label == "D" or (cell.label == "C" and cell.seed > 3):
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.label}{cell.seed}")
+    early = {c.baseline: c for c in build_report(suite, Results(tmp_path)).comparisons}
+    assert (early["B"].family_size, early["B"].awaited) == (3, 2)
+    assert early["B"].p_adjusted == pytest.approx(min(1.0, 3 * early["B"].contrast.p))
+    assert early["C"].p_adjusted == pytest.approx(min(1.0, 3 * early["C"].contrast.p))
+    assert whole["B"].p_adjusted <= early["B"].p_adjusted
+
+
+def test_two_labels_that_are_proposed_against_each_other_are_one_hypothesis(tmp_path: Path) -> None:
+    models = (Made("A", 1.12), Made("B", 1.0))
+    suite = make_suite(tmp_path, models, proposed=["A", "B"], against=("A", "B"))
+    one, other = build_report(suite, Results(tmp_path)).comparisons
+    assert one.p_adjusted == pytest.approx(one.contrast.p)
+    assert other.p_adjusted == pytest.approx(one.p_adjusted)
+    assert one.family_size == 1
+
+
+def test_a_row_that_was_run_with_fewer_seeds_makes_it_interim(tmp_path: Path) -> None:
+    """Parts of a suite may have other seeds. In one of them a row may still wait for its search."""
+    suite = make_suite(tmp_path, (Made("A", 2.0), Made("B", 0.0), Made("C", 0.0)), proposed=["A"])
+    cells = [cell for cell in suite.trials if cell.label != "C" or cell.seed < 3]
+    report = build_report(suite.model_copy(update={"trials": tuple(cells)}), Results(tmp_path))
+    assert report.interim
+    assert marks(report) == ""
+    assert "C on sample was never run with seed 3 of the suite." in [w.cause for w in report.warnings]
 
 
 def test_a_family_whose_rows_all_wait_is_not_testable(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from lrbench.wording import counted
 
 __all__ = ["how_sure"]
 
+UNTESTED = "no comparison with the strongest system is testable"
+
 
 def how_sure(report: Report, label: str) -> Answer:
     """Answer from the power of the comparisons and the gravest warnings."""
@@ -32,8 +34,13 @@ def _comparisons(report: Report, label: str) -> list[Comparison]:
 def _power(report: Report, label: str) -> Iterator[str]:
     seeds = min((row.n_seeds for row in report.rows if row.label == label), default=0)
     comparisons = _comparisons(report, label)
+    if not comparisons and all(row.deterministic for row in report.rows if row.label == label):
+        yield f"{label} is deterministic, and {UNTESTED}."
+        return
     if not comparisons and seeds >= MIN_SEEDS:
-        yield f"{counted(seeds, 'seed')} of {label}, but no comparison with the strongest system is testable."
+        alone = not any(reference.proposed == label for reference in report.references)
+        lacking = "there is no other system" if alone else UNTESTED
+        yield f"{counted(seeds, 'seed')} of {label}, but {lacking}."
         return
     if not comparisons:
         yield f"{counted(seeds, 'seed')}: nothing can be said about training luck. Run at least 3, better 5."
@@ -90,6 +97,7 @@ def _verdict(report: Report, label: str) -> str:
     if report.interim:
         return "interim"
     if not _comparisons(report, label):
-        return "too few seeds"
+        seeds = [row.n_seeds for row in report.rows if row.label == label and not row.deterministic]
+        return "too few seeds" if seeds and min(seeds) < MIN_SEEDS else "untested"
     capped = any(warning.kind is WarningKind.EPOCH_CAP for warning in report.warnings)
     return "undertrained" if capped else "as declared"

@@ -48,6 +48,8 @@ def _sentence(reference: Reference, ours: Cost, theirs: Cost) -> str:
             f"none, and {training}."
         )
     ratio = multiple(_ratio(ours, theirs))
+    if math.isnan(_ratio(ours, theirs)):
+        return f"No operations of {reference.proposed} were counted; {training}."
     return f"{ratio} × the operations per user of {reference.baseline} and {training}."
 
 

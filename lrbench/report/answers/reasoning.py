@@ -21,8 +21,10 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
     texts, verdicts = [], []
     for dataset in dict.fromkeys(comparison.dataset for comparison in comparisons):
         here = [comparison for comparison in comparisons if comparison.dataset == dataset]
-        texts.append((dataset, _sentence(report, here)))
-        verdicts.append(_verdict(here))
+        tested = {comparison.baseline for comparison in here}
+        waiting = [name for name, role in report.controls.items() if role.of == label and name not in tested]
+        texts.append((dataset, _sentence(report, here, waiting)))
+        verdicts.append(_verdict(here, waiting))
     interim = "Interim. " if report.interim else ""
     text = f"{interim}{per_dataset(report, texts)}{_latent(report, label)}"
     return Answer("reasoning", title, label, text, common_verdict(verdicts))
@@ -40,9 +42,10 @@ def _why_none(report: Report, label: str) -> tuple[str, str]:
     )
 
 
-def _sentence(report: Report, comparisons: list[Comparison]) -> str:
+def _sentence(report: Report, comparisons: list[Comparison], waiting: list[str]) -> str:
     """Return ``in part. The gain stays against no reasoning (+0.0063, p = 0.01); the gain is …``."""
     leads = {
+        "unfinished": "open.",
         "stays in full": "yes.",
         "stays in part": "in part.",
         "not shown": "not shown.",
@@ -51,17 +54,16 @@ def _sentence(report: Report, comparisons: list[Comparison]) -> str:
     parts = []
     for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):
         named = [
-            f"{_kind(report, c)} ({report.style.signed(c.contrast.difference)}, {p_text(c.p_adjusted)})"
-            if c.contrast.testable
-            else _kind(report, c)
+            _kind(report, c.baseline) + (f" ({_result(report, c)})" if c.contrast.testable else "")
             for c in comparisons
             if c.verdict.gain == gain
         ]
         parts.append(f"the gain {gain} against {listed(named)}")
-    lead = leads.get(_verdict(comparisons), "not testable.")
+    lead = leads.get(_verdict(comparisons, waiting), "not testable.")
     tested = any(comparison.contrast.testable for comparison in comparisons)
     holm = f" Holm over {comparisons[0].family_size}." if tested else ""
-    return f"{lead} {capitalised('; '.join(parts))}.{holm}"
+    lacking = f" Not run yet: {listed([_kind(report, name) for name in waiting])}." if waiting else ""
+    return f"{lead} {capitalised('; '.join(parts))}.{holm}{lacking}"
 
 
 def _latent(report: Report, label: str) -> str:
@@ -78,16 +80,21 @@ def _reading(reading: Reading) -> str:
     return f"its latent is {reading}."
 
 
-def _kind(report: Report, comparison: Comparison) -> str:
-    return report.controls[comparison.baseline].control.replace("-", " ")
+def _result(report: Report, comparison: Comparison) -> str:
+    return f"{report.style.signed(comparison.contrast.difference)}, {p_text(comparison.p_adjusted)}"
 
 
-def _verdict(comparisons: list[Comparison]) -> str:
+def _kind(report: Report, control: str) -> str:
+    return report.controls[control].control.replace("-", " ")
+
+
+def _verdict(comparisons: list[Comparison], waiting: list[str]) -> str:
+    """Return the verdict on all controls; ``waiting`` are controls without results."""
     if not any(comparison.contrast.testable for comparison in comparisons):
         return "not testable"
     if any(comparison.verdict is Verdict.WORSE for comparison in comparisons):
         return "reverses"
     better = sum(comparison.verdict is Verdict.BETTER for comparison in comparisons)
     if better == len(comparisons):
-        return "stays in full"
+        return "unfinished" if waiting else "stays in full"
     return "stays in part" if better else "not shown"

@@ -92,6 +92,9 @@ def _daggers(report: Report) -> Iterator[str]:
     if not sizes:
         yield "No declared comparison is testable."
         return
+    if report.primary_metric not in report.metrics:
+        yield f"Differences are tested by {metric_title(report.primary_metric)}, which is no column."
+        return
     test = f"(crossed test, α = 0.05, Holm over {listed(sizes)})"
     if len(report.proposed) == 1:
         yield f"†/‡: {report.proposed[0]} is better/worse than the row {test}."

@@ -33,8 +33,9 @@ LINE = 0.17
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset: differences of means with the 95 % interval of the crossed test.
 
-    Filled markers are differences that are significant after Holm over the whole family. Systems come first,
-    then controls. A control with the ranks of a baseline shares the baseline's line.
+    Filled markers are differences that are significant after Holm over the whole family. In an interim report
+    there are none. Systems come first, then controls. A control with the ranks of a baseline shares the
+    baseline's line.
 
     Raises:
         RequestError: no comparison was declared or can be tested, or one dataset has too many.
@@ -58,11 +59,13 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most, labels=NAMES + 0.05)
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [comparison for comparison in testable if comparison.dataset == dataset]
-        _panel(panel, here, _names(report, here, one), figure.get_figwidth() / min(2, len(datasets)))
+        inches = figure.get_figwidth() / min(2, len(datasets))
+        _panel(panel, here, _names(report, here, one), report.interim, inches)
         what = f"{here[0].proposed} minus the row" if one else "difference"
+        interim = " (interim)" if report.interim else ""
         panel.set_xlabel(
             wrapped(
-                f"{metric_title(report.primary_metric)}, {what}",
+                f"{metric_title(report.primary_metric)}, {what}{interim}",
                 0.6 * figure.get_figwidth() / min(2, len(axes)),
             )
         )
@@ -83,13 +86,15 @@ def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list
     return [f"{c.proposed} − {row}" for c, row in zip(comparisons, rows, strict=True)]
 
 
-def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], inches: float) -> None:
+def _panel(
+    panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool, inches: float
+) -> None:
     panel.grid(axis="y", visible=False)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
     panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
     for place, comparison in enumerate(comparisons):
         low, high = comparison.contrast.interval()
-        significant = comparison.p_adjusted <= ALPHA
+        significant = comparison.p_adjusted <= ALPHA and not interim
         colour = "#000000" if significant else "#777777"
         panel.plot([low, high], [place, place], color=colour, linewidth=1.2)
         panel.plot(

@@ -33,8 +33,8 @@ NOTES = (
     "Strongest: the best system of another model; Δ % and verdict compare the label with it. Beats, loses "
     "to: the number of systems that the label is better or worse than, after Holm.",
     "No steps, parameters, FLOPs, losses, noise: the label against its own controls, after Holm. Better: the "
-    "gain stays. Equal: within the margin. Not shown: no difference was shown. ?: not testable. –: no such "
-    "control.",
+    "gain stays. Equal: within the margin. Not shown: no difference was shown. ?: not testable. …: not run "
+    "yet. –: no such control.",
     "Depth: the reported depth; in brackets the depth that validation would choose, if that is another one; "
     "and the verdict against depth 0. Latent: how the latent state is used (section interventions). Differs "
     "by: traits of users on which the difference from the strongest depends; exploratory.",
@@ -129,7 +129,8 @@ def _against_systems(report: Report, dataset: str, label: str) -> tuple[str, ...
 
 
 def _against_controls(report: Report, dataset: str, label: str, kinds: Sequence[Control]) -> list[str]:
-    verdicts = {
+    verdicts = {role.control: "…" for role in report.controls.values() if role.of == label}
+    verdicts |= {
         report.controls[each.baseline].control: WORDS[each.verdict]
         for each in _family(report, REASONING, dataset, label)
     }

@@ -38,7 +38,7 @@ def _rows(report: Report, dataset: str) -> list[tuple[Cell, ...]]:
             cells = by_label.setdefault(row.label, [Cell(indent + report.row_name(dataset, row.label))])
             cells.append(_value(report, row))
             if report.baseline is not None:
-                cells.append(_percentage(report, row))
+                cells.append(Cell(UNKNOWN if row.relative is None else percent(row.relative)))
     return [tuple(cells) for cells in by_label.values()]
 
 
@@ -68,11 +68,3 @@ def _daggers(report: Report, row: QualityRow) -> str:
         if letters:
             marks += sign if len(report.proposed) == 1 else sign + letters
     return marks
-
-
-def _percentage(report: Report, row: QualityRow) -> Cell:
-    key = (row.dataset, row.metric, row.label, report.baseline)
-    for comparison in (*report.comparisons, *report.descriptive):
-        if (comparison.dataset, comparison.metric, comparison.proposed, comparison.baseline) == key:
-            return Cell(percent(comparison.relative.value))
-    return Cell(UNKNOWN)

@@ -9,6 +9,7 @@ from synthetic_results import Made, make_search, make_suite
 from lrbench.config.tuning import Tune
 from lrbench.registry import MODELS
 from lrbench.report.build import ReportOptions, build_report
+from lrbench.report.choices import Choices
 from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.methods.references import load_references
 from lrbench.report.report import Report
@@ -49,6 +50,15 @@ def test_tuning_is_told_with_its_spaces(made: Report, tmp_path: Path, name: str)
     assert "Each had 3 trials of tree-structured Parzen estimators" in text
     assert "Not tuned: LARES." in text
     assert "Searched for SASRec: dropout of 0.1, 0.3." in text
+
+
+@pytest.mark.parametrize("name", ["methods", "methods-markdown"])
+def test_tests_are_told_though_only_one_row_is_shown(name: str, tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("SASRec", 0.5), Made("LARES", 1.0, "lares")])
+    options = ReportOptions(choices=Choices(only=("LARES",)))
+    text = " ".join(FORMATS.load(name)().render(build_report(suite, Results(tmp_path), options)).split())
+    assert "No comparison is tested" not in text
+    assert "crossed test" in text
 
 
 def test_many_controls_are_not_listed(made: Report) -> None:

@@ -129,6 +129,16 @@ def test_forest_has_one_line_for_a_baseline_that_is_a_control(controlled: Report
     assert [" ".join(tick.get_text().split()) for tick in ticks] == [MATCHED, "LARES: noise only"]
 
 
+def test_an_interim_forest_fills_no_marker(controlled: Report) -> None:
+    def filled(report: Report) -> int:
+        (panel,) = PLOTS.load("forest")(PlotSource(report)).axes
+        assert ("(interim)" in panel.get_xlabel()) == report.interim
+        return sum(line.get_markerfacecolor() == "#000000" for line in panel.lines)
+
+    assert filled(controlled) > 0
+    assert filled(replace(controlled, interim=True)) == 0
+
+
 def test_controls_have_the_colour_of_their_model(controlled: Report) -> None:
     model, control = (row_style(controlled, label) for label in ("LARES", "LARES: noise only"))
     assert model["color"] == control["color"] == model["markerfacecolor"]

@@ -77,8 +77,7 @@ def _tuning(report: Report) -> Iterator[str]:
 
 
 def _statistics(report: Report) -> Iterator[str]:
-    testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
-    if not testable:
+    if not any(family.testable for family in report.families):
         yield "No comparison is tested."
         return
     yield (
@@ -93,9 +92,10 @@ def _statistics(report: Report) -> Iterator[str]:
             f"The family “{family.name}” compares {listed(list(family.proposed))} with {_others(family)} on "
             f"{metric_title(family.metric)}; Holm's correction is over its {size}."
         )
-    worst = max(comparison.minimum_detectable for comparison in testable)
-    size = f"{report.style.plain(worst)}{report.style.unit}"
-    yield f"True differences below about {size} would usually be missed (80 % power)."
+    shown = [each.minimum_detectable for each in report.comparisons if each.contrast.testable]
+    if shown:
+        size = f"{report.style.plain(max(shown))}{report.style.unit}"
+        yield f"True differences below about {size} would usually be missed (80 % power)."
 
 
 def _others(family: Family) -> str:
