@@ -122,8 +122,7 @@ class _Run:
         """Update the state of the run, and pass the event on if the user may want to see it."""
         match event:
             case TrialBusy():
-                if self.waiting.put_back(self.running.pop(event.trial), wait=True):
-                    self.watch(event)
+                self._busy(event)
             case TrialDied():
                 self._died(event)
             case TrialStopped():
@@ -146,6 +145,12 @@ class _Run:
         self.watch(event)
         if not self.stopping:
             self.waiting.add(self.follow(event))
+
+    def _busy(self, event: TrialBusy) -> None:
+        """Let the trial begin later, unless the run is to stop."""
+        order = self.running.pop(event.trial)
+        if not self.stopping and self.waiting.put_back(order, wait=True):
+            self.watch(event)
 
     def _died(self, event: TrialDied) -> None:
         """Let the trial go on from its checkpoint, or fail if that has been tried often enough."""

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from small_data import order, trial_config
 
-from lrbench.execution.events import Event, TrialDone, TrialFailed
+from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.schedule import run_orders
+from lrbench.execution.workers import waiting
 
 SEARCHES = [order(trial_config("sasrec", seed=seed), Path("data"), Path("results")) for seed in (101, 102)]
 TRIALS = [order(trial_config("sasrec", seed=seed), Path("data"), Path("results")) for seed in (1, 2, 3)]
@@ -81,3 +82,26 @@ def test_nothing_begins_once_the_run_is_to_stop() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_orders(SEARCHES, places, lambda event: None, stop_asked=stop_asked, follow=following)
     assert places.log == ["begin 101", "begin 102", "end 102", "stop", "end 101", "close"]
+
+
+class OthersWork(TwoPlaces):
+    """Another process works on every trial."""
+
+    def poll(self) -> list[Event]:
+        assert len(self.log) < 10, "orders are submitted again although the run is to stop"
+        return [TrialBusy(trial=self.running.pop().config.id, reason="another process works on it")]
+
+
+def test_what_another_process_works_on_is_left_once_the_run_is_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "RETRY_SECONDS", 0.0)
+    places, asked = OthersWork(), list[bool]()
+
+    def stop_asked() -> bool:  # at the second look, while another trial is under way
+        asked.append(True)
+        return len(asked) > 1
+
+    with pytest.raises(KeyboardInterrupt):
+        run_orders(TRIALS[:2], places, lambda event: None, stop_asked=stop_asked)
+    assert places.log == ["begin 1", "begin 2", "stop", "close"]
