@@ -78,7 +78,7 @@ class Checkpoint:
         Raises:
             OSError: it cannot be written. The file that was there stays, and nothing else is left.
         """
-        values = asdict(self)
+        values = {**vars(self), "progress": asdict(self.progress)}  # tensors are not copied
         temporary = path.with_suffix(".part")
         try:
             with temporary.open("wb") as file:
