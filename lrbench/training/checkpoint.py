@@ -183,13 +183,20 @@ def _add(hashed: "_Hash", value: Any) -> None:
             hashed.update(f"{value!r};".encode())
 
 
-def random_state() -> dict[str, Any]:
-    """Return the state of torch's default generators."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the state of torch's generators for the host and for the trial's device.
+
+    Other devices are left alone: asking for their states would start them.
+    """
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": [torch.cuda.get_rng_state(device)] if device.type == "cuda" else [],
+    }
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Put torch's default generators back where they were."""
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put the generators for the host and for the trial's device back where they were."""
     torch.set_rng_state(state["cpu"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device.type == "cuda":
+        for own in state["cuda"][:1]:  # earlier versions also kept the states of other devices, after it
+            torch.cuda.set_rng_state(own, device)

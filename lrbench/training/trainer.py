@@ -168,7 +168,7 @@ class _GradientTraining:
         with compatible_with(self.trial.checkpoint_file):
             self.model.load_state_dict(saved.weights)
             self.optimiser.load_state_dict(saved.optimiser)
-            restore_random_state(saved.random)
+            restore_random_state(saved.random, self.trial.device)
 
     def _epoch(self) -> None:
         """Train for one epoch, validate, decide whether to stop, and save."""
@@ -268,7 +268,7 @@ class _GradientTraining:
             begin_weights=self.begin_weights,
             best_weights=self.best_weights,
             optimiser=self.optimiser.state_dict(),
-            random=random_state(),
+            random=random_state(trial.device),
             finished_stages=[record.model_dump() for record in trial.done.stages],
             history=trial.done.history,
             resumed=trial.done.resumed,

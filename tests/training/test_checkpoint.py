@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from lrbench.training.checkpoint import Checkpoint, StageProgress, load_checkpoint
+from lrbench.training.checkpoint import (
+    Checkpoint,
+    StageProgress,
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+)
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def checkpoint() -> Checkpoint:
@@ -37,3 +45,61 @@ def test_a_checkpoint_is_written_without_a_copy_of_its_tensors(
     assert (found.stage, found.progress, found.history) == (1, kept.progress, kept.history)
     assert torch.equal(found.weights["weight"], kept.weights["weight"])
     assert torch.equal(found.optimiser["means"][0], kept.optimiser["means"][0])
+
+
+class Generator:
+    """The generator of a GPU."""
+
+    def __init__(self, state: int) -> None:
+        self.state = torch.tensor([state], dtype=torch.uint8)
+
+    def get_state(self) -> torch.Tensor:
+        return self.state
+
+    def set_state(self, state: torch.Tensor) -> None:
+        self.state = state
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[Generator]:
+    """Two GPUs, of which only the generators exist."""
+    generators = [Generator(1), Generator(2)]
+    monkeypatch.setattr(torch.cuda, "default_generators", generators)
+    monkeypatch.setattr(torch.cuda.random, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda.random, "device_count", lambda: len(generators))
+    monkeypatch.setattr(torch.cuda.random, "_lazy_init", lambda: None)
+    monkeypatch.setattr(torch.cuda.random, "_lazy_call", lambda call, **_: call())
+    return generators
+
+
+def test_a_process_with_one_gpu_goes_on_from_the_state_of_one_that_sees_two(
+    two_gpus: list[Generator],
+) -> None:
+    kept = random_state(CUDA)
+    del two_gpus[1]
+    two_gpus[0].state = torch.zeros(1, dtype=torch.uint8)
+    restore_random_state(kept, CUDA)
+    assert two_gpus[0].state.item() == 1
+
+
+def test_a_state_that_earlier_versions_kept_for_two_gpus_can_be_restored_on_one(
+    two_gpus: list[Generator],
+) -> None:
+    kept = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+    del two_gpus[1]
+    two_gpus[0].state = torch.zeros(1, dtype=torch.uint8)
+    restore_random_state(kept, CUDA)
+    assert two_gpus[0].state.item() == 1
+
+
+def test_a_trial_on_the_cpu_asks_no_gpu_for_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("CUDA is started")
+
+    monkeypatch.setattr(torch.cuda.random, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda.random, "_lazy_init", started)
+    monkeypatch.setattr(torch.cuda.random, "_lazy_call", started)
+    kept = random_state(CPU)
+    drawn = torch.rand(3)
+    restore_random_state(kept | {"cuda": [torch.zeros(1, dtype=torch.uint8)]}, CPU)
+    assert torch.equal(torch.rand(3), drawn)
