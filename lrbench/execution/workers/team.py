@@ -1,15 +1,17 @@
 """The processes that share a trial: the first one starts the others, and all of them meet.
 
 The first process is the one that has the order. The others end when it ends, for any reason. If one of them
-dies, the work of all of them is lost, and the trial goes on from its checkpoint.
+dies, the work of all of them is lost, and the trial goes on from its checkpoint. A failure of the trial
+itself, such as a loss that is not finite, reaches every process. The first one then raises its own error.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,7 +42,7 @@ class HelperOrder(TrialOrder):
 
 
 class HelperDiedError(Exception):
-    """A process that shared the trial has died; the text gives its exit code."""
+    """The processes of a trial have lost each other; the text gives the exit code of one that has died."""
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def assembled(order: TrialOrder, resumes: bool) -> Iterator[Team]:
         resumes: whether it goes on from its checkpoint.
 
     Raises:
-        HelperDiedError: one of the processes died.
+        HelperDiedError: the connection to another process is lost, or one was killed.
     """
     if order.processes == 1:
         yield ALONE
@@ -66,10 +68,9 @@ def assembled(order: TrialOrder, resumes: bool) -> Iterator[Team]:
             helpers.append(_started(HelperOrder(**values, number=number, meeting=meeting, resumes=resumes)))
         with joined(meeting, Team(0, order.processes), order.device) as team:
             yield team
-    except Exception as error:
-        codes = [code for helper in helpers if (code := _ended(helper)) not in (0, None)]
-        if codes:
-            raise HelperDiedError(f"a process that shared it ended with code {codes[0]}") from error
+    except RuntimeError as error:  # torch has no narrower class for a lost connection
+        if _is_lost_connection(error) or any((helper.poll() or 0) < 0 for helper in helpers):
+            raise HelperDiedError(_what_died(helpers)) from error
         raise
     finally:
         for helper in helpers:
@@ -118,9 +119,20 @@ def _started(order: HelperOrder) -> "subprocess.Popen[str]":
     return helper
 
 
-def _ended(helper: "subprocess.Popen[str]") -> int | None:
-    """Return the exit code of a process that ends by itself within 10 seconds; ``None``: it does not."""
-    try:
-        return helper.wait(_ENDS_WITHIN)
-    except subprocess.TimeoutExpired:
-        return None
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether the processes have lost each other. Errors of gloo have no class of their own."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def _what_died(helpers: "Sequence[subprocess.Popen[str]]") -> str:
+    """Say with which code another process ended. All of them together get 10 seconds to end.
+
+    If one dies, the others lose it and end with an error of their own. So a signal is told first.
+    """
+    latest = time.monotonic() + _ENDS_WITHIN
+    for helper in helpers:
+        with suppress(subprocess.TimeoutExpired):
+            helper.wait(max(0.0, latest - time.monotonic()))
+    codes = [helper.returncode for helper in helpers if helper.returncode]
+    how = f"ended with code {min(codes)}" if codes else "does not answer"
+    return f"a process that shared it {how}"

@@ -2,21 +2,27 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from safetensors.numpy import load_file
 from small_data import SASREC, order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import write_prepared
-from lrbench.execution.events import Event, TrialDied, TrialDone
+from lrbench.execution.events import Event, TrialDied, TrialDone, TrialFailed, TrialNote, TrialStopped
 from lrbench.execution.perform import perform
-from lrbench.store.layout import RANKS_FILE, WEIGHTS_FILE, Results
+from lrbench.execution.trial import run_trial
+from lrbench.execution.workers import team
+from lrbench.store.layout import CHECKPOINT_FILE, RANKS_FILE, WEIGHTS_FILE, Results
 from lrbench.store.trials import read_history, read_record
+from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.news import EpochDone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -91,3 +97,60 @@ def test_a_killed_process_costs_an_epoch(data: Path, alone: Path, tmp_path: Path
     folder = Results(tmp_path).trial(config().id)
     assert read_record(folder).resumed == 1
     assert_alike(folder, alone)
+
+
+def test_a_loss_that_is_not_finite_in_every_process_fails_the_trial(data: Path, tmp_path: Path) -> None:
+    events = list[Event]()
+    perform(order(config(learning_rate=1e30), data, tmp_path, processes=2), events.append)
+    assert isinstance(events[-1], TrialFailed)
+    assert "became NaN or infinite" in events[-1].reason or "loss became nan" in events[-1].reason
+
+
+def test_what_ends_the_first_process_alone_is_told_as_it_is(data: Path, tmp_path: Path) -> None:
+    def out_of_memory(news: EpochDone) -> None:
+        raise torch.OutOfMemoryError("no memory is left")
+
+    with pytest.raises(torch.OutOfMemoryError, match="no memory is left"):
+        run_trial(order(config(), data, tmp_path, processes=2), out_of_memory)
+
+
+def test_a_shared_trial_stops_and_one_whose_checkpoint_cannot_be_used_starts_again(
+    data: Path, alone: Path, tmp_path: Path
+) -> None:
+    events, shared = list[Event](), order(config(), data, tmp_path, processes=2)
+    perform(shared, events.append, lambda: True)
+    assert isinstance(events[-1], TrialStopped)
+    path = Results(tmp_path).running(config().id) / CHECKPOINT_FILE
+    checkpoint = load_checkpoint(path, config().id)
+    assert checkpoint is not None
+    checkpoint.weights = {f"old.{name}": value for name, value in checkpoint.weights.items()}
+    checkpoint.save(path)
+    perform(shared, events.append)
+    assert isinstance(events[-1], TrialDone), events[-1]
+    (note,) = [event.text for event in events if isinstance(event, TrialNote)]
+    assert note.endswith("The trial starts again.")
+    assert_alike(Results(tmp_path).trial(config().id), alone)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process has no signals")
+def test_of_several_ends_a_signal_is_told_and_those_that_live_are_awaited_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(team, "_ENDS_WITHIN", 0.5)
+    codes = ["import time; time.sleep(60)"] * 3
+    living = [subprocess.Popen([sys.executable, "-c", code], text=True) for code in codes]
+    ended = [
+        subprocess.Popen([sys.executable, "-c", code], text=True)
+        for code in ("exit(1)", "import os; os.kill(os.getpid(), 9)")
+    ]
+    try:
+        started = time.monotonic()
+        assert team._what_died(living) == "a process that shared it does not answer"
+        assert time.monotonic() - started < 1.0
+        for process in ended:
+            process.wait()
+        assert team._what_died([*living, *ended]) == "a process that shared it ended with code -9"
+    finally:
+        for process in living:
+            process.kill()
+            process.wait()
