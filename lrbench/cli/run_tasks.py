@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lrbench.cli.run_request import RunRequest
@@ -52,6 +53,7 @@ class TaskList:
 
     def __init__(self, agenda: Agenda, folders: Mapping[str, Path], request: RunRequest) -> None:
         self._agenda, self._folders, self._request = agenda, folders, request
+        self._since = datetime.now(UTC) if request.rerun is Rerun.all else None
         searches = [self._task(each.config, f"search for {_joined(each.labels)}") for each in agenda.searches]
         self.first: Sequence[Task] = (*searches, *self._new_trials())
         """The tasks that may begin at once: searches, then trials."""
@@ -88,7 +90,7 @@ class TaskList:
             device=place.device,
             threads=place.threads or 1,
             processes=place.processes,
-            fresh=self._request.rerun is Rerun.all,
+            since=self._since,
         )
         return Task(order, f"{config.dataset} {title}" if len(self._folders) > 1 else title)
 

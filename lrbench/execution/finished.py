@@ -1,6 +1,9 @@
 """The record of an order that is done: of a trial, or of a search for settings."""
 
+from contextlib import suppress
+
 from lrbench.config.tuning import SearchConfig
+from lrbench.errors import LrbenchError
 from lrbench.execution.events import TrialDone
 from lrbench.execution.order import TrialOrder
 from lrbench.store.searches import SearchRecord, read_search
@@ -12,9 +15,22 @@ __all__ = ["done_event", "finished_record"]
 def finished_record(order: TrialOrder) -> TrialRecord | SearchRecord | None:
     """Return the record of an order that is done, else ``None``.
 
+    If only what was begun since a time counts, a record that is older, or that cannot be read, is still to be
+    replaced.
+
     Raises:
         LrbenchError: the record cannot be read.
     """
+    if order.since is None:
+        return _record(order)
+    with suppress(LrbenchError):
+        record = _record(order)
+        if record is not None and record.started >= order.since:
+            return record
+    return None
+
+
+def _record(order: TrialOrder) -> TrialRecord | SearchRecord | None:
     results, name = order.results, order.config.id
     if isinstance(order.config, SearchConfig):
         return read_search(results, name) if results.search(name).exists() else None

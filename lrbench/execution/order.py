@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.trial import TrialConfig
@@ -25,8 +25,8 @@ class TrialOrder(FrozenConfig):
     processes: int = Field(default=1, ge=1)
     """How many processes share the trial, each with a device of its own."""
 
-    fresh: bool = False
-    """Train from the start even if the trial is complete or has a checkpoint."""
+    since: AwareDatetime | None = None
+    """Only what was begun since then counts; older records and checkpoints are replaced. ``None``: all do."""
 
     @property
     def results(self) -> Results:

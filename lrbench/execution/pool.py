@@ -5,11 +5,10 @@ import queue
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import cycle, islice
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialDone, TrialFailed
+from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialFailed
 from lrbench.execution.failures import record_failure
 from lrbench.execution.finished import done_event, finished_record
 from lrbench.execution.order import TrialOrder
@@ -154,7 +153,7 @@ class LocalExecutor:
             return False
         slot = place.slot
         place.order = order.model_copy(update={"device": slot.device, "threads": slot.threads})
-        place.begun, place.memory_kills = datetime.now(UTC), kills_for_memory()
+        place.memory_kills = kills_for_memory()
         self._sharing.begin(order, slot.name)
         try:
             place.worker = place.worker or WorkerProcess(slot.environment, self._news)
@@ -214,18 +213,18 @@ class LocalExecutor:
 
     def _death(self, place: "_Place", worker: WorkerProcess) -> Event | None:
         """Return the event with which a worker's order ends after its process ended; ``None``: no order."""
-        order, begun, killed = place.order, place.begun, kills_for_memory() > place.memory_kills
+        order, killed = place.order, kills_for_memory() > place.memory_kills
         code = place.end_worker()
-        if order is None or begun is None:
+        if order is None:
             return None
         try:
-            done = _completed(order, begun)
+            record = finished_record(order)
         except LrbenchError as error:  # it died and left a folder that cannot be read
             self._free(place)
             return record_failure(order.results, order.config.id, error)
-        if done is not None:
+        if record is not None:  # it died after it had put the record into place
             self._free(place)
-            return done
+            return done_event(record, (record.ended - record.started).total_seconds())
         why = " as the system ran out of memory" if killed else ""
         died = TrialDied(
             trial=order.config.id,
@@ -267,7 +266,6 @@ class _Place:
     slot: Slot
     worker: WorkerProcess | None = None
     order: TrialOrder | None = None
-    begun: datetime | None = None
     memory_kills: int = 0
     """How often this machine had killed a process for its memory when the order was given."""
 
@@ -300,11 +298,3 @@ def _device_name(number: int) -> str:
     """Return the physical id of a GPU. If CUDA_VISIBLE_DEVICES is set, numbers index its list."""
     lent = os.environ.get("CUDA_VISIBLE_DEVICES")
     return lent.split(",")[number].strip() if lent else str(number)
-
-
-def _completed(order: TrialOrder, begun: datetime) -> TrialDone | None:
-    """Return the event of a done order whose worker died after it had put the record into place."""
-    record = finished_record(order)
-    if record is None or record.started < begun:  # an older record, and the order was to replace it
-        return None
-    return done_event(record, (record.ended - record.started).total_seconds())

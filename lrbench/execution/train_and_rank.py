@@ -92,7 +92,7 @@ def train_and_rank(
     log.info("trial %s on %s with %d threads", config.id, device, threads)
     model = build_model(config, dataset, device)
     begun: Checkpoint | TrainedStages | None = saved
-    if saved is None and not order.fresh and (reused := reuse_stages(order.results, config, model)):
+    if saved is None and order.since is None and (reused := reuse_stages(order.results, config, model)):
         torch.set_num_threads(reused.threads)
         begun = reused.stages
     file = order.results.running(config.id) / CHECKPOINT_FILE

@@ -1,7 +1,6 @@
 """One trial from its configuration to a complete folder."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from lrbench.evaluation.cost import count_parameters, flops_per_user, latency, p
 from lrbench.evaluation.rank_everything import rank_interventions
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.train_and_rank import RankedModel, train_and_rank
+from lrbench.execution.under_way import folder_under_way
 from lrbench.execution.weights import save_weights
 from lrbench.execution.workers.team import assembled
 from lrbench.models.base import Model
@@ -56,10 +56,7 @@ def run_trial(
     """
     config, started = order.config, datetime.now(UTC)
     code = versions()  # before training: a git checkout may change while a trial runs
-    running = order.results.running(config.id)
-    if order.fresh:
-        shutil.rmtree(running, ignore_errors=True)
-    running.mkdir(parents=True, exist_ok=True)
+    running = folder_under_way(order)
     make_deterministic()
     device = torch.device(order.device)
     reset_peak_memory(device)

@@ -10,6 +10,7 @@ __all__ = [
     "LOG_FILE",
     "RANKS_FILE",
     "RECORD_FILE",
+    "SINCE_FILE",
     "WEIGHTS_FILE",
     "Results",
 ]
@@ -21,6 +22,7 @@ HISTORY_FILE = "history.parquet"
 WEIGHTS_FILE = "weights.safetensors"
 LOG_FILE = "log.txt"
 CHECKPOINT_FILE = "checkpoint.pt"
+SINCE_FILE = "since.txt"
 
 
 @dataclass(frozen=True)

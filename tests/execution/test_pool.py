@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -226,8 +227,9 @@ def test_a_worker_that_dies_after_its_trial_was_complete_has_done_it(
 ) -> None:
     use_worker(monkeypatch, DIES_AT_THE_END)
     config, events = trial_config("popularity", seed=0), list[Event]()
-    for fresh in (False, True):
-        run_here([config], walks_folder, tmp_path, events.append, fresh=fresh)
+    for again in (False, True):
+        since = datetime.now(UTC) if again else None
+        run_here([config], walks_folder, tmp_path, events.append, since=since)
     assert [type(event) for event in events] == [TrialDone, TrialDone]
     assert not Results(tmp_path).failed(config.id).exists()
 

@@ -1,6 +1,7 @@
 """Trials reuse the stages that another trial has trained, and end as if they had trained them."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_what_began_otherwise_is_left_alone(other: TrialConfig, walks_folder: Pa
 
 
 def test_training_from_the_start_takes_nothing_over(walks_folder: Path, shared: Path) -> None:
-    assert epochs_run(BOTH, walks_folder, shared, fresh=True) == 4
+    assert epochs_run(BOTH, walks_folder, shared, since=datetime.now(UTC)) == 4
 
 
 def test_a_record_of_another_version_is_passed_over(walks_folder: Path, shared: Path) -> None:

@@ -22,6 +22,7 @@ from lrbench.execution.order import TrialOrder
 from lrbench.execution.tuning.attempt import Attempt, SearchRun
 from lrbench.execution.tuning.finalists import best_trial, runs_of_finalists
 from lrbench.execution.tuning.proposals import propose
+from lrbench.execution.under_way import folder_under_way
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import CHECKPOINT_FILE
 from lrbench.store.searches import (
@@ -61,10 +62,7 @@ def run_search(
     """
     config, started, code = order.config, datetime.now(UTC), versions()
     assert isinstance(config, SearchConfig)
-    running = order.results.running(config.id)
-    if order.fresh:
-        shutil.rmtree(running, ignore_errors=True)
-    running.mkdir(parents=True, exist_ok=True)
+    running = folder_under_way(order)
     make_deterministic()
     torch.set_num_threads(order.threads)
     dataset = load_prepared(order.dataset_folder)
