@@ -91,7 +91,8 @@ class Tune(FrozenConfig):
     """Runs of each finalist. Their seeds are those after ``seed``."""
 
     users: int | None = Field(default=None, ge=1)
-    """How many users are drawn to train and validate on while tuning. Not set: all."""
+    """How many users are drawn to train and validate on while tuning. Where users share accounts, whole
+    accounts are drawn, which have about so many users. Not set: all."""
 
     controls: Literal["inherit", "own"] = "inherit"
     """``inherit``: controls take the settings that were chosen for their model. ``own``: controls that are

@@ -72,6 +72,14 @@ class EvaluationView:
     members: Int64s | None = None
     """(interactions,) number of the member within its account; only oracle rows may use it."""
 
+    accounts: Int64s | None = None
+    """(evaluated,) whose history it is: the user of a training sequence. `None`: it is that of ``users``."""
+
+    @property
+    def owners(self) -> Int64s:
+        """The user of the training sequence that each history continues, (evaluated,)."""
+        return self.users if self.accounts is None else self.accounts
+
     def __len__(self) -> int:
         return len(self.users)
 
@@ -94,8 +102,14 @@ class EvaluationView:
         Args:
             order: places in this view, (evaluated,).
         """
-        starts, stops = self.starts[order], self.stops[order]
-        return replace(self, users=self.users[order], starts=starts, stops=stops, targets=self.targets[order])
+        return replace(
+            self,
+            users=self.users[order],
+            starts=self.starts[order],
+            stops=self.stops[order],
+            targets=self.targets[order],
+            accounts=None if self.accounts is None else self.accounts[order],
+        )
 
 
 @dataclass(frozen=True)

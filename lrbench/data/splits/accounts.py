@@ -36,6 +36,11 @@ class Merged:
     times: Int64s | None  # (interactions,) shifted if members were aligned; `None`: times give no order
     offsets: Int64s  # (accounts + 1,)
 
+    @property
+    def first_members(self) -> Int64s:
+        """The lowest user number of each account, (accounts,)."""
+        return np.asarray(np.minimum.reduceat(self.members, self.offsets[:-1]))
+
     def numbers(self) -> Int64s:
         """Number the members of each account from 0, by their user numbers, (interactions,)."""
         account = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
@@ -68,7 +73,7 @@ def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
         stops=before[1:],
         n_items=sequences.n_items,
         times=None if merged.times is None else merged.times[kept],
-        users=np.minimum.reduceat(merged.members, merged.offsets[:-1]),
+        users=merged.first_members,
         members=merged.numbers()[kept],
     )
     return Split(
@@ -158,7 +163,7 @@ def _targets(
     else:
         enough = np.diff(merged.offsets) >= 3
         ends = merged.offsets[1:][enough]
-        users = np.minimum.reduceat(merged.members, merged.offsets[:-1])[enough]
+        users = merged.first_members[enough]
         valid, test = ends - 2, ends - 1
     held_out[valid] = held_out[test] = True
     return held_out, users, valid, test
@@ -175,4 +180,5 @@ def _view(merged: Merged, n_items: int, users: Int64s, at: Int64s) -> Evaluation
         n_items=n_items,
         times=merged.times,
         members=merged.numbers(),
+        accounts=merged.first_members[account],
     )

@@ -126,15 +126,18 @@ def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[Finali
 def _some_users(parts: Split, count: int | None, seed: int) -> Split:
     """Draw ``count`` users at random, and keep their training sequences and validation targets.
 
-    All items and all test targets stay. ``count`` of ``None``: all users.
+    Where users share accounts, whole accounts are drawn, which together have about ``count`` users. All items
+    and all test targets stay. ``count`` of ``None``: all users.
     """
     users = np.unique(parts.valid.users)
     if count is None or count >= len(users):
         return parts
-    drawn = np.random.default_rng(np.random.SeedSequence(entropy=seed)).choice(users, count, replace=False)
+    accounts = np.unique(parts.valid.owners)
+    random = np.random.default_rng(np.random.SeedSequence(entropy=seed))
+    drawn = random.choice(accounts, -(-count * len(accounts) // len(users)), replace=False)
     view = parts.train
     owners = np.arange(len(view.starts)) if view.users is None else view.users
     kept = np.isin(owners, drawn)
     train_view = replace(view, starts=view.starts[kept], stops=view.stops[kept], users=owners[kept])
-    valid = parts.valid.reordered(np.flatnonzero(np.isin(parts.valid.users, drawn)))
+    valid = parts.valid.reordered(np.flatnonzero(np.isin(parts.valid.owners, drawn)))
     return Split(train_view, valid, parts.test)
