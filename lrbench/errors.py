@@ -13,6 +13,7 @@ __all__ = [
     "InterruptError",
     "LrbenchError",
     "RequestError",
+    "SettingsError",
     "did_you_mean",
     "nearest",
     "not_installed",
@@ -53,6 +54,13 @@ class FilterError(RequestError):
 
 class CheckError(LrbenchError):
     """A check did not hold (a checksum, an expected count, a re-evaluated rank): exit code 1."""
+
+
+class SettingsError(LrbenchError):
+    """A trial is impossible with its settings, and may be possible with others: exit code 1.
+
+    Its options cannot be combined, or numbers become NaN or infinite. A search goes on with other settings.
+    """
 
 
 class InterruptError(LrbenchError):

@@ -19,7 +19,7 @@ from lrbench.data.batches import evaluation_batches
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
 from lrbench.data.transfer import on_device
-from lrbench.errors import LrbenchError
+from lrbench.errors import SettingsError
 from lrbench.models.base import Model
 from lrbench.team import ALONE, Team
 
@@ -39,7 +39,7 @@ _SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
 _FEWEST_USERS_PER_BLOCK = 32
 
 
-class NonFiniteScoresError(LrbenchError):
+class NonFiniteScoresError(SettingsError):
     """A model's scores are NaN or infinite, so its targets have no ranks.
 
     Args:

@@ -56,7 +56,7 @@ def run_epoch(  # noqa: PLR0913 - the needs of a step, and those of the epoch's 
         recorded: takes the steps if they are recorded and replayed. ``None``: steps are ordinary.
 
     Raises:
-        LrbenchError: a loss became NaN or infinite. The message names the step and the last finite values.
+        SettingsError: a loss became NaN or infinite. The message names the step and the last finite values.
             An accelerator reads losses every :data:`STEPS_PER_READ` steps, so there the error comes later.
     """
     model: Model = stage.model

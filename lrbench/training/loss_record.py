@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from lrbench.errors import LrbenchError
+from lrbench.errors import SettingsError
 
 __all__ = ["LossRecord"]
 
@@ -43,7 +43,7 @@ class LossRecord:
         """Read the steps that were added since the last read.
 
         Raises:
-            LrbenchError: a loss is NaN or infinite. The message names the step and the last finite values.
+            SettingsError: a loss is NaN or infinite. The message names the step and the last finite values.
         """
         if not self._unread:
             return
@@ -54,7 +54,7 @@ class LossRecord:
         for step, (terms, targets) in enumerate(self._unread, first):
             values = {name: next(numbers) for name in terms}
             if not math.isfinite(values["loss"]):
-                raise LrbenchError(
+                raise SettingsError(
                     f"The loss became {values['loss']} in {self._where}, at step {step} of the epoch; "
                     f"the last finite values were {dict(self.last) or 'none'}.",
                     "Lower the learning rate or set gradient_clip.",

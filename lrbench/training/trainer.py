@@ -20,7 +20,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.data.batches import TrainingData
 from lrbench.data.sequences import EvaluationView, Split
-from lrbench.errors import LrbenchError
+from lrbench.errors import SettingsError
 from lrbench.evaluation.ranking import NonFiniteScoresError, rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
@@ -126,7 +126,7 @@ class _GradientTraining:
         saved: the checkpoint of this stage, if it was interrupted.
 
     Raises:
-        LrbenchError: there is no target to train on.
+        SettingsError: there is no target to train on.
     """
 
     def __init__(self, trial: _Trainer, number: int, stage: GradientStage, saved: Checkpoint | None) -> None:
@@ -140,7 +140,7 @@ class _GradientTraining:
         self.begin_weights = _copy(self.model)
         self.keep = stage.begin(self.data, trial.device)
         if self.data.n_targets == 0 or (self.keep is not None and not self.keep.any()):
-            raise LrbenchError(
+            raise SettingsError(
                 f'Stage "{self.name}" has nothing to train on.',
                 "Use a larger dataset, or a less strict filter of training rows.",
             )
@@ -208,7 +208,7 @@ class _GradientTraining:
         """Return the selection metric, or ``None`` in an epoch without validation.
 
         Raises:
-            LrbenchError: scores are NaN or infinite. The message names the last step and the last finite
+            SettingsError: scores are NaN or infinite. The message names the last step and the last finite
                 losses.
         """
         training, trial = self.training, self.trial
@@ -220,7 +220,7 @@ class _GradientTraining:
                 self.model, trial.split.valid, protocol, depth, trial.config.seed, trial.device, trial.team
             )
         except NonFiniteScoresError as error:
-            raise LrbenchError(
+            raise SettingsError(
                 f"Scores in validation became NaN or infinite in {where} (depth {depth}); "
                 f"the last finite losses were {self.progress.losses}.",
                 error.remedy,
@@ -301,7 +301,7 @@ def train(  # noqa: PLR0913, PLR0917 - a trial, and the processes that work on i
 
     Raises:
         UnusableCheckpointError: the checkpoint in ``begun`` does not fit the model.
-        LrbenchError: a loss or a score became NaN or infinite, or a stage has no target to train on.
+        SettingsError: a loss or a score became NaN or infinite, or a stage has no target to train on.
         RequestError: steps are to be recorded on a device that cannot.
     """
     done = begun if isinstance(begun, TrainedStages) else TrainedStages((), [], resumed=0)

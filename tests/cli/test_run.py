@@ -232,10 +232,10 @@ def test_a_failing_trial_is_recorded_and_the_others_go_on(desk: Desk) -> None:
     broken += "training = { learning_rate = 1e30 }\n"
     arguments = ("--seeds", "1", "--workers", "2", "--results", "broken")
     ended = desk.run("run", desk.suite(broken), *arguments, code=1)
-    assert "Failed: Diverges, seed 1: LrbenchError: The loss became" in ended.stderr
+    assert "Failed: Diverges, seed 1: SettingsError: The loss became" in ended.stderr
     assert "0 of 1 trials done" in ended.stderr
     status = desk.run("status", "broken", "--results", "broken").stdout
-    assert "failed: lrbench.errors.LrbenchError: The loss became" in status
+    assert "failed: lrbench.errors.SettingsError: The loss became" in status
     (failed,) = (desk.folder / "broken/failed").iterdir()
     assert [path.name for path in failed.iterdir()] == ["error.txt"]
     text = (failed / "error.txt").read_text(encoding="utf-8")

@@ -15,9 +15,10 @@ from lrbench.config.trial import StageConfig, TrialConfig
 from lrbench.config.tuning import TRAINING, SearchConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import Split
-from lrbench.errors import LrbenchError
+from lrbench.errors import RequestError, SettingsError
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.train_and_rank import build_model
+from lrbench.models.base import Model
 from lrbench.registry import MODELS
 from lrbench.store.layout import CHECKPOINT_FILE
 from lrbench.store.searches import FinalistRun, SearchTrial
@@ -49,8 +50,27 @@ class SearchRun:
 
 
 @dataclass
+class _Progress:
+    """How far a training has come."""
+
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    """(epoch, best metric so far) for each validation."""
+
+    epochs: int = 0
+
+    def add(self, metric: float | None) -> float | None:
+        """Add an epoch, and return the best metric so far; ``None``: the epoch has no validation."""
+        self.epochs += 1
+        if metric is None:
+            return None
+        best = max([metric, *(value for _, value in self.curve)])
+        self.curve.append((self.epochs, best))
+        return best
+
+
+@dataclass
 class Attempt:
-    """One training. A failure is one of its outcomes, and not raised."""
+    """One training. It is an outcome, and not raised, that the settings fail. Other errors are raised."""
 
     run: SearchRun
     settings: Mapping[str, JsonValue]
@@ -63,8 +83,7 @@ class Attempt:
     hopeless: Callable[[int, float], bool] = _never
     """Given the epoch and the best metric so far, whether to end it early."""
 
-    curve: list[tuple[int, float]] = field(default_factory=list, init=False)
-    epochs: int = field(default=0, init=False)
+    progress: _Progress = field(default_factory=_Progress, init=False)
 
     def as_trial(self, number: int) -> SearchTrial:
         """Train, and return the outcome as a trial of the search."""
@@ -75,8 +94,8 @@ class Attempt:
             settings=dict(self.settings),
             state=state,
             value=value,
-            curve=tuple(self.curve),
-            epochs=self.epochs,
+            curve=tuple(self.progress.curve),
+            epochs=self.progress.epochs,
             seconds=time.perf_counter() - started,
             reason=reason,
         )
@@ -89,7 +108,7 @@ class Attempt:
             number=number,
             seed=self.seed,
             value=value,
-            epochs=self.epochs,
+            epochs=self.progress.epochs,
             seconds=time.perf_counter() - started,
             reason=reason,
         )
@@ -99,51 +118,45 @@ class Attempt:
         try:
             return "complete", self._value(), ""
         except _PrunedError:
-            return "pruned", self.curve[-1][1], ""
-        except (LrbenchError, ValueError, ArithmeticError) as error:  # impossible settings, or divergence
-            return "failed", None, str(error).splitlines()[0]
+            return "pruned", self.progress.curve[-1][1], ""
+        except (SettingsError, ArithmeticError) as error:
+            return "failed", None, _first_line(error)
 
     def _value(self) -> float:
+        """Train from a usable checkpoint, else from the start, and return the selection metric."""
+        config = _changed(self.run.search, self.settings, self.seed)
+        file = self._checkpoint_file()
+        try:
+            saved = load_checkpoint(file, config.id)
+            if saved is not None:
+                for epoch in saved.history:
+                    self.progress.add(epoch["validation_metric"])
+                return self._trained(config, saved)
+        except UnusableCheckpointError as error:
+            aside, self.progress = set_aside(file), _Progress()
+            self.run.note(f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again.")
+        return self._trained(config, None)
+
+    def _trained(self, config: TrialConfig, saved: Checkpoint | None) -> float:
         """Train, and return the selection metric on validation."""
-        run, config = self.run, _changed(self.run.search, self.settings, self.seed)
-        device, file = torch.device(run.order.device), self._checkpoint_file()
-        saved = self._saved(config)
-        model = build_model(config, run.dataset, device)
-        train(model, config, run.parts, device, file, self._see, saved)
+        run, device = self.run, torch.device(self.run.order.device)
+        try:
+            model = build_model(config, run.dataset, device)
+        except ValueError as error:
+            raise SettingsError(_first_line(error)) from error
+        train(model, config, run.parts, device, self._checkpoint_file(), self._see, saved)
         depth = model.configured_depth(model.config)
         return selection_metric(model, run.parts.valid, config.protocol, depth, config.seed, device)
-
-    def _saved(self, config: TrialConfig) -> Checkpoint | None:
-        """Return the checkpoint of this training, and restore the curve from it; ``None``: it has none."""
-        try:
-            saved = load_checkpoint(self._checkpoint_file(), config.id)
-        except UnusableCheckpointError as error:
-            aside = set_aside(self._checkpoint_file())
-            self.run.note(f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again.")
-            return None
-        for epoch in saved.history if saved is not None else ():
-            self.epochs += 1
-            self._add_validation(epoch["validation_metric"])
-        return saved
-
-    def _add_validation(self, metric: float | None) -> float | None:
-        """Add a validation to the curve, and return the best metric so far; ``None``: there was none."""
-        if metric is None:
-            return None
-        best = max([metric, *(value for _, value in self.curve)])
-        self.curve.append((self.epochs, best))
-        return best
 
     def _checkpoint_file(self) -> Path:
         return self.run.order.results.running(self.run.search.id) / CHECKPOINT_FILE
 
     def _see(self, report: EpochDone) -> None:
         """Pass on the news of an epoch under the search's id, and end the training if it is hopeless."""
-        self.epochs += 1
         update = {"trial": self.run.search.id, "stage": f"{self.place} {report.stage}"}
         self.run.watch(report.model_copy(update=update))
-        best = self._add_validation(report.metric)
-        if best is not None and self.hopeless(self.epochs, best):
+        best = self.progress.add(report.metric)
+        if best is not None and self.hopeless(self.progress.epochs, best):
             raise _PrunedError
 
 
@@ -151,10 +164,19 @@ def _changed(search: SearchConfig, settings: Mapping[str, JsonValue], seed: int)
     """Return the trial of the search's row with other settings and a seed.
 
     Raises:
-        RequestError: the model or a stage does not take one of them.
-        ValueError: the model cannot have them together.
+        SettingsError: the model or a stage does not take one of them, or they cannot be combined.
+        RequestError: the model cannot be loaded.
     """
     kind = MODELS.load(search.model)
+    try:
+        return _config(kind, search, settings, seed)
+    except (RequestError, ValueError) as error:
+        raise SettingsError(_first_line(error)) from error
+
+
+def _config(
+    kind: type[Model], search: SearchConfig, settings: Mapping[str, JsonValue], seed: int
+) -> TrialConfig:
     params = {name: value for name, value in settings.items() if not name.startswith(TRAINING)}
     training = {name.removeprefix(TRAINING): v for name, v in settings.items() if name.startswith(TRAINING)}
     config = parse_config(kind.Config, {**search.params, **params}, search.model)
@@ -169,3 +191,7 @@ def _changed(search: SearchConfig, settings: Mapping[str, JsonValue], seed: int)
     kind.check_options(config)
     values = {name: getattr(search, name) for name in TrialConfig.model_fields}
     return TrialConfig(**values | {"params": config.model_dump(mode="json"), "stages": stages, "seed": seed})
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

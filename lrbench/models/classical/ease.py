@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.sequences import TrainingView
-from lrbench.errors import LrbenchError
+from lrbench.errors import LrbenchError, SettingsError
 from lrbench.models.base import ModelConfig
 from lrbench.models.classical.closed_form import ClosedForm, distinct_items, user_item_matrix
 
@@ -58,7 +58,7 @@ class EASE(ClosedForm[EASEConfig]):
         """Invert the regularised co-occurrences.
 
         Raises:
-            LrbenchError: rounding leaves them without an inverse, because regularisation is too small.
+            SettingsError: rounding leaves them without an inverse, because regularisation is too small.
         """
         users_of = user_item_matrix(view).astype(np.float32)
         gram = (users_of.T @ users_of).toarray()
@@ -82,5 +82,5 @@ class EASE(ClosedForm[EASEConfig]):
         return F.embedding_bag(items, self.weights, counts.cumsum(0) - counts, mode="sum")
 
 
-def _not_invertible() -> LrbenchError:
-    return LrbenchError("The co-occurrences cannot be inverted.", "Raise regularisation.")
+def _not_invertible() -> SettingsError:
+    return SettingsError("The co-occurrences cannot be inverted.", "Raise regularisation.")

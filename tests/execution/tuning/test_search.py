@@ -3,17 +3,20 @@
 from pathlib import Path
 
 import pytest
+import torch
 from small_data import order
 from small_search import SPACE, broken_off, search
 
 from lrbench.config.tuning import Choice, Range
-from lrbench.errors import LrbenchError, RequestError
+from lrbench.errors import LrbenchError, RequestError, SettingsError
 from lrbench.evaluation import rank_everything
+from lrbench.evaluation.ranking import NonFiniteScoresError
 from lrbench.execution.tuning import attempt, proposals
 from lrbench.execution.tuning.proposals import check_optuna, propose
 from lrbench.execution.tuning.search import run_search
-from lrbench.store.layout import Results
-from lrbench.store.searches import SearchTrial, read_search
+from lrbench.store.layout import CHECKPOINT_FILE, Results
+from lrbench.store.searches import SearchTrial, read_ended, read_search
+from lrbench.training.checkpoint import load_checkpoint
 from lrbench.training.news import EpochDone
 
 
@@ -60,6 +63,24 @@ def test_a_search_that_was_broken_off_ends_as_an_undisturbed_one(
     assert outcomes(record.trials) == outcomes(read_search(Results(whole), search().id).trials)
 
 
+def test_a_checkpoint_that_does_not_fit_the_model_is_set_aside_and_the_training_starts_again(
+    whole: Path, walks_folder: Path, tmp_path: Path
+) -> None:
+    told = broken_off(search(), 4, walks_folder, tmp_path)
+    file = told.results.running(search().id) / CHECKPOINT_FILE
+    trial = torch.load(file, weights_only=True)["trial"]
+    saved = load_checkpoint(file, trial)
+    assert saved is not None
+    saved.begin_weights.popitem()
+    saved.save(file)
+    notes: list[str] = []
+    record = run_search(told, ignore, notes.append)
+    (note,) = notes
+    assert "cannot be used" in note
+    assert note.endswith("It is kept as checkpoint.unusable. Training 2/3 starts again.")
+    assert outcomes(record.trials) == outcomes(read_search(Results(whole), search().id).trials)
+
+
 def test_test_targets_are_never_ranked(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +116,77 @@ def test_settings_that_fail_are_an_outcome_and_all_failing_is_an_error(
         for trial in run_search(order(config, walks_folder, tmp_path), ignore).trials
     }
     assert states == {"2": "complete", "3": "failed"}
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, where: str, error: Exception) -> None:
+    """Let the second call of a function of an attempt raise an error."""
+    real, calls = getattr(attempt, where), list[int]()
+
+    def failing(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(attempt, where, failing)
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("build_model", LrbenchError("The plug-in file of the model is not the one of this trial.")),
+        ("train", RequestError("A file is missing.", "Download it.")),
+        ("train", ValueError("a fault of a plug-in")),
+        ("train", OSError(28, "No space left on device")),
+    ],
+)
+def test_an_error_that_does_not_depend_on_the_settings_ends_the_search(
+    where: str,
+    error: Exception,
+    whole: Path,
+    walks_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = order(search(), walks_folder, tmp_path)
+    fail_once(monkeypatch, where, error)
+    with pytest.raises(type(error)) as caught:
+        run_search(told, ignore)
+    assert caught.value is error
+    assert [trial.state for trial in read_ended(told.results, search().id).trials] == ["complete"]
+    record = run_search(told, ignore)  # the cause is removed
+    assert outcomes(record.trials) == outcomes(read_search(Results(whole), search().id).trials)
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "reason"),
+    [
+        ("build_model", ValueError("the parts do not fit\ntogether"), "the parts do not fit"),
+        ("train", SettingsError("The loss became nan.", "Lower it."), "The loss became nan. Lower it."),
+        ("train", OverflowError(), "OverflowError"),
+        ("selection_metric", NonFiniteScoresError(0), "The model gave scores that are NaN or infinite"),
+    ],
+)
+def test_an_error_that_depends_on_the_settings_is_an_outcome(
+    where: str,
+    error: Exception,
+    reason: str,
+    walks_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fail_once(monkeypatch, where, error)
+    record = run_search(order(search(), walks_folder, tmp_path), ignore)
+    assert [trial.state for trial in record.trials] == ["complete", "failed", "complete"]
+    assert record.trials[1].reason.startswith(reason)
+
+
+def test_a_diverging_loss_is_an_outcome(walks_folder: Path, tmp_path: Path) -> None:
+    space = {"training.learning_rate": Choice(values=(1e-3, 1e30))}
+    record = run_search(order(search(space=space, trials=2, seed=1), walks_folder, tmp_path), ignore)
+    reasons = {trial.settings["training.learning_rate"]: trial.reason for trial in record.trials}
+    assert reasons[1e-3] == ""
+    assert reasons[1e30].startswith("The loss became nan")
 
 
 def ended(number: int, value: float, dropout: float = 0.0) -> SearchTrial:
