@@ -57,6 +57,8 @@ class _Progress:
     """(epoch, best metric so far) for each validation."""
 
     epochs: int = 0
+    seconds: float = 0.0
+    """How long it trained before it was interrupted."""
 
     def add(self, metric: float | None) -> float | None:
         """Add an epoch, and return the best metric so far; ``None``: the epoch has no validation."""
@@ -96,7 +98,7 @@ class Attempt:
             value=value,
             curve=tuple(self.progress.curve),
             epochs=self.progress.epochs,
-            seconds=time.perf_counter() - started,
+            seconds=self.progress.seconds + time.perf_counter() - started,
             reason=reason,
         )
 
@@ -109,7 +111,7 @@ class Attempt:
             seed=self.seed,
             value=value,
             epochs=self.progress.epochs,
-            seconds=time.perf_counter() - started,
+            seconds=self.progress.seconds + time.perf_counter() - started,
             reason=reason,
         )
 
@@ -129,13 +131,22 @@ class Attempt:
         try:
             saved = load_checkpoint(file, config.id)
             if saved is not None:
-                for epoch in saved.history:
-                    self.progress.add(epoch["validation_metric"])
+                self._take_up(saved)
                 return self._trained(config, saved)
         except UnusableCheckpointError as error:
             aside, self.progress = set_aside(file), _Progress()
             self.run.note(f"{error.cause} It is kept as {aside.name}. Training {self.place} starts again.")
         return self._trained(config, None)
+
+    def _take_up(self, saved: Checkpoint) -> None:
+        """Restore the progress, and end the training if it is hopeless.
+
+        An interrupt comes between the checkpoint of an epoch and this decision.
+        """
+        before = sum(stage["seconds"] for stage in saved.finished_stages)
+        self.progress.seconds = before + saved.progress.seconds
+        for epoch in saved.history:
+            self._count(epoch["validation_metric"])
 
     def _trained(self, config: TrialConfig, saved: Checkpoint | None) -> float:
         """Train, and return the selection metric on validation."""
@@ -152,10 +163,14 @@ class Attempt:
         return self.run.order.results.running(self.run.search.id) / CHECKPOINT_FILE
 
     def _see(self, report: EpochDone) -> None:
-        """Pass on the news of an epoch under the search's id, and end the training if it is hopeless."""
+        """Pass on the news of an epoch under the search's id, and count the epoch."""
         update = {"trial": self.run.search.id, "stage": f"{self.place} {report.stage}"}
         self.run.watch(report.model_copy(update=update))
-        best = self.progress.add(report.metric)
+        self._count(report.metric)
+
+    def _count(self, metric: float | None) -> None:
+        """Count an epoch, and end the training if it is hopeless."""
+        best = self.progress.add(metric)
         if best is not None and self.hopeless(self.progress.epochs, best):
             raise _PrunedError
 

@@ -1,22 +1,25 @@
 """A search is whole, repeatable, goes on after a kill, and looks at validation alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from small_data import order
+from small_data import order, trial_config
 from small_search import SPACE, broken_off, search
 
 from lrbench.config.tuning import Choice, Range
 from lrbench.errors import LrbenchError, RequestError, SettingsError
 from lrbench.evaluation import rank_everything
 from lrbench.evaluation.ranking import NonFiniteScoresError
+from lrbench.execution.order import TrialOrder
 from lrbench.execution.tuning import attempt, proposals
 from lrbench.execution.tuning.proposals import check_optuna, propose
 from lrbench.execution.tuning.search import run_search
 from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.searches import SearchTrial, read_ended, read_search
-from lrbench.training.checkpoint import load_checkpoint
+from lrbench.training.checkpoint import Checkpoint, load_checkpoint
 from lrbench.training.news import EpochDone
 
 
@@ -34,6 +37,16 @@ def whole(walks_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outcomes(trials: tuple[SearchTrial, ...]) -> list[SearchTrial]:
     return [trial.model_copy(update={"seconds": 0.0}) for trial in trials]
+
+
+@contextmanager
+def changed_checkpoint(told: TrialOrder) -> Iterator[Checkpoint]:
+    """Yield the checkpoint of a search that was broken off, and write it back."""
+    file = told.results.running(told.config.id) / CHECKPOINT_FILE
+    saved = load_checkpoint(file, torch.load(file, weights_only=True)["trial"])
+    assert saved is not None
+    yield saved
+    saved.save(file)
 
 
 def test_a_search_tries_its_budget_and_chooses_the_best(whole: Path) -> None:
@@ -63,16 +76,40 @@ def test_a_search_that_was_broken_off_ends_as_an_undisturbed_one(
     assert outcomes(record.trials) == outcomes(read_search(Results(whole), search().id).trials)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_trial_that_was_broken_off_as_it_was_to_be_pruned_is_pruned(
+    before: int, walks_folder: Path, tmp_path: Path
+) -> None:
+    """An interrupt comes after the checkpoint of an epoch and before it is decided whether to go on."""
+    space = {"training.learning_rate": Choice(values=(1e-2, 1e-7))}
+    config = search(space=space, pruning="median", trials=6, seed=1)
+    undisturbed = run_search(order(config, walks_folder, tmp_path / "undisturbed"), ignore)
+    assert undisturbed.trials[-1].state == "pruned"
+    epochs = sum(trial.epochs for trial in undisturbed.trials) - before
+    told = broken_off(config, epochs, walks_folder, tmp_path / "broken off")
+    later: list[EpochDone] = []
+    assert outcomes(run_search(told, later.append).trials) == outcomes(undisturbed.trials)
+    assert len(later) == before
+
+
+def test_the_time_before_an_interrupt_counts(walks_folder: Path, tmp_path: Path) -> None:
+    stages = trial_config("lares", batch_size=512).model_dump(include={"model", "params", "stages"})
+    space = {"training.learning_rate": Choice(values=(1e-2, 1e-3))}
+    told = broken_off(search(trials=1, space=space, **stages), 4, walks_folder, tmp_path)
+    with changed_checkpoint(told) as saved:
+        (first,) = saved.finished_stages
+        first["seconds"], saved.progress.seconds = 2000.0, 1000.0
+    (trial,) = run_search(told, ignore).trials
+    assert 3000 < trial.seconds < 4000
+    assert trial.epochs == 6
+
+
 def test_a_checkpoint_that_does_not_fit_the_model_is_set_aside_and_the_training_starts_again(
     whole: Path, walks_folder: Path, tmp_path: Path
 ) -> None:
     told = broken_off(search(), 4, walks_folder, tmp_path)
-    file = told.results.running(search().id) / CHECKPOINT_FILE
-    trial = torch.load(file, weights_only=True)["trial"]
-    saved = load_checkpoint(file, trial)
-    assert saved is not None
-    saved.begin_weights.popitem()
-    saved.save(file)
+    with changed_checkpoint(told) as saved:
+        saved.begin_weights.popitem()
     notes: list[str] = []
     record = run_search(told, ignore, notes.append)
     (note,) = notes
