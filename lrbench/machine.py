@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["available_cores", "kills_for_memory"]
+__all__ = ["available_cores", "kills_for_memory", "out_of_memory"]
 
 
 def available_cores() -> int:
@@ -26,3 +26,16 @@ def kills_for_memory() -> int:
             if found is not None:
                 return int(found[1])
     return 0
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, that of this machine or that of a GPU.
+
+    Torch's allocator for the CPU raises a plain RuntimeError. Torch's own class is known by its name, since
+    torch is slow to import.
+    """
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )

@@ -11,6 +11,7 @@ from textwrap import TextWrapper
 from types import FrameType
 
 from lrbench.errors import InterruptError, LrbenchError, RequestError
+from lrbench.machine import out_of_memory
 
 __all__ = ["known_error", "run_process"]
 
@@ -98,7 +99,7 @@ def known_error(error: Exception) -> LrbenchError:
         if error.errno in _WRONG_NAMES:
             return RequestError(cause, "Give another path.")
         return LrbenchError(cause, "The system refused this. Run it again with --debug to see where.")
-    if isinstance(error, MemoryError) or _out_of_memory(error):
+    if out_of_memory(error):
         return LrbenchError(
             "There is not enough memory for this.",
             "Choose smaller data, a smaller model or fewer workers. --debug shows where memory ran out.",
@@ -108,11 +109,6 @@ def known_error(error: Exception) -> LrbenchError:
         f"This is a fault of lrbench, not of the request ({reason}).",
         "Run it again with --debug and report the traceback.",
     )
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether torch could not get memory. Its CPU allocator raises a plain RuntimeError."""
-    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager

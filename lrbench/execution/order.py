@@ -22,6 +22,9 @@ class TrialOrder(FrozenConfig):
     results_folder: Path
     device: str
     threads: int
+    alone: bool = False
+    """Whether nothing else is given to its device meanwhile. Memory then runs out because of this order."""
+
     processes: int = Field(default=1, ge=1)
     """How many processes share the trial, each with a device of its own."""
 

@@ -23,6 +23,7 @@ from lrbench.execution.order import TrialOrder
 from lrbench.execution.trial import run_trial
 from lrbench.execution.tuning.search import run_search
 from lrbench.execution.workers.team import HelperDiedError
+from lrbench.machine import out_of_memory
 from lrbench.store.claims import Claim, ClaimedError, claimed
 from lrbench.training.news import EpochDone
 
@@ -95,7 +96,7 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
     except HelperDiedError as died:
         send(TrialDied(trial=trial_id, reason=str(died)))
     except Exception as error:
-        if _out_of_memory(error):
+        if out_of_memory(error):
             words = "".join(traceback.format_exception(error))
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             send(TrialDied(trial=trial_id, reason=reason, details=words, out_of_memory=True))
@@ -112,11 +113,6 @@ def _append(event: Event, path: Path) -> None:
     """
     with suppress(OSError), path.open("a", encoding="utf-8") as file:
         file.write(event.model_dump_json() + "\n")
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out. Torch's allocator for the CPU raises a plain RuntimeError."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager

@@ -152,7 +152,8 @@ class LocalExecutor:
         if place is None:
             return False
         slot = place.slot
-        place.order = order.model_copy(update={"device": slot.device, "threads": slot.threads})
+        where = {"device": slot.device, "threads": slot.threads, "alone": self._alone(order, slot)}
+        place.order = order.model_copy(update=where)
         place.memory_kills = kills_for_memory()
         self._sharing.begin(order, slot.name)
         try:
@@ -190,6 +191,11 @@ class LocalExecutor:
             if place.worker is not None:
                 place.worker.end()
                 place.worker = None
+
+    def _alone(self, order: TrialOrder, slot: Slot) -> bool:
+        """Whether no other slot shares the memory of this one, or none may be used beside the order."""
+        sharing = [place for place in self._places if place.slot.name == slot.name]
+        return len(sharing) == 1 or self._sharing.isolates(order.config.id)
 
     def _event(self, news: News) -> Event | None:
         """Return the event that a worker reported, and free its slot if it was the last event of an order."""
@@ -237,10 +243,13 @@ class LocalExecutor:
     def _relieved(self, died: TrialDied, place: "_Place") -> TrialDied:
         """Free the slot of a dead worker.
 
-        If memory ran out, the trial will share the device with fewer others. The event is final if it was
-        alone already.
+        If memory ran out, the trial will share the device with fewer others. The event is final if no other
+        trial could have been there.
         """
-        final = died.out_of_memory and not self._sharing.relieve(died.trial, place.slot.name)
+        assert place.order is not None
+        final = died.out_of_memory and place.order.alone
+        if died.out_of_memory:
+            self._sharing.relieve(died.trial, place.slot.name)
         place.end_worker()
         self._free(place)
         return died.model_copy(update={"final": final})

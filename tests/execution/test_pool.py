@@ -207,6 +207,17 @@ DIES = """
 def run(line):
     sys.exit("no luck")
 """
+RUNS_OUT_OF_MEMORY = """
+from lrbench.execution.events import TrialDied
+from lrbench.execution.order import TrialOrder
+
+def run(line):
+    order = TrialOrder.model_validate_json(line)
+    with (order.results_folder / "alone").open("a") as file:
+        file.write(f"{order.alone} ")
+    died = TrialDied(trial=order.config.id, reason="no memory", out_of_memory=True)
+    print(died.model_dump_json(), flush=True)
+"""
 DIES_ONCE = (
     PERFORMS
     + """
@@ -266,6 +277,25 @@ def test_a_trial_whose_workers_always_die_fails(
     error = Results(tmp_path).error(config.id).read_text(encoding="utf-8")
     assert "ended with code 1; 3 workers died without finishing an epoch" in error
     assert "no luck" in error
+
+
+@pytest.mark.parametrize(
+    ("slots", "told", "heard"), [(1, "True ", ["failed"]), (2, "False True ", ["note", "failed"])]
+)
+def test_a_trial_that_runs_out_of_memory_fails_once_no_other_could_be_beside_it(
+    slots: int,
+    told: str,
+    heard: list[str],
+    walks_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its neighbours may have ended just before memory ran out. So it is told that it is alone."""
+    use_worker(monkeypatch, RUNS_OUT_OF_MEMORY)
+    events = list[Event]()
+    run_here([trial_config("popularity", seed=0)], walks_folder, tmp_path, events.append, slots=slots)
+    assert (tmp_path / "alone").read_text(encoding="utf-8") == told
+    assert [event.kind for event in events] == heard
 
 
 def test_what_no_slot_can_run_is_not_done(

@@ -41,6 +41,7 @@ class RayExecutor:
         self._ray: Any = _connected(address)
         options = {"num_cpus": threads, "num_gpus": gpus, "max_retries": 0}
         self._task = self._ray.remote(_perform).options(**options)
+        self._own_gpus = gpus >= 1
         self._at_once = at_once
         self._results = results
         self._stop_file = results.running(f".stop-{secrets.token_hex(4)}")
@@ -60,6 +61,7 @@ class RayExecutor:
     def submit(self, order: TrialOrder) -> bool:
         """Submit a task."""
         self._events.begin(order.config.id)
+        order = order.model_copy(update={"alone": self._own_gpus})
         task = self._task.remote(order.model_dump_json(), carried_environment(), str(self._stop_file))
         self._tasks[task] = order.config.id
         return True

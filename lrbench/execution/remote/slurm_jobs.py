@@ -133,7 +133,8 @@ class SlurmExecutor:
             return
         executor = self._submitit.SlurmExecutor(self._folder, max_num_timeout=_MOST_TIMEOUTS)
         executor.update_parameters(**{name: value for name, value in self._parameters.items() if value})
-        texts = [order.model_dump_json() for order in submitted]
+        own = {"alone": True}  # Slurm gives each job its own memory
+        texts = [order.model_copy(update=own).model_dump_json() for order in submitted]
         try:
             jobs = executor.map_array(_Job(carried_environment()), texts)
         except self._submitit.helpers.FailedJobError as error:

@@ -1,5 +1,6 @@
 """One training of a search: settings, a seed, and what came of them."""
 
+import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from lrbench.data.sequences import Split
 from lrbench.errors import RequestError, SettingsError
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.train_and_rank import build_model
+from lrbench.machine import out_of_memory
 from lrbench.models.base import Model
 from lrbench.registry import MODELS
 from lrbench.store.layout import CHECKPOINT_FILE
@@ -123,6 +125,10 @@ class Attempt:
             return "pruned", self.progress.curve[-1][1], ""
         except (SettingsError, ArithmeticError) as error:
             return "failed", None, _first_line(error)
+        except Exception as error:
+            if self.run.order.alone and out_of_memory(error):
+                return "failed", None, "out of memory"
+            raise
 
     def _value(self) -> float:
         """Train from a usable checkpoint, else from the start, and return the selection metric."""
@@ -150,6 +156,7 @@ class Attempt:
 
     def _trained(self, config: TrialConfig, saved: Checkpoint | None) -> float:
         """Train, and return the selection metric on validation."""
+        gc.collect()  # what a training that ran out of memory leaves would be missing here
         run, device = self.run, torch.device(self.run.order.device)
         try:
             model = build_model(config, run.dataset, device)

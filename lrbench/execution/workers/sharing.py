@@ -51,14 +51,16 @@ class Sharing:
         """Note that a trial on a device has ended, in whatever way."""
         self._there[device].pop(trial)
 
-    def relieve(self, trial: str, device: str) -> bool:
+    def relieve(self, trial: str, device: str) -> None:
         """Let a trial that ran out of memory share the device with half as many others from now on.
 
-        Call it before :meth:`end`. Return whether there were others, so that another attempt makes sense.
+        Call it before :meth:`end`.
         """
-        beside = len(self._there[device]) - 1
-        self._most_beside[trial] = beside // 2
-        return beside > 0
+        self._most_beside[trial] = (len(self._there[device]) - 1) // 2
+
+    def isolates(self, trial: str) -> bool:
+        """Whether a trial has to be alone on its device, since memory ran out."""
+        return self._most_beside.get(trial) == 0
 
     def _fits(self, together: Collection[TrialOrder], capacity: int) -> bool:
         needs = [self._peak_bytes(order) for order in together]

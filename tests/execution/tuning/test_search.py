@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from weakref import ref
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from lrbench.execution.order import TrialOrder
 from lrbench.execution.tuning import attempt, proposals
 from lrbench.execution.tuning.proposals import check_optuna, propose
 from lrbench.execution.tuning.search import run_search
+from lrbench.models.base import Model
 from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.searches import SearchTrial, read_ended, read_search
 from lrbench.training.checkpoint import Checkpoint, load_checkpoint
@@ -216,6 +219,54 @@ def test_an_error_that_depends_on_the_settings_is_an_outcome(
     record = run_search(order(search(), walks_folder, tmp_path), ignore)
     assert [trial.state for trial in record.trials] == ["complete", "failed", "complete"]
     assert record.trials[1].reason.startswith(reason)
+
+
+NO_MEMORY = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
+def test_settings_that_do_not_fit_into_the_memory_of_a_device_alone_are_an_outcome(
+    error: Exception, walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_once(monkeypatch, "train", error)
+    record = run_search(order(search(), walks_folder, tmp_path, alone=True), ignore)
+    assert [trial.reason for trial in record.trials] == ["", "out of memory", ""]
+
+
+def test_memory_that_runs_out_on_a_shared_device_ends_the_search(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(search(), walks_folder, tmp_path)
+    fail_once(monkeypatch, "train", NO_MEMORY[1])
+    with pytest.raises(torch.OutOfMemoryError):
+        run_search(told, ignore)
+    assert [trial.state for trial in read_ended(told.results, search().id).trials] == ["complete"]
+
+
+def test_a_training_that_ran_out_of_memory_leaves_no_model_behind(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, models = attempt.build_model, list[ref[Model]]()
+
+    def build(*arguments: Any) -> Model:
+        assert all(model() is None for model in models)
+        model = real(*arguments)
+        object.__setattr__(model, "itself", model)  # a cycle, as the models of users may have
+        models.append(ref(model))
+        return model
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(attempt, "build_model", build)
+    monkeypatch.setattr(attempt, "train", fail)
+    with pytest.raises(LrbenchError, match=r"All 3 trials .* failed: out of memory"):
+        run_search(order(search(), walks_folder, tmp_path, alone=True), ignore)
+    assert len(models) == 3
 
 
 def test_a_diverging_loss_is_an_outcome(walks_folder: Path, tmp_path: Path) -> None:

@@ -40,13 +40,18 @@ def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
     sharing = Sharing()
     for each in (ONE, TWO, THREE):
         sharing.begin(each, GPU)
-    assert sharing.relieve(ONE.config.id, GPU)
+    sharing.relieve(ONE.config.id, GPU)
     sharing.end(ONE.config.id, GPU)
     assert not sharing.admits(ONE, GPU)  # two others are there, and only one may be
     sharing.end(TWO.config.id, GPU)
     assert sharing.admits(ONE, GPU)
     sharing.begin(ONE, GPU)
     assert not sharing.admits(TWO, GPU)  # TWO would be the second beside ONE
-    assert sharing.relieve(ONE.config.id, GPU)
+    assert not sharing.isolates(ONE.config.id)
+    sharing.relieve(ONE.config.id, GPU)
+    assert sharing.isolates(ONE.config.id)
+    sharing.end(ONE.config.id, GPU)
+    assert not sharing.admits(ONE, GPU)  # beside THREE
     sharing.end(THREE.config.id, GPU)
-    assert not sharing.relieve(ONE.config.id, GPU)  # alone, and still out of memory
+    assert sharing.admits(ONE, GPU)
+    assert not sharing.isolates(THREE.config.id)
