@@ -37,12 +37,17 @@ def compare(
     """
     from lrbench.cli.console import message_console, result_console, say
     from lrbench.cli.named_suite import recorded_suite
-    from lrbench.report.loaded import LoadedSuite
+    from lrbench.report.loaded import LoadedSuite, select_labels
     from lrbench.store.layout import Results
+    from lrbench.wording import listed
 
     layout = Results(results)
     loaded = LoadedSuite(recorded_suite(layout, suite), layout)
     frame = loaded.compare(labels[0], *labels[1:], metrics=parse_list(metrics, "--metrics"), masked=masked)
+    compared = set(frame["baseline"])
+    lacking = [label for label in select_labels(loaded.suite, labels[1:]) if label not in compared]
+    if lacking:
+        say(message_console(), f"Left out, as no trial is finished: {listed(lacking)}.")
     console = result_console()
     for line in frame.iter_rows(named=True):
         say(console, _sentence(line))

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from rich.box import SIMPLE
@@ -26,7 +26,7 @@ from lrbench.execution.selection import select_trials
 from lrbench.names import chosen_names
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
-from lrbench.store.suites import SuiteTrial
+from lrbench.store.suites import SuiteTrial, read_suite
 from lrbench.store.trials import read_record
 from lrbench.wording import counted, duration, listed, numbered, some_of
 
@@ -113,6 +113,8 @@ class _Totals:
     """How many searches to run have no known time, because their dataset is not prepared."""
 
     unprepared: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+    """Datasets with results that are not prepared. The ids of their trials are unknown until they are."""
 
     def add(self, plan: Plan, waiting: Mapping[str, PlannedTrial], costs: Mapping[str, _Cost]) -> None:
         """Add a dataset's plan. A trial that several rows share counts once.
@@ -172,11 +174,21 @@ def print_plan(request: RunRequest) -> None:
                 _Line(label, numbered([cell.seed for cell in cells]), missing, len(done), costs[label])
             )
         totals.add(plan, waiting, costs)
+        if dataset is None and _has_results(suite.name, name, results):
+            totals.unsure.append(name)
+            lines = [replace(line, missing=None, done=None) for line in lines]
         _print_table(f"Suite {suite.name}, {suite.protocol.name}, {name}", lines)
         if dataset is None:
             say(result_console(), f"Training is unknown: {name} is not prepared for {suite.protocol.name}.")
     _print_totals(totals, request)
     _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
+
+
+def _has_results(suite: str, dataset: str, results: Results) -> bool:
+    """Whether a suite has finished trials on a dataset."""
+    path = results.suite(suite)
+    cells = read_suite(path).trials if path.exists() else ()
+    return any(cell.dataset == dataset and results.trial(cell.trial).is_dir() for cell in cells)
 
 
 @dataclass(frozen=True)
@@ -185,8 +197,10 @@ class _Line:
 
     label: str
     seeds: str
-    missing: int
-    done: int
+    missing: int | None
+    """How many trials are to run; ``None``: unknown, as for ``done``."""
+
+    done: int | None
     cost: _Cost
 
 
@@ -202,7 +216,8 @@ def _print_table(title: str, lines: Sequence[_Line]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("training", overflow="fold")
     for line in lines:
-        table.add_row(line.label, line.seeds, str(line.missing), str(line.done), line.cost.text(usual))
+        counts = ("?" if count is None else str(count) for count in (line.missing, line.done))
+        table.add_row(line.label, line.seeds, *counts, line.cost.text(usual))
     console = result_console()
     console.print(table)
     if caps:
@@ -223,7 +238,8 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     if tune is not None:
         say(
             console,
-            f"Tuning: {totals.searches_to_run} of {totals.searches} searches to run, {tune.budget} each.",
+            f"Tuning: {'at most ' if totals.unsure else ''}{totals.searches_to_run} of {totals.searches} "
+            f"searches to run, {tune.budget} each.",
         )
     if totals.searches_to_run > totals.unknown_searches:
         aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
@@ -232,7 +248,10 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
             f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}. This assumes the "
             "rows' own settings and all epochs. Patience and pruning usually end its trials far earlier.",
         )
-    say(console, f"{counted(totals.trials, 'trial')}, {totals.to_run} to run.")
+    most = "at most " if totals.unsure else ""
+    say(console, f"{counted(totals.trials, 'trial')}, {most}{totals.to_run} to run.")
+    if totals.unsure:
+        say(console, f"What is done on {listed(totals.unsure)} is known once the data is prepared.")
     if totals.cells > totals.trials:
         say(
             console,
@@ -241,12 +260,12 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
         )
     if totals.to_run > totals.unknown:
         place = request.place
-        most = "about" if totals.measured else "at most about"
+        about = "about" if totals.measured else "at most about"
         aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
         on_cpu = "" if totals.measured or place.device == "cpu" else " if a CPU trained them"
         say(
             console,
-            f"Training takes {most} {duration(totals.seconds)} in all{on_cpu}{aside}; "
+            f"Training takes {about} {duration(totals.seconds)} in all{on_cpu}{aside}; "
             f"{place.describe(totals.to_run)} would share it.",
         )
         if not totals.measured:

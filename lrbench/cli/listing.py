@@ -49,7 +49,7 @@ def listing(
 ) -> None:
     """List datasets, models, suites or protocols, or the trials of a suite."""
     if controls:
-        _print_controls(kind)
+        _print_controls(kind, pattern)
         return
     if kind is Kind.trials:
         _print_trials(pattern or None, results)
@@ -108,11 +108,15 @@ def _print_trials(suite: str | None, folder: Path) -> None:
     print_columns(rows, wrapped=False)
 
 
-def _print_controls(kind: Kind) -> None:
+def _print_controls(kind: Kind, pattern: str) -> None:
     from lrbench.config.controls import CONTROLS
 
     if kind is not Kind.models:
         raise RequestError("--controls belongs to models.", "lrbench list models --controls")
+    if pattern:
+        raise RequestError(
+            f'--controls lists all controls; it takes no "{pattern}".', f"Leave {pattern} out."
+        )
     print_columns(list(CONTROLS.items()))
 
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["find_prepared", "recorded_suite"]
 
-DECIDING = {"definition": "rows", "primary_metric": "primary metric", "proposed": "proposed labels"}
+DECIDING = {
+    "definition": "rows",
+    "primary_metric": "primary metric",
+    "proposed": "proposed labels",
+    "against": "labels to compare them with",
+    "margin": "margin",
+}
 """Fields in which a file and a record must agree. Datasets and seeds may differ, as ``run`` has options
 for them."""
 

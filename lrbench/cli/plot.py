@@ -35,7 +35,7 @@ def plot(
     words: option.OptionAndSuite = None,
     output: option.Figure = None,
     metric: option.Metric = None,
-    cost: option.CostAxis = "flops",
+    cost: option.CostAxis = None,
     width: option.FigureWidth = None,
     datasets: Datasets = None,
     only: Only = None,
@@ -62,6 +62,8 @@ def plot(
     os.environ.pop("MPLBACKEND", None)  # a notebook names one for screens, which may not be installed here
     if groups is not None and kind != "groups":
         raise RequestError(f"--groups belongs to the plot groups, not to {kind}.", "Leave --groups out.")
+    if cost is not None and kind != "pareto":
+        raise RequestError(f"--cost belongs to the plot pareto, not to {kind}.", "Leave --cost out.")
     layout = Results(results)
     name, suite = _option_and_suite(kind, words or [], {path.stem for path in layout.suites()})
     record = recorded_suite(layout, suite)
@@ -77,7 +79,7 @@ def plot(
     source = PlotSource(
         report=build_report(drawn, layout, options, prepared),
         width=WIDTHS[inches] if isinstance(inches, str) else inches,
-        cost=cost,
+        cost=cost or "flops",
         option=name,
     )
     _write(kind, source, output)

@@ -25,6 +25,7 @@ from lrbench.cli.options import (
     parse_list,
     parse_width,
 )
+from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
     from lrbench.report.layout import Layout
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
     from lrbench.store.layout import Results
 
 __all__ = ["report"]
+
+ENDINGS = {
+    ".csv": ("csv",),
+    ".htm": ("html",),
+    ".html": ("html",),
+    ".json": ("json",),
+    ".md": ("markdown", "methods-markdown"),
+    ".tex": ("latex", "methods"),
+}
+"""Ending of a file → the formats that it may hold."""
 
 FILE_WIDTH = 120
 """Width of the text tables in a file, in characters."""
@@ -77,6 +88,7 @@ def report(
     from lrbench.store.layout import Results
 
     FORMATS.load(format_name)  # an unknown format is refused before anything is read
+    _check_ending(output, format_name)
     layout = Layout(
         tables=option.chosen_tables(answer, brief, full, tables),
         length="brief" if brief else "full" if full else "usual",
@@ -98,6 +110,17 @@ def report(
     content = build_report(record, folder, options, find_prepared(record, data_dir, catalog))
     _remember_look(folder, content)
     _show(content, layout, format_name, None if output is None or str(output) == "-" else output)
+
+
+def _check_ending(output: Path | None, format_name: str) -> None:
+    """Refuse a file whose ending is that of another format."""
+    ending = "" if output is None else output.suffix
+    formats = ENDINGS.get(ending, (format_name,))
+    if format_name not in formats:
+        raise RequestError(
+            f"The report would be written as {format_name}, and {output} has the ending of another format.",
+            f"Choose --format {formats[0]}, or give another ending.",
+        )
 
 
 def _show(content: "Report", layout: "Layout", format_name: str, file: Path | None) -> None:

@@ -146,8 +146,8 @@ Metric = Annotated[
     str | None, typer.Option("--metric", metavar="NAME", help="Draw this metric, not the primary one.")
 ]
 CostAxis = Annotated[
-    Literal["flops", "latency", "training"],
-    typer.Option("--cost", help="With pareto: the cost on the horizontal axis."),
+    Literal["flops", "latency", "training"] | None,
+    typer.Option("--cost", help="With pareto: the cost on the horizontal axis. Without it: flops."),
 ]
 FigureWidth = Annotated[
     str | None,

@@ -41,6 +41,7 @@ from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
 from lrbench.store.trials import DatasetSummary
+from lrbench.wording import some_of
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -90,7 +91,7 @@ def build_report(
             there are no groups by history length and popularity.
 
     Raises:
-        RequestError: a metric, label or pattern is unknown, or no trial of the suite is finished.
+        RequestError: a metric, label or pattern is unknown, or no trial of the chosen rows is finished.
         CheckError: trials of one dataset were ranked on different targets.
     """
     options = options or ReportOptions()
@@ -117,12 +118,18 @@ def build_report(
     report = replace(report, warnings=tuple(found))
     report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
     datasets = [note.summary.name for note in report.datasets]
-    return choose(
+    shown = choose(
         report,
         labels=[choices.rename.get(label, label) for label in labels],
         datasets=shown_names(datasets, choices.datasets, (), "dataset"),
         sort=choices.sort,
     )
+    if not shown.rows:
+        raise RequestError(
+            f"No trial of {some_of(labels)} is finished in {results.root}.",
+            f"See how far it is: {command('status', suite.name, results)}",
+        )
+    return shown
 
 
 @dataclass(frozen=True)
@@ -238,7 +245,7 @@ def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial]
     if not finished:
         raise RequestError(
             f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
-            f"Run it: {command_to_run(suite.name, results)}\n"
+            f"Run it: {command_to_run(suite.name, results, datasets=suite.part)}\n"
             f"  Or see how far it is: {command('status', suite.name, results)}",
         )
     return finished, missing

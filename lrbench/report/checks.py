@@ -43,12 +43,13 @@ def find_warnings(
     depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
-    run_all = command_to_run(suite.name, results, "all")
+    run_all = command_to_run(suite.name, results, "all", suite.part)
+    run_missing = command_to_run(suite.name, results, datasets=suite.part)
     return [
         *_rows_on_both_sides(suite),
         *_targets_that_tell_nothing(measured),
-        *_missing_trials(missing, rows, command_to_run(suite.name, results)),
-        *_not_begun(suite, command_to_run(suite.name, results)),
+        *_missing_trials(missing, rows, run_missing),
+        *_not_begun(suite, run_missing),
         *_fewer_seeds(suite, measured),
         *_above_achievable(measured),
         *_not_testable(comparisons),

@@ -24,6 +24,7 @@ from lrbench.report.label_metrics import measure
 from lrbench.report.layout import ANSWERS, WIDTHS, Layout
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.plots import CostKind, PlotSource, plot
+from lrbench.store.commands import command
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
@@ -142,7 +143,7 @@ class LoadedSuite:
         are descriptive; p-values are adjusted after Benjamini and Hochberg over all of them.
 
         Raises:
-            RequestError: a label is not the suite's, or a name is no metric.
+            RequestError: a label is not the suite's, a name is no metric, or nothing can be compared.
             CheckError: trials of one dataset were ranked on different targets.
         """
         seconds = select_labels(self.suite, others) or [label for label in self.labels if label != first]
@@ -151,10 +152,15 @@ class LoadedSuite:
             raise RequestError(f'"{one}" cannot be compared with itself.', "Name another row.")
         wanted = [_known(name) for name in metrics] or [self.suite.primary_metric]
         measured = measure(self._finished, self.suite.datasets, self.labels, wanted, self._masked(masked))
-        lines = []
+        lines: list[dict[str, Any]] = []
         for comparison in compare_labels(measured, one, seconds, wanted, self.suite.margin):
             fields = comparison_fields(comparison)
             lines.append({name: value for name, value in fields.items() if not isinstance(value, dict)})
+        if not lines:
+            raise RequestError(
+                f"No trials of {one} and of another of these rows are finished on one dataset.",
+                f"See how far it is: {command('status', self.suite.name, self.results)}",
+            )
         return pl.DataFrame(lines, infer_schema_length=None)
 
     @cached_property

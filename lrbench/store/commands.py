@@ -1,8 +1,10 @@
 """Commands that the user can paste. They name the results folder unless it is the default one."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+from lrbench.resources import suite_names
 from lrbench.store.layout import Results
 
 __all__ = ["command", "command_to_run"]
@@ -16,6 +18,17 @@ def command(verb: str, suite: str, results: Results) -> str:
     return shlex.join(words)
 
 
-def command_to_run(name: str, results: Results, rerun: str = "missing") -> str:
-    """Return the command that runs a suite of which only the name is known, from ``NAME.toml``."""
-    return f"{command('run', f'{name}.toml', results)} --rerun {rerun}"
+def command_to_run(name: str, results: Results, rerun: str = "missing", datasets: Sequence[str] = ()) -> str:
+    """Return the command that runs a suite of which only the name is known.
+
+    That is a suite which ships with lrbench, or ``NAME.toml``.
+
+    Args:
+        name: of the suite.
+        results: where its trials are.
+        rerun: which trials run again.
+        datasets: those to run; empty: all of the suite.
+    """
+    file = name if name in suite_names() else f"{name}.toml"
+    chosen = f" --datasets {shlex.quote(','.join(datasets))}" if datasets else ""
+    return f"{command('run', file, results)}{chosen} --rerun {rerun}"

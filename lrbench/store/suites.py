@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -142,6 +143,12 @@ class SuiteRecord(FrozenConfig):
         """(dataset, label) of rows without trials. The search that chooses their settings is not complete."""
         begun = {(cell.dataset, cell.label) for cell in self.trials}
         return tuple(place for place in itertools.product(self.datasets, self.labels) if place not in begun)
+
+    @property
+    def part(self) -> tuple[str, ...]:
+        """The datasets, if the suite's file has more; empty: it has no others, or is unknown."""
+        written = tomllib.loads(self.text).get("datasets", ()) if self.text else ()
+        return () if set(written) <= set(self.datasets) else self.datasets
 
     def seeds_for(self, dataset: str) -> tuple[int, ...]:
         """Return the seeds with which the rows are to be trained on a dataset."""

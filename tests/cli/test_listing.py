@@ -40,6 +40,11 @@ def test_datasets_with_their_editions_and_what_is_here(
     assert [line.split()[0] for line in lines if line.endswith("[prepared]")] == ["ml-1m"]
 
 
+def test_controls_are_those_of_all_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RequestError, match='lists all controls; it takes no "sasrec"'):
+        listed(capsys, Kind.models, "sasrec", controls=True)
+
+
 def test_categories_of_a_family_stand_under_one_heading(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

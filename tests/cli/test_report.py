@@ -87,6 +87,8 @@ def test_a_suite_file_stands_for_what_ran_under_its_name(tmp_path: Path) -> None
         ("width = 16", "width = 8", "other rows"),
         ('proposed = ["LARES"]', "proposed = []", "other proposed labels"),
         ("[[models]]", 'primary_metric = "mrr"\n[[models]]', "other primary metric"),
+        ('["LARES"]', '["LARES"]\nagainst = ["SASRec"]', "other labels to compare them with"),
+        ('["LARES"]', '["LARES"]\nmargin = 0.5', "other margin"),
     ],
 )
 @pytest.mark.parametrize(
@@ -115,6 +117,57 @@ def test_a_shipped_suite_that_was_not_run_is_told_from_one_that_is_not_there(roo
     assert refused.cause == f'The suite "reference-beauty" was never run with results in {root}.'
     assert refused.remedy.startswith(f"Run it: lrbench run {given} --results {root}\n")
     assert "Suites there: demo." in refused.remedy
+
+
+def test_rows_without_a_finished_trial_are_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    gone = [cell for cell in suite.trials if cell.label == "LARES"]
+    for cell in gone:
+        Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    for command in ("report", "plot convergence", "plot forest"):
+        refused = run(*command.split(), "--results", str(tmp_path), "--only", "LARES").exception
+        assert isinstance(refused, RequestError)
+        assert refused.cause == f"No trial of LARES is finished in {tmp_path}."
+        assert refused.remedy == f"See how far it is: lrbench status demo --results {tmp_path}"
+
+
+def test_rows_without_a_finished_trial_are_named_by_compare(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    for cell in suite.trials:
+        if cell.label == "SASRec":
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    told = run("compare", "demo", "LARES", "Popularity", "SASRec", "--results", str(tmp_path))
+    assert "Left out, as no trial is finished: SASRec." in told.stderr
+    refused = run("compare", "demo", "LARES", "SASRec", "--results", str(tmp_path)).exception
+    assert isinstance(refused, RequestError)
+    assert "finished on one dataset" in refused.cause
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--output", "o.tex"), "o.tex has the ending of another format. Choose --format latex"),
+        (
+            ("--output", "o.md", "--format", "csv"),
+            "written as csv, and o.md has the ending of another format",
+        ),
+        (("--format", "json", "--tables", "depth"), "JSON holds all tables"),
+    ],
+)
+def test_options_that_contradict_the_format_are_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = run("report", "--results", str(root), *options).exception
+    assert isinstance(refused, RequestError)
+    assert said in f"{refused.cause} {refused.remedy}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cost_belongs_to_the_plot_pareto(root: Path) -> None:
+    refused = run("plot", "depth", "--cost", "latency", "--results", str(root)).exception
+    assert isinstance(refused, RequestError)
+    assert refused.cause == "--cost belongs to the plot pareto, not to depth."
 
 
 def test_metrics_and_baseline(root: Path) -> None:

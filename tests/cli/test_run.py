@@ -135,6 +135,17 @@ def test_a_dry_run_says_how_to_prepare_what_is_prepared_for_another_protocol(des
     assert "not prepared" not in desk.run(*dry).stdout
 
 
+def test_a_dry_run_without_the_data_does_not_call_finished_trials_missing(desk: Desk) -> None:
+    """After an import the data is usually not prepared. The ids of trials hang on its fingerprint."""
+    row = '[[models]]\nlabel = "One"\nmodel = "popularity"\n'
+    suite = desk.suite(SUITE[: SUITE.index("[[models]]")] + row)
+    desk.run("run", suite, "--datasets", "sample", "--results", "rt")
+    dry = ("run", suite, "--datasets", "sample", "--results", "rt", "--dry-run")
+    assert "1 trial, 0 to run." in desk.run(*dry).stdout
+    told = " ".join(desk.run(*dry, "--data-dir", "elsewhere").stdout.split())
+    assert "1 trial, at most 1 to run. What is done on sample is known once the data is prepared." in told
+
+
 def test_a_dry_run_counts_a_trial_that_rows_share_once(desk: Desk) -> None:
     row = '[[models]]\nlabel = "{}"\nmodel = "popularity"\n'
     twins = SUITE[: SUITE.index("[[models]]")] + row.format("One") + row.format("Same")

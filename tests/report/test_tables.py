@@ -39,6 +39,10 @@ def test_a_table_that_is_asked_for_and_empty_says_what_it_needs(report: Report, 
     assert "Nothing to show" in text
     assert "This table needs rows that were tuned" in " ".join(text.split())
     assert "Nothing to show" not in FORMATS.load(name)().render(report)
+    hidden = replace(report, labels=report.labels[:1])
+    assert "leave out --only and --hide" in " ".join(
+        FORMATS.load(name)().render(hidden, Layout(tables=("tuning",))).split()
+    )
 
 
 def test_sections_in_reading_order(report: Report) -> None:

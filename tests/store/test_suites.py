@@ -8,6 +8,7 @@ import pytest
 from synthetic_results import Made, make_suite
 
 from lrbench.store import suites
+from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, add_to_suite, read_suite
 
@@ -36,6 +37,18 @@ def test_processes_that_add_to_a_suite_at_once_keep_each_others_seeds(
     record = read_suite(results.suite(whole.name))
     assert {cell.seed for cell in record.trials} == {1, 2, 3, 4, 5, 6}
     assert set(record.seeds) == {1, 2, 3, 4, 5, 6}
+
+
+def test_the_command_to_run_a_part_of_a_suite_names_its_datasets(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    for text, part in (
+        ("", ()),
+        ('datasets = ["sample"]', ()),
+        ('datasets = ["sample", "ml-1m"]', ("sample",)),
+    ):
+        assert suite.model_copy(update={"text": text}).part == part
+    command = command_to_run("audit", Results(tmp_path), datasets=("sample",))
+    assert command == f"lrbench run audit --results {tmp_path} --datasets sample --rerun missing"
 
 
 def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def check_tuning(suite: Suite, spaces: Mapping[str, Space]) -> None:
             f"The seed {shared[0]} is used for tuning and is among the final seeds.",
             f"Choose another one: seed = {max(final) + 1} under [tune].",
         )
+    if not any(entry.tune for entry in suite.models):
+        raise RequestError(
+            "The suite has a table [tune], and every row says tune = false.",
+            "Let a row be tuned, or leave [tune] out.",
+        )
     searched = {option for space in spaces.values() for option in space}
     known = {
         option for entry in suite.models if not entry.settings_of for option in entry.search

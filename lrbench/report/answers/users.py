@@ -25,7 +25,7 @@ def for_whom(report: Report, label: str) -> Answer:
             texts.append((reference.dataset, _sentence(report, findings)))
             verdicts.append(_verdict(findings))
         elif lack is not None:
-            texts.append((reference.dataset, _lacking(reference.dataset, lack)))
+            texts.append((reference.dataset, _lacking(report, reference.dataset, lack)))
             verdicts.append("no data")
     if not texts:
         return Answer("users", title, label, "There is no other system to compare with.", "no baseline")
@@ -33,10 +33,11 @@ def for_whom(report: Report, label: str) -> Answer:
     return Answer("users", title, label, per_dataset(report, texts) + exploratory, common_verdict(verdicts))
 
 
-def _lacking(dataset: str, lack: str) -> str:
+def _lacking(report: Report, dataset: str, lack: str) -> str:
     if lack == "different":
         return f"unknown: the prepared {dataset} on this machine is not the one that was ranked."
-    return f"unknown: {dataset} is not prepared on this machine. Get it: lrbench fetch {dataset}."
+    fetch = f"lrbench fetch {dataset} --protocol {report.protocol.name}"
+    return f"unknown: {dataset} is not prepared on this machine. Get it: {fetch}."
 
 
 def _sentence(report: Report, findings: list[GroupFinding]) -> str:

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from lrbench.errors import RequestError
 from lrbench.report.formats.fields import (
     comparison_fields,
     depth_fields,
@@ -32,7 +33,13 @@ class Json:
     """One object per report."""
 
     def render(self, report: Report, layout: Layout | None = None) -> str:
-        """Return the object, indented."""
+        """Return the object, indented.
+
+        Raises:
+            RequestError: the layout asks for some tables only.
+        """
+        if layout is not None and layout.tables:
+            raise RequestError("JSON holds all tables.", "Leave --tables and --answer out.")
         content = {
             "suite": report.suite,
             "protocol": report.protocol.name,

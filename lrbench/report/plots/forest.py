@@ -45,8 +45,9 @@ def draw(source: "PlotSource") -> "Figure":
     testable = [comparison for comparison in shown if comparison.contrast.testable]
     if not testable:
         raise RequestError(
-            f"Suite {report.suite} has no declared comparison that can be tested.",
-            "Name the proposed rows in [comparison], and run at least 3 seeds.",
+            f"Suite {report.suite} has no declared comparison among these rows that can be tested.",
+            "Name the proposed rows in [comparison], and run at least 3 seeds. --only and --hide must leave "
+            "both rows of a comparison.",
         )
     datasets = list(dict.fromkeys(comparison.dataset for comparison in testable))
     most = max(sum(c.dataset == dataset for c in testable) for dataset in datasets)

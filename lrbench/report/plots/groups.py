@@ -42,8 +42,8 @@ def draw(source: "PlotSource") -> "Figure":
         reasons = "; ".join(f"{name}: {LACKING[why]}" for name, why in report.groups_lacking.items())
         raise RequestError(
             f"Suite {report.suite} has no groups of users{f' ({reasons})' if reasons else ''}.",
-            "Groups need a proposed row, a row to compare it with, and prepared data: lrbench fetch NAME, "
-            "or --data-dir.",
+            "Groups need a proposed row, a row to compare it with, and prepared data: "
+            f"lrbench fetch NAME --protocol {report.protocol.name}, or --data-dir.",
         )
     places = list(dict.fromkeys((finding.dataset, finding.trait) for finding in report.groups))
     pairs = list(dict.fromkeys((finding.proposed, finding.baseline) for finding in report.groups))

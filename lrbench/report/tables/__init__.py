@@ -80,7 +80,7 @@ def make_sections(report: Report, layout: Layout | None = None) -> list[Section]
         if section.tables or section.paragraphs:
             made.append(section)
         elif name in layout.tables and not (name == "overview" and "answer" in layout.tables):
-            made.append(replace(section, paragraphs=(nothing_to_show(name),), notes=()))
+            made.append(replace(section, paragraphs=(nothing_to_show(report, name),), notes=()))
     return made
 
 

@@ -1,5 +1,6 @@
 """What a suite must have for a table to exist, for the reader who asks for a table that is empty."""
 
+from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph
 
 __all__ = ["NEEDS", "nothing_to_show"]
@@ -11,7 +12,7 @@ NEEDS = {
     "published": "a published number for a row and a dataset of the suite; --published adds your own",
     "comparison": "a proposed row and another system: name one under [comparison] proposed",
     "reasoning": "a proposed row with controls: give it controls",
-    "groups": "a proposed row and another system",
+    "groups": "a proposed row, another system, and prepared data: lrbench fetch NAME --protocol PROTOCOL",
     "across": "comparisons that are testable on three or more datasets",
     "uncertainty": "a comparison that is testable: at least three seeds",
     "matches": "controls with matched parameters or operations",
@@ -27,6 +28,8 @@ NEEDS = {
 """Name of a section → what it needs."""
 
 
-def nothing_to_show(name: str) -> Paragraph:
+def nothing_to_show(report: Report, name: str) -> Paragraph:
     """Say what an empty section would need."""
-    return Paragraph("Nothing to show.", f"This table needs {NEEDS[name]}.")
+    hidden = len(report.labels) < report.rows_of_suite
+    aside = " Rows that were not chosen are missing: leave out --only and --hide." if hidden else ""
+    return Paragraph("Nothing to show.", f"This table needs {NEEDS[name]}.{aside}")

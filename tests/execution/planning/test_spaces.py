@@ -157,6 +157,7 @@ def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
         ([SASREC], {"trials": 1001}, "at most 1,000"),
         ([SASREC], {"seed": 2}, "The seed 2 is used for tuning and is among the final seeds"),
         ([SASREC], {"seed": 0, "finalists": 2}, "The seed 1 is used for tuning and is among the final seeds"),
+        ([SASREC | {"tune": False}], {}, "every row says tune = false"),
         ([SASREC], {"finalist_runs": 3}, "finalist_runs needs finalists"),
         ([SASREC], {"warm_up": 5, "pruning": "none"}, "warm_up needs pruning"),
         ([SASREC], {"space": {}}, "no row has an option to search"),
