@@ -23,12 +23,14 @@ def import_suite(
     Trials that the results folder already has are kept. If one of them differs, nothing is imported.
     """
     from lrbench.cli.console import message_console, say
+    from lrbench.files import check_writable
     from lrbench.store.commands import command
     from lrbench.store.import_archive import import_archive
     from lrbench.store.layout import Results
     from lrbench.wording import counted
 
     layout = Results(results)
+    check_writable(results)
     imported = import_archive(file, layout)
     console = message_console()
     say(console, f"{counted(imported.new, 'new trial')}; {imported.kept} were there already.")

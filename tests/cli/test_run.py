@@ -335,6 +335,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["evaluate", "any", "--depth", ","], "--depth names nothing"),
         (["evaluate", "any", "--output", "ranks.csv"], "ranks.csv is no Parquet file"),
         (["evaluate", "any", "--output", "/proc/r.parquet"], "Nothing can be written to /proc"),
+        (["import", "any.zip", "--results", "/proc/x"], "Nothing can be written to /proc"),
         (["evaluate", "any", "--output", "results"], "results is a folder"),
     ],
 )
