@@ -42,7 +42,7 @@ REQUESTS = (
     f"run {{suite}} {ALL} --workers 1 --threads 1",
     f"status {{suite}} {RESULTS} {PLUGGED}",
     f"list trials {{suite}} {RESULTS}",
-    f"report {{suite}} {ALL} --groups {{groups}} --published {{published}} --output {{report}}.md",
+    f"report {{suite}} {ALL} --groups {{groups}} --published {{published}} --output {{report}}.txt",
     f"report {{suite}} {RESULTS} --format json --output {{report}}.json",
     f"compare {{suite}} Popularity Markov {RESULTS}",
     f"plot groups {{suite}} {ALL} --groups {{groups}} --output {{figure}}.svg",

@@ -161,7 +161,7 @@ SHAPES = (
     ("list", "datasets", "--controls"),
     ("run", "suite.toml", "--device", "cpu", "--gpus", "0"),
     ("run", "suite.toml", "--executor", "ray", "--address", "nonsense"),
-    ("run", "suite.toml", "--executor", "ray", "--address", "127.0.0.1:99999"),
+    ("run", "suite.toml", "--executor", "ray", "--address", "127.0.0.1:65537"),
     ("run", "suite.toml", "--executor", "ray", "--gpus", "0"),
     ("run", "suite.toml", "--executor", "slurm", "--time", "soon"),
     ("run", "suite.toml", "--executor", "slurm", "--partition", "nosuch"),

@@ -45,7 +45,7 @@ def draw(source: "PlotSource") -> "Figure":
     testable = [comparison for comparison in shown if comparison.contrast.testable]
     if not testable:
         raise RequestError(
-            f"Suite {report.suite} has no declared comparison among these rows that can be tested.",
+            f"Suite {report.suite} has no declared comparison that can be tested among these rows.",
             "Name the proposed rows in [comparison], and run at least 3 seeds. --only and --hide must leave "
             "both rows of a comparison.",
         )
