@@ -14,6 +14,7 @@ from lrbench.store.layout import Results
 
 __all__ = ["RayExecutor", "check_cluster"]
 
+_LARGEST_PORT = 65_535  # a larger one would be taken modulo 65,536, where another program may listen
 _CONNECT_SECONDS = 5.0
 
 
@@ -112,7 +113,7 @@ def _connected(address: str) -> Any:
     remedy = "Start one with ray start --head, or give the address that it printed: --address HOST:6379"
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if address != "auto":
-        if not (colon and host and port.isdecimal()):
+        if not (colon and host and port.isdecimal() and int(port[:6]) <= _LARGEST_PORT):
             raise RequestError(f'--address: "{address}" is no address.', "Write auto or HOST:PORT.")
         try:
             socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()

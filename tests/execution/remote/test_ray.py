@@ -1,5 +1,6 @@
 """Trials on a real Ray cluster of two nodes on this machine, one of which is killed."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,14 @@ def test_gpus_are_counted_and_a_machine_that_does_not_see_the_data_says_so(
     assert [event.kind for event in events] == ["failed"]
     error = Results(tmp_path).error(hidden.config.id).read_text(encoding="utf-8")
     assert "does not see the folder" in error
+
+
+def test_a_port_is_not_taken_modulo_65536() -> None:
+    """Else a server at the remaining port is taken for a cluster, and the run hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1] + 65_536
+        with pytest.raises(RequestError, match="is no address"):
+            RayPlace(f"127.0.0.1:{port}", "cpu", 1, 0.0, None).check()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "nonsense", "127.0.0.1:65537"])
