@@ -1,5 +1,6 @@
 """Several proposed labels at a glance, and what many of them do to the answer in words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,10 @@ def test_one_proposed_label_needs_no_overview(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], proposed=["A"])
     names = [section.name for section in make_sections(build_report(suite, Results(tmp_path)))]
     assert "overview" not in names
+
+
+def test_counted_answers_say_that_a_report_is_interim(many: Report) -> None:
+    for report in (many, replace(many, interim=True)):
+        (answer,) = make_sections(report, Layout(tables=("answer",)))
+        *counts, _ = answer.paragraphs
+        assert {paragraph.text.startswith("Interim. ") for paragraph in counts} == {report.interim}

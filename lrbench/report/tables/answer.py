@@ -45,4 +45,5 @@ def _together(report: Report, dataset: str) -> list[Paragraph]:
         "2 The reasoning?": controls_together(report, dataset),
         "3 Are the steps used?": use_together(report, dataset),
     }
-    return [Paragraph(f"{title}{where}", text) for title, text in answers.items() if text]
+    interim = "Interim. " if report.interim else ""
+    return [Paragraph(f"{title}{where}", interim + text) for title, text in answers.items() if text]
