@@ -88,7 +88,7 @@ def tuning_sentences(suite: SuiteRecord, results: Results) -> Iterator[str]:
     if len(tuned) < len(searched):
         waiting = len(searched) - len(tuned)
         rows = "1 further row has" if waiting == 1 else f"{waiting} further rows have"
-        yield f"{rows} a search that has not ended."
+        yield f"{rows} no complete search."
     controls = [label for label, record in suite.controls.items() if record.of in searched]
     inherited = [label for label in controls if label not in searched]
     if len(inherited) < len(controls):

@@ -65,7 +65,7 @@ def test_the_report_says_what_was_tuned_and_how(desk: Desk) -> None:
     assert (finding["label"], finding["trials"], finding["space"]) == ("SASRec", 2, "dropout of 0.0, 0.5")
     caption = " ".join(report["caption"])
     assert "Tuned on validation targets: SASRec. Each had 2 trials of random search" in caption
-    assert "1 further row has a search that has not ended." in caption  # that of Diverges failed
+    assert "1 further row has no complete search." in caption  # that of Diverges failed
     assert "Not tuned: Popularity." in caption
     kinds = {warning["kind"]: warning for warning in report["warnings"]}
     assert "SASRec was tuned and is compared with Popularity" in kinds["unequal_tuning"]["cause"]

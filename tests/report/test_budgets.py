@@ -140,7 +140,7 @@ def test_a_row_whose_search_has_not_ended_is_not_called_tuned(tmp_path: Path) ->
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
     said = list(tuning_sentences(suite, ended(tmp_path, "search-A")))
     assert said[0].startswith("Tuned on validation targets: A. Each had 3 trials")
-    assert "1 further row has a search that has not ended." in said
+    assert "1 further row has no complete search." in said
     assert not any(sentence.startswith("Not tuned") for sentence in said)
 
 
