@@ -3,6 +3,7 @@
 ``suite.py`` reads such a file and spells out its rows.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
@@ -24,6 +25,15 @@ Names = tuple[str, ...]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS)]
 Depth = Annotated[int, Field(ge=0, le=MOST_STEPS)]
+
+
+def _all_or_some(given: Any, known: Iterable[str]) -> Any:
+    """Return all names for ``"all"``, and a list as a tuple. Another word is refused if it is no name."""
+    if given == "all":
+        return tuple(known)
+    if isinstance(given, str) and given not in known:
+        raise ValueError(f'it must be "all" or a list in brackets. {did_you_mean(given, ["all", *known])}')
+    return tuple(given) if isinstance(given, list) else given
 
 
 class Entry(FrozenConfig):
@@ -77,10 +87,8 @@ class Entry(FrozenConfig):
 
     @field_validator("controls", mode="before")
     @classmethod
-    def _known_controls(cls, controls: Any) -> Any:
-        if controls == "all":
-            return tuple(CONTROLS)
-        return tuple(controls) if isinstance(controls, list) else controls
+    def _known_controls(cls, given: Any) -> Any:
+        return _all_or_some(given, CONTROLS)
 
 
 class EvaluationTable(FrozenConfig):
@@ -98,7 +106,7 @@ class EvaluationTable(FrozenConfig):
     @field_validator("interventions", mode="before")
     @classmethod
     def _known_interventions(cls, given: Any) -> Any:
-        return tuple(INTERVENTIONS) if given == "all" else tuple(given) if isinstance(given, list) else given
+        return _all_or_some(given, INTERVENTIONS)
 
 
 class ComparisonTable(FrozenConfig):

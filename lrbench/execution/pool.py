@@ -74,7 +74,7 @@ def choose_slots(
         count = workers or each * len(wanted)
         threads, numbers = threads or max(1, cores // count), islice(cycle(wanted), count)
         names = [_device_name(number) for number in numbers]
-        return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": name}, name) for name in names]
+        return [Slot("cuda", threads, _only_gpus(name), name) for name in names]
     count = workers or min(cores, max(trials, 1))
     threads = threads or max(1, cores // count)
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
@@ -113,7 +113,7 @@ def choose_shared_slots(
     threads = threads or max(1, available_cores() // len(wanted))
     names = [_device_name(number) for number in wanted]
     groups = [",".join(names[first : first + each]) for first in range(0, len(names), each)]
-    return [Slot("cuda", threads, {"CUDA_VISIBLE_DEVICES": group}, group) for group in groups]
+    return [Slot("cuda", threads, _only_gpus(group), group) for group in groups]
 
 
 class LocalExecutor:
@@ -307,3 +307,12 @@ def _device_name(number: int) -> str:
     """Return the physical id of a GPU. If CUDA_VISIBLE_DEVICES is set, numbers index its list."""
     lent = os.environ.get("CUDA_VISIBLE_DEVICES")
     return lent.split(",")[number].strip() if lent else str(number)
+
+
+def _only_gpus(names: str) -> dict[str, str]:
+    """Return the environment of a worker that sees these GPUs only, by the numbers of ``nvidia-smi``.
+
+    By itself CUDA calls the fastest GPU 0, and ``nvidia-smi`` the first one on the bus.
+    """
+    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return {"CUDA_DEVICE_ORDER": order, "CUDA_VISIBLE_DEVICES": names}

@@ -10,7 +10,7 @@ from lrbench.report.answers import make_answers
 from lrbench.report.budgets import make_budgets
 from lrbench.report.captions import caption_sentences
 from lrbench.report.checks import find_warnings
-from lrbench.report.choices import Choices, choose, rename_rows, shown_names
+from lrbench.report.choices import Choices, choose, rename_rows, shown_names, shown_rows
 from lrbench.report.comparisons import declared_comparisons, descriptive_comparisons
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
@@ -96,7 +96,7 @@ def build_report(
     """
     options = options or ReportOptions()
     choices = options.choices
-    labels = shown_names(suite.labels, choices.only, choices.hide, "row")
+    labels = shown_rows(suite.labels, choices)
     suite = rename_rows(suite, choices.rename)
     baseline = _baseline(suite, options)
     metrics = _metrics(suite, options.metrics)
@@ -104,6 +104,11 @@ def build_report(
     masked = suite.protocol.mask_seen if options.masked is None else options.masked
     computed = tuple(dict.fromkeys((*metrics, suite.primary_metric)))
     measured = measure(finished, suite.datasets, suite.labels, computed, masked)
+    if baseline is not None and all(row.label != baseline for row in measured):
+        raise RequestError(
+            f'No trial of the row "{baseline}" is finished in {results.root}.',
+            f"Name another with --baseline, or see how far it is: {command('status', suite.name, results)}",
+        )
     asked = _Asked(suite, options, baseline, metrics, masked)
     declared = declared_comparisons(measured, suite)
     report = _measured_report(asked, measured, declared, finished)

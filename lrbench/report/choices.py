@@ -14,7 +14,7 @@ from lrbench.names import chosen_names, matching_names
 from lrbench.report.report import Report
 from lrbench.store.suites import SuiteRecord
 
-__all__ = ["Choices", "choose", "rename_rows", "shown_names"]
+__all__ = ["Choices", "choose", "rename_rows", "shown_names", "shown_rows"]
 
 LABEL_FIELDS = ("label", "proposed", "baseline")
 """Fields of a report's parts that hold the label of a row."""
@@ -28,7 +28,7 @@ class Choices:
     """Names or patterns such as ``amazon-*``."""
 
     only: tuple[str, ...] = ()
-    """Labels or patterns of rows to show, by their names in the suite."""
+    """Labels or patterns of rows to show. A row has its name in the suite, and its printed one."""
 
     hide: tuple[str, ...] = ()
     """Labels or patterns of rows to leave out."""
@@ -76,6 +76,23 @@ def _renamed(value: Any, names: Mapping[str, str], key: str) -> Any:
     return names.get(value, value) if key in ("label", "labels", "of", "proposed", "against") else value
 
 
+def shown_rows(labels: Sequence[str], choices: Choices) -> list[str]:
+    """Return the labels of the suite that are shown, in their order.
+
+    Args:
+        labels: those of the suite.
+        choices: a label there may be one of the suite, or the one that is printed.
+
+    Raises:
+        RequestError: a pattern matches nothing, or nothing is left.
+    """
+    printed = {new: old for old, new in choices.rename.items() if new not in labels}
+    only, hide = (
+        [printed.get(label, label) for label in patterns] for patterns in (choices.only, choices.hide)
+    )
+    return shown_names(labels, only, hide, "row")
+
+
 def shown_names(names: Sequence[str], only: Sequence[str], hide: Sequence[str], what: str) -> list[str]:
     """Return the names that match ``only`` and not ``hide``, in their order; an empty ``only`` matches all.
 
@@ -115,7 +132,23 @@ def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sor
         elif part.name != "warnings" and isinstance(value, tuple) and value and _has_place(value[0]):
             changes[part.name] = tuple(_sorted([v for v in value if _shown(v, ordered, datasets)], ordered))
     shown = replace(report, **changes)
-    return replace(shown, caption=(*report.caption, *_hidden(report, shown)))
+    hidden = _hidden(report, shown)
+    if hidden:
+        shown = replace(shown, answered=_answered(report, ordered, datasets))
+    return replace(shown, caption=(*report.caption, *hidden))
+
+
+def _answered(report: Report, labels: Collection[str], datasets: Collection[str]) -> Report:
+    """Leave out proposed labels and datasets that are not shown, and keep what labels are compared with."""
+    proposed = tuple(label for label in report.proposed if label in labels)
+    return replace(
+        report,
+        proposed=proposed,
+        datasets=tuple(note for note in report.datasets if note.summary.name in datasets),
+        comparisons=tuple(found for found in report.comparisons if found.proposed in proposed),
+        references=tuple(found for found in report.references if found.proposed in proposed),
+        answers=tuple(answer for answer in report.answers if answer.proposed in (None, *proposed)),
+    )
 
 
 def _ordered(report: Report, labels: Sequence[str], sort: str) -> list[str]:

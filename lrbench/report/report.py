@@ -309,6 +309,12 @@ class Report:
     rows_of_suite: int = 0
     """Number of rows of the suite; larger than that of ``labels`` where some are not shown."""
 
+    answered: "Report | None" = None
+    """The same with all rows that proposed labels are compared with, also hidden ones; `None`: all are shown.
+
+    The answers and the table at a glance are made from it.
+    """
+
     @cached_property
     def twins(self) -> dict[tuple[str, str], str]:
         """(Dataset, label) → the label in whose row tables show it, since both have the same ranks."""

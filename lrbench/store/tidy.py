@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lrbench.files import tidy_folder
 from lrbench.store.claims import ClaimedError, claimed
-from lrbench.store.layout import Results
+from lrbench.store.layout import RECORD_FILE, SINCE_FILE, Results
 
 __all__ = ["tidy"]
 
@@ -18,7 +18,8 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 def tidy(results: Results) -> None:
     """Remove unfinished trial folders, leftovers of complete trials, and leases of dead processes.
 
-    A trial on which a process works is left alone.
+    A trial on which a process works is left alone. So is a complete one that a run trains again: its job may
+    wait in a queue, and then no process works on it.
     """
     trials = results.root / "trials"
     names = [path.name for path in trials.iterdir()] if trials.is_dir() else []
@@ -31,7 +32,7 @@ def tidy(results: Results) -> None:
         try:
             with claimed(lock):
                 tidy_folder(results.trial(trial_id))
-                if results.trial(trial_id).is_dir():
+                if results.trial(trial_id).is_dir() and not _begun_again(results, trial_id):
                     for left in _leftovers(results, trial_id):
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except ClaimedError:
@@ -49,6 +50,13 @@ def _leases(folder: Path) -> list[str]:
 
 def _has_leftovers(results: Results, trial: Path) -> bool:
     return any(path.exists() for path in _leftovers(results, trial.name))
+
+
+def _begun_again(results: Results, trial_id: str) -> bool:
+    """Whether a complete trial was queued or begun again after it was complete."""
+    marks = results.job(trial_id), results.running(trial_id) / SINCE_FILE
+    complete = (results.trial(trial_id) / RECORD_FILE).stat().st_mtime
+    return any(mark.stat().st_mtime > complete for mark in marks if mark.exists())
 
 
 def _leftovers(results: Results, trial_id: str) -> tuple[Path, ...]:

@@ -60,6 +60,18 @@ def test_numbers_count_the_gpus_that_a_scheduler_lent(monkeypatch: pytest.Monkey
     assert gpus_of([0, 2], None, None) == ["4", "GPU-7f"]
 
 
+@pytest.mark.usefixtures("four_gpus")
+@pytest.mark.parametrize("order", ["", "FASTEST_FIRST"])
+def test_numbers_are_those_of_nvidia_smi_unless_the_person_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    if order:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    slots = choose_slots([1], None, None, trials=1) + choose_shared_slots([0, 1], None, 2)
+    assert {slot.environment["CUDA_DEVICE_ORDER"] for slot in slots} == {order or "PCI_BUS_ID"}
+
+
 def test_workers_share_the_cores() -> None:
     assert [slot.threads for slot in choose_slots([], None, 2 * CORES, trials=1)] == [1] * 2 * CORES
     assert [slot.threads for slot in choose_slots([], "cpu", 1, trials=5)] == [CORES]

@@ -107,6 +107,15 @@ def test_wrong_requests(root: Path, suite: SuiteRecord, options: ReportOptions, 
         build_report(suite, Results(root), options)
 
 
+def test_percentages_need_a_trial_of_their_row(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path)
+    for cell in suite.trials:
+        if cell.label == "SASRec":
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.dataset}-{cell.seed}")
+    with pytest.raises(RequestError, match='No trial of the row "SASRec" is finished'):
+        build_report(suite, Results(tmp_path), ReportOptions(baseline="SASRec"))
+
+
 def test_nothing_finished(suite: SuiteRecord, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="None of the 20 trials of suite demo is finished"):
         build_report(suite, Results(tmp_path))

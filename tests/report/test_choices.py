@@ -20,6 +20,12 @@ def test_nothing_chosen_changes_nothing(report: Report) -> None:
     assert everything == report
 
 
+def test_a_row_is_found_by_both_of_its_names(suite: SuiteRecord, root: Path) -> None:
+    new = {"LARES": "Ours", "SASRec": "LARES w/o_RPT & 50%", "LARES w/o_RPT & 50%": "SASRec"}
+    for only, shown in (("LARES", "Ours"), ("Ours", "Ours"), ("SASRec", "LARES w/o_RPT & 50%")):
+        assert built(suite, root, rename=new, only=(only,)).labels == (shown,)
+
+
 def test_hidden_rows_stay_in_the_family(suite: SuiteRecord, root: Path, report: Report) -> None:
     shown = built(suite, root, only=("LARES", "SASRec"), datasets=("sample",))
     assert {row.label for row in shown.rows} == {"LARES", "SASRec"}

@@ -7,6 +7,7 @@ import pytest
 from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import build_report
+from lrbench.report.choices import choose
 from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
@@ -87,6 +88,20 @@ def test_many_labels_are_answered_by_counts_unless_everything_is_asked_for(many:
     told = Terminal(80, styled=False).render(many, Layout(tables=ANSWERS))
     assert told.index("At a glance") < told.index("In words")
     assert max(map(len, told.splitlines())) <= 80
+
+
+def test_what_labels_are_compared_with_may_be_hidden(many: Report) -> None:
+    """The answers in words name a hidden row too, so the table and the counts must."""
+    datasets = [note.summary.name for note in many.datasets]
+    hidden = [label for label in many.labels if label not in ("SASRec", "A: no reasoning", "D")]
+    shown = choose(many, hidden, datasets)
+    assert all(comparison.baseline != "SASRec" for comparison in shown.comparisons)
+    for label in ("A", "B", "C"):
+        assert cells(shown, label) == cells(many, label)
+    section = section_of(shown, "overview")
+    assert [row[0].text for table in section.tables for row in table.rows] == ["A", "B", "C"]
+    four = choose(many, [label for label in many.labels if label != "SASRec"], datasets)
+    assert section_of(four, "answer") == section_of(many, "answer")
 
 
 def test_one_proposed_label_needs_no_overview(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def answer_section(report: Report) -> Section:
 
 def short_answer_section(report: Report) -> Section:
     """Make the answers of up to three proposed labels; for more, count the verdicts."""
+    report = report.answered or report
     proposed = list(dict.fromkeys(answer.proposed for answer in report.answers if answer.proposed))
     if len(proposed) <= MOST_IN_WORDS:
         return answer_section(report)

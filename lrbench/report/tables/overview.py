@@ -44,6 +44,7 @@ NOTES = (
 
 def overview_section(report: Report) -> Section:
     """Tabulate the verdicts of every proposed label; the section is empty if there is only one."""
+    report = report.answered or report
     if not several_proposed(report):
         return Section("At a glance", (), (), ())
     kinds = [kind for kind in CONTROLS if any(each.control == kind for each in report.controls.values())]

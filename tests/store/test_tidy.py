@@ -1,0 +1,47 @@
+"""What is removed from a results folder when a run begins and ends."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lrbench.store.layout import RECORD_FILE, SINCE_FILE, Results
+from lrbench.store.tidy import tidy
+
+BEFORE, COMPLETE, AFTER = 1_000_000, 2_000_000, 3_000_000
+
+
+def left_by(results: Results, since: int | None, queued: int | None) -> None:
+    """Make a complete trial with a checkpoint, and notes of a run at these times."""
+    record = results.trial("x") / RECORD_FILE
+    checkpoint = results.running("x") / "checkpoint.pt"
+    times = {record: COMPLETE, checkpoint: AFTER, results.events("x"): AFTER}
+    times |= {results.running("x") / SINCE_FILE: since} if since else {}
+    times |= {results.job("x"): queued} if queued else {}
+    for path, time in times.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (time, time))
+
+
+@pytest.mark.parametrize(
+    ("since", "queued", "stays"),
+    [
+        (None, None, False),
+        (BEFORE, BEFORE, False),
+        (BEFORE, None, False),
+        (AFTER, None, True),
+        (AFTER, AFTER, True),
+        (None, AFTER, True),
+    ],
+)
+def test_leftovers_of_a_complete_trial_go_unless_it_is_trained_again(
+    tmp_path: Path, since: int | None, queued: int | None, stays: bool
+) -> None:
+    results = Results(tmp_path)
+    left_by(results, since, queued)
+    tidy(results)
+    assert (results.trial("x") / RECORD_FILE).exists()
+    left = [path.exists() for path in (results.running("x"), results.events("x"))]
+    assert left == [stays, stays]
+    assert results.job("x").exists() == (stays and queued is not None)
