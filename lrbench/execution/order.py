@@ -25,6 +25,9 @@ class TrialOrder(FrozenConfig):
     alone: bool = False
     """Whether nothing else is given to its device meanwhile. Memory then runs out because of this order."""
 
+    memory_ran_out: bool = False
+    """Whether a search was killed for the memory of the settings that it tried. They have failed then."""
+
     processes: int = Field(default=1, ge=1)
     """How many processes share the trial, each with a device of its own."""
 

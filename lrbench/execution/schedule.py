@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from lrbench.config.tuning import SearchConfig
 from lrbench.errors import LrbenchError
 from lrbench.execution.events import (
     Event,
@@ -153,15 +154,20 @@ class _Run:
             self.watch(event)
 
     def _died(self, event: TrialDied) -> None:
-        """Let the trial go on from its checkpoint, or fail if that has been tried often enough."""
+        """Let the trial go on from its checkpoint, or fail if that has been tried often enough.
+
+        A search goes on after memory ran out, with other settings.
+        """
         order = self.running[event.trial]
         self.deaths[event.trial] += 1
         deaths = self.deaths[event.trial]
-        if event.final or deaths >= MOST_DEATHS:
+        searches = isinstance(order.config, SearchConfig)
+        if (event.final and not searches) or deaths >= MOST_DEATHS:
             often = f"; {counted(deaths, 'worker')} died without finishing an epoch" if deaths > 1 else ""
             self._ended(record_failure(order.results, event.trial, event.reason + often, event.details))
             return
         del self.running[event.trial]
         if not self.stopping:
-            self.waiting.put_back(order, wait=False)
-            self.watch(TrialNote(trial=event.trial, text=f"{event.reason}; it goes on from its checkpoint"))
+            self.waiting.put_back(order.model_copy(update={"memory_ran_out": event.final}), wait=False)
+            how = "with other settings" if event.final else "from its checkpoint"
+            self.watch(TrialNote(trial=event.trial, text=f"{event.reason}; it goes on {how}"))

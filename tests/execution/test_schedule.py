@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from small_data import order, trial_config
+from small_search import search
 
-from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed
+from lrbench.execution.events import Event, TrialBusy, TrialDied, TrialDone, TrialFailed
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.schedule import run_orders
 from lrbench.execution.workers import waiting
@@ -82,6 +83,46 @@ def test_nothing_begins_once_the_run_is_to_stop() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_orders(SEARCHES, places, lambda event: None, stop_asked=stop_asked, follow=following)
     assert places.log == ["begin 101", "begin 102", "end 102", "stop", "end 101", "close"]
+
+
+class MemoryRunsOut(TwoPlaces):
+    """Memory runs out so often, each time for good unless the settings change."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.told: list[bool] = []
+
+    def submit(self, order: TrialOrder) -> bool:
+        self.told.append(order.memory_ran_out)
+        return super().submit(order)
+
+    def poll(self) -> list[Event]:
+        trial = self.running[-1].config.id
+        done = super().poll()
+        self.times -= 1
+        if self.times < 0:
+            return done
+        return [TrialDied(trial=trial, reason="memory ran out", out_of_memory=True, final=True)]
+
+
+@pytest.mark.parametrize(
+    ("times", "told", "end"), [(2, [False, True, True], "done"), (3, [False, True, True], "failed")]
+)
+def test_a_search_goes_on_with_other_settings_after_memory_ran_out(
+    times: int, told: list[bool], end: str, tmp_path: Path
+) -> None:
+    config = search()
+    places, events = MemoryRunsOut(times), list[Event]()
+    run_orders([order(config, tmp_path, tmp_path)], places, events.append)
+    assert places.told == told
+    assert events[-1].kind == end
+
+
+def test_a_trial_fails_at_once_if_another_attempt_would_run_out_of_memory(tmp_path: Path) -> None:
+    places, events = MemoryRunsOut(1), list[Event]()
+    run_orders([order(trial_config("sasrec"), tmp_path, tmp_path)], places, events.append)
+    assert [event.kind for event in events] == ["failed"]
 
 
 class OthersWork(TwoPlaces):

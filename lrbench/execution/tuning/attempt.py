@@ -31,6 +31,10 @@ from lrbench.training.trainer import selection_metric, train
 __all__ = ["Attempt", "SearchRun"]
 
 
+NO_MEMORY = "out of memory"
+"""Why settings failed whose training does not fit into the memory."""
+
+
 class _PrunedError(Exception):
     """The training is ended early, since earlier trials were better at the same epoch."""
 
@@ -87,6 +91,9 @@ class Attempt:
     hopeless: Callable[[int, float], bool] = _never
     """Given the epoch and the best metric so far, whether to end it early."""
 
+    killed: bool = False
+    """Whether the system ended its process for its memory. It is not tried again."""
+
     progress: _Progress = field(default_factory=_Progress, init=False)
 
     def as_trial(self, number: int) -> SearchTrial:
@@ -119,6 +126,8 @@ class Attempt:
 
     def _outcome(self) -> tuple[Literal["complete", "pruned", "failed"], float | None, str]:
         """Train and validate. Return the state, the value and why it failed."""
+        if self.killed:
+            return "failed", None, NO_MEMORY
         try:
             return "complete", self._value(), ""
         except _PrunedError:
@@ -127,7 +136,7 @@ class Attempt:
             return "failed", None, _first_line(error)
         except Exception as error:
             if self.run.order.alone and out_of_memory(error):
-                return "failed", None, "out of memory"
+                return "failed", None, NO_MEMORY
             raise
 
     def _value(self) -> float:

@@ -104,20 +104,26 @@ def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[Finali
     """Train what is left of the budget, and keep what ends."""
     config, results = run.search, run.order.results
     trials, finals = list(ended.trials), list(ended.finals)
+    begun = len(trials) + len(finals)
 
     def keep() -> None:
         write_ended(results, config.id, Ended(trials=tuple(trials), finals=tuple(finals)))
         (results.running(config.id) / CHECKPOINT_FILE).unlink(missing_ok=True)
 
+    def killed() -> bool:
+        """Whether the next attempt is the one at which the last process was killed."""
+        return run.order.memory_ran_out and len(trials) + len(finals) == begun
+
     while (number := len(trials)) < config.trials:
         proposal = propose(config, trials)
         place = f"{number + 1}/{config.trials}"
-        attempt = Attempt(run, proposal.settings, config.seed, place, proposal.hopeless)
+        attempt = Attempt(run, proposal.settings, config.seed, place, proposal.hopeless, killed())
         trials.append(attempt.as_trial(number))
         keep()
     runs = runs_of_finalists(config, trials)
     for trial, seed in runs[len(finals) :]:
-        attempt = Attempt(run, trial.settings, seed, f"finalist {len(finals) + 1}/{len(runs)}")
+        place = f"finalist {len(finals) + 1}/{len(runs)}"
+        attempt = Attempt(run, trial.settings, seed, place, killed=killed())
         finals.append(attempt.as_finalist(trial.number))
         keep()
     return trials, finals

@@ -72,11 +72,12 @@ class WaitingOrders:
         """Let an order begin again later, and return whether this is the first time.
 
         Args:
-            order: an order that has begun.
+            order: an order that has begun; what it says now replaces what it said before.
             wait: try it again only after a moment, since another process works on it.
         """
         position = self._position[order.config.id]
         first = position not in self._retry_at
+        self._orders[position] = order
         self._retry_at[position] = time.monotonic() + RETRY_SECONDS * wait
         self._waiting.append(position)
         return first

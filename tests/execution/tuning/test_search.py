@@ -237,6 +237,18 @@ def test_settings_that_do_not_fit_into_the_memory_of_a_device_alone_are_an_outco
     assert [trial.reason for trial in record.trials] == ["", "out of memory", ""]
 
 
+def test_settings_at_which_the_process_was_killed_for_memory_have_failed(
+    whole: Path, walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(search(), walks_folder, tmp_path)
+    fail_once(monkeypatch, "train", OSError("stands for the kill"))
+    with pytest.raises(OSError, match="the kill"):
+        run_search(told, ignore)
+    record = run_search(told.model_copy(update={"memory_ran_out": True}), ignore)
+    assert [trial.reason for trial in record.trials] == ["", "out of memory", ""]
+    assert record.trials[0].value == read_search(Results(whole), search().id).trials[0].value
+
+
 def test_memory_that_runs_out_on_a_shared_device_ends_the_search(
     walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
