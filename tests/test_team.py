@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from small_data import leave_one_out, small_dataset, trial_config
 
 from lrbench.data.batches import TrainingData
+from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.execution.train_and_rank import build_model
 from lrbench.team import Team
@@ -68,4 +69,15 @@ def test_where_there_is_noise_every_process_ranks_everyone() -> None:
     model = build_model(trial_config("lares"), DATASET, CPU)
     whole = rank_targets(model, SPLIT.test, (1,), 0, CPU)
     part = rank_targets(model, SPLIT.test, (1,), 0, CPU, Silent(1, 2))
+    assert np.array_equal(part.rank, whole.rank)
+
+
+def test_where_noise_replaces_latents_every_process_ranks_everyone() -> None:
+    """The noise of a chunk depends on the chunks before it, so a process must not leave any out."""
+    sizes = {"width": 16, "layers": 1, "heads": 2, "inner_width": 32}
+    model = build_model(trial_config("recurrence", params=sizes), DATASET, CPU)
+    assert not model.noisy(model.config)
+    with steps_taking("noise", model):
+        whole = rank_targets(model, SPLIT.test, (2,), 0, CPU)
+        part = rank_targets(model, SPLIT.test, (2,), 0, CPU, Silent(1, 2))
     assert np.array_equal(part.rank, whole.rank)

@@ -95,7 +95,7 @@ def rank_targets(
     def encoded(_: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
         return model.encode(sequences, depths, noise)
 
-    shared = ALONE if model.noisy(model.config) else team
+    shared = ALONE if model.draws_noise else team
     return rank_in_order(model, view, order, depths, noise_seed, device, encoded, shared)
 
 

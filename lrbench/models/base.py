@@ -230,6 +230,11 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         """Whether inference draws noise, so that several draws differ."""
         return False
 
+    @property
+    def draws_noise(self) -> bool:
+        """Whether :meth:`encode` draws noise now. A control can make a model draw that otherwise does not."""
+        return self.noisy(self.config)
+
     def one_step(self) -> AbstractContextManager[None]:
         """Context around the losses of one training step. What is drawn once per step is drawn on entry."""
         return nullcontext()

@@ -95,6 +95,12 @@ class ReasoningModel(Model[ConfigT]):
     def same_losses(cls, config: ConfigT) -> Recipe:
         """The same auxiliary losses on a network that does not reason."""
 
+    @property
+    def draws_noise(self) -> bool:
+        """Whether inference draws noise, or noise replaces the states that steps get."""
+        replaced = self.replacement is not None and self.replacement.kind == "noise"
+        return replaced or super().draws_noise
+
     def carried(
         self,
         state: Tensor,
