@@ -127,7 +127,8 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
                 width, config.heads, config.inner_width, config.dropout, config.residual
             )
             self.gate = nn.Linear(width, width, bias=False)
-            self.register_buffer("seen_counts", torch.zeros(config.users))
+            # Whole numbers: float32 cannot count beyond 2^24, and an epoch may have a million targets.
+            self.register_buffer("seen_counts", torch.zeros(config.users, dtype=torch.int64))
         if config.membership == "known":
             self.whose, self.whose_next = nn.Embedding(MOST_MEMBERS, width), nn.Embedding(MOST_MEMBERS, width)
         initialise(self)
@@ -229,9 +230,7 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
         counted = alive(users, self.config.likeness)
         if self.training:
             numbers = counted.sum(0).clamp(max=self.config.users)
-            self.seen_counts.scatter_add_(
-                0, numbers - 1, torch.ones_like(numbers, dtype=self.seen_counts.dtype)
-            )
+            self.seen_counts.scatter_add_(0, numbers - 1, torch.ones_like(numbers))
         if self.config.count == "random":
             drawn = self._drawn_counts(users.shape[1], noise)  # (rows,), from 1
             counted = torch.arange(len(users), device=users.device)[:, None] < drawn
@@ -239,7 +238,8 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     def _drawn_counts(self, rows: int, noise: torch.Generator | None) -> Tensor:
         """Draw numbers of latent users as often as training saw them, (rows,)."""
-        shares = self.seen_counts + (self.seen_counts.sum() == 0)  # equal shares before the first batch
+        counts = self.seen_counts + (self.seen_counts.sum() == 0)  # equal shares before the first batch
+        shares = counts.float()
         place = shares.device if noise is None else noise.device
         drawn = torch.multinomial(shares.to(place), rows, replacement=True, generator=noise)
         return drawn.to(shares.device) + 1

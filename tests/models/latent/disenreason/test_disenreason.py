@@ -158,6 +158,15 @@ def test_random_numbers_of_users_follow_those_of_training() -> None:
     assert model.counted(users).sum(0).tolist() == [2] * 5
 
 
+def test_long_training_goes_on_counting_latent_users() -> None:
+    """A million targets are counted sixteen times in sixteen epochs. That is where float32 stops counting."""
+    model = network(users=3).float().train()
+    model.seen_counts[0] = 2**24
+    users = torch.ones(3, 5, 8)  # all alike, so only the first counts
+    model.counted(users)
+    assert model.seen_counts.tolist() == [2**24 + 5, 0, 0]
+
+
 @pytest.mark.parametrize("pivot", ["bands", "shuffled-bands"])
 def test_bands_that_cannot_be_made_are_refused(pivot: str) -> None:
     """Fifty items have 26 frequencies. Twenty bands of two frequencies each would need 40."""
