@@ -13,6 +13,7 @@ from torch import Tensor
 from lrbench.objectives.binary_cross_entropy import binary_cross_entropy, generalised_binary_cross_entropy
 from lrbench.objectives.bpr import bpr
 from lrbench.objectives.sampled_softmax import sampled_softmax
+from lrbench.objectives.score_chunks import score_type
 from lrbench.objectives.sparse_scores import chosen_scores
 
 __all__ = ["SampledLoss", "draw_negatives", "sampled_loss"]
@@ -76,8 +77,10 @@ def _scores(
 ) -> tuple[Tensor, Tensor]:
     """Scores of the targets, (targets, 1), and of their negatives, (targets, K)."""
     if negatives.ndim == 1:
-        positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)
-        return positive, states @ F.embedding(negatives, item_vectors).T
+        with score_type(states, item_vectors.dtype) as kept:  # as in `chosen_scores`
+            states = states.to(kept)
+            positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)
+            return positive, states @ F.embedding(negatives, item_vectors).T
     chosen = torch.cat((targets.unsqueeze(1), negatives), 1)  # (targets, 1 + K), scored by one product
     positive, negative = torch.split(chosen_scores(states, item_vectors, chosen), [1, negatives.shape[1]], 1)
     return positive, negative

@@ -21,6 +21,8 @@ from scipy.sparse import csr_array
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lrbench.objectives.score_chunks import score_type
+
 __all__ = ["chosen_scores", "gathered_scores"]
 
 
@@ -28,7 +30,7 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
     """Return the scores of some items for each row.
 
     Scores and gradients have the type of the item vectors, even if the scores of all items have a lower
-    precision. They are few, so lower precision would gain nothing.
+    precision, and under autocast. They are few, so lower precision would gain nothing.
 
     Args:
         states: (rows, width).
@@ -38,12 +40,13 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
     Returns:
         (rows, K), in the type of the item vectors.
     """
-    states = states.to(item_vectors.dtype)
-    if chosen.shape[1] >= len(item_vectors):  # torch refuses such patterns
-        return (states @ item_vectors.T).gather(1, chosen)
-    if states.device.type != "cpu":
-        return gathered_scores(states, item_vectors, chosen)
-    return _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
+    with score_type(states, item_vectors.dtype) as kept:
+        states = states.to(kept)
+        if chosen.shape[1] >= len(item_vectors):  # torch refuses such patterns
+            return (states @ item_vectors.T).gather(1, chosen)
+        if states.device.type != "cpu":
+            return gathered_scores(states, item_vectors, chosen)
+        return _ChosenScores.apply(states, item_vectors, chosen)  # type: ignore[no-untyped-call]
 
 
 def gathered_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tensor:

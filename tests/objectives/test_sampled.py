@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from lrbench.objectives.binary_cross_entropy import positive_power
 from lrbench.objectives.cross_entropy import cross_entropy
-from lrbench.objectives.sampled import draw_negatives, sampled_loss
+from lrbench.objectives.sampled import SampledLoss, draw_negatives, sampled_loss
 from lrbench.objectives.sparse_scores import chosen_scores, gathered_scores
 
 # One state of width 1, so that scores are the item vectors themselves.
@@ -109,6 +109,24 @@ def test_chosen_scores_are_no_coarser_than_items() -> None:
     assert torch.equal(scores, exact)
     ours, theirs = (torch.autograd.grad(value.sum(), (states, items)) for value in (scores, exact))
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "gbce", "bce", "bpr"])
+@pytest.mark.parametrize("shape", [(40, 12), (12,)], ids=["own negatives", "shared negatives"])
+def test_autocast_leaves_sampled_losses_as_they_are(loss: SampledLoss, shape: tuple[int, ...]) -> None:
+    """With cosines over 0.05, bfloat16 would move scores by up to 0.06."""
+    source = torch.Generator().manual_seed(3)
+    states = F.normalize(torch.randn(40, 16, generator=source)).requires_grad_()
+    items = (F.normalize(torch.randn(12, 16, generator=source)) / 0.05).requires_grad_()
+    targets = torch.randint(12, (40,), generator=source)
+    negatives = torch.randint(12, shape, generator=source)
+    results = []
+    for lower in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, lower):
+            value = sampled_loss(loss, states, items, targets, negatives)
+        results.append((value, *torch.autograd.grad(value, (states, items))))
+    for exact, ours in zip(*results, strict=True):
+        assert torch.equal(ours, exact)
 
 
 @pytest.mark.parametrize("n_items", [1, 2, 8, 9, 30])
