@@ -10,6 +10,10 @@ limit. At inference it drops the first item of every history. Here a history los
 maximum length, unless ``drop_first = true``. There is no padding item. If the draw hides no item of a
 sequence, its last one is hidden.
 
+Some protocols limit the targets of training, as ``time-50`` does to items with high ratings. A mask token can
+hide any item of a training sequence all the same. So BERT4Rec also learns to predict items that are no
+targets of other models.
+
 Published results come from long training: on MovieLens the best epochs are near 200. Use a large
 ``patience``.
 """
