@@ -42,6 +42,17 @@ class StoredTrial:
         )
         return ranks
 
+    def ranked_later(self, evaluation: EvaluationConfig) -> pl.DataFrame:
+        """Rank as :meth:`ranked` does. The ranks at a depth do not depend on which other depths are asked for.
+
+        Where noise replaces latents, deeper depths draw from the same noise. So each depth is ranked by
+        itself.
+        """
+        if evaluation.latents == "own":
+            return self.ranked(evaluation)
+        alone = (evaluation.model_copy(update={"depths": (depth,)}) for depth in evaluation.depths)
+        return pl.concat(map(self.ranked, alone))
+
     def ranked_with_interventions(
         self, evaluation: EvaluationConfig
     ) -> tuple[pl.DataFrame, dict[str, float]]:

@@ -97,12 +97,13 @@ def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> R
 def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, EvaluationConfig]]:
     """Yield ranks in parts with one number of draws, first without and then under interventions.
 
-    Each part comes with the evaluation that ranks it again.
+    Where noise replaces latents, a part has one depth, see :meth:`StoredTrial.ranked_later`. Each part comes
+    with the evaluation that ranks it again.
     """
     latents = stored.record.config.evaluation.latents
     unchanged = pl.col("intervention") == UNCHANGED
     by_depth = kept.filter(unchanged).with_columns(draws=pl.col("draw").max().over("depth") + 1)
-    for (draws,), part in by_depth.group_by("draws"):
+    for (draws, *_), part in by_depth.group_by("draws", *(["depth"] if latents == "noise" else [])):
         yield part, EvaluationConfig(depths=tuple(part["depth"].unique()), draws=draws, latents=latents)
     by_kind = kept.filter(~unchanged).with_columns(draws=pl.col("draw").max().over("intervention") + 1)
     for (draws,), part in by_kind.group_by("draws"):

@@ -11,6 +11,7 @@ import torch
 from small_data import leave_one_out, order, small_dataset, trial_config
 
 from lrbench.config.trial import EvaluationConfig, TrialConfig
+from lrbench.evaluation import ranking
 from lrbench.execution import verification
 from lrbench.execution.stored_trial import StoredTrial
 from lrbench.execution.train_and_rank import build_model
@@ -129,7 +130,7 @@ def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Res
     for call in calls:
         asked = call.model_copy(update={"latents": "noise"})
         changed, divergence = trial.ranked_with_interventions(asked)
-        ranks = pl.concat((trial.ranked(asked), changed))
+        ranks = pl.concat((trial.ranked_later(asked), changed))
         keep_evaluation(results, trial.record, ranks, divergence, "cpu", {})
     return results
 
@@ -146,6 +147,29 @@ def test_what_was_ranked_after_a_trial_is_ranked_again(trial: StoredTrial, tmp_p
     results = evaluated(trial, tmp_path, first, EvaluationConfig(depths=(5, 6), draws=2))
     ranks = 120 * 2 * (1 + 2 * 2) + 120 * 2
     assert compared(trial, results) == RanksCompared(ranks, 0, "")
+
+
+def test_depths_of_several_calls_draw_their_own_noise(
+    trial: StoredTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several chunks of users, what a deeper depth draws comes before the next chunk's noise."""
+    monkeypatch.setattr(ranking, "USERS_PER_CHUNK", 50)
+    deep = EvaluationConfig(depths=(5, 7))
+    apart = evaluated(trial, tmp_path / "apart", EvaluationConfig(depths=(5,)), EvaluationConfig(depths=(7,)))
+    together = evaluated(trial, tmp_path / "together", deep)
+    for results in (apart, together):
+        assert compared(trial, results).differing == 0
+    kept = [
+        evaluation.read()
+        for results in (apart, together)
+        if (evaluation := read_evaluation(results, trial.record))
+    ]
+    assert kept[0].equals(kept[1])
+    assert (
+        not trial.ranked(deep.model_copy(update={"latents": "noise"}))
+        .filter(depth=5)
+        .equals(kept[0].filter(depth=5))
+    )
 
 
 @pytest.mark.parametrize("kind", ["none", "zero"])
