@@ -71,6 +71,6 @@ def _raw_rows(record: Path) -> int | None:
     """Return the interactions before any filter that a prepared form counted; ``None``: it is unreadable."""
     try:
         counts = json.loads(record.read_text(encoding="utf-8"))["counts"]
-        return int(next(step["interactions"] for step in counts if step["step"] == "raw"))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return int(counts[0]["interactions"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None

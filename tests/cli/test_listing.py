@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from lrbench.cli.fetch import fetch
 from lrbench.cli.listing import Kind, listing
 from lrbench.config.controls import CONTROLS
 from lrbench.config.protocol import PROTOCOLS
@@ -76,12 +77,16 @@ def test_rows_before_any_filter_are_those_that_a_prepared_form_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The catalogue does not know them of this file."""
-    here = tmp_path / "prepared" / "sasrec-beauty" / "0123"
-    here.mkdir(parents=True)
-    counts = '{"counts": [{"step": "raw", "interactions": 4321}, {"step": "5-core", "interactions": 7}]}'
-    (here / "dataset.json").write_text(counts, encoding="utf-8")
+    pairs = [f"{user} {item}\n" for user in range(6) for item in range(6)] + ["7 8\n"]
+    source = tmp_path / "pairs.txt"
+    source.write_text("".join(pairs), encoding="utf-8")
+    fetch(["sasrec-beauty"], given=str(source), data_dir=tmp_path)
     _, line = listed(capsys, Kind.datasets, "sasrec-beauty", data_dir=tmp_path)
-    assert " 4,321 rows " in line
+    assert " 37 rows " in line
+    (record,) = (tmp_path / "prepared" / "sasrec-beauty").glob("*/dataset.json")
+    record.write_text('{"counts": []}', encoding="utf-8")
+    _, line = listed(capsys, Kind.datasets, "sasrec-beauty", data_dir=tmp_path)
+    assert " rows " not in line
 
 
 def test_aliases_name_the_true_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
