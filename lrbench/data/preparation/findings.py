@@ -19,7 +19,12 @@ _MANY_COPIES = 0.05
 
 _FIRST = 100_000_000
 _SPAN = 100
-_UNITS = {"seconds": _FIRST, "milliseconds": _FIRST * 1000, "microseconds": _FIRST * 1_000_000}
+_UNITS = {
+    "seconds": _FIRST,
+    "milliseconds": _FIRST * 1000,
+    "microseconds": _FIRST * 1000**2,
+    "nanoseconds": _FIRST * 1000**3,
+}
 """The smallest time of each unit: March 1973. ``_SPAN`` times as much is the year 2286. Times of a file in
 one unit are in one such span alone, or some are between two spans."""
 

@@ -1,7 +1,8 @@
 """A window of months, made longer into the past until enough items are left.
 
 LatentR³, D3 and BIGRec prepare Amazon 2018 in this way. They begin with one year. They move its start back by
-three months at a time until the k-core has 5,000 items.
+three months at a time until the k-core has 5,000 items. Here it stops at 1970: earlier times are mostly marks
+of a missing time.
 """
 
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ def window_rows(
     unit, first = per_second(rows.times), window.first
     end = _moment(window.end, unit)
     before_end = np.flatnonzero(rows.times < end)
-    earliest = int(rows.times[before_end].min(initial=end))
+    earliest = max(0, int(rows.times[before_end].min(initial=end)))
     while True:
         start = _moment(first, unit)
         chosen = before_end[rows.times[before_end] >= start]

@@ -46,6 +46,7 @@ def test_times_that_order_nothing() -> None:
     [
         ((1_600_000_000, 1_600_000_000_000), "1 like seconds, 1 like milliseconds"),
         ((1_600_000_000, 1_600_000_000_000_000, 7, -5), "1 like seconds, 1 like microseconds"),
+        ((1_600_000_000, 1_600_000_000 * 10**9), "1 like seconds, 1 like nanoseconds"),
         ((1_600_000_000, 1_500_000_000), ""),
         ((1_600_000_000_000, 0), ""),
         ((150_000_000, 50_000_000_000, 150_000_000_000), ""),  # counted from some start

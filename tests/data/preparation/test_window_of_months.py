@@ -19,18 +19,18 @@ ORIGIN = Origin(name="toy", edition="a toy", source="", source_sha256="00", read
 MONTHS = [(year, month) for year in (2017, 2018) for month in range(1, 13)]
 
 
-def prepared(least_items: int, unit: int = 1, **fields):  # type: ignore[no-untyped-def]
+def prepared(least_items: int, unit: int = 1, odd: tuple[int, ...] = (), **fields):  # type: ignore[no-untyped-def]
     rows = [
         (user, f"{year}-{month:02}", None, int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * unit)
         for user in ("a", "b")
         for year, month in MONTHS
-    ]
+    ] + [("a", "odd", None, time) for time in odd]
     raw = RawInteractions(pl.LazyFrame(rows, schema=COLUMNS, orient="row"), **fields)
     window = Window(first="2018-06", end="2018-09", step=3, least_items=least_items)
     return prepare(raw, ORIGIN, Filters(k_core=2, window=window))
 
 
-@pytest.mark.parametrize("unit", [1, 1000, 10**6])
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
 @pytest.mark.parametrize(
     ("least_items", "first", "items"),
     [(1, "2018-06", 3), (3, "2018-06", 3), (4, "2018-03", 6), (7, "2017-12", 9)],
@@ -52,6 +52,15 @@ def test_a_source_without_enough_items_in_any_window_is_refused() -> None:
     assert len(prepared(20).item_ids) == 20
 
 
+@pytest.mark.parametrize("odd", [-(2**63), -63_000_000_000, -1, 0, 2**63 - 1])
+def test_single_wrong_times_change_no_window(odd: int) -> None:
+    """A mark of a missing time may be the smallest number, and a slip another unit."""
+    for least_items in (3, 4, 20):
+        assert prepared(least_items, odd=(odd,)).item_ids.equals(prepared(least_items).item_ids)
+    with pytest.raises(FilterError, match="has 20 items, and 21 are needed"):
+        prepared(21, odd=(odd,))
+
+
 def test_a_window_needs_dates() -> None:
     with pytest.raises(FilterError, match='"toy" has no dates'):
         prepared(1, own_clocks=True)
@@ -66,4 +75,6 @@ def test_a_window_makes_another_preparation_and_none_the_same_as_before() -> Non
 
 def test_units_are_told_by_size() -> None:
     times = pl.Series([1_500_000_000]).to_numpy()
-    assert [per_second(times * unit) for unit in (1, 1000, 10**6)] == [1, 1000, 10**6]
+    for unit in (1, 1000, 10**6, 10**9):
+        assert per_second(times * unit) == unit
+    assert per_second(times[:0]) == 1
