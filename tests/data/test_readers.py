@@ -164,6 +164,20 @@ class TestSequenceFiles:
         with pytest.raises(RequestError, match=r"a\.txt, line 2"):
             rows("s3rec-lines", written(tmp_path / "a.txt", "1 7\n2 7 8\t0 5\n"))
 
+    @pytest.mark.parametrize("gaps", [("", "", ""), ("\t0 5", "\t0", "\t0")])
+    def test_two_lines_of_one_user_are_not_joined(self, tmp_path, gaps):
+        lines = zip(("1 7 8", "2 9", "1 5"), gaps, strict=True)
+        text = "".join(f"{line}{gap}\n" for line, gap in lines)
+        with pytest.raises(RequestError, match=r'a\.txt, line 3: the user "1" has a line before this one'):
+            rows("s3rec-lines", written(tmp_path / "a.txt", text))
+
+    @pytest.mark.parametrize("reader", ["s3rec-lines", "account-rows"])
+    def test_carriage_returns_are_no_part_of_an_id(self, tmp_path, reader):
+        separator = "\t" if reader == "account-rows" else " "
+        path = written(tmp_path / "a.txt", separator.join(("1", "7\r", "8")) + "\n")
+        with pytest.raises(RequestError, match="has carriage returns within lines"):
+            rows(reader, path)
+
     def test_sasrec_pairs(self, tmp_path):
         assert rows("sasrec-pairs", written(tmp_path / "a", delimited(" ", order=(0, 1)))) == PAIRS
 

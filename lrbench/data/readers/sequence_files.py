@@ -30,7 +30,7 @@ __all__ = ["AccountRowsText", "LcRecJson", "S3RecLines", "SasrecPairs"]
 
 
 class S3RecLines(FrozenConfig):
-    """``user item item …``; optionally, after a tab, the gap in seconds before each item.
+    """``user item item …``, one line per user; optionally, after a tab, the gap in seconds before each item.
 
     A time is the sum of the gaps so far. Gaps do not tell when a user began, so times of different users
     cannot be compared.
@@ -40,15 +40,14 @@ class S3RecLines(FrozenConfig):
         """Scan the lines.
 
         Raises:
-            RequestError: a line is malformed.
+            RequestError: a line is malformed, or a user has two.
         """
-        text = survey(open_raw(path, ""))
-        if text.has_lone_returns:
-            raise RequestError(f"{text.name} has carriage returns within lines.", "Convert its line ends.")
+        text = _surveyed(path)
         timed = "\t" in text.first_line()[1]
         users = _users(text, parts=2 if timed else 1)
         users = _with_times(users) if timed else users.select("line", "user", "item")
         _check_lines(users, text)
+        _check_users_differ(users, text)
         columns = ["item", "time"] if timed else ["item"]
         return RawInteractions(
             interactions(users.explode(columns), {name: name for name in ("user", *columns)}),
@@ -71,7 +70,7 @@ class AccountRowsText(FrozenConfig):
         Raises:
             RequestError: a line is malformed.
         """
-        text = survey(open_raw(path, ""))
+        text = _surveyed(path)
         fields = pl.col("text").str.strip_chars_end(" \r\t").str.split("\t")
         account, items = fields.list.first(), fields.list.slice(1)
         sound = (fields.list.len() > 1) & ~fields.list.contains("")
@@ -152,6 +151,18 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _surveyed(path: Path) -> Text:
+    """Survey a file whose lines end in LF or CRLF.
+
+    Raises:
+        RequestError: it has other carriage returns, which would be part of an id.
+    """
+    text = survey(open_raw(path, ""))
+    if text.has_lone_returns:
+        raise RequestError(f"{text.name} has carriage returns within lines.", "Convert its line ends.")
+    return text
+
+
 def _users(text: Text, parts: int) -> pl.LazyFrame:
     """Scan ``user item item …`` into one row per line.
 
@@ -211,4 +222,20 @@ def _check_lines(users: pl.LazyFrame, text: Text) -> None:
         raise RequestError(
             f"{text.name} was not read completely: {text.lines - len(text.blank):,} lines became {rows:,}.",
             "Check the reader.",
+        )
+
+
+def _check_users_differ(users: pl.LazyFrame, text: Text) -> None:
+    """Refuse a file with two lines of one user: only the file's author knows whether one continues the other.
+
+    Raises:
+        RequestError: naming the user and the second line.
+    """
+    again = users.filter(~pl.col("user").is_first_distinct()).select("line", "user")
+    found = collected(again.head(1))
+    if len(found):
+        line, user = found.row(0)
+        raise RequestError(
+            f'{text.name}, line {line}: the user "{user}" has a line before this one.',
+            "Merge the lines, or check that the reader fits the file.",
         )

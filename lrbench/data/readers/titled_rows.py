@@ -6,6 +6,7 @@ continues the user's row before it. A user's sequence is thus the history of the
 
 import ast
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _rows(file: RawFile) -> Iterator[tuple[int, str, list[TitledEvent], TitledEv
                         f"{file.name}, line {reader.line_num}: this is no history with its target ({error}).",
                         "Correct the file, or check that the reader fits it.",
                     ) from error
-                yield reader.line_num, str(record["user_id"]), history, target
+                yield reader.line_num, record["user_id"], history, target
         except csv.Error as error:
             raise RequestError(
                 f"{file.name}, line {reader.line_num}: {error}.", "Correct the file."
@@ -103,10 +104,13 @@ def _events(record: dict[Any, str]) -> tuple[list[TitledEvent], TitledEvent]:
     """Return the history and the target of a row.
 
     Raises:
-        ValueError: the row has too many fields, its lists differ in length, or an id or a title is missing.
+        ValueError: the row has too many fields, its lists differ in length, an id or a title is missing, or a
+            rating or a time is no such number.
     """
     if None in record:  # where `DictReader` puts superfluous fields
         raise ValueError("it has more fields than there are columns")
+    if not (record["user_id"] or "").strip():
+        raise ValueError("the user is missing")
     lists = [_list(record["history_item_id"]), _list(record["history_item_title"])]
     last: list[Any] = [record["item_id"], record["item_title"]]
     for history, own in _OPTIONAL:
@@ -120,10 +124,15 @@ def _events(record: dict[Any, str]) -> tuple[list[TitledEvent], TitledEvent]:
 
 
 def _event(item: Any, title: Any, rating: Any, time: Any) -> TitledEvent:
-    if item in ("", None) or title is None:
+    if item is None or title is None or not str(item).strip():
         raise ValueError("an id or a title is missing")
     rated = None if rating is None else float(rating)
-    return str(item), str(title), rated, None if time is None else int(time)
+    if rated is not None and not math.isfinite(rated):
+        raise ValueError("a rating is not finite")
+    moment = None if time is None else int(time)
+    if moment != time or (moment is not None and not -(1 << 63) <= moment < 1 << 63):
+        raise ValueError("a time is no whole number of 64 bits")
+    return str(item), str(title), rated, moment
 
 
 def _list(text: str) -> list[Any]:

@@ -52,6 +52,15 @@ def test_times_may_be_absent_and_users_left_out(tmp_path: Path) -> None:
         (f"{HEAD}\nu,[3,7,['Three'],Seven\n", "line 2: this is no history"),
         (f"{HEAD}\nu,[3],7,['T'],S\nu,[9],7,['N'],S\n", 'line 3: the history of user "u" does not continue'),
         (f"{HEAD}\nu,[3],7,['T'],S,9\n", "line 2: .*more fields than there are columns"),
+        (f"{HEAD}\n,[3],7,['T'],S\n", "line 2: .*the user is missing"),
+        (f"{HEAD}\nu,[' '],7,['T'],S\n", "line 2: .*an id or a title is missing"),
+        ("history_item_id,item_id,history_item_title,item_title,user_id\n[3],7,['T'],S\n", "user is missing"),
+        (f"{TIMED}\nu,[3],7,['T'],S,[1.0],4.0,[10.5],20\n", "line 2: .*a time is no whole number"),
+        (
+            f"{TIMED}\nu,[3],7,['T'],S,[1.0],4.0,[10],{2**63}\n",
+            "line 2: .*a time is no whole number of 64 bits",
+        ),
+        (f"{TIMED}\nu,[3],7,['T'],S,[1.0],1e999,[10],20\n", "line 2: .*a rating is not finite"),
         (f"{HEAD},item_id\nu,[3],7,['T'],S,9\n", 'two columns called "item_id"'),
     ],
 )
