@@ -14,7 +14,7 @@ import torch
 from lrbench.config.protocol import Protocol
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.sequences import Split
-from lrbench.data.splitting import split
+from lrbench.data.splitting import split_to_train
 from lrbench.evaluation.cost import count_parameters, flops_per_user, latency, peak_memory, reset_peak_memory
 from lrbench.evaluation.rank_everything import rank_interventions
 from lrbench.execution.order import TrialOrder
@@ -62,7 +62,7 @@ def run_trial(
     reset_peak_memory(device)
     with _log_file(running / LOG_FILE):
         dataset = load_prepared(order.dataset_folder)
-        parts = split(dataset.sequences, config.protocol)
+        parts = split_to_train(dataset.sequences, config.protocol, dataset.record.name)
         trained = _train_and_rank(order, dataset, parts, watch, note)
         before = time.perf_counter()
         changed, divergence = rank_interventions(

@@ -18,7 +18,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import load_prepared
 from lrbench.data.sequences import Split
-from lrbench.data.splitting import split
+from lrbench.data.splitting import split_to_train
 from lrbench.errors import LrbenchError
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.tuning.attempt import Attempt, SearchRun
@@ -68,7 +68,8 @@ def run_search(
     make_deterministic()
     torch.set_num_threads(order.threads)
     dataset = load_prepared(order.dataset_folder)
-    parts = _some_users(split(dataset.sequences, config.protocol), config.protocol, config.users, config.seed)
+    whole = split_to_train(dataset.sequences, config.protocol, dataset.record.name)
+    parts = _some_users(whole, config.protocol, config.users, config.seed)
     run = SearchRun(order, config, dataset, parts, watch, note)
     trials, finals = _spend(run, read_ended(order.results, config.id))
     outcomes: list[SearchTrial | FinalistRun] = [*trials, *finals]

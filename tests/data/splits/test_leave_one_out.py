@@ -6,11 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_data import leave_one_out
 
-from lrbench.config.protocol import Filters
+from lrbench.config.protocol import PROTOCOLS, Filters
 from lrbench.data.dataset import Origin
 from lrbench.data.preparation.prepare import prepare
 from lrbench.data.readers import read
 from lrbench.data.sequences import Sequences
+from lrbench.data.splitting import split, split_to_train
+from lrbench.errors import RequestError
 
 
 def sequences(lists, n_items=100):
@@ -31,6 +33,15 @@ def test_by_hand():
     assert split.valid.targets.tolist() == [3, 8]
     assert histories(split.test) == [[1, 2, 3], [7, 8]]  # the validation item is part of the test history
     assert split.test.targets.tolist() == [4, 9]
+
+
+@pytest.mark.parametrize("protocol", ["loo-50", "shared-merge"])
+def test_training_needs_somebody_to_evaluate(protocol):
+    short, enough = sequences([[1, 2], [3, 4]]), sequences([[1, 2], [3, 4, 5]])
+    assert len(split_to_train(enough, PROTOCOLS[protocol], "toy").test) == 1
+    assert len(split(short, PROTOCOLS[protocol]).test) == 0, "which can be inspected"
+    with pytest.raises(RequestError, match=f"Nobody in toy can be evaluated under {protocol}"):
+        split_to_train(short, PROTOCOLS[protocol], "toy")
 
 
 @settings(deadline=None)
