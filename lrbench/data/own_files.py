@@ -31,8 +31,10 @@ def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
     Raises:
         RequestError: there is no such file, or the name cannot name a dataset.
     """
-    if path_kind(file) != "file":
-        raise RequestError(f"There is no file {file}.", "Check the path given with --from.")
+    kind = path_kind(file)
+    if kind != "file":
+        fault = f"{file} is a folder" if kind == "folder" else f"There is no file {file}"
+        raise RequestError(f"{fault}.", "Give the path of a CSV or Parquet file with --from.")
     reader = table_reader(file, columns.get("member", ""))
     source = {"reader": reader, "options": dict(columns), "path": file.name, "local": file.resolve()}
     entry = {"name": name, "edition": f"a file of your own, {file.name}", "sources": (source,)}

@@ -319,6 +319,8 @@ class TestRemembered:
     def test_wrong_requests(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="There is no file"):
             user_file("shop", tmp_path / "none.csv", {})
+        with pytest.raises(RequestError, match=f"{tmp_path} is a folder"):
+            user_file("shop", tmp_path, {})
         (tmp_path / "shop.csv").write_text("", encoding="utf-8")
         with pytest.raises(RequestError, match=r'name = "\.\./shop": a name begins'):
             user_file("../shop", tmp_path / "shop.csv", {})

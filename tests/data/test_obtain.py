@@ -185,6 +185,25 @@ def test_sizes_after_filters_are_compared_under_the_datasets_own_filters_only(
         strict.obtain("shop", NO_FILTER)
 
 
+def test_sizes_that_a_catalogue_gives_later_are_compared_too(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text(ROWS, encoding="utf-8")
+    entry = '[dataset.mine]\nedition = "orders"\nreader = "csv"\npath = "shop.csv"\nfilters.k_core = 0\n'
+    file = tmp_path / "my.toml"
+
+    def mine(sizes: str) -> Library:
+        file.write_text(entry + sizes, encoding="utf-8")
+        return Library(Folders(tmp_path / "data"), load_catalogue(file))
+
+    folder = mine("").obtain_folder("mine", NO_FILTER)
+    assert mine("raw.interactions = 4\n").find_prepared("mine", NO_FILTER) == folder
+    for sizes, cause in (("raw.users = 3\n", "raw: 2 users"), ("prepared.items = 9\n", "prepared: 2 items")):
+        assert mine(sizes).find_prepared("mine", NO_FILTER) is None
+        with pytest.raises(CheckError, match=f"mine, {cause} instead of") as caught:
+            mine(sizes).obtain("mine", NO_FILTER)
+        assert caught.value.remedy.endswith("Correct the file, or the sizes in your catalogue.")
+    assert mine("").find_prepared("mine", NO_FILTER) == folder
+
+
 def test_an_unverified_file_is_kept_only_if_it_can_be_read(library: Library, server: FileServer) -> None:
     server.files["shop.csv"] = Served(b"please log in\n")
     with pytest.raises(RequestError, match=r'shop\.csv has no column "user"') as caught:

@@ -115,7 +115,10 @@ def _user_file(source: Source, file: Path) -> AcquiredFile:
         LrbenchError: it does not have the checksum of the user's catalogue.
     """
     if not file.is_file():
-        raise RequestError(f"There is no file {file}.", "Check its path in your catalogue.")
+        raise RequestError(
+            f"There is no file {file}.",
+            "Put it back, correct its path in your catalogue, or give it again with --from and --columns.",
+        )
     verdict = verify_checksum(file, source)
     if verdict.complaint:
         fault = LrbenchError if verdict.readable else RequestError

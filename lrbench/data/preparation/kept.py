@@ -15,13 +15,12 @@ from typing import Any
 
 from lrbench.config.protocol import Filters
 from lrbench.data.addresses import is_address
-from lrbench.data.catalogue import Counts, Dataset, Source
+from lrbench.data.catalogue import Dataset, Source
 from lrbench.data.dataset import (
     DamagedError,
     DatasetRecord,
     Origin,
     PreparedDataset,
-    StepCounts,
     check_prepared,
     write_prepared,
 )
@@ -57,11 +56,11 @@ class KeptDataset(ABC):
     def is_current(self, listener: Listener | None = None) -> bool:
         """Tell whether the folder holds what preparing would give now. The listener hears of damage."""
 
-    def holds(self, expected: Callable[[DatasetRecord], str], listener: Listener) -> bool:
-        """Tell whether the folder holds this dataset, undamaged and with the expected fingerprint.
+    def holds(self, is_right: Callable[[DatasetRecord], bool], listener: Listener) -> bool:
+        """Tell whether the folder holds this dataset, undamaged and with the right record.
 
         Args:
-            expected: returns the fingerprint that a record should have.
+            is_right: tells whether a record is the one that preparing would give now.
             listener: hears of damage.
         """
         if not self.folder.exists():
@@ -71,7 +70,7 @@ class KeptDataset(ABC):
         except DamagedError as error:
             listener.say(f"The prepared {self.dataset.name} {error.fault}. It is prepared again.")
             return False
-        return record.name == self.dataset.name and record.fingerprint == expected(record)
+        return record.name == self.dataset.name and is_right(record)
 
     def write_once(
         self, is_current: Callable[[], bool], make: Callable[[], PreparedDataset], listener: Listener
@@ -132,12 +131,16 @@ class Preparation(KeptDataset):
         )
 
     def _holds_content(self, sha256: str | None, listener: Listener) -> bool:
-        """Tell whether the folder holds what preparing this content gives; ``None``: any content will do."""
+        """Tell whether the folder holds what preparing this content gives; ``None``: any content will do.
 
-        def expected(record: DatasetRecord) -> str:
-            return fingerprint(self._origin(record.source, sha256 or record.source_sha256), self.filters)
+        It does not if the catalogue gives other sizes by now.
+        """
 
-        return self.holds(expected, listener)
+        def is_right(record: DatasetRecord) -> bool:
+            origin = self._origin(record.source, sha256 or record.source_sha256)
+            return record.fingerprint == fingerprint(origin, self.filters) and not self._odd_sizes(record)
+
+        return self.holds(is_right, listener)
 
     def _prepared(self, file: AcquiredFile) -> PreparedDataset:
         notes = file.record.notes
@@ -151,9 +154,7 @@ class Preparation(KeptDataset):
             prepared = prepare(
                 read(self.source.reader, file.path, self._options), origin, self.filters, self.folder.parent
             )
-            self._check_sizes("raw", prepared.record.counts[0], self.source.raw)
-            if self.filters == self.dataset.filters:
-                self._check_sizes("prepared", prepared.record.final, self.source.prepared)
+            self._check_sizes(prepared.record)
         except FilterError:
             raise
         except LrbenchError as error:
@@ -184,24 +185,37 @@ class Preparation(KeptDataset):
         found = in_folder(expanded(mirror), self.source.titles)
         return {**self.source.options, "titles": str(found)} if found else self.source.options
 
-    def _check_sizes(self, stage: str, found: StepCounts, expected: Counts) -> None:
+    def _check_sizes(self, record: DatasetRecord) -> None:
         """Compare sizes with those that the catalogue gives.
 
         Raises:
             CheckError: they differ; the message gives both.
         """
-        known = expected.model_dump(exclude_none=True)
-        differing = [
-            f"{found_count:,} {what} instead of {known[what]:,}"
-            for what in known
-            if (found_count := getattr(found, what)) != known[what]
-        ]
-        if differing:
-            raise CheckError(
-                f"{self.dataset.name}, {stage}: {', '.join(differing)}.",
-                "The file is not the edition of the catalogue. Give the right one with --from, or describe a "
-                "dataset of your own with --catalog.",
+        if odd := self._odd_sizes(record):
+            remedy = (
+                "Give the right one with --from, or describe a dataset of your own with --catalog."
+                if self.source.local is None
+                else "Correct the file, or the sizes in your catalogue."
             )
+            raise CheckError(
+                f"{self.dataset.name}, {odd}.", f"The file is not the edition of the catalogue. {remedy}"
+            )
+
+    def _odd_sizes(self, record: DatasetRecord) -> str:
+        """Say which sizes are not those of the catalogue, and after which step; empty if none."""
+        stages = [("raw", record.counts[0], self.source.raw)]
+        if self.filters == self.dataset.filters:
+            stages.append(("prepared", record.final, self.source.prepared))
+        for stage, found, expected in stages:
+            known = expected.model_dump(exclude_none=True)
+            differing = [
+                f"{getattr(found, what):,} {what} instead of {known[what]:,}"
+                for what in known
+                if getattr(found, what) != known[what]
+            ]
+            if differing:
+                return f"{stage}: {', '.join(differing)}"
+        return ""
 
 
 def _check_unchanged(file: AcquiredFile) -> None:

@@ -22,7 +22,8 @@ class GeneratedPreparation(KeptDataset):
 
     def is_current(self, listener: Listener | None = None) -> bool:
         """Tell whether the folder holds what generating would give now. The listener hears of damage."""
-        return self.holds(lambda _: fingerprint(ORIGIN, self.filters), listener or SilentListener())
+        expected = fingerprint(ORIGIN, self.filters)
+        return self.holds(lambda record: record.fingerprint == expected, listener or SilentListener())
 
     def make(self, listener: Listener) -> None:
         """Generate and write the dataset unless it is there.
