@@ -79,6 +79,8 @@ class _Lines(SilentListener):
         now = time.monotonic()
         with self._lock:
             begun, first = self._begun.setdefault(name, (now, done))
+            if done < first:  # it starts again
+                begun, first = self._begun[name] = now, done
             complete = done == total
             if not complete and now - self._printed.setdefault(name, now) < _SECONDS_BETWEEN_LINES:
                 return

@@ -22,6 +22,20 @@ def test_plain_lines_come_now_and_then_and_at_the_end(monkeypatch: pytest.Monkey
     ]
 
 
+def test_a_transfer_that_starts_again_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 6.0, 12.0, 18.0])
+    monkeypatch.setattr(transfers.time, "monotonic", lambda: next(clock))
+    console = Console(file=StringIO(), width=200)
+    with listener_for(console) as listener:
+        for megabytes in (50, 62, 0, 6):
+            listener.advance("ml-1m.zip", megabytes * 1_000_000, 66_000_000)
+    assert console.file.getvalue().splitlines() == [
+        "ml-1m.zip: 62.0 MB of 66.0 MB, 2.0 MB/s, 2 s left",
+        "ml-1m.zip: 0.0 MB of 66.0 MB, 0.0 MB/s",
+        "ml-1m.zip: 6.0 MB of 66.0 MB, 1.0 MB/s, 60 s left",
+    ]
+
+
 def test_an_unknown_length_has_no_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0])
     monkeypatch.setattr(transfers.time, "monotonic", lambda: next(clock))
