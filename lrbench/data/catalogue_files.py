@@ -16,6 +16,7 @@ from lrbench.config.protocol import Filters
 from lrbench.data.catalogue import Catalogue, Dataset, Source, merged
 from lrbench.data.own_files import remembered_files
 from lrbench.errors import RequestError, did_you_mean
+from lrbench.paths import absolute, expanded
 from lrbench.resources import catalogue_file as shipped_file
 from lrbench.toml_files import read_toml
 
@@ -77,7 +78,7 @@ def _beside(file: Path, source: Source) -> Source:
     """Return a source of a user's catalogue; without addresses, its path is relative to the catalogue."""
     if source.urls:
         return source
-    return source.model_copy(update={"local": (file.parent / source.path).resolve()})
+    return source.model_copy(update={"local": absolute(file.parent / expanded(source.path))})
 
 
 def _members(table: Mapping[str, Any], file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

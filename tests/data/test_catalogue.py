@@ -137,6 +137,24 @@ class TestOwn:
         assert dataset.sources[0].options["user"] == "customer"
         assert catalogue.find("ml-1m")  # beside the shipped ones
 
+    def test_a_file_in_the_home_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        text = '[dataset.shop]\nedition = "orders"\nreader = "csv"\npath = "~/shop.csv"\n'
+        catalogue = load_catalogue(written(tmp_path, text))
+        assert catalogue.find("shop").sources[0].local == tmp_path / "home" / "shop.csv"
+
+    def test_links_that_go_round_in_a_circle(self, tmp_path: Path) -> None:
+        (tmp_path / "a").symlink_to("b")
+        (tmp_path / "b").symlink_to("a")
+        text = '[dataset.shop]\nedition = "orders"\nreader = "csv"\npath = "a/shop.csv"\n'
+        try:
+            local = load_catalogue(written(tmp_path, text)).find("shop").sources[0].local
+        except RequestError as error:
+            assert "its links go round in a circle" in error.cause
+        else:  # since Python 3.13
+            assert local is not None
+            assert not local.is_file()
+
     def test_several_sources_fallbacks_and_aliases(self, tmp_path: Path) -> None:
         text = """
         [dataset.shop]
