@@ -27,7 +27,8 @@ class Accounts(FrozenConfig):
 
     align: Literal["none", "end"] = "none"
     """``end`` shifts the times of each member so that all last interactions of an account fall within one
-    week. Otherwise members often do not overlap in time."""
+    week. Otherwise members often do not overlap in time. Without times it changes nothing: members then take
+    turns."""
 
     scope: Literal["account", "member"] = "member"
     """Whose last two interactions are held out: the account's, or each member's. With ``member`` the users

@@ -17,6 +17,7 @@ from lrbench.data.sequences import EvaluationView, Sequences, Split, TrainingVie
 from lrbench.data.splits.members import group_users
 from lrbench.data.time_units import per_second
 from lrbench.errors import RequestError
+from lrbench.wording import counted
 
 __all__ = ["Merged", "merge", "shared_accounts"]
 
@@ -92,7 +93,7 @@ def merge(sequences: Sequences, settings: Accounts) -> Merged:
     largest = max(settings.sizes)
     if largest > sequences.n_users:
         raise RequestError(
-            f"Accounts of {largest} members cannot be made from {sequences.n_users} users.",
+            f"Accounts of {largest} members cannot be made from {counted(sequences.n_users, 'user')}.",
             'Choose a smaller size under [accounts], such as "fixed-1".',
         )
     account = group_users(sequences, settings)  # (users,)
