@@ -9,7 +9,6 @@ from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import Measured
 from lrbench.report.step_findings import InterventionFinding, InterventionLoss, Reading
-from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.frames import AlignedRanks, aligned_ranks
@@ -39,7 +38,7 @@ def find_interventions(
             label=entry.label,
             mean=entry.metrics[metric].mean,
             losses=tuple(losses.values()),
-            reading=reading({kind: loss.contrast for kind, loss in losses.items()}),
+            reading=reading(losses),
         )
 
 
@@ -68,7 +67,7 @@ def _changes(own: Floats, other: Floats) -> Floats:
     return changes
 
 
-def reading(contrasts: Mapping[Intervention, Contrast]) -> Reading:
+def reading(losses: Mapping[Intervention, InterventionLoss]) -> Reading:
     """Say what the losses mean.
 
     A loss counts if the crossed test shows it at 5 %, without a correction.
@@ -76,7 +75,12 @@ def reading(contrasts: Mapping[Intervention, Contrast]) -> Reading:
     - No intervention costs anything: the latent is bypassed.
     - Some cost something, but not the latent of a similar user: the latent is a generic bias.
     - The latent of a similar user costs something too: the latent is specific to the user.
+
+    Where no intervention changes a score, no state was replaced: the only step starts from noise.
     """
+    if all(loss.divergence == 0 for loss in losses.values()):
+        return Reading.NOTHING_REPLACED
+    contrasts = {kind: loss.contrast for kind, loss in losses.items()}
     if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
         return Reading.NOT_TESTABLE
     lost = {kind for kind, contrast in contrasts.items() if contrast.difference > 0 and contrast.p <= ALPHA}

@@ -30,6 +30,12 @@ class Reading(StrEnum):
     USED = "used; only the intervention “matched” can show whether it is user-specific"
     BYPASSED = "bypassed, as far as these runs can show: no other latent costs anything"
     NOT_TESTABLE = "not testable with these runs"
+    NOTHING_REPLACED = "not tested: no step takes over a latent, so nothing was replaced"
+
+    @property
+    def tested(self) -> bool:
+        """Whether it says anything about the latent."""
+        return self not in (Reading.NOT_TESTABLE, Reading.NOTHING_REPLACED)
 
     @property
     def short(self) -> str:
@@ -40,6 +46,7 @@ class Reading(StrEnum):
             Reading.USED: "used",
             Reading.BYPASSED: "bypassed",
             Reading.NOT_TESTABLE: "?",
+            Reading.NOTHING_REPLACED: "not tested",
         }[self]
 
 

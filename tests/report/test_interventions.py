@@ -10,6 +10,7 @@ from synthetic_results import ITEMS, Made, make_suite, rewrite_record
 
 from lrbench.config.interventions import INTERVENTIONS
 from lrbench.metrics import ndcg
+from lrbench.report.answers.together import use_together
 from lrbench.report.build import build_report
 from lrbench.report.formats.json import Json
 from lrbench.report.report import Report
@@ -22,7 +23,7 @@ PLACES = {"zero": 6.0, "noise": 6.0, "shuffle": 6.0, "matched": 0.0}
 """By how many places each intervention lowers every target."""
 
 
-def report_of(root: Path, places: dict[str, float], seeds: int = 5) -> Report:
+def report_of(root: Path, places: dict[str, float], seeds: int = 5, divergence: float = 0.25) -> Report:
     suite = make_suite(
         root, [Made("LARES", 1.0, depths=(0, 4)), Made("SASRec", 0.8)], seeds=range(1, seeds + 1)
     )
@@ -41,7 +42,7 @@ def report_of(root: Path, places: dict[str, float], seeds: int = 5) -> Report:
                 for kind, more in places.items()
             ]
             pl.concat((ranks, *changed)).write_parquet(path)
-            rewrite_record(root, trial.record.id, divergence=dict.fromkeys(places, 0.25))
+            rewrite_record(root, trial.record.id, divergence=dict.fromkeys(places, divergence))
     return build_report(suite, Results(root))
 
 
@@ -86,6 +87,16 @@ def test_the_reading_follows_from_what_is_lost(tmp_path: Path, places: dict[str,
     (finding,) = report_of(tmp_path, places).interventions
     assert word in finding.reading
     assert finding.reading.short in finding.reading
+
+
+def test_where_no_state_was_replaced_nothing_is_said_of_the_latent(tmp_path: Path) -> None:
+    """LARES with one step starts from noise, so there is no step before whose state could be replaced."""
+    report = report_of(tmp_path, dict.fromkeys(PLACES, 0.0), divergence=0.0)
+    (finding,) = report.interventions
+    assert (finding.reading.tested, finding.reading.short) == (False, "not tested")
+    answers = " ".join(answer.text for answer in report.answers)
+    assert "bypassed" not in answers
+    assert use_together(report, finding.dataset) == ""
 
 
 def test_too_few_runs_are_not_read(tmp_path: Path) -> None:

@@ -77,6 +77,8 @@ def _latent(report: Report, label: str) -> str:
 def _reading(reading: Reading) -> str:
     if reading is Reading.NOT_TESTABLE:
         return "whether it uses its latent cannot be tested with these runs."
+    if reading is Reading.NOTHING_REPLACED:
+        return "whether it uses a latent was not tested, as no step takes one over."
     return f"its latent is {reading}."
 
 

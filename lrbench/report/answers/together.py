@@ -70,7 +70,7 @@ def use_together(report: Report, dataset: str) -> str:
         found.reading
         for found in report.interventions
         if (found.dataset, found.label in report.proposed) == (dataset, True)
-        if found.reading is not Reading.NOT_TESTABLE
+        if found.reading.tested
     ]
     sentences = []
     if contrasts:
