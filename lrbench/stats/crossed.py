@@ -23,6 +23,7 @@ three seeds where runs make up 90 % of the variance; five seeds bring that below
 """
 
 import math
+from dataclasses import replace
 
 from lrbench.stats.contrast import NO_VARIATION, ONE_USER, Contrast, seeds_missing
 from lrbench.stats.user_metrics import UserMetrics
@@ -51,12 +52,19 @@ def matched(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[User
     return (first.minus(second), UserMetrics.zero(first.users)) if paired else (first, second)
 
 
-def crossed(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Contrast:
+def crossed(
+    first: UserMetrics, second: UserMetrics, paired: bool = False, df_users: float | None = None
+) -> Contrast:
     """Test ``first`` against ``second`` with users and training runs random.
 
-    Both must have the same users in the same columns. Where ``paired``, both must also have the same seeds in
-    the same rows. The difference is not testable with one user, with fewer than three seeds of a model that
-    is not deterministic, or where nothing varies.
+    The difference is not testable with one user, with fewer than three seeds of a model that is not
+    deterministic, or where nothing varies.
+
+    Args:
+        first: (seeds, users).
+        second: the same users in the same columns; where ``paired``, also the same seeds in the same rows.
+        paired: whether the runs share trained weights.
+        df_users: degrees of freedom of v_U; `None`: U - 1.
 
     Raises:
         ValueError: the numbers of users differ. Or the numbers of runs differ and ``paired`` is set.
@@ -66,6 +74,8 @@ def crossed(first: UserMetrics, second: UserMetrics, paired: bool = False) -> Co
     if reason := seeds_missing(left, right) or (ONE_USER if first.users < 2 else ""):
         return Contrast(name, difference, reason=reason, paired=paired)
     sources = sources_of(left, right)
+    if df_users is not None:
+        sources = replace(sources, df_users=df_users)
     if math.sqrt(sources.variance) <= 1e-12 * max(abs(first.mean), abs(second.mean)):
         return Contrast(name, difference, reason=NO_VARIATION, constant=True, paired=paired)
     return Contrast(name, difference, math.sqrt(sources.variance), sources.df, paired=paired)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lrbench.arrays import Floats, Int64s
+from lrbench.arrays import Bools, Floats, Int64s
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed, matched
 from lrbench.stats.user_metrics import UserMetrics
@@ -39,32 +39,48 @@ def group_contrasts(first: UserMetrics, second: UserMetrics, groups: Int64s, pai
 def interaction_p(first: UserMetrics, second: UserMetrics, groups: Int64s, paired: bool) -> float:
     """Return the p-value of "the difference is the same in all groups"; NaN where not testable.
 
-    Each group is tested against all other users. The result is the smallest p-value times the number of these
-    tests, at most 1 (Bonferroni). Arguments as in :func:`group_contrasts`.
+    Each group is tested against all other users, if the difference can be tested on both sides. So a group of
+    one user is only among the others. The result is the smallest p-value times the number of these tests, at
+    most 1 (Bonferroni). Arguments as in :func:`group_contrasts`.
     """
     count = int(groups.max()) + 1
-    if count < 2:
-        return math.nan
     left, right = matched(first, second, paired)
-    contrasts = [
-        crossed(_against_rest(left, groups == group), _against_rest(right, groups == group))
-        for group in range(count if count > 2 else 1)
-    ]
-    if not all(contrast.testable for contrast in contrasts):
-        return math.nan
-    return min(1.0, len(contrasts) * min(contrast.p for contrast in contrasts))
+    p_values = []
+    for group in range(count if count > 2 else count - 1):
+        inside = groups == group
+        sides = [crossed(left.only(users=side), right.only(users=side)) for side in (inside, ~inside)]
+        if all(side.testable for side in sides):
+            contrast = _against_rest(left, right, inside)
+            p_values += [contrast.p] if contrast.testable else []
+    return min(1.0, len(p_values) * min(p_values)) if p_values else math.nan
 
 
-def _against_rest(model: UserMetrics, inside: np.ndarray) -> UserMetrics:
+def _against_rest(left: UserMetrics, right: UserMetrics, inside: Bools) -> Contrast:
+    """Test the difference inside a group minus the difference in the rest; both have two or more users.
+
+    As in Welch's test, each side has its own variance over users and its own degrees of freedom.
+    """
+    differences = left.user_means - right.user_means
+    parts = [differences[side] for side in (inside, ~inside)]
+    variances = [float(part.var(ddof=1)) / len(part) for part in parts]
+    spread = sum(one**2 / (len(part) - 1) for one, part in zip(variances, parts, strict=True))
+    df = sum(variances) ** 2 / spread if spread > 0 else len(differences) - 2.0
+    return crossed(_side_by_side(left, inside), _side_by_side(right, inside), df_users=df)
+
+
+def _side_by_side(model: UserMetrics, inside: Bools) -> UserMetrics:
     """Return values whose mean over users is the group's mean minus the mean of the rest, in every run.
 
-    A user's deviation from the mean of its side is scaled by users / size of that side. So the variance over
-    users is that of the difference of the two means.
+    Let U be the number of users, of which n are on one side. A user's deviation from the mean of that side is
+    multiplied by √(U (U - 1) / (n (n - 1))). So the variance of the mean over users is the sum of the
+    variances of both means. The same holds for users × runs.
     """
     values: Floats = np.empty_like(model.values)
-    means = {}
-    for mask, sign in ((inside, 1.0), (~inside, -1.0)):
-        part = model.values[:, mask]
-        means[sign] = part.mean(axis=1, keepdims=True)  # (seeds, 1)
-        values[:, mask] = sign * model.users / mask.sum() * (part - means[sign])
-    return UserMetrics(values + means[1.0] - means[-1.0], model.deterministic)
+    difference: Floats = np.zeros((model.seeds, 1))
+    for side, sign in ((inside, 1.0), (~inside, -1.0)):
+        part, size = model.values[:, side], int(side.sum())
+        mean = part.mean(axis=1, keepdims=True)  # (seeds, 1)
+        scale = math.sqrt(model.users * (model.users - 1) / (size * (size - 1)))
+        values[:, side] = sign * scale * (part - mean)
+        difference += sign * mean
+    return UserMetrics(values + difference, model.deterministic)

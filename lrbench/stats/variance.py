@@ -47,7 +47,9 @@ class Sources:
     users: float
     """Variance over users of their mean differences / number of users; it contains users × runs once."""
 
-    n_users: int
+    df_users: float
+    """Degrees of freedom of ``users``."""
+
     runs: tuple[RunSource, ...]
     """One for each model that is not deterministic. Where runs are paired, one for their differences."""
 
@@ -69,7 +71,7 @@ class Sources:
     @property
     def df(self) -> float:
         """Degrees of freedom after Satterthwaite (1946)."""
-        spread = self.users**2 / (self.n_users - 1)
+        spread = self.users**2 / self.df_users
         spread += sum(source.total**2 / (source.seeds - 1) for source in self.runs)
         return self.variance**2 / spread
 
@@ -96,7 +98,7 @@ class Sources:
             for source in self.runs
         )
         users = max(self.users - self.residual, 0.0) + sum(source.residual for source in runs)
-        return Sources(users, self.n_users, runs)
+        return Sources(users, self.df_users, runs)
 
 
 def sources_of(first: UserMetrics, second: UserMetrics) -> Sources:
@@ -112,7 +114,7 @@ def sources_of_sum(models: Sequence[UserMetrics]) -> Sources:
     of_users = np.sum([model.user_means for model in models], axis=0)  # (users,)
     users = float(of_users.var(ddof=1)) / len(of_users)
     random = [model for model in models if not model.deterministic]
-    return Sources(users, len(of_users), tuple(_runs(model) for model in random))
+    return Sources(users, len(of_users) - 1.0, tuple(_runs(model) for model in random))
 
 
 def _runs(model: UserMetrics) -> RunSource:

@@ -48,14 +48,41 @@ def test_a_gain_in_one_group_alone_is_found() -> None:
     assert interaction_p(first, second, GROUPS, paired=False) < 0.01
 
 
-def test_between_two_groups_it_is_one_comparison() -> None:
+@pytest.mark.parametrize("size", [2, 5, 30])
+def test_between_two_groups_it_is_one_comparison(size: int) -> None:
     """For deterministic models, the test is Welch's: users vary within groups."""
     generator = np.random.default_rng(3)
-    differences, groups = generator.normal(size=60), np.repeat([0, 1], 30)
+    differences, groups = generator.normal(size=60), np.repeat([0, 1], [size, 60 - size])
     first = UserMetrics(differences[None], deterministic=True)
     p = interaction_p(first, UserMetrics.zero(60), groups, paired=False)
-    expected = scipy.stats.ttest_ind(differences[:30], differences[30:]).pvalue
-    assert p == pytest.approx(expected, rel=0.05)
+    expected = scipy.stats.ttest_ind(differences[:size], differences[size:], equal_var=False).pvalue
+    assert p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_group_of_few_users_is_no_interaction_by_chance(size: int) -> None:
+    generator = np.random.default_rng(5)
+    groups = np.repeat([0, 1], [200 - size, size])
+
+    def runs() -> UserMetrics:
+        return UserMetrics(generator.normal(size=200) + generator.normal(size=(3, 200)))
+
+    false = sum(interaction_p(runs(), runs(), groups, paired=False) <= 0.05 for _ in range(300))
+    assert false <= scipy.stats.binom(300, 0.05).ppf(0.999)
+
+
+@pytest.mark.parametrize("few", [1, 3])
+def test_a_group_that_cannot_be_tested_is_only_among_the_others(few: int) -> None:
+    """One user, or users who all gain the same, say nothing of the spread of their group."""
+    generator = np.random.default_rng(6)
+    first, second = made(generator, [1, 1, 0, 0], 5), made(generator, [0, 0, 0, 0], 5)
+    first.values[:, -few:] = second.values[:, -few:] = 0
+    two, three = np.repeat([0, 1], [100, 100]), np.repeat([0, 1, 2], [100, 100 - few, few])
+    expected = 2 * interaction_p(first, second, two, paired=False)
+    assert expected < 0.05
+    assert interaction_p(first, second, three, paired=False) == pytest.approx(expected, rel=0.25)
+    alone = np.repeat([0, 1], [200 - few, few])
+    assert math.isnan(interaction_p(first, second, alone, paired=False))
 
 
 def test_one_group_or_few_seeds_is_not_testable() -> None:

@@ -51,6 +51,6 @@ def test_number_of_seeds_is_the_smallest_that_finds_the_difference() -> None:
 
 
 def test_no_number_of_seeds_makes_up_for_too_few_users() -> None:
-    sources = Sources(users=1.0, n_users=100, runs=(RunSource(3, 0.1, 0.0),))
+    sources = Sources(users=1.0, df_users=99, runs=(RunSource(3, 0.1, 0.0),))
     assert seeds_to_find(sources, 1.0) is None
     assert seeds_to_find(sources, 100.0) == 3
