@@ -65,7 +65,7 @@ def export_archive(
     Raises:
         RequestError: no trial is finished, a trial lacks its weights, ``path`` is a device or a pipe, or the
             primary metric needs ranks that a brief archive would leave out.
-        CheckError: a file of a trial, of its later evaluation, or of a search was changed.
+        CheckError: a file of a trial, of its later evaluation, or of a search is missing or was changed.
     """
     if path.exists() and not path.is_file():
         raise RequestError(f"{path} is no file that can be replaced.", "Name another file.")
@@ -96,10 +96,11 @@ def export_archive(
 
 def _files_of(trial: FinishedTrial, weights: bool) -> list[Path]:
     """Return the files of a trial and of its later evaluation, each checked."""
-    names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
-    files = [trial.folder / name for name in names if (trial.folder / name).is_file()]
-    if weights and trial.folder / WEIGHTS_FILE not in files:
+    if weights and not (trial.folder / WEIGHTS_FILE).is_file():
         raise RequestError(f"The trial {trial.record.id} has no weights here.", "Leave --weights out.")
+    names = [name for name in TRIAL_FILES if weights or name != WEIGHTS_FILE]
+    wanted = [trial.folder / name for name in names]
+    files = [file for file in wanted if file.name in trial.record.digests or file.is_file()]
     for file in files:
         check_file(file, trial.record)
     if trial.evaluation is not None:

@@ -22,13 +22,13 @@ from synthetic_results import (
     sealed_trial,
 )
 
-from lrbench.errors import RequestError
+from lrbench.errors import CheckError, RequestError
 from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, FileList, entry, trial_of
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
 from lrbench.store.integrity import stored_faults
-from lrbench.store.layout import RANKS_FILE, RECORD_FILE, Results
+from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, Results
 from lrbench.store.packed_archive import read_packed
 from lrbench.store.packed_table import pack
 from lrbench.store.seal import file_digest, sealed_json
@@ -80,6 +80,20 @@ def refusal(path: Path) -> str:
     assert ".part" not in str(refused.value)
     assert refused.value.remedy
     return refused.value.cause
+
+
+@pytest.mark.parametrize("name", [HISTORY_FILE, LOG_FILE])
+def test_a_trial_that_lacks_a_file_is_not_exported(name: str, origin: Results, tmp_path: Path) -> None:
+    """Nobody could import the archive."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    suite = find_suite_record(copy, "demo")
+    folder = copy.trial(suite.trials[1].trial)
+    (folder / LOG_FILE).write_text("made here", encoding="utf-8")
+    sealed_trial(copy.root, folder.name)
+    (folder / name).unlink()
+    with pytest.raises(CheckError, match=f"{name} is missing"):
+        export_archive(suite, copy, tmp_path / "x.zip", ["sample"])
+    assert not (tmp_path / "x.zip").exists()
 
 
 def test_an_archive_written_by_these_tests_is_imported(archive: Path, tmp_path: Path) -> None:
