@@ -225,7 +225,6 @@ def _with_groups(
         measured,
         references,
         asked.suite.primary_metric,
-        asked.masked,
         prepared or (lambda _: None),
         asked.options.groups,
     )

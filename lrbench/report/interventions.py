@@ -45,7 +45,7 @@ def find_interventions(
 def _loss(
     entry: Measured, own: AlignedRanks, kind: Intervention, metric: str, masked: bool
 ) -> InterventionLoss:
-    other = aligned_ranks(entry.trials, masked, intervention=kind)
+    other = aligned_ranks(entry.trials, masked, intervention=kind, order=own.targets)
     keys = [(trial, entry.depth) for trial in entry.ids]
     with_own, with_other = (
         UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)

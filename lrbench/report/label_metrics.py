@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from lrbench.arrays import Floats
 from lrbench.stats.user_metrics import UserMetrics
@@ -29,6 +30,9 @@ class Measured:
 
     ties_known: bool
     """Whether every run stored how many items tie with a target."""
+
+    targets: pl.DataFrame
+    """The raw ids of the targets, in the order of the users of ``metrics``; columns user and target."""
 
     @property
     def seeds(self) -> list[int]:
@@ -97,5 +101,6 @@ def measure(
                 }
                 keys = [(trial, depth) for trial in ids]
                 known = all(ranks.ties[key] is not None for key in keys)
-                measured.append(Measured(dataset, label, runs, values, ranks.fingerprint(keys), known))
+                fingerprint = ranks.fingerprint(keys)
+                measured.append(Measured(dataset, label, runs, values, fingerprint, known, ranks.targets))
     return measured

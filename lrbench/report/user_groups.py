@@ -23,7 +23,6 @@ from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
 from lrbench.stats.groups import group_contrasts, interaction_p, quartiles
 from lrbench.stats.multiplicity import benjamini_hochberg
-from lrbench.store.frames import aligned_ranks
 
 __all__ = ["TRAITS", "FindPrepared", "find_user_groups", "user_traits"]
 
@@ -51,7 +50,6 @@ def find_user_groups(
     measured: Sequence[Measured],
     references: Sequence[Reference],
     metric: str,
-    masked: bool,
     prepared: FindPrepared,
     own: GroupTable | None = None,
 ) -> tuple[list[GroupFinding], dict[str, str]]:
@@ -61,7 +59,6 @@ def find_user_groups(
         measured: labels with their metrics.
         references: the label with which each proposed label is compared on each dataset.
         metric: the metric.
-        masked: whether items of the history are left out of the ranks.
         prepared: function from a dataset's name to its prepared form, which has histories and popularity.
         own: further groups, from the person's own table.
 
@@ -86,13 +83,12 @@ def find_user_groups(
     for dataset in dict.fromkeys(reference.dataset for reference in references):
         entry = next(entry for entry in measured if entry.dataset == dataset)
         record, data = entry.trials[0].record, prepared(dataset)
-        ranks = aligned_ranks(entry.trials[:1], masked)
-        groupings = [] if own is None else list(_categories(own, ranks.targets))
+        groupings = [] if own is None else list(_categories(own, entry.targets))
         known_to_own = known_to_own or bool(groupings)
         if data is None or data.record.fingerprint != record.dataset.fingerprint:
             lacking[dataset] = "absent" if data is None else "different"
         else:
-            values = user_traits(data, record.protocol, ranks.users)
+            values = user_traits(data, record.protocol, entry.targets["user"].unique(maintain_order=True))
             groupings = [*map(_quartiles, TRAITS, values), *groupings]
         for reference in (each for each in references if each.dataset == dataset):
             pair = Pair(by_name[dataset, reference.proposed], by_name[dataset, reference.baseline])

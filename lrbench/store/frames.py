@@ -213,6 +213,7 @@ def aligned_ranks(
     split: EvaluationSplit = "test",
     every_depth: bool = False,
     intervention: str = UNCHANGED,
+    order: pl.DataFrame | None = None,
 ) -> AlignedRanks:
     """Read the ranks of trials of one dataset and protocol.
 
@@ -222,6 +223,7 @@ def aligned_ranks(
         split: which held-out items.
         every_depth: take all stored depths; otherwise the one that reports use.
         intervention: take the ranks under this intervention.
+        order: the targets in the order to take, as in :class:`AlignedRanks`; `None`: that of the first trial.
 
     Raises:
         CheckError: a trial lacks draws of a user, two trials did not rank the same targets, or a rank is not
@@ -232,7 +234,7 @@ def aligned_ranks(
     ranks: dict[tuple[str, int], Floats] = {}
     ties: dict[tuple[str, int], Floats | None] = {}
     exact_to: dict[tuple[str, int], int | None] = {}
-    reference: pl.DataFrame | None = None
+    reference = order
     for trial in {trial.record.id: trial for trial in trials}.values():
         rows = trial.ranks(intervention).filter(split=split)
         if not every_depth:

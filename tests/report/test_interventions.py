@@ -54,6 +54,22 @@ def test_a_control_has_no_row_of_interventions(tmp_path: Path) -> None:
     assert build_report(controlled, Results(tmp_path)).interventions == ()
 
 
+def test_targets_in_another_order_give_the_same_losses(tmp_path: Path) -> None:
+    """An evaluation after the run may rank the targets in another order than the run did."""
+    (expected,) = report_of(tmp_path, {"zero": 6.0, "shuffle": 6.0}).interventions
+    suite = find_suite_record(Results(tmp_path), None)
+    for cell in suite.trials:
+        path = Results(tmp_path).trial(cell.trial) / "ranks.parquet"
+        ranks = pl.read_parquet(path)
+        changed = pl.col("intervention") != "none"
+        others = ranks.filter(changed).sample(fraction=1, shuffle=True, seed=1)
+        pl.concat((ranks.filter(~changed), others)).write_parquet(path)
+    (found,) = build_report(suite, Results(tmp_path)).interventions
+    for loss, same in zip(found.losses, expected.losses, strict=True):
+        assert loss.rank_change == same.rank_change
+        assert loss.contrast.interval() == pytest.approx(same.contrast.interval())
+
+
 def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
     report = report_of(tmp_path, PLACES)
     (finding,) = report.interventions

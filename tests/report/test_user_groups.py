@@ -72,6 +72,19 @@ def test_the_table_has_a_row_for_each_group_and_one_for_the_interaction(grouped:
     assert "Exploratory" in " ".join(section.notes)
 
 
+def test_targets_in_another_order_are_in_the_same_groups(tmp_path: Path, grouped: Report) -> None:
+    """The first trial of the suite gives the order of the users; here it is not one of the first row."""
+    suite = make_suite(tmp_path)
+    backwards = suite.model_copy(update={"trials": tuple(reversed(suite.trials))})
+    path = Results(tmp_path).trial(suite.trials[0].trial) / "ranks.parquet"
+    pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=1).write_parquet(path)
+    report = build_report(backwards, Results(tmp_path), prepared=prepared)
+    for trait in TRAITS:
+        expected = [group.contrast.difference for group in finding(grouped, trait).groups]
+        found = [group.contrast.difference for group in finding(report, trait).groups]
+        assert found == pytest.approx(expected)
+
+
 def test_a_gain_for_long_histories_alone_is_an_interaction(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, (Made("A", 0.5), Made("B", 0.5)), proposed=["A"], seeds=(1, 2, 3, 4))
     data = prepared("sample")
