@@ -1,6 +1,6 @@
 """Could a perfect choice of depth gain anything? Oracles beside those of noise, or split over draws."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,37 +25,49 @@ def find_oracles(measured: Sequence[Measured], suite: SuiteRecord, masked: bool)
     for entry in measured:
         if entry.label in suite.controls or entry.depth == 0:
             continue
-        depths, values = _by_depth(entry, suite.primary_metric, masked)
+        own = _by_depth(entry, suite.primary_metric, masked)
         control = by_name.get((entry.dataset, noise.get(entry.label, "")))
-        of_noise = None
-        if control is not None:
-            others, noisy = _by_depth(control, suite.primary_metric, masked)
-            shared = [depth for depth in depths if depth in others]
-            if len(shared) > 1:
-                values = values[[depths.index(depth) for depth in shared]]
-                depths, of_noise = shared, oracle(noisy[[others.index(depth) for depth in shared]])
-        draws = values.shape[3]
-        if len(depths) < 2 or (of_noise is None and draws < 2):
+        noisy = {} if control is None else _by_depth(control, suite.primary_metric, masked)
+        shared = [depth for depth in own if depth in noisy]
+        beside = len(shared) > 1
+        depths = shared if beside else list(own)
+        draws = min(_draws(values, depths) for values in ([own, noisy] if beside else [own]))
+        if len(depths) < 2 or not (beside or draws > 1):
             continue
+        values = _stacked(own, depths, draws)
         yield OracleFinding(
             dataset=entry.dataset,
             label=entry.label,
             depths=tuple(depths),
             mean=entry.metrics[suite.primary_metric].mean,
             oracle=oracle(values),
-            noise_oracle=of_noise,
+            noise_oracle=oracle(_stacked(noisy, depths, draws)) if beside else None,
             draws=draws,
             split_oracle=split_oracle(values) if draws > 1 else None,
         )
 
 
-def _by_depth(entry: Measured, metric: str, masked: bool) -> tuple[list[int], Floats]:
-    """Return the depths at which all runs were ranked, and the metric, (depths, runs, targets, draws).
+ByDepth = Mapping[int, Sequence[Floats]]
+"""Depth at which all runs were ranked → the metric in each run, (targets, draws)."""
 
-    Depths that were ranked after the runs may have other numbers of draws. The draws that all have are used.
-    """
+
+def _by_depth(entry: Measured, metric: str, masked: bool) -> ByDepth:
     ranks = aligned_ranks(entry.trials, masked, every_depth=True)
-    depths = ranks.depths(entry.ids)
-    values = [[ranks.by_draw(trial, depth, metric) for trial in entry.ids] for depth in depths]
-    draws = min(part.shape[1] for of_depth in values for part in of_depth)
-    return depths, np.stack([np.stack([part[:, :draws] for part in of_depth]) for of_depth in values])
+    return {
+        depth: [ranks.by_draw(trial, depth, metric) for trial in entry.ids]
+        for depth in ranks.depths(entry.ids)
+    }
+
+
+def _draws(values: ByDepth, depths: Sequence[int]) -> int:
+    """Return how many draws all runs have at all of the depths.
+
+    Depths that were ranked after the runs may have other numbers of draws. A mean over fewer draws varies
+    more, so the best of several is larger. Oracles are therefore compared over equal numbers of draws.
+    """
+    return int(min(part.shape[1] for depth in depths for part in values[depth]))
+
+
+def _stacked(values: ByDepth, depths: Sequence[int], draws: int) -> Floats:
+    """Return the metric by the first draws, (depths, runs, targets, draws)."""
+    return np.stack([np.stack([part[:, :draws] for part in values[depth]]) for depth in depths])

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from synthetic_results import Made, make_suite, section_of
+from synthetic_results import Made, evaluated_later, make_suite, section_of
 
 from lrbench.metrics import metric_function
 from lrbench.report.build import build_report
@@ -23,12 +23,12 @@ def suite_of(root: Path, draws: int = 1, **changes: Any) -> SuiteRecord:
     return make_suite(root, models, proposed=["A"], **changes)
 
 
-def best_ndcg(root: Path, suite: SuiteRecord, label: str) -> float:
-    """Mean over runs and users of the metric at each user's best depth."""
+def best_ndcg(root: Path, suite: SuiteRecord, label: str, draw: int = 0) -> float:
+    """Mean over runs and users of the metric at each user's best depth, by one draw."""
     means = []
     for cell in suite.trials:
         if cell.label == label:
-            ranks = read_ranks(Results(root).trial(cell.trial)).filter(split="test").collect()
+            ranks = read_ranks(Results(root).trial(cell.trial)).filter(split="test", draw=draw).collect()
             best = ranks.group_by("user").agg(pl.col("rank").min())["rank"]
             means.append(float(metric_function("ndcg@10")(best.to_numpy()).mean()))
     return fmean(means)
@@ -57,3 +57,28 @@ def test_two_draws_are_split(tmp_path: Path) -> None:
         assert found.noise_oracle is None
         assert found.split_oracle is not None
         assert found.split_oracle == pytest.approx(found.oracle)  # every draw finds the same depth the best
+
+
+def test_both_oracles_are_means_over_equally_many_draws(tmp_path: Path) -> None:
+    """The control was ranked with one draw later, at a depth that its model lacks. The oracles stay."""
+    suite = suite_of(tmp_path, draws=8, controls=NOISE)
+    (before,) = build_report(suite, Results(tmp_path)).oracles
+    further = Made("N", 1.0, "lares", depths=(16,))
+    for cell in suite.trials:
+        if cell.label == "N":
+            evaluated_later(tmp_path, further, "sample", cell.seed, cell.trial)
+    (after,) = build_report(suite, Results(tmp_path)).oracles
+    assert after.draws == 8
+    assert after == before
+
+
+def test_the_fewest_draws_of_both_count(tmp_path: Path) -> None:
+    """Where the control has one draw, the model's oracle is that of one draw as well."""
+    models = [Made("A", 1.0, "lares", depth=1, depths=DEPTHS, draws=2)]
+    models.append(Made("N", 1.0, "lares", depth=1, depths=DEPTHS))
+    suite = make_suite(tmp_path, models, proposed=["A"], controls=NOISE)
+    (found,) = build_report(suite, Results(tmp_path)).oracles
+    assert (found.draws, found.split_oracle) == (1, None)
+    first = best_ndcg(tmp_path, suite, "A", draw=0)
+    assert found.oracle == pytest.approx(first)
+    assert first != pytest.approx(best_ndcg(tmp_path, suite, "A", draw=1))
