@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.text import has_hidden
 
-__all__ = ["chosen_names", "label_fault", "matching_names", "name_fault"]
+__all__ = ["check_list", "chosen_names", "label_fault", "matching_names", "name_fault"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 64
@@ -37,6 +37,22 @@ def label_fault(label: str) -> str:
     if len(label) > _LONGEST_LABEL:
         return f"a label has at most {_LONGEST_LABEL} characters"
     return ""
+
+
+def check_list(names: Sequence[str], argument: str) -> None:
+    """Refuse one text in the place of a list of names. Python would take each of its letters as a name.
+
+    Args:
+        names: what was given.
+        argument: the argument of a function that it was given for.
+
+    Raises:
+        RequestError: it is one text.
+    """
+    if isinstance(names, str):
+        raise RequestError(
+            f'{argument}="{names}" is one text, but a list is needed.', f'Write {argument}=["{names}"].'
+        )
 
 
 def matching_names(names: Sequence[str], patterns: Sequence[str], what: str) -> list[str]:

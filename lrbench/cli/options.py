@@ -176,15 +176,14 @@ def parse_width(text: str) -> Literal["column", "text"] | float:
     Raises:
         RequestError: it is none of them, or not between 1.5 and 40 inches.
     """
+    from lrbench.report.layout import inches_of
+
     if text in ("column", "text"):
         return text  # type: ignore[return-value]
     try:
-        inches = float(text.removesuffix("in"))
-    except ValueError:
-        inches = 0.0
-    if not 1.5 <= inches <= 40:
-        raise RequestError(f'--width: "{text}" is no width.', "Give column, text or inches such as 3.33.")
-    return inches
+        return inches_of(text)
+    except RequestError as error:
+        raise RequestError(f"--width: {error.cause}", error.remedy) from None
 
 
 def parse_choices(

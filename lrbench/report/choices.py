@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from lrbench.errors import RequestError, did_you_mean
-from lrbench.names import chosen_names, matching_names
+from lrbench.names import check_list, chosen_names, matching_names
 from lrbench.report.report import Report
 from lrbench.store.suites import SuiteRecord
 
@@ -22,7 +22,11 @@ LABEL_FIELDS = ("label", "proposed", "baseline")
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person wants to see; an empty field changes nothing."""
+    """What a person wants to see; an empty field changes nothing.
+
+    Raises:
+        RequestError: a text is given where a list is needed.
+    """
 
     datasets: tuple[str, ...] = ()
     """Names or patterns such as ``amazon-*``."""
@@ -38,6 +42,10 @@ class Choices:
 
     rename: Mapping[str, str] = field(default_factory=dict)
     """Label of the suite → label to print."""
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "only", "hide"):
+            check_list(getattr(self, name), name)
 
 
 def rename_rows(suite: SuiteRecord, names: Mapping[str, str]) -> SuiteRecord:

@@ -14,6 +14,7 @@ import polars as pl
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.files import write_bytes
 from lrbench.metrics import metric_function
+from lrbench.names import check_list
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
 from lrbench.report.comparisons import compare_labels
@@ -21,9 +22,10 @@ from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.fields import comparison_fields, group_fields
 from lrbench.report.group_table import GroupTable, read_group_table
 from lrbench.report.label_metrics import measure
-from lrbench.report.layout import ANSWERS, WIDTHS, Layout
+from lrbench.report.layout import ANSWERS, Layout, inches_of
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.plots import CostKind, PlotSource, plot
+from lrbench.report.tables import check_sections
 from lrbench.store.commands import command
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
@@ -84,6 +86,9 @@ class LoadedSuite:
             rows.append(
                 {**_place(trial), "trial": record.id, **facts, "folder": str(trial.folder), **versions}
             )
+        if not rows:
+            texts = [(name, pl.String()) for name in ("trial", "folder")]
+            return pl.DataFrame(schema=[*_PLACE.items(), texts[0], *FACTS.items(), texts[1]])
         return pl.DataFrame(rows, infer_schema_length=None)
 
     @property
@@ -103,7 +108,7 @@ class LoadedSuite:
             )
             for trial in self._finished
         ]
-        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame(schema=_PLACE)
 
     def metrics(self, *names: str, masked: bool | None = None) -> pl.DataFrame:
         """Means over users at the depth that reports use: columns label, dataset, seed, metric, value.
@@ -131,8 +136,7 @@ class LoadedSuite:
             for name in wanted
             for trial, values in zip(entry.trials, entry.metrics[name].values, strict=True)
         ]
-        schema = {"label": pl.String, "dataset": pl.String, "seed": pl.Int64}
-        return pl.DataFrame(rows, schema={**schema, "metric": pl.String, "value": pl.Float64})
+        return pl.DataFrame(rows, schema={**_PLACE, "metric": pl.String, "value": pl.Float64})
 
     def compare(
         self, first: str, *others: str, metrics: Sequence[str] = (), masked: bool | None = None
@@ -146,6 +150,7 @@ class LoadedSuite:
             RequestError: a label is not the suite's, a name is no metric, or nothing can be compared.
             CheckError: trials of one dataset were ranked on different targets.
         """
+        check_list(metrics, "metrics")
         seconds = select_labels(self.suite, others) or [label for label in self.labels if label != first]
         (one,) = select_labels(self.suite, (first,))
         if one in seconds:
@@ -210,9 +215,11 @@ class LoadedSuite:
             layout: which tables, and how wide; `None`: as the format usually does.
 
         Raises:
-            RequestError: there is no such format, metric or label, or no trial is finished.
+            RequestError: there is no such format, metric, label or table, or no trial is finished.
             CheckError: trials of one dataset were ranked on different targets.
         """
+        check_list(metrics, "metrics")
+        check_sections(() if layout is None else layout.tables)
         options = ReportOptions(
             metrics=tuple(metrics) or usual_metrics(format, self.suite),
             baseline=baseline,
@@ -248,12 +255,13 @@ class LoadedSuite:
             choices: which rows and datasets to show; `None`: all.
 
         Raises:
-            RequestError: there is no such plot, nothing to draw in it, or matplotlib is not installed.
+            RequestError: there is no such plot, width or cost, nothing to draw in it, or matplotlib is not
+                installed.
         """
         options = ReportOptions(masked=masked, choices=choices or Choices(), groups=self.own_groups)
         source = PlotSource(
             report=build_report(self.suite, self.results, options),
-            width=WIDTHS[width] if isinstance(width, str) else width,
+            width=None if width is None else inches_of(width),
             cost=cost,
             option=option,
         )
@@ -267,18 +275,23 @@ class LoadedSuite:
         return self.report("html", layout=Layout(tables=(*ANSWERS, "quality")))
 
 
-FACTS = (
-    "model",
-    "depth",
-    "draws",
-    "parameters",
-    "flops_per_user",
-    "train_seconds",
-    "peak_memory_bytes",
-    "device",
-    "threads",
-    "started",
-    "ended",
+_PLACE = pl.Schema({"label": pl.String, "dataset": pl.String, "seed": pl.Int64})
+"""The columns with which every frame begins."""
+
+FACTS = pl.Schema(
+    {
+        "model": pl.String(),
+        "depth": pl.Int64(),
+        "draws": pl.Int64(),
+        "parameters": pl.Int64(),
+        "flops_per_user": pl.Float64(),
+        "train_seconds": pl.Float64(),
+        "peak_memory_bytes": pl.Int64(),
+        "device": pl.String(),
+        "threads": pl.Int64(),
+        "started": pl.Datetime("us", "UTC"),
+        "ended": pl.Datetime("us", "UTC"),
+    }
 )
 """Fields of ``trial.json`` that the frame of trials shows."""
 
@@ -320,6 +333,13 @@ def _place(trial: FinishedTrial) -> dict[str, Any]:
     return {"label": trial.cell.label, "dataset": trial.cell.dataset, "seed": trial.cell.seed}
 
 
-def _known(name: str) -> str:
+def _known(name: object) -> str:
+    """Return the name of a metric.
+
+    Raises:
+        RequestError: it is none.
+    """
+    if not isinstance(name, str):
+        raise RequestError(f"{name} is no name of a metric.", 'Write names such as "ndcg@10", "mrr".')
     metric_function(name)
     return name

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from lrbench.errors import RequestError
+
 __all__ = [
     "UNKNOWN",
     "MetricStyle",
@@ -20,6 +22,9 @@ __all__ = [
 
 UNKNOWN = "–"
 """Written where there is no number."""
+
+MOST_DIGITS = 8
+"""More decimals than any metric of a few thousand users has."""
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -46,13 +51,21 @@ def interval(low: float, high: float, digits: int = 4) -> str:
 
 @dataclass(frozen=True)
 class MetricStyle:
-    """How one report writes metrics and their differences."""
+    """How one report writes metrics and their differences.
+
+    Raises:
+        RequestError: the number of decimals is not from 1 to 8.
+    """
 
     digits: int = 4
-    """Decimals."""
+    """Decimals, 1 to 8."""
 
     percent: bool = False
     """Whether 0.0921 is written as 9.21."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.digits <= MOST_DIGITS:
+            raise RequestError(f"digits={self.digits} cannot be written.", f"Use 1 to {MOST_DIGITS}.")
 
     @property
     def unit(self) -> str:

@@ -1,5 +1,6 @@
 """Results in Python: the frames agree with the report, and a session as in a notebook works."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from synthetic_results import USERS
 import lrbench
 from lrbench.errors import RequestError
 from lrbench.report.choices import Choices
+from lrbench.report.layout import Layout
 from lrbench.report.loaded import LoadedSuite
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.report import Report
+from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
 
@@ -85,12 +88,36 @@ def test_reports_and_figures(loaded: LoadedSuite, tmp_path: Path) -> None:
         (lambda suite: suite.metrics("ndgc@10"), "Unknown metric"),
         (lambda suite: suite.report("latx"), 'Did you mean "latex"'),
         (lambda suite: suite.plot("dept"), 'Did you mean "depth"'),
+        (lambda suite: suite.metrics(["ndcg@10"]), "['ndcg@10'] is no name of a metric"),
+        (lambda suite: suite.compare("LARES", metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
+        (lambda suite: suite.report(metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
+        (lambda suite: suite.report(choices=Choices(only="LARES")), 'Write only=["LARES"].'),  # type: ignore[arg-type]
+        (lambda suite: suite.report(layout=Layout(tables="quality")), 'Write tables=["quality"].'),  # type: ignore[arg-type]
+        (lambda suite: suite.report(layout=Layout(tables=("qualty",))), 'Did you mean "quality"'),
+        (lambda suite: suite.report(layout=Layout(length="short")), "Choose from brief, usual, full"),  # type: ignore[arg-type]
+        (lambda suite: suite.report(layout=Layout(spread="under")), "Choose from inline, table, none"),  # type: ignore[arg-type]
+        (lambda suite: suite.report("latex", layout=Layout(width="page")), '"page" is no width'),  # type: ignore[arg-type]
+        (lambda suite: suite.report("latex", layout=Layout(width=-3)), '"-3" is no width'),
+        (lambda suite: suite.report(style=MetricStyle(digits=-1)), "Use 1 to 8"),
+        (lambda suite: suite.plot("depth", width="page"), '"page" is no width'),
+        (lambda suite: suite.plot("depth", width=0), '"0" is no width'),
+        (lambda suite: suite.plot("depth", width=math.nan), '"nan" is no width'),
+        (lambda suite: suite.plot("pareto", cost="money"), "Choose from flops, latency, training"),
     ],
 )
 def test_wrong_requests(loaded: LoadedSuite, call: object, message: str) -> None:
     with pytest.raises(RequestError) as caught:
         call(loaded)  # type: ignore[operator]
     assert message in str(caught.value)
+
+
+def test_frames_of_a_suite_without_finished_trials(loaded: LoadedSuite, tmp_path: Path) -> None:
+    suite = LoadedSuite(loaded.suite, Results(tmp_path))
+    assert suite.trials.is_empty()
+    expected = loaded.trials.select(name for name in loaded.trials.columns if ":" not in name)
+    assert suite.trials.schema == expected.schema
+    for frame in (suite.history, suite.metrics()):
+        assert frame.columns[:3] == ["label", "dataset", "seed"]
 
 
 def test_an_unknown_suite(root: Path) -> None:

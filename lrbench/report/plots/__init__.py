@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lrbench.errors import RequestError, not_installed
 from lrbench.registry import Registry
@@ -85,10 +85,12 @@ def plot(kind: str, source: PlotSource, picture: str) -> bytes:
         The file's content.
 
     Raises:
-        RequestError: no such plot or format, nothing to draw in it, or matplotlib is not installed.
+        RequestError: no such plot, format or cost, nothing to draw in it, or matplotlib is not installed.
     """
     if picture not in FORMATS:
         raise RequestError(f'"{picture}" is no format of a picture.', f"Choose from {', '.join(FORMATS)}.")
+    if source.cost not in get_args(CostKind):
+        raise RequestError(f'"{source.cost}" is no cost.', f"Choose from {', '.join(get_args(CostKind))}.")
     if find_spec("matplotlib") is None:
         raise not_installed("Plots need", "matplotlib", "plots")
     from matplotlib import rc_context  # noqa: PLC0415 (an extra, which only plots need)
