@@ -16,10 +16,17 @@ from lrbench.files import write_text
 from lrbench.metrics import metric_cutoff
 from lrbench.store.evaluations import EvaluationRecord
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, RECORD_FILE, Results
-from lrbench.store.seal import file_digest, read_table, sealed_json
+from lrbench.store.seal import file_digest, read_sealed, read_table, sealed_json
 from lrbench.store.trials import RANKS, REMEDY, TrialRecord, read_ranks, read_record
 
-__all__ = ["brief_ranks", "largest_cutoff", "mark_left_out", "write_brief_trial", "write_renewed"]
+__all__ = [
+    "brief_ranks",
+    "largest_cutoff",
+    "mark_left_out",
+    "renew_evaluation",
+    "write_brief_trial",
+    "write_renewed",
+]
 
 _COLUMNS = (("rank", "ties"), ("rank_masked", "ties_masked"))
 
@@ -148,13 +155,21 @@ def write_renewed(record: TrialRecord, results: Results) -> None:
     Raises:
         LrbenchError: the evaluation cannot be read.
     """
-    folder = results.trial(record.id)
-    write_text(folder / RECORD_FILE, sealed_json(record))
-    path = results.evaluation(record.id) / EVALUATION_FILE
-    if path.is_file():
-        evaluation = EvaluationRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        digests = {
-            "trial_digest": read_record(folder).digest,
-            "ranks_digest": file_digest(path.with_name(RANKS_FILE)),
-        }
-        write_text(path, sealed_json(evaluation.model_copy(update=digests)))
+    write_text(results.trial(record.id) / RECORD_FILE, sealed_json(record))
+    if results.evaluation(record.id).is_dir():
+        renew_evaluation(record.id, results)
+
+
+def renew_evaluation(trial: str, results: Results) -> None:
+    """Renew the digests that a trial's later evaluation has of the trial's record and of its own ranks.
+
+    Raises:
+        LrbenchError: the evaluation cannot be read.
+    """
+    path = results.evaluation(trial) / EVALUATION_FILE
+    evaluation, _ = read_sealed(path, EvaluationRecord, REMEDY)
+    digests = {
+        "trial_digest": read_record(results.trial(trial)).digest,
+        "ranks_digest": file_digest(path.with_name(RANKS_FILE)),
+    }
+    write_text(path, sealed_json(evaluation.model_copy(update=digests)))

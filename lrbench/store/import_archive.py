@@ -141,7 +141,7 @@ def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:
             for file in (RANKS_FILE, HISTORY_FILE):
                 _check_size(folder / file)
         if listed.polars not in ("", pl.__version__):
-            renew_tables(staged)
+            renew_tables(staged, listed)
         for folder in staged.trials():
             for fault in stored_faults(folder, left_out=[WEIGHTS_FILE]):
                 raise RequestError(fault)

@@ -16,7 +16,7 @@ import polars as pl
 
 from lrbench.polars_files import read_parquet
 from lrbench.store.archive_form import FileList
-from lrbench.store.brief_ranks import write_renewed
+from lrbench.store.brief_ranks import renew_evaluation, write_renewed
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, Results
 from lrbench.store.packed_table import pack, unpack
 from lrbench.store.seal import file_digest
@@ -88,11 +88,11 @@ def read_packed(stream: Iterable[bytes], listed: FileList, folder: Path) -> None
     Raises:
         ValueError: the stream is damaged, or its files are not those that are listed.
     """
-    content = _Content(stream)
+    content, tables = _Content(stream), frozenset(listed.tables)
     for name, size in listed.sizes.items():
         path, found = folder / name, hashlib.sha256()
         path.parent.mkdir(parents=True, exist_ok=True)
-        packed = name in listed.tables
+        packed = name in tables
         if packed and (size > LARGEST_TABLE or path.name not in _STATISTICS):
             raise ValueError(f"{name} is too large for a table, or is none")
         with BytesIO() if packed else path.open("xb") as file:
@@ -160,15 +160,18 @@ def _decompressed(stream: Iterable[bytes]) -> Iterator[bytes]:
         raise ValueError("its stream does not end where the file does")
 
 
-def renew_tables(staged: Results) -> None:
-    """Renew the digests of tables that this version of Polars writes with other bytes.
+def renew_tables(staged: Results, listed: FileList) -> None:
+    """Renew the digests of packed tables, which this version of Polars may write with other bytes.
 
     Raises:
         LrbenchError: a record cannot be read.
     """
+    packed = {staged.root / name for name in listed.tables}
     for folder in staged.trials():
         record = read_record(folder)
-        found = {name: file_digest(folder / name) for name in _STATISTICS if (folder / name).is_file()}
+        found = {name: file_digest(folder / name) for name in _STATISTICS if folder / name in packed}
         renewed = record.model_copy(update={"digests": {**record.digests, **found}})
         if renewed != record:
             write_renewed(renewed, staged)
+        elif staged.evaluation(record.id) / RANKS_FILE in packed:
+            renew_evaluation(record.id, staged)

@@ -111,6 +111,8 @@ def _read_list(path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.
     named = {PACKED_FILE} if compact else listed.files.keys()
     if named != entries.keys() - {LIST_FILE} or (compact and listed.sizes.keys() != listed.files.keys()):
         raise _refused(path, f"its entries are not those that its {LIST_FILE} names")
+    if len(listed.files) > MOST_ENTRIES:
+        raise _refused(path, f"it has more than {MOST_ENTRIES:,} files")
     for name in sorted(listed.files):
         if not belongs(name, listed.suite):
             raise _refused(path, f'its entry "{shortened(name)}" is no file of a suite or a trial')

@@ -432,6 +432,15 @@ def test_a_table_of_too_many_bytes(compact: Path, tmp_path: Path, monkeypatch: p
     assert "is too large for a t" in refusal(compact)
 
 
+def test_a_compact_archive_of_too_many_files(
+    compact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each could be empty, so their sizes alone do not limit them."""
+    path = Path(shutil.copy(compact, tmp_path / "x.zip"))
+    monkeypatch.setattr("lrbench.store.read_archive.MOST_ENTRIES", 7)
+    assert "it has more than 7 files" in refusal(path)
+
+
 def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path: Path) -> None:
     known = listed(compact)
     files, sizes = ({**values, "../x": value} for values, value in ((known.files, "0"), (known.sizes, 1)))
@@ -463,6 +472,36 @@ def test_tables_of_another_version_of_polars(
         assert file_digest(trial / RANKS_FILE) != file_digest(results.trial(trial.name) / RANKS_FILE)
         assert not stored_faults(results.trial(trial.name))
     assert read_evaluation(results, read_record(results.trial(cell.trial))) is not None
+
+
+def test_later_ranks_alone_of_another_version_of_polars(
+    origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older version wrote the trial, so its tables are archived as they are. It was evaluated since."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
+    for name in (RANKS_FILE, HISTORY_FILE):
+        path = copy.trial(cell.trial) / name
+        pl.read_parquet(path).write_parquet(path, compression="snappy")
+    sealed_trial(copy.root, cell.trial)
+    evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
+    monkeypatch.setattr(pl, "__version__", "earlier")
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"], "compact")
+    monkeypatch.undo()
+
+    def written(table: pl.DataFrame, name: str) -> bytes:
+        table.write_parquet(tmp_path / name, compression="lz4")
+        return (tmp_path / name).read_bytes()
+
+    monkeypatch.setattr("lrbench.store.packed_archive._parquet", written)
+    results = Results(tmp_path / "results")
+    assert import_archive(tmp_path / "x.zip", results).new == 7
+    trial, there = copy.trial(cell.trial), results.trial(cell.trial)
+    assert (trial / RECORD_FILE).read_bytes() == (there / RECORD_FILE).read_bytes()
+    own, other = (read_evaluation(where, read_record(where.trial(cell.trial))) for where in (copy, results))
+    assert own is not None
+    assert other is not None
+    assert own.read().equals(other.read())
 
 
 def test_foreign_files(tmp_path: Path) -> None:
