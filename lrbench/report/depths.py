@@ -15,14 +15,18 @@ __all__ = ["measure_depths"]
 def measure_depths(
     entries: Sequence[Measured], metric: str, masked: bool
 ) -> tuple[list[DepthPoint], list[DepthFinding]]:
-    """Return the metric at every stored depth, and the findings, for labels with more than one depth."""
+    """Return the metric at every depth, and the findings, for labels with more than one depth.
+
+    Depths count at which all runs were ranked on test and in validation.
+    """
     points: list[DepthPoint] = []
     findings: list[DepthFinding] = []
     for entry in entries:
-        by_depth = _by_depth(entry, metric, masked, "test")
+        test, valid = (_by_depth(entry, metric, masked, split) for split in ("test", "valid"))
+        by_depth = {depth: values for depth, values in test.items() if depth in valid}
+        valid = {depth: valid[depth] for depth in by_depth}
         if len(by_depth) < 2:
             continue
-        valid = _by_depth(entry, metric, masked, "valid")
         chosen = shallowest_depth(valid)
         later = set[int]().union(*(trial.later_depths() for trial in entry.trials))
         points += [

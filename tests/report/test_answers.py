@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from synthetic_results import Made, make_suite, section_of
+from synthetic_results import Made, make_suite, rewrite_ranks, section_of
 
 from lrbench.report.answers import make_answers
 from lrbench.report.build import ReportOptions, build_report
@@ -34,6 +35,17 @@ def text(report: Report, question: str) -> str:
 
 def verdict(report: Report, question: str) -> str:
     return next(answer.verdict for answer in report.answers if answer.question == question)
+
+
+def test_a_rival_that_scores_nothing_has_no_margin(tmp_path: Path) -> None:
+    """A margin is a share of the rival's mean, so there is none of zero."""
+    suite = make_suite(tmp_path, (Made("SASRec", 1.0), Made("LARES", 1.7, "lares")))
+    for cell in suite.trials:
+        hit = pl.col("user") == (f"u{cell.seed}" if cell.label == "LARES" else "nobody")
+        rewrite_ranks(tmp_path, cell.trial, pl.when(hit).then(1.0).otherwise(400.0).alias("rank"))
+    report = build_report(suite, Results(tmp_path))
+    assert verdict(report, "better") == str(Verdict.OUT_OF_REACH)
+    assert "SASRec scores 0, so no margin in % of its mean can be shown." in text(report, "better")
 
 
 def test_the_questions_in_their_order(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from synthetic_results import QUICKSTART, Made, make_suite
+from synthetic_results import QUICKSTART, Made, make_ranks, make_suite
 
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import ndcg, recall
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.report import QualityRow, Report
+from lrbench.store.evaluations import keep_evaluation
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
+from lrbench.store.trials import read_record
 
 
 def row(report: Report, label: str, metric: str = "ndcg@10", dataset: str = "sample") -> QualityRow:
@@ -201,3 +204,15 @@ def test_trials_on_other_targets_are_refused(tmp_path: Path) -> None:
     pl.read_parquet(path).with_columns(pl.lit("i1").alias("target")).write_parquet(path)
     with pytest.raises(CheckError, match="are not on the same targets"):
         build_report(suite, Results(tmp_path))
+
+
+def test_a_depth_without_validation_ranks_is_not_shown(tmp_path: Path) -> None:
+    """``lrbench evaluate`` ranks both splits, but an archive of other software may hold one of them."""
+    made = Made("LARES", 1.7, "lares", depth=4, depths=(0, 4))
+    suite = make_suite(tmp_path, (Made("SASRec", 1.0), made))
+    results = Results(tmp_path)
+    for cell in suite.trials:
+        if cell.label == "LARES":
+            ranks = make_ranks(replace(made, depths=(16,)), "sample", cell.seed).filter(split="test")
+            keep_evaluation(results, read_record(results.trial(cell.trial)), ranks, {}, "cpu", {})
+    assert {point.depth for point in build_report(suite, results).depths} == {0, 4}

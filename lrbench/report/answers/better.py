@@ -62,6 +62,8 @@ def _equivalence(report: Report, comparison: Comparison) -> str:
     if comparison.verdict is Verdict.EQUIVALENT:
         return f" The 90 % interval lies within ± {margin} of {comparison.baseline}."
     if comparison.verdict is Verdict.OUT_OF_REACH:
+        if comparison.equivalence.margin == 0:
+            return f" {comparison.baseline} scores 0, so no margin in % of its mean can be shown."
         shown = report.margin * comparison.equivalence.shown / comparison.equivalence.margin
         return f" Equal within ± {margin} cannot be shown with these runs, only within ± {100 * shown:.1f} %."
     return ""
