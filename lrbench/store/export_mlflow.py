@@ -1,6 +1,7 @@
 """Write the stored curves of a suite's trials for MLflow: one experiment with a run for each trial."""
 
 import os
+import re
 from pathlib import Path
 
 from lrbench.errors import not_installed
@@ -19,7 +20,8 @@ _LARGEST_BATCH = 1000
 def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
     """Write a folder that ``mlflow server --backend-store-uri`` shows, in one step.
 
-    MLflow allows no ``@`` in names, so ``ndcg@10`` becomes ``ndcg_at_10``.
+    MLflow allows no ``@`` in names, so ``ndcg@10`` becomes ``ndcg_at_10``. Other characters that it does not
+    allow, such as those of a model's own loss, become ``_``.
 
     Args:
         suite: the suite's record.
@@ -52,10 +54,15 @@ def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
             params = {**settings, "model": record.model, **record.params}
             client.log_batch(run, params=[Param(key, str(value)) for key, value in params.items()])
             points = [
-                Metric(point.tag.replace("@", "_at_"), point.value, int(point.time * 1000), point.step)
+                Metric(_allowed(point.tag), point.value, int(point.time * 1000), point.step)
                 for point in scalars(trial)
             ]
             for first in range(0, len(points), _LARGEST_BATCH):
                 client.log_batch(run, metrics=points[first : first + _LARGEST_BATCH])
             client.set_terminated(run, end_time=int(record.ended.timestamp() * 1000))
     return len(runs)
+
+
+def _allowed(tag: str) -> str:
+    """Return a tag as a name that MLflow allows."""
+    return re.sub(r"[^\w.:/ -]", "_", tag.replace("@", "_at_"), flags=re.ASCII)

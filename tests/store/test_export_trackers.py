@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
-from synthetic_results import make_suite
+from synthetic_results import Made, make_suite
 
 from lrbench.cli.app import run
 from lrbench.errors import RequestError
@@ -53,6 +54,21 @@ def test_mlflow_reads_every_curve_and_metric(results: Results, tmp_path: Path) -
         assert {str(point.step): point.value for point in points} == {
             depth: values["ndcg@10"] for depth, values in record.metrics["test"].items()
         }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_mlflow_gets_names_that_it_allows(tmp_path: Path) -> None:
+    """A model of one's own may call its loss as it likes."""
+    tracking = pytest.importorskip("mlflow.tracking")
+    suite = make_suite(tmp_path / "results", [Made("A")], seeds=[1], proposed=[])
+    results = Results(tmp_path / "results")
+    path = results.trial(suite.trials[0].trial) / "history.parquet"
+    pl.read_parquet(path).rename({"loss": "KL(q|p) β"}).write_parquet(path)
+    export(results, "mlflow", tmp_path / "runs")
+    client = tracking.MlflowClient(tracking_uri=(tmp_path / "runs").as_uri())
+    (made,) = client.search_runs([client.get_experiment_by_name("demo").experiment_id])
+    assert "supervised/KL_q_p_ _" in made.data.metrics
 
 
 @pytest.mark.slow
