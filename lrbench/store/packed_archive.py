@@ -68,7 +68,7 @@ def _as_table(file: Path, content: bytes) -> bytes | None:
         return None
     try:
         packed = pack(read_parquet(content))
-    except ValueError:  # a text is too long
+    except ValueError:  # a text is too long, or a column has another type
         return None
     same = len(packed) <= LARGEST_TABLE and _parquet(unpack(packed), file.name) == content
     return packed if same else None

@@ -49,7 +49,7 @@ def pack(table: pl.DataFrame) -> bytes:
     """Return the table as bytes: a line of JSON that describes the columns, then their values.
 
     Raises:
-        ValueError: a text is too long to be packed.
+        ValueError: a text is too long, or a column is none of String, Float64, Int64 and Int32.
     """
     ranked = _holds_ranks(table)
     described, body = [], []
@@ -60,6 +60,8 @@ def pack(table: pl.DataFrame) -> bytes:
             column |= {"kind": "String", "texts": texts.to_list()}
             codes = series.replace_strict(texts, range(len(texts)), default=0, return_dtype=pl.Int32)
             values = codes.to_numpy()
+        elif str(series.dtype) not in _KINDS:
+            raise ValueError(f"the column {series.name} has the type {series.dtype}")
         else:
             column["kind"] = str(series.dtype)
             values = series.fill_null(0).to_numpy()

@@ -23,7 +23,7 @@ from synthetic_results import (
 )
 
 from lrbench.errors import CheckError, RequestError
-from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, FileList, entry, trial_of
+from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, ArchiveForm, FileList, entry, trial_of
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
@@ -439,6 +439,20 @@ def test_a_compact_archive_of_too_many_files(
     path = Path(shutil.copy(compact, tmp_path / "x.zip"))
     monkeypatch.setattr("lrbench.store.read_archive.MOST_ENTRIES", 7)
     assert "it has more than 7 files" in refusal(path)
+
+
+@pytest.mark.parametrize("form", ["compact", "brief"])
+def test_a_history_with_a_column_of_another_type(form: ArchiveForm, origin: Results, tmp_path: Path) -> None:
+    """A plain archive may have brought it. The file is archived as it is."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    suite = find_suite_record(copy, "demo")
+    path = copy.trial(suite.trials[1].trial) / HISTORY_FILE
+    pl.read_parquet(path).with_columns(reset=pl.lit(True)).write_parquet(path)
+    sealed_trial(copy.root, path.parent.name)
+    export_archive(suite, copy, tmp_path / "x.zip", ["sample"], form)
+    results = Results(tmp_path / "results")
+    import_archive(tmp_path / "x.zip", results)
+    assert (results.trial(path.parent.name) / HISTORY_FILE).read_bytes() == path.read_bytes()
 
 
 def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path: Path) -> None:

@@ -32,6 +32,15 @@ def test_any_table_is_read_back(data: st.DataObject) -> None:
     assert found.equals(table)
 
 
+@pytest.mark.parametrize("value", [None, True, 0.5, [1, 2]])
+def test_columns_of_other_types_are_not_packed(value: object) -> None:
+    """A trainer of one's own, or another program, may have written the history."""
+    kind = pl.Float32 if value == 0.5 else None
+    table = pl.DataFrame({"loss": [0.1, 0.2], "extra": pl.Series([value, value], dtype=kind)})
+    with pytest.raises(ValueError, match="the column extra has the type"):
+        pack(table)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 700])
 def test_ranks_are_read_back(cut: int) -> None:
     """Also with ranks at half places, and when the last ranking is not whole."""
