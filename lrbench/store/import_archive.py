@@ -85,7 +85,7 @@ def _moved(suite: SuiteRecord, staged: Results, results: Results) -> Imported:
             _add_missing_files(staged.trial(trial), results.trial(trial), undo)
         move_evaluations(staged, results, undo)
         move_searches(staged, results, undo)
-        _add_looks(suite.name, staged, results)
+        _add_looks(suite.name, staged, results, undo)
         if whole is suite:
             write_bytes(record_file, staged.suite(suite.name).read_bytes())
         elif whole is not own:
@@ -223,10 +223,15 @@ def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
             undo.callback(target.unlink, missing_ok=True)
 
 
-def _add_looks(suite: str, staged: Results, results: Results) -> None:
+def _add_looks(suite: str, staged: Results, results: Results, undo: ExitStack) -> None:
     """Add the looks at reports elsewhere to those here, the oldest first."""
-    here, elsewhere = read_looks(results.looks(suite)), read_looks(staged.looks(suite))
+    file = results.looks(suite)
+    here, elsewhere = read_looks(file), read_looks(staged.looks(suite))
     looks = sorted(dict.fromkeys([*here, *elsewhere]), key=lambda look: look.time.isoformat())
     if looks != here:
         lines = [look.model_dump_json() + "\n" for look in looks]
-        write_text(results.looks(suite), "".join(lines))
+        if file.exists():
+            undo.callback(write_bytes, file, file.read_bytes())
+        else:
+            undo.callback(file.unlink, missing_ok=True)
+        write_text(file, "".join(lines))

@@ -1,5 +1,6 @@
 """Archives that are damaged, foreign or hostile: one sentence, and nothing is written."""
 
+import errno
 import hashlib
 import json
 import lzma
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from filelock import FileLock
 from synthetic_results import (
+    MOMENT,
     Made,
     evaluated_later,
     make_ranks,
@@ -23,7 +25,9 @@ from synthetic_results import (
 )
 
 from lrbench.errors import CheckError, RequestError
+from lrbench.files import write_bytes
 from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, ArchiveForm, FileList, entry, trial_of
+from lrbench.store.declarations import Look, read_looks, record_look
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
 from lrbench.store.import_archive import import_archive
@@ -552,3 +556,29 @@ def test_an_import_under_way_is_left_alone(archive: Path, tmp_path: Path) -> Non
     with FileLock(other / "lock"):
         import_archive(archive, Results(tmp_path))
         assert other.is_dir()
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_failed_import_adds_no_looks(
+    before: int, origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The suite's record is written last. If that fails, the looks are those of before."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    record_look(copy.looks("demo"), Look(time=MOMENT, seeds=2))
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"])
+    results = Results(tmp_path / "results")
+    file, own = results.looks("demo"), [Look(time=MOMENT, seeds=1)][:before]
+    file.parent.mkdir(parents=True)
+    for look in own:
+        record_look(file, look)
+
+    def write_bytes_or_fail(path: Path, content: bytes) -> None:
+        if path == results.suite("demo"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_bytes(path, content)
+
+    monkeypatch.setattr("lrbench.store.import_archive.write_bytes", write_bytes_or_fail)
+    with pytest.raises(OSError, match="No space left"):
+        import_archive(tmp_path / "x.zip", results)
+    assert read_looks(file) == own
+    assert file.exists() == bool(before)
