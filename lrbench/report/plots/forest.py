@@ -1,6 +1,7 @@
 """All declared comparisons with their intervals: one line each, with a mark at zero."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +10,7 @@ from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA, Comparison
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots import TooMuchError
-from lrbench.report.plots.style import panels, wrapped
+from lrbench.report.plots.style import panels, rows_and_columns, wrapped
 from lrbench.report.report import Report
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ NAMES = 0.4
 """Share of a panel's width that the names on its left may take."""
 
 LINE = 0.17
-"""Distance between two comparisons in inches."""
+"""Height in inches of a comparison whose name has one line."""
+
+FURTHER_LINE = 0.12
+"""Height in inches of each further line of a name."""
 
 
 def draw(source: "PlotSource") -> "Figure":
@@ -57,19 +61,18 @@ def draw(source: "PlotSource") -> "Figure":
             "Choose rows: --only 'LARES*,SASRec', or --hide.",
         )
     one = len(dict.fromkeys(comparison.proposed for comparison in testable)) == 1
-    figure, axes = panels(datasets, source.width, across=2, height=0.75 + LINE * most, labels=NAMES + 0.05)
+    figure, axes = panels(datasets, source.width, across=2, height=0.75, labels=NAMES + 0.05)
+    rows, columns = rows_and_columns(axes[0])
+    width = figure.get_figwidth() / columns
+    tallest = 0.0
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [comparison for comparison in testable if comparison.dataset == dataset]
-        inches = figure.get_figwidth() / min(2, len(datasets))
-        _panel(panel, here, _names(report, here, one), report.interim, inches)
+        names = [wrapped(name, NAMES * width) for name in _names(report, here, one)]
+        tallest = max(tallest, _panel(panel, here, names, report.interim))
         what = f"{here[0].proposed} minus the row" if one else "difference"
         interim = " (interim)" if report.interim else ""
-        panel.set_xlabel(
-            wrapped(
-                f"{metric_title(report.primary_metric)}, {what}{interim}",
-                0.6 * figure.get_figwidth() / min(2, len(axes)),
-            )
-        )
+        panel.set_xlabel(wrapped(f"{metric_title(report.primary_metric)}, {what}{interim}", 0.6 * width))
+    figure.set_figheight(figure.get_figheight() + tallest * rows)
     return figure
 
 
@@ -88,12 +91,15 @@ def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list
 
 
 def _panel(
-    panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool, inches: float
-) -> None:
+    panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool
+) -> float:
+    """Draw comparisons below each other, each as high as its name; return their height in inches."""
     panel.grid(axis="y", visible=False)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
     panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
-    for place, comparison in enumerate(comparisons):
+    heights = [LINE + FURTHER_LINE * name.count("\n") for name in names]
+    places = [end - height / 2 for end, height in zip(accumulate(heights), heights, strict=True)]
+    for place, comparison in zip(places, comparisons, strict=True):
         low, high = comparison.contrast.interval()
         significant = comparison.p_adjusted <= ALPHA and not interim
         colour = "#000000" if significant else "#777777"
@@ -105,5 +111,6 @@ def _panel(
             color=colour,
             markerfacecolor=colour if significant else "white",
         )
-    panel.set_yticks(range(len(names)), [wrapped(name, NAMES * inches) for name in names])
-    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.set_yticks(places, names)
+    panel.set_ylim(sum(heights), 0)
+    return sum(heights)

@@ -23,6 +23,7 @@ __all__ = [
     "line_style",
     "panels",
     "row_style",
+    "rows_and_columns",
     "safe",
     "wrapped",
 ]
@@ -137,6 +138,12 @@ def panels(
     for panel in axes[len(titles) :]:
         panel.set_visible(False)
     return figure, axes[: len(titles)]
+
+
+def rows_and_columns(panel: Axes) -> tuple[int, int]:
+    """Return how many rows and columns of panels the figure of a panel has."""
+    grid = panel.get_gridspec()
+    return (1, 1) if grid is None else (grid.nrows, grid.ncols)
 
 
 def label_left(axes: Sequence[Axes], text: str) -> None:

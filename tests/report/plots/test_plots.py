@@ -1,6 +1,7 @@
 import sys
 from dataclasses import replace
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,21 @@ def test_forest_has_a_line_per_comparison(suite: SuiteRecord, root: Path) -> Non
         spans = [line.get_xdata() for line in panel.lines if len(line.get_xdata()) == 2][1:]
         assert [tuple(span) for span in spans] == [c.contrast.interval() for c in here]
         assert panel.get_xlabel().replace("\n", " ") == "NDCG@10, LARES minus the row"
+
+
+@pytest.mark.parametrize("width", [None, 3.33])
+def test_long_names_of_a_forest_do_not_overlap(tmp_path: Path, width: float | None) -> None:
+    baselines = [Made(f"LARES with a quite different choice, variant {number}", number) for number in range(3)]
+    datasets = ("sample", "amazon-2014-beauty")
+    suite = make_suite(tmp_path, [Made("LARES", 2.0), *baselines], datasets=datasets)
+    with rc_context(SETTINGS):
+        figure = draw("forest", suite, tmp_path, width=width)
+        figure.canvas.draw()
+    for panel in figure.axes:
+        boxes = [text.get_window_extent() for text in panel.get_yticklabels()]
+        assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(boxes))
+    broken = [text.get_text().count("\n") for text in figure.axes[0].get_yticklabels()]
+    assert broken == [2] * 3  # a panel alone in its row has lines as long as one of two in a wider figure
 
 
 def test_forest_needs_a_test(tmp_path: Path) -> None:
