@@ -238,3 +238,21 @@ def test_the_plot_draws_a_line_per_row_and_a_band_where_there_is_one(report: Rep
     assert [list(line.get_ydata()) for line in panel.lines] == [[0.1, 0.2], [0.1, 0.3]]
     assert len(panel.collections) == 1
     assert panel.get_ylabel() == "best NDCG@10\non validation"
+    assert panel.get_xlabel() == "tuning trials (band: ± 1 SD)"
+    (panel,) = PLOTS.load("tuning")(PlotSource(replace(report, budgets=budgets[1:]))).axes
+    assert panel.get_xlabel() == "tuning trials"
+
+
+def test_the_plot_draws_a_search_once_and_names_the_rows_that_share_it(report: Report) -> None:
+    first, second, *_ = report.labels
+    labels = (first, "control", "other control", second)
+    budgets = tuple(Budget("sample", label, "ndcg@10", (0.1, 0.2), (), (), 0) for label in labels)
+    controls = {
+        "control": ControlRecord(of=first, control="noise-only"),
+        "other control": ControlRecord(of="row that is not shown", control="noise-only"),
+    }
+    shown = replace(report, labels=labels, controls=controls, budgets=budgets)
+    figure = PLOTS.load("tuning")(PlotSource(shown))
+    assert len(figure.axes[0].lines) == 1
+    (name,) = (text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts())
+    assert name == f"{first} (also {second} and other control)"

@@ -90,9 +90,7 @@ def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list
     return [f"{c.proposed} − {row}" for c, row in zip(comparisons, rows, strict=True)]
 
 
-def _panel(
-    panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool
-) -> float:
+def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool) -> float:
     """Draw comparisons below each other, each as high as its name; return their height in inches."""
     panel.grid(axis="y", visible=False)
     panel.xaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -289,7 +289,9 @@ def test_forest_has_a_line_per_comparison(suite: SuiteRecord, root: Path) -> Non
 
 @pytest.mark.parametrize("width", [None, 3.33])
 def test_long_names_of_a_forest_do_not_overlap(tmp_path: Path, width: float | None) -> None:
-    baselines = [Made(f"LARES with a quite different choice, variant {number}", number) for number in range(3)]
+    baselines = [
+        Made(f"LARES with a quite different choice, variant {number}", number) for number in range(3)
+    ]
     datasets = ("sample", "amazon-2014-beauty")
     suite = make_suite(tmp_path, [Made("LARES", 2.0), *baselines], datasets=datasets)
     with rc_context(SETTINGS):
