@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lrbench.cli.console import result_console, say
 from lrbench.cli.run_request import RunRequest
+from lrbench.cli.tables import print_table
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
@@ -219,7 +220,7 @@ def _print_table(title: str, lines: Sequence[_Line]) -> None:
         counts = ("?" if count is None else str(count) for count in (line.missing, line.done))
         table.add_row(line.label, line.seeds, *counts, line.cost.text(usual))
     console = result_console()
-    console.print(table)
+    print_table(console, table)
     if caps:
         most = f"at most {counted(usual, 'epoch')}"
         say(console, f"Training: the time of one epoch of each stage. A stage takes {most}.")

@@ -107,14 +107,15 @@ def evaluate(
 def _ranked(rows: "Sequence[EvaluatedRow]", asked: "Asked", library: "Library") -> "list[pl.DataFrame]":
     """Rank every seed of the rows, print the means, and keep the ranks for reports."""
     from lrbench.cli.evaluated import changes_table, depths_table, evaluate_trial, keep_for_reports
+    from lrbench.cli.tables import print_table
 
     frames: list[pl.DataFrame] = []
     not_kept: dict[str, None] = {}
     for row in rows:
         seeds = [evaluate_trial(folder, library, asked) for folder in row.folders]
-        result_console().print(depths_table(row.title, seeds))
+        print_table(result_console(), depths_table(row.title, seeds), names=2)
         if seeds[0].changes:
-            result_console().print(changes_table(seeds))
+            print_table(result_console(), changes_table(seeds))
         frames += [row.named(seed.ranks, seed.record.seed) for seed in seeds]
         for folder, seed in zip(row.folders, seeds, strict=True):
             if reason := keep_for_reports(folder, seed):

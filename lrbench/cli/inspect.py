@@ -73,6 +73,8 @@ def inspect(
 
 
 def _print(result: "Audit", protocol: "Protocol", heading: str, console: "Console") -> None:
+    from lrbench.cli.tables import print_table
+
     record = result.dataset
     check = "checksum matches" if record.verified else "checksum not compared"
     lines = [
@@ -86,9 +88,9 @@ def _print(result: "Audit", protocol: "Protocol", heading: str, console: "Consol
     for line in lines:
         say(console, line)
     for table in (_steps(result), _spread(result), _findings(result, protocol)):
-        console.print(table)
+        print_table(console, table)
     if result.accounts is not None:
-        console.print(_predictors(result.accounts))
+        print_table(console, _predictors(result.accounts), names=2)
         known = f"{result.accounts.targets_with_known_account:.1%} of the test rows of shared-rows"
         say(
             console,

@@ -53,6 +53,14 @@ def test_tables(own):
     assert "! their order is that of the file" not in lines
 
 
+def test_a_narrow_terminal_cuts_no_number(own, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = run(*own)
+    assert "…" not in text
+    numbers = [line.split()[3:] for line in text.splitlines() if line.startswith(" of a user")]
+    assert [" ".join(block) for block in numbers] == ["5.0 5 5 5", "5 5 5", "5"]
+
+
 def test_a_remark_follows_each_suspicious_figure(own, tmp_path):
     header, *rows = TOY.splitlines()
     (tmp_path / "toy.csv").write_text("\n".join([header, *(row for row in rows for _ in range(2))]))

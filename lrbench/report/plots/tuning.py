@@ -21,7 +21,7 @@ __all__ = ["draw"]
 
 Curve = tuple[float, ...]
 Search = tuple[str, Curve, Curve, Curve]
-"""A dataset, the best by number of trials, and the limits of its band. No two searches have the same."""
+"""A dataset, the best by number of trials, and its band. Searches with the same numbers are one line."""
 
 
 def draw(source: "PlotSource") -> "Figure":
