@@ -16,6 +16,7 @@ __all__ = [
     "SettingsError",
     "did_you_mean",
     "nearest",
+    "nearest_names",
     "not_installed",
 ]
 
@@ -81,9 +82,15 @@ def _shown(text: str) -> str:
     return _LONG_WORD.sub(r"\1…\2", printable(text))
 
 
+def nearest_names(word: str, candidates: Iterable[str]) -> list[str]:
+    """Return at most three candidates that are near a word, the nearest first, whatever their case."""
+    names = {name.casefold(): name for name in sorted(set(candidates))}
+    return [names[near] for near in get_close_matches(word.casefold(), names, cutoff=0.5)]
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return ``Did you mean "x"?`` for the nearest candidate; empty if none is near."""
-    near = get_close_matches(word, sorted(set(candidates)), n=1, cutoff=0.5)
+    near = nearest_names(word, candidates)
     return f'Did you mean "{one_line(near[0])}"?' if near else ""
 
 

@@ -5,6 +5,11 @@ def test_the_nearest_word_is_suggested() -> None:
     assert did_you_mean("sasrek", ["sasrec", "lares"]) == 'Did you mean "sasrec"?'
 
 
+def test_a_near_word_may_differ_in_case() -> None:
+    assert did_you_mean("lares", ["DiffuReason", "LARES", "SASRec"]) == 'Did you mean "LARES"?'
+    assert did_you_mean("LARES", ["lares", "sasrec"]) == 'Did you mean "lares"?'
+
+
 def test_without_a_near_word_all_are_listed() -> None:
     assert did_you_mean("zzz", ["sasrec", "lares"]) == "Known: lares, sasrec."
     assert did_you_mean("zzz", []) == ""

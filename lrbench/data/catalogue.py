@@ -6,7 +6,6 @@ user gave on the command line.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -16,8 +15,9 @@ from lrbench.config.base import FrozenConfig, Name
 from lrbench.config.messages import written
 from lrbench.config.protocol import Filters
 from lrbench.data.addresses import is_address, public_address
-from lrbench.errors import RequestError
+from lrbench.errors import RequestError, nearest_names
 from lrbench.text import has_hidden
+from lrbench.wording import listed
 
 __all__ = ["Catalogue", "Checksums", "Counts", "Dataset", "Source", "merged"]
 
@@ -205,8 +205,8 @@ class Catalogue:
 
     def _similar(self, name: str) -> str:
         known = [*self.aliases, *self.datasets]
-        near = [word for word in known if name in word] or get_close_matches(name, known, cutoff=0.5)
-        return f"Did you mean {' or '.join(near[:3])}? " if near else ""
+        near = [word for word in known if name.casefold() in word.casefold()] or nearest_names(name, known)
+        return f"Did you mean {listed(near[:3], 'or')}? " if near else ""
 
 
 def merged(catalogues: Iterable[Catalogue]) -> Catalogue:
