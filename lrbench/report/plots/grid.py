@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.artist import Artist
+from matplotlib.ticker import MaxNLocator
 
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.report.grids import grid_lines, grid_options
@@ -46,6 +47,8 @@ def draw(source: "PlotSource") -> "Figure":
             spread = [0.0 if row.sd != row.sd else row.sd for _, row in places]  # NaN: one seed
             x, y = [value for value, _ in places], [row.mean for _, row in places]
             entries[name] = panel.errorbar(x, y, spread, capsize=2, **line_style(number))[0]
+        if all(value == int(value) for values in lines.values() for value, _ in values):
+            panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         panel.set_xlabel(f"{source.option} in training (bar: ± 1 SD over seeds)")
         if len(lines) == 1:
             _cost_axis(panel, report, dataset, next(iter(lines.values())))

@@ -330,15 +330,23 @@ def test_rows_that_differ_in_one_option_are_one_line() -> None:
     assert grid_lines(made, "training.max_epochs", labels) == {}
 
 
-def test_a_grid_is_drawn_over_its_option(suite: SuiteRecord, root: Path) -> None:
+def grid_of(suite: SuiteRecord, root: Path, values: int) -> PlotSource:
     source = source_of(suite, root, option="mean_depth")
     made = tuple(
-        replace(recipe, model="lares", params={"mean_depth": number % 4}, stages=())
+        replace(recipe, model="lares", params={"mean_depth": number % values}, stages=())
         for number, recipe in enumerate(source.report.provenance.recipes)
     )
-    source = replace(
-        source, report=replace(source.report, provenance=replace(source.report.provenance, recipes=made))
-    )
+    provenance = replace(source.report.provenance, recipes=made)
+    return replace(source, report=replace(source.report, provenance=provenance))
+
+
+def test_the_axis_of_whole_numbers_has_no_fractions(suite: SuiteRecord, root: Path) -> None:
+    panel = PLOTS.load("grid")(grid_of(suite, root, values=2)).axes[0]
+    assert all(tick == int(tick) for tick in panel.get_xticks())
+
+
+def test_a_grid_is_drawn_over_its_option(suite: SuiteRecord, root: Path) -> None:
+    source = grid_of(suite, root, values=4)
     panel = PLOTS.load("grid")(source).axes[0]
     means = {r.label: r.mean for r in source.report.rows if (r.dataset, r.metric) == ("sample", "ndcg@10")}
     assert list(panel.containers[0][0].get_xdata()) == [0, 1, 2, 3]
