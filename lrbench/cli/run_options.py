@@ -144,4 +144,9 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the trials and how long they will take. Train nothing.")
 ]
 
-WhatToRun = Annotated[Rerun, typer.Option(help="Run what is missing, what failed, or everything again.")]
+WhatToRun = Annotated[
+    Rerun,
+    typer.Option(
+        help="Run what is not done (missing, failed trials too), only what failed, or everything again."
+    ),
+]
