@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from lrbench.errors import RequestError
 from lrbench.report.findings import ALPHA
 from lrbench.report.numbers import metric_title, p_text
-from lrbench.report.plots.style import TEXT, safe, wrapped
+from lrbench.report.plots.style import TEXT, TITLE_LINE, wrapped
 from lrbench.stats.friedman import MIN_DATASETS, Friedman, friedman
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["cliques", "draw"]
 
 MOST_TICKS = 12
+TICK = 0.25
+"""Least distance of two ticks in inches."""
+
+NAMES = 0.3
+"""Share of the width that the names on each side may take."""
+
+FURTHER_LINE = 0.85
+"""Height of each further line of a name, as a share of the first one's."""
 
 
 def draw(source: "PlotSource") -> Figure:
@@ -54,11 +62,13 @@ def draw(source: "PlotSource") -> Figure:
         )
     result = friedman(values)
     figure = _diagram(result, [report.line_name(label) for label in labels], source.width or TEXT)
-    title = (
+    title = wrapped(
         f"Mean rank by {metric_title(report.primary_metric)} over {len(datasets)} datasets; "
-        f"Friedman {p_text(result.p)}"
+        f"Friedman {p_text(result.p)}",
+        figure.get_figwidth(),
     )
-    figure.suptitle(wrapped(title, figure.get_figwidth()), fontsize=8)
+    figure.set_figheight(figure.get_figheight() + TITLE_LINE * title.count("\n"))
+    figure.suptitle(title, fontsize=8)
     return figure
 
 
@@ -78,17 +88,24 @@ def cliques(mean_ranks: Sequence[float], critical_difference: float) -> list[tup
 
 def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
     """Draw the axis of ranks on top, labels on both sides below it, and bars between."""
-    order = np.argsort(result.mean_ranks, kind="stable")
+    order = np.argsort(result.mean_ranks, kind="stable").tolist()
     count, half = len(labels), (len(labels) + 1) // 2
+    names = [
+        wrapped(f"{label} ({rank:.2f})", NAMES * width)
+        for label, rank in zip(labels, result.mean_ranks.tolist(), strict=True)
+    ]
     # Nemenyi's test is made only if Friedman's test rejects. Bars without that would suggest groups.
     bars = cliques(result.mean_ranks.tolist(), result.critical_difference) if result.p <= ALPHA else []
     top = 0.5 * len(bars) + 0.6
-    figure = Figure(figsize=(width, 0.9 + 0.18 * (top + half)), layout="constrained")
+    sides = [_heights(names, side, top) for side in (order[:half], order[half:][::-1])]
+    bottom = max(max(side.values()) for side in sides) + 0.9
+    figure = Figure(figsize=(width, 0.9 + 0.18 * bottom), layout="constrained")
     axes = figure.subplots()
     axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
-    axes.set_ylim(top + half + 0.2, -2.6)
+    axes.set_ylim(bottom, -2.6)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(1, count + 1, -(-count // MOST_TICKS)))
+    most = min(MOST_TICKS, max(2, int((1 - 2 * NAMES) * width / TICK)))
+    axes.set_xticks(range(1, count + 1, -(-count // most)))
     axes.spines[["left", "bottom", "right"]].set_visible(False)
     axes.spines["top"].set_visible(True)
     axes.set_yticks([])
@@ -102,14 +119,13 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
             linewidth=2.5,
             solid_capstyle="butt",
         )
-    for place, index in enumerate(order.tolist()):
-        left = place < half
-        height = top + (place if left else count - 1 - place) + 0.3
+    for index, height in (pair for side in sides for pair in side.items()):
+        left = index in sides[0]
         edge = 1.0 if left else float(count)
         rank = float(result.mean_ranks[index])
         axes.plot([rank, rank, edge], [-1.0, height, height], color="#666666", linewidth=0.7, zorder=0)
         axes.annotate(
-            f"{safe(labels[index])} ({rank:.2f})",
+            names[index],
             (edge, height),
             xytext=(-4 if left else 4, 0),
             textcoords="offset points",
@@ -117,6 +133,16 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
             va="center",
         )
     return figure
+
+
+def _heights(names: Sequence[str], side: Sequence[int], top: float) -> dict[int, float]:
+    """Return the height of the middle of each name on one side, from the top down, by its index."""
+    found, end = {}, top - 0.2
+    for index in side:
+        lines = 1 + FURTHER_LINE * names[index].count("\n")
+        found[index] = end + lines / 2
+        end += lines
+    return found
 
 
 def _ruler(axes: "Axes", critical_difference: float) -> None:

@@ -200,6 +200,27 @@ def test_critical_difference_names_mean_ranks(tmp_path: Path) -> None:
     assert any(text.startswith("LARES (1.") for text in texts)
 
 
+def test_fifteen_rows_of_a_critical_difference_fit_into_a_column() -> None:
+    labels = [f"A rather long label, number {number}" for number in range(15)]
+    with rc_context(SETTINGS):
+        figure = _diagram(Friedman(np.arange(1.0, 16.0), 50.0, 0.001, 8.0), labels, 3.33)
+        figure.draw_without_rendering()
+    (panel,) = figure.axes
+    ticks = [text.get_window_extent() for text in panel.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(ticks))
+    names = [text for text in panel.texts if "label" in text.get_text()]
+    assert len(names) == len(labels)
+    edges = [text.get_window_extent().extents.tolist() for text in names]
+    assert min(left for left, *_ in edges) >= 0
+    assert max(right for _, _, right, _ in edges) <= figure.bbox.width
+    for side in ("left", "right"):
+        boxes = sorted(
+            text.get_window_extent().extents[[1, 3]].tolist() for text in names if text.get_ha() == side
+        )
+        assert all(below[1] <= above[0] for below, above in pairwise(boxes))
+    assert panel.get_window_extent().width > figure.bbox.width / 4
+
+
 def test_no_bars_where_friedman_does_not_reject() -> None:
     ranks = np.array([1.9, 2.0, 2.1])
     shown, none = (
@@ -296,7 +317,7 @@ def test_long_names_of_a_forest_do_not_overlap(tmp_path: Path, width: float | No
     suite = make_suite(tmp_path, [Made("LARES", 2.0), *baselines], datasets=datasets)
     with rc_context(SETTINGS):
         figure = draw("forest", suite, tmp_path, width=width)
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     for panel in figure.axes:
         boxes = [text.get_window_extent() for text in panel.get_yticklabels()]
         assert all(lower.y1 <= upper.y0 for upper, lower in pairwise(boxes))
