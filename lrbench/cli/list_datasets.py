@@ -20,22 +20,23 @@ _ALIASES = "Aliases"
 
 
 def print_datasets(library: "Library", pattern: str) -> None:
-    """Print the datasets whose name or alias has ``pattern`` in it, under the heading of their family.
+    """Print the datasets whose name, alias or family has ``pattern`` in it, whatever its case.
 
+    They stand under the heading of their family.
     A row has the name, the interactions before any filter and the size of the uncompressed file, as far as
     the catalogue or a prepared form knows them. Outside families of categories it ends with the edition.
 
     Raises:
         RequestError: no name contains ``pattern``.
     """
-    catalogue = library.catalogue
+    catalogue, wanted = library.catalogue, pattern.casefold()
     families: dict[str, list[tuple[str, ...]]] = {}
     for name, dataset in catalogue.datasets.items():
-        if pattern in name:
+        if wanted in f"{name}\n{dataset.family}".casefold():
             here = sorted((library.folders.prepared / name).glob("*/dataset.json"))
             families.setdefault(dataset.family or _OWN, []).append(_row(dataset, here))
     for alias, name in sorted(catalogue.aliases.items()):
-        if pattern in alias:
+        if wanted in alias.casefold():
             families.setdefault(_ALIASES, []).append((alias, "", "", f"= {name}"))
     if not families:
         raise RequestError(

@@ -34,7 +34,8 @@ def listing(
         typer.Argument(
             metavar="PART",
             parser=parse_name,
-            help="Only names that contain this. The whole name of a model prints its page. "
+            help="Only names that contain this, and datasets under such a heading. "
+            "The whole name of a model prints its page. "
             "With trials: a suite's name or file. Without it: the suite that ran last.",
             show_default=False,
         ),
@@ -74,7 +75,7 @@ def listing(
             rows = _suites()
         case Kind.protocols:
             rows = _protocols()
-    shown = [row for row in rows if pattern in row[0]]
+    shown = [row for row in rows if pattern.casefold() in row[0].casefold()]
     if not shown:
         raise RequestError(
             f'No name among the {kind.value} has "{pattern}" in it.',

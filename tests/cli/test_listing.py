@@ -41,6 +41,16 @@ def test_datasets_with_their_editions_and_what_is_here(
     assert [line.split()[0] for line in lines if line.endswith("[prepared]")] == ["ml-1m"]
 
 
+@pytest.mark.parametrize("pattern", ["MovieLens", "movielens", "ML-1M"])
+def test_names_and_headings_are_found_whatever_their_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pattern: str
+) -> None:
+    names = [line.split()[0] for line in listed(capsys, Kind.datasets, pattern, data_dir=tmp_path) if line]
+    assert "ml-1m" in names
+    assert ("ml-100k" in names) == (pattern != "ML-1M")
+    assert any(line.startswith("sasrec ") for line in listed(capsys, Kind.models, "SASRec"))
+
+
 def test_controls_are_those_of_all_models(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RequestError, match='lists all controls; it takes no "sasrec"'):
         listed(capsys, Kind.models, "sasrec", controls=True)

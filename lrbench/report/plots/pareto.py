@@ -34,7 +34,7 @@ __all__ = ["draw", "front"]
 AXES = {
     "flops": "FLOPs per user",
     "latency": "time per 1,000 users, in batches of 256",
-    "training": "time of training",
+    "training": "training time",
 }
 BATCH = 256
 
