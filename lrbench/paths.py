@@ -8,15 +8,19 @@ from lrbench.errors import RequestError
 __all__ = ["absolute", "check_folder", "expanded", "expanded_text"]
 
 
-def expanded(path: Path | str) -> Path:
-    """Return a path with ``~`` replaced by a home folder, unless something here has that very name.
+def expanded(path: Path | str, here: Path = Path()) -> Path:
+    """Return a path with ``~`` replaced by a home folder, unless something has that very name.
+
+    Args:
+        path: as a person gave it.
+        here: the folder in which that something may be.
 
     Raises:
         RequestError: ``~NAME`` is the home folder of nobody.
     """
     first = Path(path).parts[:1]
     try:
-        return Path(path) if first and os.path.lexists(first[0]) else Path(path).expanduser()
+        return Path(path) if first and os.path.lexists(here / first[0]) else Path(path).expanduser()
     except RuntimeError:
         raise RequestError(
             f"{path} leads nowhere: there is no such home folder.", "Give another path."

@@ -78,7 +78,7 @@ def _beside(file: Path, source: Source) -> Source:
     """Return a source of a user's catalogue; without addresses, its path is relative to the catalogue."""
     if source.urls:
         return source
-    return source.model_copy(update={"local": absolute(file.parent / expanded(source.path))})
+    return source.model_copy(update={"local": absolute(file.parent / expanded(source.path, file.parent))})
 
 
 def _members(table: Mapping[str, Any], file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
