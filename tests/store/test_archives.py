@@ -466,6 +466,22 @@ def test_names_in_a_compact_archive_that_lead_elsewhere(compact: Path, tmp_path:
     assert "is no file of a suite or a trial" in refusal(path)
 
 
+def through_versions_of_polars(copy: Results, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """Export with one version, and import with another, which writes the same values as other bytes."""
+    monkeypatch.setattr(pl, "__version__", "earlier")
+    export_archive(find_suite_record(copy, "demo"), copy, folder / "x.zip", ["sample"], "compact")
+    monkeypatch.undo()
+
+    def written(table: pl.DataFrame, name: str) -> bytes:
+        table.write_parquet(folder / name, compression="lz4")
+        return (folder / name).read_bytes()
+
+    monkeypatch.setattr("lrbench.store.packed_archive._parquet", written)
+    results = Results(folder / "results")
+    assert import_archive(folder / "x.zip", results).new == 7
+    return results
+
+
 def test_tables_of_another_version_of_polars(
     origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,17 +489,7 @@ def test_tables_of_another_version_of_polars(
     copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
     cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
     evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
-    monkeypatch.setattr(pl, "__version__", "earlier")
-    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"], "compact")
-    monkeypatch.undo()
-
-    def written(table: pl.DataFrame, name: str) -> bytes:
-        table.write_parquet(tmp_path / name, compression="lz4")
-        return (tmp_path / name).read_bytes()
-
-    monkeypatch.setattr("lrbench.store.packed_archive._parquet", written)
-    results = Results(tmp_path / "results")
-    assert import_archive(tmp_path / "x.zip", results).new == 7
+    results = through_versions_of_polars(copy, tmp_path, monkeypatch)
     for trial in copy.trials():
         own, other = (pl.read_parquet(folder / RANKS_FILE) for folder in (trial, results.trial(trial.name)))
         assert own.equals(other)
@@ -503,17 +509,7 @@ def test_later_ranks_alone_of_another_version_of_polars(
         pl.read_parquet(path).write_parquet(path, compression="snappy")
     sealed_trial(copy.root, cell.trial)
     evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
-    monkeypatch.setattr(pl, "__version__", "earlier")
-    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"], "compact")
-    monkeypatch.undo()
-
-    def written(table: pl.DataFrame, name: str) -> bytes:
-        table.write_parquet(tmp_path / name, compression="lz4")
-        return (tmp_path / name).read_bytes()
-
-    monkeypatch.setattr("lrbench.store.packed_archive._parquet", written)
-    results = Results(tmp_path / "results")
-    assert import_archive(tmp_path / "x.zip", results).new == 7
+    results = through_versions_of_polars(copy, tmp_path, monkeypatch)
     trial, there = copy.trial(cell.trial), results.trial(cell.trial)
     assert (trial / RECORD_FILE).read_bytes() == (there / RECORD_FILE).read_bytes()
     own, other = (read_evaluation(where, read_record(where.trial(cell.trial))) for where in (copy, results))
