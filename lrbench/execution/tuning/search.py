@@ -7,23 +7,19 @@ targets, at the configured depth of its model. Test targets are never ranked.
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
 import torch
 
-from lrbench.arrays import Int64s
-from lrbench.config.protocol import Protocol
 from lrbench.config.tuning import SearchConfig
 from lrbench.data.dataset import load_prepared
-from lrbench.data.sequences import Split
 from lrbench.data.splitting import split_to_train
 from lrbench.errors import LrbenchError
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.tuning.attempt import Attempt, SearchRun
 from lrbench.execution.tuning.finalists import best_trial, runs_of_finalists
 from lrbench.execution.tuning.proposals import propose
+from lrbench.execution.tuning.users import count_users, some_users
 from lrbench.execution.under_way import folder_under_way
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import CHECKPOINT_FILE
@@ -69,7 +65,7 @@ def run_search(
     torch.set_num_threads(order.threads)
     dataset = load_prepared(order.dataset_folder)
     whole = split_to_train(dataset.sequences, config.protocol, dataset.record.name)
-    parts = _some_users(whole, config.protocol, config.users, config.seed)
+    parts = some_users(whole, config.protocol, config.users, config.seed)
     run = SearchRun(order, config, dataset, parts, watch, note)
     trials, finals = _spend(run, read_ended(order.results, config.id))
     outcomes: list[SearchTrial | FinalistRun] = [*trials, *finals]
@@ -89,7 +85,7 @@ def run_search(
         trials=tuple(trials),
         finals=tuple(finals),
         chosen=chosen,
-        users=_count_users(parts, config.protocol),
+        users=count_users(parts, config.protocol),
         seconds=sum(outcome.seconds for outcome in outcomes),
         device=order.device,
         threads=torch.get_num_threads(),
@@ -130,48 +126,3 @@ def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[Finali
         finals.append(attempt.as_finalist(trial.number))
         keep()
     return trials, finals
-
-
-def _some_users(parts: Split, protocol: Protocol, count: int | None, seed: int) -> Split:
-    """Draw ``count`` users at random, and keep their training sequences and validation targets.
-
-    Where users share accounts, whole accounts are drawn, which together have about ``count`` users. Where a
-    split also trains on users without validation targets, the same share of both kinds is drawn. All items
-    and all test targets stay. ``count`` of ``None``: all users.
-    """
-    users = _count_users(parts, protocol)
-    if count is None or count >= users:
-        return parts
-    random = np.random.default_rng(np.random.SeedSequence(entropy=seed))
-    kinds = (np.unique(parts.valid.owners), _only_trained_on(parts, protocol))
-    shares = [
-        random.choice(owners, -(-count * len(owners) // users), replace=False)
-        for owners in kinds
-        if len(owners)
-    ]
-    drawn, view, owners = np.concatenate(shares), parts.train, _trained_on(parts)
-    kept = np.isin(owners, drawn)
-    train_view = replace(view, starts=view.starts[kept], stops=view.stops[kept], users=owners[kept])
-    valid = parts.valid.reordered(np.flatnonzero(np.isin(parts.valid.owners, drawn)))
-    return Split(train_view, valid, parts.test)
-
-
-def _count_users(parts: Split, protocol: Protocol) -> int:
-    """Return how many users a search trains and validates on."""
-    return len(np.unique(parts.valid.users)) + len(_only_trained_on(parts, protocol))
-
-
-def _only_trained_on(parts: Split, protocol: Protocol) -> Int64s:
-    """Return the users that are trained on and have no validation targets, (users,).
-
-    None with leave-one-out: there, they only have too few interactions.
-    """
-    if protocol.split in ("leave-one-out", "shared-accounts"):
-        return np.empty(0, dtype=np.int64)
-    return np.setdiff1d(_trained_on(parts), parts.valid.owners)
-
-
-def _trained_on(parts: Split) -> Int64s:
-    """Return the user of each training sequence, (sequences,)."""
-    view = parts.train
-    return np.arange(len(view.starts)) if view.users is None else view.users

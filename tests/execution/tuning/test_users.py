@@ -11,7 +11,7 @@ from lrbench.config.protocol import PROTOCOLS, Protocol, TimeSplit, find_protoco
 from lrbench.data.sequences import Sequences, Split
 from lrbench.data.splits.members import group_users
 from lrbench.data.splitting import split
-from lrbench.execution.tuning.search import _some_users
+from lrbench.execution.tuning.users import some_users
 
 DATA = small_dataset(users=300).sequences
 
@@ -32,7 +32,7 @@ def test_whole_accounts_are_drawn_where_users_share_them(data: Sequences, size: 
     settings = Accounts.model_validate({"size": size, "scope": scope})
     protocol = PROTOCOLS["shared-merge"].sharing(settings)
     whole = split(data, protocol)
-    some = _some_users(whole, protocol, 40, seed=3)
+    some = some_users(whole, protocol, 40, seed=3)
     account = group_users(data, settings)  # (users,)
     assert some.train.users is not None
     trained = account[some.train.users]
@@ -48,12 +48,12 @@ def test_whole_accounts_are_drawn_where_users_share_them(data: Sequences, size: 
 def test_as_many_users_as_there_are_leave_everything(protocol: str) -> None:
     whole = split(DATA, PROTOCOLS[protocol])
     for count in (None, 300, 301):
-        assert _some_users(whole, PROTOCOLS[protocol], count, seed=3) is whole
+        assert some_users(whole, PROTOCOLS[protocol], count, seed=3) is whole
 
 
 def test_users_without_shared_accounts_are_those_of_earlier_versions() -> None:
     protocol = find_protocol("loo-20")
-    some: Split = _some_users(split(DATA, protocol), protocol, 60, seed=7)
+    some: Split = some_users(split(DATA, protocol), protocol, 60, seed=7)
     drawn = np.random.default_rng(np.random.SeedSequence(entropy=7)).choice(300, 60, replace=False)
     assert some.valid.users.tolist() == sorted(drawn.tolist())
     assert some.train.users is not None
@@ -89,7 +89,7 @@ def test_a_split_that_validates_on_others_keeps_the_same_share_of_both(
     assert people in (None, len(everybody))
     assert len(trained - validated) > len(validated - trained) > 0
     count = len(everybody) // 3
-    some = _some_users(whole, protocol, count, seed=3)
+    some = some_users(whole, protocol, count, seed=3)
     assert some.train.users is not None
     kept, asked = set(some.train.users.tolist()), set(some.valid.users.tolist())
     assert count <= len(kept | asked) <= count + 1
@@ -99,4 +99,4 @@ def test_a_split_that_validates_on_others_keeps_the_same_share_of_both(
     assert asked & trained <= kept, "whoever is validated on is trained on, if that is possible"
     assert some.test is whole.test
     for enough in (None, len(everybody)):
-        assert _some_users(whole, protocol, enough, seed=3) is whole
+        assert some_users(whole, protocol, enough, seed=3) is whole
