@@ -83,9 +83,14 @@ def _shown(text: str) -> str:
 
 
 def nearest_names(word: str, candidates: Iterable[str]) -> list[str]:
-    """Return at most three candidates that are near a word, the nearest first, whatever their case."""
-    names = {name.casefold(): name for name in sorted(set(candidates))}
-    return [names[near] for near in get_close_matches(word.casefold(), names, cutoff=0.5)]
+    """Return at most three candidates near a word, the nearest first. Case and hyphens do not count."""
+    names = {_folded(name): name for name in sorted(set(candidates))}
+    return [names[near] for near in get_close_matches(_folded(word), names, cutoff=0.5)]
+
+
+def _folded(name: str) -> str:
+    """Return a name in lower case without hyphens: suites write ``loss-matched``, reports *loss matched*."""
+    return name.casefold().replace("-", " ").replace("_", " ")
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:

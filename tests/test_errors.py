@@ -10,6 +10,11 @@ def test_a_near_word_may_differ_in_case() -> None:
     assert did_you_mean("LARES", ["lares", "sasrec"]) == 'Did you mean "lares"?'
 
 
+def test_a_hyphen_is_as_good_as_a_space_for_a_suggestion() -> None:
+    rows = ["PRL: loss matched", "PRL: FLOPs matched", "PRL: noise only"]
+    assert did_you_mean("PRL: flops-matched", rows) == 'Did you mean "PRL: FLOPs matched"?'
+
+
 def test_without_a_near_word_all_are_listed() -> None:
     assert did_you_mean("zzz", ["sasrec", "lares"]) == "Known: lares, sasrec."
     assert did_you_mean("zzz", []) == ""

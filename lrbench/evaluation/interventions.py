@@ -2,7 +2,8 @@
 
 A donor is another user of the same chunk, whose latent a user gets. The order of users decides the donors:
 
-* ``shuffle``: Users are in random order. Each gets the latent of the next one.
+* ``shuffle``: Users are in random order. Each gets the latent of the next one. If the last chunk has one
+  user, that user keeps its own.
 * ``matched``: Users of one kind are next to each other. A kind is a combination of bins of history length,
   target popularity and own rank. Each user gets the latent of the next user of its kind. A user that is alone
   of its kind in a chunk gets that of the next user.

@@ -17,7 +17,7 @@ from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 from lrbench.store.trials import TrialRecord
 
-__all__ = ["Scalar", "runs_of", "scalars"]
+__all__ = ["Scalar", "runs_of", "scalars", "settings_of"]
 
 _NO_SCALARS = ("stage", "epoch")
 
@@ -53,6 +53,22 @@ def scalars(trial: FinishedTrial) -> Iterator[Scalar]:
     """Yield the points of all curves of a trial, each curve in order."""
     yield from _curves(trial.history(), trial.record.started.timestamp())
     yield from _metrics(trial.record)
+
+
+def settings_of(trial: FinishedTrial) -> dict[str, object]:
+    """Return what identifies a run, and its model's options by name.
+
+    An option of a plug-in may be called ``seed``, say. It becomes ``option seed``, so that it hides nothing.
+    """
+    record = trial.record
+    identity = {
+        "dataset": trial.cell.dataset,
+        "label": trial.cell.label,
+        "seed": record.seed,
+        "model": record.model,
+    }
+    options = {f"option {name}" if name in identity else name: value for name, value in record.params.items()}
+    return {**identity, **options}
 
 
 def _run_name(trial: FinishedTrial) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from lrbench.errors import not_installed
 from lrbench.files import new_folder
 from lrbench.paths import absolute
-from lrbench.store.curves import runs_of, scalars
+from lrbench.store.curves import runs_of, scalars, settings_of
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
@@ -50,9 +50,8 @@ def export_mlflow(suite: SuiteRecord, results: Results, folder: Path) -> int:
             run = client.create_run(
                 experiment, start_time=int(record.started.timestamp() * 1000), run_name=name
             ).info.run_id
-            settings = {"dataset": trial.cell.dataset, "label": trial.cell.label, "seed": record.seed}
-            params = {**settings, "model": record.model, **record.params}
-            client.log_batch(run, params=[Param(key, str(value)) for key, value in params.items()])
+            params = [Param(name, str(value)) for name, value in settings_of(trial).items()]
+            client.log_batch(run, params=params)
             points = [
                 Metric(_allowed(point.tag), point.value, int(point.time * 1000), point.step)
                 for point in scalars(trial)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lrbench.errors import not_installed
 from lrbench.files import new_folder
-from lrbench.store.curves import Scalar, runs_of, scalars
+from lrbench.store.curves import Scalar, runs_of, scalars, settings_of
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
@@ -42,13 +42,12 @@ def export_wandb(suite: SuiteRecord, results: Results, folder: Path) -> int:
     )
     with new_folder(folder) as temporary:
         for name, trial in runs.items():
-            settings = {"dataset": trial.cell.dataset, "label": trial.cell.label, "seed": trial.record.seed}
             run = wandb.init(
                 dir=temporary,
                 project=suite.name,
                 name=name,
                 group=trial.cell.label,
-                config={**settings, "model": trial.record.model, **trial.record.params},
+                config=settings_of(trial),
                 mode="offline",
                 settings=quiet,
                 reinit="create_new",

@@ -139,7 +139,7 @@ def test_a_given_file_that_cannot_be_prepared_changes_nothing(
     (tmp_path / "other.csv").write_text(content, encoding="utf-8")
     with pytest.raises(kind, match=cause) as caught:
         library.obtain("shop", NO_FILTER, Notes(), str(tmp_path / "other.csv"))
-    assert "the dataset is as it was before" in caught.value.remedy
+    assert caught.value.remedy.endswith("other.csv is not kept; the dataset is as it was before.")
     assert "remove" not in caught.value.remedy
     assert contents(library.folders) == before
     assert library.find_prepared("shop", NO_FILTER) == folder

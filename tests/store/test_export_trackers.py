@@ -4,6 +4,7 @@ import json
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,9 @@ from synthetic_results import Made, make_suite
 
 from lrbench.cli.app import run
 from lrbench.errors import RequestError
+from lrbench.store.curves import runs_of, settings_of
 from lrbench.store.layout import Results
+from lrbench.store.suites import find_suite_record
 from lrbench.store.trials import read_history, read_record
 
 
@@ -137,3 +140,11 @@ def test_without_the_program(
         export(results, program, tmp_path / "x")
     assert refused.value.remedy == f"pip install 'lrbench[{extra}]'"
     assert not (tmp_path / "x").exists()
+
+
+def test_an_option_that_is_called_seed_does_not_hide_the_seed(results: Results) -> None:
+    trial = next(iter(runs_of(find_suite_record(results, "demo"), results).values()))
+    record = trial.record.model_copy(update={"seed": 1, "params": {"seed": 5, "width": 8}})
+    settings = settings_of(replace(trial, record=record))
+    assert (settings["seed"], settings["option seed"], settings["width"]) == (1, 5, 8)
+    assert settings["label"] == trial.cell.label

@@ -112,7 +112,7 @@ def acquire_given(
             except (UnfitError, FilterError) as error:
                 remove_part(part)
                 unfit = error if isinstance(error, UnfitError) else UnfitError(error)
-                advice = "The given file is not kept; the dataset is as it was before."
+                advice = f"{candidate.shown} is not kept; the dataset is as it was before."
                 raise unfit.with_advice(advice) from error
         return keep(part, candidate.source, folder, record)
 
@@ -168,8 +168,8 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
     if verdict.complaint:
         notes.append(f"given with --from and not verified: {verdict.complaint}")
         listener.say(
-            f"{source.file_name} is NOT verified: {verdict.complaint}. You gave it, so it is used if it can "
-            "be read."
+            f"{candidate.shown} is NOT verified as {source.file_name}: {verdict.complaint}. You gave it, so "
+            "it is used if it can be read."
         )
     elif not verdict.verified:
         notes.append("no checksum is known of this file")

@@ -214,12 +214,13 @@ class TestGiven:
     def test_a_wrong_file_is_used_with_a_warning_and_a_note(self, tmp_path: Path, folders: Folders) -> None:
         (tmp_path / "data.csv").write_bytes(OTHER)
         notes = Notes()
-        file = acquire("shop", [csv(path="lines.txt"), csv()], folders, notes, str(tmp_path / "data.csv"))
+        given = str(tmp_path / "data.csv")
+        file = acquire("shop", [csv(path="lines.txt"), csv()], folders, notes, given)
         assert file.source == csv()  # by its name
         assert not file.record.verified
         assert "given with --from" in file.record.notes[0]
         assert SHA256 in file.record.notes[0]
-        assert "NOT verified" in notes.said[0]
+        assert notes.said[0].startswith(f"{given} is NOT verified as data.csv:")
         assert held_sha256("shop", csv(), folders) == hashlib.sha256(OTHER).hexdigest()
         assert acquire("shop", [csv()], folders) == file  # it stays until another is given
 

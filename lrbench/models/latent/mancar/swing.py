@@ -22,6 +22,7 @@ __all__ = ["swing_neighbours"]
 _COMMON_USERS = 10
 _ACTIVITY, _POWER, _SMOOTHING = 5, 0.3, 1
 _USER_PAIRS = 500_000  # pairs whose overlaps are computed at once
+_USER_PAIRS_IN_MEMORY = 10_000_000  # pairs of users whose weights are held at once: about 0.6 GB
 
 
 def swing_neighbours(view: TrainingView, number: int, longest: int, seed: int = 0) -> Int64s:
@@ -85,18 +86,26 @@ def _weights(owned: scipy.sparse.csr_array, pairs: Int64s, users: Int64s) -> tup
         return pairs, np.empty(0)
     starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
     sizes = np.diff(np.r_[starts, len(pairs)])
-    lefts, rights, edges = [], [], []
+    edges, weights = [], []
     for size in range(2, _COMMON_USERS + 1):
         begins = starts[sizes == size]
         first, second = np.triu_indices(size, 1)
-        lefts.append(users[begins[:, None] + first].ravel())
-        rights.append(users[begins[:, None] + second].ravel())
-        edges.append(np.repeat(pairs[begins], len(first)))
-    left, right, edge = (np.concatenate(parts) for parts in (lefts, rights, edges))
+        block = max(1, _USER_PAIRS_IN_MEMORY // len(first))
+        for start in range(0, len(begins), block):
+            common = users[begins[start : start + block, None] + np.arange(size)]  # (block, size)
+            edges.append(pairs[begins[start : start + block]])
+            weights.append(_pair_weights(owned, common[:, first], common[:, second]).sum(axis=1))
+    edge, weight = np.concatenate(edges), np.concatenate(weights)
+    order = np.argsort(edge)
+    return edge[order], weight[order]
+
+
+def _pair_weights(owned: scipy.sparse.csr_array, left: Int64s, right: Int64s) -> Floats:
+    """Return the term of the sum of each pair of users, in the shape of ``left`` and ``right``."""
     activity = (np.diff(owned.indptr) + _ACTIVITY) ** _POWER
-    weight = 2 / (activity[left] * activity[right] * (_overlaps(owned, left, right) + _SMOOTHING))
-    unique, group = np.unique(edge, return_inverse=True)
-    return unique.astype(np.int64), np.bincount(group, weight, len(unique)).astype(np.float64)
+    overlap = _overlaps(owned, left.ravel(), right.ravel()).reshape(left.shape)
+    weight: Floats = 2 / (activity[left] * activity[right] * (overlap + _SMOOTHING))
+    return weight
 
 
 def _overlaps(owned: scipy.sparse.csr_array, left: Int64s, right: Int64s) -> Floats:

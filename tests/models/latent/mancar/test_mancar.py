@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lrbench.data.batches import TrainingData
+from lrbench.models.latent.mancar import swing
 from lrbench.models.latent.mancar.context import with_context
 from lrbench.models.latent.mancar.model import ManCAR, teacher_distribution
 from lrbench.models.latent.mancar.network import ManCARConfig
@@ -58,6 +59,14 @@ def test_only_the_latest_items_take_part() -> None:
     histories = [[4, 0, 1], [4, 0, 1], [4, 2]]
     nearest = swing_neighbours(training_view(histories, 5), 2, longest=2)
     assert nearest.tolist() == [[1, -1], [0, -1], [-1, -1], [-1, -1], [-1, -1]]
+
+
+def test_blocks_of_user_pairs_add_up_to_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = np.random.default_rng(0).integers(0, 9, (60, 5)).tolist()
+    at_once = swing_neighbours(training_view(histories, 9), 4, 50)
+    for pairs in (1, 100):  # one pair of items at a time; two pairs with ten common users
+        monkeypatch.setattr(swing, "_USER_PAIRS_IN_MEMORY", pairs)
+        assert (swing_neighbours(training_view(histories, 9), 4, 50) == at_once).all()
 
 
 def test_a_draw_of_common_users_is_repeatable() -> None:
