@@ -11,8 +11,8 @@ def test_a_near_word_may_differ_in_case() -> None:
 
 
 def test_a_hyphen_is_as_good_as_a_space_for_a_suggestion() -> None:
-    rows = ["PRL: loss matched", "PRL: FLOPs matched", "PRL: noise only"]
-    assert did_you_mean("PRL: flops-matched", rows) == 'Did you mean "PRL: FLOPs matched"?'
+    rows = ["PRL: loss matched", "PRL: flops matched", "PRL: noise only"]
+    assert did_you_mean("PRL: FLOPs-matched", rows) == 'Did you mean "PRL: flops matched"?'
 
 
 def test_without_a_near_word_all_are_listed() -> None:
