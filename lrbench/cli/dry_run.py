@@ -1,21 +1,25 @@
 """``lrbench run --dry-run``: the trials of a suite, which are done, and what the others will cost."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
 from rich.box import SIMPLE
 from rich.table import Table
 
 from lrbench.cli.console import result_console, say
 from lrbench.cli.run_request import RunRequest
 from lrbench.cli.tables import print_table
+from lrbench.cli.training_cost import (
+    TrainingCost,
+    estimated_cost,
+    longest_search_seconds,
+    measured_cost,
+)
 from lrbench.data.dataset import PreparedDataset, load_prepared
-from lrbench.execution.estimate import seconds_per_epoch
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.row_places import check_graph_device, check_sharing
-from lrbench.execution.rows import resolve_rows
+from lrbench.execution.rows import Row, resolve_rows
 from lrbench.execution.searches import (
     PlannedSearch,
     check_optuna,
@@ -28,7 +32,6 @@ from lrbench.names import chosen_names
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteTrial, read_suite
-from lrbench.store.trials import read_record
 from lrbench.wording import counted, duration, listed, numbered, some_of
 
 __all__ = ["print_plan"]
@@ -38,53 +41,18 @@ LABEL = 32
 
 
 @dataclass(frozen=True)
-class _Cost:
-    """How long training one trial takes."""
-
-    stages: tuple["_Stage", ...] = ()
-    """How long an epoch of each stage takes; empty where finished trials tell the whole or nothing does."""
-
-    seconds: float | None = None
-    """``None``: unknown."""
-
-    measured: bool = False
-    """Whether it is the mean of finished trials. Otherwise it is the time of all epochs of ``max_epochs``."""
-
-    def text(self, usual: int) -> str:
-        """Return the cost for a cell of the table; caps of epochs are named where they are not the usual."""
-        if self.seconds is None:
-            return "unknown"
-        if self.measured:
-            return f"{duration(self.seconds)} in all, measured"
-        rows = {stage.trained_by for stage in self.stages}
-        if len(rows) == 1 and "" not in rows:
-            return f"by {rows.pop()}"
-        return ", ".join(stage.text(usual, len(self.stages) > 1) for stage in self.stages)
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """What a training stage takes, or which row trains it."""
+class _DatasetPlan:
+    """A suite's searches and trials on one dataset."""
 
     name: str
-    epoch: float
-    """Seconds of an epoch; 0 for a stage of one pass."""
+    data: PreparedDataset | None
+    """``None``: it is not prepared."""
 
-    epochs: int
-    """Its cap."""
-
-    trained_by: str = ""
-    """The row that trains it; its other fields say nothing then."""
-
-    def text(self, usual: int, named: bool) -> str:
-        """``spt 1.2 s``; the name is left out where the stage is the only one."""
-        name = f"{self.name} " if named else ""
-        if self.trained_by:
-            return f"{name}by {self.trained_by}"
-        if self.epoch == 0.0:
-            return f"{name}one pass"
-        epoch = f"{self.epoch:.1f} s" if self.epoch < 60 else duration(self.epoch)
-        return f"{name}{epoch}{'' if self.epochs == usual else f' (at most {self.epochs})'}"
+    searches: Sequence[PlannedSearch]
+    searches_to_run: Sequence[PlannedSearch]
+    plan: Plan
+    trials_to_run: Mapping[str, PlannedTrial]
+    """By id."""
 
 
 @dataclass
@@ -117,72 +85,85 @@ class _Totals:
     unsure: list[str] = field(default_factory=list)
     """Datasets with results that are not prepared. The ids of their trials are unknown until they are."""
 
-    def add(self, plan: Plan, waiting: Mapping[str, PlannedTrial], costs: Mapping[str, _Cost]) -> None:
+    def add(self, planned: _DatasetPlan, costs: Mapping[str, TrainingCost]) -> None:
         """Add a dataset's plan. A trial that several rows share counts once.
 
         Args:
-            plan: all trials.
-            waiting: those to run, by id.
-            costs: how long a trial of each label takes.
+            planned: the plan.
+            costs: what a trial of each label takes.
         """
-        self.cells += len(plan.record.trials)
-        self.trials += len(plan.trials)
-        self.to_run += len(waiting)
-        for trial in waiting.values():
+        self._add_searches(planned)
+        self.cells += len(planned.plan.record.trials)
+        self.trials += len(planned.plan.trials)
+        self.to_run += len(planned.trials_to_run)
+        for trial in planned.trials_to_run.values():
             cost = costs[trial.labels[0]]
             self.unknown += cost.seconds is None
             self.seconds += cost.seconds or 0.0
             self.measured = self.measured and cost.measured
 
+    def _add_searches(self, planned: _DatasetPlan) -> None:
+        self.searches += len(planned.searches)
+        self.searches_to_run += len(planned.searches_to_run)
+        if planned.data is None:
+            self.unknown_searches += len(planned.searches_to_run)
+            return
+        for search in planned.searches_to_run:
+            self.search_seconds += longest_search_seconds(search, planned.data)
+
 
 def print_plan(request: RunRequest) -> None:
     """Print one row per dataset and label, and how many trials would run. Nothing is fetched or written."""
     suite, results = request.suite, request.results
-    rows = resolve_rows(suite)
-    if suite.tune is not None:
+    rows = _checked_rows(request)
+    labels = set(chosen_names([row.label for row in rows], request.only, "row"))
+    totals = _Totals()
+    for name in request.dataset_names:
+        planned = _plan_dataset(request, rows, name)
+        lines = list(_lines(planned, labels, results))
+        totals.add(planned, {line.label: line.cost for line in lines})
+        if planned.data is None:
+            totals.unprepared.append(name)
+            if _has_results(suite.name, name, results):
+                totals.unsure.append(name)
+                lines = [replace(line, missing=None, done=None) for line in lines]
+        _print_table(f"Suite {suite.name}, {suite.protocol.name}, {name}", lines)
+        if planned.data is None:
+            say(result_console(), f"Training is unknown: {name} is not prepared for {suite.protocol.name}.")
+    _print_totals(totals, request)
+    _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
+
+
+def _checked_rows(request: RunRequest) -> tuple[Row, ...]:
+    """Return the suite's rows. Refuse what a run would refuse before it trains."""
+    rows = resolve_rows(request.suite)
+    if request.suite.tune is not None:
         check_optuna()
     check_sharing(rows, request.only, request.place.processes)
     request.place.check()
     check_graph_device(rows, request.place.device)
-    labels = set(chosen_names([row.label for row in rows], request.only, "row"))
-    totals = _Totals()
-    for name in request.dataset_names:
-        folder = request.library.find_prepared(name, suite.protocol.filters)
-        if folder is None:
-            totals.unprepared.append(name)
-        dataset = load_prepared(folder) if folder else None
-        fingerprint = dataset.record.fingerprint if dataset else "not prepared"
-        searches = plan_searches(suite, rows, {name: fingerprint})
-        totals.searches += len(searches)
-        for search in select_searches(searches, rows, results, request.only, request.rerun):
-            totals.searches_to_run += 1
-            totals.unknown_searches += dataset is None
-            totals.search_seconds += 0.0 if dataset is None else _search_seconds(search, dataset)
-        fitted, _ = rows_with_settings(suite, rows, searches, results, name, dataset)
-        plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
-        chosen = select_trials(plan, results, request.only, request.rerun)
-        waiting = {trial.config.id: trial for trial in chosen}
-        planned = {trial.config.id: trial for trial in plan.trials}
-        costs: dict[str, _Cost] = {}
-        lines: list[_Line] = []
-        for label, cells in _by_label(plan.record.trials).items():
-            if not labels & set(planned[cells[0].trial].labels):
-                continue
-            done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
-            costs[label] = _measured(done, results) if done else _estimated(planned[cells[0].trial], dataset)
-            missing = sum(cell.trial in waiting for cell in cells)
-            lines.append(
-                _Line(label, numbered([cell.seed for cell in cells]), missing, len(done), costs[label])
-            )
-        totals.add(plan, waiting, costs)
-        if dataset is None and _has_results(suite.name, name, results):
-            totals.unsure.append(name)
-            lines = [replace(line, missing=None, done=None) for line in lines]
-        _print_table(f"Suite {suite.name}, {suite.protocol.name}, {name}", lines)
-        if dataset is None:
-            say(result_console(), f"Training is unknown: {name} is not prepared for {suite.protocol.name}.")
-    _print_totals(totals, request)
-    _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
+    return rows
+
+
+def _plan_dataset(request: RunRequest, rows: Sequence[Row], name: str) -> _DatasetPlan:
+    """Plan a suite on one dataset, with the settings of the searches that are complete."""
+    suite, results = request.suite, request.results
+    folder = request.library.find_prepared(name, suite.protocol.filters)
+    data = load_prepared(folder) if folder else None
+    fingerprint = data.record.fingerprint if data else "not prepared"
+    searches = plan_searches(suite, rows, {name: fingerprint})
+    fitted, _ = rows_with_settings(suite, rows, searches, results, name, data)
+    plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
+    return _DatasetPlan(
+        name=name,
+        data=data,
+        searches=searches,
+        searches_to_run=select_searches(searches, rows, results, request.only, request.rerun),
+        plan=plan,
+        trials_to_run={
+            trial.config.id: trial for trial in select_trials(plan, results, request.only, request.rerun)
+        },
+    )
 
 
 def _has_results(suite: str, dataset: str, results: Results) -> bool:
@@ -202,7 +183,24 @@ class _Line:
     """How many trials are to run; ``None``: unknown, as for ``done``."""
 
     done: int | None
-    cost: _Cost
+    cost: TrainingCost
+
+
+def _lines(planned: _DatasetPlan, labels: Collection[str], results: Results) -> Iterator[_Line]:
+    """Yield a line for each label whose trials are shared with one of ``labels``."""
+    trials = {trial.config.id: trial for trial in planned.plan.trials}
+    for label, cells in _by_label(planned.plan.record.trials).items():
+        first = trials[cells[0].trial]
+        if not set(labels) & set(first.labels):
+            continue
+        done = [cell.trial for cell in cells if trial_state(results, cell.trial) == "done"]
+        yield _Line(
+            label=label,
+            seeds=numbered([cell.seed for cell in cells]),
+            missing=sum(cell.trial in planned.trials_to_run for cell in cells),
+            done=len(done),
+            cost=measured_cost(done, results) if done else estimated_cost(first, planned.data),
+        )
 
 
 def _print_table(title: str, lines: Sequence[_Line]) -> None:
@@ -286,37 +284,3 @@ def _say_titles_unknown(labels: Sequence[str], unprepared: Sequence[str]) -> Non
             f"Rows that read titles of items: {some_of(labels, 3)}. Whether {listed(unprepared)} has titles "
             "is known once it is prepared. A run looks before it trains.",
         )
-
-
-def _measured(done: Sequence[str], results: Results) -> _Cost:
-    """Return the mean training time of the trials that are done."""
-    seconds = [read_record(results.trial(trial)).train_seconds for trial in done]
-    mean = sum(seconds) / len(seconds)
-    return _Cost(seconds=mean, measured=True)
-
-
-def _estimated(trial: PlannedTrial, dataset: PreparedDataset | None) -> _Cost:
-    """Return the cost of a trial by the time of a few steps, with a line for each stage.
-
-    The line says how long an epoch takes on this machine, or which row trains the stage.
-    """
-    config = trial.config
-    if dataset is None:
-        return _Cost()
-    epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
-    taken = [_Stage(stage.name, 0.0, 0, trial.taken_from or "") for stage in config.stages[: trial.taken]]
-    timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
-    stages = [_Stage(name, seconds, epochs[name]) for name, seconds in timed.items()]
-    return _Cost((*taken, *stages), sum(stage.epoch * stage.epochs for stage in stages))
-
-
-def _search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:
-    """Return the longest time that the trainings of a search can take, in seconds.
-
-    They are taken to have the row's own settings.
-    """
-    config = search.config
-    epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
-    timed = seconds_per_epoch(config, dataset, torch.device("cpu"))
-    share = 1.0 if config.users is None else min(1.0, config.users / dataset.record.final.users)
-    return config.trainings * share * sum(seconds * epochs[stage] for stage, seconds in timed.items())
