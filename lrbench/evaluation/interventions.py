@@ -34,15 +34,16 @@ __all__ = ["Arrangement", "arranged", "kinds_of_users", "mean_divergence", "rank
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The order in which users are ranked, and whose latent each gets."""
+    """An intervention on the users of an evaluation: their order, and whose latent each gets."""
 
+    kind: Intervention
     order: Int64s  # (users,) user at each position
     donors: Int64s | None  # (users,) position, within the chunk, of the donor of the user at each position
 
-    def replacement(self, kind: Intervention, users: slice, device: torch.device) -> Replacement:
+    def replacement(self, users: slice, device: torch.device) -> Replacement:
         """Return what the reasoning steps get instead of their own latents, for users at these positions."""
         if self.donors is None:
-            return Replacement("zero" if kind == "zero" else "noise")
+            return Replacement("zero" if self.kind == "zero" else "noise")
         return Replacement("other", on_device(self.donors[users], device))
 
 
@@ -75,11 +76,11 @@ def arranged(kind: Intervention, kinds: Int64s, seed: int) -> Arrangement:
     """
     shuffled = np.random.default_rng(seed).permutation(len(kinds))
     if kind in ("zero", "noise"):
-        return Arrangement(shuffled, None)
+        return Arrangement(kind, shuffled, None)
     if kind == "shuffle":
-        return Arrangement(shuffled, _next_alike(np.zeros(len(kinds), dtype=np.int64)))
+        return Arrangement(kind, shuffled, _next_alike(np.zeros(len(kinds), dtype=np.int64)))
     order = shuffled[np.argsort(kinds[shuffled], kind="stable")]
-    return Arrangement(order, _next_alike(kinds[order]))
+    return Arrangement(kind, order, _next_alike(kinds[order]))
 
 
 def _next_alike(kinds: Int64s) -> Int64s:
@@ -106,7 +107,6 @@ def rank_with(
     model: Model,
     view: EvaluationView,
     depth: int,
-    kind: Intervention,
     arrangement: Arrangement,
     noise_seed: int,
     device: torch.device,
@@ -117,8 +117,7 @@ def rank_with(
         model: a trained model that reasons.
         view: histories and targets.
         depth: number of reasoning steps.
-        kind: the intervention.
-        arrangement: order and donors, from :func:`arranged`.
+        arrangement: the intervention, from :func:`arranged`.
         noise_seed: seed of the initial latent noise.
         device: where the model is.
 
@@ -130,7 +129,7 @@ def rank_with(
     """
 
     def encoded(users: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
-        with replacing(model, arrangement.replacement(kind, users, device)):
+        with replacing(model, arrangement.replacement(users, device)):
             return model.encode(sequences, (depth,), noise)
 
     return rank_in_order(model, view, arrangement.order, (depth,), noise_seed, device, encoded)
@@ -141,7 +140,6 @@ def mean_divergence(
     model: Model,
     view: EvaluationView,
     depth: int,
-    kind: Intervention,
     arrangement: Arrangement,
     noise_seed: int,
     device: torch.device,
@@ -156,7 +154,7 @@ def mean_divergence(
     batches = evaluation_batches(view.reordered(arrangement.order), model.max_length, USERS_PER_CHUNK, device)
     for number, (users, sequences) in enumerate(batches):
         logs = []
-        for replacement in (None, arrangement.replacement(kind, users, device)):
+        for replacement in (None, arrangement.replacement(users, device)):
             noise.manual_seed(noise_seed + number)  # the same noise with and without the intervention
             with replacing(model, replacement):
                 (states,) = model.encode(sequences, (depth,), noise)

@@ -87,10 +87,10 @@ def rank_interventions(
     divergence: dict[str, float] = {}
     for kind in evaluation.interventions:
         arrangement = arranged(kind, kinds, first_seed)
-        divergence[kind] = mean_divergence(model, view, depth, kind, arrangement, first_seed, device)
+        divergence[kind] = mean_divergence(model, view, depth, arrangement, first_seed, device)
         for draw in range(evaluation.draws):
             draw_seed = noise_seed(seed, "test", draw)
-            ranks = rank_with(model, view, depth, kind, arrangement, draw_seed, device)
+            ranks = rank_with(model, view, depth, arrangement, draw_seed, device)
             frames.append(_frame(ranks, "test", draw, (depth,), dataset, view, kind))
     return pl.concat(frames), divergence
 

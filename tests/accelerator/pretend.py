@@ -219,7 +219,7 @@ def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
         rank_targets(model, EVALUATED, (0, 1, 3) if kind.reasons else (0,), 0, GPU)
         for intervention in get_args(Intervention) if isinstance(model, ReasoningModel) else ():
             arrangement = arranged(intervention, np.zeros(len(EVALUATED), dtype=np.int64), 0)
-            rank_with(model, EVALUATED, 2, intervention, arrangement, 0, GPU)
+            rank_with(model, EVALUATED, 2, arrangement, 0, GPU)
 
 
 def complaint(function: Callable[..., None], *given: Any) -> str:

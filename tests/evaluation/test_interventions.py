@@ -63,11 +63,11 @@ def test_ones_own_latent_changes_no_rank(name: str, parts: Split) -> None:
     plain = rank_targets(model, parts.test, (depth,), 0, CPU)
     users = len(parts.test)
     chunk_places = np.arange(users) % 512
-    identity = Arrangement(np.random.default_rng(0).permutation(users), chunk_places)
-    same = rank_with(model, parts.test, depth, "shuffle", identity, 0, CPU)
+    identity = Arrangement("shuffle", np.random.default_rng(0).permutation(users), chunk_places)
+    same = rank_with(model, parts.test, depth, identity, 0, CPU)
     np.testing.assert_array_equal(same.rank, plain.rank)
     np.testing.assert_array_equal(same.rank_masked, plain.rank_masked)
-    other = rank_with(model, parts.test, depth, "shuffle", arranged("shuffle", chunk_places, 0), 0, CPU)
+    other = rank_with(model, parts.test, depth, arranged("shuffle", chunk_places, 0), 0, CPU)
     assert (other.rank != plain.rank).mean() > 0.2
 
 
@@ -77,9 +77,9 @@ def test_a_model_that_does_not_read_its_latent_keeps_its_ranks(kind: Interventio
     model = reasoner("erl", parts.test.n_items)
     plain = rank_targets(model, parts.test, (0,), 0, CPU)
     arrangement = arranged(kind, kinds_of_users(parts.test, parts.train, plain.rank[0]), 0)
-    changed = rank_with(model, parts.test, 0, kind, arrangement, 0, CPU)
+    changed = rank_with(model, parts.test, 0, arrangement, 0, CPU)
     np.testing.assert_array_equal(changed.rank, plain.rank)
-    assert mean_divergence(model, parts.test, 0, kind, arrangement, 0, CPU) == pytest.approx(0, abs=1e-9)
+    assert mean_divergence(model, parts.test, 0, arrangement, 0, CPU) == pytest.approx(0, abs=1e-9)
 
 
 def test_donors_are_other_users_of_the_chunk() -> None:
@@ -136,8 +136,8 @@ def test_the_divergence_is_the_mean_kl_of_the_scores(parts: Split) -> None:
         stops=parts.test.stops[:5],
         targets=parts.test.targets[:5],
     )
-    arrangement = Arrangement(np.arange(5), np.array([1, 2, 3, 4, 0]))
-    found = mean_divergence(model, few, 2, "shuffle", arrangement, 0, CPU)
+    arrangement = Arrangement("shuffle", np.arange(5), np.array([1, 2, 3, 4, 0]))
+    found = mean_divergence(model, few, 2, arrangement, 0, CPU)
     from lrbench.data.batches import evaluation_batches
     from lrbench.models.reasoning import Replacement
 
