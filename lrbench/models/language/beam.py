@@ -33,6 +33,53 @@ class _Beams:
     seen: Tensor  # (beams, appended) whether an appended token belongs to it
 
 
+@dataclass(frozen=True)
+class _Extensions:
+    """Beams with one more token each, row by row."""
+
+    row: Tensor  # (extensions,) the prompt that each continues, ascending
+    beam: Tensor  # (extensions,) which beam it extends
+    node: Tensor  # (extensions,) node of the trie that it reaches
+    score: Tensor  # (extensions,) sum over its tokens
+
+    def taken(self, which: Tensor) -> "_Extensions":
+        """Return some of them: those that a mask marks, or those at given places in this order."""
+        return _Extensions(self.row[which], self.beam[which], self.node[which], self.score[which])
+
+    def best(self, count: int) -> "_Extensions":
+        """Return the ``count`` best of each row, row by row, the best first."""
+        by_score = self.score.argsort(descending=True, stable=True)
+        order = by_score[self.row[by_score].argsort(stable=True)]
+        return self.taken(order[_place(self.row[order]) < count])
+
+
+class _Answers:
+    """The answers that have ended.
+
+    Args:
+        rows: prompts.
+        nodes: of the trie.
+        beams: how many answers of a row are kept.
+        device: where to put the scores.
+    """
+
+    def __init__(self, rows: int, nodes: int, beams: int, device: torch.device) -> None:
+        self.scores = torch.full((rows, nodes), -torch.inf, device=device)  # at their leaves
+        self.kept = self.scores.new_full((rows, beams), -torch.inf)  # of the best ones, descending
+
+    def add(self, ended: _Extensions, place: Tensor, scores: Tensor) -> None:
+        """Add answers that have just ended.
+
+        Args:
+            ended: the answers.
+            place: of each among the best extensions of its row, less than the number of beams, (answers,).
+            scores: of the answers, (answers,).
+        """
+        self.scores[ended.row, ended.node] = scores
+        new = torch.full_like(self.kept, -torch.inf).index_put_((ended.row, place), scores)
+        self.kept = torch.cat((self.kept, new), 1).topk(self.kept.shape[1], 1).values
+
+
 def beam_scores(
     end: Continuation, trie: Trie, beams: int, length_penalty: float, mix: Mix | None = None
 ) -> Tensor:
@@ -46,7 +93,9 @@ def beam_scores(
         mix: as for :func:`lrbench.models.language.scoring.answer_scores`.
     """
     rows, device = len(end.lengths), end.lengths.device
-    found = torch.full((rows, trie.n_nodes), -torch.inf, device=device)  # finished answers, at their leaves
+    is_leaf, depth = torch.from_numpy(trie.is_leaf).to(device), torch.from_numpy(trie.depth).to(device)
+    longest = int(trie.depth.max())
+    answers = _Answers(rows, trie.n_nodes, beams, device)
     live = _Beams(
         row=torch.arange(rows, device=device),
         slot=torch.zeros(rows, dtype=torch.long, device=device),
@@ -55,47 +104,33 @@ def beam_scores(
         state=end.end[:, 0],
         seen=torch.ones(rows, len(end.branches), dtype=torch.bool, device=device),
     )
-    kept = found.new_full((rows, beams), -torch.inf)  # the best answers that have ended
-    longest = int(trie.depth.max())
     while len(live.row):
-        row, parent, node, score = _extended(end, trie, live, mix)
-        best = _best(row, score, 2 * beams)
-        leaf = torch.from_numpy(trie.is_leaf).to(device)[node]
-        place = _place(row[best])
-        ends = leaf[best] & (place < beams)
-        done = best[ends]
-        length = torch.from_numpy(trie.depth).to(device)[node[done]]
-        ended = score[done] / length**length_penalty
-        found[row[done], node[done]] = ended
-        new = torch.full_like(kept, -torch.inf).index_put_((row[done], place[ends]), ended)
-        kept = torch.cat((kept, new), 1).topk(beams, 1).values
-        open_ = best[~leaf[best]]
-        open_ = open_[_place(row[open_]) < beams]
+        best = _extended(end, trie, live, mix).best(2 * beams)
+        place, at_leaf = _place(best.row), is_leaf[best.node]
+        ends = at_leaf & (place < beams)
+        ended = best.taken(ends)
+        answers.add(ended, place[ends], ended.score / depth[ended.node] ** length_penalty)
+        unfinished = best.taken(~at_leaf)
+        unfinished = unfinished.taken(_place(unfinished.row) < beams)
         # A beam is given up when even the longest answer could not bring it among those that are kept.
-        open_ = open_[score[open_] / longest**length_penalty > kept[row[open_], -1]]
-        if not len(open_):
+        highest = unfinished.score / longest**length_penalty
+        unfinished = unfinished.taken(highest > answers.kept[unfinished.row, -1])
+        if not len(unfinished.row):
             break
-        end, live = _read(end, trie, live, row[open_], parent[open_], node[open_], score[open_])
-    return _of_items(found, trie, beams)
+        end, live = _read(end, trie, live, unfinished)
+    return _of_items(answers.scores, trie, beams)
 
 
-def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> tuple[Tensor, ...]:
-    """Return row, beam, child node and score of every allowed next token, (edges,) each, row by row."""
+def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> _Extensions:
+    """Extend every beam by every allowed next token."""
     device = live.row.device
     children, of = trie.children_of(live.node.cpu().numpy())
-    parent = torch.from_numpy(of).to(device)
+    beam = torch.from_numpy(of).to(device)
     logs = end.network.logits(live.state).log_softmax(-1)  # (beams, vocabulary)
-    edge = logs[parent, torch.from_numpy(trie.token[children]).to(device)]
+    edge = logs[beam, torch.from_numpy(trie.token[children]).to(device)]
     if mix is not None:
-        edge = mix(edge, live.row[parent], children)
-    return live.row[parent], parent, torch.from_numpy(children).to(device), live.score[parent] + edge
-
-
-def _best(row: Tensor, score: Tensor, count: int) -> Tensor:
-    """Return where the ``count`` best scores of each row are, row by row, the best first."""
-    by_score = score.argsort(descending=True, stable=True)
-    order = by_score[row[by_score].argsort(stable=True)]
-    return order[_place(row[order]) < count]
+        edge = mix(edge, live.row[beam], children)
+    return _Extensions(live.row[beam], beam, torch.from_numpy(children).to(device), live.score[beam] + edge)
 
 
 def _place(row: Tensor) -> Tensor:
@@ -104,22 +139,21 @@ def _place(row: Tensor) -> Tensor:
     return torch.arange(len(row), device=row.device) - first
 
 
-def _read(
-    end: Continuation, trie: Trie, live: _Beams, row: Tensor, parent: Tensor, node: Tensor, score: Tensor
-) -> tuple[Continuation, _Beams]:
+def _read(end: Continuation, trie: Trie, live: _Beams, new: _Extensions) -> tuple[Continuation, _Beams]:
     """Read the new tokens of the beams. Rows with fewer beams than others are padded."""
-    rows, device, slot = len(end.lengths), row.device, _place(row)
-    slots = int(slot.max()) + 1
+    row, device, slot = new.row, new.row.device, _place(new.row)
+    rows, slots = len(end.lengths), int(slot.max()) + 1
     tokens = torch.zeros(rows, slots, dtype=torch.long, device=device)
-    tokens[row, slot] = torch.from_numpy(trie.token).to(device)[node]
-    depth = int(trie.depth[int(node[0])])  # the same for all beams
+    tokens[row, slot] = torch.from_numpy(trie.token).to(device)[new.node]
+    depth = int(trie.depth[int(new.node[0])])  # the same for all beams
     before = torch.zeros(rows, slots, live.seen.shape[1], dtype=torch.bool, device=device)
-    before[row, slot] = live.seen[parent]
+    before[row, slot] = live.seen[new.beam]
     itself = torch.eye(slots, dtype=torch.bool, device=device).expand(rows, -1, -1)
     seen = torch.cat((before, itself), 2)  # (rows, slots, appended + slots)
     positions = (end.lengths + end.branch_length + depth - 1)[:, None].expand(-1, slots)
     states, cache = end.appended(end.network.embed(tokens), positions, seen)  # (rows, slots, width)
-    return replace(end, cache=cache), _Beams(row, slot, node, score, states[row, slot], seen[row, slot])
+    live = _Beams(row, slot, new.node, new.score, states[row, slot], seen[row, slot])
+    return replace(end, cache=cache), live
 
 
 def _of_items(found: Tensor, trie: Trie, beams: int) -> Tensor:
