@@ -12,7 +12,6 @@ is frozen, and all versions continue from its keys and values.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,9 +23,7 @@ from lrbench.models.base import GradientStage, Terms
 from lrbench.models.language import fine_tuning
 from lrbench.models.language.accumulation import accumulated
 from lrbench.models.language.latentr3.config import LatentR3Config
-
-if TYPE_CHECKING:
-    from lrbench.models.language.latentr3.model import LatentR3
+from lrbench.models.language.latentr3.network import LatentR3Network
 
 __all__ = ["LatentFineTuning", "LatentGRPO", "baseline_advantages", "standardised_advantages"]
 
@@ -57,7 +54,7 @@ class LatentFineTuning(fine_tuning.FineTuning[LatentR3Config]):
 class LatentGRPO(GradientStage[LatentR3Config]):
     """Policy gradient of perturbed latents. It trains what makes latents. The language model is frozen."""
 
-    model: "LatentR3"
+    model: LatentR3Network
 
     @classmethod
     def refines(cls, config: LatentR3Config) -> bool:
