@@ -5,7 +5,7 @@ import torch
 
 from lrbench.models.base import ModelConfig
 from lrbench.models.latent.lares.backbones import BlockConfig
-from lrbench.models.latent.lares.network import LARESConfig
+from lrbench.models.latent.lares.config import LARESConfig
 from lrbench.models.layers.frequency_filters import FrequencyRescaler
 from lrbench.models.sequential.bsarec import BSARecConfig
 

@@ -8,7 +8,8 @@ softmax includes a padding item. Here it does so only with ``padding = "tokens"`
 from typing import ClassVar
 
 from lrbench.models.base import AuthorsTraining
-from lrbench.models.latent.lares.network import LARESConfig, LARESNetwork
+from lrbench.models.latent.lares.config import LARESConfig
+from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.latent.lares.pretraining import SelfSupervised
 from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.supervised import Supervised

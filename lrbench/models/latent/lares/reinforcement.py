@@ -24,7 +24,8 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import GradientStage, Terms
-from lrbench.models.latent.lares.network import LARESConfig, LARESNetwork
+from lrbench.models.latent.lares.config import LARESConfig
+from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.latent.lares.rollouts import RolloutSteps, roll_out
 from lrbench.models.layers.initialisation import set_dropout
 from lrbench.objectives.log_probability import target_log_probabilities
