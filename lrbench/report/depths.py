@@ -7,7 +7,7 @@ from lrbench.report.report import DepthPoint
 from lrbench.report.step_findings import DepthContrast, DepthFinding
 from lrbench.stats.depth import depth_contrast, depth_shape, shallowest_depth
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import EvaluationSplit, aligned_ranks
+from lrbench.store.alignment import EvaluationSplit, aligned_ranks
 
 __all__ = ["measure_depths"]
 

@@ -11,7 +11,7 @@ from lrbench.report.label_metrics import Measured
 from lrbench.report.step_findings import InterventionFinding, InterventionLoss, Reading
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import AlignedRanks, aligned_ranks
+from lrbench.store.alignment import AlignedRanks, aligned_ranks
 
 __all__ = ["find_interventions", "reading"]
 
@@ -51,7 +51,7 @@ def _loss(
         UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)
         for ranks in (own, other)
     )
-    changes = np.concatenate([_changes(own.ranks[key], other.ranks[key]) for key in keys])
+    changes = np.concatenate([_changes(own.stored[key].ranks, other.stored[key].ranks) for key in keys])
     return InterventionLoss(
         kind=kind,
         contrast=crossed(with_own, with_other, paired=True),

@@ -10,7 +10,8 @@ import polars as pl
 
 from lrbench.arrays import Floats
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import FinishedTrial, aligned_ranks
+from lrbench.store.alignment import aligned_ranks
+from lrbench.store.frames import FinishedTrial
 
 __all__ = ["Measured", "measure"]
 
@@ -100,7 +101,7 @@ def measure(
                     metric: UserMetrics(ranks.metric(ids, depth, metric), deterministic) for metric in metrics
                 }
                 keys = [(trial, depth) for trial in ids]
-                known = all(ranks.ties[key] is not None for key in keys)
+                known = all(ranks.stored[key].ties is not None for key in keys)
                 fingerprint = ranks.fingerprint(keys)
                 measured.append(Measured(dataset, label, runs, values, fingerprint, known, ranks.targets))
     return measured

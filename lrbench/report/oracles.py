@@ -8,7 +8,7 @@ from lrbench.arrays import Floats
 from lrbench.report.label_metrics import Measured
 from lrbench.report.step_findings import OracleFinding
 from lrbench.stats.oracle import oracle, split_oracle
-from lrbench.store.frames import aligned_ranks
+from lrbench.store.alignment import aligned_ranks
 from lrbench.store.suites import SuiteRecord
 
 __all__ = ["find_oracles"]

@@ -21,7 +21,7 @@ from lrbench.metrics import metric_function
 from lrbench.report.label_metrics import Measured
 from lrbench.report.report import PublishedSource, PublishedValue
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import aligned_ranks
+from lrbench.store.alignment import aligned_ranks
 from lrbench.toml_files import read_toml
 
 __all__ = [

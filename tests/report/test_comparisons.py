@@ -15,7 +15,8 @@ from lrbench.report.report import QualityRow, Report
 from lrbench.stats.crossed import crossed
 from lrbench.stats.power import minimum_detectable
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.frames import aligned_ranks, finished_trials
+from lrbench.store.alignment import aligned_ranks
+from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import ControlRecord, SuiteRecord
 
