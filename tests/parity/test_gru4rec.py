@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from parity.published import Published, last_target_batch, training_data
+from parity.published import Published
+from parity.recbole_case import check_cross_entropy, check_pairwise_ranking, check_scores
 
 from lrbench.models.sequential.gru4rec import GRU4Rec, GRU4RecConfig
-from lrbench.models.supervised import Supervised
-from lrbench.objectives.sampled import sampled_loss
-from lrbench.objectives.sparse_scores import chosen_scores
 
 NAMES = {
     r"item_embedding\.weight": "items.weight",
@@ -39,27 +37,12 @@ def test_states_and_logits(published: Published, model: GRU4Rec) -> None:
     published.equal(outputs, state("gru_states"), "gru_states")
     published.equal(model.token_states(sequences), state("dense_states"), "dense_states")
 
-    (users,) = model.encode(sequences, (0,), None)
-    published.close(users, "out.eval.user_vector")
-    published.close(model.score(users), "out.eval.logits")
-    published.close(model.score(users), "out.ce.train_logits")
+    check_scores(published, model)
 
 
 def test_cross_entropy_and_gradients(published: Published, model: GRU4Rec) -> None:
-    data = training_data(published, ("in.item_seq", "in.item_len"))
-    loss = Supervised(model).losses(last_target_batch(data, 6))["loss"]
-    published.close(loss, "out.ce.loss_total")
-    loss.backward()
-    published.close_gradients(model, "out.ce", NAMES)
+    check_cross_entropy(published, model, NAMES)
 
 
 def test_pairwise_ranking_and_gradients(published: Published, model: GRU4Rec) -> None:
-    """Without the 1e-10 that RecBole adds to the probability."""
-    cases, (users,) = published.cases, model.encode(published.sequences(), (0,), None)
-    items, target, negative = model.item_vectors(), cases["in.target"], cases["in.negative"]
-    for key, chosen in ("pos_score", target), ("neg_score", negative):
-        published.close(chosen_scores(users, items, chosen[:, None]).squeeze(1), f"out.bpr.{key}")
-    loss = sampled_loss("bpr", users, items, target, negative[:, None])
-    published.close(loss, "out.bpr.loss_total")
-    loss.backward()
-    published.close_gradients(model, "out.bpr", NAMES)
+    check_pairwise_ranking(published, model, NAMES)
