@@ -56,6 +56,14 @@ def there(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def sent(here: Path, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite of the origin lies as `demo.zip` in another folder, in which commands are now run."""
+    monkeypatch.chdir(here)
+    run(["export", "demo", "--archive", str(there / "demo.zip")])
+    monkeypatch.chdir(there)
+
+
 DEEPER = replace(QUICKSTART[2], depths=(4, 16))
 
 
@@ -116,12 +124,8 @@ def test_exporting_twice_gives_the_same_bytes(here: Path, monkeypatch: pytest.Mo
         "run demo --results demo.zip",
     ],
 )
-def test_an_archive_is_unpacked_before_anything_else(
-    here: Path, there: Path, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
-    monkeypatch.chdir(there)
+@pytest.mark.usefixtures("sent")
+def test_an_archive_is_unpacked_before_anything_else(there: Path, words: str) -> None:
     with pytest.raises(RequestError, match=r"demo\.zip is an archive\.") as caught:
         run(words.split())
     assert caught.value.remedy == "Unpack it first: lrbench import demo.zip"
@@ -211,12 +215,8 @@ def test_a_suite_that_grew_is_imported_over_its_earlier_state(
     assert files(tmp_path / "other") == files(tmp_path / "results")
 
 
-def test_what_differs_is_refused_and_nothing_is_written(
-    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
-    monkeypatch.chdir(there)
+@pytest.mark.usefixtures("sent")
+def test_what_differs_is_refused_and_nothing_is_written(there: Path) -> None:
     run(["import", "demo.zip"])
     results = Results(there / "results")
     *gone, changed = results.trials()
@@ -229,15 +229,11 @@ def test_what_differs_is_refused_and_nothing_is_written(
     assert files(there) == before
 
 
-def test_another_suite_of_the_same_name_is_refused(
-    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
+@pytest.mark.usefixtures("sent")
+def test_another_suite_of_the_same_name_is_refused(there: Path) -> None:
     make_suite(there / "results", definition="another")
     shutil.rmtree(there / "results/trials")
     before = files(there)
-    monkeypatch.chdir(there)
     with pytest.raises(RequestError, match="differs from the suite of that name in the archive"):
         run(["import", "demo.zip"])
     assert files(there) == before
@@ -251,13 +247,10 @@ def test_a_damaged_trial_is_not_exported(here: Path, monkeypatch: pytest.MonkeyP
     assert not Path("demo.zip").exists()
 
 
+@pytest.mark.usefixtures("sent")
 def test_an_error_in_the_middle_of_an_import_leaves_nothing(
-    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
+    there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
-    monkeypatch.chdir(there)
-
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -268,12 +261,8 @@ def test_an_error_in_the_middle_of_an_import_leaves_nothing(
     assert not Results(there / "results").trials()
 
 
-def test_only_the_weights_are_missing_in_imported_trials(
-    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
-    monkeypatch.chdir(there)
+@pytest.mark.usefixtures("sent")
+def test_only_the_weights_are_missing_in_imported_trials() -> None:
     run(["import", "demo.zip"])
     results = Results(Path("results"))
     for trial in results.trials():
@@ -309,12 +298,8 @@ def test_the_evaluation_that_holds_the_other_one_stays(
         assert files(there / "results") == files(here / "results")
 
 
-def test_another_evaluation_of_a_trial_is_refused(
-    here: Path, there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(here)
-    run(["export", "demo", "--archive", str(there / "demo.zip")])
-    monkeypatch.chdir(there)
+@pytest.mark.usefixtures("sent")
+def test_another_evaluation_of_a_trial_is_refused(there: Path) -> None:
     run(["import", "demo.zip"])
     trial = read_record(Results(there / "results").trial(evaluated(there).name))
     evaluated_later(there / "results", replace(DEEPER, skill=0.0), "sample", trial.seed, trial.id)
