@@ -13,6 +13,8 @@ from lrbench.execution.events import (
     Event,
     TrialBusy,
     TrialDied,
+    TrialDone,
+    TrialFailed,
     TrialNote,
     TrialStarted,
     TrialStopped,
@@ -62,6 +64,18 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
     Returns:
         Whether this process can take another order. ``False`` after a failure or a request to stop.
     """
+    try:
+        with _claimed(order) as claim:
+            send(_run(order, claim, send, stop_asked))
+    except Exception as error:
+        ending = _ending(order, error)
+        send(ending)
+        return isinstance(ending, TrialBusy)
+    return True
+
+
+def _run(order: TrialOrder, claim: Claim, send: Send, stop_asked: Callable[[], bool]) -> TrialDone:
+    """Run a claimed trial or search. If it is complete by now, nothing runs."""
     trial_id = order.config.id
 
     def tell(event: Event) -> None:
@@ -74,35 +88,32 @@ def perform(order: TrialOrder, send: Send, stop_asked: Callable[[], bool] = lamb
         if stop_asked():
             raise _StoppedError
 
+    started = time.perf_counter()
+    if (found := finished_record(order)) is not None:
+        return done_event(found, 0.0, found=True)
+    tell(TrialStarted(trial=trial_id, device=order.device))
     run = run_search if isinstance(order.config, SearchConfig) else run_trial
-    try:
-        with _claimed(order) as claim:
-            started = time.perf_counter()
-            if (found := finished_record(order)) is not None:
-                send(done_event(found, 0.0, found=True))
-                return True
-            tell(TrialStarted(trial=trial_id, device=order.device))
-            record = run(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
-            send(done_event(record, time.perf_counter() - started))
-            return True
-    except _BusyError as busy:
-        send(TrialBusy(trial=trial_id, reason=str(busy)))
-        return True
-    except ClaimedError as holder:  # lost during training, e.g. while this process was suspended
-        send(TrialBusy(trial=trial_id, reason=f"{holder} has taken it over"))
-        return True
-    except _StoppedError:
-        send(TrialStopped(trial=trial_id))
-    except HelperDiedError as died:
-        send(TrialDied(trial=trial_id, reason=str(died)))
-    except Exception as error:
-        if out_of_memory(error):
-            words = "".join(traceback.format_exception(error))
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            send(TrialDied(trial=trial_id, reason=reason, details=words, out_of_memory=True))
-        else:
-            send(record_failure(order.results, trial_id, error))
-    return False
+    record = run(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
+    return done_event(record, time.perf_counter() - started)
+
+
+def _ending(order: TrialOrder, error: Exception) -> TrialBusy | TrialStopped | TrialDied | TrialFailed:
+    """Return the last event of an order that an error ended. A failure is recorded in the results."""
+    trial_id = order.config.id
+    match error:
+        case _BusyError():
+            return TrialBusy(trial=trial_id, reason=str(error))
+        case ClaimedError():  # lost during training, e.g. while this process was suspended
+            return TrialBusy(trial=trial_id, reason=f"{error} has taken it over")
+        case _StoppedError():
+            return TrialStopped(trial=trial_id)
+        case HelperDiedError():
+            return TrialDied(trial=trial_id, reason=str(error))
+    if out_of_memory(error):
+        words = "".join(traceback.format_exception(error))
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return TrialDied(trial=trial_id, reason=reason, details=words, out_of_memory=True)
+    return record_failure(order.results, trial_id, error)
 
 
 def _append(event: Event, path: Path) -> None:
