@@ -4,7 +4,7 @@ The threads are daemons. A thread that waits inside the system or a library cann
 program therefore does not wait for such a thread, which ends with the process.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
@@ -55,23 +55,40 @@ def run_at_once(
     threads = [Thread(target=work, daemon=True) for _ in range(min(_AT_ONCE, len(jobs)))]
     for thread in threads:
         thread.start()
-    outcomes: dict[str, ResultT | LrbenchError] = {}
     try:
-        while len(outcomes) < len(jobs):
-            try:
-                name, outcome = finished.get(timeout=_HEED_INTERRUPTS)
-            except Empty:  # interrupt handlers of other libraries do not end a wait; its timeout does
-                continue
-            if isinstance(outcome, BaseException) and not isinstance(outcome, LrbenchError):
-                raise outcome
-            outcomes[name] = outcome
+        outcomes = _collected(finished, len(jobs))
     except BaseException:
         stop.set()
-        end = monotonic() + _GRACE
-        for thread in threads:
-            thread.join(max(0.0, end - monotonic()))
+        _join(threads, _GRACE)
         raise
     return {name: outcomes[name] for name in jobs}
+
+
+def _collected(
+    finished: "Queue[tuple[str, ResultT | BaseException]]", number: int
+) -> dict[str, "ResultT | LrbenchError"]:
+    """Wait for a number of jobs, and return what each returned or the known error that it raised.
+
+    Raises:
+        BaseException: a job raised an error that is not known, or the wait was interrupted.
+    """
+    outcomes: dict[str, ResultT | LrbenchError] = {}
+    while len(outcomes) < number:
+        try:
+            name, outcome = finished.get(timeout=_HEED_INTERRUPTS)
+        except Empty:  # interrupt handlers of other libraries do not end a wait; its timeout does
+            continue
+        if isinstance(outcome, BaseException) and not isinstance(outcome, LrbenchError):
+            raise outcome
+        outcomes[name] = outcome
+    return outcomes
+
+
+def _join(threads: Sequence[Thread], seconds: float) -> None:
+    """Wait for threads to end, but not longer than some seconds in all."""
+    end = monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - monotonic()))
 
 
 class _Interruptible:
