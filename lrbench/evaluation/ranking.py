@@ -8,6 +8,7 @@ the same pass: the contribution of seen items is subtracted.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Self
 
 import numpy as np
 import torch
@@ -65,6 +66,32 @@ class Ranks:
     def headline(self, masked: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return ranks and ties, (depths, users) each. ``masked`` leaves seen items out."""
         return (self.rank_masked, self.ties_masked) if masked else (self.rank, self.ties)
+
+    @classmethod
+    def zeros(cls, depths: int, users: int) -> Self:
+        """Return arrays to be filled in."""
+        shape = (depths, users)
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+
+    def fill_in(
+        self, users: slice, greater: Int64s, equal: Int64s, seen_greater: Int64s, seen_equal: Int64s
+    ) -> None:
+        """Fill in the ranks of some users from the counts of :func:`_count`, (depths, users) each."""
+        self.rank[:, users] = 1 + greater + equal / 2
+        self.rank_masked[:, users] = self.rank[:, users] - seen_greater - seen_equal / 2
+        self.ties[:, users] = equal
+        self.ties_masked[:, users] = equal - seen_equal
+
+    def summed(self, team: Team) -> "Ranks":
+        """Add up what the processes of a team have filled in."""
+        rank, rank_masked = team.summed(self.rank), team.summed(self.rank_masked)
+        return Ranks(rank, rank_masked, team.summed(self.ties), team.summed(self.ties_masked))
+
+    def reordered(self, order: Int64s) -> "Ranks":
+        """Return the ranks with the user ``order[i]`` at position i."""
+        return Ranks(
+            self.rank[:, order], self.rank_masked[:, order], self.ties[:, order], self.ties_masked[:, order]
+        )
 
 
 def rank_targets(
@@ -134,9 +161,7 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, 
     """
     model.eval()
     view = view.reordered(order)
-    shape = (len(depths), len(view))
-    rank, rank_masked = np.zeros(shape), np.zeros(shape)
-    ties, ties_masked = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    ranks = Ranks.zeros(len(depths), len(view))
     not_finite = np.zeros(len(depths), dtype=np.int64)
     noise = torch.Generator(device).manual_seed(noise_seed)
     not_ranked = None if view.not_ranked is None else on_device(view.not_ranked, device)
@@ -144,21 +169,14 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, 
         chunks = evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device)
         for users, sequences in islice(chunks, team.number, None, team.count):
             states = encode(users, sequences, noise)  # (depths, users, width)
-            counts = _count_chunk(model, view, users, states, not_ranked)
-            bad, greater, equal, seen_greater, seen_equal = _on_host(counts)  # (depths, users) each
+            bad, *counts = _on_host(_count_chunk(model, view, users, states, not_ranked))
             not_finite += bad.any(1)
             if bad.any():
                 break
-            rank[:, users] = 1 + greater + equal / 2
-            rank_masked[:, users] = rank[:, users] - seen_greater - seen_equal / 2
-            ties[:, users] = equal
-            ties_masked[:, users] = equal - seen_equal
+            ranks.fill_in(users, *counts)
     if (not_finite := team.summed(not_finite)).any():
         raise NonFiniteScoresError(depths[int((not_finite > 0).argmax())])
-    rank, rank_masked = team.summed(rank), team.summed(rank_masked)
-    ties, ties_masked = team.summed(ties), team.summed(ties_masked)
-    as_given = np.argsort(order)
-    return Ranks(rank[:, as_given], rank_masked[:, as_given], ties[:, as_given], ties_masked[:, as_given])
+    return ranks.summed(team).reordered(np.argsort(order))
 
 
 def _count_chunk(
