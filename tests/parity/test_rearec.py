@@ -141,14 +141,12 @@ def test_ensemble_reasoning(erl: tuple[ReaRec, ERL], everywhere: bool) -> None:
     published.close_gradients(model, "out.train", NAMES)
 
 
-@pytest.mark.parametrize("case", ["warmup", "noise"])
-def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    published, model = prl
-    batch, cases = the_batch(published), published.cases
+def begun(published: Published, model: PRL, case: str, batch: TrainingBatch) -> progressive.Progressive:
+    """The stage in an epoch of the warm-up or after it, with the published draws of noise."""
     stage = model.stages["supervised"](model)
     stage.begin(training_data(published, ("in.item_seq", "in.item_len")), torch.device("cpu"))
     stage.begin_epoch(2 if case == "warmup" else 3)
-    draws = iter(cases["in.noise"])
+    draws = iter(published.cases["in.noise"])
 
     def given(state: Tensor) -> Tensor:
         """The draws are at the rows that count; nothing depends on the others."""
@@ -158,17 +156,32 @@ def test_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str, monkeypatch: 
         return noise
 
     stage.jitter = given
-    states, noisy = model.training_states(batch, None if case == "warmup" else given)
+    return stage
+
+
+@pytest.mark.parametrize("case", ["warmup", "noise"])
+def test_states_of_progressive_reasoning(prl: tuple[ReaRec, PRL], case: str) -> None:
+    published, model = prl
+    batch = the_batch(published)
+    jitter = begun(published, model, case, batch).jitter
+    states, noisy = model.training_states(batch, None if case == "warmup" else jitter)
     every_state = by_user(states.transpose(0, 1), batch)
     published.close(every_state, f"out.{case}.states_all_steps")
     published.close(by_user(model.score(states[-1]), batch), f"out.{case}.logits_last_step")
     if noisy is not None:  # the chains part after step 0
         every_noisy = torch.cat((every_state[:, :1], by_user(noisy.transpose(0, 1), batch)), 1)
         published.close(every_noisy, "out.noise.noisy_states_all_steps")
-    draws = iter(cases["in.noise"])
+
+
+@pytest.mark.parametrize("case", ["warmup", "noise"])
+def test_losses_of_progressive_reasoning(
+    prl: tuple[ReaRec, PRL], case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, model = prl
+    batch, cases = the_batch(published), published.cases
     predictions = calls(monkeypatch, progressive, "cross_entropy")
     contrasts = calls(monkeypatch, progressive, "info_nce")
-    terms = stage.losses(batch)
+    terms = begun(published, model, case, batch).losses(batch)
     published.close(terms["cross_entropy"], f"out.{case}.loss_ce")
     temperatures = cases[f"out.{case}.temperatures_per_step"].tolist()
     for step, ((state, items, *_), loss) in enumerate(predictions[1:]):
