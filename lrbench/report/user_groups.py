@@ -6,7 +6,7 @@ within a dataset. A group that stands out is a question for the next experiment.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,17 +74,12 @@ def find_user_groups(
     by_name = {(entry.dataset, entry.label): entry for entry in measured}
     found: list[GroupFinding] = []
     lacking = {}
-    known_to_own = False
-    if own is not None and (twice := [name for name in own.columns if name in TRAITS]):
-        raise RequestError(
-            f'{own.path} has a column "{twice[0]}", by which every report groups users already.',
-            "Give the column another name.",
-        )
-    for dataset in dict.fromkeys(reference.dataset for reference in references):
-        entry = next(entry for entry in measured if entry.dataset == dataset)
+    datasets = dict.fromkeys(reference.dataset for reference in references)
+    entries = {name: next(entry for entry in measured if entry.dataset == name) for name in datasets}
+    own_groupings = {} if own is None else _own_groupings(own, entries)
+    for dataset, entry in entries.items():
         record, data = entry.trials[0].record, prepared(dataset)
-        groupings = [] if own is None else list(_categories(own, entry.targets))
-        known_to_own = known_to_own or bool(groupings)
+        groupings = own_groupings.get(dataset, [])
         if data is None or data.record.fingerprint != record.dataset.fingerprint:
             lacking[dataset] = "absent" if data is None else "different"
         else:
@@ -93,12 +88,32 @@ def find_user_groups(
         for reference in (each for each in references if each.dataset == dataset):
             pair = Pair(by_name[dataset, reference.proposed], by_name[dataset, reference.baseline])
             found += [_finding(reference, pair, metric, grouping) for grouping in groupings]
-    if own is not None and references and not known_to_own:
+    return list(_adjusted(found)), lacking
+
+
+def _own_groupings(own: GroupTable, entries: Mapping[str, Measured]) -> dict[str, list[_Grouping]]:
+    """Return dataset → the groupings by the columns of a person's own table.
+
+    Args:
+        own: the table.
+        entries: a label of each dataset.
+
+    Raises:
+        RequestError: the table has no user or item of any dataset, or a column is named like one of
+            ``TRAITS``.
+    """
+    if twice := [name for name in own.columns if name in TRAITS]:
+        raise RequestError(
+            f'{own.path} has a column "{twice[0]}", by which every report groups users already.',
+            "Give the column another name.",
+        )
+    groupings = {name: list(_categories(own, entry.targets)) for name, entry in entries.items()}
+    if groupings and not any(groupings.values()):
         raise RequestError(
             f"{own.path} names no {own.key} on which the suite was tested.",
             f"Its column {own.key} must hold the ids of the raw data, as ranks.parquet of a trial has them.",
         )
-    return list(_adjusted(found)), lacking
+    return groupings
 
 
 def _quartiles(trait: str, values: Int64s) -> _Grouping:
