@@ -16,7 +16,9 @@ from lrbench.cli.training_cost import (
     longest_search_seconds,
     measured_cost,
 )
+from lrbench.config.tuning import Tune
 from lrbench.data.dataset import PreparedDataset, load_prepared
+from lrbench.execution.places import Place
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
 from lrbench.execution.row_places import check_graph_device, check_sharing
 from lrbench.execution.rows import Row, resolve_rows
@@ -235,18 +237,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     """Say how many trials there are, how long their training takes, and how to learn what is unknown."""
     console, tune = result_console(), request.suite.tune
     if tune is not None:
-        say(
-            console,
-            f"Tuning: {'at most ' if totals.unsure else ''}{totals.searches_to_run} of {totals.searches} "
-            f"searches to run, {tune.budget} each.",
-        )
-    if totals.searches_to_run > totals.unknown_searches:
-        aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
-        say(
-            console,
-            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}. This assumes the "
-            "rows' own settings and all epochs. Patience and pruning usually end its trials far earlier.",
-        )
+        _say_searches(totals, tune)
     most = "at most " if totals.unsure else ""
     say(console, f"{counted(totals.trials, 'trial')}, {most}{totals.to_run} to run.")
     if totals.unsure:
@@ -258,22 +249,43 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
             f"dataset and seed need only {counted(totals.trials, 'trial')}.",
         )
     if totals.to_run > totals.unknown:
-        place = request.place
-        about = "about" if totals.measured else "at most about"
-        aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
-        on_cpu = "" if totals.measured or place.device == "cpu" else " if a CPU trained them"
-        say(
-            console,
-            f"Training takes {about} {duration(totals.seconds)} in all{on_cpu}{aside}; "
-            f"{place.describe(totals.to_run)} would share it.",
-        )
-        if not totals.measured:
-            say(console, "This assumes all epochs of max_epochs. Patience usually ends training far earlier.")
+        _say_training(totals, request.place)
     if totals.unprepared:
         fetch = shlex.join(
             ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]
         )
         say(console, f"Prepare the data to see what training takes: {fetch}")
+
+
+def _say_searches(totals: _Totals, tune: Tune) -> None:
+    """Say how many searches are to run, and how long they can take."""
+    console, most = result_console(), "at most " if totals.unsure else ""
+    say(
+        console,
+        f"Tuning: {most}{totals.searches_to_run} of {totals.searches} searches to run, {tune.budget} each.",
+    )
+    if totals.searches_to_run > totals.unknown_searches:
+        aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
+        say(
+            console,
+            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}. This assumes the "
+            "rows' own settings and all epochs. Patience and pruning usually end its trials far earlier.",
+        )
+
+
+def _say_training(totals: _Totals, place: Place) -> None:
+    """Say how long the trials to run take, as far as it is known, and what shares them."""
+    console = result_console()
+    about = "about" if totals.measured else "at most about"
+    aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
+    on_cpu = "" if totals.measured or place.device == "cpu" else " if a CPU trained them"
+    say(
+        console,
+        f"Training takes {about} {duration(totals.seconds)} in all{on_cpu}{aside}; "
+        f"{place.describe(totals.to_run)} would share it.",
+    )
+    if not totals.measured:
+        say(console, "This assumes all epochs of max_epochs. Patience usually ends training far earlier.")
 
 
 def _say_titles_unknown(labels: Sequence[str], unprepared: Sequence[str]) -> None:
