@@ -52,29 +52,36 @@ def listing(
     if controls:
         _print_controls(kind, pattern)
         return
-    if kind is Kind.trials:
-        _print_trials(pattern or None, results)
-        return
-    if kind is Kind.models and pattern:
-        from lrbench.cli.model_page import model_page
-        from lrbench.registry import MODELS
-
-        if pattern in MODELS.names():
-            print(model_page(pattern))
-            return
-    if kind is Kind.datasets:
-        from lrbench.cli.list_datasets import print_datasets
-        from lrbench.data.obtain import open_library
-
-        print_datasets(open_library(data_dir, catalog), pattern)
-        return
     match kind:
+        case Kind.datasets:
+            from lrbench.cli.list_datasets import print_datasets
+            from lrbench.data.obtain import open_library
+
+            print_datasets(open_library(data_dir, catalog), pattern)
         case Kind.models:
-            rows = _models()
+            _print_models(pattern)
         case Kind.suites:
-            rows = _suites()
+            _print_matching(kind, _suites(), pattern)
         case Kind.protocols:
-            rows = _protocols()
+            _print_matching(kind, _protocols(), pattern)
+        case Kind.trials:
+            _print_trials(pattern or None, results)
+
+
+def _print_models(pattern: str) -> None:
+    """Print the page of the model of this name, or a line for each model whose name contains the pattern."""
+    from lrbench.cli.model_page import model_page
+    from lrbench.registry import MODELS
+
+    if pattern in MODELS.names():
+        print(model_page(pattern))
+        return
+    _print_matching(Kind.models, _models(), pattern)
+    message_console().print("lrbench list models NAME: its parameters, stages, options and their sources.")
+
+
+def _print_matching(kind: Kind, rows: list[tuple[str, str]], pattern: str) -> None:
+    """Print the rows, name and description, whose names contain the pattern."""
     shown = [row for row in rows if pattern.casefold() in row[0].casefold()]
     if not shown:
         raise RequestError(
@@ -82,10 +89,6 @@ def listing(
             did_you_mean(pattern, [name for name, _ in rows]),
         )
     print_columns(shown)
-    if kind is Kind.models:
-        message_console().print(
-            "lrbench list models NAME: its parameters, stages, options and their sources."
-        )
 
 
 def _print_trials(suite: str | None, folder: Path) -> None:
