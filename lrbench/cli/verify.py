@@ -1,7 +1,8 @@
 """``lrbench verify``: check that the stored weights give the stored ranks again."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,34 +39,52 @@ def verify(
     """
     from lrbench.data.obtain import open_library
     from lrbench.store.find_trial import find_trial
-    from lrbench.store.integrity import stored_faults
-    from lrbench.store.layout import WEIGHTS_FILE, Results
+    from lrbench.store.layout import Results
     from lrbench.store.record_faults import record_faults
 
-    layout, library, console = Results(results), open_library(data_dir, catalog), message_console()
+    layout, library = Results(results), open_library(data_dir, catalog)
     folders = layout.trials() if trial is None else [find_trial(layout, trial)]
     if not folders:
         raise RequestError(f"There are no trials in {results}.", "Run a suite first: lrbench run SUITE.toml")
-    faulty = unranked = 0
-    for folder in folders:
-        if not (folder / WEIGHTS_FILE).exists() and not stored_faults(folder, left_out=[WEIGHTS_FILE]):
-            unranked += 1
-            continue
-        try:
-            count, faults = _check_trial(folder, library)
-        except RequestError as error:  # for instance, a plug-in is needed
-            if trial is not None:
-                raise
-            count, faults = 0, [error.cause]
-        faulty += bool(faults)
-        for fault in faults:
-            say(console, f"{folder.name}: {fault}")
-        if not faults:
-            say(console, f"All {count:,} ranks of {folder.name} are as stored.")
+    outcomes = Counter(_verified(folder, library, alone=trial is not None) for folder in folders)
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
-        say(console, fault)
-    _judge(len(folders), faulty, unranked, len(damaged))
+        say(message_console(), fault)
+    _judge(len(folders), outcomes["faulty"], outcomes["unranked"], len(damaged))
+
+
+def _verified(folder: Path, library: "Library", alone: bool) -> Literal["as stored", "faulty", "unranked"]:
+    """Check one trial, and say what is wrong with it or that nothing is.
+
+    Args:
+        folder: of the trial.
+        library: where datasets are.
+        alone: whether it is the only trial to check. What cannot be checked is then an error, not a fault.
+
+    Returns:
+        What was found. A trial without weights is not ranked again, and nothing is said of it here.
+
+    Raises:
+        RequestError: the only trial's model or dataset is not known here.
+    """
+    from lrbench.store.integrity import stored_faults
+    from lrbench.store.layout import WEIGHTS_FILE
+
+    if not (folder / WEIGHTS_FILE).exists() and not stored_faults(folder, left_out=[WEIGHTS_FILE]):
+        return "unranked"
+    try:
+        count, faults = _check_trial(folder, library)
+    except RequestError as error:  # for instance, a plug-in is needed
+        if alone:
+            raise
+        count, faults = 0, [error.cause]
+    console = message_console()
+    for fault in faults:
+        say(console, f"{folder.name}: {fault}")
+    if faults:
+        return "faulty"
+    say(console, f"All {count:,} ranks of {folder.name} are as stored.")
+    return "as stored"
 
 
 def _judge(trials: int, faulty: int, unranked: int, records: int) -> None:
