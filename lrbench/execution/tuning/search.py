@@ -6,7 +6,7 @@ targets, at the configured depth of its model. Test targets are never ranked.
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import torch
@@ -71,13 +71,7 @@ def run_search(
     outcomes: list[SearchTrial | FinalistRun] = [*trials, *finals]
     chosen = best_trial(trials, finals)
     if chosen is None:
-        what = "finalists failed in a run" if finals else "trials of the search failed"
-        number = len({run.number for run in finals}) or len(trials)
-        reason = next(outcome.reason for outcome in reversed(outcomes) if outcome.reason)
-        raise LrbenchError(
-            f"All {number} {what}. The last one that failed: {reason}",
-            "Change the space, or the settings of the row.",
-        )
+        raise _all_failed(outcomes)
     record = SearchRecord(
         id=config.id,
         config=config,
@@ -97,6 +91,17 @@ def run_search(
     shutil.rmtree(running, ignore_errors=True)
     shutil.rmtree(order.results.failed(config.id), ignore_errors=True)
     return record
+
+
+def _all_failed(outcomes: Sequence[SearchTrial | FinalistRun]) -> LrbenchError:
+    """Return the error of a search in which nothing can be chosen."""
+    finalists = {outcome.number for outcome in outcomes if isinstance(outcome, FinalistRun)}
+    what = "finalists failed in a run" if finalists else "trials of the search failed"
+    reason = next(outcome.reason for outcome in reversed(outcomes) if outcome.reason)
+    return LrbenchError(
+        f"All {len(finalists) or len(outcomes)} {what}. The last one that failed: {reason}",
+        "Change the space, or the settings of the row.",
+    )
 
 
 def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[FinalistRun]]:
