@@ -28,22 +28,7 @@ def measure_depths(
         if len(by_depth) < 2:
             continue
         chosen = shallowest_depth(valid)
-        later = set[int]().union(*(trial.later_depths() for trial in entry.trials))
-        points += [
-            DepthPoint(
-                dataset=entry.dataset,
-                label=entry.label,
-                depth=depth,
-                mean=values.mean,
-                sd=values.seed_sd,
-                n_seeds=values.seeds,
-                valid_mean=valid[depth].mean,
-                reported=depth == entry.depth,
-                chosen=depth == chosen,
-                evaluated_later=depth in later,
-            )
-            for depth, values in by_depth.items()
-        ]
+        points += _points(entry, by_depth, valid, chosen)
         findings.append(
             DepthFinding(
                 dataset=entry.dataset,
@@ -55,6 +40,26 @@ def measure_depths(
             )
         )
     return points, findings
+
+
+def _points(
+    entry: Measured, test: Mapping[int, UserMetrics], valid: Mapping[int, UserMetrics], chosen: int
+) -> Iterator[DepthPoint]:
+    """Yield the metric at each depth, on test and in validation."""
+    later = set[int]().union(*(trial.later_depths() for trial in entry.trials))
+    for depth, values in test.items():
+        yield DepthPoint(
+            dataset=entry.dataset,
+            label=entry.label,
+            depth=depth,
+            mean=values.mean,
+            sd=values.seed_sd,
+            n_seeds=values.seeds,
+            valid_mean=valid[depth].mean,
+            reported=depth == entry.depth,
+            chosen=depth == chosen,
+            evaluated_later=depth in later,
+        )
 
 
 def _contrasts(by_depth: Mapping[int, UserMetrics], reported: int) -> Iterator[DepthContrast]:

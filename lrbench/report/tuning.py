@@ -179,21 +179,21 @@ def at_end(space: Space, settings: Mapping[str, JsonValue]) -> Iterator[str]:
     """Yield the options whose chosen number is at an end of those that were searched, or beyond it."""
     for option, values in space.items():
         chosen = settings.get(option)
-        if not _is_number(chosen):
-            continue
-        if isinstance(values, Range):
-            low, high, scale = values.low, values.high, math.log if values.log else float
-        else:
-            numbers = [value for value in values.values if _is_number(value)]
-            if len(numbers) < 3:  # every value of two is at an end
-                continue
-            low, high, scale = min(numbers), max(numbers), float
-        if chosen <= low or chosen >= high:
+        if _is_number(chosen) and _is_at_end(chosen, values):
             yield option
-        elif isinstance(values, Range) and not values.whole:
-            place = (scale(chosen) - scale(low)) / (scale(high) - scale(low))
-            if min(place, 1 - place) < NEAR:
-                yield option
+
+
+def _is_at_end(chosen: float, values: Choice | Range) -> bool:
+    if isinstance(values, Choice):
+        numbers = [value for value in values.values if _is_number(value)]
+        return len(numbers) > 2 and not min(numbers) < chosen < max(numbers)  # both of two are at an end
+    if not values.low < chosen < values.high:
+        return True
+    if values.whole:
+        return False
+    scale = math.log if values.log else float
+    place = (scale(chosen) - scale(values.low)) / (scale(values.high) - scale(values.low))
+    return min(place, 1 - place) < NEAR
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -104,23 +104,28 @@ def _print(console: Console, report: Report, section: Section, styled: bool) -> 
         title = Text(paragraph.title, style="bold")
         console.print(title + Text("\n" if paragraph.code else " ") + _prose(paragraph.text))
     for table in section.tables:
-        console.print()
-        console.print(Text(table.title, style="bold"))
-        widths = _widths(section, table, styled)
-        beside = min(widths[0], console.width // 3)
-        for first, stop in _blocks(widths, console.width - beside):
-            block = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-            block.add_column(section.columns[0], overflow="fold", min_width=beside - GAP)
-            for name, wide in zip(section.columns[first:stop], widths[first:stop], strict=True):
-                fits = wide <= console.width - beside + GAP
-                block.add_column(name, justify=section.side(name), no_wrap=fits, overflow="fold")
-            for row in table.rows:
-                block.add_row(row[0].text, *(_text(cell, styled) for cell in row[first:stop]))
-            console.print(block)
+        _print_table(console, section, table, styled)
     if section.notes:
         caption, details = caption_and_details(report, section, BOLD if styled else SIGNS)
         for line in (caption, *(["Notes"] if details else []), *(f"- {detail}" for detail in details)):
             console.print(_prose(line, "dim"))
+
+
+def _print_table(console: Console, section: Section, table: Table, styled: bool) -> None:
+    """Print a table in blocks of columns, each beside the first column."""
+    console.print()
+    console.print(Text(table.title, style="bold"))
+    widths = _widths(section, table, styled)
+    beside = min(widths[0], console.width // 3)
+    for first, stop in _blocks(widths, console.width - beside):
+        block = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        block.add_column(section.columns[0], overflow="fold", min_width=beside - GAP)
+        for name, wide in zip(section.columns[first:stop], widths[first:stop], strict=True):
+            fits = wide <= console.width - beside + GAP
+            block.add_column(name, justify=section.side(name), no_wrap=fits, overflow="fold")
+        for row in table.rows:
+            block.add_row(row[0].text, *(_text(cell, styled) for cell in row[first:stop]))
+        console.print(block)
 
 
 def _prose(text: str, style: str = "") -> Text:

@@ -101,14 +101,7 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
     bottom = max(max(side.values()) for side in sides) + 0.9
     figure = Figure(figsize=(width, 0.9 + 0.18 * bottom), layout="constrained")
     axes = figure.subplots()
-    axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
-    axes.set_ylim(bottom, -2.6)
-    axes.xaxis.tick_top()
-    most = min(MOST_TICKS, max(2, int((1 - 2 * NAMES) * width / TICK)))
-    axes.set_xticks(range(1, count + 1, -(-count // most)))
-    axes.spines[["left", "bottom", "right"]].set_visible(False)
-    axes.spines["top"].set_visible(True)
-    axes.set_yticks([])
+    _rank_axis(axes, count, width, bottom)
     _ruler(axes, result.critical_difference)
     for number, (low, high) in enumerate(bars):
         height = 0.4 + 0.5 * number
@@ -119,20 +112,52 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
             linewidth=2.5,
             solid_capstyle="butt",
         )
-    for index, height in (pair for side in sides for pair in side.items()):
-        left = index in sides[0]
-        edge = 1.0 if left else float(count)
-        rank = float(result.mean_ranks[index])
-        axes.plot([rank, rank, edge], [-1.0, height, height], color="#666666", linewidth=0.7, zorder=0)
-        axes.annotate(
-            names[index],
-            (edge, height),
-            xytext=(-4 if left else 4, 0),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="center",
-        )
+    for side, left in zip(sides, (True, False), strict=True):
+        for index, height in side.items():
+            _named_line(axes, names[index], float(result.mean_ranks[index]), height, None if left else count)
     return figure
+
+
+def _rank_axis(axes: "Axes", count: int, width: float, bottom: float) -> None:
+    """Draw the axis of ranks on top.
+
+    Args:
+        axes: to draw on.
+        count: number of labels, the largest rank.
+        width: of the figure in inches.
+        bottom: height at which the drawing ends. Heights grow downwards.
+    """
+    axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
+    axes.set_ylim(bottom, -2.6)
+    axes.xaxis.tick_top()
+    most = min(MOST_TICKS, max(2, int((1 - 2 * NAMES) * width / TICK)))
+    axes.set_xticks(range(1, count + 1, -(-count // most)))
+    axes.spines[["left", "bottom", "right"]].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    axes.set_yticks([])
+
+
+def _named_line(axes: "Axes", name: str, rank: float, height: float, last: int | None) -> None:
+    """Draw a line from a mean rank down and to the side, and the name at its end.
+
+    Args:
+        axes: to draw on.
+        name: of the row, with its mean rank.
+        rank: the mean rank.
+        height: of the name.
+        last: the largest rank, where a name on the right stands; ``None``: the name stands on the left.
+    """
+    left = last is None
+    edge = 1.0 if last is None else float(last)
+    axes.plot([rank, rank, edge], [-1.0, height, height], color="#666666", linewidth=0.7, zorder=0)
+    axes.annotate(
+        name,
+        (edge, height),
+        xytext=(-4 if left else 4, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+    )
 
 
 def _heights(names: Sequence[str], side: Sequence[int], top: float) -> dict[int, float]:
