@@ -124,8 +124,8 @@ def beam_scores(
 def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> _Extensions:
     """Extend every beam by every allowed next token."""
     device = live.row.device
-    children, of = trie.children_of(live.node.cpu().numpy())
-    beam = torch.from_numpy(of).to(device)
+    children, parents = trie.children_of(live.node.cpu().numpy())
+    beam = torch.from_numpy(parents).to(device)
     logs = end.network.logits(live.state).log_softmax(-1)  # (beams, vocabulary)
     edge = logs[beam, torch.from_numpy(trie.token[children]).to(device)]
     if mix is not None:

@@ -31,7 +31,7 @@ each. It returns the scores of the edges, (edges,).
 class _Chunk:
     nodes: Int64s  # (read,) nodes to read: first those above the chunk, then its own
     children: Int64s  # (edges,) children of its own nodes
-    of: Int64s  # (edges,) place of the parent of each in `nodes`
+    parents: Int64s  # (edges,) place of the parent of each child in `nodes`
 
 
 def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix | None = None) -> Tensor:
@@ -57,7 +57,7 @@ def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix
         tokens = torch.from_numpy(trie.token[chunk.nodes]).to(device)
         embedded = end.network.embed(tokens).expand(rows, -1, -1)
         states, _ = end.appended(embedded, positions, torch.cat((before, seen), 1))
-        edges[:, chunk.children] = _edges(end, states, chunk.children, chunk.of, trie, mix)
+        edges[:, chunk.children] = _edges(end, states, chunk.children, chunk.parents, trie, mix)
     for level in range(2, int(trie.depth.max()) + 1):
         nodes_there = np.flatnonzero(trie.depth == level)
         edges[:, nodes_there] += edges[:, trie.parent[nodes_there]]
@@ -66,7 +66,7 @@ def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix
 
 
 def _edges(
-    end: Continuation, states: Tensor, children: Int64s, of: Int64s, trie: Trie, mix: Mix | None
+    end: Continuation, states: Tensor, children: Int64s, parents: Int64s, trie: Trie, mix: Mix | None
 ) -> Tensor:
     """Score edges, (rows, edges), from the states of their parents.
 
@@ -74,12 +74,12 @@ def _edges(
         end: prompts and latents.
         states: of the tokens that were read, (rows, read, width).
         children: the node that each edge leads to, (edges,).
-        of: place of the parent of each among the tokens that were read, (edges,).
+        parents: place of the parent of each child among the tokens that were read, (edges,).
         trie: of the answers.
         mix: as for :func:`answer_scores`.
     """
     logs = end.network.logits(states).log_softmax(-1)  # (rows, read, vocabulary)
-    found = logs[:, torch.from_numpy(of), torch.from_numpy(trie.token[children])]  # (rows, edges)
+    found = logs[:, torch.from_numpy(parents), torch.from_numpy(trie.token[children])]  # (rows, edges)
     if mix is None:
         return found
     row = torch.arange(len(found), device=found.device).repeat_interleave(len(children))
@@ -93,6 +93,6 @@ def _chunks(trie: Trie) -> list[_Chunk]:
     for start in range(0, len(inner), _CHUNK):
         own = inner[start : start + _CHUNK]
         above = np.array(trie.path(int(own[0])), dtype=np.int64)
-        children, of = trie.children_of(own)
-        chunks.append(_Chunk(np.concatenate([above, own]), children, of + len(above)))
+        children, parents = trie.children_of(own)
+        chunks.append(_Chunk(np.concatenate([above, own]), children, parents + len(above)))
     return chunks
