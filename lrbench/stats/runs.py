@@ -17,6 +17,12 @@ FAR = 5.0
 DEEP = 0.2
 """It is also further below the median than this share of it, as the deviation of three runs is often tiny."""
 
+APART = 2.0
+"""The gap between two groups of runs is wider than this many times the wider group."""
+
+LOWER = 0.15
+"""All runs of the lower group are further below the median of the upper one than this share of it."""
+
 
 @dataclass(frozen=True)
 class LeaveOneOut:
@@ -35,6 +41,9 @@ class LeaveOneOut:
 def collapsed_runs(seed_means: Floats) -> list[int]:
     """Return the indices of runs that lie far below the others, by ``FAR`` and ``DEEP``; none of one or two.
 
+    Up to half of the runs may have collapsed. They then widen the deviation and hide in it. So the lower one
+    of two groups counts too, by ``APART`` and ``LOWER``, if it has two or more runs.
+
     Args:
         seed_means: a metric of each run, (seeds,).
     """
@@ -44,7 +53,18 @@ def collapsed_runs(seed_means: Floats) -> list[int]:
     deviation = float(np.median(np.abs(seed_means - median)))
     gaps = median - seed_means  # (seeds,)
     far = (gaps > FAR * deviation) & (gaps > DEEP * abs(median))
-    return np.flatnonzero(far).tolist()
+    return np.flatnonzero(far | (seed_means <= _top_of_lower_group(seed_means))).tolist()
+
+
+def _top_of_lower_group(seed_means: Floats) -> float:
+    """Return the best run of the lower of two groups, minus infinity where runs do not split into two."""
+    ordered = np.sort(seed_means)
+    size = int(np.argmax(np.diff(ordered))) + 1
+    lower, upper = ordered[:size], ordered[size:]
+    median = float(np.median(upper))
+    apart = upper[0] - lower[-1] > APART * max(np.ptp(lower), np.ptp(upper))
+    low = lower[-1] < median - LOWER * abs(median)
+    return float(lower[-1]) if 2 <= size <= len(upper) and apart and low else -math.inf
 
 
 def leave_one_run_out(first: UserMetrics, second: UserMetrics, paired: bool) -> LeaveOneOut:

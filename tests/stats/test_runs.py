@@ -16,6 +16,11 @@ from lrbench.stats.user_metrics import UserMetrics
         ([0.10, 0.101, 0.04], [2]),
         ([0.10, 0.101, 0.09], []),  # many median deviations lower, but only a tenth of the median
         ([0.10, 0.08, 0.06, 0.04], []),
+        ([0.0607, 0.0453, 0.0619, 0.0462, 0.0617, 0.0451, 0.0629, 0.0457, 0.0594, 0.0449], [1, 3, 5, 7, 9]),
+        ([0.0431, 0.0544, 0.0434, 0.0562, 0.044, 0.0542, 0.0441, 0.0537, 0.054, 0.0544], [0, 2, 4, 6]),
+        ([0.10, 0.101, 0.05, 0.051, 0.05], []),  # most are low: these are what the label gives
+        ([0.10, 0.101, 0.09, 0.091], []),  # two groups, but a tenth apart
+        ([0.10, 0.12, 0.14, 0.07, 0.08], []),  # a gap, but no wider than the groups
         ([0.10, 0.101, 0.3], []),
         ([0.1, 0.0], []),
         ([], []),
