@@ -161,10 +161,19 @@ def _family(report: Report, family: Family) -> str:
             f"Family “{family.name}”: {declared}; after Holm over {counted(family.size, 'comparison')}, of "
             f"which {family.awaited} {wait} as p = 1 for the others."
         )
-    return (
-        f"Family “{family.name}”: {declared}; after Holm over the {family.size} testable of "
-        f"{family.comparisons} comparisons."
-    )
+    return f"Family “{family.name}”: {declared}; after Holm over {_corrected(report, family)}."
+
+
+def _corrected(report: Report, family: Family) -> str:
+    """Say how many comparisons are corrected; rows with the same ranks make one hypothesis."""
+    tested = sum(c.family == family.name and c.contrast.testable for c in report.comparisons)
+    if tested == family.size:
+        return f"the {family.size} testable of {family.comparisons} comparisons"
+    repeated = tested - family.size
+    verb = "repeats" if repeated == 1 else "repeat"
+    untested = family.comparisons - tested
+    also = f", and {untested} {'is' if untested == 1 else 'are'} not testable" if untested else ""
+    return f"{family.size} of {family.comparisons} comparisons, as {repeated} {verb} another{also}"
 
 
 def _pairing(report: Report) -> Iterator[str]:

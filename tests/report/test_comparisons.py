@@ -184,6 +184,9 @@ def test_one_set_of_ranks_under_two_labels_is_one_hypothesis(tmp_path: Path) -> 
     p = {c.baseline: c.p_adjusted for c in twice.comparisons}
     assert {c.family_size for c in twice.comparisons} == {2}
     assert p["twin"] == p["B"] == alone.comparisons[0].p_adjusted
+    assert "after Holm over 2 of 3 comparisons, as 1 repeats another." in " ".join(twice.caption)
+    itself = with_twin(tmp_path / "itself", "A", CLOSE)
+    assert "after Holm over the 2 testable of 3 comparisons." in " ".join(itself.caption)
 
 
 def test_one_set_of_ranks_is_one_row(tmp_path: Path) -> None:
