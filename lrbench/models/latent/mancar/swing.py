@@ -82,11 +82,9 @@ def _co_occurrences(owned: scipy.sparse.csr_array, seed: int) -> tuple[Int64s, I
 
 def _weights(owned: scipy.sparse.csr_array, pairs: Int64s, users: Int64s) -> tuple[Int64s, Floats]:
     """Return the pairs of items that at least two users have, and Σ_{u<v} of each, (edges,) each."""
-    if not len(pairs):
-        return pairs, np.empty(0)
     starts = np.flatnonzero(np.r_[True, pairs[1:] != pairs[:-1]])
     sizes = np.diff(np.r_[starts, len(pairs)])
-    edges, weights = [], []
+    edges, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for size in range(2, _COMMON_USERS + 1):
         begins = starts[sizes == size]
         first, second = np.triu_indices(size, 1)

@@ -61,6 +61,11 @@ def test_only_the_latest_items_take_part() -> None:
     assert nearest.tolist() == [[1, -1], [0, -1], [-1, -1], [-1, -1], [-1, -1]]
 
 
+@pytest.mark.parametrize("histories", [[[0, 1]], [[0, 1], [2, 3]], [[0], [1]]])
+def test_without_items_that_two_users_share_there_is_no_neighbour(histories: list[list[int]]) -> None:
+    assert (swing_neighbours(training_view(histories, 4), 2, longest=50) == -1).all()
+
+
 def test_blocks_of_user_pairs_add_up_to_the_same_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     histories = np.random.default_rng(0).integers(0, 9, (60, 5)).tolist()
     at_once = swing_neighbours(training_view(histories, 9), 4, 50)
