@@ -10,8 +10,8 @@ alone. Inference scores ``h_0 + z``.
 
 ``loss = CE(z) − λ · divergence + μ · contrast``. The divergence is the mean KL between the softmaxes over all
 items, over ordered pairs of all steps of all streams. The second of each pair passes no gradient. The
-contrast is InfoNCE of z between two passes that differ by dropout. Other targets of the same user are not
-negatives.
+contrast is InfoNCE of z between two passes that differ by dropout, averaged over both directions. Other
+targets of the same user are not negatives.
 """
 
 from collections.abc import Sequence
@@ -165,6 +165,8 @@ class PLR(ReaRecNetwork[PLRConfig]):
         if config.chain == "reasoning":
             return super().training_states(batch)[0], None
         start = self.views(batch, 1).unsqueeze(2).expand(-1, -1, config.streams, -1)
+        if not config.steps:
+            return start, None
         thoughts = self.views(batch, config.steps * config.streams)  # (steps · streams, targets, width)
         return torch.cat(
             (start, thoughts.view(config.steps, config.streams, *thoughts.shape[1:]).movedim(1, 2))

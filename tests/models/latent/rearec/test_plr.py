@@ -94,6 +94,17 @@ def test_views_stand_for_steps_in_all_losses() -> None:
     assert model.triggers.grad is None and model.step_positions.weight.grad is None
 
 
+def test_without_steps_views_leave_the_encoder_alone() -> None:
+    options = {"width": 8, "inner_width": 8, "steps": 0}
+    batch = small_batch()
+    losses = []
+    for chain in ("views", "reasoning"):
+        torch.manual_seed(0)
+        model = PLR(PLRConfig(**options, chain=chain), 40, 5).eval()
+        losses.append(model.stages["supervised"](model).losses(batch)["cross_entropy"])
+    torch.testing.assert_close(*losses)
+
+
 def test_recomputing_the_first_pass_stores_half_and_changes_no_gradient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
