@@ -65,7 +65,8 @@ class DisenReasonConfig(TransformerSizes):
 
     queries: Literal["residual", "learned"] = "residual"
     """The query of the attention that finds a latent user. ``residual``: what remains of z. ``learned``, a
-    control: a learned vector for each latent user."""
+    control: a learned vector for each latent user. It does not read z, so that noise or another history's z
+    changes nothing."""
 
     fusion: Literal["gate", "mixture", "max"] = "gate"
     """How latent users are joined. ``gate``: a weighted sum of their vectors. ``mixture``: a weighted sum of

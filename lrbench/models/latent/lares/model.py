@@ -3,6 +3,9 @@
 Stage ``spt`` pre-trains the network with alignment terms; stage ``rpt`` then refines it by reinforcement.
 Defaults are those of the authors' run scripts (BishopLiu/LARES @b09245d, ``run_sl.sh``, ``run_rl.sh``). Their
 softmax includes a padding item. Here it does so only with ``padding = "tokens"``.
+
+The first step takes over no state: it starts from noise or zeros. With ``mean_depth = 1`` the control
+``noise-only`` is therefore the model itself, and interventions change nothing.
 """
 
 from typing import ClassVar

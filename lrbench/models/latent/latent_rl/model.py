@@ -3,6 +3,9 @@
 In LatentR³ a language model writes one latent token before it answers. A single attention makes that token
 from the model's own states. Reinforcement then rewards latent tokens that make the target likelier. Here
 SASRec replaces the language model.
+
+Rewards of a whole batch share a baseline and a norm here. In the code those of two rows do, one on each of
+two GPUs.
 """
 
 from typing import ClassVar

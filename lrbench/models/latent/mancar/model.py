@@ -10,10 +10,23 @@ In the paper losses score the current item embeddings, as here by default. In th
 those of the last evaluation, without gradient (``frozen_targets = "epoch"``). Item embeddings then learn only
 as inputs.
 
-Four points differ from the code. Its noise branch enters no loss and is left out. If an item has too few
-neighbours, the code fills in item 0, which then receives probability. Here such places stay empty. The code
-multiplies the weights of the graph by co-occurrence. Here they are those of the Swing formula. The graph of
-the code leaves out the last training item of each user. Here it is used.
+Further points differ from the released code (FuCongResearchSquad/ManCAR @c4c967c):
+
+* Its noise branch enters no loss and is left out.
+* If an item has too few neighbours, item 0 fills the places there and receives probability. Here such places
+  stay empty.
+* If the target is a neighbour, the teacher there counts it at both ranks. Here it counts once.
+* The teacher there is compared with softmaxes at temperature τ. Here each has the temperature of its step, as
+  in the cross-entropy.
+* Its graph multiplies weights by co-occurrence, and lacks the last training item of each user. Here weights
+  are those of the Swing formula, and that item is used.
+* Its blocks have RMSNorm after each residual sum; the paper's are normalised before. Here they are those of
+  ReaRec, with LayerNorm after each sum.
+* A thinking token there passes through the last block alone, and padding is not masked. Here it passes
+  through all blocks, and there is no padding.
+* The mean norm of the items, to which states are scaled, passes no gradient there. Here it does.
+* Weights and biases there start with a standard deviation of 0.01. Here weights start with 0.02, and biases
+  with 0.
 """
 
 from typing import ClassVar

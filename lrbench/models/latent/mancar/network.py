@@ -68,8 +68,8 @@ class ManCARConfig(ReaRecConfig):
     ``reversed``: 1, 2, …, T. ``constant``: 1."""
 
     step_schedule: Literal["increasing", "constant", "reversed"] = "increasing"
-    """Temperature of each state's own softmax in the losses. ``increasing``: 1, 4, 9, …, T² (code).
-    ``reversed``: the same backwards. ``constant``: 1."""
+    """Temperature of each state's own softmax in the losses, as a multiple of τ. ``increasing``: 1, 4, 9, …,
+    T² (code, in the cross-entropy alone). ``reversed``: the same backwards. ``constant``: 1."""
 
     rescale: bool = True
     """Whether the state that is fed back is scaled to the mean norm of the item embeddings (code: true)."""
