@@ -122,6 +122,7 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     rows: list[Row] = []
     for entry, row in _with_controls(suite, {}):
         rows.append(_with_space(row, entry, suite, rows))
+        _check_effects(rows[-1])
     repeated = [label for label, count in Counter(row.label for row in rows).items() if count > 1]
     if repeated:
         raise RequestError(
@@ -137,6 +138,17 @@ def resolve_rows(suite: Suite) -> tuple[Row, ...]:
     _check_same_targets(rows)
     check_tuning(suite, {row.label: row.space for row in rows})
     return tuple(rows)
+
+
+def _check_effects(row: Row) -> None:
+    """Refuse options without effect, unless the row is derived from another or its options are searched."""
+    if row.control is not None or row.space or row.settings_of is not None:
+        return
+    try:
+        row.config.check_effects([stage.name for stage in row.stages])
+    except ValueError as error:
+        cause, remedy = cause_and_remedy(str(error))
+        raise RequestError(f'"{row.label}": {cause}', remedy) from None
 
 
 def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonValue]]]) -> tuple[Row, ...]:

@@ -73,6 +73,24 @@ class ModelConfig(FrozenConfig):
             ValueError: a sentence that says which options clash.
         """
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options that have another value than their default, but no effect.
+
+        It is called for the rows that a suite writes. It is not called for controls, which keep the options
+        of their model, nor for rows whose options are searched.
+
+        Args:
+            stages: names of the stages that will run.
+
+        Raises:
+            ValueError: a sentence that names the option and says what to set instead.
+        """
+
+    def is_default(self, option: str) -> bool:
+        """Whether an option has its default value."""
+        field = type(self).model_fields[option]
+        return bool(getattr(self, option) == field.get_default(call_default_factory=True))
+
     @property
     def needs_times(self) -> bool:
         """Whether the model needs the times of interactions."""

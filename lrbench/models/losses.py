@@ -1,6 +1,7 @@
 """The loss of the next item as an option, for models that score by ``state · item vector``."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from pydantic import Field
@@ -10,11 +11,13 @@ from lrbench.models.base import ModelConfig
 from lrbench.objectives.binary_cross_entropy import positive_power
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import SampledLoss, draw_negatives, sampled_loss
+from lrbench.wording import listed
 
 __all__ = ["LossName", "NextItemLoss", "next_item_loss"]
 
 LossName = Literal["cross_entropy", SampledLoss]
 
+_SAMPLED = [f'"{loss}"' for loss in get_args(SampledLoss)]  # as a suite writes them
 _MANY = 256  # negatives of gSASRec and of eSASRec, the default of sampled_softmax and gbce
 
 
@@ -46,6 +49,25 @@ class NextItemLoss(ModelConfig):
 
     temperature: float = Field(default=1.0, gt=0)
     """It divides all scores, in training and in ranking."""
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of negatives without negatives, and a calibration of a loss that has none.
+
+        Raises:
+            ValueError: the option and the losses that use it.
+        """
+        super().check_effects(stages)
+        for option in ("negatives", "shared_negatives"):
+            if self.loss == "cross_entropy" and not self.is_default(option):
+                raise ValueError(
+                    f'{option} has no effect, as loss = "cross_entropy" scores all items. '
+                    f"Leave {option} out, or set loss to {listed(_SAMPLED, 'or')}."
+                )
+        if self.loss != "gbce" and not self.is_default("calibration"):
+            raise ValueError(
+                f'calibration has no effect, as loss = "{self.loss}" has none. '
+                'Leave calibration out, or set loss = "gbce".'
+            )
 
 
 def next_item_loss(

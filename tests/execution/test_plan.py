@@ -113,6 +113,52 @@ def test_wrong_rows_are_refused_before_anything_trains(row: dict[str, Any], mess
         plan(row)
 
 
+DIFFUREASON = {"label": "x", "model": "diffureason"}
+SHUFFLED = DIFFUREASON | {"params": {"shuffled_advantages": True}}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (SASREC | {"params": {"negatives": 512}}, 'negatives has no effect, as loss = "cross_entropy"'),
+        (SASREC | {"params": {"shared_negatives": True}}, "shared_negatives has no effect"),
+        (SASREC | {"params": {"loss": "bce", "calibration": 0.5}}, 'no effect, as loss = "bce" has none'),
+        (
+            {"label": "x", "model": "hstu", "params": {"loss": "cross_entropy", "negatives": 512}},
+            "negatives has no effect",
+        ),
+        (SHUFFLED | {"stages": ["supervised"]}, "shuffled_advantages has no effect"),
+        (
+            DIFFUREASON | {"params": {"shuffled_advantages": True, "policy_weight": 0.0}},
+            "shuffled_advantages has no effect",
+        ),
+    ],
+)
+def test_options_without_effect_are_refused(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message) as refused:
+        plan(row)
+    assert str(refused.value).count("Leave") == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        SASREC | {"params": {"loss": "gbce", "calibration": 0.5, "negatives": 8}},
+        {"label": "x", "model": "hstu", "params": {"loss": "cross_entropy"}},  # its own default of negatives
+        SHUFFLED | {"stages": ["supervised", "grpo"]},
+        SHUFFLED | {"controls": ["no-reasoning", "loss-matched"]},  # a control keeps options of its model
+    ],
+)
+def test_options_with_an_effect_are_not(row: dict[str, Any]) -> None:
+    assert plan(row).trials
+
+
+def test_an_option_may_be_searched_together_with_the_one_that_it_depends_on() -> None:
+    space = {"loss": ["cross_entropy", "sampled_softmax"], "negatives": [8, 64]}
+    searching = suite(SASREC | {"params": {"negatives": 16}, "search": space}, tune={"trials": 4, "seed": 9})
+    assert resolve_rows(searching)[0].space.keys() == space.keys()
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

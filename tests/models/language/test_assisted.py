@@ -68,6 +68,12 @@ def test_stages_fit_the_options(config: Any, stages: tuple[str, ...], wanted: st
         config.check_against_protocol(10, stages)
 
 
+def test_a_correction_that_is_not_made_has_no_weight() -> None:
+    BigRecGroundConfig(base="tiny", correction="popularity", correction_weight=1.0).check_effects(("sft",))
+    with pytest.raises(ValueError, match="correction_weight has no effect"):
+        BigRecGroundConfig(base="tiny", correction_weight=1.0).check_effects(("sft",))
+
+
 @torch.no_grad()
 def test_a_written_title_is_grounded_in_itself(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     model = make("bigrec-ground")

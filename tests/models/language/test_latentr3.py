@@ -130,6 +130,14 @@ def test_reinforcement_needs_latents() -> None:
         config.check_against_protocol(10, ("sft", "grpo"))
 
 
+def test_a_group_advantage_takes_no_prompts_for_a_baseline() -> None:
+    stages = ("sft", "grpo")
+    LatentR3Config(base="tiny", baseline_prompts=4).check_effects(stages)
+    LatentR3Config(base="tiny", advantage="group").check_effects(stages)
+    with pytest.raises(ValueError, match="baseline_prompts has no effect"):
+        LatentR3Config(base="tiny", baseline_prompts=4, advantage="group").check_effects(stages)
+
+
 def test_a_pretrained_model_cannot_be_matched_in_size() -> None:
     with pytest.raises(RequestError, match="cannot be varied"):
         LatentR3.without_recurrence(LatentR3Config(base="tiny"))

@@ -70,6 +70,19 @@ class BigRecGroundConfig(AssistedConfig):
     """γ of the correction. Not set: stage ``choice`` takes the best of 14 values from 0 to 99 on validation
     (code: the best of 199 values between 0.01 and 99, for each metric by itself)."""
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse a weight of a correction that is not made.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.correction == "none" and self.correction_weight is not None:
+            raise ValueError(
+                'correction_weight has no effect, as correction = "none" corrects no distance. Leave '
+                'correction_weight out, or set correction to "popularity" or "collaborative".'
+            )
+
     @property
     def assisted(self) -> bool:
         """Whether SASRec corrects distances."""

@@ -48,3 +48,16 @@ class LatentR3Config(LanguageConfig):
         super().check_against_protocol(max_length, stages)
         if self.latents == 0 and "grpo" in stages:
             raise ValueError('stage grpo trains latents, and latents = 0 leaves none. Set stages = ["sft"].')
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse a number of prompts for a baseline that is not used.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.advantage == "group" and not self.is_default("baseline_prompts"):
+            raise ValueError(
+                'baseline_prompts has no effect, as advantage = "group" compares the versions of one prompt. '
+                'Leave baseline_prompts out, or set advantage = "baseline".'
+            )

@@ -63,7 +63,7 @@ class DiffuReasonConfig(ReaRecConfig):
     """Number of reverse chains at inference. The mean of their predictions is ranked."""
 
     guidance: float = Field(default=0.0, ge=0)
-    """w, weight of classifier-free guidance at inference. 0: no guidance."""
+    """w, weight of classifier-free guidance at inference. Rollouts have none. 0: no guidance."""
 
     guidance_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of training rows in which the learned null vector replaces the hypothesis."""
@@ -107,6 +107,29 @@ class DiffuReasonConfig(ReaRecConfig):
     shuffled_advantages: bool = False
     """Whether advantages are permuted among the rollouts of a batch, as a control."""
 
+    @property
+    def denoised(self) -> bool:
+        """Whether a diffusion refines the hypothesis."""
+        return self.sampler_steps > 0 and self.refinement == "diffusion"
+
+    def reinforced(self, stages: Sequence[str]) -> bool:
+        """Whether a policy gradient trains one of these stages, if there is a sampler."""
+        return "grpo" in stages or ("joint" in stages and self.policy_weight > 0)
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse shuffled advantages where no policy gradient has any.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.shuffled_advantages and not (self.reinforced(stages) and self.sampler_steps):
+            raise ValueError(
+                "shuffled_advantages has no effect, as no policy gradient is trained. Leave "
+                "shuffled_advantages out, or train stage joint or grpo with policy_weight and "
+                "sampler_steps above 0."
+            )
+
     def check_against_protocol(self, max_length: int, stages: Sequence[str]) -> None:
         """Refuse options that act on a part that is absent.
 
@@ -119,7 +142,12 @@ class DiffuReasonConfig(ReaRecConfig):
                 f"sampler_steps = {self.sampler_steps} needs as many noise levels, and noise_levels = "
                 f"{self.noise_levels}. Raise noise_levels."
             )
-        reinforced = "grpo" in stages or ("joint" in stages and self.policy_weight > 0)
+        if self.guidance and not self.guidance_dropout and self.denoised:
+            raise ValueError(
+                "guidance needs a null vector that was trained, and guidance_dropout = 0 trains none. "
+                "Set guidance_dropout above 0, or guidance = 0."
+            )
+        reinforced = self.reinforced(stages)
         if reinforced and self.refinement == "deterministic":
             raise ValueError(
                 'refinement = "deterministic" has no policy to reinforce. Set policy_weight = 0, or stages = '

@@ -172,6 +172,7 @@ def test_the_cross_entropy_is_of_an_intent_that_was_not_shown_the_target(
         ({"refinement": "deterministic"}, ("joint",), "has no policy"),
         ({"sampler_steps": 0}, ("supervised", "grpo"), "reinforces the sampler"),
         ({"sampler_steps": 1}, ("joint",), "single sampler step has none"),
+        ({"guidance": 2.0, "guidance_dropout": 0.0}, ("joint",), "guidance_dropout = 0 trains none"),
     ],
 )
 def test_what_cannot_train_is_refused(
@@ -180,3 +181,8 @@ def test_what_cannot_train_is_refused(
     config = DiffuReasonConfig.model_validate({**SIZES, **options})
     with pytest.raises(ValueError, match=complaint):
         config.check_against_protocol(50, stages)
+
+
+def test_guidance_without_a_sampler_needs_no_null_vector() -> None:
+    config = DiffuReasonConfig(**SIZES, guidance=2.0, guidance_dropout=0.0, sampler_steps=0, policy_weight=0)
+    config.check_against_protocol(50, ("joint",))
