@@ -198,7 +198,7 @@ def test_a_suite_of_a_publication_has_rows_for_its_numbers(name: str) -> None:
         ("amazon-2023-video-games", "duorec", "LARES 2025, transcribed", "ndcg@10", 0.0477),
         ("amazon-2023-cds-and-vinyl", "erl", "ReaRec 2025", "ndcg@20", 0.0212),
         ("amazon-2023-cds-and-vinyl", "mancar", "ManCAR 2026", "ndcg@10", 0.0282),
-        ("amazon-2023-cds-and-vinyl", "mancar", "ManCAR 2026", "ndcg@10", 0.0182),  # without steps and teacher
+        ("amazon-2023-cds-and-vinyl", "mancar", "ManCAR 2026", "ndcg@10", 0.0182),
         ("amazon-2023-musical-instruments", "prl", "ManCAR 2026", "recall@10", 0.0225),
     ],
 )
