@@ -39,7 +39,7 @@ from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import FitStage, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
-from lrbench.models.reasoning import ReasoningModel
+from lrbench.models.reasoning import ReasoningModel, Replacement
 from lrbench.registry import MODELS
 
 __all__ = [
@@ -280,6 +280,9 @@ class CausalConformance(ModelConformance):
 class ReasoningConformance(ModelConformance):
     """Properties of models that take latent reasoning steps."""
 
+    uses_state: ClassVar[bool] = True
+    """Whether a step depends on the state before it. It does not with a learned query for each step."""
+
     def test_depths_lie_on_one_trajectory(self) -> None:
         """With the same noise, the state at a depth is the same alone and on the way to a deeper one."""
         model = self._reasoning_model()
@@ -323,6 +326,22 @@ class ReasoningConformance(ModelConformance):
                 self._encode(model, random_histories(6), (depth,))
             taken_over.append(carried.call_count)
         assert taken_over in ([0, 1, 2, 3, 4], [0, 0, 1, 2, 3])
+
+    def test_a_replaced_state_reaches_deeper_states_only(self) -> None:
+        """Zeros or the state of another history change deeper states. A history's own state changes none."""
+        model = self._reasoning_model(quiet=True)
+        histories = random_histories(6)
+        own = self._encode(model, histories, (0, 3))
+        order = torch.arange(len(histories))
+        for replacement, same in (
+            (Replacement("other", order), True),
+            (Replacement("other", order.roll(1)), not self.uses_state),
+            (Replacement("zero"), not self.uses_state),
+        ):
+            model.replacement = replacement
+            states = self._encode(model, histories, (0, 3))
+            torch.testing.assert_close(states[0], own[0], rtol=1e-9, atol=1e-10)
+            assert torch.allclose(states[1], own[1]) == same, replacement
 
     def test_inference_takes_the_steps_of_training(self) -> None:
         """One term of the loss is the cross-entropy that inference has at the depth of selection."""

@@ -122,6 +122,9 @@ class ReasoningModel(Model[ConfigT]):
 
         Returns:
             Shaped as ``state``.
+
+        Raises:
+            ValueError: ``dim`` does not hold the histories, and there are no ``donors``.
         """
         if self.replacement is None:
             return state
@@ -135,4 +138,10 @@ class ReasoningModel(Model[ConfigT]):
             case "other":
                 assert self.replacement.donors is not None
                 chosen = self.replacement.donors
+                if donors is None and state.shape[dim] != len(chosen):
+                    raise ValueError(
+                        f"carried() got {state.shape[dim]} states in dimension {dim} for {len(chosen)} "
+                        "histories; give the dimension of histories as dim, or the donor of each state as "
+                        "donors"
+                    )
                 return state.index_select(dim, chosen if donors is None else donors(chosen))

@@ -127,6 +127,15 @@ def test_the_donor_of_a_token_is_as_far_from_the_end() -> None:
     assert given == {1: 7, 2: 8, 3: 9, 4: 2, 5: 3, 6: 4, 7: 4, 8: 4, 9: 5}
 
 
+def test_the_donor_of_padding_is_padding() -> None:
+    from lrbench.models.latent.lares.network import _donor_tokens
+    from lrbench.testing import pack_lists
+
+    padded: Packed = pack_lists([[1, 2, 3], [4], [5, 6, 7, 8]]).padded(4, 0, left=False)
+    assert torch.equal(_donor_tokens(padded, torch.arange(3)), torch.arange(12))
+    assert _donor_tokens(padded, torch.tensor([1, 2, 0])).tolist() == [4, 4, 4, 5, 11, 11, 11, 11, 0, 0, 1, 2]
+
+
 def test_the_divergence_is_the_mean_kl_of_the_scores(parts: Split) -> None:
     model = reasoner("erl", parts.test.n_items).double()
     few = dataclasses.replace(

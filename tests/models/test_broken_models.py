@@ -148,6 +148,21 @@ class CannotLearn(SASRec):
         return states * 0 + self.embedding.positions.weight[0]
 
 
+class KeepsItsState(LARES):
+    """It asks what replaces its state, and goes on with its own."""
+
+    def carried(self, state: Tensor, *arguments, **named) -> Tensor:
+        super().carried(state, *arguments, **named)
+        return state
+
+
+class ForgetsDonors(LARES):
+    """Its steps work on tokens, and it does not say which token gives its state to which."""
+
+    def carried(self, state: Tensor, noise: torch.Generator | None, *_, **named) -> Tensor:
+        return super().carried(state, noise)
+
+
 QUIET: dict[type[Model], dict[str, object]] = {
     LARES: {"dropout": 0.0, "start": "zero", "step_sampler": "constant"},
     PRL: {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0},
@@ -182,6 +197,7 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (TwoStepsInOne, ReasoningConformance.test_inference_takes_the_steps_of_training),
         (StepsBeforeDepth0, ReasoningConformance.test_depth_k_takes_k_steps),
         (StepsBeforeDepth0, ReasoningConformance.test_inference_takes_the_steps_of_training),
+        (KeepsItsState, ReasoningConformance.test_a_replaced_state_reaches_deeper_states_only),
         (OneStepTooFew, ReasoningConformance.test_depths_lie_on_one_trajectory),
         (OneStepTooFew, ReasoningConformance.test_inference_takes_the_steps_of_training),
         (NeedsCompanyLate, ModelConformance.test_odd_histories_give_finite_scores_losses_and_gradients),
@@ -195,6 +211,12 @@ def conformance(broken: type[Model]) -> ModelConformance:
 def test_is_caught(broken: type[Model], test: Callable[[ModelConformance], None]) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         test(conformance(broken))
+
+
+def test_states_of_tokens_without_donors_are_refused() -> None:
+    test = ReasoningConformance.test_a_replaced_state_reaches_deeper_states_only
+    with pytest.raises(ValueError, match="states in dimension 0 for 6 histories; give"):
+        test(conformance(ForgetsDonors))
 
 
 def test_a_shortcut_to_the_states_of_another_class_is_refused() -> None:

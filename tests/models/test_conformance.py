@@ -315,6 +315,7 @@ class TestDisenReasonByTheBestUser(Variant, TestDisenReason):
 
 class TestDisenReasonWithLearnedQueries(Variant, TestDisenReason):
     params = TestDisenReason.params | {"queries": "learned", "pivot": "last", "last_state": False}
+    uses_state = False
 
 
 class TestDisenReasonWithRandomCounts(Variant, TestDisenReason):

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lrbench.data.packing import Packed
+from lrbench.data.transfer import on_device
 from lrbench.models.latent.lares.adapters import make_adapter
 from lrbench.models.latent.lares.backbones import backbone_is_causal, make_backbone
 from lrbench.models.latent.lares.config import LARESConfig
@@ -207,12 +208,14 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 def _donor_tokens(sequences: Packed, donors: Tensor) -> Tensor:
     """The donor of each token, (tokens,): the token of the donor history at the same distance from the end.
 
-    If the donor's history is shorter, its first token is the donor of all earlier tokens.
+    If the donor's history is shorter, its first token is the donor of all earlier tokens. Padding after a
+    history gets that of the donor in the same way. A donor without padding gives its last token.
 
     Args:
         sequences: the histories.
         donors: which history each history gets its states from, (sequences,).
     """
     donor = donors[sequences.sequence_of]
-    ages = torch.minimum(sequences.ages, sequences.lengths[donor] - 1).clamp(min=0)
+    padding = on_device(sequences.host.lengths, donors.device) - sequences.lengths
+    ages = sequences.ages.clamp(min=-padding[donor], max=sequences.lengths[donor] - 1)
     return sequences.last[donor] - ages
