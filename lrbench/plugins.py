@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -19,12 +20,13 @@ from lrbench.model_class import model_fault
 from lrbench.paths import absolute, expanded
 from lrbench.text import shortened
 
-__all__ = ["PLUGINS", "add_plugins", "plugged_models", "plugin_fingerprint"]
+__all__ = ["PLUGINS", "add_plugins", "failed_line", "plugged_models", "plugin_fingerprint"]
 
 PLUGINS = "LRBENCH_PLUGINS"
 """Environment variable with the paths of plug-in files, separated as in PATH."""
 
 _ATTRIBUTE = "MODELS"
+_MODULE_PREFIX = "lrbench_plugin_"
 
 
 def add_plugins(paths: Sequence[Path]) -> None:
@@ -80,6 +82,19 @@ def plugin_fingerprint(name: str) -> str | None:
     return None if plugged is None else _digest(plugged[1].read_bytes())[:16]
 
 
+def failed_line(error: BaseException) -> str | None:
+    """Return the last line of a plug-in file through which an error passed: ``line 7 of /x/fading.py``.
+
+    ``None``: it passed through none.
+    """
+    passed = [
+        f"line {number} of {frame.f_code.co_filename}"
+        for frame, number in walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith(_MODULE_PREFIX)
+    ]
+    return passed[-1] if passed else None
+
+
 def _digest(content: bytes) -> str:
     """SHA-256, in hexadecimal."""
     import hashlib  # noqa: PLC0415 - it loads OpenSSL, which no help needs
@@ -93,7 +108,7 @@ def _load(path: Path) -> ModuleType:
     Raises:
         RequestError: it is missing, is no Python file, or cannot be loaded.
     """
-    name = f"lrbench_plugin_{_digest(str(path).encode())[:12]}"
+    name = f"{_MODULE_PREFIX}{_digest(str(path).encode())[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     if not path.is_file():

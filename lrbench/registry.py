@@ -34,6 +34,7 @@ class Registry(Generic[T]):
         group: entry-point group in which other packages declare theirs. ``None``: they cannot.
         plugged: returns the things of plug-in files by name, each with its file. It is called at every use.
         fault: returns what is wrong with a name and thing of another package. Empty if nothing is.
+        elsewhere: a sentence for an unknown name: where else such things are, and how to name them.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Registry(Generic[T]):
         group: str | None = None,
         plugged: Callable[[], Mapping[str, tuple[T, Path]]] = dict,
         fault: Callable[[str, object], str] = lambda name, thing: "",
+        elsewhere: str = "",
     ) -> None:
         self._kind = kind
         self._built_in = dict(built_in)
         self._group = group
         self._plugged = plugged
         self._fault = fault
+        self._elsewhere = elsewhere
 
     def names(self) -> list[str]:
         """Return all names: the built-in ones in their order, then the others by alphabet.
@@ -85,7 +88,8 @@ class Registry(Generic[T]):
             return loaded
         if name in foreign:
             return self._load_foreign(foreign[name])
-        raise RequestError(f'There is no {self._kind} "{name}".', did_you_mean(name, self.names()))
+        remedies = (did_you_mean(name, self.names()), self._elsewhere)
+        raise RequestError(f'There is no {self._kind} "{name}".', " ".join(filter(None, remedies)))
 
     @cached_property
     def _foreign(self) -> dict[str, EntryPoint]:
@@ -164,4 +168,5 @@ MODELS: "Registry[type[Model]]" = Registry(
     group="lrbench.models",
     plugged=plugged_models,
     fault=model_fault,
+    elsewhere="A model in a file of your own needs --plugin FILE.",
 )

@@ -52,6 +52,16 @@ def test_wrong_declarations_are_sentences(
         things().load("x" if name == "y" else name)
 
 
+def test_an_unknown_name_may_be_elsewhere() -> None:
+    named = Registry("thing", {"pi": "math:pi"}, elsewhere="Others need --file FILE.")
+    with pytest.raises(RequestError) as caught:
+        named.load("pie")
+    assert caught.value.remedy == 'Did you mean "pi"? Others need --file FILE.'
+    with pytest.raises(RequestError) as caught:
+        registry.MODELS.load("fading")
+    assert caught.value.remedy.endswith("A model in a file of your own needs --plugin FILE.")
+
+
 def test_a_package_that_exits_when_it_is_imported_is_a_sentence(
     points: list[EntryPoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

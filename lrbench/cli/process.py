@@ -104,7 +104,15 @@ def known_error(error: Exception) -> LrbenchError:
             "There is not enough memory for this.",
             "Choose smaller data, a smaller model or fewer workers. --debug shows where memory ran out.",
         )
+    from lrbench.plugins import failed_line
+    from lrbench.text import shortened
+
     reason = f"{type(error).__name__}: {error}"
+    if (line := failed_line(error)) is not None:
+        return RequestError(
+            f"The plug-in failed in {line}: {shortened(reason, 300)}.",
+            "Mend the file. --debug shows the traceback.",
+        )
     return LrbenchError(
         f"This is a fault of lrbench, not of the request ({reason}).",
         "Run it again with --debug and report the traceback.",

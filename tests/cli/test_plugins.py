@@ -17,6 +17,8 @@ from lrbench.plugins import PLUGINS, add_plugins
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 (EXAMPLE,) = (code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "MODELS = " in code)
+GUIDE = (Path(__file__).parents[2] / "docs/extending.md").read_text(encoding="utf-8")
+GUIDED_MODEL, GUIDED_TEST = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
 PLUGGED = (
     SUITE.replace('"sasrec"', '"fading"')
     .replace("SASRec", "Fading")
@@ -57,18 +59,22 @@ class Pondering(NextItemModel, ReasoningModel):
         self.items = nn.Embedding(n_items, width)
         self.ponder = nn.Sequential(nn.Linear(width, 8 * width), nn.Tanh(), nn.Linear(8 * width, width))
 
-    def thoughts(self, sequences, steps: int, noise=None) -> list[Tensor]:
-        states = [sequences.by_group(lambda part: part.cumsum(1), self.items(sequences.items))]
+    def history(self, sequences) -> Tensor:
+        return sequences.by_group(lambda part: part.cumsum(1), self.items(sequences.items))
+
+    def thoughts(self, history: Tensor, steps: int, noise=None) -> list[Tensor]:
+        states = [history]
         for _ in range(steps):
             states.append(self.ponder(self.carried(states[-1], noise)))
         return states
 
     def token_states(self, sequences) -> Tensor:
-        return self.thoughts(sequences, self.config.steps)[-1]
+        return self.thoughts(self.history(sequences), self.config.steps)[-1]
 
     def encode(self, sequences, depths, noise) -> Tensor:
-        states = self.thoughts(sequences, max(depths), noise)
-        return torch.stack([states[depth].index_select(0, sequences.last) for depth in depths])
+        last = self.history(sequences).index_select(0, sequences.last)
+        states = self.thoughts(last, max(depths), noise)
+        return torch.stack([states[depth] for depth in depths])
 
     def item_vectors(self) -> Tensor:
         return self.items.weight
@@ -171,6 +177,33 @@ def test_a_model_that_reasons_gets_its_controls(desk: Desk) -> None:
     assert mean[names["no-reasoning"]] != mean["Pondering"] != mean[names["noise-only"]]
     matched = {names["parameter-matched"], names["flops-matched"]}
     assert {match["label"] for match in report["matches"]} == matched
+
+
+@pytest.mark.slow
+def test_the_reasoning_model_of_the_guide_passes_its_test_and_has_all_controls(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "pondering.py").write_text(GUIDED_MODEL, encoding="utf-8")
+    (tmp_path / "test_pondering.py").write_text(GUIDED_TEST, encoding="utf-8")
+    asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pondering.py"]
+    tested = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout
+    assert "derive this test from" not in tested.stdout
+    suite = PONDERED.replace(", inner_width = 32", "")
+    plugin = str(tmp_path / "pondering.py")
+    done = desk.run("run", desk.suite(suite), "--plugin", plugin, "--results", "guided", "--workers", "2")
+    assert "5 of 5 trials done" in done.stderr
+
+
+def test_a_fault_of_a_plug_in_names_its_line(desk: Desk) -> None:
+    faulty = EXAMPLE.replace("return self.items.weight", "return self.items.weights")
+    (desk.folder / "faulty.py").write_text(faulty.replace('"fading"', '"faulty"'), encoding="utf-8")
+    suite = desk.suite(PLUGGED.replace('"fading"', '"faulty"').replace('name = "small"', 'name = "faulty"'))
+    desk.run("fetch", "walks", "--protocol", "loo-20")  # a dry run takes steps where the data is prepared
+    told = desk.run("run", suite, "--plugin", "faulty.py", "--dry-run", code=2).stderr
+    number = next(place for place, text in enumerate(faulty.splitlines(), 1) if "weights" in text)
+    assert f"The plug-in failed in line {number} of {desk.folder / 'faulty.py'}: AttributeError" in told
+    assert "fault of lrbench" not in told
 
 
 @pytest.mark.slow
