@@ -63,6 +63,8 @@ def fetch(
     if own is not None:
         library = replace(library, catalogue=add_user_file(library.catalogue, own, user_files))
         given = None
+    elif given is not None:
+        _refuse_unknown_of_a_file(names, given, library.catalogue)
     _refuse_one_file_for_many(names, given)
     filters = find_protocol(protocol).filters if protocol else None
     console = message_console()
@@ -93,6 +95,18 @@ def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Datase
     if is_address(given):
         raise RequestError("--columns describes a file on this machine.", "Download it, and name the file.")
     return user_file(names[0], expanded(given), parse_pairs(columns, "--columns"))
+
+
+def _refuse_unknown_of_a_file(names: Sequence[str], given: str, catalogue: "Catalogue") -> None:
+    """Refuse a file for a dataset that nobody knows. It is probably one of the user's own."""
+    from lrbench.data.addresses import path_kind
+
+    if len(names) == 1 and not catalogue.knows(names[0]) and path_kind(expanded(given)) == "file":
+        raise RequestError(
+            f'There is no dataset "{names[0]}".',
+            "If the file is your own, name its columns: --columns user=A,item=B,time=C. "
+            "Otherwise `lrbench list datasets` shows all names.",
+        )
 
 
 def _refuse_one_file_for_many(names: Sequence[str], given: str | None) -> None:

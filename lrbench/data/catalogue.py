@@ -192,6 +192,10 @@ class Catalogue:
             )
         return self.datasets[true_name]
 
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a dataset of that name or alias."""
+        return self.aliases.get(name, name) in self.datasets
+
     def describe(self, name: str) -> str:
         """Return the name and its meaning; for an alias, also the true name."""
         dataset = self.find(name)

@@ -121,6 +121,16 @@ def test_columns_that_make_no_sense(names: list[str], given: str | None, columns
         fetch(names, given=given, columns=columns)
 
 
+def test_a_file_of_ones_own_without_columns_is_told_to_name_them(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("customer,sku\na,b\n", encoding="utf-8")
+    with pytest.raises(RequestError, match='no dataset "orders"') as caught:
+        fetch(["orders"], given=str(file))
+    assert "--columns user=A,item=B,time=C" in caught.value.remedy
+    with pytest.raises(RequestError, match="`lrbench list datasets` shows them all"):
+        fetch(["orders"])
+
+
 def test_columns_that_the_file_does_not_have_leave_no_trace(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text("customer,sku\na,b\n", encoding="utf-8")

@@ -232,6 +232,16 @@ class TestTables:
         options = {"user": "who; really", "item": "what", "time": "when", "separator": ";"}
         assert rows("csv", path, **options) == [("u;1", "i1", None, 30), ("u2", "i2", None, 10)]
 
+    @pytest.mark.parametrize("asked", [{"user": "usr"}, {"user": "usr", "item": "itm"}])
+    def test_a_missing_column_is_told_with_the_names_of_the_others(self, tmp_path, asked):
+        path = written(tmp_path / "a.csv", "user;item of a shop;time\na;b;1\n")
+        with pytest.raises(RequestError) as caught:
+            read("csv", path, {"item": "item of a shop", **asked})
+        assert 'no column "usr"' in caught.value.cause
+        assert caught.value.remedy == 'Did you mean "user"?'
+        with pytest.raises(RequestError, match="It has 3 columns"):
+            read("csv", path, {"user": 1, "item": 9, "header": False})
+
     def test_positions(self, tmp_path):
         path = zipped(tmp_path / "a.zip", {"x/log.txt": delimited("\t", order=(3, 1, 0)).encode()})
         options = {"user": 3, "item": 2, "time": 1, "header": False, "separator": "\t"}

@@ -251,12 +251,22 @@ class CsvTable(_Table):
         return first if self.header else [str(position + 1) for position in range(len(first))]
 
     def _find_separator(self, text: Text) -> str:
-        """Return the first separator that splits the first line into fields with every requested column."""
-        for separator in _SEPARATORS.values():
+        """Return the first separator that splits the first line into fields with every requested column.
+
+        If none does, return the one that finds the most of these columns, or else the first one that splits
+        the line at all. The message about the missing column then names the others as they are.
+        """
+
+        def found(separator: str) -> tuple[int, bool]:
             names = self._names(text, separator)
-            if all(_column_name(names, column) is not None for column in self._requested.values()):
-                return separator
-        return ","
+            requested = self._requested.values()
+            return sum(_column_name(names, column) is not None for column in requested), len(names) > 1
+
+        every = len(self._requested)
+        return next(
+            (separator for separator in _SEPARATORS.values() if found(separator)[0] == every),
+            max(_SEPARATORS.values(), key=found),
+        )
 
 
 class ParquetTable(_Table):
