@@ -17,7 +17,9 @@ from lrbench.data.readers import table_reader
 from lrbench.errors import RequestError
 from lrbench.files import read_plain, write_text
 
-__all__ = ["add_user_file", "remember_user_file", "remembered_files", "user_file"]
+__all__ = ["add_user_file", "is_users_own", "remember_user_file", "remembered_files", "user_file"]
+
+_OWN = "a file of your own"
 
 
 def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
@@ -37,7 +39,7 @@ def user_file(name: str, file: Path, columns: Mapping[str, str]) -> Dataset:
         raise RequestError(f"{fault}.", "Give the path of a CSV or Parquet file with --from.")
     reader = table_reader(file, columns.get("member", ""))
     source = {"reader": reader, "options": dict(columns), "path": file.name, "local": file.resolve()}
-    entry = {"name": name, "edition": f"a file of your own, {file.name}", "sources": (source,)}
+    entry = {"name": name, "edition": f"{_OWN}, {file.name}", "sources": (source,)}
     return parse_config(Dataset, entry, f'dataset "{name}"')
 
 
@@ -50,6 +52,11 @@ def add_user_file(catalogue: Catalogue, dataset: Dataset, folder: Path) -> Catal
     if not _entry(dataset.name, folder).exists():
         return merged([catalogue, Catalogue({dataset.name: dataset}, {})])
     return Catalogue({**catalogue.datasets, dataset.name: dataset}, catalogue.aliases)
+
+
+def is_users_own(edition: str) -> bool:
+    """Tell whether an edition is that of a file given on the command line. Nobody publishes its checksum."""
+    return edition.startswith(f"{_OWN}, ")
 
 
 def remember_user_file(dataset: Dataset, folder: Path) -> None:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from lrbench.data.own_files import is_users_own
 from lrbench.report.collapses import collapses
 from lrbench.report.findings import Comparison
 from lrbench.report.label_metrics import Measured
@@ -272,7 +273,7 @@ def _unequal_draws(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
 def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
     summaries = {entry.dataset: entry.trials[0].record.dataset for entry in measured}
     for summary in summaries.values():
-        if not summary.verified and not summary.synthetic:
+        if not summary.verified and not summary.synthetic and not is_users_own(summary.edition):
             cause = f"The source of {summary.name} was not compared with a known checksum."
             yield ReportWarning(
                 WarningKind.UNVERIFIED_SOURCE, cause, shlex.join(["lrbench", "fetch", summary.name])

@@ -9,6 +9,7 @@ from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import StepCounts
+from lrbench.data.own_files import user_file
 from lrbench.report.build import build_report
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
@@ -163,6 +164,13 @@ def test_unverified_source(tmp_path: Path, fields: dict[str, Any], warned: bool)
 def test_generated_data_need_no_checksum(tmp_path: Path) -> None:
     made = Made("A", record=different(dataset=summary(name="sample", verified=False, synthetic=True)))
     assert warnings_of(tmp_path, made) == []
+
+
+def test_a_file_of_ones_own_has_no_official_checksum(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("user,item\na,b\n", encoding="utf-8")
+    own = summary(edition=user_file("shop", file, {}).edition, verified=False)
+    assert warnings_of(tmp_path, Made("A", record=different(dataset=own)), datasets=["ml-100k"]) == []
 
 
 def test_more_than_can_be_achieved(tmp_path: Path) -> None:
