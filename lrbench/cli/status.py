@@ -44,7 +44,7 @@ def status(suite: SuiteName = None, results: ResultsDir = Path("results"), plugi
         console.print(_table(record, dataset, states))
     if states:
         say(console, f"{counted(len(states), 'trial')}: {_by_state(states)}.")
-    else:
+    if set(searches.values()) - {"done"}:
         say(console, "A row's trials are planned once its search is done.")
     for trial, state in (searches | states).items():
         if state == "running":

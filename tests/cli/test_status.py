@@ -63,6 +63,19 @@ def test_a_narrow_terminal_cuts_no_word_and_shows_only_states_that_occur(
     assert lines[-1] == "12 trials: 11 done, 1 to do."
 
 
+def test_trials_that_are_not_planned_yet_are_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Results(tmp_path / "results")
+    suite = make_suite(results.root, [Made("SASRec")], proposed=())
+    rows = (TunedRow(label="LARES", dataset=suite.datasets[0], search="search-lares"),)
+    update = {"searches": rows, "tune": Tune(trials=3)}
+    write_text(results.suite(suite.name), suite.model_copy(update=update).model_dump_json())
+    assert run(["status", "--results", str(results.root)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "3 trials: 3 done. A row's trials are planned once its search is done." in told
+
+
 def test_tuning_is_listed_by_dataset_before_any_trial_is_planned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
