@@ -9,6 +9,7 @@ from lrbench.stats.tuning import expected_best
 from lrbench.store.frames import FinishedTrial
 from lrbench.store.layout import Results
 from lrbench.store.searches import SearchRecord, read_search
+from lrbench.store.suites import TunedRow
 
 __all__ = ["Budget", "make_budgets"]
 
@@ -38,19 +39,25 @@ class Budget:
     """Number of trials without a score, which are left out."""
 
 
-def make_budgets(trials: Sequence[FinishedTrial], results: Results) -> Iterator[Budget]:
+def make_budgets(
+    rows: Sequence[TunedRow], trials: Sequence[FinishedTrial], results: Results
+) -> Iterator[Budget]:
     """Yield the budget of every tuned row on every dataset, if the results folder has its search.
+
+    Args:
+        rows: those that were searched for, with or without trials yet.
+        trials: finished ones. Rows with the settings of another row's search are found by them.
+        results: where the searches are.
 
     Raises:
         LrbenchError: the record of a search is damaged or was changed.
     """
-    searches = {
-        (trial.cell.dataset, trial.cell.label): trial.record.config.search
-        for trial in trials
-        if trial.record.config.search is not None
-    }
+    searches = {(row.dataset, row.label): row.search for row in rows}
+    for trial in trials:
+        if (search := trial.record.config.search) is not None:
+            searches[trial.cell.dataset, trial.cell.label] = search
     for (dataset, label), search in searches.items():
-        if search is not None and results.search(search).is_file():
+        if results.search(search).is_file():
             yield _budget(dataset, label, read_search(results, search))
 
 

@@ -203,7 +203,7 @@ def _with_history(
         declarations=suite.declarations,
         against=suite.against,
         looks=tuple(read_looks(results.looks(suite.name))),
-        budgets=tuple(make_budgets(finished, results)),
+        budgets=tuple(make_budgets(suite.searches, finished, results)),
         tuning_notes=tuple(tuning_sentences(suite, results)),
         controls=suite.controls,
         matches=suite.matches,

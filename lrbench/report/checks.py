@@ -57,7 +57,7 @@ def find_warnings(
         *unequal_tuning(suite, comparisons),
         *collapses(measured, suite.primary_metric),
         *_dependent(comparisons),
-        *_depths(depths),
+        *_depths(suite, depths),
         *_within_seed_spread(rows),
         *_epoch_cap(measured),
         *_ties(measured, run_all),
@@ -188,9 +188,11 @@ def _dependent(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
             )
 
 
-def _depths(findings: Sequence[DepthFinding]) -> Iterator[ReportWarning]:
+def _depths(suite: SuiteRecord, findings: Sequence[DepthFinding]) -> Iterator[ReportWarning]:
+    """Warn of rows whose steps validation would leave out. Steps that read noise are not meant to help."""
+    noise = {label for label, record in suite.controls.items() if record.control == "noise-only"}
     for found in findings:
-        if found.chosen == 0 < found.reported:
+        if found.chosen == 0 < found.reported and found.label not in noise:
             cause = f"Validation would choose depth 0 for {found.label} on {found.dataset}."
             yield ReportWarning(WarningKind.DEPTH_ZERO, cause, label=found.label, dataset=found.dataset)
 

@@ -68,7 +68,7 @@ def _searched(trial: FinishedTrial, search: str) -> FinishedTrial:
 
 
 def test_random_search_has_an_expected_best_with_a_band(tmp_path: Path) -> None:
-    (budget,) = make_budgets(tuned(tmp_path, "random"), Results(tmp_path))
+    (budget,) = make_budgets((), tuned(tmp_path, "random"), Results(tmp_path))
     assert (budget.dataset, budget.label, budget.metric, budget.failed) == ("sample", "A", "ndcg@10", 1)
     # Values 0.1, 0.2, 0.3: one draw has their mean; the best of two is 0.1, 0.2, 0.3 with 1/9, 3/9, 5/9.
     assert budget.best[:2] == pytest.approx((0.2, (0.1 + 3 * 0.2 + 5 * 0.3) / 9))
@@ -78,19 +78,27 @@ def test_random_search_has_an_expected_best_with_a_band(tmp_path: Path) -> None:
 
 def test_own_settings_count_in_every_number_of_trials(tmp_path: Path) -> None:
     """They have 0.1. One draw of 0.3 and 0.2 has their mean; the best of two draws is 0.2 once in four."""
-    (budget,) = make_budgets(tuned(tmp_path, "random", own_first=True), Results(tmp_path))
+    (budget,) = make_budgets((), tuned(tmp_path, "random", own_first=True), Results(tmp_path))
     assert budget.best == pytest.approx((0.1, 0.25, (0.2 + 3 * 0.3) / 4))
     assert (budget.low[0], budget.high[0]) == (0.1, 0.1)
 
 
 def test_another_sampler_has_the_best_so_far_and_no_band(tmp_path: Path) -> None:
-    (budget,) = make_budgets(tuned(tmp_path, "tpe"), Results(tmp_path))
+    (budget,) = make_budgets((), tuned(tmp_path, "tpe"), Results(tmp_path))
     assert (budget.best, budget.low, budget.high) == ((0.1, 0.3, 0.3), (), ())
 
 
 def test_a_search_that_is_elsewhere_has_no_budget(tmp_path: Path) -> None:
     trials = tuned(tmp_path, "random")
-    assert list(make_budgets(trials, Results(tmp_path / "elsewhere"))) == []
+    assert list(make_budgets((), trials, Results(tmp_path / "elsewhere"))) == []
+
+
+def test_a_search_whose_row_has_no_trial_yet_has_a_budget(tmp_path: Path) -> None:
+    search = tuned(tmp_path, "tpe")[0].record.config.search
+    assert search is not None
+    row = TunedRow(label="waits", dataset="sample", search=search)
+    (budget,) = make_budgets((row,), (), Results(tmp_path))
+    assert (budget.label, budget.best) == ("waits", (0.1, 0.3, 0.3))
 
 
 @pytest.mark.parametrize(
@@ -204,8 +212,12 @@ FOUND = TuningFinding(
 )
 
 
+def curve(found: TuningFinding) -> Budget:
+    return Budget(found.dataset, found.label, found.metric, (0.1, found.best), (), (), 0)
+
+
 def test_the_table_marks_numbers_at_an_end_and_has_the_scores_of_other_seeds(report: Report) -> None:
-    section = tuning_section(replace(report, tuning=(FOUND,)))
+    section = tuning_section(replace(report, tuning=(FOUND,), budgets=(curve(FOUND),)))
     ((row,),) = (table.rows for table in section.tables)
     assert row[-1].text == "dropout = 0.5*, width = 64"
     assert row[-5].text == "0.1300 [0.0500, 0.1900]"
@@ -214,7 +226,7 @@ def test_the_table_marks_numbers_at_an_end_and_has_the_scores_of_other_seeds(rep
 
 def test_the_table_has_the_score_and_the_place_of_a_finalist(report: Report) -> None:
     chosen = replace(FOUND, label="LARES", finalists=3, place=2, confirmed=0.175)
-    section = tuning_section(replace(report, tuning=(FOUND, chosen)))
+    section = tuning_section(replace(report, tuning=(FOUND, chosen), budgets=(curve(FOUND), curve(chosen))))
     plain, finalist = section.tables[0].rows
     at = list(section.columns).index("as a finalist")
     assert (plain[at].text, finalist[at].text) == ("–", "0.1750 (2 of 3)")

@@ -12,7 +12,7 @@ from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.report import QualityRow, Report
 from lrbench.store.evaluations import keep_evaluation
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import ControlRecord, SuiteRecord
 from lrbench.store.trials import read_record
 
 
@@ -175,6 +175,14 @@ def test_a_plateau_is_not_called_a_gain_and_its_noise_chooses_nothing(tmp_path: 
     (warning,) = report.warnings
     assert warning.kind.name == "DEPTH_ZERO"
     assert warning.cause == "Validation would choose depth 0 for A on sample."
+
+
+def test_a_control_whose_steps_read_noise_is_not_blamed_for_them(tmp_path: Path) -> None:
+    flat, model = Made("A: noise only", 1.0, "lares", depth=4, depths=(0, 1, 2, 4, 8)), Made("A")
+    controls = {flat.label: ControlRecord(of="A", control="noise-only")}
+    report = build_report(make_suite(tmp_path, [model, flat], controls=controls), Results(tmp_path))
+    assert [found.chosen for found in report.depth_findings] == [0]
+    assert "DEPTH_ZERO" not in [warning.kind.name for warning in report.warnings]
 
 
 def test_costs_sum_up_stages(report: Report) -> None:

@@ -85,9 +85,7 @@ def _row(report: Report, finding: TuningFinding, counts: list[int], finals: bool
 def _bests(report: Report, finding: TuningFinding, counts: list[int]) -> list[str]:
     """Return the best of each number of trials in ``counts``, with its band where it has one."""
     place = (finding.dataset, finding.label)
-    budget = next((each for each in report.budgets if (each.dataset, each.label) == place), None)
-    if budget is None:  # none of its final trials is finished
-        return [UNKNOWN] * len(counts)
+    budget = next(each for each in report.budgets if (each.dataset, each.label) == place)
     texts = []
     for count in counts:
         at = min(count, len(budget.best)) - 1
