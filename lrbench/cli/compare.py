@@ -1,11 +1,16 @@
-"""``lrbench compare``: compare rows of a suite that nobody declared to compare before the runs."""
+"""``lrbench compare``: compare any rows of a suite after the runs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lrbench.cli.options import Masked, ResultsDir, parse_list, parse_name
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from lrbench.store.suites import SuiteRecord
 
 __all__ = ["compare"]
 
@@ -33,11 +38,12 @@ def compare(
 ) -> None:
     """Compare rows of a suite after the runs: difference, 95 % interval and verdict by dataset.
 
-    Such a comparison is descriptive, since it was not declared before the runs.
+    Such a comparison is descriptive, unless the suite declares it. The report then has its verdict.
     """
     from lrbench.cli.console import message_console, result_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.report.loaded import LoadedSuite, select_labels
+    from lrbench.store.commands import command
     from lrbench.store.layout import Results
     from lrbench.wording import listed
 
@@ -51,10 +57,30 @@ def compare(
     console = result_console()
     for line in frame.iter_rows(named=True):
         say(console, _sentence(line))
-    say(
-        message_console(),
-        "These comparisons are descriptive: they were not declared before the runs. "
-        "The p-values are corrected over these lines (Benjamini and Hochberg).",
+    say(message_console(), _note(loaded.suite, frame, command("report", loaded.suite.name, layout)))
+
+
+def _note(suite: "SuiteRecord", frame: "DataFrame", to_report: str) -> str:
+    """Say over what the p-values are corrected, and where those of declared comparisons are.
+
+    Args:
+        suite: it declares families of comparisons.
+        frame: the comparisons that were made.
+        to_report: the command that prints the suite's report.
+    """
+    from lrbench.report.families import family_labels
+
+    pairs = {frozenset(pair) for family in family_labels(suite).values() for pair in family}
+    declared = sum(
+        line["metric"] == suite.primary_metric and frozenset((line["proposed"], line["baseline"])) in pairs
+        for line in frame.iter_rows(named=True)
+    )
+    corrected = "The p-values are corrected over these lines (Benjamini and Hochberg)."
+    if not declared:
+        return f"These comparisons are descriptive: they were not declared before the runs. {corrected}"
+    return (
+        f"{corrected} Declared in the suite: {declared} of {len(frame)}. For these cite the verdicts of the "
+        f"report, which corrects over their family: {to_report}. All others are descriptive."
     )
 
 

@@ -143,8 +143,9 @@ class LoadedSuite:
     ) -> pl.DataFrame:
         """Compare a row with others, or with all: one line per dataset, other row and metric.
 
-        The columns are the fields of a comparison in the JSON report, without nested ones. These comparisons
-        are descriptive; p-values are adjusted after Benjamini and Hochberg over all of them.
+        The columns are the fields of a comparison in the JSON report, without nested ones. P-values are
+        adjusted after Benjamini and Hochberg over all of them. Comparisons that the suite does not declare
+        are descriptive. The report has the verdicts of declared ones, and corrects over their family.
 
         Raises:
             RequestError: a label is not the suite's, a name is no metric, or nothing can be compared.

@@ -351,7 +351,19 @@ def test_compare_shows_differences_of_any_rows(root: Path) -> None:
     assert "sample, NDCG@10: LARES against SASRec: 0." in text
     assert text.count(" against Popularity: ") == 1
     assert "better." in text
-    assert "These comparisons are descriptive" in result.stderr
+
+
+def test_compare_sends_to_the_report_for_what_was_declared(root: Path) -> None:
+    """The suite declares LARES against all others. Only the report corrects over that family."""
+
+    def note(*words: str) -> str:
+        return " ".join(run("compare", "demo", *words, "--results", str(root)).stderr.split())
+
+    assert "These comparisons are descriptive" in note("SASRec", "Popularity")
+    assert "Declared in the suite: 2 of 2. For these cite" in note("LARES", "SASRec", "Popularity")
+    assert "Declared in the suite: 1 of 2." in note("SASRec", "LARES", "Popularity")
+    assert "These comparisons are descriptive" in note("LARES", "SASRec", "--metrics", "recall@5")
+    assert f"corrects over their family: lrbench report demo --results {root}" in note("LARES", "SASRec")
 
 
 def test_compare_refuses_an_unknown_row(root: Path) -> None:
