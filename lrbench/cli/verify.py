@@ -1,6 +1,7 @@
 """``lrbench verify``: check that the stored weights give the stored ranks again."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from lrbench.store.trials import TrialRecord
 
 __all__ = ["verify"]
+
+Outcome = Literal["as stored", "faulty", "without weights", "unknown here"]
+"""What was found of a trial. It is unknown here if its model or its dataset is."""
 
 
 def verify(
@@ -50,10 +54,10 @@ def verify(
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
         say(message_console(), fault)
-    _judge(len(folders), outcomes["faulty"], outcomes["unranked"], len(damaged))
+    _judge(outcomes, len(damaged))
 
 
-def _verified(folder: Path, library: "Library", alone: bool) -> Literal["as stored", "faulty", "unranked"]:
+def _verified(folder: Path, library: "Library", alone: bool) -> Outcome:
     """Check one trial, and say what is wrong with it or that nothing is.
 
     Args:
@@ -62,7 +66,7 @@ def _verified(folder: Path, library: "Library", alone: bool) -> Literal["as stor
         alone: whether it is the only trial to check. What cannot be checked is then an error, not a fault.
 
     Returns:
-        What was found. A trial without weights is not ranked again, and nothing is said of it here.
+        What was found. Of a trial without weights nothing is said here.
 
     Raises:
         RequestError: the only trial's model or dataset is not known here.
@@ -71,14 +75,17 @@ def _verified(folder: Path, library: "Library", alone: bool) -> Literal["as stor
     from lrbench.store.layout import WEIGHTS_FILE
 
     if not (folder / WEIGHTS_FILE).exists() and not stored_faults(folder, left_out=[WEIGHTS_FILE]):
-        return "unranked"
+        return "without weights"
+    console = message_console()
     try:
         count, faults = _check_trial(folder, library)
     except RequestError as error:  # for instance, a plug-in is needed
         if alone:
             raise
-        count, faults = 0, [error.cause]
-    console = message_console()
+        count, faults = 0, stored_faults(folder)
+        if not faults:
+            say(console, f"{folder.name} is not ranked again. {error.cause} {error.remedy}")
+            return "unknown here"
     for fault in faults:
         say(console, f"{folder.name}: {fault}")
     if faults:
@@ -87,35 +94,41 @@ def _verified(folder: Path, library: "Library", alone: bool) -> Literal["as stor
     return "as stored"
 
 
-def _judge(trials: int, faulty: int, unranked: int, records: int) -> None:
+def _judge(outcomes: Mapping[Outcome, int], records: int) -> None:
     """Say whether anything is wrong.
 
     Args:
-        trials: how many there are.
-        faulty: how many are not as they were stored.
-        unranked: how many have no weights and nothing else wrong.
+        outcomes: how many trials have each outcome.
         records: how many records of suites, searches and evaluations are damaged.
 
     Raises:
-        CheckError: one of the last three numbers is not 0.
+        CheckError: a record is damaged, or a trial is not as it was stored or was not ranked again.
     """
     from lrbench.wording import counted
 
-    without = (
-        f"{unranked} of {trials} trials have no weights here, so they were not ranked again. Their other "
-        "files are as they were stored."
-    )
-    if faulty or records:
-        if unranked:
-            say(message_console(), without)
+    trials = sum(outcomes.values())
+    reasons: dict[Outcome, str] = {
+        "without weights": "have no weights here",
+        "unknown here": "have a model or data that are not known here",
+    }
+    skipped = [
+        f"{outcomes[outcome]} of {trials} trials {reason}, so they were not ranked again. Their other files "
+        "are as they were stored."
+        for outcome, reason in reasons.items()
+        if outcomes[outcome]
+    ]
+    if outcomes["faulty"] or records:
+        for sentence in skipped:
+            say(message_console(), sentence)
         more = f" and {counted(records, 'record')}" if records else ""
         raise CheckError(
-            f"{faulty} of {trials} trials{more} are not as they were stored.",
+            f"{outcomes['faulty']} of {trials} trials{more} are not as they were stored.",
             "Move a damaged folder away and run its suite again. Ranks that differ by rounding come from "
             "another machine, device, version or number of threads. trial.json says which were used.",
         )
-    if unranked:
-        raise CheckError(without, "If they were imported, import an archive with weights: export --weights.")
+    if skipped:
+        without = "If they were imported, import an archive with weights: export --weights."
+        raise CheckError(" ".join(skipped), without if outcomes["without weights"] else "")
 
 
 def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:

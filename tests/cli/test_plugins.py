@@ -146,6 +146,11 @@ def test_the_example_of_the_readme_runs(desk: Desk) -> None:
     for shown in ("report", "status"):  # both compare the rows of the file with those that ran
         assert "fading" in desk.run(shown, desk.suite(PLUGGED), "--plugin", "fading.py", *own).stdout.lower()
     assert "There is no model" in desk.run("verify", trial.name, *own, code=2).stderr
+    said = " ".join(desk.run("verify", *own, code=1).stderr.split())
+    assert f'{trial.name} is not ranked again. There is no model "fading".' in said
+    assert "needs --plugin FILE" in said
+    assert "have a model or data that are not known here, so they were not ranked again" in said
+    assert "not as they were stored" not in said
 
 
 def test_the_page_names_no_source_where_a_configuration_names_none(
