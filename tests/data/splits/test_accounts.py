@@ -1,5 +1,6 @@
 """Merged accounts: nothing is lost, nothing held out is trained on, and one member changes nothing."""
 
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from typing import Any, get_args
@@ -15,6 +16,7 @@ from lrbench.config.accounts import Accounts
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.data.batches import TrainingData, evaluation_batches
 from lrbench.data.sequences import EvaluationView, Sequences, Split
+from lrbench.data.splits import members
 from lrbench.data.splits.accounts import merge
 from lrbench.data.splits.members import group_users
 from lrbench.data.splitting import split
@@ -221,3 +223,35 @@ def test_the_longest_history_grows_with_the_members() -> None:
     assert protocol.sharing(Accounts()) == protocol
     with pytest.raises(ValueError, match="loo-20 makes no accounts"):
         PROTOCOLS["loo-20"].sharing(Accounts())
+
+
+def random_users(n_users: int, n_items: int, seed: int = 0) -> Sequences:
+    """Users with five items each, of which three are for training."""
+    items = np.random.default_rng(seed).integers(n_items, size=5 * n_users).astype(np.int32)
+    return Sequences(items, np.arange(n_users + 1) * 5, None, n_items)
+
+
+def test_likeness_is_the_cosine_of_what_occurs_together() -> None:
+    data = random_users(30, 12)
+    trained = data.items.reshape(30, 5)[:, :3]
+    owned = np.zeros((30, 12))
+    owned[np.arange(30)[:, None], trained] = 1
+    together = owned.T @ owned
+    together /= np.maximum(np.linalg.norm(together, axis=1, keepdims=True), 1e-12)
+    vectors = owned @ together
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    likenesses = members._Likenesses(data)
+    ours = np.stack([likenesses.with_user(user) for user in range(30)])
+    np.testing.assert_allclose(ours, vectors @ vectors.T, atol=1e-6)
+
+
+def test_likeness_of_many_users_and_items_needs_no_matrix_of_both() -> None:
+    data = random_users(2_000, 10_000)
+    tracemalloc.start()
+    try:
+        groups = group_users(data, Accounts(partners="similar", size="fixed-3"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000 * 10_000 * 4 / 4
+    assert np.bincount(groups).tolist() == [3] * 666 + [2]
