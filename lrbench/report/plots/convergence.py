@@ -1,29 +1,71 @@
 """The validation metric over epochs: did training end because it had converged?"""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.artist import Artist
 from matplotlib.ticker import MaxNLocator
 
+from lrbench.config.controls import CONTROLS
 from lrbench.errors import RequestError
 from lrbench.report.curves import Curve
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, panels, row_style
+from lrbench.report.plots import TooMuchError
+from lrbench.report.plots.style import (
+    label_below,
+    label_left,
+    legend_below,
+    line_style,
+    panels,
+    row_style,
+)
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lrbench.report.plots import PlotSource
 
 __all__ = ["draw"]
 
+MOST_TOGETHER = 6
+"""The most rows in one panel. If there are more, each model has panels of its own, with its controls."""
+
+MOST_PANELS = 48
+"""The most panels that can be read in one figure."""
+
+MODEL = "the model"
+"""What the legend calls the model of a panel, if each model has its own panels."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one panel for each dataset and stage."""
+
+    title: str
+    """Empty if there are no other rows."""
+
+    curves: Sequence[Curve]
+    """Each training run once, as rows that share one would hide each other."""
+
+    names: Mapping[str, str]
+    """Label → name in the legend, for the labels that are drawn."""
+
+    styles: Mapping[str, Mapping[str, Any]]
+    """Label → colour, marker and dash."""
+
 
 def draw(source: "PlotSource") -> "Figure":
-    """Draw one panel per dataset and stage, with one thin line per run and a marker at the selected epoch.
+    """Draw a line per row: the mean of those of its runs that still train.
 
-    A run that several rows share is drawn once.
+    A band reaches from the lowest to the highest of them. Markers are the selected epochs of the runs. There
+    is one panel per dataset and stage. If there are more rows than one panel can show, each model has its own
+    panels, with its controls. Colours then tell apart the kinds of control. A training run that several rows
+    share is drawn once.
 
     Raises:
         RequestError: no finished trial has epochs, or there are too many rows.
@@ -34,54 +76,118 @@ def draw(source: "PlotSource") -> "Figure":
             f"No finished trial of suite {report.suite} has epochs, as its models are fitted in one call.",
             "Choose a suite with a model that is trained in epochs.",
         )
-    curves, names = _distinct(report)
-    check_lines(len(names))
-    stages = list(dict.fromkeys(curve.stage for curve in curves))
+    together = _together(report)
+    models = [together] if len(together.names) <= MOST_TOGETHER else _by_model(report)
     places = [
-        (dataset, stage)
-        for dataset in dict.fromkeys(curve.dataset for curve in curves)
-        for stage in stages
-        if any((curve.dataset, curve.stage) == (dataset, stage) for curve in curves)
+        (rows, dataset, stage)
+        for dataset in dict.fromkeys(curve.dataset for curve in report.curves)
+        for rows in models
+        for stage in dict.fromkeys(curve.stage for curve in rows.curves if curve.dataset == dataset)
     ]
+    if len(places) > MOST_PANELS:
+        raise TooMuchError(
+            f"{len(places)} panels cannot be read in one figure; {MOST_PANELS} can.",
+            "Choose rows or datasets: --only 'LARES*,SASRec', --hide, or --datasets.",
+        )
+    stages = len(dict.fromkeys(curve.stage for curve in together.curves))
     figure, axes = panels(
-        [f"{dataset}, {stage}" for dataset, stage in places], source.width, across=len(stages)
+        [_title(*place, report) for place in places],
+        source.width,
+        across=stages if models == [together] else 3,
+        height=1.9 if models == [together] else 1.6,
     )
     entries: dict[str, Artist] = {}
-    for curve in curves:
-        panel = axes[places.index((curve.dataset, curve.stage))]
-        style = row_style(report, curve.label)
-        marker = style.pop("marker")
-        (line,) = panel.plot(curve.epochs, curve.values, linewidth=0.7, alpha=0.8, **style)
-        entries.setdefault(curve.label, line)
-        if curve.selected is not None:
-            best = curve.values[curve.epochs.index(curve.selected)]
-            panel.plot([curve.selected], [best], marker, color=style["color"], markersize=4)
-    for panel in axes:
-        panel.set_xlabel("epoch (marker: selected)")
+    for panel, (rows, dataset, stage) in zip(axes, places, strict=True):
+        for label, name in rows.names.items():
+            runs = [c for c in rows.curves if (c.label, c.dataset, c.stage) == (label, dataset, stage)]
+            if runs:
+                entries[name] = _line(panel, runs, rows.styles[label])
+        label_below(panel, "epoch (markers: selected)")
         panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     label_left(axes, f"validation {metric_title(report.protocol.selection_metric)}")
-    legend_below(figure, {name: entries[label] for label, name in names.items()})
+    ordered = [name for rows in models for name in rows.names.values()]
+    if models != [together]:
+        ordered = [MODEL, *(_words(control) for control in CONTROLS)]
+    legend_below(figure, {name: entries[name] for name in ordered if name in entries})
     return figure
 
 
-def _distinct(report: Report) -> tuple[list[Curve], dict[str, str]]:
-    """Return every training run once, and label → name in the legend, for the labels that are drawn.
+def _line(panel: "Axes", runs: Sequence[Curve], style: Mapping[str, Any]) -> Artist:
+    """Draw the runs of one row; return the line of their means, with its marker, for the legend."""
+    values: dict[int, list[float]] = {}
+    for run in runs:
+        for epoch, value in zip(run.epochs, run.values, strict=True):
+            values.setdefault(epoch, []).append(value)
+    epochs = sorted(values)
+    (line,) = panel.plot(epochs, [fmean(values[epoch]) for epoch in epochs], markevery=[], **style)
+    low, high = ([best(values[epoch]) for epoch in epochs] for best in (min, max))
+    panel.fill_between(epochs, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    for run in runs:
+        if run.selected is not None:
+            best = run.values[run.epochs.index(run.selected)]
+            panel.plot([run.selected], [best], **style)
+    return line
 
-    Rows that share a training run would hide each other. Noise-only controls have the weights of their model.
-    A reused stage was trained under another label.
-    """
+
+def _title(rows: Rows, dataset: str, stage: str, report: Report) -> str:
+    """Name the rows of a panel, and what tells it apart from their other panels."""
+    several = len({curve.dataset for curve in report.curves}) > 1
+    stages = len({curve.stage for curve in rows.curves})
+    parts = (
+        rows.title,
+        dataset if several or not rows.title else "",
+        stage if stages > 1 or not rows.title else "",
+    )
+    return ", ".join(filter(None, parts))
+
+
+def _together(report: Report) -> Rows:
+    """Return all rows. Noise-only controls share runs with their model, reused stages with another row."""
+    ordered = sorted(report.labels, key=lambda label: label in report.controls)  # models, then controls
+    curves, also = _distinct(report, ordered)
+    names = {
+        label: f"{label} (also {listed(also[label])})" if also[label] else label
+        for label in report.labels
+        if label in also
+    }
+    return Rows("", curves, names, {label: row_style(report, label) for label in names})
+
+
+def _by_model(report: Report) -> list[Rows]:
+    """Return the rows of each model. A control is a model of its own if its model is not shown."""
+    records = report.controls
+    own = [each for each in report.labels if each not in records or records[each].of not in report.labels]
+    return [_of_model(report, label) for label in own if any(curve.label == label for curve in report.curves)]
+
+
+def _of_model(report: Report, model: str) -> Rows:
+    """Return a model and its controls. A noise-only control, which trains nothing, is left out."""
+    kinds = {
+        label: record.control
+        for label, record in report.controls.items()
+        if record.of == model and label in report.labels and record.control != "noise-only"
+    }
+    curves, also = _distinct(report, [model, *kinds])
+    names = {label: MODEL if label == model else _words(kinds[label]) for label in also}
+    same = [f"{_words(kinds[other])} = {names[label]}" for label, found in also.items() for other in found]
+    numbers = {label: 0 if label == model else 1 + list(CONTROLS).index(kinds[label]) for label in names}
+    styles = {label: line_style(number) for label, number in numbers.items()}
+    return Rows(f"{model} ({listed(same)})" if same else model, curves, names, styles)
+
+
+def _distinct(report: Report, labels: Sequence[str]) -> tuple[list[Curve], dict[str, list[str]]]:
+    """Return every training run of some rows once, and label → rows that only have runs of this label."""
     first: dict[object, Curve] = {}
-    for label in sorted(report.labels, key=lambda label: label in report.controls):  # models, then controls
-        for curve in (curve for curve in report.curves if curve.label == label):
-            first.setdefault((curve.dataset, curve.stage, curve.epochs, curve.values), curve)
-    drawn = {curve.label for curve in first.values()}
-    names = {}
-    for label in (label for label in report.labels if label in drawn):
-        hidden = dict.fromkeys(
-            curve.label
-            for curve in report.curves
-            if curve.label not in drawn
-            and first[curve.dataset, curve.stage, curve.epochs, curve.values].label == label
-        )
-        names[label] = f"{label} (also {listed(list(hidden))})" if hidden else label
-    return list(first.values()), names
+    curves = [curve for label in labels for curve in report.curves if curve.label == label]
+    for curve in curves:
+        first.setdefault((curve.dataset, curve.stage, curve.epochs, curve.values), curve)
+    also: dict[str, list[str]] = {curve.label: [] for curve in first.values()}
+    for curve in curves:
+        shown = first[curve.dataset, curve.stage, curve.epochs, curve.values].label
+        if curve.label not in also and curve.label not in also[shown]:
+            also[shown].append(curve.label)
+    return list(first.values()), also
+
+
+def _words(control: str) -> str:
+    return control.replace("-", " ")

@@ -1,7 +1,7 @@
 """Mean ranks over datasets with Nemenyi's critical difference (Demšar 2006)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -112,9 +112,11 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
             linewidth=2.5,
             solid_capstyle="butt",
         )
-    for side, left in zip(sides, (True, False), strict=True):
-        for index, height in side.items():
-            _named_line(axes, names[index], float(result.mean_ranks[index]), height, None if left else count)
+    left, right = sides
+    for index, height in left.items():
+        _named_line(axes, names[index], float(result.mean_ranks[index]), height, "left", 1)
+    for index, height in right.items():
+        _named_line(axes, names[index], float(result.mean_ranks[index]), height, "right", count)
     return figure
 
 
@@ -137,7 +139,9 @@ def _rank_axis(axes: "Axes", count: int, width: float, bottom: float) -> None:
     axes.set_yticks([])
 
 
-def _named_line(axes: "Axes", name: str, rank: float, height: float, last: int | None) -> None:
+def _named_line(
+    axes: "Axes", name: str, rank: float, height: float, side: Literal["left", "right"], edge: int
+) -> None:
     """Draw a line from a mean rank down and to the side, and the name at its end.
 
     Args:
@@ -145,17 +149,16 @@ def _named_line(axes: "Axes", name: str, rank: float, height: float, last: int |
         name: of the row, with its mean rank.
         rank: the mean rank.
         height: of the name.
-        last: the largest rank, where a name on the right stands; ``None``: the name stands on the left.
+        side: of the axis on which the name stands.
+        edge: the rank at the end of the axis on that side.
     """
-    left = last is None
-    edge = 1.0 if last is None else float(last)
     axes.plot([rank, rank, edge], [-1.0, height, height], color="#666666", linewidth=0.7, zorder=0)
     axes.annotate(
         name,
         (edge, height),
-        xytext=(-4 if left else 4, 0),
+        xytext=(-4 if side == "left" else 4, 0),
         textcoords="offset points",
-        ha="right" if left else "left",
+        ha="right" if side == "left" else "left",
         va="center",
     )
 

@@ -6,7 +6,15 @@ from matplotlib.artist import Artist
 
 from lrbench.errors import RequestError
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, panels, row_style, safe
+from lrbench.report.plots.style import (
+    check_lines,
+    label_below,
+    label_left,
+    legend_below,
+    panels,
+    row_style,
+    safe,
+)
 from lrbench.report.report import QualityRow, Report
 
 if TYPE_CHECKING:
@@ -53,8 +61,8 @@ def draw(source: "PlotSource") -> "Figure":
                 row.mean, color=style["color"], linestyle=style["linestyle"], linewidth=0.8
             )
         depths = sorted({point.depth for point in report.depths if point.dataset == dataset})
+        label_below(panel, "depth (ring: validation's choice)")
         panel.set_xticks(depths if len(depths) <= 10 else depths[:: -(-len(depths) // 10)])
-        panel.set_xlabel("depth (ring: validation's choice)")
     label_left(axes, f"{metric_title(report.primary_metric)}\n(band: ± 1 SD over seeds)")
     legend_below(figure, entries)
     return figure

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+TICK = 0.42
+"""Least distance of two numbers on the axis in inches."""
+
 MOST = 60
 """The most comparisons that can be read in one panel."""
 
@@ -69,6 +72,8 @@ def draw(source: "PlotSource") -> "Figure":
         here = [comparison for comparison in testable if comparison.dataset == dataset]
         names = [wrapped(name, NAMES * width) for name in _names(report, here, one)]
         tallest = max(tallest, _panel(panel, here, names, report.interim))
+        ticks = int((1 - NAMES - 0.05) * width / TICK)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=min(5, max(2, ticks))))
         what = f"{here[0].proposed} minus the row" if one else "difference"
         interim = " (interim)" if report.interim else ""
         panel.set_xlabel(wrapped(f"{metric_title(report.primary_metric)}, {what}{interim}", 0.6 * width))
@@ -93,7 +98,6 @@ def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list
 def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool) -> float:
     """Draw comparisons below each other, each as high as its name; return their height in inches."""
     panel.grid(axis="y", visible=False)
-    panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
     panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
     heights = [LINE + FURTHER_LINE * name.count("\n") for name in names]
     places = [end - height / 2 for end, height in zip(accumulate(heights), heights, strict=True)]

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.report.grids import grid_lines, grid_options
 from lrbench.report.numbers import amount, metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, line_style, panels
+from lrbench.report.plots.style import check_lines, label_below, label_left, legend_below, line_style, panels
 from lrbench.report.report import Report
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def draw(source: "PlotSource") -> "Figure":
             entries[name] = panel.errorbar(x, y, spread, capsize=2, **line_style(number))[0]
         if all(value == int(value) for values in lines.values() for value, _ in values):
             panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-        panel.set_xlabel(f"{source.option} in training (bar: ± 1 SD over seeds)")
+        label_below(panel, f"{source.option} in training (bar: ± 1 SD over seeds)")
         if len(lines) == 1:
             _cost_axis(panel, report, dataset, next(iter(lines.values())))
     label_left(axes, metric_title(report.primary_metric))

@@ -13,7 +13,7 @@ from matplotlib.artist import Artist
 from lrbench.errors import RequestError
 from lrbench.report.findings import GroupFinding
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, line_style, panels
+from lrbench.report.plots.style import check_lines, label_below, label_left, legend_below, line_style, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw(source: "PlotSource") -> "Figure":
     for panel, place in zip(axes, places, strict=True):
         here = [finding for finding in report.groups if (finding.dataset, finding.trait) == place]
         entries |= _panel(panel, here, pairs)
-        panel.set_xlabel(f"{place[1]} (users)")
+        label_below(panel, f"{place[1]} (users)")
     label_left(axes, f"difference in {metric_title(report.primary_metric)}")
     legend_below(figure, entries)
     return figure

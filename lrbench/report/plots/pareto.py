@@ -12,13 +12,12 @@ from lrbench.errors import RequestError
 from lrbench.report.numbers import metric_title
 from lrbench.report.plots.style import (
     check_lines,
+    label_below,
     label_left,
     legend_below,
     panels,
     row_style,
-    rows_and_columns,
     safe,
-    wrapped,
 )
 from lrbench.report.report import Cost, QualityRow, Report
 from lrbench.wording import listed
@@ -67,7 +66,6 @@ def draw(source: "PlotSource") -> "Figure":
     datasets = list(dict.fromkeys(row.dataset for row in known))
     entries: dict[str, Artist] = {}
     figure, axes = panels(datasets, source.width)
-    width = figure.get_figwidth() / rows_and_columns(axes[0])[1]
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [row for row in known if row.dataset == dataset]
         for row in here:
@@ -75,7 +73,7 @@ def draw(source: "PlotSource") -> "Figure":
         _front(panel, here, [_cost(costs[dataset, row.label], source.cost) for row in here], source.cost)
         others = [row.label for row in rows if row.dataset == dataset and row not in here]
         text = f"{AXES[source.cost]}{f' (not known: {listed(others)})' if others else ''}"
-        panel.set_xlabel(wrapped(text, 0.9 * width))
+        label_below(panel, text)
     label_left(axes, f"{metric_title(report.primary_metric)} (± 1 SD)")
     shown = [label for label in report.labels if label in entries]
     legend_below(figure, {report.line_name(label): entries[label] for label in shown})

@@ -18,6 +18,7 @@ from lrbench.text import one_line
 
 __all__ = [
     "check_lines",
+    "label_below",
     "label_left",
     "legend_below",
     "line_style",
@@ -38,6 +39,12 @@ FONT = 8.0
 
 SIGN = 0.56 * FONT / 72
 """Average width of a character in inches."""
+
+BOLD = 1.15
+"""How much wider a bold character is."""
+
+LEFT = 0.7
+"""Width in inches of the numbers and the name on the left of a panel."""
 
 TITLE_LINE = 0.14
 """Height in inches of each further line of a title."""
@@ -126,7 +133,8 @@ def panels(
     inches = width or (COLUMN if len(titles) == 1 else TEXT)
     columns = max(1, min(len(titles), across, int(inches / NARROWEST)))
     rows = math.ceil(len(titles) / columns)
-    broken = [wrapped(title, (1 - labels) * inches / columns) for title in titles]
+    beside = min((1 - labels) * inches / columns, inches / columns - LEFT)
+    broken = [wrapped(title, beside / BOLD) for title in titles]
     room = TITLE_LINE * max(title.count("\n") for title in broken)
     figure = Figure(figsize=(inches, (height + room) * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **shared)
@@ -152,6 +160,13 @@ def label_left(axes: Sequence[Axes], text: str) -> None:
         place = panel.get_subplotspec()
         if place is not None and place.is_first_col():
             panel.set_ylabel(text)
+
+
+def label_below(panel: Axes, text: str) -> None:
+    """Name the horizontal axis of a panel, in lines that are no longer than the axis."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    panel.set_xlabel(wrapped(text, figure.get_figwidth() / rows_and_columns(panel)[1] - LEFT))
 
 
 def legend_below(figure: Figure, entries: Mapping[str, Artist]) -> None:

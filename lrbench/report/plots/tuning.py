@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lrbench.errors import RequestError
 from lrbench.report.numbers import metric_title
-from lrbench.report.plots.style import check_lines, label_left, legend_below, panels, row_style
+from lrbench.report.plots.style import check_lines, label_below, label_left, legend_below, panels, row_style
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
@@ -54,7 +54,7 @@ def draw(source: "PlotSource") -> "Figure":
             if search[0] == dataset:
                 entries[label] = _line(panel, report, label, *search[1:])
                 also[label] |= dict.fromkeys(others)
-        panel.set_xlabel(f"tuning trials{' (band: ± 1 SD)' if bands else ''}")
+        label_below(panel, f"tuning trials{' (band: ± 1 SD)' if bands else ''}")
         panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     label_left(axes, f"best {metric_title(report.budgets[0].metric)}\non validation")
     names = {

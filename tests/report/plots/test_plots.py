@@ -16,6 +16,7 @@ from lrbench.config.controls import CONTROLS, Control
 from lrbench.errors import RequestError
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices
+from lrbench.report.curves import Curve
 from lrbench.report.grids import grid_lines
 from lrbench.report.palette import COLOURS
 from lrbench.report.plots import PLOTS, SETTINGS, PlotSource, plot
@@ -77,8 +78,8 @@ def test_depth_has_a_line_per_label_with_depths(suite: SuiteRecord, root: Path) 
 
 def test_a_label_looks_the_same_in_every_plot(suite: SuiteRecord, root: Path) -> None:
     first = draw("depth", suite, root).axes[0].lines[0].get_color()
-    runs = [line for line in draw("convergence", suite, root).axes[1].lines if len(line.get_xdata()) == 8]
-    assert runs[0].get_color() == first
+    means = [line for line in draw("convergence", suite, root).axes[1].lines if len(line.get_xdata()) == 8]
+    assert means[0].get_color() == first
     only = Choices(only=("LARES*",))
     assert draw("depth", suite, root, choices=only).axes[0].lines[0].get_label() == "LARES"
 
@@ -164,7 +165,7 @@ def test_models_and_their_controls_look_different(
 def test_a_run_that_rows_share_is_drawn_once(controlled: Report) -> None:
     figure = PLOTS.load("convergence")(PlotSource(controlled))
     assert legend(figure) == ["SASRec (also matched)", "LARES (also LARES: noise only)"]
-    assert sum(len(line.get_xdata()) == 12 for line in figure.axes[0].lines) == 3  # three runs of SASRec
+    assert sum(len(line.get_xdata()) == 12 for line in figure.axes[0].lines) == 1  # SASRec
 
 
 def test_depth_needs_depths(tmp_path: Path) -> None:
@@ -173,12 +174,63 @@ def test_depth_needs_depths(tmp_path: Path) -> None:
         draw("depth", suite, tmp_path)
 
 
-def test_convergence_has_a_line_per_run_and_a_panel_per_stage(suite: SuiteRecord, root: Path) -> None:
+def test_convergence_has_a_line_per_row_and_a_panel_per_stage(suite: SuiteRecord, root: Path) -> None:
     figure = draw("convergence", suite, root)
     titles = [panel.get_title(loc="left") for panel in figure.axes[:3]]
     assert titles == ["sample, supervised", "sample, spt", "sample, rpt"]
     curves = [line for line in figure.axes[1].lines if len(line.get_xdata()) == 8]
-    assert len(curves) == 6
+    assert len(curves) == 2
+    assert (
+        sum(len(line.get_xdata()) == 1 for line in figure.axes[1].lines) == 6
+    )  # selected epochs of 2 · 3 runs
+
+
+def test_convergence_shows_mean_and_range_of_the_runs_that_still_train(controlled: Report) -> None:
+    runs = (("SASRec", 1, (0.1, 0.3, 0.2)), ("SASRec", 2, (0.3, 0.5)))
+    curves = tuple(
+        Curve("sample", label, seed, "supervised", (1, 2, 3)[: len(values)], values, 2)
+        for label, seed, values in runs
+    )
+    (panel,) = PLOTS.load("convergence")(PlotSource(replace(controlled, curves=curves))).axes
+    assert panel.lines[0].get_ydata().tolist() == pytest.approx([0.2, 0.4, 0.2])
+    (band,) = panel.collections
+    assert {tuple(point) for point in band.get_paths()[0].vertices.tolist()} >= {(1, 0.1), (1, 0.3), (3, 0.2)}
+    assert [line.get_xydata().tolist() for line in panel.lines[1:]] == [[[2, 0.3]], [[2, 0.5]]]
+
+
+def test_convergence_of_many_rows_has_a_panel_per_model(controlled: Report) -> None:
+    """Colours are those of the kinds of control. A run that rows of one panel share is drawn once."""
+    names = [f"M{number}" for number in range(3)]
+    controls = {
+        f"{name}: {kind}": ControlRecord(of=name, control=kind) for name in names for kind in CONTROLS
+    }
+    labels = ("alone", *(label for name in names for label in (name, *(f"{name}: {k}" for k in CONTROLS))))
+    curves = tuple(
+        Curve(
+            "sample", label, 1, "supervised", (1, 2), (0.1, 0.2 if label == "M1: loss-matched" else height), 2
+        )
+        for height, label in enumerate(labels)
+    )
+    same = replace(curves[labels.index("M1: loss-matched")], label="M1: no-reasoning")
+    curves = tuple(same if curve.label == same.label else curve for curve in curves)
+    report = replace(controlled, labels=labels, controls=controls, curves=curves)
+    figure = PLOTS.load("convergence")(PlotSource(report))
+    titles = [" ".join(panel.get_title(loc="left").split()) for panel in figure.axes if panel.get_visible()]
+    assert titles == ["alone", "M0", "M1 (loss matched = no reasoning)", "M2"]
+    assert legend(figure) == [
+        "the model",
+        *(kind.replace("-", " ") for kind in CONTROLS if "noise" not in kind),
+    ]
+    assert [sum(len(line.get_xdata()) == 2 for line in panel.lines) for panel in figure.axes[:4]] == [
+        1,
+        5,
+        4,
+        5,
+    ]
+    assert len({line.get_color() for line in figure.axes[1].lines}) == 5
+    some = replace(report, curves=tuple(replace(c, stage=f"s{n}") for n in range(20) for c in curves))
+    with pytest.raises(RequestError, match="80 panels cannot be read in one figure"):
+        PLOTS.load("convergence")(PlotSource(some))
 
 
 def test_convergence_needs_epochs(tmp_path: Path) -> None:
@@ -460,3 +512,30 @@ def test_dollar_signs_in_labels_are_text(kind: str, tmp_path: Path) -> None:
     models = [Made(label, 1.0, "lares", depth=2, depths=(0, 1, 2)) for label in labels]
     suite = make_suite(tmp_path, models, seeds=[1, 2], proposed=[])
     assert plot(kind, source_of(suite, tmp_path), "svg").count(b"$5 and $6")
+
+
+@pytest.mark.parametrize("width", [2.0, 3.5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_stay_in_a_narrow_figure_and_ticks_apart(
+    suite: SuiteRecord, root: Path, kind: str, width: float
+) -> None:
+    with rc_context(SETTINGS):
+        figure = draw(kind, suite, root, width=width)
+        figure.draw_without_rendering()
+    panels = [panel for panel in figure.axes if panel.get_visible()]
+    texts = [text for legend in figure.legends for text in legend.get_texts()]
+    for panel in panels:
+        texts += [panel.xaxis.label, panel.yaxis.label, panel.title, panel._left_title]  # type: ignore[attr-defined]
+        seen = [text for text in panel.get_xticklabels() if text.get_text() and inside(text, panel)]
+        texts += seen
+        boxes = sorted((text.get_window_extent() for text in seen), key=lambda box: float(box.x0))
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes)), [text.get_text() for text in seen]
+    for text in filter(Text.get_text, texts):
+        box = text.get_window_extent()
+        assert box.x0 >= -1 and box.x1 <= figure.bbox.width + 1, text.get_text()
+
+
+def inside(tick: Text, panel: Any) -> bool:
+    """Whether a tick lies on the axis, so that it is drawn."""
+    low, high = sorted(panel.get_xlim())
+    return bool(low <= tick.get_position()[0] <= high)
