@@ -46,12 +46,12 @@ def positive_power(number: int, n_items: int, calibration: float) -> float:
     """Return β, the power of the target's probability in gBCE: ``α·((1 − 1/α)·t + 1/α)``.
 
     Here α = K / (items − 1) is the sampling rate. With t = 0, β is 1. With t = 1, β is α, which undoes the
-    overconfidence that sampling causes.
+    overconfidence that sampling causes. A catalogue of one item has no negatives; α is then K.
 
     Args:
         number: negatives of each target, K.
         n_items: items of the catalogue.
         calibration: t, from 0 to 1.
     """
-    rate = number / (n_items - 1)
+    rate = number / max(n_items - 1, 1)
     return rate * ((1 - 1 / rate) * calibration + 1 / rate)

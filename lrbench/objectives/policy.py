@@ -42,7 +42,7 @@ def items_above(states: Tensor, item_vectors: Tensor, targets: Tensor) -> Tensor
         (targets,) int64
     """
     above = torch.empty_like(targets)
-    for rows, scores in score_chunks(item_vectors, states):
+    for rows, scores in score_chunks(item_vectors, states.to(item_vectors.dtype)):  # autocast may narrow them
         target_score = scores.gather(1, targets[rows].unsqueeze(1))  # (chunk, 1)
         greater = scores.gt_(target_score)  # (chunk, items) of 0 and 1
         above[rows] = greater.sum(1, dtype=torch.float32).long()  # exact up to 2^24 items, as in ranking

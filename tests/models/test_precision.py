@@ -1,6 +1,6 @@
 """With ``precision = "bfloat16"`` every model and loss computes the scores of all items in bfloat16."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +10,8 @@ from torch import Tensor
 from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingData
 from lrbench.models.base import GradientStage
+from lrbench.models.layers import activation_checkpoint
+from lrbench.models.sequential.caser import Caser
 from lrbench.objectives import divergence, log_probability
 from lrbench.objectives.score_chunks import score_type
 from lrbench.registry import MODELS
@@ -54,3 +56,41 @@ def test_scores_are_as_coarse_as_asked(monkeypatch: pytest.MonkeyPatch, name: st
     run_epoch(stage, Optimiser(model.parameters(), training), batches, training, CPU, "the test")
     assert seen
     assert set(seen) == {torch.bfloat16}
+
+
+LAST_PRODUCT = {"backbone": "hstu", "adapter": "concat", "pre_layers": 0}
+"""Options of LARES with which autocast gives states of the lower precision: no norm comes after products."""
+
+
+@pytest.mark.parametrize(
+    ("name", "stage_name", "params"),
+    [
+        *((name, stage, {}) for name, stage in [*STAGES, ("diffureason", "grpo")]),
+        ("lares", "rpt", LAST_PRODUCT),
+    ],
+)
+def test_a_step_runs_with_network_products_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, name: str, stage_name: str, params: dict[str, object]
+) -> None:
+    """As on an accelerator, on which nothing is recomputed and Caser has one convolution."""
+    monkeypatch.setattr(activation_checkpoint._Recomputed, "apply", _applied)
+    monkeypatch.setattr(Caser, "_horizontal", Caser._horizontal_at_once)
+    kind = MODELS.load(name)
+    torch.manual_seed(0)
+    model = kind(kind.Config.model_validate(params), N_ITEMS, MAX_LENGTH)
+    model.score_dtype = torch.bfloat16
+    stage = model.stages[stage_name](model)
+    assert isinstance(stage, GradientStage)
+    data = TrainingData(training_view(random_histories(6, shortest=3)), MAX_LENGTH, stage.training_rows())
+    keep = stage.begin(data, CPU)
+    stage.begin_epoch(1)
+    (batch,) = data.batches(data.n_targets, CPU, keep=keep)
+    with torch.autocast("cpu", torch.bfloat16), model.one_step():
+        loss = stage.losses(batch)["loss"]
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.isfinite()
+    assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
+
+
+def _applied(function: Callable[..., Tensor], count: int, *tensors: Tensor) -> Tensor:
+    return function(*tensors[:count])

@@ -52,6 +52,7 @@ def test_calibration_runs_from_plain_to_the_sampling_rate() -> None:
     assert positive_power(10, 101, 0.0) == pytest.approx(1)
     assert positive_power(10, 101, 1.0) == pytest.approx(0.1)
     assert positive_power(10, 101, 0.75) == pytest.approx(0.1 * ((1 - 10) * 0.75 + 10))
+    assert positive_power(10, 1, 1.0) == positive_power(10, 2, 1.0)  # there is no other item to divide by
 
 
 def test_gradients_reach_states_and_items_alike_however_negatives_are_given() -> None:
