@@ -79,12 +79,31 @@ class ModelConfig(FrozenConfig):
         It is called for the rows that a suite writes. It is not called for controls, which keep the options
         of their model, nor for rows whose options are searched.
 
+        An option counts as without effect if the value of another option leaves it out. It does not if its
+        part is ablated: a weight or a number is 0, or a stage does not run. Such rows are the ends of grids,
+        or keep the settings of a whole model.
+
         Args:
             stages: names of the stages that will run.
 
         Raises:
             ValueError: a sentence that names the option and says what to set instead.
         """
+
+    def refuse_changed(self, options: Sequence[str], cause: str, remedy: str) -> None:
+        """Refuse options that have another value than their default, as :meth:`check_effects` does.
+
+        Args:
+            options: names of options without effect.
+            cause: a clause that says why they have none.
+            remedy: what to set so that they have one, in the imperative.
+
+        Raises:
+            ValueError: the first of these options that is not at its default, the cause and the remedy.
+        """
+        for option in options:
+            if not self.is_default(option):
+                raise ValueError(f"{option} has no effect, as {cause}. Leave {option} out, or {remedy}.")
 
     def is_default(self, option: str) -> bool:
         """Whether an option has its default value."""

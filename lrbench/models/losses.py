@@ -57,17 +57,14 @@ class NextItemLoss(ModelConfig):
             ValueError: the option and the losses that use it.
         """
         super().check_effects(stages)
-        for option in ("negatives", "shared_negatives"):
-            if self.loss == "cross_entropy" and not self.is_default(option):
-                raise ValueError(
-                    f'{option} has no effect, as loss = "cross_entropy" scores all items. '
-                    f"Leave {option} out, or set loss to {listed(_SAMPLED, 'or')}."
-                )
-        if self.loss != "gbce" and not self.is_default("calibration"):
-            raise ValueError(
-                f'calibration has no effect, as loss = "{self.loss}" has none. '
-                'Leave calibration out, or set loss = "gbce".'
+        if self.loss == "cross_entropy":
+            self.refuse_changed(
+                ("negatives", "shared_negatives"),
+                'loss = "cross_entropy" scores all items',
+                f"set loss to {listed(_SAMPLED, 'or')}",
             )
+        if self.loss != "gbce":
+            self.refuse_changed(("calibration",), f'loss = "{self.loss}" has none', 'set loss = "gbce"')
 
 
 def next_item_loss(

@@ -72,3 +72,15 @@ class LanguageConfig(ModelConfig):
         """
         super().check_against_protocol(max_length, stages)
         find_base(self.base)
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse a number of beams without a search.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.ranking == "catalogue":
+            self.refuse_changed(
+                ("beams",), 'ranking = "catalogue" scores every title', 'set ranking = "beam"'
+            )

@@ -84,6 +84,20 @@ class DiffuRecConfig(AttentionSizes):
     temperature: float = Field(default=1.0, gt=0)
     """Divides the scores, in training and in ranking (code: 1)."""
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of noise that is not added.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.latent == "zero":
+            self.refuse_changed(
+                ("noise_levels", "noise_schedule", "uncertainty"),
+                'latent = "zero" adds no noise',
+                'set latent = "noisy"',
+            )
+
 
 class Denoising(GradientStage):
     """Cross-entropy of the next item, scored with the vector that is denoised from a random noise level."""

@@ -14,6 +14,7 @@ pass. By default a user's other targets in the batch are no negatives. Recall@10
   the authors' (256 prefixes as rows)    1     0.085
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -61,6 +62,26 @@ class DuoRecConfig(SASRecConfig):
     same_sequence_negatives: bool = False
     """Whether targets of the same user are negatives of each other (code: true). The authors' batches hardly
     ever hold two targets of a user. Here a user's targets share a batch, so false is lrbench's choice."""
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse the weight of a contrast that is not made.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.contrast in ("us_x", "su"):
+            self.refuse_changed(
+                ("unsupervised_weight",),
+                f'contrast = "{self.contrast}" has none of that kind',
+                'set contrast to "un" or "us"',
+            )
+        if self.contrast == "un":
+            self.refuse_changed(
+                ("supervised_weight",),
+                'contrast = "un" has none of that kind',
+                'set contrast to "us_x", "su" or "us"',
+            )
 
 
 class Contrastive(GradientStage):

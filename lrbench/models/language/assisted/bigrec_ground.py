@@ -48,6 +48,7 @@ class BigRecGroundConfig(AssistedConfig):
     """Adapters, free generation and corrections."""
 
     source = "BIGRec's code (SAI990323/BIGRec)"
+    with_assistant = 'set correction = "collaborative"'
 
     lora_rank: int = Field(default=8, ge=1)
     """Rank of low-rank adapters on queries and values (code: 8). The base model's own weights are frozen,
@@ -71,17 +72,23 @@ class BigRecGroundConfig(AssistedConfig):
     (code: the best of 199 values between 0.01 and 99, for each metric by itself)."""
 
     def check_effects(self, stages: Sequence[str]) -> None:
-        """Refuse a weight of a correction that is not made.
+        """Refuse a weight of a correction that is not made, and a penalty on lengths, which has no part.
 
         Raises:
             ValueError: what to set instead.
         """
         super().check_effects(stages)
-        if self.correction == "none" and self.correction_weight is not None:
-            raise ValueError(
-                'correction_weight has no effect, as correction = "none" corrects no distance. Leave '
-                'correction_weight out, or set correction to "popularity" or "collaborative".'
+        if self.correction == "none":
+            self.refuse_changed(
+                ("correction_weight",),
+                'correction = "none" corrects no distance',
+                'set correction to "popularity" or "collaborative"',
             )
+        self.refuse_changed(
+            ("length_penalty",),
+            'ranking = "grounded" compares no likelihoods of titles',
+            'take the model "bigrec-beam"',
+        )
 
     @property
     def assisted(self) -> bool:

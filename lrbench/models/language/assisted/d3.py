@@ -40,6 +40,7 @@ class D3Config(AssistedConfig):
     """The weight of the language model."""
 
     source = "D3's code (arXiv 2406.14900)"
+    with_assistant = "set language_weight below 1"
 
     language_weight: float | None = Field(default=None, gt=0, le=1)
     """g, the weight of the language model. Not set: stage ``choice`` takes the best of 0.1, 0.2, …, 0.9 on

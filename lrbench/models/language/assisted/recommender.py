@@ -34,6 +34,9 @@ class AssistedConfig(LanguageConfig):
     assistant_width: int = Field(default=64, ge=2, multiple_of=2)
     """``width`` and ``inner_width`` of the SASRec that assists. Its other options have SASRec's defaults."""
 
+    with_assistant: ClassVar[str]
+    """What to set so that SASRec has a part in ranking, in the imperative."""
+
     @property
     def assisted(self) -> bool:
         """Whether the model on item ids has a part in ranking."""
@@ -60,6 +63,16 @@ class AssistedConfig(LanguageConfig):
             raise ValueError(
                 f"with these options its stages are {listed(wanted)}. Set stages = {json.dumps(wanted)}."
             )
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse a width of a SASRec that does not assist.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if not self.assisted:
+            self.refuse_changed(("assistant_width",), "no SASRec has a part in ranking", self.with_assistant)
 
 
 AssistedConfigT = TypeVar("AssistedConfigT", bound=AssistedConfig, default=Any)

@@ -50,14 +50,17 @@ class LatentR3Config(LanguageConfig):
             raise ValueError('stage grpo trains latents, and latents = 0 leaves none. Set stages = ["sft"].')
 
     def check_effects(self, stages: Sequence[str]) -> None:
-        """Refuse a number of prompts for a baseline that is not used.
+        """Refuse a number of prompts for a baseline that is not used, and a reach without attention.
 
         Raises:
             ValueError: what to set instead.
         """
         super().check_effects(stages)
-        if self.advantage == "group" and not self.is_default("baseline_prompts"):
-            raise ValueError(
-                'baseline_prompts has no effect, as advantage = "group" compares the versions of one prompt. '
-                'Leave baseline_prompts out, or set advantage = "baseline".'
+        if self.advantage == "group":
+            self.refuse_changed(
+                ("baseline_prompts",),
+                'advantage = "group" compares the versions of one prompt',
+                'set advantage = "baseline"',
             )
+        if self.latent == "constant":
+            self.refuse_changed(("reach",), 'latent = "constant" reads no states', 'set latent = "attention"')

@@ -117,12 +117,42 @@ class DiffuReasonConfig(ReaRecConfig):
         return "grpo" in stages or ("joint" in stages and self.policy_weight > 0)
 
     def check_effects(self, stages: Sequence[str]) -> None:
-        """Refuse shuffled advantages where no policy gradient has any.
+        """Refuse options of a diffusion that the other options leave out, and of a reward without a cut-off.
+        Refuse shuffled advantages where no policy gradient has any.
 
         Raises:
             ValueError: what to set instead.
         """
         super().check_effects(stages)
+        if self.refinement == "deterministic":
+            noise = (
+                "noise_schedule",
+                "ensemble",
+                "guidance_dropout",
+                "cross_entropy_from",
+                "denoising_weight",
+            )
+            self.refuse_changed(
+                noise if self.start == "hypothesis" else (*noise, "start"),
+                'refinement = "deterministic" has no noise',
+                'set refinement = "diffusion"',
+            )
+        if self.start == "zero":
+            self.refuse_changed(
+                ("ensemble",),
+                'all chains from start = "zero" are equal',
+                'set start to "noise" or "hypothesis"',
+            )
+        if self.start != "hypothesis":
+            self.refuse_changed(
+                ("start_level",), f'start = "{self.start}" begins at level T', 'set start = "hypothesis"'
+            )
+        if self.reward == "rank":
+            self.refuse_changed(
+                ("reward_cutoff",),
+                'reward = "rank" rewards every rank',
+                'set reward to "ndcg" or "recall"',
+            )
         if self.shuffled_advantages and not (self.reinforced(stages) and self.sampler_steps):
             raise ValueError(
                 "shuffled_advantages has no effect, as no policy gradient is trained. Leave "

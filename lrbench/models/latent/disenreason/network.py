@@ -108,6 +108,36 @@ class DisenReasonConfig(TransformerSizes):
                 f"{max_length} items at equal widths. Set bands = {made}."
             )
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options that the kind of count, query, pivot or fusion leaves out.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.count == "fixed":
+            self.refuse_changed(
+                ("likeness",), 'count = "fixed" counts all latent users', 'set count to "stop" or "random"'
+            )
+        if self.queries == "learned":
+            self.refuse_changed(
+                ("pivot", "pivot_input", "bands", "pooling", "residual"),
+                'queries = "learned" does not read the pivot',
+                'set queries = "residual"',
+            )
+        if self.pivot in ("whole", "last"):
+            self.refuse_changed(
+                ("bands",), f'pivot = "{self.pivot}" has none', 'set pivot to "bands" or "shuffled-bands"'
+            )
+        if self.pivot == "last":
+            self.refuse_changed(
+                ("pooling",), 'pivot = "last" pools nothing', 'set pivot = "bands" or pivot = "whole"'
+            )
+        if self.fusion != "gate":
+            self.refuse_changed(
+                ("last_state",), f'fusion = "{self.fusion}" adds no last state', 'set fusion = "gate"'
+            )
+
 
 class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
     """Encoder, pivot, latent users and their fusion."""

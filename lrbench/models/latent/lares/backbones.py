@@ -56,6 +56,26 @@ class BlockConfig(AttentionSizes):
         if self.backbone == "bsarec":
             check_cutoff("frequency_cutoff", self.frequency_cutoff, max_length)
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of blocks of another kind.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.backbone != "bsarec":
+            self.refuse_changed(
+                ("frequency_cutoff", "frequency_share"),
+                f'backbone = "{self.backbone}" has no mixture of frequencies and attention',
+                'set backbone = "bsarec"',
+            )
+        if self.backbone in ("fmlp", "hstu"):
+            self.refuse_changed(
+                ("inner_width",),
+                f'backbone = "{self.backbone}" sets its own sizes',
+                'set backbone to "attention" or "bsarec"',
+            )
+
 
 def backbone_is_causal(backbone: Backbone) -> bool:
     """Whether the state of an item depends on no later item. With filters it does."""

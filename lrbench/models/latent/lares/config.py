@@ -123,3 +123,17 @@ class LARESConfig(BlockConfig):
                 'padding = "tokens" is for the filters of the backbones "fmlp" and "bsarec", '
                 f'and backbone = "{self.backbone}" has none; set padding = "absent"'
             )
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of noise that is not drawn.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.start == "zero":
+            self.refuse_changed(
+                ("noise_std", "noise_scale"),
+                'start = "zero" draws no noise',
+                'set start to "normal" or "normal_zero"',
+            )

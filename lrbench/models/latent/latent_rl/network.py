@@ -82,6 +82,16 @@ class LatentRLConfig(TransformerSizes):
         if self.latents and not latent_stages:
             raise ValueError("no stage trains the latents. Run stage sft or grpo too, or set latents = 0.")
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse a reach without attention.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.latent == "constant":
+            self.refuse_changed(("reach",), 'latent = "constant" reads no states', 'set latent = "attention"')
+
 
 class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
     """SASRec, the attention that makes latents, and the chain of latents."""

@@ -100,6 +100,21 @@ class ManCARConfig(ReaRecConfig):
                 'a "reversed" schedule needs steps. Set steps above 0, or the schedule to "constant".'
             )
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of steps that are not taken, and of neighbours without a graph.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        self.refuse_without_steps("rescale", "halting")
+        if self.graph == "none":
+            self.refuse_changed(
+                ("context_neighbours", "teacher_neighbours", "teacher_schedule"),
+                'graph = "none" has no neighbours',
+                'set graph = "swing"',
+            )
+
 
 class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
     """Encoder, context tokens and thinking tokens."""

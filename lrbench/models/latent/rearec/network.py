@@ -84,6 +84,32 @@ class ReaRecConfig(TransformerSizes):
     temperature: float = Field(default=0.07, gt=0)
     """τ. It divides all scores, in training and in ranking (code: 0.07; the paper tunes 0.05 to 5)."""
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse sizes and rates that HSTU blocks do not have.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        if self.backbone == "hstu":
+            self.refuse_changed(
+                ("inner_width", "attention_dropout"),
+                'backbone = "hstu" has no feed-forward part and no softmax in its attention',
+                'set backbone = "sasrec"',
+            )
+
+    def refuse_without_steps(self, *options: str) -> None:
+        """Refuse options of reasoning steps where views replace the steps.
+
+        Args:
+            options: their names.
+
+        Raises:
+            ValueError: the first of these options that is not at its default.
+        """
+        if self.chain == "views":
+            self.refuse_changed(options, 'chain = "views" takes no steps', 'set chain = "reasoning"')
+
 
 ReaRecT = TypeVar("ReaRecT", bound=ReaRecConfig, default=Any)
 

@@ -95,6 +95,15 @@ class PLRConfig(ReaRecConfig):
                 'Set step_network = "stack".'
             )
 
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse options of steps that are not taken.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        self.refuse_without_steps("step_network", "inference")
+
 
 class ParallelReasoning(GradientStage[PLRConfig]):
     """Cross-entropy of the summed streams, their divergence, and the contrast of two passes."""

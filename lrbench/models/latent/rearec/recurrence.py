@@ -6,6 +6,7 @@ embeddings. Sizes and dropout are those of lrbench's SASRec, so that the two mod
 alone.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -40,6 +41,15 @@ class RecurrenceConfig(ReaRecConfig):
     step_embedding: bool = False
     """Whether a step adds an embedding of its number (ReaRec's code: true; false is the ablation of its
     paper)."""
+
+    def check_effects(self, stages: Sequence[str]) -> None:
+        """Refuse an embedding of steps that are not taken.
+
+        Raises:
+            ValueError: what to set instead.
+        """
+        super().check_effects(stages)
+        self.refuse_without_steps("step_embedding")
 
 
 class LastStep(GradientStage[RecurrenceConfig]):
