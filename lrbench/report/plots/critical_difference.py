@@ -102,7 +102,7 @@ def _diagram(result: Friedman, labels: Sequence[str], width: float) -> Figure:
     figure = Figure(figsize=(width, 0.9 + 0.18 * bottom), layout="constrained")
     axes = figure.subplots()
     _rank_axis(axes, count, width, bottom)
-    _ruler(axes, result.critical_difference)
+    _ruler(axes, result.critical_difference, width)
     for number, (low, high) in enumerate(bars):
         height = 0.4 + 0.5 * number
         axes.plot(
@@ -173,12 +173,12 @@ def _heights(names: Sequence[str], side: Sequence[int], top: float) -> dict[int,
     return found
 
 
-def _ruler(axes: "Axes", critical_difference: float) -> None:
-    """Draw the length of the critical difference above the lines of the rows."""
+def _ruler(axes: "Axes", critical_difference: float, width: float) -> None:
+    """Draw the length of the critical difference above the lines of the rows, in a figure of some inches."""
     axes.axhline(-1.0, color="black", linewidth=0.8)
     axes.plot([1, 1 + critical_difference], [-1.9, -1.9], color="black", marker="|")
     axes.annotate(
-        f"critical difference {critical_difference:.2f}",
+        wrapped(f"critical difference {critical_difference:.2f}", width / 2),
         (1 + critical_difference, -1.9),
         xytext=(5, 0),
         textcoords="offset points",

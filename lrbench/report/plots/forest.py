@@ -76,7 +76,7 @@ def draw(source: "PlotSource") -> "Figure":
         panel.xaxis.set_major_locator(MaxNLocator(nbins=min(5, max(2, ticks))))
         what = f"{here[0].proposed} minus the row" if one else "difference"
         interim = " (interim)" if report.interim else ""
-        panel.set_xlabel(wrapped(f"{metric_title(report.primary_metric)}, {what}{interim}", 0.6 * width))
+        panel.set_xlabel(wrapped(f"{metric_title(report.primary_metric)}, {what}{interim}", 0.5 * width))
     figure.set_figheight(figure.get_figheight() + tallest * rows)
     return figure
 

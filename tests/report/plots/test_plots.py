@@ -273,6 +273,14 @@ def test_fifteen_rows_of_a_critical_difference_fit_into_a_column() -> None:
     assert panel.get_window_extent().width > figure.bbox.width / 4
 
 
+def test_the_length_of_a_critical_difference_is_named_inside_a_narrow_figure() -> None:
+    with rc_context(SETTINGS):
+        figure = _diagram(Friedman(np.linspace(1.3, 5.7, 6), 50.0, 0.001, 2.0), list("ABCDEF"), 2.0)
+        figure.draw_without_rendering()
+    (name,) = (text for text in figure.axes[0].texts if "critical" in text.get_text())
+    assert name.get_window_extent().x1 <= figure.bbox.width
+
+
 def test_no_bars_where_friedman_does_not_reject() -> None:
     ranks = np.array([1.9, 2.0, 2.1])
     shown, none = (
