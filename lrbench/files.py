@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -17,6 +17,8 @@ from lrbench.errors import RequestError
 
 __all__ = [
     "check_writable",
+    "errors_name",
+    "folder_for",
     "new_file",
     "new_folder",
     "open_plain",
@@ -74,7 +76,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             path.write_bytes(content)
         else:
             _replace(path.resolve(), content)
-    except OSError as error:  # the system's error names the temporary file, or none if the disk is full
+    except OSError as error:  # the system's error may name the file that a link points at, or its folder
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -84,12 +86,35 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
+def errors_name(path: Path, temporary: Path) -> Iterator[None]:
+    """Let the system's errors within the block name ``path``, which the person knows.
+
+    They name no file if the disk is full, and else ``temporary`` or a file below it. Errors that name another
+    file are raised as they are.
+
+    Raises:
+        OSError: an error within the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        unnamed = error.errno is not None and error.filename is None
+        if unnamed or (error.filename is not None and Path(error.filename).is_relative_to(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+@contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a temporary file beside ``path`` that becomes ``path`` when the block ends without error."""
+    """Yield a temporary file beside ``path`` that becomes ``path`` when the block ends without error.
+
+    Raises:
+        OSError: it cannot be written. The error names ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     try:
-        with temporary.open("xb") as file:
+        with errors_name(path, temporary), temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -105,6 +130,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     An older folder is renamed aside, replaced, and only then deleted. After an error it is as it was, and the
     temporary folder is removed. Only one process at a time may make ``path``.
+
+    Raises:
+        OSError: it cannot be written. The error names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tidy_folder(path)
@@ -112,7 +140,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     aside = temporary.with_suffix(".old")
     temporary.mkdir()
     try:
-        yield temporary
+        with errors_name(path, temporary):
+            yield temporary
         if path.exists():
             path.replace(aside)
         temporary.replace(path)
@@ -135,6 +164,25 @@ def tidy_folder(path: Path) -> None:
             shutil.rmtree(left)
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
         shutil.rmtree(left)
+
+
+@contextmanager
+def folder_for(path: Path) -> Iterator[None]:
+    """Make a folder, and those above it that are missing, for what the block writes there.
+
+    Those that were made and are empty at the end are removed again: a refused request leaves nothing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for place in missing:
+            with suppress(OSError):  # it is not empty, or was never made
+                place.rmdir()
 
 
 def check_writable(folder: Path) -> None:

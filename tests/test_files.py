@@ -1,16 +1,18 @@
+import errno
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from lrbench.errors import RequestError
-from lrbench.files import check_writable, new_folder, tidy_folder, write_text
+from lrbench.files import check_writable, folder_for, new_file, new_folder, tidy_folder, write_text
 
 
 def rights(path: Path) -> int:
@@ -105,6 +107,31 @@ def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path: Path
         with pytest.raises(OSError) as caught:
             write_text(path, "one")
         assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("make", [new_file, new_folder])
+def test_a_full_disk_is_told_of_what_was_asked_for(
+    make: Callable[[Path], AbstractContextManager[object]], tmp_path: Path
+) -> None:
+    """The system's error names no file. It would be taken for one of the standard output."""
+    with pytest.raises(OSError, match="No space left") as caught, make(tmp_path / "new"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_another_file_names_that_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, new_file(tmp_path / "new"):
+        (tmp_path / "source").open("rb")
+    assert caught.value.filename == str(tmp_path / "source")
+
+
+def test_a_folder_is_kept_only_with_something_in_it(tmp_path: Path) -> None:
+    for content in ("", "x"):
+        with folder_for(tmp_path / "a" / "b"):
+            if content:
+                (tmp_path / "a" / content).touch()
+        assert [path.name for path in tmp_path.rglob("*")] == (["a", "x"] if content else [])
 
 
 def test_a_folder_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> None:

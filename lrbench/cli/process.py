@@ -18,6 +18,9 @@ __all__ = ["known_error", "run_process"]
 _WRONG_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 """Errors of the system for a path that cannot exist: the request is wrong, not the disk."""
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the system where a disk is full, or a file may not grow further."""
+
 _FEWEST_COLUMNS = 20
 """Columns of the narrowest terminal in which a table can be read. A smaller width is ignored."""
 
@@ -92,13 +95,7 @@ def _fitted(text: str) -> str:
 def known_error(error: Exception) -> LrbenchError:
     """Return an error of the system, of memory or of lrbench itself as one with cause and remedy."""
     if isinstance(error, OSError):
-        if error.errno in (errno.EBADF, errno.ENOSPC) and error.filename is None:
-            where = "Standard output is closed." if error.errno == errno.EBADF else f"{error.strerror}."
-            return LrbenchError(where, "Send the output to a file, or to a place with room.")
-        cause = str(error) if error.filename is None else f"{error.filename}: {error.strerror}."
-        if error.errno in _WRONG_NAMES:
-            return RequestError(cause, "Give another path.")
-        return LrbenchError(cause, "The system refused this. Run it again with --debug to see where.")
+        return _system_error(error)
     if out_of_memory(error):
         return LrbenchError(
             "There is not enough memory for this.",
@@ -117,6 +114,18 @@ def known_error(error: Exception) -> LrbenchError:
         f"This is a fault of lrbench, not of the request ({reason}).",
         "Run it again with --debug and report the traceback.",
     )
+
+
+def _system_error(error: OSError) -> LrbenchError:
+    if error.errno in (errno.EBADF, errno.ENOSPC) and error.filename is None:
+        where = "Standard output is closed." if error.errno == errno.EBADF else f"{error.strerror}."
+        return LrbenchError(where, "Send the output to a file, or to a place with room.")
+    cause = str(error) if error.filename is None else f"{error.filename}: {error.strerror}."
+    if error.errno in _WRONG_NAMES:
+        return RequestError(cause, "Give another path.")
+    if error.errno in _NO_ROOM:
+        return LrbenchError(cause, "Make room there, or choose another place.")
+    return LrbenchError(cause, "The system refused this. Run it again with --debug to see where.")
 
 
 @contextmanager

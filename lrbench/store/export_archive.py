@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrbench.errors import RequestError
-from lrbench.files import new_file
+from lrbench.files import errors_name, new_file
 from lrbench.store.archive_form import (
     CHUNK,
     EVALUATION_FILES,
@@ -127,8 +127,10 @@ def _write(suite: str, contents: dict[str, Path], path: Path) -> None:
 
 
 def _write_compact(suite: str, contents: dict[str, Path], path: Path) -> None:
-    with tempfile.TemporaryFile() as stream:
-        head = sealed_json(write_packed(suite, contents, stream)).encode()
+    place = Path(tempfile.gettempdir())
+    with tempfile.TemporaryFile(dir=place) as stream:
+        with errors_name(place, place):
+            head = sealed_json(write_packed(suite, contents, stream)).encode()
         size = stream.tell()
         stream.seek(0)
         with new_file(path) as target, zipfile.ZipFile(target, "w") as archive:

@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from lrbench.errors import LrbenchError, RequestError
-from lrbench.files import write_bytes, write_text
+from lrbench.files import errors_name, folder_for
 from lrbench.polars_files import REFUSALS, collected, scan_parquet
 from lrbench.store.archive_form import FileList
+from lrbench.store.claims import ClaimedError, claimed
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
 from lrbench.store.import_evaluations import (
@@ -28,9 +29,10 @@ from lrbench.store.joined_suites import joined
 from lrbench.store.layout import HISTORY_FILE, RANKS_FILE, WEIGHTS_FILE, Results
 from lrbench.store.packed_archive import renew_tables
 from lrbench.store.read_archive import REMEDY, unpack_archive
-from lrbench.store.seal import file_digest
-from lrbench.store.suites import SuiteRecord, read_suite, write_suite
+from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.suites import SuiteRecord, read_suite
 from lrbench.store.trials import read_record
+from lrbench.store.undo import move, overwrite, undone_on_error
 
 __all__ = ["Imported", "import_archive"]
 
@@ -72,58 +74,44 @@ def import_archive(path: Path, results: Results) -> Imported:
 
 def _moved(suite: SuiteRecord, staged: Results, results: Results) -> Imported:
     """Move all that the staging folder holds, and join the suite's record with the one that is there."""
-    trials = [found.name for found in staged.trials()]
-    new = [trial for trial in trials if not results.trial(trial).is_dir()]
-    for trial in set(trials) - set(new):
-        _refuse_another(staged.trial(trial), results.trial(trial))
     record_file = results.suite(suite.name)
     own = read_suite(record_file) if record_file.exists() else None
     whole = suite if own is None else joined(own, suite, results.root)
-    with _undone_on_error() as undo:
-        _move_trials(new, staged, results, undo)
-        for trial in set(trials) - set(new):
-            _add_missing_files(staged.trial(trial), results.trial(trial), undo)
+    with undone_on_error() as undo:
+        trials = staged.trials()
+        new = sum(_move_trial(trial, results, undo) for trial in trials)
         move_evaluations(staged, results, undo)
         move_searches(staged, results, undo)
         _add_looks(suite.name, staged, results, undo)
         if whole is suite:
-            write_bytes(record_file, staged.suite(suite.name).read_bytes())
+            overwrite(record_file, staged.suite(suite.name).read_bytes(), undo)
         elif whole is not own:
-            write_suite(whole, record_file)
-    return Imported(suite.name, len(new), len(trials) - len(new))
+            overwrite(record_file, sealed_json(whole).encode(), undo)
+    return Imported(suite.name, new, len(trials) - new)
 
 
 @contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    """Yield a folder in ``root`` that is removed at the end.
-
-    ``root`` is made if it does not exist, and after an error it is removed again.
-    """
-    with ExitStack() as made:
-        for folder in reversed([place for place in (root, *root.parents) if not place.exists()]):
-            folder.mkdir()
-            made.callback(_remove_if_empty, folder)
+    """Yield a folder in ``root`` that is removed at the end."""
+    with folder_for(root):
         _remove_left_over(root)
         folder = root / f".import.{secrets.token_hex(4)}.part"
         folder.mkdir()
         try:
-            with FileLock(folder / _LOCK):
+            with errors_name(root, folder), FileLock(folder / _LOCK):
                 yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        made.pop_all()
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def _remove_left_over(root: Path) -> None:
-    """Remove the staging folders of processes that were killed."""
-    for folder in root.glob(f".import.{'[0-9a-f]' * 8}.part"):
-        with suppress(Timeout), FileLock(folder / _LOCK, timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the staging folders of processes that were killed.
+
+    A folder without its lock file is left alone: its process may be about to make it.
+    """
+    for lock in root.glob(f".import.{'[0-9a-f]' * 8}.part/{_LOCK}"):
+        with suppress(Timeout), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:
@@ -186,32 +174,28 @@ def _refuse_another(archived: Path, here: Path) -> None:
             )
 
 
-@contextmanager
-def _undone_on_error() -> Iterator[ExitStack]:
-    """Yield a stack of steps that undo what the block did. They run only if the block fails."""
-    with ExitStack() as undo:
-        yield undo
-        undo.pop_all()
-
-
-def _move_trials(trials: Sequence[str], staged: Results, results: Results, undo: ExitStack) -> None:
-    """Move new trials into place, each under its lock.
+def _move_trial(archived: Path, results: Results, undo: ExitStack) -> bool:
+    """Move a trial into place and return ``True``. If it is here, add the files that it lacks here.
 
     Raises:
-        RequestError: a process works on one of them here.
+        RequestError: a process works on it here, or the trial here has other files.
     """
-    for trial in trials:
-        target, lock = results.trial(trial), results.lock(trial)
-        for folder in (target.parent, lock.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(lock, timeout=0):
-                staged.trial(trial).rename(target)
-        except Timeout:
-            raise RequestError(
-                f"The trial {trial} is running in {results.root}.", "Wait for it, or import elsewhere."
-            ) from None
-        undo.callback(shutil.rmtree, target, ignore_errors=True)
+    here, lock = results.trial(archived.name), results.lock(archived.name)
+    for folder in (here.parent, lock.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with claimed(lock):  # so no other process puts the trial here meanwhile
+            if here.is_dir():
+                _refuse_another(archived, here)
+                _add_missing_files(archived, here, undo)
+                return False
+            move(archived, here, undo)
+            return True
+    except ClaimedError as claim:
+        raise RequestError(
+            f"The trial {archived.name} is running in {results.root}: {claim}.",
+            "Wait for it, or import elsewhere.",
+        ) from None
 
 
 def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
@@ -219,8 +203,7 @@ def _add_missing_files(archived: Path, here: Path, undo: ExitStack) -> None:
     for file in archived.iterdir():
         target = here / file.name
         if not target.exists():
-            file.rename(target)
-            undo.callback(target.unlink, missing_ok=True)
+            move(file, target, undo)
 
 
 def _add_looks(suite: str, staged: Results, results: Results, undo: ExitStack) -> None:
@@ -230,8 +213,4 @@ def _add_looks(suite: str, staged: Results, results: Results, undo: ExitStack) -
     looks = sorted(dict.fromkeys([*here, *elsewhere]), key=lambda look: look.time.isoformat())
     if looks != here:
         lines = [look.model_dump_json() + "\n" for look in looks]
-        if file.exists():
-            undo.callback(write_bytes, file, file.read_bytes())
-        else:
-            undo.callback(file.unlink, missing_ok=True)
-        write_text(file, "".join(lines))
+        overwrite(file, "".join(lines).encode(), undo)

@@ -14,6 +14,7 @@ from lrbench.store.seal import file_digest
 from lrbench.store.searches import read_search
 from lrbench.store.suites import SuiteRecord
 from lrbench.store.trials import read_record
+from lrbench.store.undo import move
 
 __all__ = ["check_evaluations", "check_searches", "move_evaluations", "move_searches"]
 
@@ -85,10 +86,8 @@ def _move_evaluation(archived: Path, here: Path, staged: Results, results: Resul
                 "Import it into another folder: --results DIR",
             )
         aside = staged.root / f"replaced-{here.name}"
-        here.rename(aside)
-        undo.callback(aside.rename, here)
-    archived.rename(here)
-    undo.callback(here.rename, archived)
+        move(here, aside, undo)
+    move(archived, here, undo)
 
 
 def move_searches(staged: Results, results: Results, undo: ExitStack) -> None:
@@ -101,8 +100,7 @@ def move_searches(staged: Results, results: Results, undo: ExitStack) -> None:
         here = results.search(archived.stem)
         if not here.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
-            archived.rename(here)
-            undo.callback(here.unlink, missing_ok=True)
+            move(archived, here, undo)
         elif file_digest(here) != file_digest(archived):
             raise RequestError(
                 f"{here} differs from the file in the archive: the same search was made twice.",

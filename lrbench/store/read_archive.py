@@ -60,7 +60,8 @@ def unpack_archive(path: Path, folder: Path) -> FileList:
             may have been written by then: the caller removes ``folder``.
     """
     if not path.is_file():
-        raise RequestError(f"There is no file {path}.", "Give the file that lrbench export wrote.")
+        fault = f"{path} is no file" if path.exists() else f"There is no file {path}"
+        raise RequestError(f"{fault}.", "Give the file that lrbench export wrote.")
     with _damage_reported(path):
         archive = zipfile.ZipFile(path)
     with archive:

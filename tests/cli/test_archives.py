@@ -254,7 +254,7 @@ def test_an_error_in_the_middle_of_an_import_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lrbench.store.import_archive.write_bytes", full)
+    monkeypatch.setattr("lrbench.store.undo.write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         run(["import", "demo.zip"])
     assert set(files(there)) == {"demo.zip"}

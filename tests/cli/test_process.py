@@ -35,6 +35,7 @@ def run_that_raises(error: BaseException) -> Callable[[Sequence[str]], int]:
         (LrbenchError("Says \x1b]0;pwned\x07."), "Says \\x1b]0;pwned\\x07.\n", 1),
         (PermissionError(errno.EACCES, "Permission denied", "x.md"), "x.md: Permission denied.\n", 1),
         (FULL, "No space left on device.\n", 1),
+        (OSError(errno.ENOSPC, "No space left", "x.zip"), "x.zip: No space left.\n  Make room there", 1),
         (TOO_LONG, f"{'x' * 300}: File name too long.\n", 2),
         (MemoryError(), "There is not enough memory for this.\n", 1),
         (TORCH, "There is not enough memory for this.\n", 1),

@@ -7,7 +7,8 @@ import lzma
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ from synthetic_results import (
     MOMENT,
     Made,
     evaluated_later,
+    files,
     make_ranks,
     make_search,
     make_suite,
@@ -27,6 +29,7 @@ from synthetic_results import (
 from lrbench.errors import CheckError, RequestError
 from lrbench.files import write_bytes
 from lrbench.store.archive_form import LIST_FILE, PACKED_FILE, ArchiveForm, FileList, entry, trial_of
+from lrbench.store.claims import claimed
 from lrbench.store.declarations import Look, read_looks, record_look
 from lrbench.store.evaluations import keep_evaluation, read_evaluation
 from lrbench.store.export_archive import export_archive
@@ -521,6 +524,8 @@ def test_later_ranks_alone_of_another_version_of_polars(
 def test_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     assert "There is no file" in refusal(path)
+    (folder := tmp_path / "folder").mkdir()
+    assert refusal(folder) == f"{folder} is no file."
     path.write_bytes(b"\x1f\x8b" * 1000)
     assert "written by another program" in refusal(path)
     with zipfile.ZipFile(path, "w") as file:
@@ -542,8 +547,98 @@ def test_a_trial_that_is_running_is_left_alone(archive: Path, tmp_path: Path) ->
 def test_what_a_killed_import_left_is_removed_by_the_next(archive: Path, tmp_path: Path) -> None:
     left = tmp_path / ".import.0123abcd.part"
     (left / "trials").mkdir(parents=True)
+    (left / "lock").touch()
     import_archive(archive, Results(tmp_path))
     assert not list(tmp_path.glob(".import*"))
+
+
+def test_an_import_that_just_begins_is_left_alone(archive: Path, tmp_path: Path) -> None:
+    """It has made its folder, and not yet its lock."""
+    (other := tmp_path / ".import.0123abcd.part").mkdir()
+    import_archive(archive, Results(tmp_path))
+    assert other.is_dir()
+
+
+def test_a_trial_that_arrives_meanwhile_is_compared_and_kept(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another import, or a run, may finish it after this import has begun."""
+    results, other = Results(tmp_path / "results"), Results(tmp_path / "other")
+    import_archive(archive, other)
+    first = min(trial.name for trial in other.trials())
+
+    @contextmanager
+    def claimed_late(lock: Path) -> Iterator[object]:
+        if lock == results.lock(first):
+            shutil.copytree(other.trial(first), results.trial(first))
+        with claimed(lock) as claim:
+            yield claim
+
+    monkeypatch.setattr("lrbench.store.import_archive.claimed", claimed_late)
+    imported = import_archive(archive, results)
+    assert (imported.new, imported.kept) == (6, 1)
+    assert files(results.root) == files(other.root)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_interrupt_at_any_step_leaves_all_as_it_was(
+    late: bool, origin: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come before a step or right after it. A reader never sees half a trial."""
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    suite = find_suite_record(copy, "demo")
+    cell = next(cell for cell in suite.trials if cell.label == "LARES")
+    results = Results(Path(shutil.copytree(copy.root, tmp_path / "results")))
+    for root, depth in ((copy.root, 16), (copy.root, 32), (results.root, 16)):
+        evaluated_later(root, Made("LARES", depth=4, depths=(depth,)), "sample", 1, cell.trial)
+    record_look(copy.looks("demo"), Look(time=MOMENT, seeds=2))
+    export_archive(suite, copy, tmp_path / "x.zip", ["sample"])
+    for trial in results.trials():
+        if trial.name != cell.trial:
+            shutil.rmtree(trial)
+    results.suite("demo").unlink()
+    before, step = files(results.root), 0
+    rename = Path.rename
+
+    for number in range(20):
+        step = 0
+
+        def interrupted(path: Path, target: Path, number: int = number) -> Path:
+            nonlocal step
+            step += 1
+            if step - 1 == number and not late:
+                raise KeyboardInterrupt
+            moved = rename(path, target)
+            if step - 1 == number:
+                raise KeyboardInterrupt
+            return moved
+
+        monkeypatch.setattr(Path, "rename", interrupted)
+        try:
+            import_archive(tmp_path / "x.zip", results)
+        except KeyboardInterrupt:
+            assert files(results.root) == before
+        else:
+            break
+        finally:
+            monkeypatch.undo()
+    assert number == 8  # six trials, and an evaluation in the place of another one
+    assert files(results.root) == files(copy.root)
+
+
+def test_a_full_disk_is_told_of_the_results_folder(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's error names no file, or one that is removed."""
+
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lrbench.store.read_archive._unpack", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        import_archive(archive, Results(tmp_path / "new" / "results"))
+    assert caught.value.filename == str(tmp_path / "new" / "results")
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_import_under_way_is_left_alone(archive: Path, tmp_path: Path) -> None:
@@ -573,7 +668,7 @@ def test_a_failed_import_adds_no_looks(
             raise OSError(errno.ENOSPC, "No space left on device")
         write_bytes(path, content)
 
-    monkeypatch.setattr("lrbench.store.import_archive.write_bytes", write_bytes_or_fail)
+    monkeypatch.setattr("lrbench.store.undo.write_bytes", write_bytes_or_fail)
     with pytest.raises(OSError, match="No space left"):
         import_archive(tmp_path / "x.zip", results)
     assert read_looks(file) == own
