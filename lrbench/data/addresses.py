@@ -6,7 +6,7 @@ from typing import Literal
 
 from lrbench.errors import RequestError
 
-__all__ = ["check_place", "is_address", "path_kind", "public_address"]
+__all__ = ["check_place", "is_address", "path_kind", "public_address", "without_folders"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"https?://(?:[^/?#]*@)?(?![^/?#]*@)[^/?#:]", re.IGNORECASE)
@@ -55,3 +55,8 @@ def public_address(place: str) -> str:
     if not _SCHEME.match(place):
         return place
     return re.split(r"[?#]", _USER.sub("", place), maxsplit=1)[0]
+
+
+def without_folders(place: str) -> str:
+    """Return an address as it is, and of a path the last name. Its folders tell other readers nothing."""
+    return place if _SCHEME.match(place) else re.split(r"[/\\]", place)[-1]

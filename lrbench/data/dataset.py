@@ -17,6 +17,7 @@ from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Filters
+from lrbench.data.addresses import without_folders
 from lrbench.data.sequences import Sequences
 from lrbench.errors import LrbenchError
 from lrbench.files import open_plain, read_plain
@@ -142,9 +143,12 @@ class DatasetRecord(Origin):
 
     @property
     def summary(self) -> DatasetSummary:
-        """What a trial keeps of this record."""
-        shared = self.model_dump(include=DatasetSummary.model_fields.keys() - {"counts"})
-        return DatasetSummary(**shared, counts=self.final)
+        """What a trial keeps of this record. Of the source's path it keeps the name.
+
+        Archives of trials are published, and folders hold names of people.
+        """
+        shared = self.model_dump(include=DatasetSummary.model_fields.keys() - {"counts", "source"})
+        return DatasetSummary(**shared, source=without_folders(self.source), counts=self.final)
 
 
 class DamagedError(LrbenchError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from lrbench.data.addresses import without_folders
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
 from lrbench.report.across import combine_datasets
@@ -277,8 +278,8 @@ def _datasets(measured: Sequence[Measured], metric: str) -> list[DatasetNote]:
 def _summary(measured: Sequence[Measured], dataset: str) -> DatasetSummary:
     """Return the dataset as its first trial recorded it, with the notes of all trials.
 
-    Trials of earlier versions have no notes.
+    Trials of earlier versions have no notes, and the path of a local file where later ones have its name.
     """
     seen = [trial.record.dataset for entry in measured if entry.dataset == dataset for trial in entry.trials]
     notes = dict.fromkeys(note for summary in seen for note in summary.notes)
-    return seen[0].model_copy(update={"notes": tuple(notes)})
+    return seen[0].model_copy(update={"notes": tuple(notes), "source": without_folders(seen[0].source)})

@@ -1,3 +1,4 @@
+import pytest
 from small_data import small_dataset
 
 from lrbench.data.dataset import DatasetSummary, StepCounts
@@ -28,6 +29,21 @@ def test_the_summaries_of_older_trials_are_read() -> None:
         "notes": ["a note"],
     }
     assert DatasetSummary.model_validate(older).model_dump(mode="json") == older
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("/home/anna/secret/ml-100k.zip (movielens-tab)", "ml-100k.zip (movielens-tab)"),
+        (r"C:\Users\anna\ml-100k.zip (movielens-tab)", "ml-100k.zip (movielens-tab)"),
+        ("https://host/a/ml-100k.zip (movielens-tab)", "https://host/a/ml-100k.zip (movielens-tab)"),
+    ],
+)
+def test_a_trial_keeps_no_folders_of_a_file(source: str, kept: str) -> None:
+    """Archives and reports are published. The record of the prepared data stays on its machine."""
+    record = small_dataset().record.model_copy(update={"source": source})
+    assert record.summary.source == kept
+    assert record.source == source
 
 
 def test_sizes_are_said_in_words() -> None:

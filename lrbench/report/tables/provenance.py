@@ -1,6 +1,5 @@
 """Where the numbers come from: software, machines, data and settings."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -79,7 +78,7 @@ def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph
     for note in report.datasets:
         summary = note.summary
         checked = "compared with a known checksum" if summary.verified else "not compared with a checksum"
-        source = "generated" if summary.synthetic else f"source {_without_folders(summary.source)}, {checked}"
+        source = "generated" if summary.synthetic else f"source {summary.source}, {checked}"
         yield Paragraph(
             f"Data: {summary.name}",
             f"{summary.edition.rstrip('.')}; {source}; {', '.join(summary.counts.sizes)}; "
@@ -91,11 +90,6 @@ def _paragraphs(report: Report, common: Mapping[str, Any]) -> Iterator[Paragraph
         yield Paragraph("Command", origin.command, code=True)
     if origin.suite_file:
         yield Paragraph("Suite file", origin.suite_file.rstrip(), code=True)
-
-
-def _without_folders(source: str) -> str:
-    """Return an address as it is, and of a local file the name: its folders tell other readers nothing."""
-    return source if "://" in source else re.split(r"[/\\]", source)[-1]
 
 
 def _rows(report: Report, dataset: str, common: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
