@@ -1,6 +1,7 @@
 """From a dataset's name to its prepared sequences. A current preparation is reused; otherwise one is made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from lrbench.data.listener import Listener, SilentListener
 from lrbench.data.preparation.kept import Preparation
 from lrbench.data.synthetic.kept_sample import GeneratedPreparation
 from lrbench.errors import LrbenchError, RequestError
+from lrbench.files import folder_for
 
 __all__ = ["Library", "open_library"]
 
@@ -103,13 +105,13 @@ class Library:
             RequestError: a name is not in the catalogue, or the data folder cannot be made.
         """
         wanted = {name: self.catalogue.find(name) for name in names}
-        self._make_data_folder()
         preparing = Lock()
         jobs = {
             dataset.name: partial(self._obtain, dataset, filters or dataset.filters, given, preparing)
             for dataset in wanted.values()
         }
-        outcomes = run_at_once(jobs, listener)
+        with self._data_folder():
+            outcomes = run_at_once(jobs, listener)
         return {name: outcomes[dataset.name] for name, dataset in wanted.items()}
 
     def _obtain(
@@ -151,11 +153,15 @@ class Library:
                 return preparation.folder
         return None
 
-    def _make_data_folder(self) -> None:
-        try:
-            self.folders.data_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RequestError(
-                f"The data folder {self.folders.data_dir} cannot be made: {error.strerror}.",
-                "Choose another with --data-dir.",
-            ) from error
+    @contextmanager
+    def _data_folder(self) -> Iterator[None]:
+        """Make the data folder for the block; see :func:`folder_for`."""
+        with ExitStack() as made:
+            try:
+                made.enter_context(folder_for(self.folders.data_dir))
+            except OSError as error:
+                raise RequestError(
+                    f"The data folder {self.folders.data_dir} cannot be made: {error.strerror}.",
+                    "Choose another with --data-dir.",
+                ) from error
+            yield

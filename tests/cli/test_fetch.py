@@ -136,8 +136,38 @@ def test_columns_that_the_file_does_not_have_leave_no_trace(tmp_path: Path) -> N
     file.write_text("customer,sku\na,b\n", encoding="utf-8")
     with pytest.raises(RequestError, match='no column "cust"'):
         fetch(["orders"], given=str(file), columns="user=cust,item=sku")
+    assert not (tmp_path / "data").exists()
     with pytest.raises(RequestError, match='no dataset "orders"'):
         fetch(["orders"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("user,item\nann,tea\n", 'orders.csv has no column "time"'),
+        ("user,item,time\nann,,3\n", "orders.csv, line 2: item is missing"),
+        ("PK\x03\x04", "orders.csv is damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_and_leaves_no_trace(
+    content: str, told: str, tmp_path: Path
+) -> None:
+    """The catalogue has another name for the dataset's file."""
+    file = tmp_path / "orders.csv"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(LrbenchError, match=told) as caught:
+        fetch(["shop"], given=str(file), catalog=tmp_path / "my.toml")
+    assert "shop.csv" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_refused_file_leaves_what_was_there(tmp_path: Path) -> None:
+    fetch(["shop"], catalog=tmp_path / "my.toml")
+    before = sorted((tmp_path / "data").rglob("*"))
+    (tmp_path / "orders.csv").write_text("user,item\nann,tea\n", encoding="utf-8")
+    with pytest.raises(RequestError):
+        fetch(["shop"], given=str(tmp_path / "orders.csv"), catalog=tmp_path / "my.toml")
+    assert sorted((tmp_path / "data").rglob("*")) == before
 
 
 def test_an_interrupt_ends_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_a_given_file_replaces_every_earlier_preparation(
     ("content", "kind", "cause"),
     [
         ("please log in\n", RequestError, 'no column "user"'),
-        (ROWS.replace("ann,milk,1", "ann,milk,noon"), RequestError, "shop.csv, line 3"),
+        (ROWS.replace("ann,milk,1", "ann,milk,noon"), RequestError, "other.csv, line 3"),
         (ROWS + "bob,milk,5\n", CheckError, "5 interactions instead of 4"),
     ],
     ids=["another form", "malformed", "another size"],

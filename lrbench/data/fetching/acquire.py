@@ -76,7 +76,7 @@ def acquire(
         record = _fetch(candidate, part, listener)
         if not record.verified:
             try:
-                _try_out(part, candidate.source, record, try_out)
+                _try_out(part, candidate, record, try_out)
             except UnfitError as unfit:
                 remove_part(part)
                 raise unfit.with_advice("The file was not verified and is not kept.") from unfit
@@ -108,7 +108,7 @@ def acquire_given(
         record = _fetch(candidate, part, listener, trusted=True)
         if not record.verified:
             try:
-                _try_out(part, candidate.source, record, try_out)
+                _try_out(part, candidate, record, try_out)
             except (UnfitError, FilterError) as error:
                 remove_part(part)
                 unfit = error if isinstance(error, UnfitError) else UnfitError(error)
@@ -160,7 +160,7 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
         download(candidate.address, part, source.file_name, listener, source.size)
     else:
         _copy(Path(candidate.address), part, source.file_name, listener)
-    verdict = verify_checksum(part, source)
+    verdict = verify_checksum(part, source, candidate.name)
     if verdict.complaint and not (trusted and verdict.readable):
         remove_part(part)
         raise TransferError(f"refused: {verdict.complaint}")
@@ -183,16 +183,16 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
     )
 
 
-def _try_out(part: Path, source: Source, record: AcquisitionRecord, try_out: TryOut) -> None:
+def _try_out(part: Path, candidate: Candidate, record: AcquisitionRecord, try_out: TryOut) -> None:
     """Read a file before it is kept. It stays in ``part``, whatever is raised."""
-    with _under_its_name(part, record.file) as path:
-        try_out(AcquiredFile(path, source, record))
+    with _under_its_name(part, candidate.name) as path:
+        try_out(AcquiredFile(path, candidate.source, record))
 
 
 @contextmanager
 def _under_its_name(part: Path, name: str) -> Iterator[Path]:
-    """Yield a path to ``part`` that has the name of the complete file, since messages of readers name it."""
-    folder = part.with_name(f".{name}.unread")
+    """Yield a path to ``part`` that has the name of the fetched file, since messages of readers name it."""
+    folder = part.with_name(f".{part.name}.unread")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:

@@ -5,6 +5,7 @@ form follow. A mirror therefore gives the same form with and without a network. 
 ``--from`` replaces all of these (``from_option.py``).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from lrbench.data.catalogue import Source
 from lrbench.paths import expanded
 
 __all__ = ["Candidate", "in_folder", "in_mirror", "usual_candidates"]
+
+_NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""The end of an address that can be the name of a file on every system."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,14 @@ class Candidate:
     def shown(self) -> str:
         """The address as it is stored and shown: without user, password and query."""
         return public_address(self.address)
+
+    @property
+    def name(self) -> str:
+        """The name of the file there; the catalogue's, if an address ends in none that a file may have."""
+        if not is_address(self.address):
+            return Path(self.address).name
+        last = self.shown.rpartition("/")[2]
+        return last if _NAME.fullmatch(last) else self.source.file_name
 
 
 def usual_candidates(sources: Sequence[Source], mirror: str | None) -> list[Candidate]:

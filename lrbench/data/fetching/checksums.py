@@ -17,14 +17,19 @@ from lrbench.errors import RequestError
 __all__ = ["ChecksumResult", "content_sha256", "verify_checksum"]
 
 
-def verify_checksum(path: Path, source: Source) -> "ChecksumResult":
-    """Compare a file with the checksums that the catalogue gives for it."""
+def verify_checksum(path: Path, source: Source, name: str = "") -> "ChecksumResult":
+    """Compare a file with the checksums that the catalogue gives for it.
+
+    Args:
+        path: the file.
+        source: its catalogue entry.
+        name: what a complaint calls the file; empty: its own name.
+    """
     try:
         content = content_sha256(path, source.member)
     except RequestError as error:
-        return ChecksumResult(
-            _sha256(path), False, f"it cannot be read: {error.cause.rstrip('.')}", readable=False
-        )
+        reason = error.cause.replace(path.name, name or path.name).rstrip(".")
+        return ChecksumResult(_sha256(path), False, f"it cannot be read: {reason}", readable=False)
     known = source.checksum
     if not known.known:
         return ChecksumResult(content, False, "")

@@ -264,7 +264,7 @@ class TestGiven:
         (tmp_path / "orders.csv").write_bytes(OTHER)
 
         def refuse(file: AcquiredFile) -> None:
-            assert (file.path.name, file.path.read_bytes()) == ("data.csv", OTHER)
+            assert (file.path.name, file.path.read_bytes()) == ("orders.csv", OTHER)
             assert here.path.read_bytes() == ROWS
             raise reason
 
