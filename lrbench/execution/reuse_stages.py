@@ -33,17 +33,23 @@ class ReusedStages:
     """The number of CPU threads that trained them. The trial goes on with the same number."""
 
 
-def reuse_stages(results: Results, config: TrialConfig, model: Model) -> ReusedStages | None:
+def reuse_stages(results: Results, config: TrialConfig, model: Model, done: int = 0) -> ReusedStages | None:
     """Load into ``model`` the weights of the finished trial that shares the most first stages with this one.
 
     The stages of that trial must be the first stages of this one. The caller has waited for trials that train
     such stages, see :attr:`TrialConfig.training_ids`. Damaged trials are logged and left out.
 
+    Args:
+        results: where the trials are.
+        config: this trial's.
+        model: receives the weights.
+        done: how many of its stages this trial has trained itself. Only a trial with more is of use.
+
     Returns:
         The records and the history of these stages; ``None`` if there is no such trial.
     """
     finished = _finished(results, config)
-    for training_id in reversed(config.training_ids):
+    for training_id in reversed(config.training_ids[done:]):
         if (folder := finished.get(training_id)) is not None:
             try:
                 record = read_record(folder)

@@ -72,6 +72,9 @@ def train_and_rank(
 ) -> RankedModel:
     """Train from a checkpoint, from reused stages or from the start, and rank all targets.
 
+    If another trial has meanwhile finished the stage of the checkpoint, its weights are reused. The
+    checkpoint then stays unread until the next one replaces it, or the trial is complete.
+
     Every process of the team calls this function, and all get the same result.
 
     Args:
@@ -92,7 +95,8 @@ def train_and_rank(
     log.info("trial %s on %s with %d threads", config.id, device, threads)
     model = build_model(config, dataset, device)
     begun: Checkpoint | TrainedStages | None = saved
-    if saved is None and order.since is None and (reused := reuse_stages(order.results, config, model)):
+    done = 0 if saved is None else saved.stage
+    if order.since is None and (reused := reuse_stages(order.results, config, model, done)):
         torch.set_num_threads(reused.threads)
         begun = reused.stages
     file = order.results.running(config.id) / CHECKPOINT_FILE

@@ -148,7 +148,7 @@ def _train_and_rank(
     watch: Callable[[EpochDone], None],
     note: Callable[[str], None],
 ) -> RankedModel:
-    """Train from a usable checkpoint, else from reused stages or the start, and rank all targets."""
+    """Train from a usable checkpoint, from reused stages or from the start, and rank all targets."""
     checkpoint_file = order.results.running(order.config.id) / CHECKPOINT_FILE
 
     def begin(saved: Checkpoint | None) -> RankedModel:

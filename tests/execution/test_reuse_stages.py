@@ -99,6 +99,27 @@ def test_an_interrupted_trial_remembers_what_it_took_over(
     assert ranks_of(BOTH, shared).equals(ranks_of(BOTH, alone))
 
 
+def test_weights_that_became_complete_meanwhile_are_used_instead_of_a_checkpoint(
+    walks_folder: Path, alone: Path, shared: Path
+) -> None:
+    """A control was interrupted in a stage that its model's own trial has finished since."""
+    noisy = BOTH.model_copy(update={"evaluation": BOTH.evaluation.model_copy(update={"latents": "noise"})})
+
+    def interrupt(report: EpochDone) -> None:
+        raise KeyboardInterrupt  # after the first epoch of the second stage
+
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(order(noisy, walks_folder, shared), interrupt)
+    trained = shutil.copytree(shared, shared.with_name("trained"))
+    assert epochs_run(noisy, walks_folder, trained) == 1
+    shutil.copytree(Results(alone).trial(BOTH.id), Results(shared).trial(BOTH.id))
+    assert epochs_run(noisy, walks_folder, shared) == 0
+    assert trained_in(noisy, shared) == [BOTH.id, BOTH.id]
+    assert not Results(shared).running(noisy.id).exists()
+    for read in (ranks_of, history_of):
+        assert read(noisy, shared).equals(read(noisy, trained))
+
+
 @pytest.mark.parametrize(
     "other",
     [
