@@ -139,7 +139,7 @@ def _say_agenda(agenda: Agenda, tasks: TaskList, request: RunRequest, console: C
         say(
             console,
             f"Tuning on validation: {len(agenda.searches)} of {agenda.search_count} searches to run, "
-            f"{suite.tune.budget} each. A row's trials begin when its search is complete.",
+            f"{suite.tune.budget} each. A row's trials follow its search, before other searches.",
         )
     say(
         console,

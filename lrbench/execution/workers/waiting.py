@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from lrbench.config.tuning import SearchConfig
 from lrbench.execution.order import TrialOrder
 
 __all__ = ["WaitingOrders"]
@@ -16,8 +17,9 @@ class WaitingOrders:
     """The orders of a run that have not begun.
 
     An order is held back while an earlier order is unfinished and trains stages that it will reuse. An order
-    that another process works on is put back for a moment. Among orders that may begin, the longest comes
-    first, so that no long trial begins when all others are done.
+    that another process works on is put back for a moment. Among orders that may begin, trials come before
+    searches, so that a tuned row is complete before the search of a later row begins. Among trials, and among
+    searches, the longest comes first, so that no long one begins when all others are done.
 
     Args:
         orders: the earlier ones begin first if nothing is known about their costs.
@@ -55,14 +57,12 @@ class WaitingOrders:
             self._by_training.setdefault(ids[-1], []).append(position)
 
     def free(self) -> list[TrialOrder]:
-        """Return the orders that may begin now, the longest first."""
+        """Return the orders that may begin now: trials, then searches, of each the longest first."""
         now = time.monotonic()
         free = [
             place for place in self._waiting if self._retry_at.get(place, 0.0) <= now and self._free(place)
         ]
-        return [
-            self._orders[place] for place in sorted(free, key=lambda place: (self._shortness(place), place))
-        ]
+        return [self._orders[place] for place in sorted(free, key=self._turn)]
 
     def begin(self, order: TrialOrder) -> None:
         """Note that an order has begun."""
@@ -90,9 +90,12 @@ class WaitingOrders:
         """Drop all orders that wait."""
         self._waiting.clear()
 
-    def _shortness(self, position: int) -> float:
-        seconds = self._seconds(self._orders[position])
-        return -math.inf if seconds is None else -seconds
+    def _turn(self, position: int) -> tuple[bool, float, int]:
+        """Return a key that sorts orders by their turn."""
+        order = self._orders[position]
+        seconds = self._seconds(order)
+        shortness = -math.inf if seconds is None else -seconds
+        return isinstance(order.config, SearchConfig), shortness, position
 
     def _free(self, position: int) -> bool:
         """Whether all earlier orders that train a stage of this one are finished."""

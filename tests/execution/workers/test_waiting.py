@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from small_data import order, trial_config
+from small_search import search
 
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.workers import waiting
@@ -31,6 +32,14 @@ def test_the_longest_begins_first_and_the_unknown_before_it() -> None:
     seconds = dict(zip([order.config.id for order in given], (1.0, 5.0, None), strict=True))
     queue = WaitingOrders(given, lambda order: seconds[order.config.id])
     assert queue.free() == [given[2], given[1], given[0]]
+
+
+def test_trials_begin_before_searches_even_if_they_are_shorter_or_were_added_later() -> None:
+    long, unknown, trial = orders(search(seed=8), search(seed=9), OTHER)
+    seconds = {long.config.id: 9.0, trial.config.id: 1.0}
+    queue = WaitingOrders([long, unknown], lambda order: seconds.get(order.config.id))
+    queue.add([trial])
+    assert queue.free() == [trial, unknown, long]
 
 
 def test_an_order_waits_for_the_one_that_trains_its_first_stage() -> None:
