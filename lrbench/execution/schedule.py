@@ -56,7 +56,7 @@ def run_orders(
 
     Raises:
         LrbenchError: the executor cannot go on, so that some trials have not begun.
-        KeyboardInterrupt: ``stop_asked`` was true, and all trials have stopped.
+        KeyboardInterrupt: ``stop_asked`` was true, all trials have stopped, and not all are done or failed.
     """
     try:
         _Run(orders, executor, watch, learned or Learned(), stop_asked, follow).run()
@@ -83,19 +83,20 @@ class _Run:
         self.stop_asked = stop_asked
         self.follow = follow
         self.stopping = False
+        self.left = False  # whether something was not done because the run was to stop
         self.running: dict[str, TrialOrder] = {}
         self.deaths: Counter[str] = Counter()
 
     def run(self) -> None:
         while self.waiting or self.running:
             if self.stop_asked() and not self.stopping:
-                self.stopping = True
+                self.stopping, self.left = True, bool(self.waiting)
                 self.waiting.close()
                 self.executor.stop()
             self._begin()
             for event in self.executor.poll():
                 self._handle(event)
-        if self.stopping:
+        if self.left:
             raise KeyboardInterrupt
 
     def _begin(self) -> None:
@@ -128,6 +129,7 @@ class _Run:
                 self._died(event)
             case TrialStopped():
                 self.running.pop(event.trial)
+                self.left = True
             case TrialDone() | TrialFailed():
                 self._ended(event)
             case EpochDone():
@@ -144,13 +146,18 @@ class _Run:
             with suppress(LrbenchError):  # a record that cannot be read is left out; reports name it
                 self.learned.add(read_record(order.results.trial(event.trial)))
         self.watch(event)
-        if not self.stopping:
-            self.waiting.add(self.follow(event))
+        following = self.follow(event)
+        if self.stopping:
+            self.left = self.left or bool(following)
+        else:
+            self.waiting.add(following)
 
     def _busy(self, event: TrialBusy) -> None:
         """Let the trial begin later, unless the run is to stop."""
         order = self.running.pop(event.trial)
-        if not self.stopping and self.waiting.put_back(order, wait=True):
+        if self.stopping:
+            self.left = True
+        elif self.waiting.put_back(order, wait=True):
             self.watch(event)
 
     def _died(self, event: TrialDied) -> None:
@@ -167,7 +174,9 @@ class _Run:
             self._ended(record_failure(order.results, event.trial, event.reason + often, event.details))
             return
         del self.running[event.trial]
-        if not self.stopping:
+        if self.stopping:
+            self.left = True
+        else:
             self.waiting.put_back(order.model_copy(update={"memory_ran_out": event.final}), wait=False)
             how = "with other settings" if event.final else "from its checkpoint"
             self.watch(TrialNote(trial=event.trial, text=f"{event.reason}; it goes on {how}"))

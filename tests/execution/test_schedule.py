@@ -85,6 +85,21 @@ def test_nothing_begins_once_the_run_is_to_stop() -> None:
     assert places.log == ["begin 101", "begin 102", "end 102", "stop", "end 101", "close"]
 
 
+def test_a_run_that_is_to_stop_and_has_nothing_left_is_not_interrupted() -> None:
+    """The request may come while the last trials are evaluated, after their last checkpoints."""
+    places, asked = TwoPlaces(), list[bool]()
+
+    def stop_asked() -> bool:
+        asked.append(True)
+        return len(asked) > 1
+
+    try:
+        run_orders(TRIALS[:2], places, lambda event: None, stop_asked=stop_asked)
+    except KeyboardInterrupt:  # it would end the session of tests
+        pytest.fail("the run says that it was interrupted")
+    assert places.log == ["begin 1", "begin 2", "end 2", "stop", "end 1", "close"]
+
+
 class MemoryRunsOut(TwoPlaces):
     """Memory runs out so often, each time for good unless the settings change."""
 
