@@ -27,6 +27,8 @@ class TrialStarted(FrozenConfig):
     kind: Literal["started"] = "started"
     trial: str
     device: str
+    device_bytes: int | None = None
+    """Memory of its GPU, of several the smallest one's. ``None``: it runs on the CPU."""
 
 
 class TrialDone(FrozenConfig):
@@ -84,6 +86,9 @@ class TrialDied(FrozenConfig):
     """What the process last wrote to standard error."""
 
     out_of_memory: bool = False
+    relief: str = ""
+    """How the next attempt gets more memory, such as ``on another GPU``. Empty: it gets no more."""
+
     final: bool = False
     """Whether another attempt would end in the same way."""
 

@@ -23,7 +23,10 @@ class TrialOrder(FrozenConfig):
     device: str
     threads: int
     alone: bool = False
-    """Whether nothing else is given to its device meanwhile. Memory then runs out because of this order."""
+    """Whether nothing else is given to its device meanwhile, and no device of the run has more memory.
+
+    Memory then runs out because of this order.
+    """
 
     memory_ran_out: bool = False
     """Whether a search was killed for the memory of the settings that it tried. They have failed then."""

@@ -91,10 +91,18 @@ def _run(order: TrialOrder, claim: Claim, send: Send, stop_asked: Callable[[], b
     started = time.perf_counter()
     if (found := finished_record(order)) is not None:
         return done_event(found, 0.0, found=True)
-    tell(TrialStarted(trial=trial_id, device=order.device))
+    tell(TrialStarted(trial=trial_id, device=order.device, device_bytes=_device_bytes(order.device)))
     run = run_search if isinstance(order.config, SearchConfig) else run_trial
     record = run(order, watch, lambda text: tell(TrialNote(trial=trial_id, text=text)))
     return done_event(record, time.perf_counter() - started)
+
+
+def _device_bytes(device: str) -> int | None:
+    """Return the memory of the smallest GPU that this process sees; ``None`` on the CPU."""
+    if device == "cpu":
+        return None
+    gpus = range(torch.cuda.device_count())
+    return min(torch.cuda.get_device_properties(number).total_memory for number in gpus)
 
 
 def _ending(order: TrialOrder, error: Exception) -> TrialBusy | TrialStopped | TrialDied | TrialFailed:

@@ -12,7 +12,8 @@ from typing import Protocol
 from lrbench.errors import RequestError
 from lrbench.execution.executor import Executor
 from lrbench.execution.learned import Learned
-from lrbench.execution.pool import LocalExecutor, Slot, choose_shared_slots, choose_slots
+from lrbench.execution.pool import LocalExecutor
+from lrbench.execution.slots import Slot, choose_shared_slots, choose_slots
 from lrbench.execution.workers.sharing import Sharing
 from lrbench.store.layout import Results
 from lrbench.wording import counted
@@ -51,7 +52,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class LocalPlace:
-    """This machine; the fields are as in :func:`lrbench.execution.pool.choose_slots`."""
+    """This machine; the fields are as in :func:`lrbench.execution.slots.choose_slots`."""
 
     gpus: Sequence[int] = ()
     wanted_device: str | None = None

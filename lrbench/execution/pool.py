@@ -1,119 +1,21 @@
-"""Run trials on this machine: one worker process per slot. A slot is a share of a GPU or of the cores."""
+"""Run trials on this machine: one worker process per slot."""
 
-import os
 import queue
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import cycle, islice
+from dataclasses import dataclass
 
-from lrbench.errors import LrbenchError, RequestError
-from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialFailed
+from lrbench.errors import LrbenchError
+from lrbench.execution.events import LAST_EVENTS, Event, TrialDied, TrialFailed, TrialStarted
 from lrbench.execution.failures import record_failure
 from lrbench.execution.finished import done_event, finished_record
 from lrbench.execution.order import TrialOrder
+from lrbench.execution.slots import Slot
 from lrbench.execution.workers.process import News, WorkerProcess
 from lrbench.execution.workers.sharing import Sharing
-from lrbench.machine import available_cores, kills_for_memory
+from lrbench.machine import kills_for_memory
 
-__all__ = ["LocalExecutor", "Slot", "choose_shared_slots", "choose_slots"]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where one worker runs."""
-
-    device: str
-    """``cpu``, or ``cuda``: the worker then sees only the GPUs of its slot."""
-
-    threads: int
-    environment: dict[str, str] = field(default_factory=dict)
-    """Variables for the worker, added to those of this process."""
-
-    name: str = "cpu"
-    """The device's name on this machine. Slots with the same name share its memory."""
-
-
-def choose_slots(
-    gpus: Sequence[int],
-    device: str | None,
-    workers: int | None,
-    trials: int,
-    threads: int | None = None,
-    trials_per_gpu: int | None = None,
-    pack: bool = False,
-) -> list[Slot]:
-    """Decide where trials run.
-
-    Args:
-        gpus: GPU numbers.
-        device: ``cpu`` or ``cuda``. With ``cuda`` alone, the first GPU is used. ``None``: the GPUs of
-            ``gpus``, or the CPU if there are none.
-        workers: worker processes, which share the cores and are spread over the GPUs. ``None``: as
-            ``trials_per_gpu`` says, or on the CPU one per core, but not more than there are trials.
-        trials: how many trials there are.
-        threads: CPU threads of each worker; ``None``: its share of the cores.
-        trials_per_gpu: workers of each GPU; ``None``: one.
-        pack: give each GPU as many workers as its share of the cores. Its memory then decides how many of
-            them train at the same time, see :class:`Sharing`.
-
-    Raises:
-        RequestError: there is no such GPU, or the options contradict each other.
-    """
-    cores = available_cores()
-    if (pack or trials_per_gpu) and not gpus and device != "cuda":
-        raise RequestError("--trials-per-gpu needs GPUs.", "Give --gpus or --device cuda too.")
-    if (pack or trials_per_gpu) and workers:
-        raise RequestError("--workers and --trials-per-gpu contradict each other.", "Leave one of them out.")
-    if device == "cpu" and gpus:
-        raise RequestError("--device cpu and --gpus contradict each other.", "Leave one of them out.")
-    if gpus or device == "cuda":
-        wanted = list(dict.fromkeys(gpus)) or [0]
-        _check_gpus(wanted)
-        each = max(1, cores // len(wanted)) if pack else trials_per_gpu or 1
-        count = workers or each * len(wanted)
-        threads, numbers = threads or max(1, cores // count), islice(cycle(wanted), count)
-        names = [_device_name(number) for number in numbers]
-        return [Slot("cuda", threads, _only_gpus(name), name) for name in names]
-    count = workers or min(cores, max(trials, 1))
-    threads = threads or max(1, cores // count)
-    return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
-
-
-def choose_shared_slots(
-    gpus: Sequence[int], device: str | None, each: int, threads: int | None = None
-) -> list[Slot]:
-    """Decide where trials run if each of them has several GPUs.
-
-    Args:
-        gpus: GPU numbers; empty: the first ``each``.
-        device: ``cuda`` or ``None``; without GPU numbers it must be ``cuda``.
-        each: GPUs of a trial, at least two.
-        threads: CPU threads of each process of a trial; ``None``: its share of the cores.
-
-    Raises:
-        RequestError: there are too few GPUs, or their number is no multiple of ``each``.
-    """
-    if device == "cpu" or not (gpus or device == "cuda"):
-        raise RequestError("--gpus-per-trial needs GPUs.", "Give --gpus or --device cuda too.")
-    wanted = list(dict.fromkeys(gpus)) or list(range(each))
-    there = _count_gpus()
-    if each > min(there, len(wanted)):
-        have = "--gpus names" if there >= each else "this machine has"
-        raise RequestError(
-            f"A trial asks for {each} GPUs, and {have} {min(there, len(wanted)) or 'none'}.",
-            "Ask for fewer with --gpus-per-trial.",
-        )
-    _check_gpus(wanted)
-    if len(wanted) % each:
-        raise RequestError(
-            f"{len(wanted)} GPUs cannot be divided among trials with {each} each.",
-            f"Give --gpus a multiple of {each}.",
-        )
-    threads = threads or max(1, available_cores() // len(wanted))
-    names = [_device_name(number) for number in wanted]
-    groups = [",".join(names[first : first + each]) for first in range(0, len(names), each)]
-    return [Slot("cuda", threads, _only_gpus(group), group) for group in groups]
+__all__ = ["LocalExecutor"]
 
 
 class LocalExecutor:
@@ -147,12 +49,12 @@ class LocalExecutor:
 
     def submit(self, order: TrialOrder) -> bool:
         """Give an order to a free slot whose device has room for it."""
-        free = (place for place in self._places if place.order is None and not place.broken)
+        free = (place for place in self._suitable(order.config.id) if place.order is None)
         place = next((each for each in free if self._sharing.admits(order, each.slot.name)), None)
         if place is None:
             return False
         slot = place.slot
-        where = {"device": slot.device, "threads": slot.threads, "alone": self._alone(order, slot)}
+        where = {"device": slot.device, "threads": slot.threads, "alone": self._hopeless(order, slot)}
         place.order = order.model_copy(update=where)
         place.memory_kills = kills_for_memory()
         self._sharing.begin(order, slot.name)
@@ -192,10 +94,22 @@ class LocalExecutor:
                 place.worker.end()
                 place.worker = None
 
-    def _alone(self, order: TrialOrder, slot: Slot) -> bool:
+    def _suitable(self, trial: str) -> "list[_Place]":
+        """Return the slots that may have enough memory for a trial, or all if none may have."""
+        there = [place for place in self._places if not place.broken]
+        enough = [place for place in there if self._sharing.may_be_large_enough(trial, place.slot.name)]
+        return enough or there
+
+    def _isolated(self, order: TrialOrder, slot: Slot) -> bool:
         """Whether no other slot shares the memory of this one, or none may be used beside the order."""
         sharing = [place for place in self._places if place.slot.name == slot.name]
         return len(sharing) == 1 or self._sharing.isolates(order.config.id)
+
+    def _hopeless(self, order: TrialOrder, slot: Slot) -> bool:
+        """Whether an order that runs out of memory in a slot would do so again in every slot."""
+        others = {place.slot.name for place in self._suitable(order.config.id)}
+        larger = any(self._sharing.may_be_larger(name, slot.name) for name in others)
+        return not larger and self._isolated(order, slot)
 
     def _event(self, news: News) -> Event | None:
         """Return the event that a worker reported, and free its slot if it was the last event of an order."""
@@ -210,6 +124,9 @@ class LocalExecutor:
                 return self._broken(place, news.event) if place.order is not None else None
             case TrialDied() as died:
                 return self._relieved(died, place)
+            case TrialStarted(device_bytes=int(size)) as started:
+                self._sharing.measure(place.slot.name, size)
+                return started
             case event:
                 if isinstance(event, LAST_EVENTS):
                     self._free(place)
@@ -243,16 +160,18 @@ class LocalExecutor:
     def _relieved(self, died: TrialDied, place: "_Place") -> TrialDied:
         """Free the slot of a dead worker.
 
-        If memory ran out, the trial will share the device with fewer others. The event is final if no other
-        trial could have been there.
+        If memory ran out, the next attempt shares the device with fewer others, or gets a larger one. The
+        event is final if there can be no such attempt.
         """
-        assert place.order is not None
-        final = died.out_of_memory and place.order.alone
+        order, slot = place.order, place.slot
+        assert order is not None
         if died.out_of_memory:
-            self._sharing.relieve(died.trial, place.slot.name)
+            final, isolated = self._hopeless(order, slot), self._isolated(order, slot)
+            relief = "" if final else self._sharing.relieve(died.trial, slot.name, isolated)
+            died = died.model_copy(update={"final": final, "relief": relief})
         place.end_worker()
         self._free(place)
-        return died.model_copy(update={"final": final})
+        return died
 
     def _broken(self, place: "_Place", error: Exception) -> TrialFailed:
         """Give up a slot in which no worker can start, or whose worker sent a line that is no event."""
@@ -285,34 +204,3 @@ class _Place:
         """End the worker if there is one, and return its exit code."""
         worker, self.worker = self.worker, None
         return 0 if worker is None else worker.end()
-
-
-def _count_gpus() -> int:
-    import torch  # noqa: PLC0415 - slow to import, and needed only where GPUs are asked for
-
-    return torch.cuda.device_count()
-
-
-def _check_gpus(wanted: Sequence[int]) -> None:
-    there = _count_gpus()
-    missing = [number for number in wanted if not 0 <= number < there]
-    if missing:
-        have = f"this machine has {there} (0 to {there - 1})" if there else "this machine has none"
-        raise RequestError(
-            f"There is no GPU {missing[0]}: {have}.", "Choose others with --gpus, or run with --device cpu."
-        )
-
-
-def _device_name(number: int) -> str:
-    """Return the physical id of a GPU. If CUDA_VISIBLE_DEVICES is set, numbers index its list."""
-    lent = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return lent.split(",")[number].strip() if lent else str(number)
-
-
-def _only_gpus(names: str) -> dict[str, str]:
-    """Return the environment of a worker that sees these GPUs only, by the numbers of ``nvidia-smi``.
-
-    By itself CUDA calls the fastest GPU 0, and ``nvidia-smi`` the first one on the bus.
-    """
-    order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    return {"CUDA_DEVICE_ORDER": order, "CUDA_VISIBLE_DEVICES": names}

@@ -163,10 +163,11 @@ class _Run:
     def _died(self, event: TrialDied) -> None:
         """Let the trial go on from its checkpoint, or fail if that has been tried often enough.
 
-        A search goes on after memory ran out, with other settings.
+        An attempt that will get more memory does not count. A search goes on after memory ran out for good,
+        with other settings.
         """
         order = self.running[event.trial]
-        self.deaths[event.trial] += 1
+        self.deaths[event.trial] += not event.relief
         deaths = self.deaths[event.trial]
         searches = isinstance(order.config, SearchConfig)
         if (event.final and not searches) or deaths >= MOST_DEATHS:
@@ -178,5 +179,5 @@ class _Run:
             self.left = True
         else:
             self.waiting.put_back(order.model_copy(update={"memory_ran_out": event.final}), wait=False)
-            how = "with other settings" if event.final else "from its checkpoint"
+            how = "with other settings" if event.final else event.relief or "from its checkpoint"
             self.watch(TrialNote(trial=event.trial, text=f"{event.reason}; it goes on {how}"))

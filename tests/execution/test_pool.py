@@ -17,10 +17,12 @@ from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.events import Event, TrialDone, TrialFailed, TrialNote
 from lrbench.execution.failures import record_failure
-from lrbench.execution.pool import LocalExecutor, Slot, choose_shared_slots, choose_slots
+from lrbench.execution.pool import LocalExecutor
 from lrbench.execution.schedule import run_orders
+from lrbench.execution.slots import Slot, choose_shared_slots, choose_slots
 from lrbench.execution.workers import waiting
 from lrbench.execution.workers.process import WorkerProcess
+from lrbench.execution.workers.sharing import Sharing
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.training.news import EpochDone
@@ -116,6 +118,13 @@ def test_wishes_for_several_gpus_that_cannot_be(
         choose_shared_slots(gpus, device, each)
 
 
+def test_a_machine_without_gpus_is_not_told_to_ask_for_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(RequestError, match="this machine has none") as refused:
+        choose_shared_slots([0, 1], None, 2)
+    assert refused.value.remedy == "Leave out the options for GPUs."
+
+
 def run_here(
     configs: list[TrialConfig],
     data: Path,
@@ -182,6 +191,7 @@ def use_worker(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
             stdout=subprocess.PIPE,
             stderr=worker._messages,
             text=True,
+            env=os.environ | environment,
         )
 
     monkeypatch.setattr(WorkerProcess, "_start", start)
@@ -229,6 +239,24 @@ def run(line):
         file.write(f"{order.alone} ")
     died = TrialDied(trial=order.config.id, reason="no memory", out_of_memory=True)
     print(died.model_dump_json(), flush=True)
+"""
+NEEDS_MORE_THAN_20_BYTES = """
+import os
+from lrbench.execution.events import TrialDied, TrialDone, TrialStarted
+from lrbench.execution.order import TrialOrder
+
+def run(line):
+    order = TrialOrder.model_validate_json(line)
+    trial, memory = order.config.id, int(os.environ["MEMORY"])
+    events = [TrialStarted(trial=trial, device="cuda", device_bytes=memory)]
+    if memory > 20:
+        events.append(TrialDone(trial=trial, seconds=1.0, metrics={}))
+    else:
+        events.append(TrialDied(trial=trial, reason="no memory", out_of_memory=True))
+    with (order.results_folder / "tried").open("a") as file:
+        file.write(f"{memory} ")
+    for event in events:
+        print(event.model_dump_json(), flush=True)
 """
 DIES_ONCE = (
     PERFORMS
@@ -307,6 +335,32 @@ def test_a_trial_that_runs_out_of_memory_fails_once_no_other_could_be_beside_it(
     events = list[Event]()
     run_here([trial_config("popularity", seed=0)], walks_folder, tmp_path, events.append, slots=slots)
     assert (tmp_path / "alone").read_text(encoding="utf-8") == told
+    assert [event.kind for event in events] == heard
+
+
+@pytest.mark.parametrize(
+    ("gpus", "tried", "heard"),
+    [
+        ([10, 30], "10 30 ", ["started", "note", "started", "done"]),
+        ([10, 20, 10], "10 20 ", ["started", "note", "started", "failed"]),  # the third was measured before
+    ],
+)
+def test_a_trial_that_runs_out_of_memory_is_tried_on_gpus_with_more(
+    gpus: list[int],
+    tried: str,
+    heard: list[str],
+    walks_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_worker(monkeypatch, NEEDS_MORE_THAN_20_BYTES)
+    slots = [Slot("cuda", 1, {"MEMORY": str(size)}, f"gpu {place}") for place, size in enumerate(gpus)]
+    sharing, events = Sharing(), list[Event]()
+    for place, size in enumerate(gpus[2:], 2):
+        sharing.measure(f"gpu {place}", size)
+    executor = LocalExecutor(slots, sharing)
+    run_orders([order(trial_config("popularity", seed=0), walks_folder, tmp_path)], executor, events.append)
+    assert (tmp_path / "tried").read_text(encoding="utf-8") == tried
     assert [event.kind for event in events] == heard
 
 

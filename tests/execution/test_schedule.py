@@ -7,7 +7,7 @@ import pytest
 from small_data import order, trial_config
 from small_search import search
 
-from lrbench.execution.events import Event, TrialBusy, TrialDied, TrialDone, TrialFailed
+from lrbench.execution.events import Event, TrialBusy, TrialDied, TrialDone, TrialFailed, TrialNote
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.schedule import run_orders
 from lrbench.execution.workers import waiting
@@ -138,6 +138,26 @@ def test_a_trial_fails_at_once_if_another_attempt_would_run_out_of_memory(tmp_pa
     places, events = MemoryRunsOut(1), list[Event]()
     run_orders([order(trial_config("sasrec"), tmp_path, tmp_path)], places, events.append)
     assert [event.kind for event in events] == ["failed"]
+
+
+class SharesWithFewer(TwoPlaces):
+    """Memory runs out four times, each time beside fewer trials."""
+
+    def poll(self) -> list[Event]:
+        trial = self.running[-1].config.id
+        done = super().poll()
+        if len(self.log) > 8:
+            return done
+        return [TrialDied(trial=trial, reason="no memory", out_of_memory=True, relief="beside fewer trials")]
+
+
+def test_attempts_that_get_more_memory_each_time_are_not_counted(tmp_path: Path) -> None:
+    events = list[Event]()
+    only = order(trial_config("sasrec"), tmp_path, tmp_path)
+    run_orders([only], SharesWithFewer(), events.append)
+    assert [event.kind for event in events] == ["note"] * 4 + ["done"]
+    assert isinstance(events[0], TrialNote)
+    assert events[0].text == "no memory; it goes on beside fewer trials"
 
 
 class OthersWork(TwoPlaces):

@@ -1,5 +1,9 @@
-"""Decide which trials may share a device: as many as fit into its memory, fewer after memory ran out."""
+"""Decide which trials may share a device: as many as fit into its memory, fewer after memory ran out.
 
+A trial whose memory runs out although it is alone on its device goes to a device with more memory.
+"""
+
+import math
 from collections.abc import Callable, Collection, Mapping
 
 from lrbench.execution.order import TrialOrder
@@ -32,6 +36,8 @@ class Sharing:
         self._peak_bytes = peak_bytes
         self._there: dict[str, dict[str, TrialOrder]] = {}
         self._most_beside: dict[str, int] = {}  # trial → the number of others it may share a device with
+        self._measured: dict[str, int] = {}  # device → its memory in bytes
+        self._too_small: dict[str, set[str]] = {}  # trial → devices on which it ran out of memory alone
 
     def admits(self, order: TrialOrder, device: str) -> bool:
         """Whether a trial may begin on a device, given the trials that run there."""
@@ -51,12 +57,29 @@ class Sharing:
         """Note that a trial on a device has ended, in whatever way."""
         self._there[device].pop(trial)
 
-    def relieve(self, trial: str, device: str) -> None:
-        """Let a trial that ran out of memory share the device with half as many others from now on.
+    def measure(self, device: str, size: int) -> None:
+        """Note the memory of a device in bytes."""
+        self._measured[device] = size
 
-        Call it before :meth:`end`.
+    def relieve(self, trial: str, device: str, alone: bool) -> str:
+        """Give the next attempt of a trial that ran out of memory more of it, and say how.
+
+        If it was alone, it needs another device. Otherwise it shares the device with half as many others from
+        now on. Call it before :meth:`end`.
         """
+        if alone:
+            self._too_small.setdefault(trial, set()).add(device)
+            return "on another GPU"
         self._most_beside[trial] = (len(self._there[device]) - 1) // 2
+        return "beside fewer trials"
+
+    def may_be_larger(self, device: str, other: str) -> bool:
+        """Whether a device has more memory than another one. One that is not measured may have more."""
+        return device != other and self._measured.get(device, math.inf) > self._measured.get(other, 0)
+
+    def may_be_large_enough(self, trial: str, device: str) -> bool:
+        """Whether a device may have more memory than those on which a trial ran out of memory alone."""
+        return all(self.may_be_larger(device, small) for small in self._too_small.get(trial, ()))
 
     def isolates(self, trial: str) -> bool:
         """Whether a trial has to be alone on its device, since memory ran out."""

@@ -40,7 +40,7 @@ def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
     sharing = Sharing()
     for each in (ONE, TWO, THREE):
         sharing.begin(each, GPU)
-    sharing.relieve(ONE.config.id, GPU)
+    sharing.relieve(ONE.config.id, GPU, alone=False)
     sharing.end(ONE.config.id, GPU)
     assert not sharing.admits(ONE, GPU)  # two others are there, and only one may be
     sharing.end(TWO.config.id, GPU)
@@ -48,10 +48,22 @@ def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
     sharing.begin(ONE, GPU)
     assert not sharing.admits(TWO, GPU)  # TWO would be the second beside ONE
     assert not sharing.isolates(ONE.config.id)
-    sharing.relieve(ONE.config.id, GPU)
+    sharing.relieve(ONE.config.id, GPU, alone=False)
     assert sharing.isolates(ONE.config.id)
     sharing.end(ONE.config.id, GPU)
     assert not sharing.admits(ONE, GPU)  # beside THREE
     sharing.end(THREE.config.id, GPU)
     assert sharing.admits(ONE, GPU)
     assert not sharing.isolates(THREE.config.id)
+
+
+def test_a_trial_that_ran_out_of_memory_alone_needs_a_device_with_more() -> None:
+    sharing, trial = Sharing(), ONE.config.id
+    for device, size in (("small", 10), ("same", 10), ("large", 20)):
+        sharing.measure(device, size)
+    sharing.relieve(trial, "small", alone=True)
+    devices = ("small", "same", "large", "not measured")
+    assert [sharing.may_be_large_enough(trial, device) for device in devices] == [False, False, True, True]
+    sharing.relieve(trial, "not measured", alone=True)  # its process ended before it told its memory
+    assert [sharing.may_be_large_enough(trial, device) for device in devices] == [False, False, True, False]
+    assert sharing.may_be_large_enough(TWO.config.id, "small")
