@@ -238,6 +238,8 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     console, tune = result_console(), request.suite.tune
     if tune is not None:
         _say_searches(totals, tune)
+    if totals.searches_to_run and request.search_gpus:
+        say(console, request.search_gpus)
     most = "at most " if totals.unsure else ""
     say(console, f"{counted(totals.trials, 'trial')}, {most}{totals.to_run} to run.")
     if totals.unsure:

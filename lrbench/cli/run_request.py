@@ -26,6 +26,17 @@ class RunRequest:
     """Where trials run."""
 
     @property
+    def search_gpus(self) -> str:
+        """A sentence on the GPUs of a search; empty: it has no more than it uses."""
+        each = self.place.processes
+        if each == 1 or self.suite.tune is None:
+            return ""
+        return (
+            f"A search trains on one of its {each} GPUs. "
+            "Without --gpus-per-trial, each GPU has a search of its own."
+        )
+
+    @property
     def dataset_names(self) -> list[str]:
         """The true names of the suite's datasets, each once."""
         return list(dict.fromkeys(self.library.catalogue.find(name).name for name in self.suite.datasets))

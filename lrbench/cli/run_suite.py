@@ -141,6 +141,8 @@ def _say_agenda(agenda: Agenda, tasks: TaskList, request: RunRequest, console: C
             f"Tuning on validation: {len(agenda.searches)} of {agenda.search_count} searches to run, "
             f"{suite.tune.budget} each. A row's trials follow its search, before other searches.",
         )
+        if request.search_gpus:
+            say(console, request.search_gpus)
     say(
         console,
         f"Suite {suite.name}: {trials} of {agenda.trial_count} trials to run "

@@ -2,9 +2,18 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from desk import SUITE, Desk
+
+from lrbench.cli.dry_run import _print_totals, _Totals
+from lrbench.cli.run_request import RunRequest
+from lrbench.config.rerun import Rerun
+from lrbench.config.suite import read_suite_file
+from lrbench.data.obtain import open_library
+from lrbench.execution.places import LocalPlace
+from lrbench.store.layout import Results
 
 TUNED = (
     SUITE.replace('"small"', '"tuned"').replace("[1, 2, 3]", "[1, 2]")
@@ -34,6 +43,24 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 @pytest.fixture(scope="module")
 def finished(desk: Desk) -> subprocess.CompletedProcess[str]:
     return desk.run("run", desk.suite(TUNED), "--workers", "1", code=1)
+
+
+@pytest.mark.parametrize(("processes", "told"), [(1, False), (2, True)])
+def test_a_dry_run_says_how_many_gpus_a_search_uses(
+    processes: int, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tuned.toml").write_text(TUNED, encoding="utf-8")
+    request = RunRequest(
+        suite=read_suite_file(tmp_path / "tuned.toml"),
+        library=open_library(tmp_path, None),
+        results=Results(tmp_path),
+        only=(),
+        rerun=Rerun.missing,
+        place=LocalPlace(processes=processes),
+    )
+    _print_totals(_Totals(searches=1, searches_to_run=1), request)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("A search trains on one of its 2 GPUs." in said) == told
 
 
 @pytest.mark.slow
