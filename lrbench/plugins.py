@@ -20,7 +20,7 @@ from lrbench.model_class import model_fault
 from lrbench.paths import absolute, expanded
 from lrbench.text import shortened
 
-__all__ = ["PLUGINS", "add_plugins", "failed_line", "plugged_models", "plugin_fingerprint"]
+__all__ = ["PLUGINS", "add_plugins", "failed_line", "plugged_models", "plugin_files", "plugin_fingerprint"]
 
 PLUGINS = "LRBENCH_PLUGINS"
 """Environment variable with the paths of plug-in files, separated as in PATH."""
@@ -43,8 +43,7 @@ def add_plugins(paths: Sequence[Path]) -> None:
                 f'The path {path} of a plug-in holds "{os.pathsep}".',
                 f"{PLUGINS} separates paths by it. Rename the file or its folder.",
             )
-    known = [path for path in os.environ.get(PLUGINS, "").split(os.pathsep) if path]
-    os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*known, *added)))
+    os.environ[PLUGINS] = os.pathsep.join(dict.fromkeys((*_given(), *added)))
     plugged_models()
 
 
@@ -56,10 +55,7 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
             two files declare one name.
     """
     found: dict[str, tuple[Any, Path]] = {}
-    for text in os.environ.get(PLUGINS, "").split(os.pathsep):
-        if not text:
-            continue
-        path = expanded(text)
+    for path in plugin_files():
         models = getattr(_load(path), _ATTRIBUTE, None)
         if not isinstance(models, dict) or not models:
             raise RequestError(
@@ -74,6 +70,11 @@ def plugged_models() -> dict[str, tuple[Any, Path]]:
                 )
             found[name] = (model, path)
     return found
+
+
+def plugin_files() -> list[Path]:
+    """Return the plug-in files that were given to this process."""
+    return [expanded(text) for text in _given()]
 
 
 def plugin_fingerprint(name: str) -> str | None:
@@ -93,6 +94,11 @@ def failed_line(error: BaseException) -> str | None:
         if str(frame.f_globals.get("__name__", "")).startswith(_MODULE_PREFIX)
     ]
     return passed[-1] if passed else None
+
+
+def _given() -> list[str]:
+    """Return the paths of plug-in files in the environment, as they stand there."""
+    return [text for text in os.environ.get(PLUGINS, "").split(os.pathsep) if text]
 
 
 def _digest(content: bytes) -> str:

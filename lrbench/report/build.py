@@ -250,7 +250,7 @@ def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial]
     if not finished:
         raise RequestError(
             f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
-            f"Run it: {command_to_run(suite.name, results, datasets=suite.part)}\n"
+            f"Run it: {command_to_run(suite, results)}\n"
             f"  Or see how far it is: {command('status', suite.name, results)}",
         )
     return finished, missing

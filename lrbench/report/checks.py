@@ -9,6 +9,7 @@ from lrbench.data.own_files import is_users_own
 from lrbench.report.collapses import collapses
 from lrbench.report.findings import Comparison
 from lrbench.report.label_metrics import Measured
+from lrbench.report.missing import fewer_seeds, missing_trials
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import QualityRow
 from lrbench.report.step_findings import DepthFinding
@@ -17,7 +18,7 @@ from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
-from lrbench.wording import listed, some_of
+from lrbench.wording import listed
 
 __all__ = ["find_warnings"]
 
@@ -44,14 +45,12 @@ def find_warnings(
     depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
     """Return all warnings, the gravest first."""
-    run_all = command_to_run(suite.name, results, "all", suite.part)
-    run_missing = command_to_run(suite.name, results, datasets=suite.part)
+    run_all = command_to_run(suite, results, "all")
     return [
         *_rows_on_both_sides(suite),
         *_targets_that_tell_nothing(measured),
-        *_missing_trials(missing, rows, run_missing),
-        *_not_begun(suite, run_missing),
-        *_fewer_seeds(suite, measured),
+        *missing_trials(suite, results, missing, rows),
+        *fewer_seeds(suite, measured),
         *_above_achievable(measured),
         *_not_testable(comparisons),
         *unequal_tuning(suite, comparisons),
@@ -103,43 +102,6 @@ def _targets_that_tell_nothing(measured: Sequence[Measured]) -> Iterator[ReportW
                 f"order is that of the file; {look}."
             )
             yield ReportWarning(WarningKind.UNDATED_TARGETS, cause, dataset=dataset)
-
-
-def _missing_trials(
-    missing: Sequence[SuiteTrial], rows: Sequence[QualityRow], command: str
-) -> Iterator[ReportWarning]:
-    seeds: dict[tuple[str, str], list[str]] = {}
-    for cell in missing:
-        seeds.setdefault((cell.dataset, cell.label), []).append(str(cell.seed))
-    shown = {(row.dataset, row.label) for row in rows}
-    for (dataset, label), lacking in seeds.items():
-        trials = f"the {'trial' if len(lacking) == 1 else 'trials'} of {_seeds(lacking)}"
-        outcome = "what is there is shown" if (dataset, label) in shown else "there is nothing to show"
-        cause = f"{label} on {dataset} lacks {trials}; {outcome}."
-        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
-
-
-def _not_begun(suite: SuiteRecord, command: str) -> Iterator[ReportWarning]:
-    for dataset, label in suite.not_begun:
-        cause = f"{label} on {dataset} has no trials yet; there is nothing to show."
-        yield ReportWarning(WarningKind.MISSING_TRIALS, cause, command, label, dataset)
-
-
-def _fewer_seeds(suite: SuiteRecord, measured: Sequence[Measured]) -> Iterator[ReportWarning]:
-    """Warn of rows that were never to be trained with some of the suite's seeds."""
-    for dataset in suite.datasets:
-        trained = [row.label for row in measured if row.dataset == dataset and not row.deterministic]
-        rows: dict[tuple[int, ...], list[str]] = {}
-        for label in trained:
-            seeds = {cell.seed for cell in suite.trials if (cell.dataset, cell.label) == (dataset, label)}
-            lacking = tuple(seed for seed in suite.seeds_for(dataset) if seed not in seeds)
-            rows.setdefault(lacking, []).append(label)
-        for lacking, labels in rows.items():
-            if lacking:
-                who = dataset if labels == trained else f"{some_of(labels)} on {dataset}"
-                verb = "was" if len(labels) == 1 or labels == trained else "were"
-                cause = f"{who} {verb} never run with {_seeds([str(seed) for seed in lacking])} of the suite."
-                yield ReportWarning(WarningKind.FEWER_SEEDS, cause, dataset=dataset)
 
 
 def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
@@ -311,7 +273,3 @@ def _unlike_code(measured: Sequence[Measured], command: str) -> Iterator[ReportW
         unknown = ", one of them unknown" if None in commits else ""
         cause = f"Trials were made at {len(commits)} different commits of lrbench{unknown}."
         yield ReportWarning(WarningKind.DIFFERENT_COMMITS, cause, command)
-
-
-def _seeds(numbers: Sequence[str]) -> str:
-    return f"{'seed' if len(numbers) == 1 else 'seeds'} {listed(numbers)}"

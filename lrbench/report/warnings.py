@@ -23,6 +23,7 @@ class WarningKind(StrEnum):
     REPEATING_TARGETS = "Remove copies of rows from the source, or choose a protocol that drops repeats"
     UNDATED_TARGETS = "Which item comes last is chance: take a source with finer times"
     ALL_TIED = "Its metrics are those of a random order: do not compare with it"
+    FAILED_TRIALS = "lrbench status says why. Remove the cause and run them again"
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
@@ -90,6 +91,7 @@ class WarningGroup:
 
 SUMMARIES = {
     WarningKind.ABOVE_ACHIEVABLE: "{rows} exceed the best achievable Recall@10{places}.",
+    WarningKind.FAILED_TRIALS: "{rows} have trials that failed{places}.",
     WarningKind.MISSING_TRIALS: "{rows} lack trials{places}.",
     WarningKind.UNEQUAL_TUNING: "{rows} were not tuned and are compared with rows that were{places}.",
     WarningKind.TIES: "{rows} give many targets another item's score{places}.",

@@ -44,7 +44,7 @@ def runs_of(suite: SuiteRecord, results: Results) -> dict[str, FinishedTrial]:
     if not finished:
         raise RequestError(
             f"None of the trials of suite {suite.name} is finished in {results.root}.",
-            f"Run it: {command_to_run(suite.name, results, datasets=suite.part)}",
+            f"Run it: {command_to_run(suite, results)}",
         )
     return {_run_name(trial): trial for trial in finished}
 

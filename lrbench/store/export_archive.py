@@ -75,7 +75,7 @@ def export_archive(
         where = "" if set(datasets) >= set(suite.datasets) else f" on {', '.join(datasets)}"
         raise RequestError(
             f"None of the trials of suite {suite.name}{where} is finished in {results.root}.",
-            f"Run it: {command_to_run(suite.name, results, datasets=suite.part)}",
+            f"Run it: {command_to_run(suite, results)}",
         )
     trials = {trial.record.id: trial for trial in finished}
     files = [results.suite(suite.name), results.looks(suite.name), *_searches(suite, results, datasets)]

@@ -150,6 +150,12 @@ class SuiteRecord(FrozenConfig):
         written = tomllib.loads(self.text).get("datasets", ()) if self.text else ()
         return () if set(written) <= set(self.datasets) else self.datasets
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models in the suite's file; empty if the file is unknown."""
+        rows = tomllib.loads(self.text).get("models", ()) if self.text else ()
+        return tuple(dict.fromkeys(str(row["model"]) for row in rows if "model" in row))
+
     def seeds_for(self, dataset: str) -> tuple[int, ...]:
         """Return the seeds with which the rows are to be trained on a dataset."""
         return self.dataset_seeds.get(dataset, self.seeds)

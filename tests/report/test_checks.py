@@ -13,6 +13,7 @@ from lrbench.data.own_files import user_file
 from lrbench.report.build import build_report
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
+from lrbench.store.suites import ControlRecord, TunedRow
 from lrbench.store.trials import DatasetSummary, StageRecord, read_record
 
 
@@ -243,6 +244,41 @@ def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path)
     ]
     run = f"lrbench run demo.toml --results {tmp_path} --rerun missing"
     assert {warning.remedy for warning in report.warnings} == {f"Run them: {run}"}
+
+
+def test_trials_that_failed_are_told_from_those_that_never_ran(tmp_path: Path) -> None:
+    results, suite = Results(tmp_path), make_suite(tmp_path, [Made("A", 2.0), Made("B")], proposed=[])
+    for cell in suite.trials:
+        if cell.label == "B" and cell.seed != 3:
+            results.trial(cell.trial).rename(tmp_path / cell.trial)
+        if (cell.label, cell.seed) == ("B", 2):
+            results.failed(cell.trial).mkdir(parents=True)
+            results.error(cell.trial).touch()
+    failed, never = build_report(suite, results).warnings[:2]
+    run = f"lrbench run demo.toml --results {tmp_path} --rerun missing"
+    assert str(failed) == (
+        "B on sample lacks the trial of seed 2, which failed; what is there is shown. "
+        f"lrbench status says why. Remove the cause and run them again: {run}"
+    )
+    assert str(never) == (f"B on sample lacks the trial of seed 1; what is there is shown. Run them: {run}")
+
+
+def test_a_row_whose_search_failed_says_so(tmp_path: Path) -> None:
+    results, suite = Results(tmp_path), make_suite(tmp_path, [Made("A", 2.0)], proposed=[])
+    waiting = suite.model_copy(
+        update={
+            "labels": ("A", "B", "B without", "C"),
+            "controls": {"B without": ControlRecord(of="B", control="no-reasoning")},
+            "searches": (TunedRow(label="B", dataset="sample", search="s"),),
+        }
+    )
+    results.failed("s").mkdir(parents=True)
+    results.error("s").touch()
+    assert [warning.cause for warning in build_report(waiting, results).warnings] == [
+        "B on sample has no trials, as the search for its settings failed; there is nothing to show.",
+        "B without on sample has no trials, as the search for its settings failed; there is nothing to show.",
+        "C on sample has no trials yet; there is nothing to show.",
+    ]
 
 
 def test_deterministic_models_need_no_seeds(tmp_path: Path) -> None:

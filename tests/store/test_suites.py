@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from synthetic_results import Made, make_suite
 
+from lrbench.plugins import PLUGINS
 from lrbench.store import suites
-from lrbench.store.commands import command_to_run
+from lrbench.store.commands import command, command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, add_to_suite, read_suite
 
@@ -47,8 +48,28 @@ def test_the_command_to_run_a_part_of_a_suite_names_its_datasets(tmp_path: Path)
         ('datasets = ["sample", "ml-1m"]', ("sample",)),
     ):
         assert suite.model_copy(update={"text": text}).part == part
-    command = command_to_run("audit", Results(tmp_path), datasets=("sample",))
+    part_of_it = suite.model_copy(update={"name": "audit", "text": text})
+    command = command_to_run(part_of_it, Results(tmp_path))
     assert command == f"lrbench run audit --results {tmp_path} --datasets sample --rerun missing"
+
+
+def test_the_command_to_run_a_suite_names_its_plug_ins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[[models]]\nmodel = "sasrec"\n[[models]]\nmodel = "mine"\n[[models]]\nextends = "A"\n'
+    suite, results = make_suite(tmp_path).model_copy(update={"text": text}), Results(Path("results"))
+    assert suite.models == ("sasrec", "mine")
+    assert command_to_run(suite, results) == "lrbench run demo.toml --plugin FILE --rerun missing"
+    (tmp_path / "my models.py").write_text(
+        "from lrbench.models.classical.popularity import Popularity\nMODELS = {'mine': Popularity}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv(PLUGINS, str(tmp_path / "my models.py"))
+    given = f"--plugin '{tmp_path}/my models.py'"
+    assert command_to_run(suite, results) == f"lrbench run demo.toml {given} --rerun missing"
+    monkeypatch.chdir(tmp_path)
+    assert command("run", "x.toml", results) == "lrbench run x.toml --plugin 'my models.py'"
+    assert command("report", "demo", results) == "lrbench report demo"
 
 
 def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Path) -> None:
