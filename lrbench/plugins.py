@@ -83,17 +83,26 @@ def plugin_fingerprint(name: str) -> str | None:
     return None if plugged is None else _digest(plugged[1].read_bytes())[:16]
 
 
-def failed_line(error: BaseException) -> str | None:
-    """Return the last line of a plug-in file through which an error passed: ``line 7 of /x/fading.py``.
+def failed_line(error: BaseException, package: str = "") -> str | None:
+    """Return the last line of a plug-in through which an error passed: ``line 7 of /x/fading.py``.
 
-    ``None``: it passed through none.
+    Args:
+        error: it was raised.
+        package: a package whose modules are looked for; empty: plug-in files are looked for.
+
+    Returns:
+        ``None`` if it passed through none.
     """
     passed = [
         f"line {number} of {frame.f_code.co_filename}"
         for frame, number in walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__", "")).startswith(_MODULE_PREFIX)
+        if _is_of(str(frame.f_globals.get("__name__", "")), package)
     ]
     return passed[-1] if passed else None
+
+
+def _is_of(module: str, package: str) -> bool:
+    return module.partition(".")[0] == package if package else module.startswith(_MODULE_PREFIX)
 
 
 def _given() -> list[str]:
@@ -134,7 +143,11 @@ def _load(path: Path) -> ModuleType:
     except BaseException as error:  # a file may raise anything, also SystemExit and GeneratorExit
         sys.modules.pop(name, None)
         reason = shortened(f"{type(error).__name__}: {error}", 300)
-        raise RequestError(f"The plug-in {path} cannot be loaded: {reason}.", "Mend the file.") from error
+        line = failed_line(error)
+        where = f" The error is in {line}." if line else ""
+        raise RequestError(
+            f"The plug-in {path} cannot be loaded: {reason}.{where}", "Mend the file."
+        ) from error
     return module
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.model_class import model_fault
-from lrbench.plugins import plugged_models
+from lrbench.plugins import failed_line, plugged_models
 from lrbench.text import shortened
 
 if TYPE_CHECKING:
@@ -91,6 +91,16 @@ class Registry(Generic[T]):
         remedies = (did_you_mean(name, self.names()), self._elsewhere)
         raise RequestError(f'There is no {self._kind} "{name}".', " ".join(filter(None, remedies)))
 
+    def failed_package(self, error: BaseException) -> tuple[str, str] | None:
+        """Return the package that declares things here and in which an error was raised, and the line.
+
+        ``None``: the error passed through no such package.
+        """
+        for point in entry_points(group=self._group) if self._group else ():
+            if line := failed_line(error, point.module.partition(".")[0]):
+                return _package(point), line
+        return None
+
     @cached_property
     def _foreign(self) -> dict[str, EntryPoint]:
         """Entry points of other packages by name, looked up once, since that reads files of all packages.
@@ -116,8 +126,10 @@ class Registry(Generic[T]):
             raise
         except BaseException as error:  # a package may raise anything, also SystemExit and GeneratorExit
             reason = shortened(f"{type(error).__name__}: {error}", 300)
+            line = failed_line(error, point.module.partition(".")[0])
+            where = f" The error is in {line}." if line else ""
             raise RequestError(
-                f'The {self._kind} "{point.name}" of {_package(point)} cannot be loaded: {reason}.',
+                f'The {self._kind} "{point.name}" of {_package(point)} cannot be loaded: {reason}.{where}',
                 "Mend or uninstall that package.",
             ) from error
         if fault := self._fault(point.name, thing):

@@ -1,8 +1,10 @@
 """Names from three places: built in, of other packages, of plug-in files."""
 
 import math
+import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,27 @@ def test_a_package_that_exits_when_it_is_imported_is_a_sentence(
     points.append(EntryPoint("x", "leaving_package:x", "things"))
     with pytest.raises(RequestError, match="cannot be loaded: SystemExit"):
         things().load("x")
+
+
+def test_errors_in_a_package_name_it_and_its_line(
+    points: list[EntryPoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_package.py").write_text("one = 1\nimport no_such_module\n", encoding="utf-8")
+    (tmp_path / "faulty_package.py").write_text("def x():\n    return {}[1]\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    points += [
+        EntryPoint("broken", "broken_package:x", "things"),
+        EntryPoint("x", "faulty_package:x", "things"),
+    ]
+    things = Registry[Any]("thing", {}, group="things")
+    where = f"The error is in line 2 of {tmp_path / 'broken_package.py'}."
+    with pytest.raises(RequestError, match=re.escape(where)):
+        things.load("broken")
+    with pytest.raises(KeyError) as raised:
+        things.load("x")()
+    found = things.failed_package(raised.value)
+    assert found == ("faulty_package:x", f"line 2 of {tmp_path / 'faulty_package.py'}")
+    assert things.failed_package(KeyError()) is None
 
 
 def test_two_packages_cannot_declare_one_name(points: list[EntryPoint]) -> None:

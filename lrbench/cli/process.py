@@ -101,7 +101,13 @@ def known_error(error: Exception) -> LrbenchError:
             "There is not enough memory for this.",
             "Choose smaller data, a smaller model or fewer workers. --debug shows where memory ran out.",
         )
+    return _fault(error)
+
+
+def _fault(error: Exception) -> LrbenchError:
+    """Say whose fault an unexpected error is: that of a plug-in file, of another package, or of lrbench."""
     from lrbench.plugins import failed_line
+    from lrbench.registry import MODELS
     from lrbench.text import shortened
 
     reason = f"{type(error).__name__}: {error}"
@@ -109,6 +115,12 @@ def known_error(error: Exception) -> LrbenchError:
         return RequestError(
             f"The plug-in failed in {line}: {shortened(reason, 300)}.",
             "Mend the file. --debug shows the traceback.",
+        )
+    if (found := MODELS.failed_package(error)) is not None:
+        package, line = found
+        return RequestError(
+            f"A model of {package} failed in {line}: {shortened(reason, 300)}.",
+            "Mend or uninstall that package. --debug shows the traceback.",
         )
     return LrbenchError(
         f"This is a fault of lrbench, not of the request ({reason}).",
