@@ -3,7 +3,8 @@
 A lock is exact and ends with its process, but on a network file system it may not hold between machines. So
 the process that has the lock also writes a lease beside it. The lease is a file that names the holder. Its
 modification time is renewed every :data:`BEAT_SECONDS`. Other machines respect a lease until it has not been
-renewed for :data:`STALE_SECONDS`. On the same machine the lock alone decides, so a killed process blocks
+renewed for :data:`STALE_SECONDS`. A lease from a time to come is as old: a clock was set back since the last
+renewal, so nobody renews it. On the same machine the lock alone decides, so a killed process blocks
 nobody.
 """
 
@@ -135,7 +136,7 @@ def holder_elsewhere(lock: Path) -> Holder | None:
     holder = _read(lease)
     if holder is None or holder.machine == _this_machine():
         return None
-    return None if time.time() - _changed(lease) > STALE_SECONDS else holder
+    return None if abs(time.time() - _changed(lease)) > STALE_SECONDS else holder
 
 
 def holder_of(lock: Path) -> Holder | None:
@@ -157,7 +158,7 @@ def _taken(lock: Path, lease: Path) -> Holder:
     before = _read(lease)
     if before is not None:
         os.utime(lock)  # both times then come from the clock of the file server
-        if before.machine != _this_machine() and _changed(lock) - _changed(lease) <= STALE_SECONDS:
+        if before.machine != _this_machine() and abs(_changed(lock) - _changed(lease)) <= STALE_SECONDS:
             raise ClaimedError(str(before))
         _remove(lease, before)
     job = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
@@ -211,7 +212,7 @@ def _clear_beside(lease: Path) -> None:
     """
     for path in lease.parent.glob(f".{lease.name}.*"):
         own = path.name.split(".")[-2] == _mark()
-        if own or time.time() - _changed(path) > STALE_SECONDS:
+        if own or abs(time.time() - _changed(path)) > STALE_SECONDS:
             path.unlink(missing_ok=True)
 
 

@@ -54,9 +54,9 @@ def hold_elsewhere(lock: Path) -> subprocess.Popen[str]:
     return holder
 
 
-def make_stale(lease: Path) -> None:
-    past = time.time() - STALE_SECONDS - 5
-    os.utime(lease, (past, past))
+def make_stale(lease: Path, sign: int = -1) -> None:
+    then = time.time() + sign * (STALE_SECONDS + 5)
+    os.utime(lease, (then, then))
 
 
 def test_a_claim_names_its_holder_and_leaves_no_lease(lock: Path) -> None:
@@ -89,6 +89,24 @@ def test_a_holder_on_another_machine_is_respected_while_it_lives(tmp_path: Path)
     with pytest.raises(ClaimedError), claimed(lock):  # nobody knows yet that it is dead
         pass
     make_stale(lock.with_suffix(".lease"))
+    assert trial_state(results, "a") == "to do"
+    with claimed(lock):
+        assert holder_of(lock).process == os.getpid()  # type: ignore[union-attr]
+
+
+def test_a_dead_holder_does_not_block_others_until_a_clock_that_was_set_back_has_caught_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results(tmp_path)
+    lock = results.lock("a")
+    lock.parent.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_this_machine", lambda: "elsewhere")
+        with claimed(lock):
+            left = lock.with_suffix(".lease").read_bytes()
+    lock.with_suffix(".lease").write_bytes(left)
+    assert trial_state(results, "a") == "running"
+    make_stale(lock.with_suffix(".lease"), sign=1)
     assert trial_state(results, "a") == "to do"
     with claimed(lock):
         assert holder_of(lock).process == os.getpid()  # type: ignore[union-attr]
