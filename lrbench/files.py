@@ -188,10 +188,12 @@ def folder_for(path: Path) -> Iterator[None]:
 def check_writable(folder: Path) -> None:
     """Refuse a folder in which no file can be made. A folder that does not exist yet is not made here.
 
+    A link that leads nowhere is refused: no folder can be made in its place.
+
     Raises:
         RequestError: the folder cannot be made, or no file can be made in it.
     """
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    nearest = next(place for place in (folder, *folder.parents) if place.exists() or place.is_symlink())
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass

@@ -143,6 +143,13 @@ def test_a_folder_in_which_nothing_can_be_made_is_refused(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_link_that_leads_nowhere_cannot_become_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(tmp_path / "not mounted")
+    for folder in (tmp_path / "results", tmp_path / "results" / "trials"):
+        with pytest.raises(RequestError, match="No such file or directory"):
+            check_writable(folder)
+
+
 def test_a_writer_killed_between_two_renames_loses_nothing(tmp_path: Path) -> None:
     """The old folder is aside and the new one is not yet in its place."""
     aside, unfinished = (tmp_path / f".folder.0123abcd.{ending}" for ending in ("old", "part"))
