@@ -92,7 +92,7 @@ def _train(request: "RunRequest") -> None:
     try:
         all_done = run_suite(request, message_console())
     except KeyboardInterrupt:
-        raise InterruptError("Run the same command again to go on from the last epoch.") from None
+        raise InterruptError("Run the same command again to go on, trials from their last epoch.") from None
     if not all_done:
         raise typer.Exit(1)
 

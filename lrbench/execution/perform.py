@@ -98,11 +98,11 @@ def _run(order: TrialOrder, claim: Claim, send: Send, stop_asked: Callable[[], b
 
 
 def _device_bytes(device: str) -> int | None:
-    """Return the memory of the smallest GPU that this process sees; ``None`` on the CPU."""
+    """Return the memory of the smallest GPU that this process sees; ``None`` on the CPU or without a GPU."""
     if device == "cpu":
         return None
     gpus = range(torch.cuda.device_count())
-    return min(torch.cuda.get_device_properties(number).total_memory for number in gpus)
+    return min((torch.cuda.get_device_properties(number).total_memory for number in gpus), default=None)
 
 
 def _ending(order: TrialOrder, error: Exception) -> TrialBusy | TrialStopped | TrialDied | TrialFailed:
