@@ -43,11 +43,10 @@ COLUMNS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "ndcg@50", "ndcg@100"
 
 
 def main() -> None:
-    """Read a suite's ranks and write the page."""
+    """Read the ranks of suites and print a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="+", metavar="RESULTS=SUITE", help="folder of results and suite")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("METRICS.md"))
     options = parser.parse_args()
     parts = [PREFACE]
     for named in options.suites:
@@ -57,7 +56,7 @@ def main() -> None:
         for dataset in dict.fromkeys(row.dataset for row in measured):
             rows = [row for row in measured if row.dataset == dataset]
             parts.append(_section(suite, dataset, rows, np.random.default_rng(options.seed)))
-    options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print("\n\n".join(parts))
 
 
 PREFACE = f"""# Metrics compared
@@ -151,7 +150,8 @@ def _without_steps(suite: SuiteRecord, families: Mapping[str, Sequence[Compariso
 
 
 def _signed(comparison: Comparison) -> str:
-    return f"{comparison.contrast.difference:+.4f} ({comparison.p_adjusted:.3f})".replace("-", "−")
+    p = "< .001" if comparison.p_adjusted < 0.0005 else f"{comparison.p_adjusted:.3f}"
+    return f"{comparison.contrast.difference:+.4f} ({p})".replace("0.", ".").replace("-", "−")
 
 
 if __name__ == "__main__":

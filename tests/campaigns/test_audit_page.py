@@ -17,6 +17,8 @@ AUDIT = REPOSITORY / "results" / "audit"
 PAGES = sorted(AUDIT.glob("*/README.md"))
 """One page of each dataset."""
 
+METRICS = AUDIT / "metrics.md"
+
 
 def commands(page: Path) -> list[list[str]]:
     """The commands that repeat a page's report, without the word lrbench and without the redirection."""
@@ -69,6 +71,22 @@ def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[P
     assert [table for table in wanted if table not in there] == []
 
 
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_archive_gives_the_comparison_of_metrics(repeated: Callable[[Path], Desk]) -> None:
+    """The smaller dataset is enough: one script makes both sections."""
+    desk = repeated(AUDIT / "ml-100k" / "README.md")
+    made = subprocess.run(
+        [sys.executable, REPOSITORY / "benchmarks" / "metric_power.py", "audited-ml-100k=audit"],
+        capture_output=True,
+        check=True,
+        cwd=desk.folder,
+        encoding="utf-8",
+    ).stdout
+    (section,) = re.findall(r"^## audit: ml-100k$.*", made, re.MULTILINE | re.DOTALL)
+    assert section.rstrip() in METRICS.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -95,7 +113,7 @@ def test_tables_of_another_file_are_refused(content: str, said: str, tmp_path: P
 def test_figures_in_sentences_stand_in_a_table(page: Path) -> None:
     """A table is bound to the archive. So a sentence must not say what no table says any more."""
     sources = (page,) if page in PAGES else PAGES
-    there = " ".join(_tables_only(source) for source in sources)
+    there = " ".join((*map(_tables_only, sources), _plain("\n".join(tables(METRICS.read_text("utf-8"))))))
     sentences = _plain(re.sub(r"^ *\|.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
     known = {float(figure) for figure in FIGURE.findall(there)}
     stray = [text for text in FIGURE.findall(sentences) if not _rounds_to(text, known)]

@@ -320,10 +320,7 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["run", SMALL, "--executor", "ray", "--address", "127.0.0.1:9"], "No Ray cluster answers"),
         (["run", SMALL, "--partition", "gpu"], "--partition means nothing to --executor local"),
         (["run", SMALL, "--trials-per-gpu", "2"], "--trials-per-gpu needs GPUs"),
-        (
-            ["run", SMALL, "--device", "cuda", "--gpus-per-trial", "99"],
-            "asks for 99 GPUs, and this machine has",
-        ),
+        (["run", SMALL, "--device", "cuda", "--gpus-per-trial", "99"], "this machine has"),
         (["run", SMALL, "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
         (["run", SMALL, "--only", "GRU*"], "matches no row"),
         (["report", "smal"], 'Did you mean "small"'),
