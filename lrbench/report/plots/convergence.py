@@ -77,7 +77,8 @@ def draw(source: "PlotSource") -> "Figure":
             "Choose a suite with a model that is trained in epochs.",
         )
     together = _together(report)
-    models = [together] if len(together.names) <= MOST_TOGETHER else _by_model(report)
+    crowded = len(together.names) > MOST_TOGETHER
+    models = _by_model(report) if crowded else [together]
     places = [
         (rows, dataset, stage)
         for dataset in dict.fromkeys(curve.dataset for curve in report.curves)
@@ -93,8 +94,8 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels(
         [_title(*place, report) for place in places],
         source.width,
-        across=stages if models == [together] else 3,
-        height=1.9 if models == [together] else 1.6,
+        across=3 if crowded else stages,
+        height=1.6 if crowded else 1.9,
     )
     entries: dict[str, Artist] = {}
     for panel, (rows, dataset, stage) in zip(axes, places, strict=True):
@@ -105,9 +106,10 @@ def draw(source: "PlotSource") -> "Figure":
         label_below(panel, "epoch (markers: selected)")
         panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     label_left(axes, f"validation {metric_title(report.protocol.selection_metric)}")
-    ordered = [name for rows in models for name in rows.names.values()]
-    if models != [together]:
+    if crowded:
         ordered = [MODEL, *(_words(control) for control in CONTROLS)]
+    else:
+        ordered = list(together.names.values())
     legend_below(figure, {name: entries[name] for name in ordered if name in entries})
     return figure
 
