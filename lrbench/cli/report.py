@@ -44,6 +44,11 @@ ENDINGS = {
 }
 """Ending of a file → the formats that it may hold."""
 
+NO_TEXTS = frozenset(
+    (".docx", ".eps", ".jpg", ".ods", ".odt", ".parquet", ".pdf", ".png", ".svg", ".xlsx", ".zip")
+)
+"""Endings of files that no format of the report can be."""
+
 FILE_WIDTH = 120
 """Width of the text tables in a file, in characters."""
 
@@ -113,8 +118,13 @@ def report(
 
 
 def _check_ending(output: Path | None, format_name: str) -> None:
-    """Refuse a file whose ending is that of another format."""
-    ending = "" if output is None else output.suffix
+    """Refuse a file whose ending is that of another format, or of files that are no text."""
+    ending = "" if output is None else output.suffix.lower()
+    if ending in NO_TEXTS:
+        raise RequestError(
+            f"lrbench report writes text, and {output} has the ending of another kind of file.",
+            "Choose --format latex, html or csv. lrbench plot writes figures.",
+        )
     formats = ENDINGS.get(ending, (format_name,))
     if format_name not in formats:
         raise RequestError(

@@ -151,6 +151,8 @@ def test_rows_without_a_finished_trial_are_named_by_compare(tmp_path: Path) -> N
             ("--output", "o.md", "--format", "csv"),
             "written as csv, and o.md has the ending of another format",
         ),
+        (("--output", "o.pdf"), "writes text, and o.pdf has the ending of another kind of file. Choose"),
+        (("--output", "o.TEX"), "o.TEX has the ending of another format. Choose --format latex"),
         (("--format", "json", "--tables", "depth"), "JSON holds all tables"),
     ],
 )
