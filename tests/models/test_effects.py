@@ -98,6 +98,36 @@ def test_an_option_is_refused_where_it_changes_nothing(
     kind.Config.model_validate(within | option).check_effects(kind.default_stages)
 
 
+@pytest.mark.parametrize(
+    ("name", "without", "option", "within"),
+    [
+        ("bigrec-beam", {"ranking": "catalogue"}, {"beams": 4}, {"ranking": "beam"}),
+        ("d3", {"ranking": "catalogue"}, {"beams": 4}, {"ranking": "beam"}),
+        ("d3", {"language_weight": 1.0}, {"assistant_width": 32}, {"language_weight": 0.5}),
+        ("bigrec-ground", {"correction": "none"}, {"assistant_width": 32}, {"correction": "collaborative"}),
+        ("bigrec-ground", {"correction": "none"}, {"correction_weight": 0.5}, {"correction": "popularity"}),
+        ("latentr3", {"latent": "constant"}, {"reach": 8}, {"latent": "attention"}),
+        ("latentr3", {"advantage": "group"}, {"baseline_prompts": 3}, {"advantage": "baseline"}),
+    ],
+)
+def test_a_language_models_option_is_refused_where_no_part_reads_it(
+    name: str, without: dict[str, Any], option: dict[str, Any], within: dict[str, Any]
+) -> None:
+    """Only the refusal is tested: their effects would need a base model."""
+    kind = MODELS.load(name)
+    with pytest.raises(ValueError, match=f"^{next(iter(option))} has no effect, as .* Leave .*, or "):
+        kind.Config.model_validate(without | option).check_effects(kind.default_stages)
+    kind.Config.model_validate(without).check_effects(kind.default_stages)
+    kind.Config.model_validate(within | option).check_effects(kind.default_stages)
+
+
+def test_a_penalty_on_lengths_is_refused_where_titles_are_grounded() -> None:
+    kind = MODELS.load("bigrec-ground")
+    with pytest.raises(ValueError, match='take the model "bigrec-beam"'):
+        kind.Config.model_validate({"length_penalty": 0.5}).check_effects(kind.default_stages)
+    MODELS.load("bigrec-beam").Config.model_validate({"length_penalty": 0.5}).check_effects(("sft",))
+
+
 def observed(name: str, params: dict[str, Any], option: dict[str, Any]) -> list[list[float]]:
     """Losses, gradients and scores of a model with an option, from the weights that it has without it."""
     kind = MODELS.load(name)
