@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from lrbench.errors import RequestError
+from lrbench.errors import LrbenchError, RequestError
 from lrbench.report.comparisons import declared_comparisons
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.label_metrics import Measured, measure
@@ -43,19 +43,17 @@ COLUMNS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "ndcg@50", "ndcg@100"
 
 
 def main() -> None:
-    """Read the ranks of suites and print a page."""
+    """Read the ranks of suites and print a page. A wrong request ends with a sentence and exit code 2."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="+", metavar="RESULTS=SUITE", help="folder of results and suite")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     parts = [PREFACE]
-    for named in options.suites:
-        folder, name = named.split("=", 1)
-        suite = load(folder, name).suite
-        measured = _complete_rows(suite, Results(Path(folder)))
-        for dataset in dict.fromkeys(row.dataset for row in measured):
-            rows = [row for row in measured if row.dataset == dataset]
-            parts.append(_section(suite, dataset, rows, np.random.default_rng(options.seed)))
+    try:
+        for named in options.suites:
+            parts += _sections(named, options.seed)
+    except LrbenchError as error:
+        parser.error(str(error))
     print("\n\n".join(parts))
 
 
@@ -74,6 +72,21 @@ if this metric were the primary one |
 
 Rows that repeat another row's ranks are counted once. The suites declared another primary metric, so the last
 two columns are exploratory. The pairs share rows, so the shares are not independent."""
+
+
+def _sections(named: str, seed: int) -> list[str]:
+    """Return a section for each dataset of a suite that is named as ``RESULTS=SUITE``."""
+    folder, equals, name = named.rpartition("=")
+    if not equals:
+        raise RequestError(f'"{named}" names no suite in a folder.', "Write RESULTS=SUITE: results=audit")
+    suite = load(folder, name).suite
+    measured = _complete_rows(suite, Results(Path(folder)))
+    return [
+        _section(
+            suite, dataset, [row for row in measured if row.dataset == dataset], np.random.default_rng(seed)
+        )
+        for dataset in dict.fromkeys(row.dataset for row in measured)
+    ]
 
 
 def _complete_rows(suite: SuiteRecord, results: Results) -> list[Measured]:

@@ -88,6 +88,26 @@ def test_the_archive_gives_the_comparison_of_metrics(repeated: Callable[[Path], 
 
 
 @pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("audit", '"audit" names no suite in a folder'),
+        ("nowhere=audit", "was never run with results in nowhere"),
+    ],
+)
+def test_a_comparison_of_metrics_refuses_what_is_not_there(named: str, said: str, tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, REPOSITORY / "benchmarks" / "metric_power.py", named],
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        encoding="utf-8",
+    )
+    assert made.returncode == 2
+    assert said in made.stderr
+    assert "Traceback" not in made.stderr
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ("{}", "is no report of lrbench. Make it with --format json."),
