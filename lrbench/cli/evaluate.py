@@ -141,8 +141,6 @@ def _check_reasoning(rows: "Sequence[EvaluatedRow]", asked: "Asked") -> None:
     Raises:
         RequestError: interventions are asked for, and no model takes reasoning steps.
     """
-    from lrbench.wording import counted
-
     if asked.interventions and not any(row.reasons for row in rows):
         models = " and ".join(dict.fromkeys(row.model for row in rows))
         raise RequestError(
@@ -150,12 +148,9 @@ def _check_reasoning(rows: "Sequence[EvaluatedRow]", asked: "Asked") -> None:
             "Leave --interventions out.",
         )
     for row in rows:
-        if row.unfinished:
-            missing = counted(row.unfinished, "seed")
-            say(message_console(), f"{row.title}: {missing} left out, as no trial is finished.")
+        row.tell_missing_seeds()
         if not row.reasons and (asked.depths != (0,) or asked.interventions):
-            whose = "" if row.label is None else f"{row.label} on {row.dataset}: "
-            say(message_console(), f"{whose}{row.model} takes no reasoning steps, so it has only depth 0.")
+            row.tell_only_depth()
 
 
 def _interventions(given: str | None) -> "tuple[Intervention, ...]":

@@ -1,4 +1,4 @@
-"""What ``lrbench evaluate`` was asked to rank: one trial, or the finished trials of a suite's rows."""
+"""What ``evaluate`` and ``recommend`` were asked for: one trial, or the finished trials of a suite's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lrbench.cli.console import message_console, say
 from lrbench.cli.named_suite import recorded_suite
 from lrbench.errors import RequestError, nearest
 from lrbench.report.choices import shown_names
@@ -43,12 +44,23 @@ class EvaluatedRow:
         """Whether the model takes reasoning steps with the options of these trials."""
         return read_record(self.folders[0]).depth > 0
 
-    def named(self, ranks: pl.DataFrame, seed: int) -> pl.DataFrame:
-        """Return the ranks with columns for label, dataset and seed; those of a single trial as they are."""
+    def named(self, rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+        """Return rows with columns for label, dataset and seed; those of a single trial as they are."""
         if self.label is None:
-            return ranks
+            return rows
         names = {"label": self.label, "dataset": self.dataset, "seed": seed}
-        return ranks.select(*(pl.lit(value).alias(name) for name, value in names.items()), pl.all())
+        return rows.select(*(pl.lit(value).alias(name) for name, value in names.items()), pl.all())
+
+    def tell_missing_seeds(self) -> None:
+        """Say how many seeds have no finished trial."""
+        if self.unfinished:
+            missing = counted(self.unfinished, "seed")
+            say(message_console(), f"{self.title}: {missing} left out, as no trial is finished.")
+
+    def tell_only_depth(self) -> None:
+        """Say that the model takes no reasoning steps."""
+        whose = "" if self.label is None else f"{self.label} on {self.dataset}: "
+        say(message_console(), f"{whose}{self.model} takes no reasoning steps, so it has only depth 0.")
 
 
 def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[EvaluatedRow]:

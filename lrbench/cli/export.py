@@ -62,7 +62,9 @@ Datasets = Annotated[
 ]
 Weights = Annotated[
     bool,
-    typer.Option("--weights", help="Archive the weights too: lrbench evaluate and lrbench verify need them."),
+    typer.Option(
+        "--weights", help="Archive the weights too: lrbench evaluate, recommend and verify need them."
+    ),
 ]
 Compact = Annotated[
     bool,

@@ -18,6 +18,7 @@ SUMMARIES = {
     "compare": "Compare rows of a suite after the runs: difference, 95 % interval and verdict by dataset.",
     "plot": "Draw a figure as PDF, PNG or SVG, in the size in which it will be printed.",
     "evaluate": "Rank with the stored weights at other depths, without training.",
+    "recommend": "List the items that stored weights rank highest for each user.",
     "verify": "Compare stored files with their digests, and stored ranks with those of the stored weights.",
     "export": "Write a suite and its finished trials into one file, which another machine can import.",
     "doctor": "Show versions, devices and folders, and run a self-test.",

@@ -24,8 +24,9 @@ from lrbench.data.batches import evaluation_batches
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView, TrainingView
 from lrbench.data.transfer import on_device
+from lrbench.evaluation.chunks import USERS_PER_CHUNK
 from lrbench.evaluation.latents import replacing
-from lrbench.evaluation.ranking import USERS_PER_CHUNK, Ranks, rank_in_order
+from lrbench.evaluation.ranking import Ranks, rank_in_order
 from lrbench.models.base import Model
 from lrbench.models.reasoning import Replacement
 

@@ -5,7 +5,7 @@ Users are scored in chunks, so there is never a matrix of all users and all item
 the same pass: the contribution of seen items is subtracted.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self
@@ -15,29 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lrbench.arrays import Int64s, ranges
+from lrbench.arrays import Int64s
 from lrbench.data.batches import evaluation_batches
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
 from lrbench.data.transfer import on_device
 from lrbench.errors import SettingsError
+from lrbench.evaluation.chunks import USERS_PER_CHUNK, blocks, not_finite, shortest_first
 from lrbench.models.base import Model
 from lrbench.team import ALONE, Team
 
-__all__ = ["USERS_PER_CHUNK", "Encode", "NonFiniteScoresError", "Ranks", "rank_in_order", "rank_targets"]
-
-# Users who are encoded together. Noise is drawn chunk by chunk, so the number is fixed on all machines:
-# another one would give other noise and other ranks.
-USERS_PER_CHUNK = 512
-
-# Scores that are counted together. Time for Beauty with two threads: all scores of a chunk 1.67 s, these
-# blocks 1.27 s.
-_SCORES_PER_BLOCK = {"cpu": 1 << 19}
-_SCORES_PER_BLOCK_ACCELERATOR = 1 << 27
-
-# Every block reads all item vectors from memory. With a million items, blocks of one user rank 67 users a
-# second, and blocks of 32 users 160.
-_FEWEST_USERS_PER_BLOCK = 32
+__all__ = ["Encode", "NonFiniteScoresError", "Ranks", "rank_in_order", "rank_targets"]
 
 
 class NonFiniteScoresError(SettingsError):
@@ -116,8 +104,7 @@ def rank_targets(
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
     """
-    lengths = np.minimum(view.stops - view.starts, model.max_length)
-    order = np.argsort(lengths, kind="stable")  # histories of equal length need no padding
+    order = shortest_first(model, view)
 
     def encoded(_: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
         return model.encode(sequences, depths, noise)
@@ -184,39 +171,14 @@ def _count_chunk(
 ) -> Tensor:
     """Score the users of a chunk in blocks, and count as :func:`_count` does, (5, depths, users)."""
     device = states.device
-    seen_by, seen_items = _seen_items(view, users)
     counts = []  # (5, depths, block) each
-    for block in _blocks(users, view.n_items, device):
-        targets = on_device(view.targets[block].astype(np.int64), device)
-        of_block = slice(*np.searchsorted(seen_by, (block.start, block.stop)))
-        rows, items = seen_by[of_block] - block.start, seen_items[of_block]
-        seen = on_device(rows, device), on_device(items, device)
-        within = slice(block.start - users.start, block.stop - users.start)
-        at_depths = [_count(model.score(state), targets, seen, not_ranked) for state in states[:, within]]
+    for block in blocks(view, users, device):
+        targets = on_device(view.targets[block.users].astype(np.int64), device)
+        at_depths = [
+            _count(model.score(state), targets, block.seen, not_ranked) for state in states[:, block.within]
+        ]
         counts.append(torch.stack(at_depths, 1))
     return torch.cat(counts, 2)
-
-
-def _blocks(users: slice, n_items: int, device: torch.device) -> Iterator[slice]:
-    """Cut users into blocks whose scores fit into the cache while they are counted."""
-    capacity = _SCORES_PER_BLOCK.get(device.type, _SCORES_PER_BLOCK_ACCELERATOR)
-    length = max(capacity // n_items, _FEWEST_USERS_PER_BLOCK)
-    for start in range(users.start, users.stop, length):
-        yield slice(start, min(start + length, users.stop))
-
-
-def _seen_items(view: EvaluationView, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return user and item of each distinct seen item of the users, (seen,) each, by ascending user.
-
-    Whole histories count, also beyond the maximum length. Targets are left out.
-    """
-    starts, lengths = view.starts[users], view.stops[users] - view.starts[users]
-    of_user = np.repeat(np.arange(users.start, users.stop), lengths)
-    items = view.items[ranges(starts, lengths)]
-    pairs = np.unique(of_user * view.n_items + items)
-    of_user, items = pairs // view.n_items, pairs % view.n_items
-    kept = items != view.targets[of_user]
-    return of_user[kept], items[kept]
 
 
 def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ranked: Tensor | None) -> Tensor:
@@ -232,7 +194,7 @@ def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ran
         (5, users): 1 if any score of the block is NaN or infinite, else 0; greater and equal ones among all
         other items; greater and equal ones among the seen items.
     """
-    bad = _not_finite(scores).expand(len(scores))
+    bad = not_finite(scores).expand(len(scores))
     if not_ranked is not None:
         scores = scores.index_fill(1, not_ranked, -torch.inf)
     target_scores = scores.gather(1, targets[:, None])  # (users, 1)
@@ -247,13 +209,6 @@ def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ran
     seen_greater = none.index_add(0, rows, (seen_scores > level).long())
     seen_equal = none.index_add(0, rows, (seen_scores == level).long())
     return torch.stack([count.long() for count in (bad, greater, equal, seen_greater, seen_equal)])
-
-
-def _not_finite(scores: Tensor) -> Tensor:
-    """Whether any score is NaN or infinite, a scalar. On the CPU a finite sum shows faster that none is."""
-    if scores.device.type == "cpu" and torch.isfinite(scores.sum()):
-        return torch.zeros((), dtype=torch.bool)
-    return ~torch.isfinite(scores).all()
 
 
 def _on_host(counts: Tensor) -> Int64s:

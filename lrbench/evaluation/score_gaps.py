@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from lrbench.arrays import Floats
-from lrbench.data.batches import evaluation_batches
 from lrbench.data.sequences import EvaluationView
-from lrbench.evaluation.ranking import USERS_PER_CHUNK
+from lrbench.evaluation.chunks import encoded_chunks, shortest_first
 from lrbench.models.base import Model
 
 __all__ = ["score_gaps"]
@@ -42,15 +41,11 @@ def score_gaps(
         (depths, users). The largest score is that with the largest absolute value. The gap is NaN where
         ``wanted`` is NaN, and infinite where no score change gives that rank.
     """
-    model.eval()
-    lengths = np.minimum(view.stops - view.starts, model.max_length)
-    order = np.argsort(lengths, kind="stable")  # as in ranking: the noise is drawn in this order
+    order = shortest_first(model, view)  # as in ranking: the noise is drawn in this order
     view, wanted = view.reordered(order), wanted[:, order]
     gaps = np.full(wanted.shape, np.nan)
-    noise = torch.Generator(device).manual_seed(noise_seed)
     with torch.inference_mode():
-        for users, sequences in evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device):
-            states = model.encode(sequences, depths, noise)  # (depths, users, width)
+        for users, states in encoded_chunks(model, view, depths, noise_seed, device):
             asked = np.argwhere(~np.isnan(wanted[:, users]))
             for index, row in asked.tolist():
                 user = users.start + row

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import torch
@@ -9,19 +10,23 @@ import torch
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.obtain import Library
-from lrbench.data.sequences import Split
+from lrbench.data.sequences import EvaluationView, Split
 from lrbench.data.splitting import split
 from lrbench.errors import CheckError
+from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
+from lrbench.evaluation.top_items import TopItems, top_items
 from lrbench.execution.train_and_rank import build_model
 from lrbench.execution.weights import load_weights
 from lrbench.models.base import Model
-from lrbench.seeds import make_deterministic
+from lrbench.seeds import make_deterministic, noise_seed
 from lrbench.store.integrity import check_file
 from lrbench.store.layout import WEIGHTS_FILE
 from lrbench.store.trials import TrialRecord, read_record
 
-__all__ = ["StoredTrial", "load_trial"]
+__all__ = ["EvaluatedPart", "StoredTrial", "load_trial"]
+
+EvaluatedPart = Literal["valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,24 @@ class StoredTrial:
         """
         where = self.dataset, self.split, evaluation, self.record.seed, self.device
         return rank_interventions(self.model, *where)
+
+    def recommended(self, part: EvaluatedPart, depth: int, most: int) -> TopItems:
+        """Return the items that the model ranks highest for each user, among the protocol's candidates.
+
+        Args:
+            part: the targets whose histories are read.
+            depth: number of reasoning steps.
+            most: length of the lists; at most the number of items.
+        """
+        seed = noise_seed(self.record.seed, part, 0)
+        with steps_taking(self.record.config.evaluation.latents, self.model):
+            return top_items(
+                self.model, self.view(part), depth, most, seed, self.device, self.record.protocol.mask_seen
+            )
+
+    def view(self, part: EvaluatedPart) -> EvaluationView:
+        """Return the histories and targets of a part."""
+        return self.split.test if part == "test" else self.split.valid
 
 
 def load_trial(folder: Path, library: Library) -> StoredTrial:

@@ -1,6 +1,4 @@
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -8,48 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_data import leave_one_out, small_dataset
-from torch import Tensor
+from table_model import TableModel, view_of
 
-from lrbench.data.packing import Packed
-from lrbench.data.sequences import EvaluationView
 from lrbench.errors import LrbenchError
 from lrbench.evaluation import ranking
 from lrbench.evaluation.ranking import rank_targets
 from lrbench.metrics import recall
-from lrbench.models.base import Model, ModelConfig
 from lrbench.store.mean_metrics import mean_metrics
 
 CPU = torch.device("cpu")
-
-
-class TableModel(Model):
-    """Scores come from a table: the row is the last item of the history."""
-
-    Config = ModelConfig
-    summary = "a table"
-    stages: ClassVar = {}
-    default_stages = ()
-
-    def __init__(self, table: Tensor, max_length: int = 20) -> None:
-        super().__init__(ModelConfig(), table.shape[1], max_length)
-        self.table = table
-
-    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        last = sequences.items[sequences.last]
-        return self.table[last].expand(len(depths), -1, -1)
-
-    def score(self, states: Tensor) -> Tensor:
-        return states
-
-
-def view_of(sequences: list[list[int]], n_items: int) -> EvaluationView:
-    """The last item of each sequence is the target."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    stops = np.cumsum(lengths)
-    flat = np.concatenate([np.asarray(sequence, dtype=np.int32) for sequence in sequences])
-    return EvaluationView(
-        flat, np.arange(len(sequences)), stops - lengths, stops - 1, flat[stops - 1], n_items
-    )
 
 
 def naive_ranks(scores: list[float], history: set[int], target: int) -> tuple[float, float]:
