@@ -7,6 +7,8 @@ never gives a p-value without these.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 
@@ -20,7 +22,7 @@ __all__ = [
 ]
 
 TIE = 1e-12
-"""A difference of a user's means below this comes from rounding."""
+"""A difference of means below this comes from rounding."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def probability_of_superiority(first: UserMetrics, second: UserMetrics) -> float
     paired.
     """
     gaps = first.seed_means[:, None] - second.seed_means  # (first seeds, second seeds)
-    return float((gaps > 0).mean() + (gaps == 0).mean() / 2)
+    return float((gaps > TIE).mean() + (np.abs(gaps) <= TIE).mean() / 2)
 
 
 def user_counts(first: UserMetrics, second: UserMetrics) -> UserCounts:

@@ -72,6 +72,8 @@ def test_user_counts_by_hand() -> None:
 def test_rounding_is_no_win() -> None:
     first, second = (UserMetrics(np.array(rows)) for rows in ([[0.1], [0.2], [0.3]], [[0.3], [0.2], [0.1]]))
     assert user_counts(first, second).ties == 1
+    forth, back = (UserMetrics(np.array([row])) for row in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1]))
+    assert probability_of_superiority(forth, back) == 0.5
 
 
 @given(pairs())
