@@ -189,7 +189,7 @@ def _pairing(report: Report) -> Iterator[str]:
 
 
 def _power(report: Report) -> str:
-    """Say which differences would usually be missed, per dataset."""
+    """Say which differences may be missed, per dataset."""
     testable = [comparison for comparison in report.comparisons if comparison.contrast.testable]
     parts = [
         f"{_span(report, [c for c in testable if c.dataset == dataset])} on {dataset}"
@@ -197,8 +197,8 @@ def _power(report: Report) -> str:
     ]
     metric = metric_title(report.primary_metric)
     return (
-        f"True differences in {metric} below about {listed(parts)} would usually be missed. "
-        "The power for these sizes is 80 % at the level of the family, estimated from these runs."
+        f"True differences in {metric} below about {listed(parts)} may be missed. "
+        "The power to find them is below 80 % at the level of the family, estimated from these runs."
     )
 
 

@@ -31,7 +31,7 @@ class WarningKind(StrEnum):
     NO_VARIATION = "The difference is the same for every user and run: it needs no test"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at the log: a bad run widens every interval of its row"
-    DEPTH_ZERO = "Reasoning steps do not help there: do not credit them with the quality"
+    DEPTH_ZERO = "It does not show that reasoning steps help there: do not credit them with the quality"
     DEPENDENT_RUNS = "They share something that no record names, so the interval is too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
     BEYOND_BEAM = "Read only metrics with cut-offs up to the number of beams"
@@ -47,7 +47,7 @@ class WarningKind(StrEnum):
     DIFFERENT_COMMITS = (
         "What is trained, or counted as a cost, may differ between them; before a final table, run all again"
     )
-    WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds would tell"
+    WITHIN_SEED_SPREAD = "Do not read the order of the two as a finding; more seeds may tell"
     DIFFERENT_DEVICES = "Compare quality, not times; for timings run all trials on one kind of device"
     DIFFERENT_THREADS = (
         "Compare quality, not times; for timings run all trials with the same number of workers"

@@ -51,23 +51,15 @@ def depth_shape(by_depth: Mapping[int, UserMetrics], alpha: float = 0.05) -> str
     level = [d for d in depths if d == best or not contrasts[d].testable or contrasts[d].p > alpha]
     lower = [d for d in depths if d not in level]
     if not lower:
-        return "flat: no depth differs from the best"
+        return "flat: no depth is shown to differ from the best"
     if len(level) == 1:
-        return _around_one(best, depths)
+        return f"depth {best}{', the deepest,' if best == depths[-1] else ''} is best; all others are lower"
     if level == depths[len(lower) :]:
         return f"lower up to depth {lower[-1]}, flat from {level[0]} on"
     if level == depths[: len(level)]:
         return f"flat up to depth {level[-1]}, then falls"
     verb = "is" if len(lower) == 1 else "are"
     return f"{_named(lower)} {verb} lower, the others are level"
-
-
-def _around_one(best: int, depths: Sequence[int]) -> str:
-    if best == depths[0]:
-        return f"falls from depth {best} on"
-    if best == depths[-1]:
-        return f"rises up to depth {best}, the deepest"
-    return f"peaks at depth {best}, then falls"
 
 
 def _named(depths: Sequence[int]) -> str:

@@ -146,11 +146,41 @@ def test_operations_that_were_not_counted_have_no_multiple(tmp_path: Path) -> No
     assert cost.text.startswith("No operations of LARES were counted; ")
 
 
+def test_two_rows_without_operations_have_no_multiple(tmp_path: Path) -> None:
+    fixed, rival = (Made(name, deterministic=True, model=name) for name in ("Fixed", "Rival"))
+    report = answered(tmp_path, fixed, rival, proposed=["Fixed"])
+    assert text(report, "cost") == "No operations of Fixed were counted; 0.1 s of training."
+    assert verdict(report, "cost") == "not dearer"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([Verdict.EQUIVALENT], " It is equivalent to the other row."),
+        ([Verdict.NOT_TESTABLE], " It is not testable against the other row."),
+        ([Verdict.BETTER], " It is better than the other row."),
+        (
+            [Verdict.OUT_OF_REACH, Verdict.EQUIVALENT, Verdict.INCONCLUSIVE, Verdict.WORSE],
+            " Of the 4 other rows it is worse than 1, equivalent to 1, undecided against 2.",
+        ),
+    ],
+)
+def test_each_verdict_on_another_row_is_counted_as_what_it_is(
+    tmp_path: Path, verdicts: list[Verdict], said: str
+) -> None:
+    weaker = [Made(f"weaker {number}", 0.5, "gru4rec") for number in range(len(verdicts))]
+    report = answered(tmp_path, *SYSTEMS, *weaker)
+    known = {made.label: verdict for made, verdict in zip(weaker, verdicts, strict=True)}
+    comparisons = [replace(c, verdict=known.get(c.baseline, c.verdict)) for c in report.comparisons]
+    answers = make_answers(replace(report, comparisons=tuple(comparisons)))
+    assert said in next(answer.text for answer in answers if answer.question == "better")
+
+
 def test_ablations_of_its_own_model_are_not_the_rival(tmp_path: Path) -> None:
     stronger = Made("LARES w/o RPT", 3.0, "lares")
     report = answered(tmp_path, *SYSTEMS, stronger)
     assert [(r.proposed, r.baseline) for r in report.references] == [("LARES", "SASRec")]
-    assert "Of the 1 other row it is worse than 1." in text(report, "better")
+    assert "It is worse than the other row." in text(report, "better")
 
 
 def test_percentages_from_another_row_do_not_change_the_rival(tmp_path: Path) -> None:
@@ -208,6 +238,7 @@ CONTROLS = {
         ((0.2, 1.7), "stays in part", "In part. The gain stays against no reasoning (+0."),
         ((1.7, 1.7), "not shown", "Not shown. The gain is not shown against no reasoning ("),
         ((2.9, 0.3), "reverses", "No. The gain reverses against no reasoning (−0."),
+        ((1.7, 0.3), "not shown", "Not shown. The gain is not shown against no reasoning ("),
     ],
 )
 def test_controls_say_whether_the_gain_stays(
@@ -218,6 +249,15 @@ def test_controls_say_whether_the_gain_stays(
     assert verdict(report, "reasoning") == word
     assert text(report, "reasoning").startswith(begins)
     assert text(report, "reasoning").endswith("Holm over 2.")
+
+
+def test_being_better_than_noise_alone_is_no_gain_from_steps(tmp_path: Path) -> None:
+    noise = {"noise": CONTROLS["noise"]}
+    report = answered(tmp_path, *SYSTEMS, Made("noise", 0.3, "lares"), controls=noise)
+    assert verdict(report, "reasoning") == "not shown"
+    said = text(report, "reasoning")
+    assert said.startswith("Not shown. The gain stays against noise only (+0.")
+    assert "Being better than noise says that trained weights use their steps, not that steps help." in said
 
 
 def test_the_reasoning_table_has_controls_below_their_model(tmp_path: Path) -> None:
@@ -238,10 +278,10 @@ def test_depth_is_held_against_no_reasoning_and_a_hole_is_no_gain(tmp_path: Path
     rising = replace(flat, per_doubling=0.4)
     said = text(answered(tmp_path / "a", flat), "depth")
     assert "is not shown to beat depth 0, no reasoning" in said or "cannot be tested" in said
-    assert said.endswith("Flat: no depth differs from the best. Validation would choose depth 0.")
+    assert said.endswith("Flat: no depth is shown to differ from the best. Validation would choose depth 0.")
     report = answered(tmp_path / "b", rising)
     assert text(report, "depth").startswith("Depth 4 beats depth 0, no reasoning: +0.")
-    assert "Rises up to depth 8, the deepest." in text(report, "depth")
+    assert "Depth 8, the deepest, is best; all others are lower." in text(report, "depth")
 
 
 def test_one_depth(tmp_path: Path) -> None:
@@ -265,12 +305,24 @@ def test_how_sure_names_what_is_missed_and_the_plan(tmp_path: Path) -> None:
     report = answered(tmp_path)
     (comparison,) = report.comparisons
     said = text(report, "certainty")
-    assert f"3 seeds: true differences below about {comparison.minimum_detectable:.4f} would" in said
+    assert f"3 seeds: true differences below about {comparison.minimum_detectable:.4f} may be missed" in said
     assert "A difference of 5 % takes" in said
     assert comparison.variance is not None
     without = comparison.variance.without_one_run
     left_out = f"the difference is +{without.low:.4f} to +{without.high:.4f}."
     assert f"With one run left out, whichever, {left_out}" in said
+
+
+def test_a_plan_names_the_datasets_that_it_holds_for(tmp_path: Path) -> None:
+    report = answered(tmp_path, datasets=("sample", "ml-100k"))
+    comparisons = [
+        replace(c, variance=c.variance and replace(c.variance, seeds_to_find=plan))
+        for c, plan in zip(report.comparisons, (None, 12), strict=True)
+    ]
+    answers = make_answers(replace(report, comparisons=tuple(comparisons)))
+    said = next(answer.text for answer in answers if answer.question == "certainty")
+    assert "A difference of 5 % on sample takes more users to find, whatever the seeds. " in said
+    assert said.endswith("A difference of 5 % on ml-100k takes about 12 seeds to find.")
 
 
 def test_several_datasets_are_named(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_names_protocol_data_seeds_test_family_and_power(report: Report) -> None
     assert "LARES × every label that is neither proposed nor a control × 2 datasets on NDCG@10" in text
     assert "True differences in NDCG@10 below about " in text
     assert (
-        "would usually be missed. The power for these sizes is 80 % at the level of the family, "
+        "may be missed. The power to find them is below 80 % at the level of the family, "
         "estimated from these runs." in text
     )
 

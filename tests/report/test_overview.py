@@ -90,6 +90,20 @@ def test_many_labels_are_answered_by_counts_unless_everything_is_asked_for(many:
     assert max(map(len, told.splitlines())) <= 80
 
 
+def test_steps_that_cost_quality_are_counted_and_show_no_use(many: Report) -> None:
+    """All weights are worse with their steps: nothing says that they use them."""
+    (finding,) = [each for each in many.depth_findings if each.label in PROPOSED]
+    turned = tuple(
+        replace(each, contrast=replace(each.contrast, difference=-each.contrast.difference))
+        for each in finding.contrasts
+    )
+    report = replace(many, depth_findings=(replace(finding, contrasts=turned),))
+    (answer,) = make_sections(report, Layout(tables=("answer",)))
+    assert answer.paragraphs[2].text == (
+        "Better at the reported depth than at depth 0 of the same weights: 0 of 1. Worse: 1. Not corrected."
+    )
+
+
 def test_what_labels_are_compared_with_may_be_hidden(many: Report) -> None:
     """The answers in words name a hidden row too, so the table and the counts must."""
     datasets = [note.summary.name for note in many.datasets]

@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lrbench.config.protocol import PROTOCOLS
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import Sequences
 from lrbench.errors import CheckError, RequestError
+from lrbench.report.answers import make_answers
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.findings import GroupFinding
 from lrbench.report.group_table import GroupTable, read_group_table
@@ -70,6 +72,25 @@ def test_the_table_has_a_row_for_each_group_and_one_for_the_interaction(grouped:
     section = next(section for section in make_sections(grouped) if section.name == "groups")
     assert len(section.tables[0].rows) == sum(len(found.groups) + 1 for found in grouped.groups)
     assert "Exploratory" in " ".join(section.notes)
+
+
+@pytest.mark.parametrize(
+    ("p_group", "p_between", "says"),
+    [
+        (0.5, 0.5, "by history length no group is shown to differ;"),
+        (0.5, 0.01, "by history length no group is shown to differ, but the groups from each other;"),
+        (0.01, 0.01, "by history length better in every group;"),
+    ],
+)
+def test_the_answer_for_users_says_what_both_tests_show(
+    grouped: Report, p_group: float, p_between: float, says: str
+) -> None:
+    length = finding(grouped, "history length")
+    groups = tuple(replace(group, p_adjusted=p_group) for group in length.groups)
+    changed = replace(length, groups=groups, interaction_p=p_between)
+    report = replace(grouped, groups=tuple(changed if each is length else each for each in grouped.groups))
+    (answer,) = [each for each in make_answers(report) if each.question == "users"]
+    assert says in answer.text
 
 
 def test_targets_in_another_order_are_in_the_same_groups(tmp_path: Path, grouped: Report) -> None:

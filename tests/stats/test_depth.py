@@ -37,12 +37,12 @@ def test_a_hole_at_depth_1_is_no_gain_from_depth() -> None:
 @pytest.mark.parametrize(
     ("means", "words"),
     [
-        ({0: 0, 1: 0, 2: 0}, "flat: no depth differs from the best"),
+        ({0: 0, 1: 0, 2: 0}, "flat: no depth is shown to differ from the best"),
         ({0: 0, 1: 1, 2: 1, 4: 1}, "lower up to depth 0, flat from 1 on"),
-        ({0: 0, 1: 1, 2: 2}, "rises up to depth 2, the deepest"),
-        ({0: 2, 1: 1, 2: 0}, "falls from depth 0 on"),
+        ({0: 0, 1: 1, 2: 2}, "depth 2, the deepest, is best; all others are lower"),
+        ({0: 2, 1: 0, 2: 1, 4: 1}, "depth 0 is best; all others are lower"),
         ({0: 2, 1: 2, 2: 0}, "flat up to depth 1, then falls"),
-        ({0: 0, 1: 1, 2: 2, 4: 1}, "peaks at depth 2, then falls"),
+        ({0: 0, 1: 1, 2: 2, 4: 0, 8: 1}, "depth 2 is best; all others are lower"),
         ({0: 0, 1: 2, 2: 2, 4: 1}, "depths 0 and 4 are lower, the others are level"),
     ],
 )
@@ -56,7 +56,7 @@ def test_no_words_with_two_seeds() -> None:
 
 def test_depths_that_change_nothing_are_flat() -> None:
     same = UserMetrics(np.ones((3, 4)) * 0.2)
-    assert depth_shape({0: same, 1: same}) == "flat: no depth differs from the best"
+    assert depth_shape({0: same, 1: same}) == "flat: no depth is shown to differ from the best"
     assert shallowest_depth({0: same, 1: same}) == 0
 
 

@@ -1,5 +1,7 @@
 """Is it better? The proposed label against the strongest row of another model."""
 
+from collections import Counter
+
 from lrbench.report.answers.wording import common_verdict, difference, per_dataset
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import Answer, Comparison, Verdict
@@ -15,6 +17,15 @@ LEADS = {
     Verdict.INCONCLUSIVE: "not shown.",
     Verdict.OUT_OF_REACH: "not shown.",
     Verdict.NOT_TESTABLE: "not testable.",
+}
+
+STANDS = {
+    Verdict.BETTER: "better than",
+    Verdict.WORSE: "worse than",
+    Verdict.EQUIVALENT: "equivalent to",
+    Verdict.INCONCLUSIVE: "undecided against",
+    Verdict.OUT_OF_REACH: "undecided against",
+    Verdict.NOT_TESTABLE: "not testable against",
 }
 
 
@@ -70,7 +81,7 @@ def _equivalence(report: Report, comparison: Comparison) -> str:
 
 
 def _others(report: Report, comparison: Comparison) -> str:
-    """Say in one sentence how many other systems the label is better or worse than."""
+    """Say in one sentence how the label stands against the other systems, by verdict."""
     others = [
         other
         for other in report.comparisons
@@ -80,13 +91,11 @@ def _others(report: Report, comparison: Comparison) -> str:
     ]
     if not others:
         return ""
-    better = sum(other.verdict is Verdict.BETTER for other in others)
-    worse = sum(other.verdict is Verdict.WORSE for other in others)
-    rest = len(others) - better - worse
-    parts = [f"better than {better}", f"worse than {worse}", f"undecided against {rest}"]
-    counts = [part for part, count in zip(parts, (better, worse, rest), strict=True) if count]
-    rows = "row" if len(others) == 1 else "rows"
-    return f" Of the {len(others)} other {rows} it is {', '.join(counts)}."
+    stands = Counter(STANDS[other.verdict] for other in others)
+    if len(others) == 1:
+        return f" It is {next(iter(stands))} the other row."
+    counts = [f"{words} {stands[words]}" for words in dict.fromkeys(STANDS.values()) if stands[words]]
+    return f" Of the {len(others)} other rows it is {', '.join(counts)}."
 
 
 def _synthetic(report: Report, dataset: str) -> str:

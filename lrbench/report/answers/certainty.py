@@ -9,7 +9,7 @@ from lrbench.report.findings import WORTH_FINDING, Answer, Comparison, Verdict
 from lrbench.report.report import Report
 from lrbench.report.warnings import WarningKind
 from lrbench.stats.user_metrics import MIN_SEEDS
-from lrbench.wording import counted
+from lrbench.wording import counted, listed
 
 __all__ = ["how_sure"]
 
@@ -47,16 +47,24 @@ def _power(report: Report, label: str) -> Iterator[str]:
         return
     values = sorted(comparison.minimum_detectable for comparison in comparisons)
     span = " to ".join(map(report.style.plain, dict.fromkeys((values[0], values[-1]))))
-    missed = f"true differences below about {span}{report.style.unit} would usually be missed"
+    missed = f"true differences below about {span}{report.style.unit} may be missed"
     yield f"{counted(seeds, 'seed')}: {missed}."
     yield from _without_one_run(report, comparisons)
-    plans = [comparison.variance.seeds_to_find for comparison in comparisons if comparison.variance]
-    worth = f"{100 * WORTH_FINDING:g} %"
-    known = [plan for plan in plans if plan is not None]
-    if len(known) < len(plans):
-        yield f"A difference of {worth} takes more users to find, whatever the seeds."
-    elif known and max(known) > seeds:
-        yield f"A difference of {worth} takes about {max(known)} seeds to find."
+    yield from _plan(report, comparisons, seeds)
+
+
+def _plan(report: Report, comparisons: list[Comparison], seeds: int) -> Iterator[str]:
+    """Say what would find a difference that is worth finding: more users, or more seeds."""
+    plans = {c.dataset: c.variance.seeds_to_find for c in comparisons if c.variance is not None}
+    worth = f"A difference of {100 * WORTH_FINDING:g} %"
+    beyond = [dataset for dataset, plan in plans.items() if plan is None]
+    most = max((plan for plan in plans.values() if plan is not None), default=0)
+    if beyond:
+        where = f" on {listed(beyond)}" if len(beyond) < len(plans) else ""
+        yield f"{worth}{where} takes more users to find, whatever the seeds."
+    if most > seeds:
+        where = f" on {listed([dataset for dataset in plans if dataset not in beyond])}" if beyond else ""
+        yield f"{worth}{where} takes about {most} seeds to find."
 
 
 def _without_one_run(report: Report, comparisons: list[Comparison]) -> Iterator[str]:

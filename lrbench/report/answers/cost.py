@@ -33,8 +33,10 @@ def at_what_cost(report: Report, label: str) -> Answer:
 
 
 def _ratio(ours: Cost, theirs: Cost) -> float:
-    """Operations per user / those of the reference; infinite where the reference needs none."""
-    return ours.flops_per_user / theirs.flops_per_user if theirs.flops_per_user > 0 else math.inf
+    """Operations per user / those of the reference: infinite if only that has none, NaN if neither does."""
+    if theirs.flops_per_user > 0:
+        return ours.flops_per_user / theirs.flops_per_user
+    return math.inf if ours.flops_per_user > 0 else math.nan
 
 
 def _sentence(reference: Reference, ours: Cost, theirs: Cost) -> str:

@@ -10,6 +10,8 @@ from lrbench.wording import listed
 
 __all__ = ["is_it_reasoning"]
 
+USED_ONLY = "Being better than noise says that trained weights use their steps, not that steps help."
+
 
 def is_it_reasoning(report: Report, label: str) -> Answer:
     """Answer from the verdicts on the controls of every dataset."""
@@ -24,7 +26,7 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
         tested = {comparison.baseline for comparison in here}
         waiting = [name for name, role in report.controls.items() if role.of == label and name not in tested]
         texts.append((dataset, _sentence(report, here, waiting)))
-        verdicts.append(_verdict(here, waiting))
+        verdicts.append(_verdict(report, here, waiting))
     interim = "Interim. " if report.interim else ""
     text = f"{interim}{per_dataset(report, texts)}{_latent(report, label)}"
     return Answer("reasoning", title, label, text, common_verdict(verdicts))
@@ -59,11 +61,13 @@ def _sentence(report: Report, comparisons: list[Comparison], waiting: list[str])
             if c.verdict.gain == gain
         ]
         parts.append(f"the gain {gain} against {listed(named)}")
-    lead = leads.get(_verdict(comparisons, waiting), "not testable.")
+    lead = leads.get(_verdict(report, comparisons, waiting), "not testable.")
+    better = [comparison for comparison in comparisons if comparison.verdict is Verdict.BETTER]
+    used = f" {USED_ONLY}" if better and not _beyond_noise(report, better) else ""
     tested = any(comparison.contrast.testable for comparison in comparisons)
     holm = f" Holm over {comparisons[0].family_size}." if tested else ""
     lacking = f" Not run yet: {listed([_kind(report, name) for name in waiting])}." if waiting else ""
-    return f"{lead} {capitalised('; '.join(parts))}.{holm}{lacking}"
+    return f"{lead} {capitalised('; '.join(parts))}.{used}{holm}{lacking}"
 
 
 def _latent(report: Report, label: str) -> str:
@@ -90,13 +94,20 @@ def _kind(report: Report, control: str) -> str:
     return report.controls[control].control.replace("-", " ")
 
 
-def _verdict(comparisons: list[Comparison], waiting: list[str]) -> str:
+def _beyond_noise(report: Report, comparisons: list[Comparison]) -> bool:
+    """Whether one of them is with a network trained without steps; noise tells only that steps are used."""
+    return any(report.controls[comparison.baseline].control != "noise-only" for comparison in comparisons)
+
+
+def _verdict(report: Report, comparisons: list[Comparison], waiting: list[str]) -> str:
     """Return the verdict on all controls; ``waiting`` are controls without results."""
     if not any(comparison.contrast.testable for comparison in comparisons):
         return "not testable"
     if any(comparison.verdict is Verdict.WORSE for comparison in comparisons):
         return "reverses"
-    better = sum(comparison.verdict is Verdict.BETTER for comparison in comparisons)
-    if better == len(comparisons):
-        return "unfinished" if waiting else "stays in full"
-    return "stays in part" if better else "not shown"
+    better = [comparison for comparison in comparisons if comparison.verdict is Verdict.BETTER]
+    if waiting and len(better) == len(comparisons):
+        return "unfinished"
+    if not _beyond_noise(report, better):
+        return "not shown"
+    return "stays in full" if len(better) == len(comparisons) else "stays in part"

@@ -21,7 +21,7 @@ WITHOUT: dict[Control, str] = {
 }
 """Control → how it differs from its label."""
 
-USED_ONLY = "Not corrected. This says that trained weights use their steps, not that steps help."
+USED_ONLY = " This says that trained weights use their steps, not that steps help."
 
 
 def systems_together(report: Report, dataset: str) -> str:
@@ -72,17 +72,20 @@ def use_together(report: Report, dataset: str) -> str:
         if (found.dataset, found.label in report.proposed) == (dataset, True)
         if found.reading.tested
     ]
-    sentences = []
+    sentences, gains, used = [], 0, 0
     if contrasts:
-        gains = sum(each.p <= ALPHA and each.difference > 0 for each in contrasts)
+        shown = [each.difference for each in contrasts if each.p <= ALPHA]
+        gains = sum(each > 0 for each in shown)
+        worse = f" Worse: {len(shown) - gains}." if len(shown) > gains else ""
         sentences.append(
             f"Better at the reported depth than at depth 0 of the same weights: {gains} of {len(contrasts)}."
+            f"{worse}"
         )
     if readings:
         used = sum(reading is not Reading.BYPASSED for reading in readings)
         sentences.append(f"Lose quality with another latent state: {used} of {len(readings)}.")
     if sentences:
-        sentences.append(USED_ONLY)
+        sentences.append(f"Not corrected.{USED_ONLY if gains or used else ''}")
     return " ".join(sentences)
 
 

@@ -48,9 +48,9 @@ def _sentence(report: Report, findings: list[GroupFinding]) -> str:
 
 
 def _by_trait(report: Report, finding: GroupFinding) -> str:
-    """Return ``better for 36–112 (+0.0512) and worse in 3 of 4 quarters``, or ``no group differs``.
+    """Return ``better for 36–112 (+0.0512) and worse in 3 of 4 groups``, or that no group is shown to differ.
 
-    Where no difference between groups is shown, ``, not shown to differ between groups`` follows.
+    Groups may differ from each other although none is shown to differ by itself.
     """
     better = [group for group in finding.groups if _shown(group) and group.contrast.difference > 0]
     worse = [group for group in finding.groups if _shown(group) and group.contrast.difference < 0]
@@ -60,17 +60,17 @@ def _by_trait(report: Report, finding: GroupFinding) -> str:
         if groups
     ]
     if not parts:
-        return "no group differs"
+        between = ", but the groups from each other" if found(finding.interaction_p) else ""
+        return f"no group is shown to differ{between}"
     same = "" if found(finding.interaction_p) else ", not shown to differ between groups"
     return " and ".join(parts) + same
 
 
 def _named(report: Report, groups: list[GroupDifference], count: int) -> str:
-    part = "group" if groups[0].low is None else "quarter"
     if len(groups) == count:
-        return f"in every {part}"
+        return "in every group"
     if len(groups) > count / 2:
-        return f"in {len(groups)} of {count} {part}s"
+        return f"in {len(groups)} of {count} groups"
     spans = [f"{group.group} ({report.style.signed(group.contrast.difference)})" for group in groups]
     return f"for {listed(spans)}"
 

@@ -95,7 +95,7 @@ def _statistics(report: Report) -> Iterator[str]:
     shown = [each.minimum_detectable for each in report.comparisons if each.contrast.testable]
     if shown:
         size = f"{report.style.plain(max(shown))}{report.style.unit}"
-        yield f"True differences below about {size} would usually be missed (80 % power)."
+        yield f"True differences below about {size} may be missed (power below 80 %)."
 
 
 def _others(family: Family) -> str:

@@ -51,7 +51,7 @@ def _facts(report: Report, comparison: Comparison) -> Iterator[tuple[str, str]]:
         f"t = {plain(contrast.t, 2)}, {contrast.df:.1f} degrees of freedom, {p_text(contrast.p)}; after "
         f"correction over {comparison.family_size}: {p_value(comparison.p_adjusted)}",
     )
-    yield "Would usually be missed", f"true differences below {style.plain(comparison.minimum_detectable)}"
+    yield "May be missed", f"true differences below {style.plain(comparison.minimum_detectable)}"
     if comparison.variance is not None:
         yield from _variance(report, comparison.variance)
     if checks is None:
