@@ -107,7 +107,7 @@ def tuning(page: Page) -> str:
 
 
 def missed(page: Page) -> str:
-    """True differences that would usually be missed, as a share of the other row."""
+    """True differences below which power is under 80 %, as a share of the other row."""
     beside = [page.compared[label, each] for label in page.systems for each in page.yardsticks]
     without = [each for label in page.systems if (each := page.control(label, "no-reasoning")) is not None]
     rows = [("yardsticks", _range(beside)), ("networks without steps", _range(without))]
