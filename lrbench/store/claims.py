@@ -20,10 +20,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from lrbench.config.base import FrozenConfig
 from lrbench.files import read_plain
+from lrbench.lock_files import lock_on
 
 __all__ = [
     "BEAT_SECONDS",
@@ -116,7 +117,7 @@ def claimed(lock: Path) -> Iterator[Claim]:
     """
     lease = _lease_of(lock)
     try:
-        with FileLock(lock, timeout=0):
+        with lock_on(lock, timeout=0):
             claim = Claim(lease, _taken(lock, lease))
             try:
                 yield claim

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
-from filelock import FileLock
 
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError
 from lrbench.files import new_folder
+from lrbench.lock_files import lock_on
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
 from lrbench.store.seal import file_digest, read_sealed, read_table, readable, sealed_json
 from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks
@@ -104,7 +104,7 @@ def keep_evaluation(
     """
     folder, lock = results.evaluation(trial.id), results.evaluation_lock(trial.id)
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with lock_on(lock):
         known = read_evaluation(results, trial)
         if known is not None:
             key = ["depth", "intervention"]

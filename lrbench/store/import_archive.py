@@ -3,19 +3,21 @@
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.files import errors_name, folder_for
+from lrbench.lock_files import lock_on
 from lrbench.polars_files import REFUSALS, collected, scan_parquet
 from lrbench.store.archive_form import FileList
-from lrbench.store.claims import ClaimedError, claimed
+from lrbench.store.claims import STALE_SECONDS, ClaimedError, claimed
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import finished_trials
 from lrbench.store.import_evaluations import (
@@ -68,7 +70,7 @@ def import_archive(path: Path, results: Results) -> Imported:
         suite = _checked(path, staged, listed)
         lock = results.suite_lock(suite.name)
         lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):  # a run of the suite adds to the record too
+        with lock_on(lock):  # a run of the suite adds to the record too
             return _moved(suite, staged, results)
 
 
@@ -98,7 +100,7 @@ def _staging(root: Path) -> Iterator[Path]:
         folder = root / f".import.{secrets.token_hex(4)}.part"
         folder.mkdir()
         try:
-            with errors_name(root, folder), FileLock(folder / _LOCK):
+            with errors_name(root, folder), lock_on(folder / _LOCK):
                 yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -107,11 +109,15 @@ def _staging(root: Path) -> Iterator[Path]:
 def _remove_left_over(root: Path) -> None:
     """Remove the staging folders of processes that were killed.
 
-    A folder without its lock file is left alone: its process may be about to make it.
+    A folder without a lock file is left alone for a minute: its process may be about to make the file.
     """
-    for lock in root.glob(f".import.{'[0-9a-f]' * 8}.part/{_LOCK}"):
-        with suppress(Timeout), FileLock(lock, timeout=0):
-            shutil.rmtree(lock.parent, ignore_errors=True)
+    for folder in root.glob(f".import.{'[0-9a-f]' * 8}.part"):
+        if (folder / _LOCK).exists():
+            with suppress(Timeout), lock_on(folder / _LOCK, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+        elif time.time() - folder.stat().st_mtime > STALE_SECONDS:
+            with suppress(OSError):  # it is not empty, so lrbench did not make it
+                folder.rmdir()
 
 
 def _checked(path: Path, staged: Results, listed: FileList) -> SuiteRecord:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lrbench.files import open_plain
+from lrbench.lock_files import lock_on, refuse_folder
 from lrbench.store.claims import holder_elsewhere
 from lrbench.store.layout import Results
 
 if sys.platform == "win32":
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 else:
     import fcntl
 
@@ -47,7 +48,7 @@ if sys.platform == "win32":
         if not path.exists():
             return False
         try:
-            with FileLock(path, timeout=0):
+            with lock_on(path, timeout=0):
                 return False
         except Timeout:
             return True
@@ -56,6 +57,7 @@ else:
 
     def _locked(path: Path) -> bool:
         """Try the lock as a reader. A ``FileLock`` would need to write, maybe into another user's results."""
+        refuse_folder(path)
         try:
             with open_plain(path) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock
 from pydantic import Field
 
 from lrbench.config.base import FrozenConfig
@@ -18,6 +17,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
 from lrbench.files import read_plain, write_text
+from lrbench.lock_files import lock_on
 from lrbench.resources import suite_names
 from lrbench.store.commands import command
 from lrbench.store.declarations import Declaration, extended
@@ -229,7 +229,7 @@ def add_to_suite(record: SuiteRecord, results: Results) -> None:
     """
     path, lock = results.suite(record.name), results.suite_lock(record.name)
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with lock_on(lock):
         try:
             old = read_suite(path) if path.exists() else None
         except LrbenchError:

@@ -367,7 +367,7 @@ class TestDataFolderThatCanOnlyBeRead:
         def refuse(*_: object) -> None:
             raise PermissionError(EACCES, "Permission denied")
 
-        monkeypatch.setattr("lrbench.data.fetching.locks.FileLock", refuse)
+        monkeypatch.setattr("lrbench.data.fetching.locks.lock_on", refuse)
         return prepared
 
     def test_what_is_there_is_used(self, read_only: tuple[Path, ...], library: Library) -> None:

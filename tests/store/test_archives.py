@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import lzma
+import os
 import shutil
 import stat
 import zipfile
@@ -557,6 +558,18 @@ def test_an_import_that_just_begins_is_left_alone(archive: Path, tmp_path: Path)
     (other := tmp_path / ".import.0123abcd.part").mkdir()
     import_archive(archive, Results(tmp_path))
     assert other.is_dir()
+
+
+def test_what_an_import_left_that_was_killed_before_it_had_its_lock_is_removed(
+    archive: Path, tmp_path: Path
+) -> None:
+    (left := tmp_path / ".import.0123abcd.part").mkdir()
+    (foreign := tmp_path / ".import.4567cdef.part").mkdir()
+    (foreign / "notes.txt").touch()
+    for folder in (left, foreign):
+        os.utime(folder, (0, 0))
+    import_archive(archive, Results(tmp_path))
+    assert (left.exists(), foreign.exists()) == (False, True)
 
 
 def test_a_trial_that_arrives_meanwhile_is_compared_and_kept(

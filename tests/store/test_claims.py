@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lrbench.errors import RequestError
 from lrbench.store import claims
 from lrbench.store.claims import (
     STALE_SECONDS,
@@ -28,7 +29,7 @@ from pathlib import Path
 from lrbench.store import claims
 
 claims._this_machine = lambda: "elsewhere"
-claims.FileLock = lambda *_, **__: nullcontext()  # a file system whose locks do not reach other machines
+claims.lock_on = lambda *_, **__: nullcontext()  # a file system whose locks do not reach other machines
 claims.BEAT_SECONDS = 0.05
 with claims.claimed(Path(sys.argv[1])):
     print("held", flush=True)
@@ -158,3 +159,13 @@ def test_what_a_killed_process_left_beside_a_lease_is_removed(tmp_path: Path) ->
         assert not own.exists()
         assert not old.exists()
         assert fresh.exists()  # another machine may be writing it
+
+
+def test_a_folder_in_the_place_of_a_lock_is_named_with_what_to_do(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    (folder := results.lock("a")).mkdir(parents=True)
+    told = r"a\.lock is a folder, and its place is that of a lock file\. Remove the folder"
+    with pytest.raises(RequestError, match=told), claimed(folder):
+        pass
+    with pytest.raises(RequestError, match="Remove the folder"):
+        trial_state(results, "a")

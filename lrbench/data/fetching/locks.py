@@ -5,10 +5,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from lrbench.errors import RequestError
 from lrbench.files import folder_for
+from lrbench.lock_files import lock_on
 
 if TYPE_CHECKING:
     from lrbench.data.listener import Listener
@@ -45,7 +46,7 @@ def locked(lock_file: Path, name: str, listener: "Listener") -> Iterator[None]:
         RequestError: the folder of the lock cannot be made or written.
     """
     with writing_below(lock_file.parent, name):
-        lock, was_there, told = FileLock(lock_file), lock_file.exists(), False
+        lock, was_there, told = lock_on(lock_file), lock_file.exists(), False
         while not lock.is_locked:
             try:
                 lock.acquire(timeout=0)
