@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["counted", "duration", "listed", "numbered", "some_of"]
+__all__ = ["about", "counted", "duration", "listed", "numbered", "some_of"]
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:
@@ -21,6 +21,13 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def about(seconds: float, at_most: bool = False) -> str:
+    """``about 43.1 s``, ``at most about 43.1 s``; of less than a tenth of a second ``less than 0.1 s``."""
+    if seconds < 0.1:
+        return "less than 0.1 s"
+    return f"{'at most ' if at_most else ''}about {duration(seconds)}"
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from lrbench.wording import counted, duration, listed, numbered, some_of
+from lrbench.wording import about, counted, duration, listed, numbered, some_of
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,11 @@ from lrbench.wording import counted, duration, listed, numbered, some_of
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_rough_duration_is_hedged_once() -> None:
+    assert (about(43.21), about(43.21, at_most=True)) == ("about 43.2 s", "at most about 43.2 s")
+    assert (about(0.01), about(0.01, at_most=True)) == ("less than 0.1 s", "less than 0.1 s")
 
 
 def test_counts_and_lists() -> None:

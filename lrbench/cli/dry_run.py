@@ -34,7 +34,7 @@ from lrbench.names import chosen_names
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import SuiteTrial, read_suite
-from lrbench.wording import counted, duration, listed, numbered, some_of
+from lrbench.wording import about, counted, listed, numbered, some_of
 
 __all__ = ["print_plan"]
 
@@ -270,7 +270,7 @@ def _say_searches(totals: _Totals, tune: Tune) -> None:
         aside = f", without {totals.unknown_searches} of unknown cost" if totals.unknown_searches else ""
         say(
             console,
-            f"Tuning takes at most about {duration(totals.search_seconds)} in all{aside}. This assumes the "
+            f"Tuning takes {about(totals.search_seconds, at_most=True)} in all{aside}. This assumes the "
             "rows' own settings and all epochs. Patience and pruning usually end its trials far earlier.",
         )
 
@@ -278,12 +278,11 @@ def _say_searches(totals: _Totals, tune: Tune) -> None:
 def _say_training(totals: _Totals, place: Place) -> None:
     """Say how long the trials to run take, as far as it is known, and what shares them."""
     console = result_console()
-    about = "about" if totals.measured else "at most about"
     aside = f", without {counted(totals.unknown, 'trial')} of unknown cost" if totals.unknown else ""
     on_cpu = "" if totals.measured or place.device == "cpu" else " if a CPU trained them"
     say(
         console,
-        f"Training takes {about} {duration(totals.seconds)} in all{on_cpu}{aside}; "
+        f"Training takes {about(totals.seconds, at_most=not totals.measured)} in all{on_cpu}{aside}; "
         f"{place.describe(totals.to_run)} would share it.",
     )
     if not totals.measured:

@@ -13,7 +13,7 @@ from lrbench.cli.live_table import ResizableLive, live_table
 from lrbench.cli.run_tasks import Task
 from lrbench.execution.events import Event, TrialBusy, TrialDone, TrialFailed, TrialNote, TrialStarted
 from lrbench.training.news import EpochDone
-from lrbench.wording import duration
+from lrbench.wording import about, duration
 
 __all__ = ["SuiteView", "make_view"]
 
@@ -116,7 +116,7 @@ class SuiteView:
         trained = sum(task.trainings for task in ended)
         rest = sum(task.trainings for task in self.tasks.values()) + self.upcoming - trained
         pace = (time.monotonic() - self.started) / max(trained, 1)
-        return f"about {duration(pace * rest)} left at this pace"
+        return f"{about(pace * rest)} left at this pace"
 
 
 class LiveView(SuiteView):
@@ -185,13 +185,14 @@ def epoch_cells(event: EpochDone, metric: str) -> list[str]:
             headings name the cells.
     """
     named = f"{metric} " if metric else ""
+    left = duration((event.max_epochs - event.epoch) * event.seconds)
     return [
         event.stage,
         f"{event.epoch}/{event.max_epochs}",
         f"loss {event.loss:.3f}" if metric else f"{event.loss:.3f}",
         f"{named}{event.metric:.4f}" if event.metric is not None else "-",
         f"best {event.best_metric:.4f}" if metric and event.best_metric is not None else _number(event),
-        duration((event.max_epochs - event.epoch) * event.seconds) + (" at most left" if metric else ""),
+        f"{'' if left.startswith('<') else 'at most '}{left} left" if metric else left,
     ]
 
 
