@@ -94,6 +94,10 @@ def metric_cutoff(name: str) -> int | None:
         return None
     if kind in ("recall", "ndcg") and re.fullmatch("[1-9][0-9]{0,6}", cutoff, re.ASCII):
         return int(cutoff)
+    if kind in ("recall", "ndcg") and not cutoff:
+        raise RequestError(f"The metric {kind} needs a cut-off.", f"Write {kind}@10, for instance.")
+    if kind == "mrr":
+        raise RequestError(f'"{name}": the metric mrr takes no cut-off.', "Write mrr.")
     raise RequestError(f'Unknown metric "{name}".', "Use recall@K, ndcg@K or mrr, for instance ndcg@10.")
 
 

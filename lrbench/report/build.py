@@ -263,7 +263,10 @@ def _metrics(suite: SuiteRecord, wanted: Sequence[str]) -> tuple[str, ...]:
         try:
             metric_function(name)
         except RequestError as error:
-            raise RequestError(error.cause, f"{did_you_mean(name, (*usual, 'mrr'))} {error.remedy}") from None
+            known = {*usual, "mrr"} - {name}  # a plot draws its metric as the primary one
+            right_kind = name.partition("@")[0] in {metric.partition("@")[0] for metric in known}
+            near = "" if right_kind else f"{did_you_mean(name, known)} "
+            raise RequestError(error.cause, f"{near}{error.remedy}") from None
     return tuple(dict.fromkeys(wanted)) or usual
 
 
