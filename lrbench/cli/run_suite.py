@@ -52,7 +52,7 @@ def run_suite(request: RunRequest, console: Console) -> bool:
         return True
     view, broken = run_and_show(tasks, request, _learned(agenda.plan, results), console)
     tidy(results)  # again: a worker may have been killed after its trial was complete
-    _say_end(f"{_done(view)} done.", agenda.plan, results, console)
+    _say_end(f"{_done(view, agenda.prevented)} done.", agenda.plan, results, console)
     if broken is not None:
         raise broken
     add_to_suite(agenda.plan.record, results)  # again: another run may have replaced the record meanwhile
@@ -123,12 +123,18 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
     say(console, f"{what} {hint} {more}.")
 
 
-def _done(view: SuiteView) -> str:
-    """Say how many of the searches and of the trials are done."""
+def _done(view: SuiteView, prevented: int) -> str:
+    """Say how many of the searches and of the trials are done.
+
+    Args:
+        view: knows what was begun.
+        prevented: how many trials could not begin, since their search failed.
+    """
     searches = sum(task.is_search for task in view.tasks.values())
+    trials = view.total - searches + prevented
     done = sum(task.is_search for task in view.done)
-    trials = f"{len(view.done) - done} of {view.total - searches} trials"
-    return f"{done} of {searches} searches and {trials}" if searches else trials
+    kinds = [(done, searches, "searches"), (len(view.done) - done, trials, "trials")]
+    return " and ".join(f"{ended} of {begun} {what}" for ended, begun, what in kinds if begun)
 
 
 def _say_agenda(agenda: Agenda, tasks: TaskList, request: RunRequest, console: Console) -> None:

@@ -1,6 +1,6 @@
 """What a run trains: the searches and trials that may begin, and the trials that follow a search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lrbench.config.rerun import Rerun
 from lrbench.config.suite import Suite
@@ -70,12 +70,12 @@ class Agenda:
         """
         if self._rerun is Rerun.failed:  # trials that waited for a search have not failed
             return 0
-        return sum(
-            self._count(name, row)
-            for name, rows in self._waiting.items()
-            for row in rows
-            if row.label in self._labels and row.search in self._pending
-        )
+        return self._waiting_for(self._pending)
+
+    @property
+    def prevented(self) -> int:
+        """How many trials of this run cannot begin, since their search failed."""
+        return 0 if self._rerun is Rerun.failed else self._waiting_for(self._failed)
 
     @property
     def trial_count(self) -> int:
@@ -124,6 +124,15 @@ class Agenda:
     def _make_plan(self) -> Plan:
         tuned = tuple(row for search in self._all_searches for row in search.rows)
         return make_plan(self._suite, self._rows, self._fingerprints, self._ready, tuned)
+
+    def _waiting_for(self, searches: Collection[str]) -> int:
+        """Return how many of the chosen trials wait for one of these searches."""
+        return sum(
+            self._count(name, row)
+            for name, rows in self._waiting.items()
+            for row in rows
+            if row.label in self._labels and row.search in searches
+        )
 
     def _count(self, dataset: str, row: Row) -> int:
         return len(row_seeds(self._suite, row, dataset))

@@ -59,7 +59,7 @@ def test_trials_of_a_row_whose_search_failed_never_begin(tmp_path: Path) -> None
     sasrec, gru4rec = (search.config for search in run.searches)
     run.take()
     run.end_search(sasrec.id, complete=False)
-    assert (run.take(), run.upcoming) == ([], 2)
+    assert (run.take(), run.upcoming, run.prevented) == ([], 2, 2)
     complete(gru4rec, tmp_path, 0.1)
     run.end_search(gru4rec.id, complete=True)
     assert [trial.labels for trial in run.take()] == [("GRU4Rec",)] * 2
