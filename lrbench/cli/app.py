@@ -19,6 +19,10 @@ _ClickError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__na
 """The base of all errors of the parser; newer releases of Typer carry a Click of their own."""
 
 
+_ARGUMENTS = "lrbench.arguments"
+"""Key of the arguments in the parser's context."""
+
+
 class _Verbs(TyperGroup):
     """The verbs, with two rules for all of them: empty arguments are refused, and Ctrl-C is an error.
 
@@ -40,6 +44,7 @@ class _Verbs(TyperGroup):
                 raise RequestError(f"{what} is empty.", "Give a value, or leave it out.")
             if option.startswith("--") and equals and not value:
                 raise RequestError(f"The value of {option} is empty.", "Give a value, or leave it out.")
+        ctx.meta[_ARGUMENTS] = tuple(args)
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
@@ -52,7 +57,10 @@ class _Verbs(TyperGroup):
         """Run the verb, with the garbage collection that was off during the imports."""
         gc.enable()
         with _interrupt_as_error():
-            return super().invoke(ctx)
+            from lrbench.commands import repeating
+
+            with repeating(ctx.meta[_ARGUMENTS]):
+                return super().invoke(ctx)
 
 
 @contextmanager

@@ -43,7 +43,6 @@ def compare(
     from lrbench.cli.console import message_console, result_console, say
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.report.loaded import LoadedSuite, select_labels
-    from lrbench.store.commands import command
     from lrbench.store.layout import Results
     from lrbench.wording import listed
 
@@ -57,7 +56,7 @@ def compare(
     console = result_console()
     for line in frame.iter_rows(named=True):
         say(console, _sentence(line))
-    say(message_console(), _note(loaded.suite, frame, command("report", loaded.suite.name, layout)))
+    say(message_console(), _note(loaded.suite, frame, layout.command("report", loaded.suite.name)))
 
 
 def _note(suite: "SuiteRecord", frame: "DataFrame", to_report: str) -> str:

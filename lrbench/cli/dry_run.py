@@ -1,6 +1,5 @@
 """``lrbench run --dry-run``: the trials of a suite, which are done, and what the others will cost."""
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +15,7 @@ from lrbench.cli.training_cost import (
     longest_search_seconds,
     measured_cost,
 )
+from lrbench.commands import command
 from lrbench.config.tuning import Tune
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.places import Place
@@ -253,9 +253,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     if totals.to_run > totals.unknown:
         _say_training(totals, request.place)
     if totals.unprepared:
-        fetch = shlex.join(
-            ["lrbench", "fetch", *totals.unprepared, "--protocol", request.suite.protocol.name]
-        )
+        fetch = command("fetch", *totals.unprepared, "--protocol", request.suite.protocol.name)
         say(console, f"Prepare the data to see what training takes: {fetch}")
 
 

@@ -10,7 +10,6 @@ from lrbench.cli.console import message_console, say
 from lrbench.cli.named_suite import recorded_suite
 from lrbench.errors import RequestError, nearest
 from lrbench.report.choices import shown_names
-from lrbench.store.commands import command
 from lrbench.store.find_trial import find_trial
 from lrbench.store.layout import RECORD_FILE, Results
 from lrbench.store.state import trial_state
@@ -84,7 +83,7 @@ def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[
     if only is not None:
         raise RequestError(f"--only chooses rows of a suite, and {given} is a trial.", "Leave --only out.")
     if not is_trial and not any(name.startswith(given) for name in trials) and suites:
-        known = f"Suites there: {some_of(suites)}. See the trials: {command('list', 'trials', results)}"
+        known = f"Suites there: {some_of(suites)}. See the trials: {results.command('list', 'trials')}"
         near = nearest(given, [*trials, *suites])
         raise RequestError(f'There is no trial and no suite "{given}" in {results.root}.', near or known)
     folder = find_trial(results, given)
@@ -109,6 +108,6 @@ def _rows(record: SuiteRecord, results: Results, only: Sequence[str]) -> list[Ev
     if not rows:
         raise RequestError(
             f"No trial of these rows of suite {record.name} is finished in {results.root}.",
-            f"See how far they are: {command('status', record.name, results)}",
+            f"See how far they are: {results.command('status', record.name)}",
         )
     return rows

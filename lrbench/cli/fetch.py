@@ -9,6 +9,7 @@ import typer
 
 from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, parse_pairs
+from lrbench.commands import command
 from lrbench.errors import InterruptError, LrbenchError, RequestError
 from lrbench.paths import expanded
 
@@ -89,7 +90,7 @@ def _user_file(names: Sequence[str], given: str | None, columns: str) -> "Datase
     if len(names) != 1 or given is None:
         raise RequestError(
             "--columns describes one file of your own.",
-            "Write: lrbench fetch NAME --from FILE --columns user=A,item=B,time=C",
+            f"Write: {command('fetch', 'NAME', '--from', 'FILE', '--columns', 'user=A,item=B,time=C')}",
         )
     check_place(given, "--from")
     if is_address(given):
@@ -105,7 +106,7 @@ def _refuse_unknown_of_a_file(names: Sequence[str], given: str, catalogue: "Cata
         raise RequestError(
             f'There is no dataset "{names[0]}".',
             "If the file is your own, name its columns: --columns user=A,item=B,time=C. "
-            "Otherwise `lrbench list datasets` shows all names.",
+            f"Otherwise see all names: {command('list', 'datasets')}",
         )
 
 

@@ -24,7 +24,6 @@ def import_suite(
     """
     from lrbench.cli.console import message_console, say
     from lrbench.files import check_writable
-    from lrbench.store.commands import command
     from lrbench.store.import_archive import import_archive
     from lrbench.store.layout import Results
     from lrbench.wording import counted
@@ -34,4 +33,4 @@ def import_suite(
     imported = import_archive(file, layout)
     console = message_console()
     say(console, f"{counted(imported.new, 'new trial')}; {imported.kept} were there already.")
-    say(console, f"See the suite: {command('report', imported.suite, layout)}")
+    say(console, f"See the suite: {layout.command('report', imported.suite)}")

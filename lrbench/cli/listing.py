@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.columns import print_columns
-from lrbench.cli.console import message_console
+from lrbench.cli.console import message_console, say
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_name
+from lrbench.commands import command
 from lrbench.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def _print_models(pattern: str) -> None:
         print(model_page(pattern))
         return
     _print_matching(Kind.models, _models(), pattern)
-    message_console().print("lrbench list models NAME: its parameters, stages, options and their sources.")
+    page = command("list", "models", "NAME")
+    say(message_console(), f"{page} shows its parameters, stages, options and their sources.")
 
 
 def _print_matching(kind: Kind, rows: list[tuple[str, str]], pattern: str) -> None:

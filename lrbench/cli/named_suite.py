@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrbench.errors import RequestError
-from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
 
@@ -54,8 +53,8 @@ def _refuse_another(path: Path, record: SuiteRecord, results: Results, verb: str
         raise RequestError(
             f'{path} is not what ran last as suite "{record.name}" in {results.root}: other '
             f"{' and '.join(differing)}.",
-            f"Run the file, which keeps the trials that are done: {command('run', str(path), results)}\n"
-            f"  Or name the suite to see what ran last: {command(verb, record.name, results)}",
+            f"Run the file, which keeps the trials that are done: {results.command('run', str(path))}\n"
+            f"  Or name the suite to see what ran last: {results.command(verb, record.name)}",
         )
 
 

@@ -1,12 +1,12 @@
 """Options that several verbs share, with one wording each."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lrbench.commands import RESULTS, command
 from lrbench.errors import RequestError
 from lrbench.names import label_fault
 from lrbench.paths import absolute, check_folder, expanded, expanded_text
@@ -53,13 +53,13 @@ def parse_name(text: str) -> str:
     return name
 
 
-def _refuse_archive(path: Path) -> None:
+def _refuse_archive(path: Path, results: Path | None = None) -> None:
+    """Refuse an archive, and say how to import it into ``results``; ``None``: where ``--results`` says."""
     from zipfile import is_zipfile
 
     if path.is_file() and is_zipfile(path):
-        raise RequestError(
-            f"{path} is an archive.", f"Unpack it first: lrbench import {shlex.quote(str(path))}"
-        )
+        unpack = command("import", str(path), results=results)
+        raise RequestError(f"{path} is an archive.", f"Unpack it first: {unpack}")
 
 
 def _folder(path: Path | None) -> Path | None:
@@ -69,7 +69,7 @@ def _folder(path: Path | None) -> Path | None:
 
 
 def _results_folder(path: Path) -> Path:
-    _refuse_archive(path)
+    _refuse_archive(path, RESULTS)
     check_folder(path)
     return path
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
     from lrbench.report.plots import PlotSource
+    from lrbench.store.layout import Results
 
 __all__ = ["plot"]
 
@@ -65,7 +65,7 @@ def plot(
     if cost is not None and kind != "pareto":
         raise RequestError(f"--cost belongs to the plot pareto, not to {kind}.", "Leave --cost out.")
     layout = Results(results)
-    name, suite = _option_and_suite(kind, words or [], {path.stem for path in layout.suites()})
+    name, suite = _option_and_suite(kind, words or [], layout)
     record = recorded_suite(layout, suite)
     options = ReportOptions(
         metrics=(metric,) if metric else (record.primary_metric, *([sort] if sort else [])),
@@ -99,24 +99,25 @@ def _write(kind: str, source: "PlotSource", output: Path | None) -> None:
     say(message_console(), f"Wrote {path}.")
 
 
-def _option_and_suite(kind: str, words: list[str], suites: Collection[str]) -> tuple[str, str | None]:
+def _option_and_suite(kind: str, words: list[str], results: "Results") -> tuple[str, str | None]:
     """Return the option of a grid, empty for other plots, and the suite if it was given.
 
     Args:
         kind: of the plot.
         words: what came after it.
-        suites: names of suites with results.
+        results: has the records of the suites that ran.
 
     Raises:
         RequestError: the option is missing, or there is a word too many.
     """
     wanted = 2 if kind == "grid" else 1
     if kind == "grid" and not words:
-        raise RequestError("A grid needs the option that rows differ in.", "lrbench plot grid mean_depth")
-    if kind == "grid" and len(words) == 1 and words[0] in suites:
+        example = results.command("plot", kind, "mean_depth")
+        raise RequestError("A grid needs the option that rows differ in.", f"For instance: {example}")
+    if kind == "grid" and len(words) == 1 and words[0] in {path.stem for path in results.suites()}:
         raise RequestError(
             "A grid needs the option that rows differ in, and then the suite.",
-            f"lrbench plot grid mean_depth {words[0]}",
+            f"For instance: {results.command('plot', kind, 'mean_depth', words[0])}",
         )
     if len(words) > wanted:
         usage = "lrbench plot grid OPTION [SUITE]" if kind == "grid" else "lrbench plot KIND [SUITE]"

@@ -21,7 +21,6 @@ from lrbench.execution.row_places import check_graph_device, check_sharing
 from lrbench.execution.rows import resolve_rows
 from lrbench.execution.searches import check_optuna
 from lrbench.execution.selection import select_trials
-from lrbench.store.commands import command
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import add_to_suite
@@ -119,7 +118,7 @@ def _say_end(what: str, plan: Plan, results: Results, console: Console) -> None:
     """Say how a run ended, and which command shows more."""
     any_done = any(trial_state(results, trial.config.id) == "done" for trial in plan.trials)
     more = "shows the table" if any_done else "shows what is left"
-    hint = command("report" if any_done else "status", plan.suite.name, results)
+    hint = results.command("report" if any_done else "status", plan.suite.name)
     say(console, f"{what} {hint} {more}.")
 
 

@@ -49,7 +49,8 @@ def verify(
     layout, library = Results(results), open_library(data_dir, catalog)
     folders = layout.trials() if trial is None else [find_trial(layout, trial)]
     if not folders:
-        raise RequestError(f"There are no trials in {results}.", "Run a suite first: lrbench run SUITE.toml")
+        run = layout.command("run", "SUITE.toml")
+        raise RequestError(f"There are no trials in {results}.", f"Run a suite first: {run}")
     outcomes = Counter(_verified(folder, library, alone=trial is not None) for folder in folders)
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
@@ -127,7 +128,8 @@ def _judge(outcomes: Mapping[Outcome, int], records: int) -> None:
             "another machine, device, version or number of threads. trial.json says which were used.",
         )
     if skipped:
-        without = "If they were imported, import an archive with weights: export --weights."
+        export = "lrbench export SUITE --archive FILE --weights"
+        without = f"If they were imported, import an archive that has weights, from where they ran: {export}"
         raise CheckError(" ".join(skipped), without if outcomes["without weights"] else "")
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from lrbench.commands import command
 from lrbench.config.base import FrozenConfig, Name
 from lrbench.config.messages import written
 from lrbench.config.protocol import Filters
@@ -188,7 +189,7 @@ class Catalogue:
         if true_name not in self.datasets:
             raise RequestError(
                 f'There is no dataset "{name}".',
-                f"{self._similar(name)}`lrbench list datasets` shows them all.",
+                f"{self._similar(name)}See them all: {command('list', 'datasets')}",
             )
         return self.datasets[true_name]
 

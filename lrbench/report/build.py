@@ -36,7 +36,7 @@ from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
 from lrbench.report.tuning import find_tuning, tuning_sentences
 from lrbench.report.user_groups import FindPrepared, find_user_groups
-from lrbench.store.commands import command, command_to_run
+from lrbench.store.commands import command_to_run
 from lrbench.store.declarations import read_looks
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
@@ -108,7 +108,7 @@ def build_report(
     if baseline is not None and all(row.label != baseline for row in measured):
         raise RequestError(
             f'No trial of the row "{baseline}" is finished in {results.root}.',
-            f"Name another with --baseline, or see how far it is: {command('status', suite.name, results)}",
+            f"Name another with --baseline, or see how far it is: {results.command('status', suite.name)}",
         )
     asked = _Asked(suite, options, baseline, metrics, masked)
     declared = declared_comparisons(measured, suite)
@@ -133,7 +133,7 @@ def build_report(
     if not shown.rows:
         raise RequestError(
             f"No trial of {some_of(labels)} is finished in {results.root}.",
-            f"See how far it is: {command('status', suite.name, results)}",
+            f"See how far it is: {results.command('status', suite.name)}",
         )
     return shown
 
@@ -251,7 +251,7 @@ def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial]
         raise RequestError(
             f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
             f"Run it: {command_to_run(suite, results)}\n"
-            f"  Or see how far it is: {command('status', suite.name, results)}",
+            f"  Or see how far it is: {results.command('status', suite.name)}",
         )
     return finished, missing
 

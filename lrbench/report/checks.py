@@ -1,10 +1,11 @@
 """Check a report for what its reader must know; each check yields warnings of its own kind."""
 
 import math
-import shlex
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from lrbench.commands import command
+from lrbench.data.catalogue_files import load_catalogue
 from lrbench.data.own_files import is_users_own
 from lrbench.report.collapses import collapses
 from lrbench.report.findings import Comparison
@@ -77,7 +78,7 @@ def _rows_on_both_sides(suite: SuiteRecord) -> Iterator[ReportWarning]:
         cause = (
             f"On {dataset}, rows of one account are both in training and in test, and they overlap. "
             "Many test targets can be looked up in the account's training rows. "
-            f"lrbench inspect {dataset} --protocol {suite.protocol.name} shows what predictors without "
+            f"{command('inspect', dataset, '--protocol', suite.protocol.name)} shows what predictors without "
             "learning reach."
         )
         yield ReportWarning(WarningKind.SHARED_ROWS, cause, dataset=dataset)
@@ -88,8 +89,8 @@ def _targets_that_tell_nothing(measured: Sequence[Measured]) -> Iterator[ReportW
     records = {entry.dataset: entry.trials[0].record for entry in measured}
     for dataset, record in records.items():
         look = (
-            f"lrbench inspect {dataset} --protocol {record.protocol.name} shows what recommenders without "
-            "learning reach"
+            f"{command('inspect', dataset, '--protocol', record.protocol.name)} shows what recommenders "
+            "without learning reach"
         )
         if (share := record.repeating_targets or 0.0) > MOST_REPEATING:
             cause = (
@@ -239,9 +240,17 @@ def _unverified(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
     for summary in summaries.values():
         if not summary.verified and not summary.synthetic and not is_users_own(summary.edition):
             cause = f"The source of {summary.name} was not compared with a known checksum."
-            yield ReportWarning(
-                WarningKind.UNVERIFIED_SOURCE, cause, shlex.join(["lrbench", "fetch", summary.name])
-            )
+            official = command("fetch", summary.name, "--from", _official_address(summary.name))
+            yield ReportWarning(WarningKind.UNVERIFIED_SOURCE, cause, official)
+
+
+def _official_address(dataset: str) -> str:
+    """Return where the catalogue says that a dataset is; ``URL`` where it does not say.
+
+    Without an address, ``lrbench fetch`` keeps the file that is here.
+    """
+    known = load_catalogue().datasets.get(dataset)
+    return next((url for source in known.sources for url in source.urls), "URL") if known else "URL"
 
 
 def _unlike_runs(measured: Sequence[Measured]) -> Iterator[ReportWarning]:

@@ -26,7 +26,6 @@ from lrbench.report.layout import ANSWERS, Layout, inches_of
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.plots import CostKind, PlotSource, plot
 from lrbench.report.tables import check_sections
-from lrbench.store.commands import command
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
@@ -165,7 +164,7 @@ class LoadedSuite:
         if not lines:
             raise RequestError(
                 f"No trials of {one} and of another of these rows are finished on one dataset.",
-                f"See how far it is: {command('status', self.suite.name, self.results)}",
+                f"See how far it is: {self.results.command('status', self.suite.name)}",
             )
         return pl.DataFrame(lines, infer_schema_length=None)
 

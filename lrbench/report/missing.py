@@ -63,8 +63,11 @@ def fewer_seeds(suite: SuiteRecord, measured: Sequence[Measured]) -> Iterator[Re
 def _warning(
     suite: SuiteRecord, results: Results, failed: bool, cause: str, label: str, dataset: str
 ) -> ReportWarning:
-    kind = WarningKind.FAILED_TRIALS if failed else WarningKind.MISSING_TRIALS
-    return ReportWarning(kind, cause, command_to_run(suite, results), label, dataset)
+    run = command_to_run(suite, results)
+    if not failed:
+        return ReportWarning(WarningKind.MISSING_TRIALS, cause, run, label, dataset)
+    status = results.command("status", suite.name)
+    return ReportWarning(WarningKind.FAILED_TRIALS, cause, run, label, dataset, status)
 
 
 def _search_failed(suite: SuiteRecord, results: Results, dataset: str, label: str) -> bool:

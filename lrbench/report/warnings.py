@@ -23,7 +23,7 @@ class WarningKind(StrEnum):
     REPEATING_TARGETS = "Remove copies of rows from the source, or choose a protocol that drops repeats"
     UNDATED_TARGETS = "Which item comes last is chance: take a source with finer times"
     ALL_TIED = "Its metrics are those of a random order: do not compare with it"
-    FAILED_TRIALS = "lrbench status says why. Remove the cause and run them again"
+    FAILED_TRIALS = "Remove the cause and run them again"
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
@@ -71,10 +71,14 @@ class ReportWarning:
     dataset: str = ""
     """The dataset that it is about, if it is about one."""
 
+    reason: str = ""
+    """The command that says why, where one does."""
+
     @property
     def remedy(self) -> str:
         """What to do about it."""
-        return f"{self.kind}: {self.command}" if self.command else f"{self.kind}."
+        why = f"{self.reason} says why. " if self.reason else ""
+        return f"{why}{self.kind}: {self.command}" if self.command else f"{why}{self.kind}."
 
     def __str__(self) -> str:
         return f"{self.cause} {self.remedy}"

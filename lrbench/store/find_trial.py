@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.errors import RequestError, nearest
-from lrbench.store.commands import command
 from lrbench.store.layout import RECORD_FILE, Results
 
 __all__ = ["find_started_trial", "find_trial"]
@@ -49,8 +48,9 @@ def _one_of(names: Sequence[str], given: str, folder: Path, results: Results) ->
         raise RequestError(
             f'{len(matching)} trials begin with "{given}".', f"Give more of the id: {matching[0]} …"
         )
-    remedy = "Name another folder with --results, or run a suite first: lrbench run SUITE.toml"
+    run = results.command("run", "SUITE.toml")
+    remedy = f"Name another folder with --results, or run a suite first: {run}"
     if names:
         near = nearest(given, names) if len(names) <= _MOST_COMPARED else ""
-        remedy = near or f"See the trials: {command('list', 'trials', results)}"
+        remedy = near or f"See the trials: {results.command('list', 'trials')}"
     raise RequestError(f'There is no trial "{given}" in {folder}.', remedy)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrbench.commands import command
+
 __all__ = [
     "CHECKPOINT_FILE",
     "EVALUATION_FILE",
@@ -30,6 +32,14 @@ class Results:
     """Paths below one results folder. Asking for a path creates nothing."""
 
     root: Path
+
+    def command(self, *words: str) -> str:
+        """Return a command that uses this folder, such as ``lrbench status tiny --results elsewhere``.
+
+        Args:
+            words: the verb, then its arguments, then its options.
+        """
+        return command(*words, results=self.root)
 
     def folders(self) -> list[Path]:
         """Return the folders into which a run writes files."""

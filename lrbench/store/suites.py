@@ -11,15 +11,16 @@ from typing import TypeVar
 
 from pydantic import Field
 
+from lrbench.commands import suite_file
 from lrbench.config.base import FrozenConfig
 from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
+from lrbench.config.suite_file import SuiteFile
 from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
 from lrbench.files import read_plain, write_text
 from lrbench.lock_files import lock_on
 from lrbench.resources import suite_names
-from lrbench.store.commands import command
 from lrbench.store.declarations import Declaration, extended
 from lrbench.store.layout import Results
 from lrbench.store.seal import check_seal, sealed_json
@@ -151,6 +152,19 @@ class SuiteRecord(FrozenConfig):
         return () if set(written) <= set(self.datasets) else self.datasets
 
     @property
+    def other_seeds(self) -> tuple[int, ...]:
+        """The seeds, if the suite's file has others; empty: it has the same, or is unknown.
+
+        Empty also if the datasets have unlike seeds: no option of a command says so.
+        """
+        if not self.text or self.dataset_seeds:
+            return ()
+        file = tomllib.loads(self.text)
+        usual, own = file.get("seeds", SuiteFile.model_fields["seeds"].default), file.get("dataset_seeds", {})
+        alike = all(set(own.get(name, usual)) == set(self.seeds) for name in self.datasets)
+        return () if alike else self.seeds
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The names of the models in the suite's file; empty if the file is unknown."""
         rows = tomllib.loads(self.text).get("models", ()) if self.text else ()
@@ -259,20 +273,26 @@ def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
             raise _not_there(suite, name, sorted(files), results)
         return read_suite(files[name])
     if not files:
-        raise RequestError(f"There are no suites in {results.root}.", "Run one first: lrbench run SUITE.toml")
+        raise RequestError(f"There are no suites in {results.root}.", _run_one_first(results))
     return read_suite(max(files.values(), key=lambda file: file.stat().st_mtime))
 
 
 def _not_there(suite: str, name: str, there: list[str], results: Results) -> RequestError:
     """Return the error for a suite without a record: it exists and was not run here, or does not exist."""
-    if Path(suite).is_file() or name in suite_names():
+    shipped = name if name in suite_names() else None
+    file = suite if Path(suite).is_file() else suite_file(name) or shipped
+    if file is not None:
         others = f"\n  Suites there: {some_of(there)}." if there else ""
         return RequestError(
             f'The suite "{name}" was never run with results in {results.root}.',
-            f"Run it: {command('run', suite, results)}{others}",
+            f"Run it: {results.command('run', file)}{others}",
         )
-    remedy = did_you_mean(name, there) or "Run one first: lrbench run SUITE.toml"
+    remedy = did_you_mean(name, there) or _run_one_first(results)
     return RequestError(f'There is no suite "{name}" in {results.root}.', remedy)
+
+
+def _run_one_first(results: Results) -> str:
+    return f"Run one first: {results.command('run', 'SUITE.toml')}"
 
 
 def read_suite(path: Path) -> SuiteRecord:

@@ -127,7 +127,7 @@ def test_a_file_of_ones_own_without_columns_is_told_to_name_them(tmp_path: Path)
     with pytest.raises(RequestError, match='no dataset "orders"') as caught:
         fetch(["orders"], given=str(file))
     assert "--columns user=A,item=B,time=C" in caught.value.remedy
-    with pytest.raises(RequestError, match="`lrbench list datasets` shows them all"):
+    with pytest.raises(RequestError, match="See them all: lrbench list datasets"):
         fetch(["orders"])
 
 

@@ -110,12 +110,14 @@ def test_a_file_that_means_another_suite_than_ran_last_is_refused(
     assert f"lrbench {shown} demo --results {root}" in refused.remedy
 
 
-@pytest.mark.parametrize("given", ["reference-beauty", "suites/reference-beauty.toml"])
+@pytest.mark.parametrize(
+    "given", ["reference-beauty", "suites/reference-beauty.toml", "elsewhere/reference-beauty.toml"]
+)
 def test_a_shipped_suite_that_was_not_run_is_told_from_one_that_is_not_there(root: Path, given: str) -> None:
     refused = run("report", given, "--results", str(root)).exception
     assert isinstance(refused, RequestError)
     assert refused.cause == f'The suite "reference-beauty" was never run with results in {root}.'
-    assert refused.remedy.startswith(f"Run it: lrbench run {given} --results {root}\n")
+    assert refused.remedy.startswith(f"Run it: lrbench run reference-beauty --results {root}\n")
     assert "Suites there: demo." in refused.remedy
 
 
@@ -254,7 +256,9 @@ def test_plot_writes_the_file_that_was_asked_for(root: Path, tmp_path: Path) -> 
         (("critical-difference",), "needs 6 datasets"),
         (("depth", "demo", "more"), "lrbench plot KIND [SUITE]"),
         (("grid", "mean_depth", "demo", "more"), "lrbench plot grid OPTION [SUITE]"),
-        (("grid", "demo"), "lrbench plot grid mean_depth demo"),
+        (("grid", "demo"), "lrbench plot grid mean_depth demo --results"),
+        (("depth", "--metric", "ndcg"), "The metric ndcg needs a cut-off. Write ndcg@10, for instance."),
+        (("depth", "--metric", "ndgc@10"), 'Unknown metric "ndgc@10". Did you mean "ndcg@10"?'),
     ],
 )
 def test_wrong_plots_write_nothing(

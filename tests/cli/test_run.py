@@ -206,7 +206,7 @@ def test_trials_without_weights_are_counted_and_not_called_damaged(desk: Desk) -
     (first / "weights.safetensors").unlink()
     said = " ".join(desk.run("verify", "--results", "light", code=1).stderr.split())
     assert "1 of 4 trials have no weights here, so they were not ranked again. Their other files are" in said
-    assert "import an archive with weights: export --weights" in said
+    assert "lrbench export SUITE --archive FILE --weights" in said
     assert said.count("are as stored") == 3
     for damaged, file in ((second, "weights.safetensors"), (first, "ranks.parquet")):
         (damaged / file).write_bytes(b"damaged")

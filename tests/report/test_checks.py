@@ -8,6 +8,7 @@ from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record
 
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.trial import EvaluationConfig
+from lrbench.data.catalogue_files import load_catalogue
 from lrbench.data.dataset import StepCounts
 from lrbench.data.own_files import user_file
 from lrbench.report.build import build_report
@@ -152,14 +153,15 @@ def test_commits_are_counted_not_listed(tmp_path: Path) -> None:
     ]
     (warning,) = warnings_of(tmp_path, *models)
     assert warning.cause == "Trials were made at 3 different commits of lrbench."
-    assert warning.command == f"lrbench run demo.toml --results {tmp_path} --rerun all"
+    assert warning.command == f"lrbench run SUITE.toml --results {tmp_path} --rerun all"
 
 
 @pytest.mark.parametrize(("fields", "warned"), [({}, False), ({"verified": False}, True)])
 def test_unverified_source(tmp_path: Path, fields: dict[str, Any], warned: bool) -> None:
     made = Made("A", record=different(dataset=summary(**fields)))
     found = [(warning.kind, warning.command) for warning in warnings_of(tmp_path, made, datasets=["ml-100k"])]
-    assert found == ([(WarningKind.UNVERIFIED_SOURCE, "lrbench fetch ml-100k")] if warned else [])
+    fetch = f"lrbench fetch ml-100k --from {load_catalogue().find('ml-100k').sources[0].urls[0]}"
+    assert found == ([(WarningKind.UNVERIFIED_SOURCE, fetch)] if warned else [])
 
 
 def test_generated_data_need_no_checksum(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_missing_trials_are_gathered_whatever_the_order_of_cells(tmp_path: Path)
         "B on sample lacks the trials of seeds 1, 2 and 3; there is nothing to show.",
         "C on sample lacks the trial of seed 2; what is there is shown.",
     ]
-    run = f"lrbench run demo.toml --results {tmp_path} --rerun missing"
+    run = f"lrbench run SUITE.toml --results {tmp_path} --rerun missing"
     assert {warning.remedy for warning in report.warnings} == {f"Run them: {run}"}
 
 
@@ -255,10 +257,10 @@ def test_trials_that_failed_are_told_from_those_that_never_ran(tmp_path: Path) -
             results.failed(cell.trial).mkdir(parents=True)
             results.error(cell.trial).touch()
     failed, never = build_report(suite, results).warnings[:2]
-    run = f"lrbench run demo.toml --results {tmp_path} --rerun missing"
+    run = f"lrbench run SUITE.toml --results {tmp_path} --rerun missing"
     assert str(failed) == (
         "B on sample lacks the trial of seed 2, which failed; what is there is shown. "
-        f"lrbench status says why. Remove the cause and run them again: {run}"
+        f"lrbench status demo --results {tmp_path} says why. Remove the cause and run them again: {run}"
     )
     assert str(never) == (f"B on sample lacks the trial of seed 1; what is there is shown. Run them: {run}")
 

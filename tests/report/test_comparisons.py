@@ -273,7 +273,7 @@ def test_nothing_is_marked_before_all_rows_have_begun(tmp_path: Path) -> None:
     assert marks(report) == ""
     (warning,) = report.warnings
     assert warning.cause == "C on sample has no trials yet; there is nothing to show."
-    assert warning.remedy == f"Run them: lrbench run demo.toml --results {tmp_path} --rerun missing"
+    assert warning.remedy == f"Run them: lrbench run SUITE.toml --results {tmp_path} --rerun missing"
 
 
 def test_rows_without_results_count_in_holm(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from synthetic_results import Made, make_suite
 
+from lrbench.commands import repeating
 from lrbench.plugins import PLUGINS
 from lrbench.store import suites
-from lrbench.store.commands import command, command_to_run
+from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, add_to_suite, read_suite
 
@@ -44,8 +45,8 @@ def test_the_command_to_run_a_part_of_a_suite_names_its_datasets(tmp_path: Path)
     suite = make_suite(tmp_path)
     for text, part in (
         ("", ()),
-        ('datasets = ["sample"]', ()),
-        ('datasets = ["sample", "ml-1m"]', ("sample",)),
+        ('datasets = ["sample"]\nseeds = [1, 2, 3]', ()),
+        ('datasets = ["sample", "ml-1m"]\nseeds = [1, 2, 3]', ("sample",)),
     ):
         assert suite.model_copy(update={"text": text}).part == part
     part_of_it = suite.model_copy(update={"name": "audit", "text": text})
@@ -56,20 +57,60 @@ def test_the_command_to_run_a_part_of_a_suite_names_its_datasets(tmp_path: Path)
 def test_the_command_to_run_a_suite_names_its_plug_ins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = '[[models]]\nmodel = "sasrec"\n[[models]]\nmodel = "mine"\n[[models]]\nextends = "A"\n'
+    rows = '[[models]]\nmodel = "sasrec"\n[[models]]\nmodel = "mine"\n[[models]]\nextends = "A"\n'
+    text = f"seeds = [1, 2, 3]\n{rows}"
     suite, results = make_suite(tmp_path).model_copy(update={"text": text}), Results(Path("results"))
     assert suite.models == ("sasrec", "mine")
-    assert command_to_run(suite, results) == "lrbench run demo.toml --plugin FILE --rerun missing"
+    assert command_to_run(suite, results) == "lrbench run SUITE.toml --plugin FILE --rerun missing"
     (tmp_path / "my models.py").write_text(
         "from lrbench.models.classical.popularity import Popularity\nMODELS = {'mine': Popularity}\n",
         encoding="utf-8",
     )
     monkeypatch.setenv(PLUGINS, str(tmp_path / "my models.py"))
     given = f"--plugin '{tmp_path}/my models.py'"
-    assert command_to_run(suite, results) == f"lrbench run demo.toml {given} --rerun missing"
+    assert command_to_run(suite, results) == f"lrbench run SUITE.toml {given} --rerun missing"
     monkeypatch.chdir(tmp_path)
-    assert command("run", "x.toml", results) == "lrbench run x.toml --plugin 'my models.py'"
-    assert command("report", "demo", results) == "lrbench report demo"
+    assert results.command("run", "x.toml") == "lrbench run x.toml --plugin 'my models.py'"
+    assert results.command("report", "demo") == "lrbench report demo"
+
+
+def test_the_command_to_run_a_suite_names_its_file_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite, results = make_suite(tmp_path), Results(Path("results"))
+    monkeypatch.chdir(tmp_path)
+    for name, inside in (("my suites/first.toml", "demo"), ("other.toml", "other"), ("demo.toml", "other")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f'name = "{inside}"\nmodels = []\n', encoding="utf-8")
+    assert command_to_run(suite, results) == "lrbench run SUITE.toml --rerun missing"
+    (tmp_path / "demo.toml").write_text('name = "demo"\nmodels = []\n', encoding="utf-8")
+    assert command_to_run(suite, results) == "lrbench run demo.toml --rerun missing"
+    with repeating(["other.toml", f"{'x' * 300}.toml", "my suites/first.toml"]):
+        assert command_to_run(suite, results) == "lrbench run 'my suites/first.toml' --rerun missing"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "of_datasets", "text", "option"),
+    [
+        ((7,), {}, "seeds = [1, 2]", "--seeds 7 "),
+        ((1, 2, 3), {}, "seeds = [3, 2, 1]", ""),
+        ((1, 2), {}, "", ""),
+        ((1, 2), {}, "datasets = ['sample']", "--seeds 1,2 "),
+        ((1, 2, 3, 4, 5), {}, "datasets = ['sample']", ""),
+        ((1, 2), {}, "seeds = [9]\ndataset_seeds = { sample = [1, 2] }", ""),
+        ((9,), {"sample": (1, 2)}, "seeds = [9]\ndataset_seeds = { sample = [3] }", ""),
+    ],
+)
+def test_the_command_to_run_a_suite_names_seeds_that_its_file_lacks(
+    tmp_path: Path,
+    seeds: tuple[int, ...],
+    of_datasets: dict[str, tuple[int, ...]],
+    text: str,
+    option: str,
+) -> None:
+    changes = {"seeds": seeds, "dataset_seeds": of_datasets, "text": text, "name": "audit"}
+    suite = make_suite(tmp_path).model_copy(update=changes)
+    assert command_to_run(suite, Results(Path("results"))) == f"lrbench run audit {option}--rerun missing"
 
 
 def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Path) -> None:

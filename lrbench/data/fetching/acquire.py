@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from lrbench.commands import command
 from lrbench.data.addresses import is_address
 from lrbench.data.catalogue import Source
 from lrbench.data.fetching.candidates import Candidate, usual_candidates
@@ -85,7 +86,11 @@ def acquire(
                 raise
         return keep(part, candidate.source, folder, record)
 
-    return _first(name, usual_candidates(sources, folders.mirror), folder, listener, take)
+    remedy = (
+        f"If you can get the file in another way, give it: {command('fetch', name, '--from', 'FILE')}\n"
+        "  For many files, set LRBENCH_MIRROR to the folder or address that has them."
+    )
+    return _first(name, usual_candidates(sources, folders.mirror), folder, listener, take, remedy)
 
 
 def acquire_given(
@@ -116,7 +121,8 @@ def acquire_given(
                 raise unfit.with_advice(advice) from error
         return keep(part, candidate.source, folder, record)
 
-    return _first(name, given_candidates(name, sources, given), folder, listener, take)
+    remedy = "Give another file or address with --from. The dataset is as it was before."
+    return _first(name, given_candidates(name, sources, given), folder, listener, take, remedy)
 
 
 def _first(
@@ -125,8 +131,9 @@ def _first(
     folder: Path,
     listener: Listener,
     take: Callable[[Candidate], AcquiredFile],
+    remedy: str,
 ) -> AcquiredFile:
-    """Return the file of the first candidate that gives one."""
+    """Return the file of the first candidate that gives one. The remedy is for the case that none does."""
     failures = []
     for candidate in candidates:
         try:
@@ -136,11 +143,7 @@ def _first(
             failures.append(f"{candidate.shown}: {failure}")
             listener.say(f"{name}: {failures[-1]}")
     tried = "".join(f"\n  {failure}" for failure in failures) or " no place is known"
-    raise LrbenchError(
-        f"{name} could not be fetched. Tried:{tried}",
-        f"If you can get the file in another way, give it: lrbench fetch {name} --from FILE\n"
-        "  For many files, set LRBENCH_MIRROR to the folder or address that has them.",
-    )
+    raise LrbenchError(f"{name} could not be fetched. Tried:{tried}", remedy)
 
 
 def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool = False) -> AcquisitionRecord:
@@ -157,9 +160,9 @@ def _fetch(candidate: Candidate, part: Path, listener: Listener, trusted: bool =
     """
     source = candidate.source
     if is_address(candidate.address):
-        download(candidate.address, part, source.file_name, listener, source.size)
+        download(candidate.address, part, candidate.name, listener, source.size)
     else:
-        _copy(Path(candidate.address), part, source.file_name, listener)
+        _copy(Path(candidate.address), part, candidate.name, listener)
     verdict = verify_checksum(part, source, candidate.name)
     if verdict.complaint and not (trusted and verdict.readable):
         remove_part(part)

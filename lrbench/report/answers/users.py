@@ -1,5 +1,6 @@
 """For whom? Groups of users for whom the label is better or worse than its reference; exploratory."""
 
+from lrbench.commands import command
 from lrbench.report.answers.wording import common_verdict, found, per_dataset
 from lrbench.report.findings import Answer, GroupDifference, GroupFinding
 from lrbench.report.report import Report
@@ -36,8 +37,8 @@ def for_whom(report: Report, label: str) -> Answer:
 def _lacking(report: Report, dataset: str, lack: str) -> str:
     if lack == "different":
         return f"unknown: the prepared {dataset} on this machine is not the one that was ranked."
-    fetch = f"lrbench fetch {dataset} --protocol {report.protocol.name}"
-    return f"unknown: {dataset} is not prepared on this machine. Get it: {fetch}."
+    fetch = command("fetch", dataset, "--protocol", report.protocol.name)
+    return f"unknown: {dataset} is not prepared on this machine. {fetch} prepares it."
 
 
 def _sentence(report: Report, findings: list[GroupFinding]) -> str:

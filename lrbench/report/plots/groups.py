@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.artist import Artist
 
+from lrbench.commands import command
 from lrbench.errors import RequestError
 from lrbench.report.findings import GroupFinding
 from lrbench.report.numbers import metric_title
@@ -39,11 +40,12 @@ def draw(source: "PlotSource") -> "Figure":
     """
     report = source.report
     if not report.groups:
+        lacking = list(report.groups_lacking) or ["NAME"]
         reasons = "; ".join(f"{name}: {LACKING[why]}" for name, why in report.groups_lacking.items())
         raise RequestError(
             f"Suite {report.suite} has no groups of users{f' ({reasons})' if reasons else ''}.",
-            "Groups need a proposed row, a row to compare it with, and prepared data: "
-            f"lrbench fetch NAME --protocol {report.protocol.name}, or --data-dir.",
+            "Groups need a proposed row, a row to compare it with, and prepared data. Give its folder with "
+            f"--data-dir, or prepare it: {command('fetch', *lacking, '--protocol', report.protocol.name)}",
         )
     places = list(dict.fromkeys((finding.dataset, finding.trait) for finding in report.groups))
     pairs = list(dict.fromkeys((finding.proposed, finding.baseline) for finding in report.groups))

@@ -230,9 +230,17 @@ class TestGiven:
         server.files["data.csv"] = Served(ROWS)
         here = acquire("shop", [csv(server.url("data.csv"))], folders)
         (tmp_path / "data.csv.gz").write_bytes(gzip.compress(ROWS)[:50])
-        with pytest.raises(LrbenchError, match="refused: it cannot be read"):
+        with pytest.raises(LrbenchError, match="refused: it cannot be read") as caught:
             acquire("shop", [here.source], folders, given=str(tmp_path / "data.csv.gz"))
+        told = "Give another file or address with --from. The dataset is as it was before."
+        assert caught.value.remedy == told
         assert acquire("shop", [here.source], folders) == here
+
+    def test_its_progress_has_its_own_name(self, tmp_path: Path, folders: Folders) -> None:
+        (tmp_path / "mine.csv").write_bytes(ROWS)
+        notes = Notes()
+        acquire("shop", [csv()], folders, notes, given=str(tmp_path / "mine.csv"))
+        assert {name for name, *_ in notes.advanced} == {"mine.csv"}
 
     def test_it_replaces_what_was_here(self, tmp_path: Path, folders: Folders, server: FileServer) -> None:
         server.files["data.csv"] = Served(ROWS)
