@@ -17,6 +17,7 @@ from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
 from lrbench.report.tables.table import INDENT
+from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
 from lrbench.store.suites import ControlRecord
 
@@ -126,6 +127,16 @@ def test_a_proposed_label_alone_has_nothing_to_beat(tmp_path: Path) -> None:
     report = answered(tmp_path, Made("LARES", 1.0, "lares"))
     for question in ("better", "users", "cost"):
         assert text(report, question).startswith("There is no other system to compare with.")
+
+
+@pytest.mark.parametrize(
+    ("trained", "told"), [(1, "The only trained row ended at"), (2, "All 2 trained rows ended at")]
+)
+def test_rows_at_their_cap_of_epochs_are_counted(tmp_path: Path, trained: int, told: str) -> None:
+    report = answered(tmp_path, *(Made(label, 1.0) for label in "AB"[:trained]), proposed=["A"])
+    warnings = [ReportWarning(WarningKind.EPOCH_CAP, "", label=label) for label in "AB"]
+    capped = replace(report, warnings=tuple(warnings))
+    assert told in " ".join(answer.text for answer in make_answers(capped))
 
 
 def test_without_a_rival_seeds_are_not_asked_for(tmp_path: Path) -> None:

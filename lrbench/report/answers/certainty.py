@@ -89,9 +89,9 @@ def _caps(report: Report) -> Iterator[str]:
     trained = {cost.label for cost in report.costs if cost.parameters}
     if not capped:
         return
-    who = f"All {len(trained)}" if capped >= trained else f"{len(capped)} of {len(trained)}"
-    rows = "trained row" if len(trained) == 1 else "trained rows"
-    yield f"{who} {rows} ended at the epoch cap: train longer before you believe any of this."
+    count = f"All {len(trained)}" if capped >= trained else f"{len(capped)} of {len(trained)}"
+    who = "The only trained row" if len(trained) == 1 else f"{count} trained rows"
+    yield f"{who} ended at the epoch cap: train longer before you believe any of this."
 
 
 def _history(report: Report) -> Iterator[str]:
