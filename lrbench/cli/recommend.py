@@ -66,7 +66,7 @@ def recommend(
 ) -> None:
     """List the items that stored weights rank highest for each user.
 
-    What it prints for each depth, as means over users and seeds:
+    What it prints for each depth, as means over seeds ± standard deviation:
 
     hit rate: share of users whose target is in their list
 

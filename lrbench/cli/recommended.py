@@ -1,9 +1,9 @@
-"""Recommend with a stored trial, and tabulate what its lists have in common as means over seeds."""
+"""Recommend with stored trials, and tabulate what their lists have in common as means over seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,13 +100,19 @@ def _traits(
 
 
 def lists_table(seeds: Sequence[Recommended]) -> Table:
-    """Return a table with a line for each depth. All numbers are means over seeds."""
+    """Return a table with a line for each depth: means over seeds and their standard deviations."""
     names = next(iter(seeds[0].traits.values())).keys()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("depth", *names):
         table.add_column(heading, justify="right", overflow="fold")
     for depth in seeds[0].traits:
-        means = {name: fmean(seed.traits[depth][name] for seed in seeds) for name in names}
-        cells = (f"{mean:.1f}" if name == "popularity" else f"{mean:.4f}" for name, mean in means.items())
-        table.add_row(str(depth), *cells)
+        table.add_row(
+            str(depth), *(_cell(name, [seed.traits[depth][name] for seed in seeds]) for name in names)
+        )
     return table
+
+
+def _cell(name: str, values: Sequence[float]) -> str:
+    digits = 1 if name == "popularity" else 4
+    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{fmean(values):.{digits}f}{spread}"

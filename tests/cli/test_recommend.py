@@ -58,8 +58,9 @@ def test_lists_put_targets_at_the_places_of_their_stored_ranks(desk: Desk) -> No
         assert len(hits) == (stored[f"rank{suffix}"] <= 5).sum() > 0
         shares.append(len(hits) / len(stored))
     assert done.stdout.startswith("ERL on walks, mean over 2 seeds (1, 2): test, lists of 5\n")
-    line = done.stdout.splitlines()[-1].split()
-    assert float(line[1]) == pytest.approx(np.mean(shares), abs=6e-5)
+    mean, spread = re.findall(r"\d\.\d{4}", done.stdout.splitlines()[-1])[:2]
+    assert float(mean) == pytest.approx(np.mean(shares), abs=6e-5)
+    assert float(spread) == pytest.approx(np.std(shares, ddof=1), abs=6e-5)
 
 
 def test_depths_stand_side_by_side(desk: Desk) -> None:
@@ -76,8 +77,8 @@ def test_depths_stand_side_by_side(desk: Desk) -> None:
     ]
     of_erl = done.stdout[done.stdout.index("ERL on walks") :].splitlines()
     assert re.split(r" {2,}", of_erl[1].strip()) == ["depth", "hit rate", "coverage", "popularity", "overlap"]
-    assert float(of_erl[2].split()[-1]) == 1
-    assert 0 < float(of_erl[3].split()[-1]) <= 1
+    assert of_erl[2].endswith("1.0000 ± 0.0000")
+    assert 0 < float(of_erl[3].split()[-3]) <= 1
 
 
 def test_one_trial_has_no_columns_of_the_suite(desk: Desk) -> None:
