@@ -302,11 +302,12 @@ class ReasoningConformance(ModelConformance):
         assert torch.equal(first[1], second[1]) != model.noisy(model.config)
 
     def test_depth_0_is_the_encoder_alone(self) -> None:
-        """The control without reasoning gives the same scores, if it has the weights that both share."""
+        """The control without reasoning takes no step. With the weights that both share, scores are equal."""
         model = self._reasoning_model()
         recipe = model.without_reasoning(model.config)
         kind = MODELS.load(recipe.model) if recipe.model else type(model)
         alone = kind(kind.Config.model_validate(recipe.params), N_ITEMS, MAX_LENGTH).double().eval()
+        assert alone.configured_depth(alone.config) == 0
         weights = model.state_dict()
         shared = {name for name, weight in alone.state_dict().items() if weight.numel()}
         assert shared <= weights.keys()

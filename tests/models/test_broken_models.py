@@ -10,10 +10,12 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import Model, Terms
+from lrbench.models.latent.lares.config import LARESConfig
 from lrbench.models.latent.lares.model import LARES
 from lrbench.models.latent.lares.reinforcement import PostTraining
 from lrbench.models.latent.rearec.prl import PRL
 from lrbench.models.next_item import NextItemModel
+from lrbench.models.reasoning import Recipe
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.testing import CausalConformance, ModelConformance, ReasoningConformance, ShortcutConformance
 
@@ -96,6 +98,14 @@ class OneStepAtDepth0(LARES):
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         return super().encode(sequences, [max(depth, 1) for depth in depths], noise)
+
+
+class ReasonsWithoutReasoning(LARES):
+    """Its control without reasoning is the model itself."""
+
+    @classmethod
+    def without_reasoning(cls, config: LARESConfig) -> Recipe:
+        return Recipe(config.model_dump())
 
 
 class TwoStepsADepth(LARES):
@@ -193,6 +203,7 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (NoisyAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_without_noise),
         (BackToStart, ReasoningConformance.test_depths_lie_on_one_trajectory),
         (OneStepAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_alone),
+        (ReasonsWithoutReasoning, ReasoningConformance.test_depth_0_is_the_encoder_alone),
         (TwoStepsADepth, ReasoningConformance.test_depth_k_takes_k_steps),
         (TwoStepsInOne, ReasoningConformance.test_inference_takes_the_steps_of_training),
         (StepsBeforeDepth0, ReasoningConformance.test_depth_k_takes_k_steps),

@@ -25,6 +25,7 @@ from lrbench.models.base import Model, ModelConfig
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 from lrbench.registry import MODELS
 from lrbench.store.suites import Match
+from lrbench.wording import counted
 
 __all__ = ["QUANTITIES", "TOLERANCE", "Build", "control_entry", "match"]
 
@@ -36,6 +37,14 @@ QUANTITIES: dict[Control, str] = {
     "flops-matched": "floating-point operations to encode a user",
 }
 """Controls whose network is fitted to each dataset → the quantity in which it matches the model."""
+
+_METHODS: dict[Control, str] = {
+    "no-reasoning": "without_reasoning",
+    "parameter-matched": "without_recurrence",
+    "flops-matched": "without_recurrence",
+    "loss-matched": "same_losses",
+}
+"""Each control that is trained → the method of the model's class that returns its recipe."""
 
 _MOST_LAYERS = 256
 _MOST_SECANTS = 8
@@ -63,7 +72,8 @@ def control_entry(parent: Entry, control: Control) -> Entry:
     """Return the row of a control that ``parent`` asks for, before its network is matched.
 
     Raises:
-        RequestError: the row's model does not reason, or takes no steps.
+        RequestError: the row's model does not reason, or takes no steps; or its recipe for the control is
+            none, takes steps, or names sizes that are no options.
     """
     kind = MODELS.load(str(parent.model))
     where = f'"{parent.label}"'
@@ -79,6 +89,7 @@ def control_entry(parent: Entry, control: Control) -> Entry:
             "Leave its controls out, or let it take steps.",
         )
     recipe = _recipe(kind, config, parent.params, control)
+    _check_recipe(recipe, str(recipe.model or parent.model), control, where)
     same_model = recipe.model is None
     return Entry(
         label=f"{parent.label}: {control.replace('-', ' ')}",
@@ -119,11 +130,11 @@ def match(
             return _flops(build, dataset, protocol)
 
     wanted = measure(target)
-    kind = target.kind
+    kind, quantity = target.kind, QUANTITIES[control]
     assert issubclass(kind, ReasoningModel)  # its control could not have been derived otherwise
-    fitted = _fit(base, kind.without_recurrence(target.config).sizes, wanted, _once(measure))
-    reached, quantity = measure(fitted), QUANTITIES[control]
-    if abs(reached / wanted - 1) > TOLERANCE:
+    fitted = _fit(base, kind.without_recurrence(target.config).sizes, wanted, _once(measure), quantity)
+    reached = measure(fitted)
+    if abs(reached - wanted) > TOLERANCE * wanted:
         raise RequestError(
             f"No {control} network was found: {target.model} has {wanted:,.0f} {quantity}, and the nearest "
             f"{base.model} has {reached:,.0f}.",
@@ -147,7 +158,7 @@ def _once(measure: Callable[[Build], float]) -> Callable[[Build], float]:
     return cached
 
 
-def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float]) -> Build:
+def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], float], quantity: str) -> Build:
     """Set the number of blocks, in which the quantity is linear. Then set the width by the secant method.
 
     Args:
@@ -155,6 +166,10 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
         sizes: names of the options for the number of blocks and for the width, and a divisor of the width.
         wanted: the quantity of the model.
         measure: the quantity of a network.
+        quantity: its name.
+
+    Raises:
+        RequestError: the number of blocks does not change the quantity.
     """
 
     def build(layers: int, inner: int) -> Build:
@@ -162,6 +177,12 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
 
     here = int(getattr(base.config, sizes.inner))
     one, two = (measure(build(layers, here)) for layers in (1, 2))
+    if one == two:
+        raise RequestError(
+            f'The option "{sizes.layers}" of {base.model} does not change its {quantity}. So no network can '
+            "be matched.",
+            "Name another option in the recipe's sizes, or leave this control out.",
+        )
     layers = min(max(round(1 + (wanted - one) / (two - one)), 1), _MOST_LAYERS)
     tried = {inner: measure(build(layers, inner)) for inner in (here, 2 * here)}
     for _ in range(_MOST_SECANTS):
@@ -181,15 +202,39 @@ def _fit(base: Build, sizes: Sizes, wanted: float, measure: Callable[[Build], fl
 def _recipe(
     kind: type[ReasoningModel], config: ModelConfig, params: Mapping[str, Any], control: Control
 ) -> Recipe:
-    match control:
-        case "no-reasoning":
-            return kind.without_reasoning(config)
-        case "parameter-matched" | "flops-matched":
-            return kind.without_recurrence(config)
-        case "loss-matched":
-            return kind.same_losses(config)
-        case "noise-only":
-            return Recipe(params)
+    if control == "noise-only":
+        return Recipe(params)
+    method = _METHODS[control]
+    recipe = getattr(kind, method)(config)
+    if not isinstance(recipe, Recipe):
+        raise RequestError(
+            f"{kind.__name__}.{method} returned no recipe, but a value of the type {type(recipe).__name__}.",
+            "It must return lrbench.models.reasoning.Recipe.",
+        )
+    return recipe
+
+
+def _check_recipe(recipe: Recipe, model: str, control: Control, where: str) -> None:
+    """Refuse a control that reasons, and sizes that its model does not have.
+
+    ``loss-matched`` may have a depth: LARES without recurrence takes one step.
+    """
+    if control not in ("no-reasoning", *QUANTITIES):
+        return
+    method, build = _METHODS[control], Build(model, recipe.params)
+    sizes = (recipe.sizes.layers, recipe.sizes.inner) if control in QUANTITIES else ()
+    for name in sizes:
+        if name not in build.kind.Config.model_fields:
+            raise RequestError(
+                f'{where}: the control {control} varies the option "{name}", which {model} does not have.',
+                f"Let {method} return Recipe(…, sizes=Sizes(layers=…, inner=…)) with the names of options "
+                "for a number of blocks and for a width, or leave this control out.",
+            )
+    if steps := build.kind.configured_depth(build.config):
+        raise RequestError(
+            f"{where}: the control {control} takes {counted(steps, 'reasoning step')}. It must take none.",
+            f"Let {method} return options with which configured_depth is 0.",
+        )
 
 
 def _stages_left(parent: Entry, kind: type[ReasoningModel], recipe: Recipe) -> tuple[str, ...] | None:

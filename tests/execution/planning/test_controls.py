@@ -20,7 +20,8 @@ from lrbench.execution.plan import make_plan
 from lrbench.execution.planning.controls import TOLERANCE
 from lrbench.execution.rows import Row, resolve_rows
 from lrbench.models.latent.lares.network import LARESNetwork
-from lrbench.models.reasoning import ReasoningModel, Sizes
+from lrbench.models.latent.rearec.erl import ERL
+from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 
 REASONING = {
     "lares": LARES,
@@ -201,3 +202,34 @@ def test_grid_rows_have_controls_of_their_own() -> None:
 def test_wrong_requests(table: dict[str, Any], message: str) -> None:
     with pytest.raises((RequestError, ValueError), match=message):
         resolve_rows(suite({"label": "R", **table}))
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "message"),
+    [
+        ("without_reasoning", Recipe({"steps": 2}), "the control no-reasoning takes 2 reasoning steps"),
+        ("without_recurrence", Recipe({"steps": 2}), "the control parameter-matched takes 2 reasoning steps"),
+        ("without_recurrence", Recipe({"steps": 0}, sizes=Sizes(layers="blocks")), 'option "blocks"'),
+        ("without_recurrence", Recipe({"steps": 0}, sizes=Sizes(inner="inside")), 'option "inside"'),
+        ("without_reasoning", {"steps": 0}, "ERL.without_reasoning returned no recipe"),
+        ("same_losses", None, "ERL.same_losses returned no recipe"),
+    ],
+)
+def test_a_recipe_that_is_no_control_is_refused(
+    monkeypatch: pytest.MonkeyPatch, method: str, recipe: object, message: str
+) -> None:
+    """A plug-in's author may write such recipes. A control that reasons would isolate nothing."""
+    monkeypatch.setattr(ERL, method, classmethod(lambda cls, config: recipe))
+    with pytest.raises(RequestError, match=message):
+        rows("erl")
+
+
+@pytest.mark.parametrize("control", ["parameter-matched", "flops-matched"])
+def test_layers_without_effect_are_no_match_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, control: str
+) -> None:
+    inert = Recipe({"width": 16, "inner_width": 32}, model="sasrec", sizes=Sizes(layers="heads"))
+    monkeypatch.setattr(ERL, "without_recurrence", classmethod(lambda cls, config: inert))
+    found = rows("erl", controls=[control])
+    with pytest.raises(RequestError, match='The option "heads" of sasrec does not change its'):
+        match_rows(tuple(found.values()), small_dataset(users=30))
