@@ -9,6 +9,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from traceback import walk_tb
@@ -118,7 +119,7 @@ def _digest(content: bytes) -> str:
 
 
 def _load(path: Path) -> ModuleType:
-    """Import a file, at most once per process.
+    """Import a file, at most once per process. What it prints goes to standard error, apart from results.
 
     Raises:
         RequestError: it is missing, is no Python file, or cannot be loaded.
@@ -136,7 +137,8 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            loader.exec_module(module)
     except KeyboardInterrupt:
         sys.modules.pop(name, None)
         raise

@@ -4,6 +4,8 @@ import traceback
 
 from lrbench.execution.events import TrialFailed
 from lrbench.files import write_text
+from lrbench.plugins import failed_line
+from lrbench.registry import MODELS
 from lrbench.store.layout import LOG_FILE, Results
 
 __all__ = ["record_failure"]
@@ -41,8 +43,14 @@ def record_failure(
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of the error; of an error of the system, its text without the number."""
+    """Return the first line of the error; of an error of the system, its text without the number.
+
+    Before it stands the line of the plug-in or package, if the error passed through one.
+    """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return text.splitlines()[0]
+    line = failed_line(error)
+    if line is None and (found := MODELS.failed_package(error)) is not None:
+        line = found[1]
+    return (f"{line}: " if line else "") + text.splitlines()[0]

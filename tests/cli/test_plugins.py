@@ -295,3 +295,13 @@ def test_loading_leaves_no_compiled_code_in_the_users_folder(tmp_path: Path) -> 
     command = [sys.executable, "-m", "lrbench", "list", "models", "fading", "--plugin", "fading.py"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert [path.name for path in tmp_path.iterdir()] == ["fading.py"]
+
+
+def test_what_a_file_prints_while_it_is_loaded_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output may go to a program, as that of ``lrbench report --format json``."""
+    (tmp_path / "loud.py").write_text("print('loaded')\n" + EXAMPLE, encoding="utf-8")
+    monkeypatch.setenv(PLUGINS, "")
+    add_plugins([tmp_path / "loud.py"])
+    assert capsys.readouterr() == ("", "loaded\n")
