@@ -56,6 +56,9 @@ class _DatasetPlan:
     trials_to_run: Mapping[str, PlannedTrial]
     """By id."""
 
+    unmatched: bool
+    """Whether sizes of matched controls are unknown: they wait for the data or for a search."""
+
 
 @dataclass
 class _Totals:
@@ -65,6 +68,11 @@ class _Totals:
     """Combinations of row, dataset and seed. Several may share a trial."""
 
     trials: int = 0
+    """At most so many if :attr:`unmatched`."""
+
+    unmatched: bool = False
+    """Whether matched controls with unknown sizes might share a trial."""
+
     to_run: int = 0
     seconds: float = 0.0
     """Training time of the trials to run, as far as it is known."""
@@ -97,6 +105,7 @@ class _Totals:
         self._add_searches(planned)
         self.cells += len(planned.plan.record.trials)
         self.trials += len(planned.plan.trials)
+        self.unmatched = self.unmatched or planned.unmatched
         self.to_run += len(planned.trials_to_run)
         for trial in planned.trials_to_run.values():
             cost = costs[trial.labels[0]]
@@ -155,10 +164,17 @@ def _plan_dataset(request: RunRequest, rows: Sequence[Row], name: str) -> _Datas
     fingerprint = data.record.fingerprint if data else "not prepared"
     searches = plan_searches(suite, rows, {name: fingerprint})
     fitted, _ = rows_with_settings(suite, rows, searches, results, name, data)
+    unmatched = [row.label for row in fitted if row.is_matched and row.match is None]
+    # Controls of one recipe are the same trial until they are matched. Their label keeps them apart.
+    fitted = tuple(
+        replace(row, params={**row.params, "label": row.label}) if row.label in unmatched else row
+        for row in fitted
+    )
     plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
     return _DatasetPlan(
         name=name,
         data=data,
+        unmatched=bool(unmatched),
         searches=searches,
         searches_to_run=select_searches(searches, rows, results, request.only, request.rerun),
         plan=plan,
@@ -240,15 +256,18 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
         _say_searches(totals, tune)
     if totals.searches_to_run and request.search_gpus:
         say(console, request.search_gpus)
-    most = "at most " if totals.unsure else ""
-    say(console, f"{counted(totals.trials, 'trial')}, {most}{totals.to_run} to run.")
+    most = "at most " if totals.unsure or totals.unmatched else ""
+    trials = counted(totals.trials, "trial")
+    say(console, f"{'At most ' if totals.unmatched else ''}{trials}, {most}{totals.to_run} to run.")
+    if totals.unmatched:
+        say(console, "Matched controls may share trials. Their sizes hang on the data and on searches.")
     if totals.unsure:
         say(console, f"What is done on {listed(totals.unsure)} is known once the data is prepared.")
     if totals.cells > totals.trials:
         say(
             console,
             f"Rows that ask for the same run share its trial: {totals.cells:,} combinations of row, "
-            f"dataset and seed need only {counted(totals.trials, 'trial')}.",
+            f"dataset and seed need only {trials}.",
         )
     if totals.to_run > totals.unknown:
         _say_training(totals, request.place)

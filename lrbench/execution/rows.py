@@ -80,6 +80,11 @@ class Row:
         """The depth that reports use."""
         return self.model.configured_depth(self.config)
 
+    @property
+    def is_matched(self) -> bool:
+        """Whether it is a control whose network is fitted to each dataset."""
+        return self.control is not None and self.control.control in QUANTITIES
+
     def trial(self, dataset: str, fingerprint: str, seed: int) -> TrialConfig:
         """Return the trial of this row on one dataset with one seed."""
         return TrialConfig(

@@ -146,6 +146,14 @@ def test_a_dry_run_without_the_data_does_not_call_finished_trials_missing(desk: 
     assert "1 trial, at most 1 to run. What is done on sample is known once the data is prepared." in told
 
 
+def test_a_dry_run_without_the_data_does_not_merge_controls_that_are_not_matched_yet(desk: Desk) -> None:
+    """Both matched controls have one recipe. Their sizes, which hang on the data, tell them apart."""
+    dry = ("run", desk.suite(CONTROLS), "--datasets", "sample", "--dry-run", "--results", "none")
+    told = " ".join(desk.run(*dry, "--data-dir", "elsewhere").stdout.split())
+    assert "At most 18 trials, at most 18 to run. Matched controls may share trials." in told
+    assert "Rows that ask for the same run" not in told
+
+
 def test_a_dry_run_counts_a_trial_that_rows_share_once(desk: Desk) -> None:
     row = '[[models]]\nlabel = "{}"\nmodel = "popularity"\n'
     twins = SUITE[: SUITE.index("[[models]]")] + row.format("One") + row.format("Same")
