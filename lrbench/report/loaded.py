@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from lrbench.report.tables import check_sections
 from lrbench.store.frames import FinishedTrial, finished_trials, suite_ranks
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, find_suite_record
+from lrbench.wording import counted
 
 __all__ = ["Choices", "Layout", "LoadedSuite", "MetricStyle", "Picture", "load", "select_labels"]
 
@@ -37,7 +38,7 @@ __all__ = ["Choices", "Layout", "LoadedSuite", "MetricStyle", "Picture", "load",
 class Picture:
     """A figure, which a notebook displays."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     kind: Literal["svg", "png", "pdf"]
 
     def save(self, path: str | Path) -> None:
@@ -59,6 +60,10 @@ class LoadedSuite:
     results: Results
     own_groups: GroupTable | None = None
     """Groups of users from the person's own table."""
+
+    def __repr__(self) -> str:
+        rows, datasets = counted(len(self.labels), "row"), ", ".join(self.suite.datasets)
+        return f"<suite {self.suite.name}: {rows}, {datasets}>"
 
     @cached_property
     def _finished(self) -> list[FinishedTrial]:

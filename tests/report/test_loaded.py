@@ -81,6 +81,12 @@ def test_reports_and_figures(loaded: LoadedSuite, tmp_path: Path) -> None:
     assert "<table" in loaded._repr_html_()
 
 
+def test_a_prompt_shows_a_line_not_everything(loaded: LoadedSuite, suite: SuiteRecord) -> None:
+    """A figure alone has tens of thousands of characters."""
+    assert repr(loaded) == f"<suite demo: {len(suite.labels)} rows, sample, amazon-2014-beauty>"
+    assert repr(loaded.plot("depth")) == "Picture(kind='svg')"
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
