@@ -83,13 +83,14 @@ def report(
     """Show what a suite found: the answer in words, means over seeds, tests, costs and warnings."""
     import shlex
 
+    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics
     from lrbench.report.group_table import read_group_table
     from lrbench.report.layout import Layout
     from lrbench.report.numbers import MetricStyle
-    from lrbench.report.published import read_published
+    from lrbench.report.published import own_numbers_shown, read_published
     from lrbench.store.layout import Results
 
     FORMATS.load(format_name)  # an unknown format is refused before anything is read
@@ -102,18 +103,25 @@ def report(
     )
     folder = Results(results)
     record = recorded_suite(folder, suite)
+    numbers = None if published is None else read_published(published)
     options = ReportOptions(
         metrics=tuple(parse_list(metrics, "--metrics")) or usual_metrics(format_name, record, layout.length),
         baseline=baseline,
         masked=masked,
         style=MetricStyle(digits or (2 if percent else 4), percent),
         groups=None if groups is None else read_group_table(groups),
-        published=None if published is None else read_published(published),
+        published=numbers,
         choices=parse_choices(datasets, only, hide, sort, rename),
         command=shlex.join(["lrbench", *sys.argv[1:]]),
     )
     content = build_report(record, folder, options, find_prepared(record, data_dir, catalog))
     _remember_look(folder, content)
+    if numbers is not None and not own_numbers_shown(numbers, content.published):
+        say(
+            message_console(),
+            f"Note: no number of {published} fits a row of {record.name}. "
+            "Dataset, protocol, model and params must be those of a row.",
+        )
     _show(content, layout, format_name, None if output is None or str(output) == "-" else output)
 
 

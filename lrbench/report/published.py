@@ -28,6 +28,7 @@ __all__ = [
     "Publication",
     "PublicationSource",
     "PublishedNumbers",
+    "own_numbers_shown",
     "published_sources",
     "published_values",
     "read_published",
@@ -98,6 +99,17 @@ def read_published(path: Path) -> PublishedNumbers:
     if not own.value:
         raise RequestError(f"{path} has no published numbers.", "Write a table [[value]] for each of them.")
     return PublishedNumbers(sources={**shipped.sources, **own.sources}, value=(*shipped.value, *own.value))
+
+
+def own_numbers_shown(numbers: PublishedNumbers, shown: Sequence[PublishedValue]) -> bool:
+    """Whether a report shows a number of the person's own file, which :func:`read_published` has read."""
+    own = numbers.value[len(shipped_numbers().value) :]
+    found = {(value.dataset, value.source, value.metric, value.published) for value in shown}
+    return any(
+        (entry.dataset, entry.source, metric, number) in found
+        for entry in own
+        for metric, number in entry.metrics.items()
+    )
 
 
 def _read(path: Path, known: Mapping[str, PublicationSource]) -> PublishedNumbers:

@@ -30,6 +30,23 @@ for verb in (report, plot, status, compare):
 app.command("list")(listing)
 
 
+OWN = """
+[sources."Me 2026"]
+title = "My paper"
+year = 2026
+link = "10.1145/1.2"
+
+[[value]]
+dataset = "sample"
+protocol = "loo-20"
+masked = false
+models = ["sasrec"]
+metrics = { "ndcg@10" = 0.15 }
+source = "Me 2026"
+differs = "longer histories"
+"""
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
@@ -194,6 +211,18 @@ def test_masked_and_unmasked_differ(root: Path) -> None:
     )
     assert masked["masked"] is True
     assert unmasked["rows"] == usual["rows"] != masked["rows"]
+
+
+@pytest.mark.parametrize(("model", "said"), [("sasrec", False), ("sasrecc", True)])
+def test_published_numbers_that_fit_no_row_are_told(
+    root: Path, tmp_path: Path, model: str, said: bool
+) -> None:
+    """A model or dataset may be misspelt. The names are not checked, as a file may serve several suites."""
+    (tmp_path / "own.toml").write_text(OWN.replace('"sasrec"', f'"{model}"'), encoding="utf-8")
+    arguments = ("--published", str(tmp_path / "own.toml"), "--results", str(root), "--format", "csv")
+    told = run("report", "demo", *arguments)
+    assert told.exit_code == 0
+    assert ("own.toml fits a row of demo" in told.stderr) == said
 
 
 def test_output_goes_to_a_file_without_escape_sequences(root: Path, tmp_path: Path) -> None:
