@@ -56,8 +56,16 @@ class _DatasetPlan:
     trials_to_run: Mapping[str, PlannedTrial]
     """By id."""
 
-    unmatched: bool
-    """Whether sizes of matched controls are unknown: they wait for the data or for a search."""
+    unmatched: frozenset[str]
+    """Labels of matched controls whose sizes are unknown: they wait for the data or for a search."""
+
+    def at_most(self, labels: Collection[str]) -> int:
+        """How many trials a trial of these labels can become.
+
+        Matched controls of one recipe are the same trial until they have their sizes.
+        """
+        waiting = len(self.unmatched.intersection(labels))
+        return waiting + (waiting < len(labels))
 
 
 @dataclass
@@ -95,22 +103,23 @@ class _Totals:
     unsure: list[str] = field(default_factory=list)
     """Datasets with results that are not prepared. The ids of their trials are unknown until they are."""
 
-    def add(self, planned: _DatasetPlan, costs: Mapping[str, TrainingCost]) -> None:
+    def add(self, planned: _DatasetPlan, chosen: set[str], costs: Mapping[str, TrainingCost]) -> None:
         """Add a dataset's plan. A trial that several rows share counts once.
 
         Args:
             planned: the plan.
+            chosen: the labels that are to run.
             costs: what a trial of each label takes.
         """
         self._add_searches(planned)
         self.cells += len(planned.plan.record.trials)
-        self.trials += len(planned.plan.trials)
-        self.unmatched = self.unmatched or planned.unmatched
-        self.to_run += len(planned.trials_to_run)
+        self.trials += sum(planned.at_most(trial.labels) for trial in planned.plan.trials)
+        self.unmatched = self.unmatched or bool(planned.unmatched)
         for trial in planned.trials_to_run.values():
-            cost = costs[trial.labels[0]]
-            self.unknown += cost.seconds is None
-            self.seconds += cost.seconds or 0.0
+            cost, count = costs[trial.labels[0]], planned.at_most(chosen.intersection(trial.labels))
+            self.to_run += count
+            self.unknown += count * (cost.seconds is None)
+            self.seconds += count * (cost.seconds or 0.0)
             self.measured = self.measured and cost.measured
 
     def _add_searches(self, planned: _DatasetPlan) -> None:
@@ -132,7 +141,7 @@ def print_plan(request: RunRequest) -> None:
     for name in request.dataset_names:
         planned = _plan_dataset(request, rows, name)
         lines = list(_lines(planned, labels, results))
-        totals.add(planned, {line.label: line.cost for line in lines})
+        totals.add(planned, labels, {line.label: line.cost for line in lines})
         if planned.data is None:
             totals.unprepared.append(name)
             if _has_results(suite.name, name, results):
@@ -164,17 +173,11 @@ def _plan_dataset(request: RunRequest, rows: Sequence[Row], name: str) -> _Datas
     fingerprint = data.record.fingerprint if data else "not prepared"
     searches = plan_searches(suite, rows, {name: fingerprint})
     fitted, _ = rows_with_settings(suite, rows, searches, results, name, data)
-    unmatched = [row.label for row in fitted if row.is_matched and row.match is None]
-    # Controls of one recipe are the same trial until they are matched. Their label keeps them apart.
-    fitted = tuple(
-        replace(row, params={**row.params, "label": row.label}) if row.label in unmatched else row
-        for row in fitted
-    )
     plan = make_plan(suite, rows, {name: fingerprint}, {name: fitted})
     return _DatasetPlan(
         name=name,
         data=data,
-        unmatched=bool(unmatched),
+        unmatched=frozenset(row.label for row in fitted if row.is_matched and row.match is None),
         searches=searches,
         searches_to_run=select_searches(searches, rows, results, request.only, request.rerun),
         plan=plan,
@@ -260,7 +263,7 @@ def _print_totals(totals: _Totals, request: RunRequest) -> None:
     trials = counted(totals.trials, "trial")
     say(console, f"{'At most ' if totals.unmatched else ''}{trials}, {most}{totals.to_run} to run.")
     if totals.unmatched:
-        say(console, "Matched controls may share trials. Their sizes hang on the data and on searches.")
+        say(console, "Matched controls may share trials. Their sizes depend on the data and on searches.")
     if totals.unsure:
         say(console, f"What is done on {listed(totals.unsure)} is known once the data is prepared.")
     if totals.cells > totals.trials:

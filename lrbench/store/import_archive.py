@@ -115,8 +115,9 @@ def _remove_left_over(root: Path) -> None:
         if (folder / _LOCK).exists():
             with suppress(Timeout), lock_on(folder / _LOCK, timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
-        elif time.time() - folder.stat().st_mtime > STALE_SECONDS:
-            with suppress(OSError):  # it is not empty, so lrbench did not make it
+            continue
+        with suppress(OSError):  # another import removed it, or it is not empty and not lrbench's
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 folder.rmdir()
 
 

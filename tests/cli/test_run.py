@@ -147,11 +147,23 @@ def test_a_dry_run_without_the_data_does_not_call_finished_trials_missing(desk: 
 
 
 def test_a_dry_run_without_the_data_does_not_merge_controls_that_are_not_matched_yet(desk: Desk) -> None:
-    """Both matched controls have one recipe. Their sizes, which hang on the data, tell them apart."""
+    """Both matched controls have one recipe. Their sizes, which depend on the data, tell them apart."""
     dry = ("run", desk.suite(CONTROLS), "--datasets", "sample", "--dry-run", "--results", "none")
     told = " ".join(desk.run(*dry, "--data-dir", "elsewhere").stdout.split())
     assert "At most 18 trials, at most 18 to run. Matched controls may share trials." in told
     assert "Rows that ask for the same run" not in told
+
+
+def test_controls_that_wait_for_a_search_are_counted_apart(desk: Desk) -> None:
+    """Also where the data is prepared, and beside a row that is equal to what they are until then."""
+    twin = '[[models]]\nlabel = "SASRec"\nmodel = "sasrec"\nparams = { width = 16, inner_width = 32 }\n'
+    tune = "[tune]\ntrials = 2\n[tune.space]\ndropout = [0.1, 0.2]\n[comparison]"
+    tuned = CONTROLS.replace("[comparison]", twin + tune)
+    told = " ".join(desk.run("run", desk.suite(tuned), "--dry-run", "--results", "none").stdout.split())
+    assert "At most 21 trials, at most 21 to run." in told
+    only = "ERL: parameter matched"
+    chosen = desk.run("run", desk.suite(tuned), "--dry-run", "--results", "none", "--only", only).stdout
+    assert "At most 21 trials, at most 3 to run." in " ".join(chosen.split())
 
 
 def test_a_dry_run_counts_a_trial_that_rows_share_once(desk: Desk) -> None:
