@@ -48,6 +48,8 @@ REQUESTS = (
     f"plot groups {{suite}} {ALL} --groups {{groups}} --output {{figure}}.svg",
     f"evaluate {{trial}} {ALL} --output {{ranks}}.parquet",
     f"evaluate {{suite}} {ALL}",
+    f"recommend {{trial}} {ALL} --top 3 --output {{lists}}.csv",
+    f"recommend {{suite}} {ALL} --top 3",
     f"verify {{trial}} {ALL}",
     f"verify {ALL}",
     f"logs {{trial}} {RESULTS}",
@@ -143,7 +145,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
                     path.write_text(text if right else "\0 no such thing", encoding="utf-8")
                 paths.setdefault(key, str(odd / file.name))
     folders = ("data", "results", "new", "newer", "newest", "copy", "board")
-    outputs = ("report", "figure", "ranks", "archive")
+    outputs = ("report", "figure", "ranks", "lists", "archive")
     paths |= {name: str(odd / f"{ODD} {name}") for name in (*folders, *outputs)}
     return {**paths, "mirror": str(odd / ODD)}
 

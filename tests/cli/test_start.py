@@ -78,7 +78,7 @@ def test_the_list_of_verbs_says_what_a_verb_s_own_help_says_first(name: str) -> 
 
 @pytest.mark.parametrize(
     ("words", "number", "found"),
-    [("lrbench re", 1, "report"), ("lrbench run --wor", 2, "--workers")],
+    [("lrbench rep", 1, "report"), ("lrbench run --wor", 2, "--workers")],
 )
 def test_a_shell_completes_verbs_and_options(words: str, number: int, found: str) -> None:
     asked = {"_LRBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
