@@ -162,6 +162,27 @@ def _rounds_to(figure: str, known: set[float]) -> bool:
     return any(abs((each if signed else abs(each)) - float(figure)) <= slack for each in known)
 
 
+def test_lists_hold_targets_as_often_as_the_report_says() -> None:
+    """At the reported depth a hit rate is the row's Recall@10. Lists are those of one draw of the noise."""
+    of_rows = [line for line in _rows(AUDIT / "lists.md") if len(line) == 6 and line[1].isdigit()]
+    lists = {row: cells[1] for row, *cells in of_rows}  # a row's last depth is the reported one
+    report = [line for line in _rows(AUDIT / "ml-100k" / "report.md") if len(line) == 3]
+    for row, hit_rate in lists.items():
+        (recall,) = [cells[1] for name, *cells in report if name.partition(" (=")[0] == row]
+        hit, expected = (re.findall(r"\.\d{4}", _plain(text)) for text in (hit_rate, recall))
+        if row.startswith(("LARES", "DiffuReason")):
+            assert float(hit[0]) == pytest.approx(float(expected[0]), abs=0.0015)
+        else:
+            assert hit == expected
+    assert len(lists) > 15
+
+
+def _rows(page: Path) -> list[list[str]]:
+    """The cells of all tables of a page, line by line."""
+    lines = "".join(tables(page.read_text(encoding="utf-8"))).splitlines()
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+
+
 def test_the_readme_quotes_the_answer_of_the_report() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
