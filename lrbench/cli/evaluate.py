@@ -1,7 +1,6 @@
 """``lrbench evaluate``: rank with stored weights at other depths, for one trial or for a suite's rows."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from lrbench.cli.options import (
     parse_name,
     parse_numbers,
 )
+from lrbench.cli.table_file import check_ending, write_rows
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.paths import expanded
 
@@ -91,13 +91,12 @@ def evaluate(
 
     depths = tuple(sorted(set(parse_numbers(depth, "--depth", MOST_STEPS))))
     asked = Asked(depths, draws, _interventions(interventions))
-    if output is not None and output.suffix != ".parquet":
-        raise RequestError(f"{output} is no Parquet file.", "Give a name that ends in .parquet.")
+    check_ending(output, ".parquet")
     rows = find_rows(Results(results), trial, None if only is None else parse_list(only, "--only"))
     _check_reasoning(rows, asked)
     frames = _ranked(rows, asked, open_library(data_dir, catalog))
     if output is not None:
-        _write(frames, output)
+        write_rows(frames, output)
     say(
         message_console(),
         "Choosing a depth by its test row is selection on the test set: choose by the valid row.",
@@ -123,16 +122,6 @@ def _ranked(rows: "Sequence[EvaluatedRow]", asked: "Asked", library: "Library") 
     for reason in not_kept:
         say(message_console(), f"Note: reports will not show these ranks, since {reason}.")
     return frames
-
-
-def _write(frames: "Sequence[pl.DataFrame]", output: Path) -> None:
-    import polars as pl
-
-    from lrbench.files import write_bytes
-
-    packed = BytesIO()
-    pl.concat(frames).write_parquet(packed)
-    write_bytes(output, packed.getvalue())
 
 
 def _check_reasoning(rows: "Sequence[EvaluatedRow]", asked: "Asked") -> None:

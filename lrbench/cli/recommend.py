@@ -1,6 +1,5 @@
 """``lrbench recommend``: the items that stored weights rank highest for each user."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,7 +17,7 @@ from lrbench.cli.options import (
     parse_list,
     parse_numbers,
 )
-from lrbench.errors import RequestError
+from lrbench.cli.table_file import check_ending, write_rows
 from lrbench.paths import expanded
 
 if TYPE_CHECKING:
@@ -84,10 +83,7 @@ def recommend(
     from lrbench.store.layout import Results
 
     depths = tuple(sorted(set(parse_numbers(depth, "--depth", MOST_STEPS))))
-    if output is not None and output.suffix not in (".csv", ".parquet"):
-        raise RequestError(
-            f"{output} is no CSV or Parquet file.", "Give a name that ends in .csv or .parquet."
-        )
+    check_ending(output, ".csv", ".parquet")
     rows = find_rows(Results(results), trial, None if only is None else parse_list(only, "--only"))
     for row in rows:
         row.tell_missing_seeds()
@@ -95,7 +91,7 @@ def recommend(
             row.tell_only_depth()
     frames = _listed(rows, AskedLists(depths, top, split), open_library(data_dir, catalog))
     if output is not None:
-        _write(frames, output)
+        write_rows(frames, output)
 
 
 def _listed(rows: "Sequence[EvaluatedRow]", asked: "AskedLists", library: "Library") -> "list[pl.DataFrame]":
@@ -110,16 +106,3 @@ def _listed(rows: "Sequence[EvaluatedRow]", asked: "AskedLists", library: "Libra
         print_table(result_console(), lists_table(seeds))
         frames += [row.named(seed.frame, seed.seed) for seed in seeds]
     return frames
-
-
-def _write(frames: "Sequence[pl.DataFrame]", output: Path) -> None:
-    import polars as pl
-
-    from lrbench.files import write_bytes
-
-    packed, lists = BytesIO(), pl.concat(frames)
-    if output.suffix == ".csv":
-        lists.write_csv(packed)
-    else:
-        lists.write_parquet(packed)
-    write_bytes(output, packed.getvalue())

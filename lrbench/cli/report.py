@@ -29,6 +29,7 @@ from lrbench.errors import RequestError
 
 if TYPE_CHECKING:
     from lrbench.report.layout import Layout
+    from lrbench.report.published import PublishedNumbers
     from lrbench.report.report import Report
     from lrbench.store.layout import Results
 
@@ -83,14 +84,13 @@ def report(
     """Show what a suite found: the answer in words, means over seeds, tests, costs and warnings."""
     import shlex
 
-    from lrbench.cli.console import message_console, say
     from lrbench.cli.named_suite import find_prepared, recorded_suite
     from lrbench.report.build import ReportOptions, build_report
     from lrbench.report.formats import FORMATS, usual_metrics
     from lrbench.report.group_table import read_group_table
     from lrbench.report.layout import Layout
     from lrbench.report.numbers import MetricStyle
-    from lrbench.report.published import own_numbers_shown, read_published
+    from lrbench.report.published import read_published
     from lrbench.store.layout import Results
 
     FORMATS.load(format_name)  # an unknown format is refused before anything is read
@@ -116,13 +116,22 @@ def report(
     )
     content = build_report(record, folder, options, find_prepared(record, data_dir, catalog))
     _remember_look(folder, content)
-    if numbers is not None and not own_numbers_shown(numbers, content.published):
+    if numbers is not None:
+        _tell_unused(numbers, published, content)
+    _show(content, layout, format_name, None if output is None or str(output) == "-" else output)
+
+
+def _tell_unused(numbers: "PublishedNumbers", file: Path | None, content: "Report") -> None:
+    """Say so if no number of the person's own file of published numbers fits a row."""
+    from lrbench.cli.console import message_console, say
+    from lrbench.report.published import own_numbers_shown
+
+    if not own_numbers_shown(numbers, content.published):
         say(
             message_console(),
-            f"Note: no number of {published} fits a row of {record.name}. "
+            f"Note: no number of {file} fits a row of {content.suite}. "
             "Dataset, protocol, model and params must be those of a row.",
         )
-    _show(content, layout, format_name, None if output is None or str(output) == "-" else output)
 
 
 def _check_ending(output: Path | None, format_name: str) -> None:
