@@ -178,7 +178,9 @@ def _measured_report(
         costs=tuple(make_costs(measured)),
         depths=tuple(depths),
         depth_findings=tuple(findings),
-        interventions=tuple(find_interventions(measured, suite.controls, suite.primary_metric, asked.masked)),
+        interventions=tuple(
+            find_interventions(measured, suite.controls, suite.primary_metric, asked.masked, suite.margin)
+        ),
         oracles=tuple(find_oracles(measured, suite, asked.masked)),
         recoveries=tuple(find_recoveries(measured, suite.primary_metric)),
         published=published,

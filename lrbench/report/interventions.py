@@ -9,7 +9,9 @@ from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.report.findings import ALPHA
 from lrbench.report.label_metrics import Measured
 from lrbench.report.step_findings import InterventionFinding, InterventionLoss, Reading
+from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
+from lrbench.stats.equivalence import equivalence
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.alignment import AlignedRanks, aligned_ranks
 
@@ -17,9 +19,11 @@ __all__ = ["find_interventions", "reading"]
 
 
 def find_interventions(
-    measured: Sequence[Measured], controls: Collection[str], metric: str, masked: bool
+    measured: Sequence[Measured], controls: Collection[str], metric: str, masked: bool, margin: float
 ) -> Iterator[InterventionFinding]:
     """Yield the findings for every row all of whose runs were ranked with an intervention.
+
+    ``margin`` is the largest loss that does not matter, as a share of the row's mean.
 
     Controls are left out. A control that takes one step from zeros has no latent state to replace, and what
     another control loses says nothing of its model.
@@ -33,12 +37,13 @@ def find_interventions(
             continue
         own = aligned_ranks(entry.trials, masked)
         losses = {kind: _loss(entry, own, kind, metric, masked) for kind in kinds}
+        mean = entry.metrics[metric].mean
         yield InterventionFinding(
             dataset=entry.dataset,
             label=entry.label,
-            mean=entry.metrics[metric].mean,
+            mean=mean,
             losses=tuple(losses.values()),
-            reading=reading(losses),
+            reading=reading(losses, margin * abs(mean)),
         )
 
 
@@ -67,14 +72,15 @@ def _changes(own: Floats, other: Floats) -> Floats:
     return changes
 
 
-def reading(losses: Mapping[Intervention, InterventionLoss]) -> Reading:
+def reading(losses: Mapping[Intervention, InterventionLoss], margin: float) -> Reading:
     """Say what the losses mean.
 
-    A loss counts if the crossed test shows it at 5 %, without a correction.
+    A loss counts if the crossed test shows it at 5 %, without a correction. Another latent is equivalent if
+    the 90 % interval of its loss lies within ± ``margin``, which has the unit of the metric.
 
-    - No intervention costs anything: the latent is bypassed.
-    - Some cost something, but not the latent of a similar user: the latent is a generic bias.
-    - The latent of a similar user costs something too: the latent is specific to the user.
+    - The latent of a similar user costs something: the latent is specific to the user.
+    - Others cost something, and that of a similar user is equivalent: the latent is a generic bias.
+    - All are equivalent: the latent is bypassed.
 
     Where no intervention changes a score, no state was replaced: the only step starts from noise.
     """
@@ -84,8 +90,16 @@ def reading(losses: Mapping[Intervention, InterventionLoss]) -> Reading:
     if not all(contrast.testable or contrast.difference == 0 for contrast in contrasts.values()):
         return Reading.NOT_TESTABLE
     lost = {kind for kind, contrast in contrasts.items() if contrast.difference > 0 and contrast.p <= ALPHA}
+    equivalent = {kind for kind, contrast in contrasts.items() if _equivalent(contrast, margin)}
     if "matched" in lost:
         return Reading.USER_SPECIFIC
     if not lost:
-        return Reading.BYPASSED
-    return Reading.GENERIC if "matched" in contrasts else Reading.USED
+        return Reading.BYPASSED if equivalent == set(contrasts) else Reading.NOT_SHOWN
+    if "matched" not in contrasts:
+        return Reading.UNMATCHED
+    return Reading.GENERIC if "matched" in equivalent else Reading.USED
+
+
+def _equivalent(contrast: Contrast, margin: float) -> bool:
+    """Whether the difference is shown to be within the margin; one that is 0 for all users and runs is."""
+    return equivalence(contrast, margin).equivalent or (contrast.constant and contrast.difference == 0)

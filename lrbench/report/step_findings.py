@@ -22,13 +22,15 @@ __all__ = [
 class Reading(StrEnum):
     """What interventions show about a row's latent state, in words.
 
-    They follow the research plan "CURE-Rec" (2026).
+    They follow the research plan "CURE-Rec" (2026), but never take "no loss is shown" for "no loss".
     """
 
     USER_SPECIFIC = "user-specific: another user's latent costs, even that of a similar user"
-    GENERIC = "a generic bias, as far as these runs can show: the latent of a similar user costs nothing"
-    USED = "used; only the intervention “matched” can show whether it is user-specific"
-    BYPASSED = "bypassed, as far as these runs can show: no other latent costs anything"
+    GENERIC = "a generic bias: the latent of a similar user is equivalent"
+    USED = "used; it is not shown to be user-specific"
+    UNMATCHED = "used; only the intervention “matched” can show whether it is user-specific"
+    BYPASSED = "bypassed: every other latent is equivalent"
+    NOT_SHOWN = "not shown to be used: no other latent is shown to cost anything"
     NOT_TESTABLE = "not testable with these runs"
     NOTHING_REPLACED = "not tested: no step takes over a latent, so nothing was replaced"
 
@@ -38,13 +40,20 @@ class Reading(StrEnum):
         return self not in (Reading.NOT_TESTABLE, Reading.NOTHING_REPLACED)
 
     @property
+    def used(self) -> bool:
+        """Whether some other latent is shown to cost quality."""
+        return self in (Reading.USER_SPECIFIC, Reading.GENERIC, Reading.USED, Reading.UNMATCHED)
+
+    @property
     def short(self) -> str:
         """One or two words, for a column."""
         return {
             Reading.USER_SPECIFIC: "user-specific",
             Reading.GENERIC: "generic bias",
             Reading.USED: "used",
+            Reading.UNMATCHED: "used",
             Reading.BYPASSED: "bypassed",
+            Reading.NOT_SHOWN: "not shown",
             Reading.NOT_TESTABLE: "?",
             Reading.NOTHING_REPLACED: "not tested",
         }[self]

@@ -19,7 +19,13 @@ CONTROLS = {
     "loss-matched": "losses",
     "noise-only": "noise",
 }
-LATENTS = {"user-specific": "user-specific", "a generic bias": "generic", "bypassed": "bypassed"}
+LATENTS = {
+    "user-specific": "user-specific",
+    "a generic bias": "generic",
+    "used": "used",
+    "bypassed": "bypassed",
+    "not shown": "not shown",
+}
 """How a reading of the interventions begins → the word in the table."""
 
 ABSENT = "–"

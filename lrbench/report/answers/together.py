@@ -82,7 +82,7 @@ def use_together(report: Report, dataset: str) -> str:
             f"{worse}"
         )
     if readings:
-        used = sum(reading is not Reading.BYPASSED for reading in readings)
+        used = sum(reading.used for reading in readings)
         sentences.append(f"Lose quality with another latent state: {used} of {len(readings)}.")
     if sentences:
         sentences.append(f"Not corrected.{USED_ONLY if gains or used else ''}")
