@@ -7,7 +7,6 @@ from lrbench.config.controls import CONTROLS, Control
 from lrbench.report.families import REASONING, SYSTEMS
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.report import Report
-from lrbench.report.step_findings import Reading
 from lrbench.wording import listed
 
 __all__ = ["controls_together", "systems_together", "use_together"]

@@ -29,7 +29,8 @@ def interventions_section(report: Report) -> Section:
     notes = (
         "Weights and histories are the same. Only the state that a reasoning step gets is replaced.",
         "The crossed test compares run by run. The losses are descriptive. Their p-values are not corrected.",
-        f"Equivalent: the 90 % interval of the loss lies within ± {100 * report.margin:g} % of the row's mean.",
+        f"Equivalent: the 90 % interval of the loss lies within ± {100 * report.margin:g} % of the row's "
+        "mean.",
         *(f"{kind}: {meaning}" for kind, meaning in INTERVENTIONS.items()),
         "These interventions do not say what training without the latent would give.",
     )
