@@ -1,17 +1,19 @@
 """Does more reasoning help? Differences between depths of the same weights, and their shape in words.
 
 The depths of a run share its weights, so they are compared run by run. No slope over depth is fitted, as it
-would mislead. Many models are worse at depth 1 and flat from depth 2 on. A straight line through such a curve
-has a slope with a tiny p-value.
+would mislead. Many models are worse at depth 1 and hardly change from depth 2 on. A straight line through
+such a curve has a slope with a tiny p-value.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.stats.users import paired_users
+from lrbench.wording import listed
 
 __all__ = ["depth_contrast", "depth_shape", "shallowest_depth"]
 
@@ -37,10 +39,10 @@ def shallowest_depth(by_depth: Mapping[int, UserMetrics]) -> int:
 
 
 def depth_shape(by_depth: Mapping[int, UserMetrics], alpha: float = 0.05) -> str:
-    """Describe in words how the metric changes with depth.
+    """Say in words which depths are shown to be lower than the best one.
 
-    A depth is level with the best one unless the test of paired runs separates the two at ``alpha``. Each
-    depth is tested by itself, without a correction. The text is empty where there are too few runs to test.
+    The test of paired runs compares each depth with the best at ``alpha``, without a correction. The text is
+    empty where there are too few runs to test.
     """
     depths = sorted(by_depth)
     best = max(depths, key=lambda depth: by_depth[depth].mean)
@@ -48,21 +50,19 @@ def depth_shape(by_depth: Mapping[int, UserMetrics], alpha: float = 0.05) -> str
     some_testable = any(contrast.testable for contrast in contrasts.values())
     if not some_testable and any(contrast.difference != 0 for contrast in contrasts.values()):
         return ""
-    level = [d for d in depths if d == best or not contrasts[d].testable or contrasts[d].p > alpha]
-    lower = [d for d in depths if d not in level]
+    lower = [depth for depth, contrast in contrasts.items() if contrast.testable and contrast.p <= alpha]
     if not lower:
-        return "flat: no depth is shown to differ from the best"
-    if len(level) == 1:
-        return f"depth {best}{', the deepest,' if best == depths[-1] else ''} is best; all others are lower"
-    if level == depths[len(lower) :]:
-        return f"lower up to depth {lower[-1]}, flat from {level[0]} on"
-    if level == depths[: len(level)]:
-        return f"flat up to depth {level[-1]}, then falls"
-    verb = "is" if len(lower) == 1 else "are"
-    return f"{_named(lower)} {verb} lower, the others are level"
+        return "no depth is shown to differ from the best"
+    if len(lower) == len(contrasts):
+        return f"depth {best}{', the deepest,' if best == depths[-1] else ''} is best, all others are lower"
+    verb = "depth {} is" if len(lower) == 1 else "depths {} are"
+    return f"{verb.format(_named(lower, depths))} lower, the others are not shown to differ"
 
 
-def _named(depths: Sequence[int]) -> str:
-    if len(depths) == 1:
-        return f"depth {depths[0]}"
-    return f"depths {', '.join(map(str, depths[:-1]))} and {depths[-1]}"
+def _named(chosen: Sequence[int], depths: Sequence[int]) -> str:
+    """Return ``0, 1 and 4 to 8``: three or more that are neighbours among ``depths`` become a span."""
+    parts: list[str] = []
+    for _, neighbours in groupby(chosen, key=lambda depth: depths.index(depth) - chosen.index(depth)):
+        span = list(neighbours)
+        parts += [f"{span[0]} to {span[-1]}"] if len(span) > 2 else map(str, span)
+    return listed(parts)

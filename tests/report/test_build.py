@@ -171,7 +171,7 @@ def test_a_plateau_is_not_called_a_gain_and_its_noise_chooses_nothing(tmp_path: 
     report = build_report(make_suite(tmp_path, [flat], proposed=[]), Results(tmp_path))
     (found,) = report.depth_findings
     assert found.chosen == 0
-    assert found.shape == "flat: no depth is shown to differ from the best"
+    assert found.shape == "no depth is shown to differ from the best"
     (warning,) = report.warnings
     assert warning.kind.name == "DEPTH_ZERO"
     assert warning.cause == "Validation would choose depth 0 for A on sample."

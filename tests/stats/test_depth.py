@@ -31,19 +31,23 @@ def test_a_hole_at_depth_1_is_no_gain_from_depth() -> None:
     slope = scipy.stats.linregress(np.log2([1, 2, 4, 8]), [by_depth[d].mean for d in (1, 2, 4, 8)])
     assert slope.slope > 0.1
     assert depth_contrast(by_depth, 8, 2).p > 0.05
-    assert depth_shape(by_depth) == "depth 1 is lower, the others are level"
+    assert depth_shape(by_depth) == "depth 1 is lower, the others are not shown to differ"
 
 
 @pytest.mark.parametrize(
     ("means", "words"),
     [
-        ({0: 0, 1: 0, 2: 0}, "flat: no depth is shown to differ from the best"),
-        ({0: 0, 1: 1, 2: 1, 4: 1}, "lower up to depth 0, flat from 1 on"),
-        ({0: 0, 1: 1, 2: 2}, "depth 2, the deepest, is best; all others are lower"),
-        ({0: 2, 1: 0, 2: 1, 4: 1}, "depth 0 is best; all others are lower"),
-        ({0: 2, 1: 2, 2: 0}, "flat up to depth 1, then falls"),
-        ({0: 0, 1: 1, 2: 2, 4: 0, 8: 1}, "depth 2 is best; all others are lower"),
-        ({0: 0, 1: 2, 2: 2, 4: 1}, "depths 0 and 4 are lower, the others are level"),
+        ({0: 0, 1: 0, 2: 0}, "no depth is shown to differ from the best"),
+        ({0: 0, 1: 1, 2: 1, 4: 1}, "depth 0 is lower, the others are not shown to differ"),
+        ({0: 0, 1: 1, 2: 2}, "depth 2, the deepest, is best, all others are lower"),
+        ({0: 2, 1: 0, 2: 1, 4: 1}, "depth 0 is best, all others are lower"),
+        ({0: 2, 1: 2, 2: 0}, "depth 2 is lower, the others are not shown to differ"),
+        ({0: 0, 1: 1, 2: 2, 4: 0, 8: 1}, "depth 2 is best, all others are lower"),
+        (
+            {0: 2, 1: 0, 2: 0, 4: 0, 6: 2, 8: 0},
+            "depths 1 to 4 and 8 are lower, the others are not shown to differ",
+        ),
+        ({0: 0, 1: 2, 2: 2, 4: 1}, "depths 0 and 4 are lower, the others are not shown to differ"),
     ],
 )
 def test_shapes_in_words(means: dict[int, float], words: str) -> None:
@@ -54,9 +58,9 @@ def test_no_words_with_two_seeds() -> None:
     assert depth_shape(curve({0: 0, 1: 1}, seeds=2)) == ""
 
 
-def test_depths_that_change_nothing_are_flat() -> None:
+def test_depths_that_change_nothing_do_not_differ() -> None:
     same = UserMetrics(np.ones((3, 4)) * 0.2)
-    assert depth_shape({0: same, 1: same}) == "flat: no depth is shown to differ from the best"
+    assert depth_shape({0: same, 1: same}) == "no depth is shown to differ from the best"
     assert shallowest_depth({0: same, 1: same}) == 0
 
 
