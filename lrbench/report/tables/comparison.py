@@ -49,7 +49,7 @@ def comparison_section(report: Report) -> Section:
         if _any_testable(comparisons)
     )
     untested = tuple(
-        Paragraph("Not testable", _untested(comparisons))
+        Paragraph("Not testable:", _untested(comparisons))
         for comparisons in groups.values()
         if not _any_testable(comparisons)
     )

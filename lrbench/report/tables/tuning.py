@@ -62,7 +62,7 @@ def tuning_section(report: Report) -> Section:
 
 def _paragraphs(report: Report) -> list[Paragraph]:
     return [
-        Paragraph(f"Searched for {', '.join(labels)}", f"{counted(trials, 'trial')}: {space}.")
+        Paragraph(f"Searched for {', '.join(labels)}:", f"{counted(trials, 'trial')}: {space}.")
         for (trials, space), labels in searched_spaces(report.tuning).items()
     ]
 
