@@ -16,7 +16,7 @@ from lrbench.report.comparisons import declared_comparisons, descriptive_compari
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
-from lrbench.report.families import declared_families, find_references, lacks_runs
+from lrbench.report.families import declared_families, family_labels, find_references, lacks_runs
 from lrbench.report.findings import Comparison
 from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
@@ -200,7 +200,7 @@ def _with_history(
     return replace(
         report,
         families=tuple(declared_families(suite, report.comparisons)),
-        across=tuple(combine_datasets(report.comparisons)),
+        across=tuple(combine_datasets(report.comparisons, family_labels(suite))),
         margin=suite.margin,
         seen_seeds=_seen_seeds(report),
         declarations=suite.declarations,

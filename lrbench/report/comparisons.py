@@ -102,7 +102,7 @@ def _compare(pair: Pair, metric: str, margin: float) -> Comparison:
     if pair.same_ranks:
         contrast = Contrast(contrast.test, contrast.difference, reason=SAME_RANKS, paired=pair.paired)
     if not contrast.testable:
-        relative = replace(relative, low=math.nan, high=math.nan, log_error=math.nan)
+        relative = replace(relative, low=math.nan, high=math.nan, log_error=math.nan, df=math.nan)
     return Comparison(
         dataset=pair.first.dataset,
         metric=metric,

@@ -26,6 +26,7 @@ __all__ = [
     "Family",
     "GroupDifference",
     "GroupFinding",
+    "MeanRelative",
     "RecoveryFinding",
     "Reference",
     "TuningFinding",
@@ -182,24 +183,41 @@ class Family:
 
 
 @dataclass(frozen=True)
-class AcrossDatasets:
-    """One comparison over all datasets, as a relative difference (0.05 = 5 %)."""
+class MeanRelative:
+    """A mean relative difference over datasets (0.05 = 5 %) with its 95 % interval."""
 
-    proposed: str
-    baseline: str
-    family: str
     mean: float
     low: float
     high: float
     p: float
     tau: float
-    """Standard deviation of the true effects between datasets, for the logarithm of the ratio of means."""
+    """Standard deviation of true effects between datasets, for the logarithm of the ratio of means.
 
-    heterogeneity_p: float
-    """p-value of "all true effects are equal" (Cochran's Q)."""
+    0 where datasets are fixed.
+    """
 
+
+@dataclass(frozen=True)
+class AcrossDatasets:
+    """One comparison over all datasets."""
+
+    proposed: str
+    baseline: str
+    family: str
     datasets: int
     """Number of datasets."""
+
+    these: MeanRelative
+    """On these datasets, each with the same weight: only users and training runs are random."""
+
+    p_adjusted: float
+    """p of ``these`` after Holm over the pairs of labels of the family."""
+
+    others: MeanRelative | None
+    """On datasets of which these are a sample; `None` with fewer than three."""
+
+    equal_effects_p: float
+    """p-value of "all true effects are equal" (Cochran's Q)."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,9 @@ class Relative:
     log_error: float
     """Standard error of the logarithm of the ratio."""
 
+    df: float
+    """Degrees of freedom of this error."""
+
 
 @dataclass(frozen=True)
 class UserCounts:
@@ -56,13 +59,14 @@ def relative_difference(first: UserMetrics, second: UserMetrics, paired: bool = 
     estimates that variance. All is NaN where a mean is not positive.
     """
     if min(first.mean, second.mean) <= 0:
-        return Relative(math.nan, math.nan, math.nan, math.nan)
+        return Relative(math.nan, math.nan, math.nan, math.nan, math.nan)
     ratio = first.mean / second.mean
     contrast = crossed(first.scaled(1 / first.mean), second.scaled(1 / second.mean), paired)
     if not contrast.testable:
-        return Relative(ratio - 1, math.nan, math.nan, math.nan)
+        return Relative(ratio - 1, math.nan, math.nan, math.nan, math.nan)
     low, high = contrast.interval()
-    return Relative(ratio - 1, ratio * math.exp(low) - 1, ratio * math.exp(high) - 1, contrast.standard_error)
+    low, high = ratio * math.exp(low) - 1, ratio * math.exp(high) - 1
+    return Relative(ratio - 1, low, high, contrast.standard_error, contrast.df)
 
 
 def paired_effect(first: UserMetrics, second: UserMetrics) -> float:

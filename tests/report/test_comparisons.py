@@ -345,16 +345,49 @@ def marks(report: Report) -> str:
     return "".join(cell.marks for row in rows for cell in row).strip("≈?")
 
 
-def test_three_datasets_have_a_mean_effect(tmp_path: Path) -> None:
+def test_the_mean_over_these_datasets_and_others_like_them(tmp_path: Path) -> None:
     datasets = ("sample", "ml-100k", "ml-1m")
     suite = make_suite(tmp_path, (Made("A", 1.5), Made("B", 1.0)), datasets=datasets, proposed=["A"])
     report = build_report(suite, Results(tmp_path))
     (found,) = report.across
     relative = [c.relative for c in report.comparisons]
-    assert min(r.value for r in relative) < found.mean < max(r.value for r in relative)
+    assert found.these.mean == pytest.approx(np.expm1(np.mean([np.log1p(r.value) for r in relative])))
+    assert found.others is not None
+    assert min(r.value for r in relative) < found.others.mean < max(r.value for r in relative)
     assert (found.datasets, found.baseline) == (3, "B")
-    two = suite.model_copy(update={"datasets": datasets[:2]})
-    assert build_report(two, Results(tmp_path)).across == ()
+    assert section_of(report, "across").columns[-1] == "spread"
+
+
+def test_two_datasets_say_nothing_of_others(tmp_path: Path) -> None:
+    suite = make_suite(
+        tmp_path, (Made("A", 1.5), Made("B", 1.0)), datasets=("sample", "ml-100k"), proposed=["A"]
+    )
+    report = build_report(suite, Results(tmp_path))
+    (found,) = report.across
+    assert (found.datasets, found.others) == (2, None)
+    assert found.these.low < found.these.mean < found.these.high
+    section = section_of(report, "across")
+    assert {len(row) for row in section.tables[0].rows} == {len(section.columns)}
+    assert "spread" not in section.columns
+    one = suite.model_copy(update={"datasets": ("sample",)})
+    assert build_report(one, Results(tmp_path)).across == ()
+
+
+def test_means_over_datasets_are_corrected_within_their_family(tmp_path: Path) -> None:
+    """D has the trials of C, so both are one hypothesis. E waits for its runs on the second dataset."""
+    rows = (Made("A", 1.5), Made("B", 1.4), Made("C", 1.4), Made("E", 1.0))
+    suite = make_suite(tmp_path, rows, datasets=("sample", "ml-100k"), proposed=["A"])
+    begun = [cell for cell in suite.trials if (cell.label, cell.dataset) != ("E", "ml-100k")]
+    twins = [cell.model_copy(update={"label": "D"}) for cell in begun if cell.label == "C"]
+    changes = {"trials": (*begun, *twins), "labels": (*suite.labels, "D")}
+    report = build_report(suite.model_copy(update=changes), Results(tmp_path))
+    found = {each.baseline: each for each in report.across}
+    assert list(found) == ["B", "C", "D"]
+    assert found["C"].these == found["D"].these
+    first, second = sorted((found["B"], found["C"]), key=lambda each: each.these.p)
+    assert first.p_adjusted == pytest.approx(min(1, 3 * first.these.p))
+    assert second.p_adjusted == pytest.approx(min(1, max(3 * first.these.p, 2 * second.these.p)))
+    assert found["D"].p_adjusted == found["C"].p_adjusted
 
 
 def test_other_metrics_are_descriptive_under_benjamini_and_hochberg(report: Report) -> None:

@@ -13,7 +13,7 @@ NEEDS = {
     "comparison": "a proposed row and another system: name one under [comparison] proposed",
     "reasoning": "a proposed row with controls: give it controls",
     "groups": "a proposed row, another system, and prepared data: lrbench fetch NAME --protocol PROTOCOL",
-    "across": "comparisons that are testable on three or more datasets",
+    "across": "comparisons that are testable on two or more datasets",
     "uncertainty": "a comparison that is testable: at least three seeds",
     "matches": "controls with matched parameters or operations",
     "cost": "a trained row",
