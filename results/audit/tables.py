@@ -3,7 +3,8 @@
     lrbench report audit --results audited --format json > report.json
     python results/audit/tables.py report.json
 
-Every table compares with the strongest yardstick or with all of them, on the primary metric.
+Every table compares with the strongest yardstick or with all of them, on the primary metric. Of a report with
+several datasets there are two: the means over them.
 """
 
 import argparse
@@ -141,6 +142,28 @@ def how_it_was_run(page: Page) -> str:
     return table(("what", "in all"), rows)
 
 
+def over_datasets(report: dict[str, Any]) -> Iterable[str]:
+    """Systems beside yardsticks and beside their controls, in percent, as means over the datasets."""
+    found = {(each["proposed"], each["baseline"]): each for each in report["across"]}
+    systems = [label for label in report["proposed"] if any(label == own for own, _ in found)]
+    (yardsticks,) = [each["against"] for each in report["families"] if each["name"] == "systems"]
+    controls = {(role["of"], role["control"]): label for label, role in report["controls"].items()}
+    rows = [(label, *(_over(found.get((label, each))) for each in yardsticks)) for label in systems]
+    yield table(("system", *yardsticks), rows)
+    rows = [
+        (label, *(_over(found.get((label, controls.get((label, kind), "")))) for kind in CONTROLS))
+        for label in systems
+    ]
+    yield table(("system", *CONTROLS.values()), rows)
+
+
+def _over(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ABSENT
+    value, low, high = (percent(found["these"][name]) for name in ("mean", "low", "high"))
+    return f"{bold(value, found['p_adjusted'] < 0.05)} [{low}, {high}], p {p_value(found['p_adjusted'])}"
+
+
 def _relative(page: Page, label: str, yardstick: str) -> str:
     if (found := page.compared.get((label, yardstick))) is None:
         return ""
@@ -153,8 +176,7 @@ def _control(found: dict[str, Any] | None) -> str:
         return ABSENT
     value, low, high = (signed(found[name]) for name in ("difference", "ci_low", "ci_high"))
     p = found["p_holm"]
-    said = "< .001" if p < 0.001 else "1" if p >= 0.9995 else plain(p, 3)
-    return f"{bold(value, shown(found))} [{low}, {high}], p {said}"
+    return f"{bold(value, shown(found))} [{low}, {high}], p {p_value(p)}"
 
 
 def _line(page: Page, label: str) -> tuple[str, ...]:
@@ -221,6 +243,11 @@ def plain(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}f}".lstrip("0")
 
 
+def p_value(p: float) -> str:
+    """A p-value with three digits."""
+    return "< .001" if p < 0.001 else "1" if p >= 0.9995 else plain(p, 3)
+
+
 def signed(value: float) -> str:
     """A difference with its sign."""
     return f"{'+' if value >= 0 else '−'}{plain(abs(value))}"
@@ -243,19 +270,18 @@ TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, tuning
 def main() -> None:
     """Read the report that the command names, and print its tables."""
     parser = argparse.ArgumentParser(description="Print the tables of an audit's page.")
-    parser.add_argument(
-        "report", type=argparse.FileType(encoding="utf-8"), help="a report in JSON, of one dataset"
-    )
+    parser.add_argument("report", type=argparse.FileType(encoding="utf-8"), help="a report in JSON")
     file = parser.parse_args().report
     try:
         report = json.load(file)
-        names = [dataset["name"] for dataset in report["datasets"]]
-    except (ValueError, KeyError, TypeError):
+        whole = {"datasets", "across"} <= report.keys()
+    except (ValueError, AttributeError):
+        whole = False
+    if not whole:
         parser.error(f"{file.name} is no report of lrbench. Make it with --format json.")
-    if len(names) != 1:
-        parser.error(f"{file.name} has {len(names)} datasets. Make a report of one: --datasets {names[0]}")
-    page = Page(report)
-    print("\n\n".join(make(page) for make in TABLES))
+    several = len(report["datasets"]) > 1
+    made = over_datasets(report) if several else (make(Page(report)) for make in TABLES)
+    print("\n\n".join(made))
 
 
 if __name__ == "__main__":
