@@ -219,6 +219,13 @@ class AcrossDatasets:
     equal_effects_p: float
     """p-value of "all true effects are equal" (Cochran's Q)."""
 
+    @property
+    def verdict(self) -> Verdict:
+        """What the mean on these datasets shows."""
+        if self.p_adjusted > ALPHA:
+            return Verdict.INCONCLUSIVE
+        return Verdict.BETTER if self.these.mean > 0 else Verdict.WORSE
+
 
 @dataclass(frozen=True)
 class Reference:

@@ -8,6 +8,7 @@ from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import build_report
 from lrbench.report.choices import choose
+from lrbench.report.findings import AcrossDatasets, MeanRelative
 from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
@@ -88,6 +89,30 @@ def test_many_labels_are_answered_by_counts_unless_everything_is_asked_for(many:
     told = Terminal(80, styled=False).render(many, Layout(tables=ANSWERS))
     assert told.index("At a glance") < told.index("In words")
     assert max(map(len, told.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("mean", "p", "said"),
+    [
+        (0.1, 0.05, "1 of 1 without steps. None is shown to be worse."),
+        (0.1, 0.051, "0 of 1 without steps. None is shown to be worse."),
+        (-0.1, 0.05, "0 of 1 without steps. Shown to be worse: 1 of 1 without steps."),
+    ],
+)
+def test_means_over_datasets_are_counted_beside_controls(
+    many: Report, mean: float, p: float, said: str
+) -> None:
+    (control,) = [label for label, role in many.controls.items() if role.control == "no-reasoning"]
+    of = many.controls[control].of
+    these = MeanRelative(mean, mean - 0.05, mean + 0.05, p, 0.0)
+    over = AcrossDatasets(of, control, "reasoning", 2, these, p, None, 0.5)
+    systems = replace(over, family="systems", baseline="SASRec")
+    report = replace(many, across=(systems, over))
+    short = {section.name: section for section in make_sections(report, Layout(tables=ANSWERS))}
+    *_, counted, _ = short["answer"].paragraphs
+    assert counted.title == "2 The reasoning?, over datasets"
+    assert counted.text.startswith(f"Shown to be better than their own control: {said} Means over")
+    assert counted.text.endswith("exploratory.")
 
 
 def test_steps_that_cost_quality_are_counted_and_show_no_use(many: Report) -> None:

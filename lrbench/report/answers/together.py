@@ -9,7 +9,7 @@ from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
-__all__ = ["controls_together", "systems_together", "use_together"]
+__all__ = ["controls_over_datasets", "controls_together", "systems_together", "use_together"]
 
 WITHOUT: dict[Control, str] = {
     "no-reasoning": "without steps",
@@ -42,9 +42,20 @@ def systems_together(report: Report, dataset: str) -> str:
 
 def controls_together(report: Report, dataset: str) -> str:
     """Say how many labels are better or worse than each kind of their own controls; empty: untested."""
+    return _beside_controls(report, ((each.baseline, each.verdict) for each in _reasoning(report, dataset)))
+
+
+def controls_over_datasets(report: Report) -> str:
+    """Say the same of the means over datasets; empty: there are none."""
+    means = ((each.baseline, each.verdict) for each in report.across if each.family == REASONING)
+    text = _beside_controls(report, means)
+    return f"{text} Means over these datasets, which no family declares: exploratory." if text else ""
+
+
+def _beside_controls(report: Report, found: Iterable[tuple[str, Verdict]]) -> str:
     tested: dict[Control, list[Verdict]] = {kind: [] for kind in CONTROLS}
-    for each in _reasoning(report, dataset):
-        tested[report.controls[each.baseline].control].append(each.verdict)
+    for baseline, verdict in found:
+        tested[report.controls[baseline].control].append(verdict)
     better = [_share(kind, verdicts, Verdict.BETTER) for kind, verdicts in tested.items() if verdicts]
     worse = [
         _share(kind, verdicts, Verdict.WORSE)

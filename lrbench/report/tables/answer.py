@@ -3,7 +3,12 @@
 import shlex
 
 from lrbench.report.answers import QUESTIONS
-from lrbench.report.answers.together import controls_together, systems_together, use_together
+from lrbench.report.answers.together import (
+    controls_over_datasets,
+    controls_together,
+    systems_together,
+    use_together,
+)
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph, Section
 
@@ -31,6 +36,8 @@ def short_answer_section(report: Report) -> Section:
     if len(proposed) <= MOST_IN_WORDS:
         return answer_section(report)
     counts = [paragraph for note in report.datasets for paragraph in _together(report, note.summary.name)]
+    if over := controls_over_datasets(report):
+        counts.append(Paragraph("2 The reasoning?, over datasets", over))
     text = (
         f"The table “At a glance” has all {len(proposed)} proposed labels. One of them in words: "
         f"--answer --only {shlex.quote(proposed[0])}. All of them: --full."
