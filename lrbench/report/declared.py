@@ -72,8 +72,11 @@ def provenance_sentences(report: Report) -> Iterator[str]:
         yield f"Declared on {first.time:%Y-%m-%d}, {seen}."
     for before, after in changed_claims(report):
         when = f"on {after.time:%Y-%m-%d}, when {counted(after.finished or 0, 'trial')} had finished"
+        old, new = _claim(before), _claim(after)
+        if before.margin != after.margin:
+            old, new = f"{old}, {_margin(before)}", f"{new}, {_margin(after)}"
         yield (
-            f"The declaration was changed {when}: from {_claim(before)} to {_claim(after)}. "
+            f"The declaration was changed {when}: from {old} to {new}. "
             "Choosing a hypothesis after results exist raises the false positives."
         )
     yield from _looks(report)
@@ -118,6 +121,12 @@ def _claim(declaration: Declaration) -> str:
     proposed = listed(declaration.proposed) if declaration.proposed else "nothing"
     against = f" against {listed(declaration.against)}" if declaration.against else ""
     return f"{proposed}{against} on {metric_title(declaration.primary_metric)}"
+
+
+def _margin(declaration: Declaration) -> str:
+    if declaration.margin is None:
+        return "equal within an unknown margin"
+    return f"equal within ± {100 * declaration.margin:g} %"
 
 
 def _daggers(report: Report) -> str:

@@ -57,6 +57,18 @@ def test_metric_systems_and_margin_belong_to_the_claim(tmp_path: Path, change: d
     assert len(declared(suite.model_copy(update=change), first, Results(tmp_path)).declarations) == 2
 
 
+def test_a_margin_that_was_changed_after_results_existed_is_told(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["A"])
+    first = declared(suite, None, Results(tmp_path / "empty"))
+    wider = declared(suite.model_copy(update={"margin": 0.1}), first, Results(tmp_path))
+    assert "from A on NDCG@10, equal within ± 2 % to A on NDCG@10, equal within ± 10 %." in caption(
+        wider, tmp_path
+    )
+    unknown = wider.declarations[0].model_copy(update={"margin": None})
+    older = wider.model_copy(update={"declarations": (unknown, *wider.declarations[1:])})
+    assert "from A on NDCG@10, equal within an unknown margin to" in caption(older, tmp_path)
+
+
 def test_a_record_of_an_earlier_version_has_an_unknown_date(tmp_path: Path) -> None:
     old = make_suite(tmp_path, MODELS, proposed=["A"])
     same = declared(old, old, Results(tmp_path))
