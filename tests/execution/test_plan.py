@@ -205,6 +205,13 @@ def test_more_seeds_for_a_dataset_that_has_its_own_are_added_to_them() -> None:
     assert merged(plan(SASREC, datasets=("b",), seeds=[2]).record, first).seeds_for("a") == (1,)
 
 
+def test_trials_on_data_that_were_fetched_again_take_the_place_of_the_older_ones() -> None:
+    rows = resolve_rows(suite(SASREC))
+    older, newer = (make_plan(suite(SASREC), rows, {"a": print_}).record for print_ in ("f00d", "beef"))
+    assert older.definition == newer.definition
+    assert merged(newer, older).trials == newer.trials != older.trials
+
+
 def test_an_edited_suite_starts_afresh() -> None:
     edited = plan(SASREC | {"params": {"layers": 1}}, datasets=("b",)).record
     assert merged(edited, plan(SASREC).record) == edited

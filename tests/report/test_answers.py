@@ -130,13 +130,20 @@ def test_a_proposed_label_alone_has_nothing_to_beat(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trained", "told"), [(1, "The only trained row ended at"), (2, "All 2 trained rows ended at")]
+    ("trained", "told"),
+    [
+        (1, "The only trained row ended at"),
+        (2, "All 2 trained rows ended at"),
+        (3, "2 of 3 trained rows ended at"),
+    ],
 )
 def test_rows_at_their_cap_of_epochs_are_counted(tmp_path: Path, trained: int, told: str) -> None:
-    report = answered(tmp_path, *(Made(label, 1.0) for label in "AB"[:trained]), proposed=["A"])
+    report = answered(tmp_path, *(Made(label, 1.0) for label in "ABC"[:trained]), proposed=["A"])
     warnings = [ReportWarning(WarningKind.EPOCH_CAP, "", label=label) for label in "AB"]
     capped = replace(report, warnings=tuple(warnings))
-    assert told in " ".join(answer.text for answer in make_answers(capped))
+    sure = next(answer for answer in make_answers(capped) if answer.question == "certainty")
+    assert told in sure.text
+    assert sure.verdict == ("undertrained" if trained > 1 else "untested")
 
 
 def test_without_a_rival_seeds_are_not_asked_for(tmp_path: Path) -> None:
@@ -223,6 +230,16 @@ def test_controls_without_runs_leave_the_answer_open(tmp_path: Path) -> None:
     assert verdict(build_report(suite, Results(tmp_path)), "reasoning") == "stays in full"
 
 
+def test_a_gain_that_is_not_shown_stays_so_while_another_control_waits(tmp_path: Path) -> None:
+    models = (*SYSTEMS, Made("none", 1.7, "lares"), Made("noise", 0.3, "lares"))
+    suite = make_suite(tmp_path, models, controls=CONTROLS)
+    begun = tuple(cell for cell in suite.trials if cell.label != "noise")
+    report = build_report(suite.model_copy(update={"trials": begun}), Results(tmp_path))
+    assert verdict(report, "reasoning") == "not shown"
+    assert text(report, "reasoning").startswith("Interim. Not shown. ")
+    assert text(report, "reasoning").endswith("Not run yet: noise only.")
+
+
 def test_no_controls_say_how_to_get_them(tmp_path: Path) -> None:
     report = answered(tmp_path)
     assert text(report, "reasoning") == (
@@ -295,6 +312,15 @@ def test_depth_is_held_against_no_reasoning_and_a_hole_is_no_gain(tmp_path: Path
     assert "Depth 8, the deepest, is best; all others are lower." in text(report, "depth")
 
 
+@pytest.mark.parametrize("chosen", [0, 4, 8])
+def test_another_depth_that_validation_would_choose_is_named(tmp_path: Path, chosen: int) -> None:
+    report = answered(tmp_path, Made("LARES", 1.0, "lares", depth=4, depths=(0, 4, 8)))
+    (finding,) = report.depth_findings
+    answers = make_answers(replace(report, depth_findings=(replace(finding, chosen=chosen),)))
+    said = next(answer.text for answer in answers if answer.question == "depth")
+    assert (f"Validation would choose depth {chosen}." in said) == (chosen != 4)
+
+
 def test_one_depth(tmp_path: Path) -> None:
     report = answered(tmp_path, Made("SASRec"), Made("LARES", 1.0, "lares"))
     assert verdict(report, "depth") == "one depth"
@@ -305,6 +331,34 @@ def test_cost_is_a_multiple_of_the_rival(tmp_path: Path) -> None:
     costs = {cost.label: cost for cost in report.costs}
     ratio = costs["LARES"].flops_per_user / costs["SASRec"].flops_per_user
     assert f"{ratio:.2g} × the operations per user of SASRec" in text(report, "cost")
+
+
+@pytest.mark.parametrize(
+    ("operations", "seconds", "said", "word"),
+    [
+        (30.0, 120.0, "3 × the operations per user of SASRec and 2 × its training time (", "dearer"),
+        (5.0, 30.0, "0.5 × the operations per user of SASRec and 0.5 × its training time (", "not dearer"),
+    ],
+)
+def test_costs_are_those_of_the_label_over_those_of_the_rival(
+    tmp_path: Path, operations: float, seconds: float, said: str, word: str
+) -> None:
+    report = answered(tmp_path)
+    own = {"LARES": (operations, seconds), "SASRec": (10.0, 60.0)}
+    costs = [replace(c, flops_per_user=own[c.label][0], train_seconds=own[c.label][1]) for c in report.costs]
+    (cost,) = [a for a in make_answers(replace(report, costs=tuple(costs))) if a.question == "cost"]
+    assert said in cost.text
+    assert cost.verdict == word
+
+
+@pytest.mark.parametrize("kind", [WarningKind.DIFFERENT_DEVICES, WarningKind.DIFFERENT_THREADS])
+def test_times_of_unlike_machines_are_not_to_be_compared(tmp_path: Path, kind: WarningKind) -> None:
+    report = answered(tmp_path)
+    said = " Trials ran on unlike machines: do not compare times."
+    assert said not in text(report, "cost")
+    warned = replace(report, warnings=(ReportWarning(kind, ""),))
+    (cost,) = [answer for answer in make_answers(warned) if answer.question == "cost"]
+    assert cost.text.endswith(said)
 
 
 def test_a_rival_that_counts_has_no_operations(tmp_path: Path) -> None:
@@ -336,12 +390,38 @@ def test_a_plan_names_the_datasets_that_it_holds_for(tmp_path: Path) -> None:
     assert said.endswith("A difference of 5 % on ml-100k takes about 12 seeds to find.")
 
 
+def test_a_loss_too_is_told_with_one_run_left_out(tmp_path: Path) -> None:
+    report = answered(tmp_path, Made("SASRec", 1.0), Made("LARES", 0.2, "lares"))
+    without = report.comparisons[0].variance.without_one_run  # type: ignore[union-attr]
+    left_out = f"the difference is −{abs(without.low):.4f} to −{abs(without.high):.4f}."
+    assert f"With one run left out, whichever, {left_out}" in text(report, "certainty")
+
+
+@pytest.mark.parametrize(("plan", "said"), [(3, False), (4, True)])
+def test_seeds_that_are_there_are_not_planned(tmp_path: Path, plan: int, said: bool) -> None:
+    report = answered(tmp_path)
+    (found,) = report.comparisons
+    assert found.variance is not None
+    planned = replace(found, variance=replace(found.variance, seeds_to_find=plan))
+    answers = make_answers(replace(report, comparisons=(planned,)))
+    told = next(answer.text for answer in answers if answer.question == "certainty")
+    assert (f"A difference of 5 % takes about {plan} seeds to find." in told) == said
+
+
 def test_several_datasets_are_named(tmp_path: Path) -> None:
     report = answered(tmp_path, datasets=("sample", "ml-100k"))
     said = text(report, "better")
     assert said.startswith("sample: ")
     assert " ml-100k: " in said
     assert said.count("synthetic") == 1
+
+
+def test_verdicts_that_differ_between_datasets_are_mixed(tmp_path: Path) -> None:
+    report = answered(tmp_path, datasets=("sample", "ml-100k"))
+    assert verdict(report, "better") == "better"
+    first, second = report.comparisons
+    changed = replace(report, comparisons=(first, replace(second, verdict=Verdict.WORSE)))
+    assert next(make_answers(changed)).verdict == "mixed"
 
 
 def test_several_proposed_labels_have_answers_each(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What tuning with fewer trials would have found, from the records of searches."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +18,11 @@ from lrbench.report.findings import TuningFinding
 from lrbench.report.plots import PLOTS, PlotSource
 from lrbench.report.report import Report
 from lrbench.report.tables.tuning import tuning_section
-from lrbench.report.tuning import at_end, tuning_sentences
+from lrbench.report.tuning import at_end, find_tuning, tuning_sentences
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
-from lrbench.store.searches import SearchRecord, SearchTrial, write_search
-from lrbench.store.suites import ControlRecord, TunedRow
+from lrbench.store.searches import FinalistRun, SearchRecord, SearchTrial, read_search, write_search
+from lrbench.store.suites import ControlRecord, SuiteRecord, TunedRow, read_suite
 from lrbench.wording import listed
 
 VALUES = (0.1, 0.3, None, 0.2)
@@ -86,6 +87,40 @@ def test_own_settings_count_in_every_number_of_trials(tmp_path: Path) -> None:
 def test_another_sampler_has_the_best_so_far_and_no_band(tmp_path: Path) -> None:
     (budget,) = make_budgets((), tuned(tmp_path, "tpe"), Results(tmp_path))
     assert (budget.best, budget.low, budget.high) == ((0.1, 0.3, 0.3), (), ())
+
+
+@pytest.mark.parametrize(("own_first", "own"), [(False, None), (True, 0.1)])
+def test_only_a_first_trial_with_the_rows_own_settings_is_told_as_such(
+    tmp_path: Path, own_first: bool, own: float | None
+) -> None:
+    """Searches of earlier versions drew all settings."""
+    (found,) = find_tuning(searched_suite(tmp_path, own_first), Results(tmp_path), ())
+    assert (found.own, found.best, found.trials, found.failed) == (own, 0.3, 4, 1)
+    assert (found.finalists, found.place, found.confirmed) == (0, 1, None)
+
+
+def test_the_place_of_the_chosen_settings_is_among_the_finalists(tmp_path: Path) -> None:
+    suite = searched_suite(tmp_path, own_first=True)
+    (row,) = suite.searches
+    values = {1: (0.24, 0.26), 3: (0.28, 0.3)}  # the best trial is the first finalist
+    finals = tuple(
+        FinalistRun(number=number, seed=seed, value=value)
+        for number, of_runs in values.items()
+        for seed, value in enumerate(of_runs, 8)
+    )
+    record = read_search(Results(tmp_path), row.search)
+    write_search(record.model_copy(update={"finals": finals, "chosen": 3}), Results(tmp_path))
+    (found,) = find_tuning(suite, Results(tmp_path), ())
+    assert (found.finalists, found.place, found.best) == (2, 2, 0.2)
+    assert found.confirmed == pytest.approx(0.29)
+
+
+def searched_suite(root: Path, own_first: bool) -> SuiteRecord:
+    """The suite of :func:`tuned`, with its search."""
+    search = tuned(root, "random", own_first)[0].record.config.search
+    assert search is not None
+    suite = read_suite(Results(root).suite("demo"))
+    return suite.model_copy(update={"searches": (TunedRow(label="A", dataset="sample", search=search),)})
 
 
 def test_a_search_that_is_elsewhere_has_no_budget(tmp_path: Path) -> None:
@@ -205,7 +240,7 @@ FOUND = TuningFinding(
     finalists=0,
     place=1,
     confirmed=None,
-    runs=(0.15, 0.05, 0.19),
+    runs=(0.15, math.nan, 0.05, 0.19),
     settings={"dropout": 0.5, "width": 64},
     at_end=("dropout",),
     seconds=1.0,
@@ -222,6 +257,8 @@ def test_the_table_marks_numbers_at_an_end_and_has_the_scores_of_other_seeds(rep
     assert row[-1].text == "dropout = 0.5*, width = 64"
     assert row[-5].text == "0.1300 [0.0500, 0.1900]"
     assert "as a finalist" not in section.columns
+    assert section.columns[1:5] == ("own settings", "best of 1", "best of 2", "best of 3")
+    assert [cell.text for cell in row[1:5]] == ["0.1000", "0.1000", "0.2000", "0.2000"]
 
 
 def test_the_table_has_the_score_and_the_place_of_a_finalist(report: Report) -> None:

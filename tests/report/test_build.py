@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from synthetic_results import QUICKSTART, Made, make_ranks, make_suite
+from synthetic_results import QUICKSTART, Made, make_ranks, make_suite, rewrite_record
 
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import ndcg, recall
@@ -130,7 +130,7 @@ def test_missing_trials_leave_a_table_with_fewer_seeds(tmp_path: Path) -> None:
         if cell.label == "SASRec" and cell.seed in (2, 3):
             Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
     report = build_report(suite, Results(tmp_path))
-    assert row(report, "SASRec").n_seeds == 2
+    assert row(report, "SASRec").n_seeds == report.seen_seeds == 2
     assert row(report, "LARES").n_seeds == 4
     assert (
         report.warnings[0].cause
@@ -190,6 +190,21 @@ def test_costs_sum_up_stages(report: Report) -> None:
     assert [stage.name for stage in cost.stages] == ["spt", "rpt"]
     assert (cost.steps, cost.epochs) == (680, 24)
     assert cost.train_seconds == pytest.approx(45)
+
+
+def test_the_memory_of_a_row_is_the_largest_of_its_runs(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], proposed=[])
+    for cell, size in zip(suite.trials, (3, 9, 5), strict=True):
+        rewrite_record(tmp_path, cell.trial, peak_memory_bytes=size)
+    (cost,) = build_report(suite, Results(tmp_path)).costs
+    assert cost.peak_memory_bytes == 9
+
+
+def test_a_proposed_row_as_baseline_has_no_percentage_of_its_own(root: Path, suite: SuiteRecord) -> None:
+    report = build_report(suite, Results(root), ReportOptions(baseline="LARES"))
+    assert row(report, "LARES").relative is None
+    expected = row(report, "SASRec").mean / row(report, "LARES").mean - 1
+    assert row(report, "SASRec").relative == pytest.approx(expected)
 
 
 def test_costs_by_depth_are_means_of_runs_that_measured_them(tmp_path: Path) -> None:

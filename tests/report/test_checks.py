@@ -1,3 +1,4 @@
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from lrbench.data.catalogue_files import load_catalogue
 from lrbench.data.dataset import StepCounts
 from lrbench.data.own_files import user_file
 from lrbench.report.build import build_report
+from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
 from lrbench.store.layout import Results
 from lrbench.store.suites import ControlRecord, TunedRow
@@ -140,6 +142,14 @@ def test_equal_titles_that_cost_nothing_are_not_said(tmp_path: Path) -> None:
     assert warnings_of(tmp_path, Made("A", 2.0), made) == []
 
 
+def test_titles_that_change_no_hit_are_not_said(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], proposed=[])
+    for cell in suite.trials:
+        means = read_record(Results(tmp_path).trial(cell.trial)).metrics["test"]["0"]
+        rewrite_record(tmp_path, cell.trial, title_metrics=means)
+    assert build_report(suite, Results(tmp_path)).warnings == ()
+
+
 def test_gpu_trials_may_use_any_number_of_threads(tmp_path: Path) -> None:
     on_gpu = (different(device="NVIDIA H100", threads=count) for count in (2, 8))
     first, second = on_gpu
@@ -181,6 +191,46 @@ def test_more_than_can_be_achieved(tmp_path: Path) -> None:
     (warning,) = warnings_of(tmp_path, Made("A", 2.0, record=best), Made("B", -2.0))
     assert warning.kind == WarningKind.ABOVE_ACHIEVABLE
     assert "A on sample has Recall@10 0." in warning.cause
+
+
+@pytest.mark.parametrize(("errors", "warned"), [(2.5, False), (3.5, True)])
+def test_three_standard_errors_above_the_best_achievable_may_be_chance(
+    tmp_path: Path, errors: float, warned: bool
+) -> None:
+    """The warning is of one row; another row of the dataset may be stored without the best achievable."""
+    suite = make_suite(tmp_path, [Made("A", -2.0), Made("B", 1.0)], proposed=[])
+    (mean,) = (
+        row.mean
+        for row in build_report(suite, Results(tmp_path)).rows
+        if (row.label, row.metric) == ("B", "recall@10")
+    )
+    best = mean - errors * math.sqrt(mean * (1 - mean) / 400)
+    for cell in suite.trials:
+        known = {"best_recall_at_10": best} if cell.label == "B" else {}
+        rewrite_record(tmp_path, cell.trial, dataset=summary(name="sample", synthetic=True, **known))
+    found = build_report(suite, Results(tmp_path)).warnings
+    assert [warning.label for warning in found] == ["B"] * warned
+
+
+def test_the_larger_spread_decides_about_a_lead(tmp_path: Path) -> None:
+    """A model without randomness has none."""
+    models = [Made("A", 1.0, luck=0.3, match=0.0), Made("P", 1.0, match=0.0, deterministic=True)]
+    (warning,) = warnings_of(tmp_path, *models)
+    assert warning.kind == WarningKind.WITHIN_SEED_SPREAD
+
+
+def test_epochs_are_those_of_the_stage_at_its_cap(tmp_path: Path) -> None:
+    longer = stage("patience").model_copy(update={"name": "rpt", "epochs": 50})
+    (warning,) = warnings_of(tmp_path, Made("B", record=different(stages=(stage("epoch-cap"), longer))))
+    assert warning.cause == "B on sample: 3 of 3 runs ended stage supervised at the cap of 20 epochs."
+
+
+def test_ties_of_one_run_are_enough(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], proposed=[])
+    rewrite_record(tmp_path, suite.trials[1].trial, tie_share=0.5)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.TIES
+    assert "gives 50% of the targets another item's score" in warning.cause
 
 
 def test_lead_within_the_spread_of_seeds(tmp_path: Path) -> None:
@@ -335,6 +385,32 @@ def test_several_runs_that_learned_nothing_are_named_by_their_validation(tmp_pat
         "median of its label, 0.0584."
         for seed, best in ((2, 0.0228), (7, 0.0219), (10, 0.0217))
     ]
+
+
+def test_the_validation_of_a_control_that_reads_noise_is_that_of_its_model(tmp_path: Path) -> None:
+    """It was trained with the model's own latent states, so its run is the model's."""
+    suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[], seeds=[1, 2, 3, 4])
+    for cell, best in zip(suite.trials, (0.05, 0.051, 0.001, 0.052), strict=True):
+        record = read_record(Results(tmp_path).trial(cell.trial))
+        config = record.config.model_copy(update={"evaluation": EvaluationConfig(latents="noise")})
+        stages = (record.stages[0].model_copy(update={"best_metric": best}),)
+        rewrite_record(tmp_path, cell.trial, stages=stages, config=config)
+    assert build_report(suite, Results(tmp_path)).warnings == ()
+
+
+def test_only_a_tuned_row_beside_one_that_was_not_is_warned_of(tmp_path: Path) -> None:
+    """A control has the settings that were chosen for its model; on the other dataset nothing was tuned."""
+    models = [Made(label) for label in ("A", "A without", "B", "C")]
+    suite = make_suite(tmp_path, models, datasets=("sample", "ml-100k"), proposed=["A"]).model_copy(
+        update={
+            "controls": {"A without": ControlRecord(of="A", control="no-reasoning")},
+            "searches": tuple(TunedRow(label=label, dataset="sample", search=f"s{label}") for label in "AB"),
+        }
+    )
+    comparisons = build_report(suite, Results(tmp_path)).comparisons
+    assert len(comparisons) == 6
+    (warning,) = unequal_tuning(suite, comparisons)
+    assert warning.cause == "On sample, A was tuned and is compared with C, which was not."
 
 
 def test_rows_of_one_account_on_both_sides_are_named(tmp_path: Path) -> None:

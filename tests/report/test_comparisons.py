@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -5,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from statsmodels.stats.multitest import multipletests
 from synthetic_results import Made, make_suite, section_of
 
+from lrbench.report.across import combine_datasets
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.comparisons import SAME_RANKS
 from lrbench.report.findings import Comparison
@@ -155,6 +158,18 @@ def test_paired_runs_are_matched_by_seed_whatever_the_order_of_cells(tmp_path: P
     assert first.contrast.p == pytest.approx(second.contrast.p)
 
 
+def test_means_of_paired_runs_are_over_the_common_seeds(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, STAGES, proposed=["A"], seeds=range(1, 6))
+    for cell in suite.trials:
+        if cell.label == "B" and cell.seed > 3:
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    report = build_report(suite, Results(tmp_path))
+    (found,) = report.comparisons
+    assert found.contrast.paired
+    assert found.proposed_mean - found.baseline_mean == pytest.approx(found.contrast.difference)
+    assert found.proposed_mean not in [row.mean for row in report.rows]
+
+
 def test_the_caption_names_paired_runs(tmp_path: Path) -> None:
     report = build_report(make_suite(tmp_path, STAGES, proposed=["A"]), Results(tmp_path))
     assert "compared run by run (“crossed, runs paired”): A with B." in " ".join(report.caption)
@@ -287,6 +302,7 @@ def test_rows_without_results_count_in_holm(tmp_path: Path) -> None:
     (early,) = report.comparisons
     late = next(c for c in whole.comparisons if c.baseline == "B")
     assert (early.family_size, early.awaited, late.family_size, late.awaited) == (2, 1, 2, 0)
+    assert [family.comparisons for family in report.families] == [2]
     assert early.p_adjusted == pytest.approx(2 * late.contrast.p)
     assert late.p_adjusted <= early.p_adjusted
     assert early.minimum_detectable == late.minimum_detectable
@@ -308,6 +324,16 @@ def test_the_runs_of_an_incomplete_row_do_not_raise_the_p_of_complete_ones(tmp_p
     assert early["B"].p_adjusted == pytest.approx(min(1.0, 3 * early["B"].contrast.p))
     assert early["C"].p_adjusted == pytest.approx(min(1.0, 3 * early["C"].contrast.p))
     assert whole["B"].p_adjusted <= early["B"].p_adjusted
+
+
+def test_all_comparisons_of_an_incomplete_proposed_row_wait(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, CLOSE, proposed=["A"], seeds=range(1, 6))
+    for cell in suite.trials:
+        if cell.label == "A" and cell.seed > 3:
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    for found in build_report(suite, Results(tmp_path)).comparisons:
+        assert (found.family_size, found.awaited) == (2, 2)
+        assert found.p_adjusted == pytest.approx(min(1.0, 2 * found.contrast.p))
 
 
 def test_two_labels_that_are_proposed_against_each_other_are_one_hypothesis(tmp_path: Path) -> None:
@@ -388,6 +414,19 @@ def test_means_over_datasets_are_corrected_within_their_family(tmp_path: Path) -
     assert first.p_adjusted == pytest.approx(min(1, 3 * first.these.p))
     assert second.p_adjusted == pytest.approx(min(1, max(3 * first.these.p, 2 * second.these.p)))
     assert found["D"].p_adjusted == found["C"].p_adjusted
+
+
+def test_the_mean_over_datasets_by_hand(report: Report) -> None:
+    """Ratios exp(0.1), exp(0.2) and exp(0.3): a mean of 0.2, and an error of 0.1 / √3 with 2 degrees."""
+    ratios = (math.exp(log) - 1 for log in (0.1, 0.2, 0.3))
+    alike = [
+        replace(found, baseline="B", relative=replace(found.relative, value=ratio, log_error=0.001))
+        for found, ratio in zip(report.comparisons, ratios, strict=False)
+    ]
+    (found,) = combine_datasets(alike)
+    half = scipy.stats.t.isf(0.025, 2) * 0.1 / math.sqrt(3)
+    expected = [math.exp(log) - 1 for log in (0.2 - half, 0.2, 0.2 + half)]
+    assert [found.low, found.mean, found.high] == pytest.approx(expected, rel=1e-6)
 
 
 def test_other_metrics_are_descriptive_under_benjamini_and_hochberg(report: Report) -> None:

@@ -81,7 +81,7 @@ def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
     (finding,) = report.interventions
     assert (finding.label, [loss.kind for loss in finding.losses]) == ("LARES", list(INTERVENTIONS))
     finished, _ = finished_trials(find_suite_record(Results(tmp_path), None), Results(tmp_path))
-    own, other = [], []
+    own, other, changes = [], [], []
     for trial in finished:
         if trial.cell.label == "LARES":
             ranks = pl.read_parquet(trial.folder / "ranks.parquet").filter(
@@ -89,9 +89,11 @@ def test_losses_are_those_of_the_stored_ranks(tmp_path: Path) -> None:
             )
             own.append(ndcg(ranks.filter(intervention="none")["rank"].to_numpy(), 10).mean())
             other.append(ndcg(ranks.filter(intervention="shuffle")["rank"].to_numpy(), 10).mean())
+            places = (ranks.filter(intervention=kind)["rank"].to_numpy() for kind in ("shuffle", "none"))
+            changes.append(np.subtract(*places))
     shuffle = finding.losses[2]
     assert shuffle.contrast.difference == pytest.approx(np.mean(own) - np.mean(other))
-    assert 6 <= shuffle.rank_change <= 8
+    assert shuffle.rank_change == np.median(changes) != np.mean(changes)
     assert shuffle.divergence == 0.25
     assert finding.losses[3].contrast.difference == 0
 
@@ -112,6 +114,34 @@ def test_the_reading_follows_from_what_is_shown(tmp_path: Path, places: dict[str
     (finding,) = report_of(tmp_path, places).interventions
     assert word in finding.reading
     assert finding.reading.short in finding.reading
+
+
+def test_one_intervention_that_changes_no_score_leaves_the_reading_to_the_others(tmp_path: Path) -> None:
+    report_of(tmp_path, PLACES)
+    suite = find_suite_record(Results(tmp_path), None)
+    for cell in suite.trials:
+        if cell.label == "LARES":
+            rewrite_record(tmp_path, cell.trial, divergence=dict.fromkeys(PLACES, 0.25) | {"matched": 0.0})
+    (finding,) = build_report(suite, Results(tmp_path)).interventions
+    assert finding.reading.short == "generic bias"
+
+
+def test_equivalent_is_within_a_share_of_the_rows_mean(tmp_path: Path) -> None:
+    (finding,) = report_of(tmp_path, PLACES | {"matched": BY_RUN}).interventions
+    share = max(map(abs, finding.losses[-1].contrast.interval(0.9))) / finding.mean
+    suite = find_suite_record(Results(tmp_path), None)
+    for margin, word in ((0.99 * share, "used"), (1.01 * share, "generic bias")):
+        report = build_report(suite.model_copy(update={"margin": margin}), Results(tmp_path))
+        assert report.interventions[0].reading.short == word
+
+
+def test_an_intervention_that_one_run_lacks_is_left_out(tmp_path: Path) -> None:
+    report_of(tmp_path, PLACES)
+    suite = find_suite_record(Results(tmp_path), None)
+    one = next(cell for cell in suite.trials if cell.label == "LARES")
+    rewrite_record(tmp_path, one.trial, divergence={kind: 0.25 for kind in PLACES if kind != "noise"})
+    (finding,) = build_report(suite, Results(tmp_path)).interventions
+    assert [loss.kind for loss in finding.losses] == ["zero", "shuffle", "matched"]
 
 
 def test_where_no_state_was_replaced_nothing_is_said_of_the_latent(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import build_report
 from lrbench.report.choices import choose
-from lrbench.report.findings import AcrossDatasets, MeanRelative
+from lrbench.report.findings import AcrossDatasets, MeanRelative, Verdict
 from lrbench.report.formats.terminal import Terminal
 from lrbench.report.layout import ANSWERS, Layout
 from lrbench.report.report import Report
@@ -113,6 +113,28 @@ def test_means_over_datasets_are_counted_beside_controls(
     assert counted.title == "2 The reasoning?, over datasets"
     assert counted.text.startswith(f"Shown to be better than their own control: {said} Means over")
     assert counted.text.endswith("exploratory.")
+
+
+def test_what_is_not_testable_is_not_counted(many: Report) -> None:
+    comparisons = [
+        replace(each, verdict=Verdict.NOT_TESTABLE, contrast=replace(each.contrast, reason="few seeds"))
+        if each.baseline == "B: noise only" or (each.proposed, each.baseline) == ("C", "SASRec")
+        else each
+        for each in many.comparisons
+    ]
+    report = replace(many, comparisons=tuple(comparisons))
+    (answer,) = make_sections(report, Layout(tables=("answer",)))
+    better, reasoning, *_ = answer.paragraphs
+    assert "strongest other system: 1 of 3." in better.text
+    assert reasoning.text == (
+        "Shown to be better than their own control: 1 of 1 without steps. None is shown to be worse."
+    )
+
+
+def test_a_label_does_not_wait_for_the_controls_of_another(many: Report) -> None:
+    reasoning = {each.proposed: each for each in many.answers if each.question == "reasoning"}
+    assert (reasoning["A"].verdict, reasoning["B"].verdict) == ("stays in full", "reverses")
+    assert not any("Not run yet" in each.text for each in reasoning.values())
 
 
 def test_steps_that_cost_quality_are_counted_and_show_no_use(many: Report) -> None:

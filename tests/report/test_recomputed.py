@@ -22,10 +22,12 @@ from lrbench.store.suites import ControlRecord
 
 MODELS = (
     Made("Popularity", 0.4, "popularity", deterministic=True),
-    Made("SASRec", 1.0),
-    Made("LARES", 1.25, "lares", depth=2, depths=(0, 2), per_doubling=0.1, draws=3, recipe="lares"),
-    Made("noise", 1.1, "lares", depth=2, depths=(0, 2), draws=2, recipe="lares"),
-    Made("plain", 1.15, "gru4rec"),
+    Made("SASRec", 1.0, match=0.1),
+    Made(
+        "LARES", 1.25, "lares", depth=2, depths=(0, 2), per_doubling=0.1, draws=3, recipe="lares", match=0.1
+    ),
+    Made("noise", 1.1, "lares", depth=2, depths=(0, 2), draws=2, recipe="lares", match=0.1),
+    Made("plain", 1.15, "gru4rec", match=0.1),
 )
 CONTROLS = {
     "noise": ControlRecord(of="LARES", control="noise-only"),
@@ -60,19 +62,40 @@ class Recomputed:
         return ranks.group_by("user").agg(value.mean().alias("value")).sort("user")["value"].to_numpy()
 
 
-def crossed(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Standard error and degrees of freedom by the formulas of docs/statistics.md."""
-    users = first.shape[1]
-    luck, residual, spread = 0.0, 0.0, 0.0
+Runs = list[tuple[int, float, float]]
+
+
+def sources(first: np.ndarray, second: np.ndarray) -> tuple[float, Runs]:
+    """Variance over users, and of each model with several runs: their number, their luck, users × runs."""
+    users, runs = first.shape[1], []
     for y in (first, second):
         if len(y) > 1:
-            own = y.mean(axis=1).var(ddof=1) / len(y)
             left = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
-            residual += (left**2).sum() / ((len(y) - 1) * (users - 1)) / (len(y) * users)
-            luck, spread = luck + own, spread + own**2 / (len(y) - 1)
-    of_users = (first.mean(axis=0) - second.mean(axis=0)).var(ddof=1) / users
+            residual = (left**2).sum() / ((len(y) - 1) * (users - 1)) / (len(y) * users)
+            runs.append((len(y), y.mean(axis=1).var(ddof=1) / len(y), residual))
+    return (first.mean(axis=0) - second.mean(axis=0)).var(ddof=1) / users, runs
+
+
+def crossed(first: np.ndarray, second: np.ndarray, planned: int | None = None) -> tuple[float, float]:
+    """Standard error and degrees of freedom by the formulas of docs/statistics.md.
+
+    With ``planned``, those that so many runs of each model are expected to have.
+    """
+    of_users, runs = sources(first, second)
+    if planned is not None:
+        of_users -= sum(residual for *_, residual in runs)
+        runs = [(planned, own * n / planned, residual * n / planned) for n, own, residual in runs]
+        of_users = max(of_users, 0.0) + sum(residual for *_, residual in runs)
+    luck, residual = (sum(values) for values in list(zip(*runs, strict=True))[1:])
+    spread = sum(own**2 / (n - 1) for n, own, _ in runs)
     v = max(luck + of_users - residual, luck, of_users)
-    return math.sqrt(v), v**2 / (spread + of_users**2 / (users - 1))
+    return math.sqrt(v), v**2 / (spread + of_users**2 / (first.shape[1] - 1))
+
+
+def power(first: np.ndarray, second: np.ndarray, difference: float, level: float, planned: int) -> float:
+    """Probability that so many runs of each model find a true difference."""
+    error, df = crossed(first, second, planned)
+    return float(scipy.stats.nct.sf(scipy.stats.t.isf(level / 2, df), df, difference / error))
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +149,64 @@ def test_declared_comparisons(made: tuple[Recomputed, dict[str, Any]]) -> None:
         (smallest, first), (largest, second) = sorted(pairs)
         assert first == pytest.approx(min(1, 2 * smallest), rel=1e-6)
         assert second == pytest.approx(min(1, max(2 * smallest, largest)), rel=1e-6)
+
+
+def test_effect_sizes_and_other_tests(made: tuple[Recomputed, dict[str, Any]]) -> None:
+    files, report = made
+    for found in report["comparisons"]:
+        ours, theirs = (files.values(found[side], "ndcg@10") for side in ("proposed", "baseline"))
+        assert found["proposed_mean"] == pytest.approx(ours.mean(), rel=1e-9)
+        assert found["baseline_mean"] == pytest.approx(theirs.mean(), rel=1e-9)
+        changes = ours.mean(axis=0) - theirs.mean(axis=0)
+        assert found["effect_size"] == pytest.approx(changes.mean() / changes.std(ddof=1), rel=1e-7)
+        wins, losses = int((changes > 1e-12).sum()), int((changes < -1e-12).sum())
+        counts = {"wins": wins, "ties": len(changes) - wins - losses, "losses": losses}
+        assert found["users"] == counts
+        pairs = ours.mean(axis=1)[:, None] > theirs.mean(axis=1)
+        assert found["superiority"] == pytest.approx(pairs.mean())
+
+        checks, seeds = found["checks"], (ours.mean(axis=1), theirs.mean(axis=1))
+        assert checks["p_users"] == pytest.approx(scipy.stats.ttest_1samp(changes, 0).pvalue, rel=1e-6)
+        if found["baseline"] == "noise":
+            expected = scipy.stats.ttest_1samp(seeds[0] - seeds[1], 0)
+        elif len(theirs) == 1:
+            expected = scipy.stats.ttest_1samp(seeds[0], theirs.mean())
+        else:
+            expected = scipy.stats.ttest_ind(*seeds, equal_var=False)
+        assert checks["p_seeds"] == pytest.approx(expected.pvalue, rel=1e-6)
+        assert checks["p_seeds_exact"] is None, "the least p of four runs each is 2 / 70, and 2 are tested"
+        assert checks["bootstrap_low"] < found["difference"] < checks["bootstrap_high"]
+
+
+def test_sources_of_uncertainty(made: tuple[Recomputed, dict[str, Any]]) -> None:
+    files, report = made
+    sizes = {(found["family"], found["baseline"]): found["family_size"] for found in report["comparisons"]}
+    assert [(found["family"], found["baseline"]) for found in report["variance"]] == list(sizes)
+    for found in report["variance"]:
+        ours, theirs = (files.values(found[side], "ndcg@10") for side in ("proposed", "baseline"))
+        scale, kept = theirs.mean(), [[each for each in range(4) if each != run] for run in range(4)]
+        if found["baseline"] == "noise":
+            ours, theirs = ours - theirs, np.zeros((1, ours.shape[1]))
+        without = [ours[others].mean() - theirs.mean() for others in kept]
+        if len(theirs) > 1:
+            without += [ours.mean() - theirs[others].mean() for others in kept]
+        ends = found["without_one_run"]
+        assert (ends["low"], ends["high"]) == pytest.approx((min(without), max(without)), rel=1e-9)
+
+        of_users, runs = sources(ours, theirs)
+        luck, residual = (sum(values) for values in list(zip(*runs, strict=True))[1:])
+        whole = of_users + luck - residual
+        assert found["standard_deviation"] == pytest.approx(math.sqrt(whole), rel=1e-7)
+        parts = {"users": of_users - residual, "runs": luck - residual, "users_runs": residual}
+        expected = {name: pytest.approx(part / whole, rel=1e-6) for name, part in parts.items()}
+        assert found["shares"] == expected
+
+        level, seeds = 0.05 / sizes[found["family"], found["baseline"]], found["seeds_to_find"]
+        if seeds is None:
+            assert power(ours, theirs, 0.05 * scale, level, 1000) < 0.8
+            continue
+        before, enough = (power(ours, theirs, 0.05 * scale, level, n) for n in (seeds - 1, seeds))
+        assert before < 0.8 <= enough
 
 
 def test_depths(made: tuple[Recomputed, dict[str, Any]]) -> None:

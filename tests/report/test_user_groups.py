@@ -93,6 +93,41 @@ def test_the_answer_for_users_says_what_both_tests_show(
     assert says in answer.text
 
 
+@pytest.mark.parametrize(
+    ("signs", "says"),
+    [
+        ("++--", r"better for \S+ \(\+0\.\d{4}\) and \S+ \(\+.*\) and worse for \S+ \(−.*\) and \S+ \(−"),
+        ("+---", r"better for \S+ \(\+0\.\d{4}\) and worse in 3 of 4 groups;"),
+        ("----", r"worse in every group;"),
+    ],
+)
+def test_better_and_worse_groups_are_told_apart(grouped: Report, signs: str, says: str) -> None:
+    length = finding(grouped, "history length")
+    groups = tuple(
+        replace(group, p_adjusted=0.01, contrast=replace(group.contrast, difference=float(f"{sign}0.01")))
+        for group, sign in zip(length.groups, signs, strict=True)
+    )
+    changed = replace(length, groups=groups, interaction_p=0.01)
+    report = replace(grouped, groups=tuple(changed if each is length else each for each in grouped.groups))
+    (answer,) = [each for each in make_answers(report) if each.question == "users"]
+    assert re.search(f"by history length {says}", answer.text)
+
+
+def test_groups_of_a_dataset_are_told_of_that_dataset(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, datasets=("sample", "ml-100k"))
+    report = build_report(suite, Results(tmp_path), prepared=prepared)
+    groups = [replace(f, interaction_p=0.01 if f.dataset == "sample" else 0.5) for f in report.groups]
+    known = tuple(
+        replace(found, groups=tuple(replace(group, p_adjusted=0.5) for group in found.groups))
+        for found in groups
+    )
+    (answer,) = [each for each in make_answers(replace(report, groups=known)) if each.question == "users"]
+    first, second = answer.text.removeprefix("sample: ").split("ml-100k: ")
+    assert first.count("but the groups from each other") == 2
+    assert "each other" not in second
+    assert answer.verdict == "mixed"
+
+
 def test_targets_in_another_order_are_in_the_same_groups(tmp_path: Path, grouped: Report) -> None:
     """The first trial of the suite gives the order of the users; here it is not one of the first row."""
     suite = make_suite(tmp_path)

@@ -104,6 +104,30 @@ def test_other_users_are_refused(tmp_path: Path) -> None:
         aligned_ranks(finished, masked=False)
 
 
+def test_further_users_are_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
+    write_trial(tmp_path, Made("B"), "sample", 1, users=410)
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    with pytest.raises(CheckError, match="0 users are only in the first, 10 only in the second"):
+        aligned_ranks(finished, masked=False)
+
+
+def test_a_target_that_a_user_has_twice_is_not_matched_in_another_order(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
+    twice = pl.col("user").is_in(["u3", "u4"])
+    changes = [
+        pl.when(twice).then(pl.lit(to)).otherwise(of).alias(of)
+        for to, of in (("i9", "target"), ("u3", "user"))
+    ]
+    for cell in suite.trials:
+        path = Results(tmp_path).trial(cell.trial) / "ranks.parquet"
+        ranks = pl.read_parquet(path).with_columns(changes)
+        (ranks if cell.label == "A" else ranks.reverse()).write_parquet(path)
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    with pytest.raises(CheckError, match="are not on the same targets"):
+        aligned_ranks(finished, masked=False)
+
+
 def test_a_lost_draw_is_refused(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [NOISY], seeds=[1], proposed=[])
     finished, _ = finished_trials(suite, Results(tmp_path))

@@ -10,6 +10,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -40,7 +41,8 @@ from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE
 from lrbench.store.packed_archive import read_packed
 from lrbench.store.packed_table import pack
 from lrbench.store.seal import file_digest, sealed_json
-from lrbench.store.suites import find_suite_record
+from lrbench.store.searches import read_search, write_search
+from lrbench.store.suites import TunedRow, find_suite_record, write_suite
 from lrbench.store.trials import read_record
 
 Contents = dict[str, bytes]
@@ -543,6 +545,55 @@ def test_a_trial_that_is_running_is_left_alone(archive: Path, tmp_path: Path) ->
         import_archive(archive, results)
     assert not results.trials()
     assert not results.suites()
+
+
+def test_a_trial_that_is_evaluated_is_left_alone(origin: Results, tmp_path: Path) -> None:
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    cell = next(cell for cell in find_suite_record(copy, "demo").trials if cell.label == "LARES")
+    evaluated_later(copy.root, Made("LARES", depth=4, depths=(16,)), "sample", 1, cell.trial)
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"])
+    results = Results(tmp_path / "results")
+    lock = results.evaluation_lock(cell.trial)
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock), pytest.raises(RequestError, match="is being evaluated in"):
+        import_archive(tmp_path / "x.zip", results)
+    assert not results.trials()
+    assert not results.evaluations()
+
+
+def test_looks_of_both_machines_are_in_the_order_of_their_times(origin: Results, tmp_path: Path) -> None:
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    looks = [Look(time=MOMENT + timedelta(hours=hour), seeds=hour) for hour in range(1, 5)]
+    for look in looks[:3:2]:
+        record_look(copy.looks("demo"), look)
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"])
+    results = Results(tmp_path / "results")
+    results.looks("demo").parent.mkdir(parents=True)
+    for look in looks[1::2]:
+        record_look(results.looks("demo"), look)
+    for _ in range(2):
+        import_archive(tmp_path / "x.zip", results)
+        assert read_looks(results.looks("demo")) == looks
+
+
+def test_another_outcome_of_the_same_search_is_refused(origin: Results, tmp_path: Path) -> None:
+    copy = Results(Path(shutil.copytree(origin.root, tmp_path / "copy")))
+    suite = find_suite_record(copy, "demo")
+    search = make_search(copy.root, read_record(copy.trial(suite.trials[1].trial)).config)
+    row = TunedRow(label=suite.labels[1], dataset="sample", search=search)
+    write_suite(suite.model_copy(update={"searches": (row,)}), copy.suite("demo"))
+    export_archive(find_suite_record(copy, "demo"), copy, tmp_path / "x.zip", ["sample"])
+    results = Results(tmp_path / "results")
+    write_search(read_search(copy, search).model_copy(update={"chosen": 0}), results)
+    before = files(results.root)
+    with pytest.raises(RequestError, match="the same search was made twice"):
+        import_archive(tmp_path / "x.zip", results)
+    assert files(results.root) == before
+
+
+def test_a_suite_without_any_trial(archive: Path, tmp_path: Path) -> None:
+    contents = {name: content for name, content in contents_of(archive).items() if trial_of(name) is None}
+    assert "its trials are not those of its suite" in refusal(written(contents, tmp_path / "x.zip"))
 
 
 def test_what_a_killed_import_left_is_removed_by_the_next(archive: Path, tmp_path: Path) -> None:

@@ -234,6 +234,17 @@ def test_a_number_that_needs_other_ranks_is_refused(
     assert run([*command, str(origin.root)]) == 0
 
 
+def test_the_largest_cutoff_is_computed_at_every_depth(origin: Results, imported: Results) -> None:
+    full, short = (
+        build_report(
+            find_suite_record(results, "demo").model_copy(update={"primary_metric": "ndcg@20"}), results
+        ).depths
+        for results in (origin, imported)
+    )
+    assert {point.depth for point in full} > {0, 1}
+    assert short == full
+
+
 def test_what_was_left_out_is_no_number_in_python(origin: Results, imported: Results) -> None:
     trial = lares(origin).name
     full, short = (

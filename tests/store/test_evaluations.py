@@ -1,6 +1,9 @@
 """Ranks that were made after a run are kept beside the trial and read with its own."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -8,9 +11,10 @@ import pytest
 from synthetic_results import Made, make_ranks, make_suite, rewrite_record
 
 from lrbench.errors import CheckError, LrbenchError
-from lrbench.store.evaluations import keep_evaluation, read_evaluation
+from lrbench.store.evaluations import LaterEvaluation, keep_evaluation, read_evaluation
 from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
+from lrbench.store.suites import read_suite
 from lrbench.store.trials import TrialRecord, read_ranks, read_record
 
 SHALLOW = Made("A", 1.0, "lares", depth=1, depths=(0, 1))
@@ -30,10 +34,12 @@ def again(root: Path, trial: str) -> FinishedTrial:
     return found
 
 
-def keep(root: Path, record: TrialRecord, made: Made, intervention: str = "none") -> pl.DataFrame:
+def keep(
+    root: Path, record: TrialRecord, made: Made, intervention: str = "none", divergence: float = 0.5
+) -> pl.DataFrame:
     ranks = make_ranks(made, "sample", 1).with_columns(intervention=pl.lit(intervention))
-    divergence = {} if intervention == "none" else {intervention: 0.5}
-    keep_evaluation(Results(root), record, ranks, divergence, "cpu", {"torch": "2"})
+    diverged = {} if intervention == "none" else {intervention: divergence}
+    keep_evaluation(Results(root), record, ranks, diverged, "cpu", {"torch": "2"})
     return ranks
 
 
@@ -73,6 +79,50 @@ def test_interventions_come_with_their_divergence(tmp_path: Path, trial: Finishe
     assert found.divergence == {"zero": 0.5}
     assert set(found.ranks("zero").collect()["depth"]) == {1}
     assert found.later_depths() == {2, 4}
+
+
+def test_an_intervention_of_the_trial_itself_stays(tmp_path: Path, trial: FinishedTrial) -> None:
+    own = make_ranks(Made("A", depth=1, depths=(1,)), "sample", 1).with_columns(intervention=pl.lit("zero"))
+    path = trial.folder / "ranks.parquet"
+    pl.concat((pl.read_parquet(path), own)).write_parquet(path)
+    rewrite_record(tmp_path, trial.record.id, divergence={"zero": 0.1})
+    keep(tmp_path, read_record(trial.folder), DEEP)
+    keep(tmp_path, read_record(trial.folder), DEEP, "zero")
+    (found,), _ = finished_trials(read_suite(Results(tmp_path).suite("demo")), Results(tmp_path))
+    assert found.divergence == {"zero": 0.1}
+    assert found.ranks("zero").collect().equals(own)
+
+
+def test_an_intervention_that_is_evaluated_again_is_replaced(tmp_path: Path, trial: FinishedTrial) -> None:
+    keep(tmp_path, trial.record, Made("A", depth=1, depths=(1,)), "zero")
+    last = keep(tmp_path, trial.record, Made("A", 0.2, depth=1, depths=(1,)), "zero", divergence=0.7)
+    found = again(tmp_path, trial.record.id)
+    assert found.divergence == {"zero": 0.7}
+    assert found.ranks("zero").collect().equals(last)
+
+
+def test_another_intervention_at_the_same_depth_is_added(tmp_path: Path, trial: FinishedTrial) -> None:
+    zero, shuffle = (keep(tmp_path, trial.record, SHALLOW, kind) for kind in ("zero", "shuffle"))
+    found = again(tmp_path, trial.record.id)
+    assert set(found.divergence) == {"zero", "shuffle"}
+    assert found.ranks("zero").collect().equals(zero)
+    assert found.ranks("shuffle").collect().equals(shuffle)
+
+
+def test_two_processes_that_evaluate_a_trial_keep_both_their_depths(
+    tmp_path: Path, trial: FinishedTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(results: Results, record: TrialRecord) -> LaterEvaluation | None:
+        found = read_evaluation(results, record)
+        time.sleep(0.2)  # between reading and writing
+        return found
+
+    monkeypatch.setattr("lrbench.store.evaluations.read_evaluation", slow)
+    with ThreadPoolExecutor(2) as pool:
+        for depth in (2, 4):
+            pool.submit(keep, tmp_path, trial.record, replace(DEEP, depths=(depth,)))
+    monkeypatch.undo()
+    assert again(tmp_path, trial.record.id).later_depths() == {2, 4}
 
 
 def test_only_evaluations_are_in_their_folder(tmp_path: Path, trial: FinishedTrial) -> None:
