@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from lrbench.config.suite import Suite
 from lrbench.config.suite_file import Entry
+from lrbench.config.suite_rows import merge_tables
 from lrbench.config.training import TrainingConfig
 from lrbench.config.tuning import TRAINING, Choice, Range, Space, parse_space
 from lrbench.errors import RequestError, did_you_mean
@@ -41,7 +42,7 @@ def find_space(entry: Entry, model: type[Model], stages: Sequence[str], suite: S
     shared = parse_space(suite.tune.space, "tune.space")
     known = {option: values for option, values in shared.items() if option in kinds}
     space = {option: values for option, values in (known | own).items() if option not in in_grid}
-    by_stage = {**_stage_settings(suite.training), **_stage_settings(entry.training)}
+    by_stage = merge_tables(_stage_settings(suite.training), _stage_settings(entry.training))
     for option in space:
         for stage, settings in by_stage.items():
             if option.removeprefix(TRAINING) in settings and option.startswith(TRAINING):

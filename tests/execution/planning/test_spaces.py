@@ -207,6 +207,29 @@ def test_what_cannot_be_tuned_is_refused(
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("own", [{}, {"stages": {"supervised": {"batch_size": 256}}}])
+def test_what_the_suite_sets_for_a_stage_cannot_be_tuned(own: dict[str, Any]) -> None:
+    """The row's settings of the stage are added to those of the suite, which a search would not change."""
+    of_suite = {"stages": {"supervised": {"learning_rate": 0.1}}}
+    tune = TUNE | {"space": {"training.learning_rate": [0.1, 0.01]}}
+    made = suite(SASREC | {"training": own}, training=of_suite, tune=tune)
+    with pytest.raises(RequestError, match=r"training\.stages\.supervised sets it"):
+        resolve_rows(made)
+
+
+def test_a_seed_of_one_dataset_is_a_final_seed_too() -> None:
+    made = suite(SASREC, dataset_seeds={"a": [1, TUNE["seed"]]}, tune=TUNE)
+    with pytest.raises(RequestError, match=f"The seed {TUNE['seed']} is used for tuning and is among the"):
+        resolve_rows(made)
+
+
+def test_settings_of_another_row_make_another_suite() -> None:
+    taker, other = (SASREC | {"label": "b", "settings_of": label} for label in ("SASRec", "SASRec 2"))
+    made = [suite(SASREC, SASREC | {"label": "SASRec 2"}, row, tune=TUNE) for row in (taker, other)]
+    definitions = [make_plan(each, resolve_rows(each), {}).record.definition for each in made]
+    assert definitions[0] != definitions[1]
+
+
 def test_settings_of_a_row_need_a_suite_that_tunes() -> None:
     with pytest.raises(RequestError, match="does not tune"):
         suite(SASREC, SASREC | {"label": "b", "settings_of": "SASRec"})
