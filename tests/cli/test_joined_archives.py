@@ -91,21 +91,22 @@ def test_a_dataset_that_waits_for_its_searches_is_joined(folder: Path) -> None:
         assert whole.searches == (search,)
 
 
-def test_searches_and_declarations_of_both_records_count_where_their_trials_are_the_same(
-    folder: Path,
+SEARCHED = TunedRow(label="LARES", dataset="near", search="search-near")
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("seeds", (1, 2, 3, 4)),
+        ("datasets", ("near", "far")),
+        ("searches", (SEARCHED,)),
+        ("declarations", (declaration(1, finished=3),)),
+    ],
+)
+def test_what_one_record_has_more_is_joined_though_their_trials_are_the_same(
+    name: str, more: tuple[Any, ...], folder: Path
 ) -> None:
     make_suite(Path("own"), datasets=["near"], declarations=(declaration(2),))
-    own = read_suite(Results(Path("own")).suite("demo"))
-    search = TunedRow(label="LARES", dataset="near", search="search-near")
-    other = own.model_copy(update={"searches": (search,), "declarations": (declaration(1, finished=3),)})
-    for whole in (joined(own, other, folder), joined(other, own, folder)):
-        assert whole.searches == (search,)
-        assert whole.declarations == (declaration(1, finished=3),)
-
-
-@pytest.mark.parametrize(("name", "more"), [("seeds", (1, 2, 3, 4)), ("datasets", ("near", "far"))])
-def test_what_has_not_begun_anywhere_is_joined(name: str, more: tuple[Any, ...], folder: Path) -> None:
-    make_suite(Path("own"), datasets=["near"], declarations=(declaration(1),))
     own = read_suite(Results(Path("own")).suite("demo"))
     other = own.model_copy(update={name: more})
     for whole in (joined(own, other, folder), joined(other, own, folder)):

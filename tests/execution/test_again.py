@@ -1,7 +1,7 @@
 """Trials and searches that are trained again: older results are replaced, and no attempt is lost."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,17 @@ def test_a_trial_is_trained_again_once_however_often_it_is_broken_off(
     assert (after.resumed, after.metrics) == (2, before.metrics)
     assert attempt(TRIAL, since) == ["found"]
     assert attempt(TRIAL, datetime.now(UTC), epochs=1) == [1, "stopped"]
+
+
+def test_what_was_begun_before_is_to_be_replaced_though_it_ended_after(
+    attempt: Callable[..., list[Any]], walks_folder: Path, tmp_path: Path
+) -> None:
+    attempt(TRIAL)
+    record = read_record(Results(tmp_path).trial(TRIAL.id))
+    assert finished_record(order(TRIAL, walks_folder, tmp_path, since=record.started)) == record
+    during = record.started + timedelta(microseconds=1)
+    assert during < record.ended
+    assert finished_record(order(TRIAL, walks_folder, tmp_path, since=during)) is None
 
 
 def test_what_an_earlier_run_left_is_not_gone_on_with(attempt: Callable[..., list[Any]]) -> None:

@@ -16,15 +16,18 @@ from lrbench.store.layout import Results
 from lrbench.store.searches import write_search
 
 TUNE = {"trials": 2, "seed": 9, "space": {"dropout": [0.1, 0.3]}}
-MODELS = (
+Models = tuple[dict[str, str], ...]
+MODELS: Models = (
     {"label": "SASRec", "model": "sasrec"},
     {"label": "GRU4Rec", "model": "gru4rec"},
     {"label": "Popularity", "model": "popularity"},
 )
 
 
-def agenda(folder: Path, only: tuple[str, ...] = (), rerun: Rerun = Rerun.missing) -> Agenda:
-    made = suite(*MODELS, tune=TUNE)
+def agenda(
+    folder: Path, only: tuple[str, ...] = (), rerun: Rerun = Rerun.missing, models: Models = MODELS
+) -> Agenda:
+    made = suite(*models, tune=TUNE)
     return Agenda(made, resolve_rows(made), {"a": small_dataset(users=20)}, Results(folder), only, rerun)
 
 
@@ -88,9 +91,21 @@ def test_only_the_rows_that_were_chosen_are_searched_and_follow(tmp_path: Path) 
     assert (run.take(), run.trial_count) == ([], 5)
 
 
+def test_rows_that_were_not_chosen_do_not_follow_a_search_that_they_wait_for(tmp_path: Path) -> None:
+    taker = {"label": "taker", "model": "sasrec", "settings_of": "SASRec"}
+    run = agenda(tmp_path, only=("SASRec",), models=(*MODELS, taker))
+    assert ([search.labels for search in run.searches], run.upcoming) == ([("SASRec", "taker")], 2)
+    (search,) = run.searches
+    complete(search.config, tmp_path, 0.3)
+    run.end_search(search.config.id, complete=True)
+    assert told(run.take()) == [("SASRec", 1, 0.3), ("SASRec", 2, 0.3)]
+
+
 def test_trials_that_waited_for_a_search_have_not_failed(tmp_path: Path) -> None:
     error = Results(tmp_path).error(agenda(tmp_path).searches[0].config.id)
     error.parent.mkdir(parents=True)
     error.touch()
     run = agenda(tmp_path, rerun=Rerun.failed)
     assert ([search.labels for search in run.searches], run.upcoming) == ([("SASRec",)], 0)
+    run.end_search(run.searches[0].config.id, complete=False)
+    assert run.prevented == 0

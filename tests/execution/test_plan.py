@@ -81,6 +81,14 @@ def test_stage_settings_stand_in_their_order() -> None:
     assert (stages["rpt"].learning_rate, stages["rpt"].max_epochs, stages["rpt"].patience) == (5e-4, 7, 2)
 
 
+def test_the_row_decides_about_its_stages_and_the_suite_about_what_it_leaves_open() -> None:
+    of_suite = {"stages": {"supervised": {"learning_rate": 0.1, "batch_size": 64}}}
+    own = {"stages": {"supervised": {"learning_rate": 0.2}}}
+    (trial, _) = plan(SASREC | {"training": own}, training=of_suite).trials
+    (stage,) = trial.config.stages
+    assert (stage.training.learning_rate, stage.training.batch_size) == (0.2, 64)
+
+
 def test_reasoning_models_are_ranked_at_depths_up_to_8_and_at_their_own() -> None:
     deep = LARES | {"params": {"mean_depth": 12}}
     assert plan(deep).trials[0].config.evaluation.depths == (*range(9), 12)
@@ -196,6 +204,8 @@ def test_a_dataset_may_have_seeds_of_its_own() -> None:
     assert [cell.seed for cell in record.trials if (cell.dataset, cell.label) == ("b", "SASRec")] == [1, 2, 3]
     assert [(cell.dataset, cell.seed) for cell in record.trials if cell.label == "P"] == [("a", 0), ("b", 0)]
     assert (record.seeds_for("a"), record.seeds_for("b")) == ((7, 8), (1, 2, 3))
+    part = plan(SASREC, datasets=("b",), seeds=[1, 2, 3], dataset_seeds={"a": [7, 8]}).record
+    assert part.dataset_seeds == {}
 
 
 def test_more_seeds_for_a_dataset_that_has_its_own_are_added_to_them() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from synthetic_results import QUICKSTART, Made, make_ranks, make_suite, rewrite_record
+from synthetic_results import QUICKSTART, Made, make_ranks, make_suite, rewrite_ranks, rewrite_record
 
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import ndcg, recall
@@ -166,6 +166,22 @@ def test_depths_and_their_contrasts(report: Report) -> None:
     assert found.chosen == next(p.depth for p in points if p.chosen)
 
 
+def test_validation_chooses_the_depth_whatever_the_test_targets_say(tmp_path: Path) -> None:
+    rising = Made("A", 1.0, "lares", depth=4, depths=(0, 4), per_doubling=0.4)
+    suite = make_suite(tmp_path, [rising], proposed=[])
+    first = (pl.col("split") == "valid") & (pl.col("depth") == 0)
+    for cell in suite.trials:
+        rewrite_ranks(tmp_path, cell.trial, pl.when(first).then(1.0).otherwise("rank").alias("rank"))
+    report = build_report(suite, Results(tmp_path))
+    (found,) = report.depth_findings
+    assert found.chosen == 0
+    assert [(point.depth, point.chosen, point.valid_mean == 1.0) for point in report.depths] == [
+        (0, True, True),
+        (4, False, False),
+    ]
+    assert report.depths[0].mean < report.depths[1].mean
+
+
 def test_a_plateau_is_not_called_a_gain_and_its_noise_chooses_nothing(tmp_path: Path) -> None:
     flat = Made("A", 1.0, "lares", depth=4, depths=(0, 1, 2, 4, 8))
     report = build_report(make_suite(tmp_path, [flat], proposed=[]), Results(tmp_path))
@@ -190,6 +206,32 @@ def test_costs_sum_up_stages(report: Report) -> None:
     assert [stage.name for stage in cost.stages] == ["spt", "rpt"]
     assert (cost.steps, cost.epochs) == (680, 24)
     assert cost.train_seconds == pytest.approx(45)
+
+
+def test_depths_and_batches_that_one_run_did_not_measure_have_no_cost(tmp_path: Path) -> None:
+    known = {"flops_by_depth": {0: 10.0, 2: 30.0}, "latency_by_depth": {0: {1: 2.0, 256: 0.5}, 2: {1: 4.0}}}
+    suite = make_suite(tmp_path, [Made("A", 1.0, "lares", depth=2, depths=(0, 2), record=known)], proposed=[])
+    fewer = {"flops_by_depth": {0: 10.0}, "latency_by_depth": {0: {1: 5.0}}}
+    rewrite_record(tmp_path, suite.trials[1].trial, **fewer)
+    (cost,) = build_report(suite, Results(tmp_path)).costs
+    assert [(each.depth, each.flops_per_user, each.latency) for each in cost.by_depth] == [
+        (0, 10.0, {1: 3.0})
+    ]
+
+
+def test_a_stage_that_one_run_took_over_is_marked(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 1.0, "lares")], proposed=[])
+    first, second = read_record(Results(tmp_path).trial(suite.trials[2].trial)).stages
+    taken = (first.model_copy(update={"trained_in": "another"}), second)
+    rewrite_record(tmp_path, suite.trials[2].trial, stages=taken)
+    (cost,) = build_report(suite, Results(tmp_path)).costs
+    assert [each.reused for each in cost.stages] == [True, False]
+
+
+def test_nothing_is_seen_where_nothing_is_tested(tmp_path: Path) -> None:
+    """Then no look at the results can have decided about more seeds."""
+    report = build_report(make_suite(tmp_path, [Made("A"), Made("B")], proposed=[]), Results(tmp_path))
+    assert report.seen_seeds == 0
 
 
 def test_the_memory_of_a_row_is_the_largest_of_its_runs(tmp_path: Path) -> None:

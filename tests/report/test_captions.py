@@ -11,7 +11,7 @@ from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import FORMATS
 from lrbench.report.report import Report
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import ControlRecord, Match, SuiteRecord
 
 
 def caption(root: Path, *models: Made, proposed: list[str], seeds: tuple[int, ...] = (1, 2, 3)) -> str:
@@ -103,6 +103,32 @@ def test_few_seeds_say_not_testable_and_nothing_of_daggers(tmp_path: Path) -> No
 def test_one_seed_has_no_spread(tmp_path: Path) -> None:
     text = caption(tmp_path, Made("A", 2.0), Made("B"), proposed=[], seeds=(1,))
     assert "Mean over 1 seed; the best and the second of a column are marked" in text
+
+
+def test_unlike_numbers_of_seeds_are_told(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0), Made("B")], seeds=range(1, 6), proposed=[])
+    for cell in suite.trials:
+        if cell.label == "B" and cell.seed > 2:
+            Results(tmp_path).trial(cell.trial).rename(tmp_path / f"gone-{cell.seed}")
+    said = " ".join(build_report(suite, Results(tmp_path)).caption)
+    assert "Mean ± standard deviation over 2 to 5 seeds;" in said
+
+
+def test_the_worst_match_of_each_quantity_is_told(tmp_path: Path) -> None:
+    """A control may be smaller or larger than its model."""
+    controls = {
+        label: ControlRecord(of="A", control=kind)
+        for label, kind in (("P", "parameter-matched"), ("F", "flops-matched"))
+    }
+    reached = (("P", "parameters", 97.0), ("P", "parameters", 102.0), ("F", "operations", 101.0))
+    matches = tuple(
+        Match(label=label, dataset="sample", quantity=quantity, target=100.0, reached=value)
+        for label, quantity, value in (*reached, ("not shown", "operations", 150.0))
+    )
+    models = [Made(label) for label in ("A", *controls)]
+    suite = make_suite(tmp_path, models, proposed=["A"], controls=controls, matches=matches)
+    said = " ".join(build_report(suite, Results(tmp_path)).caption)
+    assert "differ from their models by at most 3.0 % in parameters and 1.0 % in operations" in said
 
 
 def test_no_family_no_significance(tmp_path: Path) -> None:

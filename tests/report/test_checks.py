@@ -352,6 +352,14 @@ def test_ties_that_were_never_counted_are_warned_of(tmp_path: Path) -> None:
     assert warning.command.endswith("--rerun all")
 
 
+def test_ties_that_one_run_did_not_count_are_unknown(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A", record=different(tie_share=0.9))], proposed=[])
+    path = Results(tmp_path).trial(suite.trials[1].trial) / "ranks.parquet"
+    pl.read_parquet(path).drop("ties", "ties_masked").write_parquet(path)
+    (warning,) = build_report(suite, Results(tmp_path)).warnings
+    assert warning.kind == WarningKind.TIES_UNKNOWN
+
+
 def test_runs_with_other_numbers_of_draws(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A")], proposed=[])
     trial = suite.trials[1].trial

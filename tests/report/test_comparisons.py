@@ -204,6 +204,15 @@ def test_one_set_of_ranks_under_two_labels_is_one_hypothesis(tmp_path: Path) -> 
     assert "after Holm over the 2 testable of 3 comparisons." in " ".join(itself.caption)
 
 
+def test_repeated_and_untestable_comparisons_are_counted_apart(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, CLOSE, proposed=["A"])
+    twins = {"A": "A2", "B": "B2"}
+    cells = [c.model_copy(update={"label": twins[c.label]}) for c in suite.trials if c.label in twins]
+    update = {"labels": (*suite.labels, *twins.values()), "trials": (*suite.trials, *cells)}
+    said = " ".join(build_report(suite.model_copy(update=update), Results(tmp_path)).caption)
+    assert "after Holm over 2 of 4 comparisons, as 1 repeats another, and 1 is not testable." in said
+
+
 def test_one_set_of_ranks_is_one_row(tmp_path: Path) -> None:
     report = with_twin(tmp_path, "B", CLOSE)
     quality = section_of(report, "quality")

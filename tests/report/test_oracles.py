@@ -82,3 +82,11 @@ def test_the_fewest_draws_of_both_count(tmp_path: Path) -> None:
     first = best_ndcg(tmp_path, suite, "A", draw=0)
     assert found.oracle == pytest.approx(first)
     assert first != pytest.approx(best_ndcg(tmp_path, suite, "A", draw=1))
+
+
+def test_noise_at_one_common_depth_is_nothing_to_choose_from(tmp_path: Path) -> None:
+    models = [Made("A", 1.0, "lares", depth=1, depths=DEPTHS, draws=2)]
+    models.append(Made("N", 1.0, "lares", depth=1, depths=(1,), draws=2))
+    suite = make_suite(tmp_path, models, proposed=["A"], controls=NOISE)
+    (found,) = build_report(suite, Results(tmp_path)).oracles
+    assert (found.depths, found.draws, found.noise_oracle) == (DEPTHS, 2, None)

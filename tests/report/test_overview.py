@@ -63,6 +63,12 @@ def test_a_row_says_how_a_label_does_against_systems_and_controls(many: Report) 
     assert best["FLOPs ×"] == f"{of['A'] / of['SASRec']:.2g}"
 
 
+def test_times_of_training_are_multiples_of_those_of_the_strongest(many: Report) -> None:
+    seconds = {"A": 120.0, "SASRec": 60.0}
+    costs = [replace(c, train_seconds=seconds.get(c.label, c.train_seconds)) for c in many.costs]
+    assert cells(replace(many, costs=tuple(costs)), "A")["training ×"] == "2"
+
+
 def test_many_labels_are_answered_by_counts_unless_everything_is_asked_for(many: Report) -> None:
     short = {section.name: section for section in make_sections(many, Layout(tables=ANSWERS))}
     *counts, where = short["answer"].paragraphs

@@ -62,6 +62,11 @@ def test_a_method_is_set_against_the_plain_model_on_the_same_accounts(tmp_path: 
     "accounts",
     [
         {"Plain": Accounts(), "Method": Accounts()},  # nobody is unmerged
+        {  # the targets of an account are others than those of its members
+            "Plain": Accounts(scope="account"),
+            "Method": Accounts(scope="account"),
+            "Alone": Accounts(size="fixed-1", scope="account"),
+        },
         {"Plain": Accounts(), "Method": Accounts(size="fixed-3"), "Alone": Accounts(size="fixed-1")},
     ],
 )

@@ -5,12 +5,13 @@ import pytest
 from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.findings import Verdict
+from lrbench.report.findings import AcrossDatasets, Verdict
 from lrbench.report.formats import FORMATS
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import SECTIONS, Cell, Section, make_sections
 from lrbench.report.tables.needs import NEEDS
+from lrbench.stats.variance import Shares
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord
 
@@ -104,6 +105,38 @@ def test_comparison_rows_show_the_numbers_of_the_test(report: Report) -> None:
     assert row["detectable"].text == f"{comparison.minimum_detectable:.4f}"
     users = comparison.users
     assert row["users +/=/−"].text == f"{users.wins}/{users.ties}/{users.losses}"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.BETTER, Verdict.WORSE, Verdict.INCONCLUSIVE])
+def test_only_undecided_rows_say_within_what_they_are_equal(report: Report, verdict: Verdict) -> None:
+    section = section_of(with_verdicts(report, LARES__SASRec=verdict), "comparison")
+    shown = cells(section, "SASRec")["equal within"].text
+    assert (shown == "–") == (verdict != Verdict.INCONCLUSIVE)
+
+
+def test_descriptive_findings_are_counted_by_the_adjusted_p(report: Report) -> None:
+    small = [c for c in report.descriptive if c.contrast.testable and c.contrast.p <= 0.05][:4]
+    pairs = zip(small, (0.05, 0.06, 0.5, 0.01), strict=True)
+    descriptive = tuple(replace(each, p_adjusted=p) for each, p in pairs)
+    notes = " ".join(section_of(replace(report, descriptive=descriptive), "comparison").notes)
+    assert "Of 4 descriptive comparisons, on other metrics or with another baseline, 2 have p ≤ 0.05" in notes
+
+
+def test_effects_over_datasets_are_in_per_cent(report: Report) -> None:
+    found = AcrossDatasets("LARES", "SASRec", "systems", 0.053, 0.011, 0.095, 0.02, 0.031, 0.4, datasets=3)
+    (row,) = section_of(replace(report, across=(found,)), "across").tables[0].rows
+    assert [cell.text for cell in row] == ["SASRec", "3", "+5.3", "[+1.1, +9.5]", "0.020", "3.1", "0.400"]
+
+
+def test_the_parts_of_the_uncertainty_stand_under_their_names(report: Report) -> None:
+    found = report.comparisons[1]
+    assert found.variance is not None
+    variance = replace(found.variance, shares=Shares(0.6, 0.3, 0.1), seeds_to_find=None)
+    section = section_of(replace(report, comparisons=(replace(found, variance=variance),)), "uncertainty")
+    row = cells(section, found.baseline)
+    parts = [row[name].text for name in ("users × models", "luck of runs", "users × runs")]
+    assert parts == ["60 %", "30 %", "10 %"]
+    assert row["seeds to find 5 %"].text == "more users"
 
 
 def test_a_row_that_cannot_be_tested_is_marked_so(tmp_path: Path) -> None:

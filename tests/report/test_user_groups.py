@@ -113,9 +113,13 @@ def test_better_and_worse_groups_are_told_apart(grouped: Report, signs: str, say
     assert re.search(f"by history length {says}", answer.text)
 
 
-def test_groups_of_a_dataset_are_told_of_that_dataset(tmp_path: Path) -> None:
+def test_groups_of_a_dataset_are_adjusted_together_and_told_of_that_dataset(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, datasets=("sample", "ml-100k"))
     report = build_report(suite, Results(tmp_path), prepared=prepared)
+    for dataset in suite.datasets:
+        here = [group for found in report.groups if found.dataset == dataset for group in found.groups]
+        expected = scipy.stats.false_discovery_control([group.contrast.p for group in here])
+        assert [group.p_adjusted for group in here] == pytest.approx(expected.tolist())
     groups = [replace(f, interaction_p=0.01 if f.dataset == "sample" else 0.5) for f in report.groups]
     known = tuple(
         replace(found, groups=tuple(replace(group, p_adjusted=0.5) for group in found.groups))

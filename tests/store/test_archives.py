@@ -106,6 +106,15 @@ def test_a_trial_that_lacks_a_file_is_not_exported(name: str, origin: Results, t
     assert not (tmp_path / "x.zip").exists()
 
 
+def test_missing_trials_are_counted_on_the_datasets_of_the_archive(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A"), Made("B")], datasets=("sample", "ml-100k"), proposed=[])
+    for cell in suite.trials:
+        if (cell.dataset, cell.label) == ("ml-100k", "B") or (cell.dataset, cell.seed) == ("sample", 3):
+            shutil.rmtree(Results(tmp_path).trial(cell.trial))
+    written = export_archive(suite, Results(tmp_path), tmp_path / "x.zip", ["sample"])
+    assert (written.trials, written.missing) == (4, 2)
+
+
 def test_an_archive_written_by_these_tests_is_imported(archive: Path, tmp_path: Path) -> None:
     """Each refusal below is therefore due to what its test changed."""
     path = written(contents_of(archive), tmp_path / "x.zip")

@@ -137,6 +137,23 @@ def test_who_was_suspended_too_long_learns_that_another_took_over(
     theirs.end()
 
 
+def test_nobody_renews_the_lease_of_another(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other may have died since. Its lease must become stale."""
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.02)
+    lease = lock.with_suffix(".lease")
+    with claimed(lock):
+        holder = holder_of(lock)
+        assert holder is not None
+        lease.write_text(
+            holder.model_copy(update={"token": "of another"}).model_dump_json(), encoding="utf-8"
+        )
+        make_stale(lease)
+        then = lease.stat().st_mtime
+        time.sleep(0.2)
+        assert lease.stat().st_mtime == then
+    assert lease.exists()
+
+
 def test_of_two_that_find_a_stale_lease_one_gets_it(lock: Path) -> None:
     lease = lock.with_suffix(".lease")
     lock.touch()

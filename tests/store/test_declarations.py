@@ -57,6 +57,14 @@ def test_metric_systems_and_margin_belong_to_the_claim(tmp_path: Path, change: d
     assert len(declared(suite.model_copy(update=change), first, Results(tmp_path)).declarations) == 2
 
 
+def test_a_claim_that_was_changed_before_any_result_is_not_told(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["B"])
+    first = declared(suite, None, Results(tmp_path / "empty"))
+    turned = declared(suite.model_copy(update={"proposed": ("A",)}), first, Results(tmp_path / "empty"))
+    assert [claim.finished for claim in turned.declarations] == [0, 0]
+    assert "The declaration was changed" not in caption(turned, tmp_path)
+
+
 def test_a_margin_that_was_changed_after_results_existed_is_told(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, MODELS, proposed=["A"])
     first = declared(suite, None, Results(tmp_path / "empty"))
@@ -99,6 +107,27 @@ def test_a_look_at_some_of_the_seeds_that_were_declared_before_it_is_no_choice(t
     assert "Seeds were added" not in caption(planned, tmp_path)
     record_look(looks, Look(time=claim.time - timedelta(minutes=1), seeds=4))
     assert "after a report had been seen with 4." in caption(planned, tmp_path)
+
+
+def test_a_look_at_all_seeds_of_the_declaration_is_told_once_more_are_declared(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["A"], seeds=(1, 2, 3, 4, 5))
+    first = declared(suite.model_copy(update={"seeds": (1, 2, 3)}), None, Results(tmp_path / "empty"))
+    grown = declared(suite, first, Results(tmp_path))
+    claim, later = (
+        claim.model_copy(update={"time": datetime(2026, 11, day, tzinfo=UTC)})
+        for day, claim in zip((1, 3), grown.declarations, strict=True)
+    )
+    looks = Results(tmp_path).looks(suite.name)
+    record_look(looks, Look(time=datetime(2026, 11, 2, tzinfo=UTC), seeds=3))
+    said = caption(grown.model_copy(update={"declarations": (claim, later)}), tmp_path)
+    assert "Seeds were added after a report had been seen with 3." in said
+
+
+def test_a_trial_under_two_labels_has_finished_once(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, MODELS, proposed=["A"])
+    twins = [cell.model_copy(update={"label": "A2"}) for cell in suite.trials if cell.label == "A"]
+    both = suite.model_copy(update={"labels": ("A", "A2", "B"), "trials": (*suite.trials, *twins)})
+    assert [claim.finished for claim in declared(both, None, Results(tmp_path)).declarations] == [6]
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

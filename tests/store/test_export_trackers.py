@@ -13,7 +13,8 @@ from synthetic_results import Made, make_suite
 
 from lrbench.cli.app import run
 from lrbench.errors import RequestError
-from lrbench.store.curves import runs_of, settings_of
+from lrbench.store.curves import runs_of, scalars, settings_of
+from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import find_suite_record
 from lrbench.store.trials import read_history, read_record
@@ -148,3 +149,12 @@ def test_an_option_that_is_called_seed_does_not_hide_the_seed(results: Results) 
     settings = settings_of(replace(trial, record=record))
     assert (settings["seed"], settings["option seed"], settings["width"]) == (1, 5, 8)
     assert settings["label"] == trial.cell.label
+
+
+def test_the_time_of_an_epoch_is_after_all_epochs_before_it(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
+    ((trial,), _) = finished_trials(suite, Results(tmp_path))
+    path = trial.folder / "history.parquet"
+    pl.read_parquet(path).with_columns(seconds=pl.lit(2.0)).write_parquet(path)
+    times = [point.time for point in scalars(trial) if point.tag == "supervised/loss"]
+    assert times == [trial.record.started.timestamp() + 2 * epoch for epoch in range(1, 13)]

@@ -113,6 +113,17 @@ def test_changed_ranks_of_an_earlier_version_are_refused(
             build_report(suite, Results(tmp_path))
 
 
+def test_a_mean_of_an_earlier_version_that_was_changed_in_a_late_digit_is_refused(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [A, B], proposed=["A"])
+    path = Results(tmp_path).trial(suite.trials[1].trial) / "trial.json"
+    mean = json.loads(path.read_text(encoding="utf-8"))["metrics"]["test"]["0"]["ndcg@10"]
+    rewrite(path, without("digest", "digests"))
+    assert build_report(suite, Results(tmp_path)).rows
+    rewrite(path, set_at("metrics", "test", "0", "ndcg@10", to=mean * (1 + 1e-7)))
+    with pytest.raises(CheckError, match=r"gives a test ndcg@10 of"):
+        build_report(suite, Results(tmp_path))
+
+
 RECORD_CHANGES = {
     "id": set_at("id", to="another"),
     "seed": set_at("seed", to=9),

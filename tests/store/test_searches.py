@@ -35,6 +35,14 @@ def test_a_changed_search_is_refused(tmp_path: Path) -> None:
         read_search(results, record.id)
 
 
+def test_the_record_of_another_search_is_refused(tmp_path: Path) -> None:
+    results, record = Results(tmp_path), search_record()
+    write_search(record, results)
+    results.search(record.id).rename(results.search("search-other"))
+    with pytest.raises(CheckError, match=f"is the record of another search, {record.id}"):
+        read_search(results, "search-other")
+
+
 @pytest.mark.parametrize("wrong", [{"chosen": 1}, {"chosen": 2}, {"trials": 3}])
 def test_a_search_that_contradicts_itself_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"not complete|every trial"):

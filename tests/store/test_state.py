@@ -57,6 +57,13 @@ def test_a_trial_failed_if_its_error_was_written_whole(results: Results) -> None
     assert trial_state(results, "a") == "failed"
 
 
+def test_a_trial_that_failed_and_runs_again_is_running(results: Results) -> None:
+    write_text(results.error("a"), "reason")
+    with FileLock(results.lock("a")):
+        assert trial_state(results, "a") == "running"
+    assert trial_state(results, "a") == "failed"
+
+
 def test_where_no_folder_is_nothing_has_begun(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert trial_state(Results(tmp_path / "file"), "a") == "to do"

@@ -1,5 +1,6 @@
 """The records of suites that several processes write."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from lrbench.plugins import PLUGINS
 from lrbench.store import suites
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord, add_to_suite, read_suite
+from lrbench.store.suites import SuiteRecord, add_to_suite, find_suite_record, read_suite
 
 
 def test_processes_that_add_to_a_suite_at_once_keep_each_others_seeds(
@@ -122,3 +123,11 @@ def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Pa
     add_to_suite(record.model_copy(update={"definition": "d"}), results)
     assert path.read_text(encoding="utf-8") == text
     assert path.stat().st_mtime_ns > before
+
+
+def test_without_a_name_the_suite_that_ran_last_is_read(tmp_path: Path) -> None:
+    record, results = make_suite(tmp_path, [Made("A")], proposed=[]), Results(tmp_path)
+    for name, time_of in (("first", 3), ("demo", 1), ("last", 2)):
+        add_to_suite(record.model_copy(update={"name": name, "definition": "d"}), results)
+        os.utime(results.suite(name), (time_of, time_of))
+    assert find_suite_record(results, None).name == "first"

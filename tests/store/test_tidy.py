@@ -45,3 +45,15 @@ def test_leftovers_of_a_complete_trial_go_unless_it_is_trained_again(
     left = [path.exists() for path in (results.running("x"), results.events("x"))]
     assert left == [stays, stays]
     assert results.job("x").exists() == (stays and queued is not None)
+
+
+def test_the_checkpoint_of_a_trial_that_was_not_complete_stays(tmp_path: Path) -> None:
+    """Its process was killed while it wrote the folder of the trial."""
+    results = Results(tmp_path)
+    unfinished, checkpoint = tmp_path / "trials" / ".x.0123abcd.part", results.running("x") / "checkpoint.pt"
+    for path in (unfinished / RECORD_FILE, checkpoint):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    tidy(results)
+    assert not unfinished.exists()
+    assert checkpoint.exists()
