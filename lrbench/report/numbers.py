@@ -115,7 +115,7 @@ def amount(value: float, unit: str = "") -> str:
     if math.isnan(value):
         return UNKNOWN
     for factor, prefix in PREFIXES:
-        if abs(value) >= factor:
+        if abs(value) >= 0.9995 * factor:  # three digits round it up to the factor
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.3g} {unit}".rstrip()
 
