@@ -23,3 +23,8 @@ def test_another_seed_teaches_more_than_another_configuration(walks_folder: Path
     assert learned.seconds(trial_config("lares")) is None
     assert learned.peak_bytes(trial_config(seed=7, max_epochs=1)) == record.peak_memory_bytes
     assert learned.peak_bytes(trial_config(seed=7, max_epochs=5)) is None
+    slow = record.model_copy(update={"train_seconds": 50.0, "evaluate_seconds": 1.0, "peak_memory_bytes": 1})
+    for records in ([slow, record], [record, slow]):
+        learned = Learned(records)
+        assert learned.seconds(record.config) == 51.0
+        assert learned.peak_bytes(record.config) == record.peak_memory_bytes

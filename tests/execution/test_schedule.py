@@ -85,6 +85,18 @@ def test_nothing_begins_once_the_run_is_to_stop() -> None:
     assert places.log == ["begin 101", "begin 102", "end 102", "stop", "end 101", "close"]
 
 
+def test_a_run_that_leaves_a_waiting_trial_is_interrupted_though_the_others_were_done() -> None:
+    places, asked = TwoPlaces(), list[bool]()
+
+    def stop_asked() -> bool:  # at the second look, while the third trial waits
+        asked.append(True)
+        return len(asked) > 1
+
+    with pytest.raises(KeyboardInterrupt):
+        run_orders(TRIALS, places, lambda event: None, stop_asked=stop_asked)
+    assert places.log == ["begin 1", "begin 2", "end 2", "stop", "end 1", "close"]
+
+
 def test_a_run_that_is_to_stop_and_has_nothing_left_is_not_interrupted() -> None:
     """The request may come while the last trials are evaluated, after their last checkpoints."""
     places, asked = TwoPlaces(), list[bool]()

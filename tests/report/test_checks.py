@@ -395,6 +395,28 @@ def test_several_runs_that_learned_nothing_are_named_by_their_validation(tmp_pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("bests", "collapsed"),
+    [
+        ([(0.05, 0.05), (0.051, 0.051), (0.001, 0.05), (0.05, 0.052)], False),
+        ([(0.05, 0.05), (0.051, 0.051), (0.05, 0.001), (0.05, 0.052)], True),
+        ([(0.05, 0.05), (0.051, 0.051), (0.05, None), (0.05, 0.052)], False),
+    ],
+    ids=["the first stage", "the last stage", "not validated"],
+)
+def test_the_last_stage_tells_whether_a_run_learned(
+    tmp_path: Path, bests: list[tuple[float, float | None]], collapsed: bool
+) -> None:
+    suite = make_suite(tmp_path, [Made("A", 2.0, "lares")], proposed=[], seeds=[1, 2, 3, 4])
+    for cell, of_stages in zip(suite.trials, bests, strict=True):
+        record = read_record(Results(tmp_path).trial(cell.trial))
+        pairs = zip(record.stages, of_stages, strict=True)
+        stages = tuple(each.model_copy(update={"best_metric": best}) for each, best in pairs)
+        rewrite_record(tmp_path, cell.trial, stages=stages)
+    causes = [warning.cause for warning in build_report(suite, Results(tmp_path)).warnings]
+    assert ["the run of seed 3 has at most" in cause for cause in causes] == [True] * collapsed
+
+
 def test_the_validation_of_a_control_that_reads_noise_is_that_of_its_model(tmp_path: Path) -> None:
     """It was trained with the model's own latent states, so its run is the model's."""
     suite = make_suite(tmp_path, [Made("A", 2.0)], proposed=[], seeds=[1, 2, 3, 4])

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from synthetic_results import Made, make_suite, rewrite_record
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.formats import FORMATS
 from lrbench.report.layout import Layout
+from lrbench.report.provenance import make_provenance
 from lrbench.report.report import Report
 from lrbench.report.tables import make_sections
+from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.trials import read_record
 
@@ -99,3 +102,18 @@ def test_a_terminal_shows_the_settings_only_in_full(made: Report) -> None:
     terminal = FORMATS.load("terminal")
     assert "max_epochs" not in terminal().render(made)
     assert "max_epochs" in terminal().render(made, Layout(length="full"))
+
+
+def test_dates_and_cut_ranks_are_those_of_all_trials_together(tmp_path: Path) -> None:
+    suite = make_suite(tmp_path, [Made("A")], proposed=[])
+    finished, _ = finished_trials(suite, Results(tmp_path))
+    days = [datetime(2026, 1, day, tzinfo=UTC) for day in (2, 1, 3)]
+    trials = [
+        replace(
+            trial, record=trial.record.model_copy(update={"started": day, "ended": day, "exact_ranks_to": to})
+        )
+        for trial, day, to in zip(finished, days, (20, None, 10), strict=True)
+    ]
+    made = make_provenance(trials)
+    assert (made.started, made.ended) == (days[1], days[2])
+    assert made.exact_ranks_to == 10, "greater ranks are not exact in every trial"

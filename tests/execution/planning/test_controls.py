@@ -48,6 +48,14 @@ def test_every_control_is_a_row_behind_its_model() -> None:
     assert (controlled.of, controlled.control) == ("R", "noise-only")
 
 
+def test_a_control_that_reads_noise_has_no_latent_state_to_replace() -> None:
+    table = {"label": "R", "model": "lares", "params": REASONING["lares"], "controls": ["noise-only"]}
+    made = resolve_rows(suite(table, evaluation={"interventions": ["zero"], "draws": 3}))
+    evaluations = [row.evaluation for row in made]
+    assert [(each.latents, each.interventions) for each in evaluations] == [("own", ("zero",)), ("noise", ())]
+    assert evaluations[1].draws == 3
+
+
 def test_what_lares_becomes() -> None:
     found = rows("lares")
     stages = {label: [stage.name for stage in row.stages] for label, row in found.items()}

@@ -145,6 +145,14 @@ def test_another_budget_or_space_is_another_search_and_another_suite(change: dic
     assert definitions[0] != definitions[1]
 
 
+def test_epochs_before_pruning_decide_nothing_where_nothing_is_pruned() -> None:
+    """The search keeps the id that it had before there was such an option."""
+    made = suite(SASREC, tune=TUNE | {"pruning": "none"})
+    (search,) = plan_searches(made, resolve_rows(made), {"a": "print"})
+    assert search.config.warm_up == 0
+    assert "warm_up" not in search.config._identity()
+
+
 def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
     assert plan(SASREC).record.searches == ()
     assert "search" not in plan(SASREC).trials[0].config._identity()
