@@ -105,6 +105,7 @@ def test_trials_that_waited_for_a_search_have_not_failed(tmp_path: Path) -> None
     error = Results(tmp_path).error(agenda(tmp_path).searches[0].config.id)
     error.parent.mkdir(parents=True)
     error.touch()
+    assert [search.labels for search in agenda(tmp_path).searches] == [("SASRec",), ("GRU4Rec",)]
     run = agenda(tmp_path, rerun=Rerun.failed)
     assert ([search.labels for search in run.searches], run.upcoming) == ([("SASRec",)], 0)
     run.end_search(run.searches[0].config.id, complete=False)
