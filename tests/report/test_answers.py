@@ -306,10 +306,10 @@ def test_depth_is_held_against_no_reasoning_and_a_hole_is_no_gain(tmp_path: Path
     rising = replace(flat, per_doubling=0.4)
     said = text(answered(tmp_path / "a", flat), "depth")
     assert "is not shown to beat depth 0, no reasoning" in said or "cannot be tested" in said
-    assert said.endswith("Flat: no depth is shown to differ from the best. Validation would choose depth 0.")
+    assert said.endswith("No depth is shown to differ from the best. Validation would choose depth 0.")
     report = answered(tmp_path / "b", rising)
     assert text(report, "depth").startswith("Depth 4 beats depth 0, no reasoning: +0.")
-    assert "Depth 8, the deepest, is best; all others are lower." in text(report, "depth")
+    assert "Depth 8, the deepest, is best, all others are lower." in text(report, "depth")
 
 
 @pytest.mark.parametrize("chosen", [0, 4, 8])
