@@ -72,7 +72,9 @@ def recovery(
     def excess(value: float) -> float:
         """Return how far the difference exceeds what the test allows; positive: it rejects this share."""
         sources = sources_of_sum((method, merged.scaled(value - 1), unmerged.scaled(-value)))
-        margin = float(stats.t.isf((1 - confidence) / 2, sources.df)) * math.sqrt(sources.variance)
+        error = math.sqrt(sources.variance)
+        # The error is 0 if a deterministic method gives every user what a plain model gives.
+        margin = float(stats.t.isf((1 - confidence) / 2, sources.df)) * error if error else 0.0
         return abs(gain.difference - value * cost.difference) - margin
 
     low, high = (_end(excess, share, direction) for direction in (-1, 1))

@@ -61,6 +61,18 @@ def test_the_plain_model_recovers_nothing_and_no_sharing_all() -> None:
     assert nothing.low < 0 < nothing.high < everything.low < 1 < everything.high
 
 
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_deterministic_method_that_equals_a_plain_model_leaves_no_doubt(share: int) -> None:
+    """No user differs, so no other share can be the true one."""
+    random = np.random.default_rng(5)
+    plain = random.random(50)
+    merged, unmerged = (
+        UserMetrics(values[None], deterministic=True) for values in (plain, plain + random.random(50))
+    )
+    found = recovery((merged, unmerged)[share], merged, unmerged)
+    assert (found.share, found.low, found.high, found.reason) == (share, share, share, "")
+
+
 def test_there_is_an_interval_where_the_test_finds_a_cost_and_nowhere_else() -> None:
     random = np.random.default_rng(2)
     reasons = []
@@ -74,6 +86,19 @@ def test_there_is_an_interval_where_the_test_finds_a_cost_and_nowhere_else() -> 
             assert found.low < found.share < found.high
         reasons.append(found.reason)
     assert 10 < reasons.count(NO_COST) < 30
+
+
+def test_the_cost_is_tested_at_the_level_of_the_interval() -> None:
+    """A cost whose p-value is above 5 and below 20 per cent bounds the interval of 80 per cent alone."""
+    random = np.random.default_rng(6)
+    drawn = (draw(random, 0.1, 0.05) for _ in range(100))
+    method, merged, unmerged = next(
+        models for models in drawn if 0.06 < crossed(models[2], models[1]).p < 0.19
+    )
+    assert crossed(unmerged, merged).difference > 0
+    assert recovery(method, merged, unmerged).reason == NO_COST
+    found = recovery(method, merged, unmerged, confidence=0.8)
+    assert found.low < found.share < found.high
 
 
 def test_what_cannot_be_tested_says_why() -> None:
