@@ -22,9 +22,20 @@ def test_users_without_a_hit_are_drawn_in_number_only() -> None:
     values = np.zeros((1, 10))
     values[0, 3] = 1
     hit, miss = UserMetrics(values, deterministic=True), UserMetrics(np.zeros((1, 10)), deterministic=True)
-    differences = two_level_bootstrap(hit, miss, np.random.default_rng(1), draws=20_000)
-    assert differences.mean() == pytest.approx(0.1, abs=0.003)
-    assert differences.var() == pytest.approx(0.009, rel=0.05)
+    for pair, mean in (((hit, miss), 0.1), ((miss, hit), -0.1)):
+        differences = two_level_bootstrap(*pair, np.random.default_rng(1), draws=20_000)
+        assert differences.mean() == pytest.approx(mean, abs=0.003)
+        assert differences.var() == pytest.approx(0.009, rel=0.05)
+
+
+def test_runs_are_drawn_with_replacement_for_each_model() -> None:
+    """Users are alike and runs are worth 0 and 1: both draws are 0, one of them is 1, or both are."""
+    first = UserMetrics(np.repeat([[0.0], [1.0]], 4, axis=1))
+    second = UserMetrics(np.full((1, 4), 0.25), deterministic=True)
+    differences = two_level_bootstrap(first, second, np.random.default_rng(2), draws=20_000)
+    values, counts = np.unique(differences, return_counts=True)
+    assert values.tolist() == [-0.25, 0.25, 0.75]
+    assert counts / 20_000 == pytest.approx([1 / 4, 1 / 2, 1 / 4], abs=0.015)
 
 
 def test_nothing_anywhere_differs_by_nothing() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matrices import model, pairs, shared_luck
 
+from lrbench.stats.contrast import NO_VARIATION
 from lrbench.stats.crossed import CROSSED, PAIRED, crossed
 from lrbench.stats.user_metrics import UserMetrics
 
@@ -78,6 +79,13 @@ def test_too_few_seeds_is_data() -> None:
 def test_no_variation_is_data() -> None:
     same = UserMetrics(np.full((1, 5), 0.25), deterministic=True)
     assert not crossed(same, same).testable
+
+
+def test_variation_that_comes_from_rounding_is_none() -> None:
+    first = model(np.random.default_rng(6), 3, 20)
+    result = crossed(UserMetrics(first.values + 0.1), first, paired=True)
+    assert (result.reason, result.constant) == (NO_VARIATION, True)
+    assert result.difference == pytest.approx(0.1)
 
 
 def test_refuses_different_users() -> None:

@@ -54,6 +54,13 @@ def test_shapes_in_words(means: dict[int, float], words: str) -> None:
     assert depth_shape(curve(means)) == words
 
 
+def test_each_depth_is_tested_without_a_correction() -> None:
+    by_depth = curve({0: 0.0, 1: 0.0, 2: 0.004})
+    p = max(depth_contrast(by_depth, 2, depth).p for depth in (0, 1))
+    assert depth_shape(by_depth, alpha=1.01 * p) == "depth 2, the deepest, is best; all others are lower"
+    assert "all others are lower" not in depth_shape(by_depth, alpha=0.99 * p)
+
+
 def test_no_words_with_two_seeds() -> None:
     assert depth_shape(curve({0: 0, 1: 1}, seeds=2)) == ""
 
@@ -69,6 +76,14 @@ def test_noise_on_a_plateau_does_not_choose_a_deep_one() -> None:
     wobble = np.random.default_rng(1).normal(0, 0.1, by_depth[1].values.shape)
     by_depth[8] = UserMetrics(by_depth[1].values + 1e-4 + wobble - wobble.mean())
     assert max(by_depth, key=lambda depth: by_depth[depth].mean) == 8
+    assert shallowest_depth(by_depth) == 1
+
+
+def test_the_shallowest_depth_within_one_standard_error_by_hand() -> None:
+    """Users differ by 1 or -1 around the mean difference, so its standard error is √(4/3) / 2 = 0.577."""
+    best, spread = np.array([[5.0, 6.0, 7.0, 8.0]]), np.array([[1.0, 1.0, -1.0, -1.0]])
+    gaps = {4: 0.0, 0: 0.6, 1: 0.55, 2: 0.5}  # in no order
+    by_depth = {depth: UserMetrics(best - (gap + spread if gap else 0)) for depth, gap in gaps.items()}
     assert shallowest_depth(by_depth) == 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matrices import pairs
+from matrices import pairs, shared_luck
 
 from lrbench.stats.bootstrap import bootstrap_interval
 from lrbench.stats.effects import (
@@ -25,6 +25,22 @@ def test_relative_difference_is_a_ratio() -> None:
     result = relative_difference(single(0.2, 0.5, 0.5), single(0.25, 0.5, 0.25))
     assert result.value == pytest.approx(0.2)
     assert result.low < 0.2 < result.high
+
+
+def test_relative_interval_by_hand() -> None:
+    """Values over their means differ by -1/4, -1/4 and 1/2: deviation √0.1875, error √0.1875 / √3 = 1/4."""
+    result = relative_difference(single(0.2, 0.5, 0.5), single(0.25, 0.5, 0.25))
+    assert result.log_error == pytest.approx(1 / 4)
+    margin = 4.302653 / 4  # t with 2 degrees of freedom
+    assert result.low == pytest.approx(1.2 * math.exp(-margin) - 1)
+    assert result.high == pytest.approx(1.2 * math.exp(margin) - 1)
+
+
+def test_paired_runs_have_a_narrower_relative_interval() -> None:
+    pair = shared_luck(np.random.default_rng(0), gap=0.05)
+    paired, apart = relative_difference(*pair, paired=True), relative_difference(*pair)
+    assert paired.value == apart.value
+    assert paired.log_error < apart.log_error / 3
 
 
 def test_relative_interval_near_the_bootstrap() -> None:

@@ -1,9 +1,11 @@
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import scipy.stats
 from statsmodels.stats.meta_analysis import combine_effects
 
-from lrbench.stats.over_datasets import equal_effects, fixed_mean, random_mean
+from lrbench.stats.over_datasets import MeanEffect, equal_effects, fixed_mean, random_mean
 
 Y, S = [0.1, 0.3, 0.05, 0.4], [0.05, 0.1, 0.08, 0.12]
 
@@ -16,6 +18,15 @@ def test_equal_to_statsmodels() -> None:
     margin = 3.182446305 * expected.sd_eff_w_re_hksj  # t with 3 degrees of freedom
     assert (found.low, found.high) == pytest.approx((found.mean - margin, found.mean + margin), rel=1e-5)
     assert equal_effects(Y, S) == pytest.approx(expected.test_homogeneity().pvalue)
+
+
+@pytest.mark.parametrize("mean_of", [random_mean, lambda y, s: fixed_mean(y, s, [4, 5, 6, 7])])
+def test_the_p_value_is_5_per_cent_where_the_interval_ends_at_zero(
+    mean_of: Callable[[Sequence[float], Sequence[float]], MeanEffect],
+) -> None:
+    found = mean_of(Y, S)
+    for end in (found.low, found.high):
+        assert mean_of([effect - end for effect in Y], S).p == pytest.approx(0.05)
 
 
 def test_alike_effects_have_no_heterogeneity() -> None:

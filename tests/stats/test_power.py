@@ -39,15 +39,19 @@ def test_unknown_where_not_testable() -> None:
 def test_number_of_seeds_is_the_smallest_that_finds_the_difference() -> None:
     sources = sources_of(model(np.random.default_rng(0), 3, 500), model(np.random.default_rng(1), 3, 500))
 
-    def detectable(seeds: int) -> float:
+    def detectable(seeds: int, alpha: float = 0.05) -> float:
         more = sources.with_seeds(seeds)
-        return minimum_detectable(Contrast("any", 0.0, math.sqrt(more.variance), more.df))
+        return minimum_detectable(Contrast("any", 0.0, math.sqrt(more.variance), more.df), alpha)
 
     wanted = detectable(12)
     seeds = seeds_to_find(sources, wanted)
     assert seeds is not None
     assert seeds == 12
     assert detectable(seeds) <= wanted < detectable(seeds - 1)
+    assert seeds_to_find(sources, -wanted) == 12
+    stricter = seeds_to_find(sources, wanted, alpha=0.04)
+    assert stricter is not None
+    assert detectable(stricter, 0.04) <= wanted < detectable(stricter - 1, 0.04)
 
 
 def test_no_number_of_seeds_makes_up_for_too_few_users() -> None:

@@ -21,6 +21,8 @@ from lrbench.stats.user_metrics import UserMetrics
         ([0.10, 0.101, 0.05, 0.051, 0.05], []),  # most are low: these are what the label gives
         ([0.10, 0.101, 0.09, 0.091], []),  # two groups, but a tenth apart
         ([0.10, 0.12, 0.14, 0.07, 0.08], []),  # a gap, but no wider than the groups
+        ([0.10, 0.12, 0.13, 0.05, 0.06], []),  # a gap that is wider, but not twice as wide
+        ([0.10, 0.101, 0.085], []),  # far enough for one of two groups, but it is a single run
         ([0.10, 0.101, 0.3], []),
         ([0.1, 0.0], []),
         ([], []),
@@ -53,3 +55,5 @@ def test_three_runs_give_a_range_without_a_test() -> None:
     assert result.low < result.high
     assert math.isnan(result.largest_p)
     assert math.isnan(leave_one_run_out(fixed, fixed, paired=False).low)
+    four, three = model(np.random.default_rng(0), 4, 30), model(np.random.default_rng(1), 3, 30)
+    assert math.isnan(leave_one_run_out(four, three, paired=False).largest_p)

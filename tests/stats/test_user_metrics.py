@@ -28,3 +28,11 @@ def test_refuses_what_is_no_finite_matrix(values: np.ndarray) -> None:
 def test_refuses_a_deterministic_model_with_two_runs() -> None:
     with pytest.raises(ValueError, match="one row, not 2"):
         UserMetrics(np.ones((2, 3)), deterministic=True)
+
+
+def test_a_deterministic_model_keeps_its_run_and_a_difference_is_so_only_if_both_models_are() -> None:
+    fixed, trained = UserMetrics(np.array([[1.0, 2.0, 4.0]]), True), UserMetrics(np.ones((1, 3)))
+    assert fixed.only([2, 3], np.array([0, 2])).values.tolist() == [[1, 4]]
+    assert UserMetrics(np.arange(6.0).reshape(3, 2)).only([2, 0]).values.tolist() == [[4, 5], [0, 1]]
+    assert fixed.minus(fixed).deterministic
+    assert not fixed.minus(trained).deterministic

@@ -28,6 +28,12 @@ def test_equal_models_are_not_testable() -> None:
     assert (result.testable, result.constant) == (False, True)
 
 
+def test_a_gain_that_differs_by_rounding_alone_is_not_testable() -> None:
+    first = model(np.random.default_rng(1))
+    result = paired_users(UserMetrics(first.values + 0.1), first)
+    assert (result.testable, result.constant) == (False, True)
+
+
 def test_sign_flip_close_to_the_exact_permutation() -> None:
     generator = np.random.default_rng(5)
     first, second = UserMetrics(generator.random((1, 10)) + 0.2), UserMetrics(generator.random((1, 10)))
@@ -40,6 +46,13 @@ def test_sign_flip_close_to_the_exact_permutation() -> None:
     )
     estimate = sign_flip(first, second, np.random.default_rng(0), draws=20_000)
     assert estimate == pytest.approx(exact.pvalue, abs=4 * np.sqrt(exact.pvalue / 20_000))
+
+
+def test_sign_flip_counts_sums_that_equal_the_observed_one_but_for_rounding() -> None:
+    """All of 7 signs must agree to reach the observed sum: 2 of 128 ways."""
+    pair = single(0.5, 0.5, 0.7, 0.9, 0.1, 0.2, 0.8), single(*np.zeros(7))
+    estimate = sign_flip(*pair, np.random.default_rng(0), draws=20_000)
+    assert estimate == pytest.approx(2 / 128, abs=0.003)
 
 
 def test_sign_flip_never_reaches_zero() -> None:
