@@ -1,6 +1,7 @@
 """Interventions change the latent and nothing else."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.config.protocol import find_protocol
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.packing import Packed
-from lrbench.data.sequences import Split
+from lrbench.data.sequences import EvaluationView, Split, TrainingView
 from lrbench.data.splitting import split
+from lrbench.evaluation import rank_everything
 from lrbench.evaluation.interventions import (
     Arrangement,
     arranged,
@@ -21,7 +23,7 @@ from lrbench.evaluation.interventions import (
     rank_with,
 )
 from lrbench.evaluation.rank_everything import rank_interventions
-from lrbench.evaluation.ranking import rank_targets
+from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.models.reasoning import ReasoningModel
 from lrbench.registry import MODELS
 from lrbench.store.trials import RANKS
@@ -69,6 +71,19 @@ def test_ones_own_latent_changes_no_rank(name: str, parts: Split) -> None:
     np.testing.assert_array_equal(same.rank_masked, plain.rank_masked)
     other = rank_with(model, parts.test, depth, arranged("shuffle", chunk_places, 0), 0, CPU)
     assert (other.rank != plain.rank).mean() > 0.2
+    again = rank_targets(model, parts.test, (depth,), 0, CPU)  # without an intervention, as before it
+    np.testing.assert_array_equal(again.rank, plain.rank)
+
+
+def test_both_sides_of_a_divergence_start_from_the_same_noise(parts: Split) -> None:
+    """The identity again, with a model whose latents start from noise."""
+    kind = MODELS.load("lares")
+    torch.manual_seed(0)
+    model = kind(kind.Config(**SMALL, dropout=0.0, mean_depth=2), parts.test.n_items, 20).eval()
+    assert isinstance(model, ReasoningModel) and model.draws_noise
+    places = np.arange(len(parts.test))
+    identity = Arrangement("shuffle", places, places % 512)
+    assert mean_divergence(model, parts.test, 2, identity, 3, CPU) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("kind", INTERVENTIONS)
@@ -92,6 +107,14 @@ def test_donors_are_other_users_of_the_chunk() -> None:
     assert sorted(arrangement.order) == list(range(1100))
 
 
+def test_the_order_is_drawn_from_the_seed() -> None:
+    kinds = np.arange(40) // 4
+    for kind in ("zero", "shuffle", "matched"):
+        first, again, other = (arranged(kind, kinds, seed).order for seed in (1, 1, 2))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
 def test_matched_donors_are_of_the_same_kind_where_there_are_any() -> None:
     kinds = np.array([2, 0, 1, 0, 2, 0, 3])
     arrangement = arranged("matched", kinds, 0)
@@ -107,13 +130,21 @@ def test_users_of_one_kind_are_alike(parts: Split) -> None:
     view = parts.test
     ranks = np.random.default_rng(0).integers(1, 40, len(view)).astype(float)
     kinds = kinds_of_users(view, parts.train, ranks)
-    counts = np.bincount(parts.train.items[parts.train.interactions], minlength=view.n_items)[view.targets]
     for kind in np.unique(kinds):
         alike = kinds == kind
         for values in ((view.stops - view.starts)[alike], ranks[alike]):
             assert values.max() < 2 * 2 ** np.floor(np.log2(values.min()))
     assert len(np.unique(kinds)) > 3
-    assert len(counts) == len(kinds)
+
+
+def test_kinds_differ_by_the_quartile_of_the_targets_training_count() -> None:
+    """Items 0 to 3 occur 1 to 4 times in training. Held-out interactions of item 0 do not count."""
+    items = np.repeat([0, 1, 2, 3, 0], [1, 2, 3, 4, 9]).astype(np.int32)
+    train = TrainingView(items, np.array([0]), np.array([10]), 4)
+    users = np.arange(8)
+    targets = np.array([0, 1, 2, 3, 0, 1, 2, 3], dtype=np.int32)
+    view = EvaluationView(items, users, np.zeros(8, np.int64), np.full(8, 5), targets, 4)
+    assert kinds_of_users(view, train, np.full(8, 3.0)).tolist() == targets.tolist()
 
 
 def test_the_donor_of_a_token_is_as_far_from_the_end() -> None:
@@ -156,6 +187,40 @@ def test_the_divergence_is_the_mean_kl_of_the_scores(parts: Split) -> None:
         model.replacement = Replacement("other", torch.tensor([1, 2, 3, 4, 0]))
         other = model.score(model.encode(sequences, (2,), None)[0]).softmax(-1)
     assert found == pytest.approx(float((own * (own / other).log()).sum(-1).mean()))
+
+
+def test_noise_differs_between_splits_and_draws_and_interventions_get_that_of_the_test_ranks(
+    parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seeds = reasoner("erl", parts.test.n_items), list[int]()
+    made = []
+
+    def ranked(model: object, view: EvaluationView, depths: Sequence[int], seed: int, *rest: object) -> Ranks:
+        seeds.append(seed)
+        counts = np.random.default_rng(seed).integers(0, 3, (4, len(depths), len(view)))
+        made.append(Ranks(1.0 + counts[0], 5.0 + counts[1], counts[2], counts[3]))
+        return made[-1]
+
+    monkeypatch.setattr(rank_everything, "rank_targets", ranked)
+    evaluation = EvaluationConfig(depths=(0, 2), draws=2, interventions=("noise",))
+    arguments = model, small_dataset(), parts, evaluation
+    rows, tied = rank_everything.rank_everything(*arguments, 1, CPU)
+    assert len(set(seeds)) == 4  # two splits of two draws
+    assert tied == pytest.approx(
+        {depth: np.mean([made[draw].ties[place] > 0 for draw in (2, 3)]) for place, depth in ((0, 0), (1, 2))}
+    )
+    for name in ("rank", "rank_masked", "ties", "ties_masked"):
+        expected = np.concatenate([getattr(ranks, name).ravel() for ranks in made])
+        assert rows[name].to_list() == expected.tolist()
+    of_tests = seeds[2:]
+    rank_everything.rank_everything(*arguments, 2, CPU)
+    assert not set(seeds[4:]) & set(seeds[:4])
+    seeds.clear()
+    monkeypatch.setattr(
+        rank_everything, "rank_with", lambda *given: ranked(model, parts.test, (2,), given[-2])
+    )
+    rank_interventions(*arguments, 1, CPU)
+    assert seeds == [of_tests[0], *of_tests]  # the first is for the kinds of users
 
 
 def test_rows_are_stored_like_draws(parts: Split) -> None:

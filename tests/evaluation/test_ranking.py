@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -5,12 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_data import leave_one_out, small_dataset
+from small_data import leave_one_out, small_dataset, trial_config
 from table_model import TableModel, view_of
+from torch import Tensor
 
+from lrbench.data.packing import Packed
 from lrbench.errors import LrbenchError
 from lrbench.evaluation import ranking
 from lrbench.evaluation.ranking import rank_targets
+from lrbench.execution.train_and_rank import build_model
 from lrbench.metrics import recall
 from lrbench.store.mean_metrics import mean_metrics
 
@@ -90,6 +94,31 @@ def test_scores_that_are_not_finite_fail(bad: float) -> None:
     table[:, 3] = bad
     with pytest.raises(LrbenchError, match="NaN or infinite"):
         rank_targets(TableModel(table), leave_one_out(small_dataset().sequences).test, (0,), 0, CPU)
+
+
+def test_a_model_in_training_mode_ranks_without_dropout() -> None:
+    dataset = small_dataset()
+    model, view = build_model(trial_config(), dataset, CPU), leave_one_out(dataset.sequences).test
+    plain = rank_targets(model.eval(), view, (0,), 0, CPU)
+    again = rank_targets(model.train(), view, (0,), 0, CPU)
+    np.testing.assert_array_equal(again.rank, plain.rank)
+
+
+class NotFiniteAtDepth(TableModel):
+    """Its scores are finite at all depths but one."""
+
+    bad = 2
+
+    def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
+        states = super().encode(sequences, depths, noise).clone()
+        states[list(depths).index(self.bad)] = torch.nan
+        return states
+
+
+def test_scores_that_are_not_finite_are_reported_with_their_depth() -> None:
+    model, view = NotFiniteAtDepth(torch.zeros(40, 40)), leave_one_out(small_dataset().sequences).test
+    with pytest.raises(LrbenchError, match=r"\(depth 2\)"):
+        rank_targets(model, view, (0, 1, 2, 4), 0, CPU)
 
 
 def test_items_that_are_not_ranked_stand_below_every_target() -> None:

@@ -46,12 +46,11 @@ def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
 
 
 def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path) -> None:
-    """Run a trial and interrupt it after ``epochs`` epochs."""
+    """Run a trial and interrupt it when ``epochs`` + 1 epochs are done."""
     seen: list[EpochDone] = []
 
     def interrupt(report: EpochDone) -> None:
-        # The checkpoint of an epoch is written after its report, so the next epoch is interrupted.
-        seen.append(report)
+        seen.append(report)  # the checkpoint of this epoch is written by now
         if len(seen) > epochs:
             raise KeyboardInterrupt
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lrbench.objectives.alignment import info_nce, symmetric_info_nce
+from lrbench.objectives.alignment import info_nce, nt_xent, symmetric_info_nce
 
 VIEW = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
 
@@ -67,3 +67,23 @@ def test_gradients_are_those_of_the_two_cross_entropies(weighted: bool) -> None:
     actual = symmetric_info_nce(*views, "dot", 0.3, excluded, weights)
     torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(torch.autograd.grad(actual, views), torch.autograd.grad(expected, views))
+
+
+def test_both_views_at_once_by_hand() -> None:
+    """The rows are 2 and 0 in one view, 1 and 4 in the other; half of a product is a similarity."""
+    first, second = torch.tensor([[2.0], [0.0]]), torch.tensor([[1.0], [4.0]])
+    terms = [  # the positive is named last; no row is compared with itself
+        math.log(math.exp(0) + math.exp(4) + math.exp(1)) - 1,
+        math.log(3),
+        math.log(math.exp(0) + math.exp(2) + math.exp(1)) - 1,
+        math.log(math.exp(4) + math.exp(2) + math.exp(0)),
+    ]
+    assert nt_xent(first, second, "dot", 2.0).item() == pytest.approx(sum(terms) / 4)
+
+
+def test_both_views_at_once_with_cosines_and_excluded_rows() -> None:
+    """Cosines are 1 with the positive and 0 with all others: two of them for rows 0 and 1, four for row 2."""
+    view, excluded = torch.eye(3), torch.zeros(3, 3, dtype=torch.bool)
+    excluded[0, 1] = excluded[1, 0] = True
+    expected = (2 * math.log(math.e + 2) + math.log(math.e + 4)) / 3 - 1
+    assert nt_xent(2 * view, 7 * view, "cos", 1.0, excluded).item() == pytest.approx(expected)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lrbench.objectives.cross_entropy import cross_entropy
-from lrbench.objectives.log_probability import target_log_probabilities
+from lrbench.objectives.log_probability import mean_loss, target_log_probabilities
 
 Case = tuple[Tensor, Tensor, Tensor]
 
@@ -56,6 +56,18 @@ def test_log_probabilities_are_the_dense_ones_under_any_weights(case: Case) -> N
         rtol=1e-9,
         atol=1e-12,
     )
+
+
+def test_a_function_of_log_probabilities_is_weighted_row_by_row() -> None:
+    source = torch.Generator().manual_seed(1)
+    states = torch.randn(5, 3, dtype=torch.float64, generator=source, requires_grad=True)
+    vectors = torch.randn(6, 3, dtype=torch.float64, generator=source, requires_grad=True)
+    targets, weights = torch.tensor([0, 5, 2, 2, 4]), torch.tensor([0.1, 0.4, 0.0, 0.2, 0.3])
+    squares, _ = mean_loss(states, vectors, targets, lambda logs, _: (logs**2, 2 * logs), None, weights)
+    logs = (states @ vectors.T).log_softmax(1).gather(1, targets[:, None]).squeeze(1)
+    dense = logs**2 @ weights.double()
+    torch.testing.assert_close(squares, dense)
+    torch.testing.assert_close(gradients(squares, states, vectors), gradients(dense, states, vectors))
 
 
 def test_both_pass_gradcheck() -> None:

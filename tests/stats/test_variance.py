@@ -7,7 +7,7 @@ from matrices import model, pairs, shared_luck
 
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.stats.variance import sources_of
+from lrbench.stats.variance import RunSource, Sources, sources_of
 
 
 def test_hand_worked_shares() -> None:
@@ -33,6 +33,13 @@ def test_shared_luck_shows_in_a_variance_over_users_that_is_too_small() -> None:
     assert not any(
         sources_of(model(generator, 3, 500), model(generator, 3, 500)).dependent for _ in range(100)
     )
+
+
+def test_users_that_vary_less_than_a_run_does_leave_no_negative_variance() -> None:
+    sources = Sources(users=0.1, df_users=9, runs=(RunSource(3, 0.4, 0.3),))
+    many = sources.with_seeds(30)
+    assert many.users == pytest.approx(0.03)  # a tenth of users × runs, and no users × models
+    assert (many.runs[0].total, many.runs[0].residual) == pytest.approx((0.04, 0.03))
 
 
 def test_more_seeds_shrink_all_but_users() -> None:

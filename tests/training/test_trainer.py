@@ -1,6 +1,7 @@
-"""The errors of training that fails."""
+"""The errors of training that fails, and the order of batches in training that does not."""
 
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from small_data import leave_one_out, small_dataset, trial_config
 
+from lrbench.data.batches import TrainingData
 from lrbench.errors import LrbenchError
 from lrbench.execution.train_and_rank import build_model
 from lrbench.training.trainer import train
@@ -52,6 +54,27 @@ def test_what_is_not_finite_names_stage_epoch_step_and_the_last_finite_values(
     found = re.search(FINITE, message)
     assert found
     assert 3 < float(found[2]) < 5  # 40 items: log 40 = 3.7
+
+
+def test_every_epoch_and_stage_of_every_seed_has_an_order_of_batches_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, orders = small_dataset(), list[tuple[int, ...]]()
+    batches = TrainingData.batches
+
+    def watched(data: TrainingData, size: int, device: torch.device, *rest: Any) -> Any:
+        if rest:  # a filter of training rows does not shuffle
+            orders.append(tuple(deepcopy(rest[0]).permutation(50).tolist()))
+        return batches(data, size, device, *rest)
+
+    monkeypatch.setattr(TrainingData, "batches", watched)
+    for seed in (1, 2, 1):
+        config = trial_config("lares", seed, max_epochs=2, batch_size=ONE_STEP)
+        model, split = build_model(config, dataset, CPU), leave_one_out(dataset.sequences)
+        train(model, config, split, CPU, tmp_path / "checkpoint.pt", lambda report: None)
+    assert len(orders) == 3 * 2 * 2  # seeds, stages and epochs
+    assert len(set(orders[:8])) == 8
+    assert orders[8:] == orders[:4]
 
 
 def test_the_last_finite_values_outlive_an_interruption(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import find_protocol
+from lrbench.data.inspection import guards as guards_room
 from lrbench.data.inspection.guards import find_guards, html_share, overlapping_rows
-from lrbench.data.sequences import Sequences
+from lrbench.data.sequences import EvaluationView, Sequences, Split, TrainingView
 from lrbench.data.splitting import split
 
 PROTOCOL = find_protocol("loo-50")
@@ -51,6 +52,24 @@ def test_a_row_overlaps_with_rows_of_others_only() -> None:
     assert guards([[0, 1, 2, 3, 4, 5], [9, 2, 3, 4, 6, 7]]).overlapping_rows == 1 / 2
     assert guards([[0, 1, 2, 3, 4, 5], [9, 2, 3, 6, 4, 7]]).overlapping_rows == 0
     assert guards([[0, 1, 2, 3, 4, 5]] * 4).overlapping_rows == 1
+
+
+def test_a_user_s_own_training_row_is_told_by_the_user_and_not_by_its_place() -> None:
+    """User 1 alone has a training row, as in a split by time."""
+    items = np.arange(6, dtype=np.int32)
+    start, stop = np.array([0]), np.array([5])
+    for owner, share in ((1, 0), (0, 1)):
+        train = TrainingView(items, start, stop, 10, users=np.array([owner]))
+        test = EvaluationView(items, np.array([1]), start, stop, items[5:], 10)
+        assert overlapping_rows(Split(train=train, valid=test, test=test)) == share
+
+
+def test_rows_that_are_compared_are_drawn_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first 200 of 400 rows are alike, and the others share no item with any row."""
+    monkeypatch.setattr(guards_room, "ROWS", 100)
+    rows = [list(range(6))] * 200 + [list(range(6 * row, 6 * row + 6)) for row in range(1, 201)]
+    made = Sequences(np.concatenate(rows).astype(np.int32), np.arange(401) * 6, None, 6 * 201)
+    assert overlapping_rows(split(made, PROTOCOL)) == pytest.approx(1 / 2, abs=0.15)
 
 
 def brute_force(rows: list[list[int]]) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrbench.config.protocol import PROTOCOLS, Filters
+from lrbench.config.protocol import PROTOCOLS, Filters, Protocol
 from lrbench.data.batches import TrainingData
 from lrbench.data.dataset import Origin, load_prepared, write_prepared
 from lrbench.data.inspection.row_predictors import inspect_rows
@@ -70,6 +70,31 @@ def test_every_row_is_on_one_side_and_its_target_in_no_input(counts: list[int], 
             assert [lengths[row] for row in test] == longest
         else:
             assert len(test) == round(0.2 * len(rows))
+
+
+def test_of_the_longest_rows_of_an_account_the_first_is_tested() -> None:
+    rows = [(account, [10 * account + row, 10 * account + 5]) for account in range(30) for row in range(3)]
+    parts = split(sequences(rows), DISJOINT)
+    for view in (parts.valid, parts.test):
+        assert all(place % 3 == 0 for place in row_of(view, sequences(rows)))
+        assert view.users.tolist() == row_of(view, sequences(rows))
+
+
+@pytest.mark.parametrize("protocol", [PUBLISHED, DISJOINT], ids=lambda protocol: protocol.name)
+def test_sides_are_drawn_from_the_seed(protocol: Protocol) -> None:
+    data = sequences([(account, [0, 1]) for account in range(60) for _ in range(3)])
+    assert protocol.account_rows is not None
+    first, again, other = (
+        split(
+            data,
+            protocol.model_copy(
+                update={"account_rows": protocol.account_rows.model_copy(update={"seed": seed})}
+            ),
+        )
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first.test.users, again.test.users)
+    assert not np.array_equal(first.test.users, other.test.users)
 
 
 def test_data_without_accounts_is_refused() -> None:

@@ -179,6 +179,26 @@ def test_partners_are_drawn_from_the_seed_alone() -> None:
     assert np.bincount(first).tolist() == [2] * 60
 
 
+@pytest.mark.parametrize("timed", [True, False], ids=["shifts", "turns"])
+def test_how_members_mix_is_drawn_from_the_seed(timed: bool) -> None:
+    """Two users always share the account. Times of milliseconds are shifted by up to a week, too."""
+    second = 1000
+    start = 1_500_000_000 * second
+    data = sequences([[(0, start + place * second) for place in range(60)] for _ in range(2)], timed)
+    first, again, other = (
+        merge(data, Accounts(size="fixed-2", align="end", seed=seed)) for seed in (1, 1, 2)
+    )
+    if timed:
+        assert first.times is not None and other.times is not None
+        assert np.array_equal(first.times, again.times)
+        gaps = [times[-1] - times[-61] for times in (first.times, other.times)]
+        assert gaps[0] != gaps[1]
+        assert max(gaps) > 3600 * second
+    else:
+        assert np.array_equal(first.members, again.members)
+        assert not np.array_equal(first.members, other.members)
+
+
 def test_mixed_sizes_have_their_shares() -> None:
     users = [[(0, 1), (1, 2), (2, 3)]] * 4000
     sizes = np.bincount(np.bincount(group_users(sequences(users), Accounts(size="mixed"))))
