@@ -57,7 +57,7 @@ def test_shapes_in_words(means: dict[int, float], words: str) -> None:
 def test_each_depth_is_tested_without_a_correction() -> None:
     by_depth = curve({0: 0.0, 1: 0.0, 2: 0.004})
     p = max(depth_contrast(by_depth, 2, depth).p for depth in (0, 1))
-    assert depth_shape(by_depth, alpha=1.01 * p) == "depth 2, the deepest, is best; all others are lower"
+    assert depth_shape(by_depth, alpha=1.01 * p) == "depth 2, the deepest, is best, all others are lower"
     assert "all others are lower" not in depth_shape(by_depth, alpha=0.99 * p)
 
 
