@@ -17,7 +17,7 @@ from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
 from lrbench.evaluation.top_items import TopItems, top_items
 from lrbench.execution.train_and_rank import build_model
-from lrbench.execution.weights import load_weights
+from lrbench.execution.weights import put_weights, read_weights
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic, noise_seed
 from lrbench.store.integrity import check_file
@@ -100,6 +100,8 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
         LrbenchError: a file is missing or damaged, or the data cannot be obtained.
     """
     record = read_record(folder)
+    weights = read_weights(folder)  # before the data, which may have to be fetched
+    check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
     dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
     if dataset.record.fingerprint != record.dataset.fingerprint:
         raise CheckError(
@@ -111,7 +113,6 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     torch.set_num_threads(record.threads)
     make_deterministic()
     model = build_model(record.config, dataset, device)
-    load_weights(folder, model)
-    check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
+    put_weights(weights, model, folder.name)
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)

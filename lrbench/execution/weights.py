@@ -12,7 +12,7 @@ from lrbench.files import open_plain
 from lrbench.models.base import Model
 from lrbench.store.layout import WEIGHTS_FILE
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "put_weights", "read_weights", "save_weights"]
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -26,9 +26,18 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     Raises:
         CheckError: they cannot be read, or their names or shapes differ. The model is then unchanged.
     """
+    put_weights(read_weights(folder), model, folder.name)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Read the weights of the trial in ``folder``.
+
+    Raises:
+        CheckError: they cannot be read.
+    """
     try:
         open_plain(folder / WEIGHTS_FILE).close()  # safetensors waits for a pipe
-        weights = load_file(folder / WEIGHTS_FILE)
+        return load_file(folder / WEIGHTS_FILE)
     except FileNotFoundError as error:
         raise CheckError(
             f"{folder / WEIGHTS_FILE} is missing.",
@@ -40,10 +49,18 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             f"{folder / WEIGHTS_FILE} cannot be read: {error}.",
             "Move the folder away and run the trial again.",
         ) from error
+
+
+def put_weights(weights: dict[str, Tensor], model: nn.Module, trial: str) -> None:
+    """Give ``model`` the weights of a trial.
+
+    Raises:
+        CheckError: their names or shapes differ. The model is then unchanged.
+    """
     sized_by_data = model.sized_by_data if isinstance(model, Model) else frozenset()
     if _shapes(weights, sized_by_data) != _shapes(model.state_dict(), sized_by_data):
         raise CheckError(
-            f"The weights of {folder.name} do not fit the model of this version of lrbench.",
+            f"The weights of {trial} do not fit the model of this version of lrbench.",
             "Use the version that trained the trial; its trial.json names it.",
         )
     model.load_state_dict(weights)

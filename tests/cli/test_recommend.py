@@ -99,3 +99,14 @@ def test_what_cannot_be_listed_is_refused(desk: Desk, arguments: tuple[str, ...]
     assert message in " ".join(refused.stderr.split())
     assert refused.stdout == ""
     assert not (desk.folder / "lists.pdf").exists()
+
+
+@pytest.mark.parametrize("verb", ["recommend", "evaluate"])
+def test_no_data_is_fetched_for_an_archive_without_weights(desk: Desk, verb: str) -> None:
+    if not (desk.folder / "other").exists():
+        desk.run("export", "tiny", "--archive", "brief.zip")
+        desk.run("import", "brief.zip", "--results", "other")
+    refused = desk.run(verb, "tiny", "--results", "other", "--data-dir", "empty", code=1)
+    said = " ".join(refused.stderr.split())
+    assert "weights.safetensors is missing. If the trial was imported" in said
+    assert not (desk.folder / "empty").exists()
