@@ -200,3 +200,30 @@ def test_ages_count_back_from_the_last_item(left: bool) -> None:
     for form in (tokens, tokens.repeated(2), tokens.padded(4, 9, left)):
         own = form.last[form.sequence_of] - torch.arange(form.n_tokens)
         assert torch.equal(form.ages, own)
+
+
+def test_times_and_members_stay_with_their_items_and_those_of_the_next_ones_too() -> None:
+    """Items are their own places, so the next time is that of the item's place plus 1."""
+    places = np.arange(10)
+    starts, stops = np.array([5, 0, 4]), np.array([9, 3, 5])
+    tokens = pack(places, starts, stops, CPU, times=100 + places**2, members=places % 3)
+    for form in (tokens, tokens.repeated(2)):
+        assert form.times is not None and form.next_times is not None
+        assert form.members is not None and form.next_members is not None
+        assert torch.equal(form.times, 100 + form.items**2)
+        assert torch.equal(form.next_times, 100 + (form.items + 1) ** 2)
+        assert torch.equal(form.members, form.items % 3)
+        assert torch.equal(form.next_members, (form.items + 1) % 3)
+
+
+@given(sequence_lists)
+@settings(deadline=None)
+def test_a_row_for_each_sequence_meets_its_own_items(sequences: list[list[int]]) -> None:
+    tokens = packed(sequences)
+    rows = torch.arange(len(sequences)).unsqueeze(1)
+
+    def joined(real: Tensor, row: Tensor, items: Tensor) -> Tensor:
+        return torch.cat((row, (items * real).sum(1, keepdim=True)), 1)
+
+    found = tokens.map_last(joined, rows, tokens.items)
+    assert found.tolist() == [[number, sum(sequence)] for number, sequence in enumerate(sequences)]

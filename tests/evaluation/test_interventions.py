@@ -107,6 +107,28 @@ def test_donors_are_other_users_of_the_chunk() -> None:
     assert sorted(arrangement.order) == list(range(1100))
 
 
+def test_what_steps_get_is_what_the_intervention_says() -> None:
+    kinds = np.zeros(8, dtype=np.int64)
+    found = {kind: arranged(kind, kinds, 0).replacement(slice(0, 8), CPU) for kind in INTERVENTIONS}
+    assert {kind: each.kind for kind, each in found.items()} == {
+        "zero": "zero",
+        "noise": "noise",
+        "shuffle": "other",
+        "matched": "other",
+    }
+
+
+def test_latents_of_noise_change_stored_ranks_and_leave_the_model_as_it_was(parts: Split) -> None:
+    model = reasoner("erl", parts.test.n_items)
+    ranks = []
+    for latents in ("own", "noise", "own"):
+        evaluation = EvaluationConfig(depths=(2,), latents=latents)
+        rows, _ = rank_everything.rank_everything(model, small_dataset(), parts, evaluation, 1, CPU)
+        ranks.append(rows["rank"])
+    assert ranks[0].equals(ranks[2])
+    assert not ranks[0].equals(ranks[1])
+
+
 def test_the_order_is_drawn_from_the_seed() -> None:
     kinds = np.arange(40) // 4
     for kind in ("zero", "shuffle", "matched"):

@@ -45,7 +45,7 @@ def ranks_of(config: TrialConfig, results: Path) -> pl.DataFrame:
     return read_ranks(Results(results).trial(config.id)).collect()
 
 
-def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path) -> None:
+def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Path, threads: int = 1) -> None:
     """Run a trial and interrupt it when ``epochs`` + 1 epochs are done."""
     seen: list[EpochDone] = []
 
@@ -55,7 +55,7 @@ def run_until(epochs: int, config: TrialConfig, walks_folder: Path, results: Pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_trial(order(config, walks_folder, results), interrupt)
+        run_trial(order(config, walks_folder, results, threads=threads), interrupt)
 
 
 def test_the_folder_holds_what_the_contract_says(whole: Path) -> None:
@@ -207,11 +207,14 @@ def test_the_checkpoint_of_another_trial_is_not_used(whole: Path, walks_folder: 
     assert ranks_of(first, tmp_path).equals(ranks_of(first, whole))
 
 
-def test_an_interrupted_trial_keeps_its_number_of_threads(walks_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_an_interrupted_trial_keeps_its_number_of_threads(
+    before: int, after: int, walks_folder: Path, tmp_path: Path
+) -> None:
     config = trial_config()
-    run_until(1, config, walks_folder, tmp_path)  # with one thread
-    record = run_trial(order(config, walks_folder, tmp_path, threads=2), ignore)
-    assert (record.resumed, record.threads) == (1, 1)
+    run_until(1, config, walks_folder, tmp_path, before)
+    record = run_trial(order(config, walks_folder, tmp_path, threads=after), ignore)
+    assert (record.resumed, record.threads) == (1, before)
 
 
 def test_selection_restores_the_best_weights(walks_folder: Path, tmp_path: Path) -> None:

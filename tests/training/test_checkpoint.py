@@ -1,6 +1,7 @@
 """What a checkpoint holds, and what writing and using it takes."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -45,6 +46,23 @@ def test_a_checkpoint_is_written_without_a_copy_of_its_tensors(
     assert (found.stage, found.progress, found.history) == (1, kept.progress, kept.history)
     assert torch.equal(found.weights["weight"], kept.weights["weight"])
     assert torch.equal(found.optimiser["means"][0], kept.optimiser["means"][0])
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    checkpoint().save(path)
+
+    def full(values: object, file: BinaryIO) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint().save(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert load_checkpoint(path, "t") is not None
 
 
 class Generator:

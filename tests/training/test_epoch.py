@@ -1,8 +1,10 @@
 """An epoch keeps the loss of one step at a time, and computes losses within the model's ``one_step``."""
 
+import math
 import weakref
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from lrbench.models.supervised import Supervised
 from lrbench.testing import random_histories, training_view
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 CPU = torch.device("cpu")
 
@@ -50,7 +53,9 @@ def model(item_dropout: float) -> SASRec:
 
 def test_a_step_is_gone_before_the_next_one() -> None:
     stage = Watched(model(0.0))
+    stage.model.eval()  # as the validation of an earlier epoch leaves it
     result = epoch_of(stage)
+    assert stage.model.training
     assert result.steps > 2
     assert stage.left_over == [False] * (result.steps - 1)
 
@@ -62,3 +67,15 @@ def test_items_are_dropped_anew_in_every_step_and_whole_in_between() -> None:
     assert all(0.2 < share.float().mean() < 0.8 for share in dropped)
     assert not torch.equal(dropped[0], dropped[1])
     assert (stage.model.item_vectors() != 0).all()
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_step_has_its_own_gradients_alone_and_clips_their_norm(clip: float | None) -> None:
+    plain, training = model(0.0), TrainingConfig(gradient_clip=clip)
+    step = GradientStep(Supervised(plain), Optimiser(plain.parameters(), training), training, CPU)
+    weight = next(plain.parameters())
+    for _ in range(2):
+        step.follow({"loss": 3 * weight.sum()})
+    assert weight.grad is not None
+    expected = 3.0 if clip is None else clip / math.sqrt(weight.numel())
+    torch.testing.assert_close(weight.grad, torch.full_like(weight, expected))

@@ -77,6 +77,14 @@ def test_every_epoch_and_stage_of_every_seed_has_an_order_of_batches_of_its_own(
     assert orders[8:] == orders[:4]
 
 
+def test_a_falling_learning_rate_would_reach_zero_after_the_last_epoch(tmp_path: Path) -> None:
+    dataset = small_dataset()
+    config = trial_config(max_epochs=4, batch_size=ONE_STEP, decay="linear", learning_rate=0.004)
+    model, split = build_model(config, dataset, CPU), leave_one_out(dataset.sequences)
+    done = train(model, config, split, CPU, tmp_path / "checkpoint.pt", lambda report: None)
+    assert [row["learning_rate"] for row in done.history] == pytest.approx([0.004, 0.003, 0.002, 0.001])
+
+
 def test_the_last_finite_values_outlive_an_interruption(tmp_path: Path) -> None:
     settings = {"batch_size": ONE_STEP, "validate_every": 3}
     first = failure(tmp_path, **settings)

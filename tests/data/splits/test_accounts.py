@@ -221,6 +221,26 @@ def test_aligned_members_end_within_a_week() -> None:
     assert all(np.count_nonzero(np.diff(apart.members[i : i + 10])) == 1 for i in apart.offsets[:-1])
 
 
+def test_rows_name_their_account_by_its_lowest_user() -> None:
+    data = sequences([[(0, 1), (1, 2), (2, 3), (3, 4)]] * 8)
+    account = group_users(data, Accounts(size="fixed-2", seed=3))
+    lowest = np.array([np.flatnonzero(account == own).min() for own in account])
+    assert set(lowest.tolist()) != set(range(4))
+    parts = shared(data, size="fixed-2", seed=3)
+    assert parts.train.users is not None
+    assert parts.train.users.tolist() == sorted(set(lowest.tolist()))
+    for view in (parts.valid, parts.test):
+        assert view.accounts is not None
+        assert view.accounts.tolist() == lowest[view.users].tolist()
+
+
+def test_a_user_alone_keeps_times_that_others_cannot_be_compared_with() -> None:
+    data = replace(sequences([[(0, 1), (1, 5)], [(2, 3), (3, 4)]]), own_clocks=True)
+    merged = merge(data, Accounts(size="fixed-1"))
+    assert merged.times is not None
+    assert merged.times.tolist() == [1, 5, 3, 4]
+
+
 def test_without_times_members_take_turns() -> None:
     """Blocks have three interactions on average if times are missing or cannot be compared between users."""
     users = [[(0, time) for time in range(300)] for _ in range(2)]
