@@ -71,6 +71,21 @@ def test_loss_and_gradients_are_those_of_the_formula(steps: int, rows: int, beta
     assert not policy.requires_grad
 
 
+def test_each_step_may_have_its_own_beta() -> None:
+    inputs, betas = case(2, 4), (0.0, 0.5)
+    alone = []
+    for step, beta in enumerate(betas):
+        one = slice(step, step + 1)
+        parts = {"trajectory": inputs["trajectory"][one], "reference": inputs["reference"][one]}
+        alone.append(policy_loss(**(inputs | parts), beta=beta)[0])
+    together, _ = policy_loss(**inputs, beta=torch.tensor(betas, dtype=torch.float64).unsqueeze(1))
+    torch.testing.assert_close(together, torch.stack(alone).mean())
+    found, expected = (
+        torch.autograd.grad(loss, inputs["item_vectors"]) for loss in (together, torch.stack(alone).mean())
+    )
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_case_by_hand() -> None:
     # Two items with scores ±x: log p = −log(1 + exp(−2x)), and its derivative by x is 2·(1 − p).
     trajectory = torch.tensor([[[0.5]]], requires_grad=True)  # (steps, rows, width)
