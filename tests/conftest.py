@@ -13,8 +13,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-settings.register_profile("fast", max_examples=20)
-"""For `nox -s tests-fast`. The whole suite takes hypothesis's own number of examples."""
+settings.register_profile("whole", deadline=None)  # a busy machine is no fault
+settings.register_profile("fast", deadline=None, max_examples=20)  # for `nox -s tests-fast`
+settings.load_profile("whole")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_data import leave_one_out
 
@@ -53,7 +53,6 @@ def test_leakage_by_hand():
     assert leakage.same_item == pytest.approx(1 / 3)  # b has p at 5 and 6, after a's target p at 4
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=6), min_size=1, max_size=6), st.data())
 def test_leakage_equals_brute_force(times, data):
     times = [sorted(row) for row in times]

@@ -59,7 +59,7 @@ def all_contexts(data: TrainingData, batch_size: int = 7, **options) -> dict[int
 @pytest.mark.parametrize("rows", ["positions", "prefixes"])
 @pytest.mark.parametrize("long_sequences", ["windowed", "exact", "latest"])
 @given(length_lists, max_lengths, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_only_allowed_targets_are_predicted_and_from_the_same_items(
     rows: TrainingRows, long_sequences: LongSequences, lengths: list[int], max_length: int, random: Random
 ) -> None:
@@ -78,7 +78,7 @@ def test_only_allowed_targets_are_predicted_and_from_the_same_items(
     ("rows", "long_sequences"), [("positions", "windowed"), ("positions", "exact"), ("prefixes", "windowed")]
 )
 @given(length_lists, max_lengths)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_target_once_from_its_latest_items(
     rows: str, long_sequences: str, lengths: list[int], max_length: int
 ) -> None:
@@ -97,7 +97,7 @@ def test_every_target_once_from_its_latest_items(
 
 
 @given(length_lists, max_lengths, st.integers(0, 100))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_kept_targets_are_those_trained_on(lengths: list[int], max_length: int, seed: int) -> None:
     data = TrainingData(view_of(lengths), max_length)
     keep = np.random.default_rng(seed).random(data.n_targets) < 0.3
@@ -114,7 +114,7 @@ def test_kept_targets_are_those_trained_on(lengths: list[int], max_length: int, 
 
 
 @given(length_lists, max_lengths)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_prefixes_are_the_latest_items_before_a_target(lengths: list[int], max_length: int) -> None:
     view = view_of(lengths)
     data = TrainingData(view, max_length)
@@ -164,7 +164,7 @@ def test_users_with_fewer_than_two_items_give_no_target() -> None:
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=10), max_lengths, st.integers(1, 4))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_evaluation_batches_give_the_latest_items_in_order(
     lengths: list[int], max_length: int, batch_size: int
 ) -> None:

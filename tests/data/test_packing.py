@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -28,7 +28,6 @@ def running_sum(padded: Tensor) -> Tensor:
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_every_item_keeps_its_sequence_and_place(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     assert tokens.n_sequences == len(sequences)
@@ -40,7 +39,6 @@ def test_every_item_keeps_its_sequence_and_place(sequences: list[list[int]]) -> 
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_first_and_last_are_in_the_order_given(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     assert tokens.items[tokens.first].tolist() == [sequence[0] for sequence in sequences]
@@ -50,7 +48,6 @@ def test_first_and_last_are_in_the_order_given(sequences: list[list[int]]) -> No
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_a_causal_function_by_group_is_that_function_of_each_sequence(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     flat = tokens.items.double().unsqueeze(1).requires_grad_()
@@ -65,7 +62,6 @@ def test_a_causal_function_by_group_is_that_function_of_each_sequence(sequences:
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_groups_cover_all_tokens(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     bounds = [(group.first_token, group.end_token) for group in tokens.groups]
@@ -110,7 +106,6 @@ def test_no_sequences_pack_to_nothing() -> None:
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_zeros_as_padding_count_nothing_in_a_sum(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     flat = tokens.items.double().requires_grad_()
@@ -122,7 +117,6 @@ def test_zeros_as_padding_count_nothing_in_a_sum(sequences: list[list[int]]) -> 
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
 
@@ -135,7 +129,6 @@ def test_a_masked_function_sees_all_items_of_a_sequence_and_no_padding(sequences
 
 
 @given(sequence_lists, st.integers(0, 4))
-@settings(deadline=None)
 def test_an_appended_item_follows_the_latest_ones(sequences: list[list[int]], most: int) -> None:
     tokens = packed(sequences)
     longer = tokens.appended(np.arange(len(sequences)) + 100, tokens.host.lengths.clip(max=most))
@@ -145,7 +138,6 @@ def test_an_appended_item_follows_the_latest_ones(sequences: list[list[int]], mo
 
 
 @given(sequence_lists, st.booleans())
-@settings(deadline=None)
 def test_padded_sequences_hold_their_items_at_one_side(sequences: list[list[int]], left: bool) -> None:
     tokens = packed(sequences)
     padded = tokens.padded(30, 99, left)
@@ -158,7 +150,6 @@ def test_padded_sequences_hold_their_items_at_one_side(sequences: list[list[int]
 
 
 @given(sequence_lists, st.integers(0, 2))
-@settings(deadline=None)
 def test_the_host_knows_what_is_on_the_device(sequences: list[list[int]], form: int) -> None:
     tokens = packed(sequences)
     if form == 1:
@@ -174,7 +165,6 @@ def test_the_host_knows_what_is_on_the_device(sequences: list[list[int]], form: 
 
 
 @given(sequence_lists, st.sampled_from(["cpu", "one group"]))
-@settings(deadline=None)
 def test_repeated_sequences_are_those_packed_several_times(sequences: list[list[int]], cut: str) -> None:
     tokens = packed(sequences)
     if cut == "one group":
@@ -217,7 +207,6 @@ def test_times_and_members_stay_with_their_items_and_those_of_the_next_ones_too(
 
 
 @given(sequence_lists)
-@settings(deadline=None)
 def test_a_row_for_each_sequence_meets_its_own_items(sequences: list[list[int]]) -> None:
     tokens = packed(sequences)
     rows = torch.arange(len(sequences)).unsqueeze(1)

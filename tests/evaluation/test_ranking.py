@@ -36,7 +36,7 @@ def naive_ranks(scores: list[float], history: set[int], target: int) -> tuple[fl
     return rank(everything), rank([item for item in everything if item == target or item not in history])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_ranks_are_those_of_comparing_item_by_item(data: st.DataObject) -> None:
     n_items = data.draw(st.integers(2, 8))

@@ -18,7 +18,7 @@ from lrbench.models.base import FitStage
 CPU = torch.device("cpu")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_lists_are_those_of_sorting_the_candidates(data: st.DataObject) -> None:
     n_items = data.draw(st.integers(2, 8))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -31,7 +31,6 @@ def gradients(value: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
 
 
 @given(cases())
-@settings(deadline=None)
 def test_cross_entropy_is_the_dense_one(case: Case) -> None:
     states, vectors, targets = case
     dense = F.cross_entropy(states @ vectors.T, targets)
@@ -43,7 +42,6 @@ def test_cross_entropy_is_the_dense_one(case: Case) -> None:
 
 
 @given(cases())
-@settings(deadline=None)
 def test_log_probabilities_are_the_dense_ones_under_any_weights(case: Case) -> None:
     states, vectors, targets = case
     weights = torch.linspace(-1, 2, len(targets), dtype=torch.float64)

@@ -38,7 +38,7 @@ def test_no_tests_no_values() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)  # the reference takes a tenth of a second per call
+@settings(max_examples=15)  # the reference takes a tenth of a second per call
 @given(p_values)
 def test_holm_equal_to_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matrices import model
 
@@ -59,7 +59,6 @@ def test_permutation_by_hand() -> None:
     assert permute_seeds(runs(4, 6, 7, 8), runs(1, 2, 3, 5)).p == pytest.approx(4 / 70)
 
 
-@settings(deadline=None)
 @given(
     first=st.lists(st.integers(0, 6), min_size=4, max_size=6),
     second=st.lists(st.integers(0, 6), min_size=4, max_size=6),

@@ -40,7 +40,7 @@ def test_a_broken_connection_is_resumed_at_its_byte(server: FileServer, tmp_path
     assert notes.pauses == [1.0, 1.0]  # new bytes came each time, so patience starts anew
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, len(CONTENT) - 1), max_size=4))
 def test_wherever_connections_break_the_bytes_are_the_same(
     server: FileServer, tmp_path: Path, cuts: list[int]

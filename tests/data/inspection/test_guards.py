@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import find_protocol
@@ -89,7 +89,6 @@ def brute_force(rows: list[list[int]]) -> float | None:
     return float(np.mean(flags)) if flags else None
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_overlap_equals_brute_force(rows: list[list[int]]) -> None:
     assert overlapping_rows(split(sequences(rows), PROTOCOL)) == brute_force(rows)

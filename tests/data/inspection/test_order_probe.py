@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
@@ -33,7 +33,6 @@ def brute_force(lists, n_items):
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=12), min_size=1, max_size=10))
 def test_ranks_equal_brute_force(lists):
     assert markov_ranks(sequences(lists, 6), PROTOCOLS["loo-50"]).tolist() == brute_force(lists, 6)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.data.preparation.interactions import first_of_pairs, time_order
@@ -35,13 +35,11 @@ def naive_core(rows, k):
         kept = [(index, row) for index, row in kept if row[side] != short[1]]
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(0, 5))
 def test_core_equals_removal_one_at_a_time(rows, k):
     assert k_core(*arrays(rows), k).tolist() == naive_core(rows, k)
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 5))
 def test_core_is_a_fixed_point_in_which_nobody_falls_short(rows, k):
     users, items = arrays(rows)
@@ -51,7 +49,6 @@ def test_core_is_a_fixed_point_in_which_nobody_falls_short(rows, k):
         assert (np.bincount(side)[side] >= k).all()
 
 
-@settings(deadline=None)
 @given(pairs, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_core_does_not_depend_on_the_order_of_rows(rows, k, random):
     shuffled = list(range(len(rows)))
@@ -67,7 +64,6 @@ def test_core_by_hand():
     assert k_core(*arrays([*rows, (1, 0)]), 2).tolist() == [0, 1, 2, 4]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(codes, st.one_of(near_times, far_times)), max_size=60))
 def test_order_is_stable_by_user_then_time(rows):
     """Near times are packed into one key, far ones are not; both equal Python's stable sort."""
@@ -85,7 +81,6 @@ def test_packed_and_two_column_sorts_are_equal_on_many_ties(bits):
     assert np.array_equal(time_order(users, times), np.lexsort((times, users)))
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_first_of_pairs(rows):
     seen: set[tuple[int, int]] = set()

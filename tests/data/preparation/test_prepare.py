@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters
@@ -69,7 +69,6 @@ filters_strategy = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(rows_strategy, filters_strategy, st.booleans())
 def test_equals_the_naive_reference(rows, filters, timed):
     if not timed:

@@ -62,7 +62,7 @@ def plain(rows, filters: Filters):
     return sequences, [*counts, len(rows)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(row, min_size=1, max_size=60),
     st.sampled_from([None, 4.0]),
@@ -93,7 +93,7 @@ def test_parts_give_what_all_rows_give(rows, min_rating, repeats, k_core) -> Non
     assert tuple(note for note in dataset.record.notes if "copies" in note) == copies_note(copies, len(rows))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)), min_size=1, max_size=40))
 def test_numbers_follow_first_appearance(pairs) -> None:
     rows = [(user, item, None, None) for user, item in pairs]

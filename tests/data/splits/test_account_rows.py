@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Filters, Protocol
@@ -36,7 +36,6 @@ def row_of(view: EvaluationView, data: Sequences) -> list[int]:
     return (np.searchsorted(data.offsets, view.stops, side="right") - 1).tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=30, max_size=40), st.randoms(use_true_random=False))
 def test_every_row_is_on_one_side_and_its_target_in_no_input(counts: list[int], random) -> None:  # type: ignore[no-untyped-def]
     rows = [(account, number) for account, count in enumerate(counts) for number in range(count)]

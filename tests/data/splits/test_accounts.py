@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_data import leave_one_out, small_dataset
 
@@ -84,7 +84,6 @@ def test_members_are_numbered_within_their_account() -> None:
         assert torch.equal(history.next_members[history.last], expected)
 
 
-@settings(deadline=None)
 @given(timed_users, any_accounts, st.booleans())
 def test_nothing_is_added_or_lost(
     users: list[list[tuple[int, int]]], accounts: Accounts, timed: bool
@@ -105,7 +104,6 @@ def test_nothing_is_added_or_lost(
             assert (np.diff(merged.times[start:stop]) >= 0).all()
 
 
-@settings(deadline=None)
 @given(timed_users, any_accounts)
 def test_nothing_held_out_is_a_label(users: list[list[tuple[int, int]]], accounts: Accounts) -> None:
     """Every interaction gets an item of its own, so that a label tells which interaction it is."""
@@ -128,7 +126,6 @@ def test_nothing_held_out_is_a_label(users: list[list[tuple[int, int]]], account
                 assert set(own) <= set(history)
 
 
-@settings(deadline=None)
 @given(timed_users, st.sampled_from(PARTNERS), st.sampled_from(["none", "end"]), st.booleans())
 def test_accounts_of_one_are_the_plain_split(
     users: list[list[tuple[int, int]]], partners: str, align: str, timed: bool

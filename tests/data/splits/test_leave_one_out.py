@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_data import leave_one_out
 
@@ -44,7 +44,6 @@ def test_training_needs_somebody_to_evaluate(protocol):
         split_to_train(short, PROTOCOLS[protocol], "toy")
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=8), min_size=1, max_size=8))
 def test_every_interaction_has_one_place(lists):
     split = leave_one_out(sequences(lists))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.config.protocol import PROTOCOLS, Protocol, TimeSplit
@@ -79,7 +79,6 @@ def test_quantiles_cut_where_so_many_interactions_came_before() -> None:
     assert [len(parts.train.interactions), len(parts.valid), len(parts.test)] == [8, 1, 1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.lists(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.data.batches import TrainingBatch, TrainingData
@@ -35,7 +35,6 @@ def spt(**options) -> tuple[SelfSupervised, TrainingBatch]:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(0, 100))
-@settings(deadline=None)
 def test_another_target_with_the_same_item(items: list[int], seed: int) -> None:
     torch.manual_seed(seed)
     target_items = np.array(items, dtype=np.int32)
