@@ -101,7 +101,6 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     """
     record = read_record(folder)
     weights = read_weights(folder)  # before the data, which may have to be fetched
-    check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
     dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
     if dataset.record.fingerprint != record.dataset.fingerprint:
         raise CheckError(
@@ -114,5 +113,6 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     make_deterministic()
     model = build_model(record.config, dataset, device)
     put_weights(weights, model, folder.name)
+    check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)

@@ -426,16 +426,26 @@ def test_means_over_datasets_are_corrected_within_their_family(tmp_path: Path) -
 
 
 def test_the_mean_over_datasets_by_hand(report: Report) -> None:
-    """Ratios exp(0.1), exp(0.2) and exp(0.3): a mean of 0.2, and an error of 0.1 / √3 with 2 degrees."""
+    """Ratios exp(0.1), exp(0.2) and exp(0.3): a mean of 0.2, on others with an error of 0.1 / √3.
+
+    It has 2 degrees of freedom. On these datasets three independent errors of 0.001 have 3 × 9.
+    """
     ratios = (math.exp(log) - 1 for log in (0.1, 0.2, 0.3))
     alike = [
-        replace(found, baseline="B", relative=replace(found.relative, value=ratio, log_error=0.001))
+        replace(
+            found,
+            dataset=f"d{ratio}",
+            baseline="B",
+            relative=replace(found.relative, value=ratio, log_error=0.001, df=9),
+        )
         for found, ratio in zip(report.comparisons, ratios, strict=False)
     ]
-    (found,) = combine_datasets(alike)
-    half = scipy.stats.t.isf(0.025, 2) * 0.1 / math.sqrt(3)
-    expected = [math.exp(log) - 1 for log in (0.2 - half, 0.2, 0.2 + half)]
-    assert [found.low, found.mean, found.high] == pytest.approx(expected, rel=1e-6)
+    (found,) = combine_datasets(alike, {alike[0].family: [(alike[0].proposed, "B")]})
+    assert found.others is not None
+    for mean, df, error in ((found.others, 2, 0.1 / math.sqrt(3)), (found.these, 27, 0.001 / math.sqrt(3))):
+        half = scipy.stats.t.isf(0.025, df) * error
+        expected = [math.exp(log) - 1 for log in (0.2 - half, 0.2, 0.2 + half)]
+        assert [mean.low, mean.mean, mean.high] == pytest.approx(expected, rel=1e-6)
 
 
 def test_other_metrics_are_descriptive_under_benjamini_and_hochberg(report: Report) -> None:

@@ -5,7 +5,7 @@ import pytest
 from synthetic_results import Made, make_suite, section_of
 
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.findings import AcrossDatasets, Verdict
+from lrbench.report.findings import AcrossDatasets, MeanRelative, Verdict
 from lrbench.report.formats import FORMATS
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
@@ -52,6 +52,7 @@ def test_sections_in_reading_order(report: Report) -> None:
         "answer",
         "quality",
         "comparison",
+        "across",
         "cost",
         "depth",
         "depth-contrasts",
@@ -123,9 +124,14 @@ def test_descriptive_findings_are_counted_by_the_adjusted_p(report: Report) -> N
 
 
 def test_effects_over_datasets_are_in_per_cent(report: Report) -> None:
-    found = AcrossDatasets("LARES", "SASRec", "systems", 0.053, 0.011, 0.095, 0.02, 0.031, 0.4, datasets=3)
+    these = MeanRelative(0.061, 0.021, 0.101, 0.004, 0.0)
+    others = MeanRelative(0.053, 0.011, 0.095, 0.02, 0.031)
+    found = AcrossDatasets("LARES", "SASRec", "systems", 3, these, 0.012, others, 0.4)
     (row,) = section_of(replace(report, across=(found,)), "across").tables[0].rows
-    assert [cell.text for cell in row] == ["SASRec", "3", "+5.3", "[+1.1, +9.5]", "0.020", "3.1", "0.400"]
+    assert [cell.text for cell in row] == [
+        *("SASRec", "3", "+6.1", "[+2.1, +10.1]", "0.004", "0.012", "0.400"),
+        *("+5.3", "[+1.1, +9.5]", "0.020", "3.1"),
+    ]
 
 
 def test_the_parts_of_the_uncertainty_stand_under_their_names(report: Report) -> None:
