@@ -96,19 +96,18 @@ def test_another_target_is_refused(tmp_path: Path) -> None:
         aligned_ranks(finished, masked=False)
 
 
-def test_other_users_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [
+        (390, "10 users are only in the first"),
+        (410, "0 users are only in the first, 10 only in the second"),
+    ],
+)
+def test_other_users_are_refused(users: int, said: str, tmp_path: Path) -> None:
     suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
-    write_trial(tmp_path, Made("B"), "sample", 1, users=390)
+    write_trial(tmp_path, Made("B"), "sample", 1, users=users)
     finished, _ = finished_trials(suite, Results(tmp_path))
-    with pytest.raises(CheckError, match="10 users are only in the first"):
-        aligned_ranks(finished, masked=False)
-
-
-def test_further_users_are_refused(tmp_path: Path) -> None:
-    suite = make_suite(tmp_path, [Made("A"), Made("B")], seeds=[1], proposed=[])
-    write_trial(tmp_path, Made("B"), "sample", 1, users=410)
-    finished, _ = finished_trials(suite, Results(tmp_path))
-    with pytest.raises(CheckError, match="0 users are only in the first, 10 only in the second"):
+    with pytest.raises(CheckError, match=said):
         aligned_ranks(finished, masked=False)
 
 

@@ -11,7 +11,7 @@ THESE = ("Against", "datasets", "mean Δ %", "95 % interval, %", "p", "p (Holm)"
 OTHERS = ("others: mean Δ %", "95 % interval, %", "p", "spread")
 NOTES = (
     "Mean of the relative differences on these datasets, each with the same weight. Users and training runs "
-    "are random, datasets are not.",
+    "are random, datasets are not. They are taken to share no users: do not combine two editions of one.",
     "p (Holm): corrected over the pairs of each family; pairs that wait for runs count as p = 1. "
     "Exploratory: families are declared for single datasets.",
     "A small p of equal effects means that the difference is not the same everywhere: read the datasets one "
