@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.model_class import model_fault
-from lrbench.plugins import failed_line, plugged_models
+from lrbench.plugins import failed_line, plugged_models, plugin_fingerprint
 from lrbench.text import shortened
 
 if TYPE_CHECKING:
     from lrbench.models.base import Model
 
-__all__ = ["MODELS", "Registry"]
+__all__ = ["MODELS", "Registry", "model_origin"]
 
 T = TypeVar("T")
 
@@ -90,6 +90,16 @@ class Registry(Generic[T]):
             return self._load_foreign(foreign[name])
         remedies = (did_you_mean(name, self.names()), self._elsewhere)
         raise RequestError(f'There is no {self._kind} "{name}".', " ".join(filter(None, remedies)))
+
+    def package(self, name: str) -> str | None:
+        """Return the package that declares a thing, with its version: ``fading-models 1.0``.
+
+        ``None``: the thing is built in or of a plug-in file, or there is none.
+        """
+        point = None if name in self._plugged() else self._foreign.get(name)
+        if point is None:
+            return None
+        return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
     def failed_package(self, error: BaseException) -> tuple[str, str] | None:
         """Return the package that declares things here and in which an error was raised, and the line.
@@ -182,3 +192,12 @@ MODELS: "Registry[type[Model]]" = Registry(
     fault=model_fault,
     elsewhere="A model in a file of your own needs --plugin FILE.",
 )
+
+
+def model_origin(name: str) -> str | None:
+    """Return what tells one version of another author's model from the next; it is part of the ids of trials.
+
+    A model of a plug-in file has a hash of the file, and one of a package the package's name and version.
+    ``None``: it is a model of lrbench.
+    """
+    return plugin_fingerprint(name) or MODELS.package(name)

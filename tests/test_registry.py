@@ -101,6 +101,22 @@ def test_two_packages_cannot_declare_one_name(points: list[EntryPoint]) -> None:
         things().names()
 
 
+def test_a_thing_of_a_package_is_known_by_its_package_and_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    information = tmp_path / "tau_things-1.5.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: tau-things\nVersion: 1.5\n")
+    (information / "entry_points.txt").write_text("[things]\ntau = math:tau\nmine = math:tau\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert [things().package(name) for name in ("tau", "mine", "pi", "none")] == [
+        "tau-things 1.5",
+        None,  # the plug-in file is used
+        None,
+        None,
+    ]
+
+
 def test_a_registry_without_a_group_asks_no_package(points: list[EntryPoint]) -> None:
     points.append(EntryPoint("tau", "math:tau", "things"))
     assert things(group=None).names() == ["pi", "mine"]

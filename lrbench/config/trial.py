@@ -68,7 +68,7 @@ class TrialConfig(FrozenConfig):
     """The registered model name."""
 
     plugin: str | None = None
-    """Hash of the plug-in file that defines the model; `None` for a model of lrbench or of a package."""
+    """Where a model of others comes from, see `lrbench.registry.model_origin`; `None`: it is of lrbench."""
 
     params: dict[str, JsonValue]
     """The model's whole configuration, defaults included."""

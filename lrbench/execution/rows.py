@@ -22,8 +22,7 @@ from lrbench.execution.planning.spaces import check_tuning, ends_of, find_space,
 from lrbench.execution.planning.stage_checks import check_recorded, check_training_rows
 from lrbench.execution.planning.stages import resolve_stages
 from lrbench.models.base import Model, ModelConfig
-from lrbench.plugins import plugin_fingerprint
-from lrbench.registry import MODELS
+from lrbench.registry import MODELS, model_origin
 from lrbench.store.suites import ControlRecord, Match
 from lrbench.text import appearance
 
@@ -92,7 +91,7 @@ class Row:
             fingerprint=fingerprint,
             protocol=self.protocol.of(dataset),
             model=self.model_name,
-            plugin=plugin_fingerprint(self.model_name),
+            plugin=model_origin(self.model_name),
             params=self.params,
             stages=self.stages,
             evaluation=self.evaluation,

@@ -16,8 +16,7 @@ from lrbench.evaluation.rank_everything import rank_everything
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.reuse_stages import reuse_stages
 from lrbench.models.base import Model
-from lrbench.plugins import plugin_fingerprint
-from lrbench.registry import MODELS
+from lrbench.registry import MODELS, model_origin
 from lrbench.seeds import seed_torch
 from lrbench.store.layout import CHECKPOINT_FILE
 from lrbench.team import Team
@@ -49,17 +48,25 @@ def build_model(config: TrialConfig, dataset: PreparedDataset, device: torch.dev
     """Return the trial's model for its dataset, initialised from its seed.
 
     Raises:
-        LrbenchError: the plug-in file of the model has changed since the trial was planned.
+        LrbenchError: the model's plug-in file or package is another one than when the trial was planned.
     """
     kind = MODELS.load(config.model)
-    if plugin_fingerprint(config.model) != config.plugin:
+    if (origin := model_origin(config.model)) != config.plugin:
         raise LrbenchError(
-            f'The plug-in file of the model "{config.model}" is not the one of this trial.',
-            "Restore the file, or run the suite again for trials of the file as it is now.",
+            f'The model "{config.model}" of this trial comes from {_named(config.plugin)}. '
+            f"Here it comes from {_named(origin)}.",
+            "Restore what the trial had, or run the suite again for trials of the model as it is now.",
         )
     seed_torch(config.seed)
     options = kind.Config.model_validate(config.params)
     return kind.on_catalogue(options, dataset.names, config.protocol.max_length).to(device)
+
+
+def _named(origin: str | None) -> str:
+    """Name where a model comes from, as :func:`lrbench.registry.model_origin` gives it."""
+    if origin is None:
+        return "lrbench"
+    return f"the package {origin}" if " " in origin else f"a plug-in file with the hash {origin}"
 
 
 def train_and_rank(

@@ -42,7 +42,7 @@ from lrbench.store.frames import FinishedTrial, finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
 from lrbench.store.trials import DatasetSummary
-from lrbench.wording import some_of
+from lrbench.wording import counted, some_of
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -251,7 +251,7 @@ def _finished(suite: SuiteRecord, results: Results) -> tuple[list[FinishedTrial]
     finished, missing = finished_trials(suite, results)
     if not finished:
         raise RequestError(
-            f"None of the {len(missing)} trials of suite {suite.name} is finished in {results.root}.",
+            f"Suite {suite.name} has {counted(len(missing), 'trial')}, none finished in {results.root}.",
             f"Run it: {command_to_run(suite, results)}\n"
             f"  Or see how far it is: {results.command('status', suite.name)}",
         )

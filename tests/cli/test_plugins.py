@@ -217,7 +217,10 @@ def test_an_edited_file_means_other_trials(desk: Desk) -> None:
     (desk.folder / "other").mkdir()
     (desk.folder / "other/fading.py").write_text(EXAMPLE + "\n# edited\n", encoding="utf-8")
     wrong = desk.run("verify", trial.name, "--plugin", "other/fading.py", code=1)
-    assert "is not the one of this trial" in wrong.stderr
+    told = " ".join(wrong.stderr.split())
+    assert re.search(
+        r"comes from a plug-in file with the hash (\w{16})\. Here .* the hash (?!\1)\w{16}\.", told
+    )
     dry = desk.run(
         "run", desk.suite(PLUGGED), "--plugin", "other/fading.py", "--seeds", "1", "--dry-run"
     ).stdout
@@ -270,6 +273,16 @@ def test_a_package_adds_models_by_entry_point(desk: Desk) -> None:
     try:
         done = desk.run("run", desk.suite(PLUGGED), "--seeds", "4", "--results", "by-package")
         assert "2 of 2 trials done" in done.stderr
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: fading-models\nVersion: 1.1\n")
+        (trial,) = (path for path in (desk.folder / "by-package/trials").iterdir() if "fading" in path.name)
+        wrong = desk.run("verify", trial.name, "--results", "by-package", code=1).stderr
+        told = " ".join(wrong.split())
+        assert (
+            "of this trial comes from the package fading-models 1.0. Here it comes from the package " in told
+        )
+        assert "fading-models 1.1." in told
+        command = ("run", desk.suite(PLUGGED), "--seeds", "4", "--results", "by-package", "--dry-run")
+        assert "2 trials, 1 to run" in desk.run(*command).stdout
     finally:
         del desk.environment["PYTHONPATH"]
     assert sys.modules.get("fading_models") is None

@@ -120,7 +120,7 @@ def test_percentages_need_a_trial_of_their_row(tmp_path: Path) -> None:
 
 
 def test_nothing_finished(suite: SuiteRecord, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="None of the 20 trials of suite demo is finished"):
+    with pytest.raises(RequestError, match="Suite demo has 20 trials, none finished in"):
         build_report(suite, Results(tmp_path))
 
 

@@ -61,16 +61,19 @@ def test_the_plain_model_recovers_nothing_and_no_sharing_all() -> None:
     assert nothing.low < 0 < nothing.high < everything.low < 1 < everything.high
 
 
-@pytest.mark.parametrize("share", [0, 1])
-def test_a_deterministic_method_that_equals_a_plain_model_leaves_no_doubt(share: int) -> None:
-    """No user differs, so no other share can be the true one."""
+@pytest.mark.parametrize("share", [0, 1, *np.linspace(0.03, 0.97, 20)])
+def test_a_deterministic_method_that_mixes_both_plain_models_leaves_no_doubt(share: float) -> None:
+    """Every user recovers the same share, so no other one can be true."""
     random = np.random.default_rng(5)
     plain = random.random(50)
-    merged, unmerged = (
-        UserMetrics(values[None], deterministic=True) for values in (plain, plain + random.random(50))
+    cost = random.random(50)
+    method, merged, unmerged = (
+        UserMetrics(values[None], deterministic=True)
+        for values in (plain + share * cost, plain, plain + cost)
     )
-    found = recovery((merged, unmerged)[share], merged, unmerged)
-    assert (found.share, found.low, found.high, found.reason) == (share, share, share, "")
+    found = recovery(method, merged, unmerged)
+    assert (found.share, found.low, found.high) == pytest.approx((share,) * 3, abs=1e-12)
+    assert found.reason == ""
 
 
 def test_there_is_an_interval_where_the_test_finds_a_cost_and_nowhere_else() -> None:

@@ -96,10 +96,12 @@ def run_search(
 def _all_failed(outcomes: Sequence[SearchTrial | FinalistRun]) -> LrbenchError:
     """Return the error of a search in which nothing can be chosen."""
     finalists = {outcome.number for outcome in outcomes if isinstance(outcome, FinalistRun)}
-    what = "finalists failed in a run" if finalists else "trials of the search failed"
+    count = len(finalists) or len(outcomes)
+    thing = "finalist" if finalists else "trial"
+    who = f"All {count} {thing}s" if count > 1 else f"The only {thing}"
     reason = next(outcome.reason for outcome in reversed(outcomes) if outcome.reason)
     return LrbenchError(
-        f"All {len(finalists) or len(outcomes)} {what}. The last one that failed: {reason}",
+        f"{who} of the search failed{' in a run' if finalists else ''}. The last one that failed: {reason}",
         "Change the space, or the settings of the row.",
     )
 

@@ -113,7 +113,7 @@ def test_finalists_that_all_fail_in_one_of_their_runs_are_an_error(
     monkeypatch.setattr(attempt, "train", diverging)
     with pytest.raises(
         LrbenchError,
-        match=r"All 2 finalists failed in a run\. The last one that failed: the loss is not finite",
+        match=r"All 2 finalists of the search failed in a run\. The last one that failed: the loss is not",
     ):
         run_search(order(search(), walks_folder, tmp_path), lambda news: None)
 

@@ -150,6 +150,9 @@ def test_settings_that_fail_are_an_outcome_and_all_failing_is_an_error(
     with pytest.raises(LrbenchError, match="All 2 trials of the search failed"):
         run_search(order(config, walks_folder, tmp_path), ignore)
     assert not Results(tmp_path).search(config.id).exists()
+    config = search(space=wrong, trials=1)
+    with pytest.raises(LrbenchError, match="The only trial of the search failed"):
+        run_search(order(config, walks_folder, tmp_path), ignore)
     config = search(space={"heads": Choice(values=(2, 3))}, trials=2, seed=1)
     states = {
         str(trial.settings["heads"]): trial.state
