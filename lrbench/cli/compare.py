@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.options import Masked, ResultsDir, parse_list, parse_name
+from lrbench.cli.options import Datasets, Masked, ResultsDir, parse_list, parse_name
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -33,6 +33,7 @@ def compare(
             help="Metrics to compare, e.g. recall@10,ndcg@10. Without it: the primary metric.",
         ),
     ] = None,
+    datasets: Datasets = None,
     masked: Masked = None,
     results: ResultsDir = Path("results"),
 ) -> None:
@@ -48,7 +49,13 @@ def compare(
 
     layout = Results(results)
     loaded = LoadedSuite(recorded_suite(layout, suite), layout)
-    frame = loaded.compare(labels[0], *labels[1:], metrics=parse_list(metrics, "--metrics"), masked=masked)
+    frame = loaded.compare(
+        labels[0],
+        *labels[1:],
+        metrics=parse_list(metrics, "--metrics"),
+        datasets=parse_list(datasets, "--datasets"),
+        masked=masked,
+    )
     compared = set(frame["baseline"])
     lacking = [label for label in select_labels(loaded.suite, labels[1:]) if label not in compared]
     if lacking:
@@ -77,9 +84,10 @@ def _note(suite: "SuiteRecord", frame: "DataFrame", to_report: str) -> str:
     corrected = "The p-values are corrected over these lines (Benjamini and Hochberg)."
     if not declared:
         return f"These comparisons are descriptive: they were not declared before the runs. {corrected}"
+    others = "" if declared == len(frame) else " All others are descriptive."
     return (
         f"{corrected} Declared in the suite: {declared} of {len(frame)}. For these cite the verdicts of the "
-        f"report, which corrects over their family: {to_report}. All others are descriptive."
+        f"report, which corrects over their family: {to_report}.{others}"
     )
 
 

@@ -16,7 +16,7 @@ from lrbench.files import write_bytes
 from lrbench.metrics import metric_function
 from lrbench.names import check_list
 from lrbench.report.build import ReportOptions, build_report
-from lrbench.report.choices import Choices
+from lrbench.report.choices import Choices, shown_names
 from lrbench.report.comparisons import compare_labels
 from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.fields import comparison_fields, group_fields
@@ -143,7 +143,12 @@ class LoadedSuite:
         return pl.DataFrame(rows, schema={**_PLACE, "metric": pl.String, "value": pl.Float64})
 
     def compare(
-        self, first: str, *others: str, metrics: Sequence[str] = (), masked: bool | None = None
+        self,
+        first: str,
+        *others: str,
+        metrics: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        masked: bool | None = None,
     ) -> pl.DataFrame:
         """Compare a row with others, or with all: one line per dataset, other row and metric.
 
@@ -151,17 +156,27 @@ class LoadedSuite:
         adjusted after Benjamini and Hochberg over all of them. Comparisons that the suite does not declare
         are descriptive. The report has the verdicts of declared ones, and corrects over their family.
 
+        Args:
+            first: the row that is compared, by its label.
+            others: rows that it is compared with; none: all others.
+            metrics: metrics to compare; empty: the primary one.
+            datasets: names or patterns of datasets; empty: all of the suite.
+            masked: whether items of the history are left out of the ranks; `None`: as the protocol says.
+
         Raises:
-            RequestError: a label is not the suite's, a name is no metric, or nothing can be compared.
+            RequestError: a label or dataset is not the suite's, a name is no metric, or nothing can be
+                compared.
             CheckError: trials of one dataset were ranked on different targets.
         """
         check_list(metrics, "metrics")
+        check_list(datasets, "datasets")
         seconds = select_labels(self.suite, others) or [label for label in self.labels if label != first]
         (one,) = select_labels(self.suite, (first,))
         if one in seconds:
             raise RequestError(f'"{one}" cannot be compared with itself.', "Name another row.")
         wanted = [_known(name) for name in metrics] or [self.suite.primary_metric]
-        measured = measure(self._finished, self.suite.datasets, self.labels, wanted, self._masked(masked))
+        chosen = shown_names(self.suite.datasets, datasets, (), "dataset")
+        measured = measure(self._finished, chosen, self.labels, wanted, self._masked(masked))
         lines: list[dict[str, Any]] = []
         for comparison in compare_labels(measured, one, seconds, wanted, self.suite.margin):
             fields = comparison_fields(comparison)

@@ -67,6 +67,10 @@ def test_comparisons_are_those_of_the_report(loaded: LoadedSuite, report: Report
         assert line["difference"] == declared.contrast.difference
         assert (line["ci_low"], line["ci_high"]) == declared.contrast.interval()
     assert len(loaded.compare("SASRec", metrics=["ndcg@10", "recall@5"])) == 2 * 2 * 3
+    both, one = (loaded.compare("SASRec", datasets=names) for names in ((), ["amazon-*"]))
+    assert one.select("baseline", "difference", "p").equals(
+        both.filter(dataset="amazon-2014-beauty").select("baseline", "difference", "p")
+    )
 
 
 def test_reports_and_figures(loaded: LoadedSuite, tmp_path: Path) -> None:
@@ -96,6 +100,8 @@ def test_a_prompt_shows_a_line_not_everything(loaded: LoadedSuite, suite: SuiteR
         (lambda suite: suite.plot("dept"), 'Did you mean "depth"'),
         (lambda suite: suite.metrics(["ndcg@10"]), "['ndcg@10'] is no name of a metric"),
         (lambda suite: suite.compare("LARES", metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
+        (lambda suite: suite.compare("LARES", datasets="sample"), 'Write datasets=["sample"].'),
+        (lambda suite: suite.compare("LARES", datasets=["sampel"]), 'Did you mean "sample"'),
         (lambda suite: suite.report(metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
         (lambda suite: suite.report(choices=Choices(only="LARES")), 'Write only=["LARES"].'),  # type: ignore[arg-type]
         (lambda suite: suite.report(layout=Layout(tables="quality")), 'Write tables=["quality"].'),  # type: ignore[arg-type]
