@@ -129,7 +129,17 @@ def _print_controls(kind: Kind, pattern: str) -> None:
 def _models() -> list[tuple[str, str]]:
     from lrbench.registry import MODELS
 
-    return [(name, MODELS.load(name).summary) for name in MODELS.names()]
+    return [(name, _summary(name)) for name in MODELS.names()]
+
+
+def _summary(name: str) -> str:
+    """Return what a model is, or why it cannot be loaded: one broken package hides no other model."""
+    from lrbench.registry import MODELS
+
+    try:
+        return MODELS.load(name).summary
+    except RequestError as error:
+        return error.cause
 
 
 def _suites() -> list[tuple[str, str]]:

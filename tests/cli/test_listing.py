@@ -1,4 +1,5 @@
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,18 @@ def test_own_defaults_of_a_stage_stand_beside_the_usual_ones(capsys: pytest.Capt
     assert 'learning_rate = 0.0003 (0.001), warmup_steps = 20 (0), decay = "linear" ("none")' in page
     assert "gradient_clip = 1.0 (none)" in page
     assert 'base_precision = none ("float32" | "bfloat16" or none)' in page
+
+
+def test_a_broken_package_hides_no_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = EntryPoint("broken", "no_such_module:Broken", "lrbench.models")
+    monkeypatch.setitem(vars(MODELS), "_foreign", {"broken": broken})
+    lines = listed(capsys, Kind.models)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == MODELS.names()
+    assert re.search('^broken +The model "broken" of no_such_module.* ModuleNotFoundError', lines[-1])
+    with pytest.raises(RequestError, match="cannot be loaded"):
+        listing(Kind.models, "broken")
 
 
 def test_the_list_of_models_says_how_to_see_one(capsys: pytest.CaptureFixture[str]) -> None:
