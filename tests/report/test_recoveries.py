@@ -55,7 +55,18 @@ def test_a_method_is_set_against_the_plain_model_on_the_same_accounts(tmp_path: 
     assert shown["label"] == "Method"
     assert shown["recovery"]["share"] == finding.recovery.share
     (section,) = [section for section in make_sections(report) if section.name == "recovery"]
-    assert [cell.text for cell in section.tables[0].rows[0]][:3] == ["Method", "Plain", "2"]
+    cells = dict(zip(section.columns, (cell.text for cell in section.tables[0].rows[0]), strict=True))
+    part = finding.recovery
+    assert cells == {
+        "Model": "Method",
+        "plain model": "Plain",
+        "members": "2",
+        "itself": f"{means['Method']:.4f}",
+        "plain": f"{means['Plain']:.4f}",
+        "unmerged": f"{means['Plain unmerged']:.4f}",
+        "recovered": f"+{part.share:.2f}",
+        "95 % interval": f"[+{part.low:.2f}, +{part.high:.2f}]",
+    }
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,15 @@ def test_a_suite_that_does_not_tune_is_what_it_was() -> None:
             "no search of its own",
         ),
         (
+            [
+                SASREC,
+                SASREC | {"label": "b", "settings_of": "SASRec"},
+                SASREC | {"label": "c", "settings_of": "b"},
+            ],
+            {},
+            'settings_of = "b", which has no search of its own',
+        ),
+        (
             [SASREC, SASREC | {"label": "b", "settings_of": "SASRec", "search": {"dropout": [0, 1]}}],
             {},
             "a search and settings_of",
