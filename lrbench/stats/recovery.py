@@ -91,9 +91,7 @@ def _end(excess: Callable[[float], float], inside: float, direction: int) -> flo
         inside: a value that it does not reject.
         direction: 1 for the upper end, -1 for the lower one.
     """
-    if (
-        excess(inside) >= 0
-    ):  # of a deterministic method that is a mixture of both plain models, but for rounding
+    if excess(inside) >= 0:  # a deterministic method that mixes both plain models, but for rounding
         return inside
     step = 0.1
     while excess(inside + direction * step) <= 0:
