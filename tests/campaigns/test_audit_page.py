@@ -21,6 +21,8 @@ OVER_DATASETS = AUDIT / "over-datasets.md"
 
 METRICS = AUDIT / "metrics.md"
 
+CONFIRMATION = REPOSITORY / "results" / "audit-confirmation" / "README.md"
+
 
 def commands(page: Path) -> list[list[str]]:
     """The commands that repeat a page's report, without the word lrbench and without the redirection."""
@@ -190,6 +192,21 @@ def test_the_readme_quotes_the_answer_of_the_report() -> None:
     (quoted,) = re.findall(r"```text\n(1 Better\? Shown .*?)```", readme, re.DOTALL)
     report = (AUDIT / "musical-instruments" / "report.md").read_text(encoding="utf-8").replace("**", "")
     assert " ".join(quoted.split()) in " ".join(report.split())
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_who_imports_the_confirmatory_test_goes_on_where_it_is(tmp_path: Path) -> None:
+    """Its trials are those of the suite as it ships, so none is trained again."""
+    desk = Desk(tmp_path)
+    desk.environment["LRBENCH_MIRROR"] = os.environ["LRBENCH_MIRROR"]
+    desk.run("import", str(CONFIRMATION.parent / "audit-confirmation.zip"))
+    desk.run("fetch", "sasrec-ml-1m", "--protocol", "loo-20")
+    planned = desk.run("run", "audit-confirmation", "--dry-run").stdout
+    state = [line for line in _rows(CONFIRMATION) if len(line) == 3 and line[1].isdigit()]
+    assert len(state) == 5
+    for label, done, missing in state:
+        assert re.search(rf"^ {label} +1–5 +{missing} +{done} ", planned, re.MULTILINE), planned
 
 
 def tables(text: str) -> list[str]:

@@ -101,7 +101,7 @@ def test_a_prompt_shows_a_line_not_everything(loaded: LoadedSuite, suite: SuiteR
         (lambda suite: suite.metrics(["ndcg@10"]), "['ndcg@10'] is no name of a metric"),
         (lambda suite: suite.compare("LARES", metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
         (lambda suite: suite.compare("LARES", datasets="sample"), 'Write datasets=["sample"].'),
-        (lambda suite: suite.compare("LARES", datasets=["sampel"]), 'Did you mean "sample"'),
+        (lambda suite: suite.compare("LARES", datasets=["smaple"]), 'Did you mean "sample"'),
         (lambda suite: suite.report(metrics="ndcg@10"), 'Write metrics=["ndcg@10"].'),
         (lambda suite: suite.report(choices=Choices(only="LARES")), 'Write only=["LARES"].'),  # type: ignore[arg-type]
         (lambda suite: suite.report(layout=Layout(tables="quality")), 'Write tables=["quality"].'),  # type: ignore[arg-type]
