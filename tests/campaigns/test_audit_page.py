@@ -205,6 +205,7 @@ def test_who_imports_the_confirmatory_test_goes_on_where_it_is(tmp_path: Path) -
     planned = desk.run("run", "audit-confirmation", "--dry-run").stdout
     state = [line for line in _rows(CONFIRMATION) if len(line) == 3 and line[1].isdigit()]
     assert len(state) == 5
+    assert f"and {sum(int(done) for _, done, _ in state)} of 25 runs" in CONFIRMATION.read_text("utf-8")
     for label, done, missing in state:
         assert re.search(rf"^ {label} +1–5 +{missing} +{done} ", planned, re.MULTILINE), planned
 

@@ -72,7 +72,8 @@ def test_a_deterministic_method_that_mixes_both_plain_models_leaves_no_doubt(sha
         for values in (plain + share * cost, plain, plain + cost)
     )
     found = recovery(method, merged, unmerged)
-    assert (found.share, found.low, found.high) == pytest.approx((share,) * 3, abs=1e-12)
+    slack = 0 if share in (0, 1) else 1e-12  # the method equals a plain model, or does but for rounding
+    assert (found.share, found.low, found.high) == pytest.approx((share,) * 3, rel=0, abs=slack)
     assert found.reason == ""
 
 
