@@ -50,33 +50,42 @@ def reuse_stages(results: Results, config: TrialConfig, model: Model, done: int 
     """
     finished = _finished(results, config)
     for training_id in reversed(config.training_ids[done:]):
-        if (folder := finished.get(training_id)) is not None:
+        for folder in finished.get(training_id, ()):
             try:
-                record = read_record(folder)
-                for name in (WEIGHTS_FILE, HISTORY_FILE):
-                    check_file(folder / name, record)
-                history = read_history(folder).to_dicts()
-                load_weights(folder, model)
+                return _load(folder, model)
             except LrbenchError as error:
                 log.warning("the stages of a trial are not reused: %s", error)
-                continue
-            stages = tuple(
-                stage.model_copy(update={"trained_in": stage.trained_in or folder.name})
-                for stage in record.stages
-            )
-            trained = TrainedStages(stages, history, resumed=0, reused_bytes=record.peak_memory_bytes)
-            return ReusedStages(trained, record.threads)
     return None
 
 
-def _finished(results: Results, config: TrialConfig) -> dict[str, Path]:
-    """Return training id → folder, for every other finished trial of the same model, data and seed."""
-    finished = {}
+def _finished(results: Results, config: TrialConfig) -> dict[str, list[Path]]:
+    """Return training id → folders, of all other finished trials of the same model, data and seed."""
+    finished: dict[str, list[Path]] = {}
     for folder in results.trials():
         if folder.name == config.id or not folder.name.startswith(config.prefix):
             continue
         try:
-            finished[read_record(folder).config.training_ids[-1]] = folder
+            training_id = read_record(folder).config.training_ids[-1]
         except LrbenchError as error:
             log.warning("the stages of a trial are not reused: %s", error)
+        else:
+            finished.setdefault(training_id, []).append(folder)
     return finished
+
+
+def _load(folder: Path, model: Model) -> ReusedStages:
+    """Load into ``model`` the weights of the finished trial in ``folder``, all of whose stages are wanted.
+
+    Raises:
+        LrbenchError: the trial is damaged. The model is as before.
+    """
+    record = read_record(folder)
+    for name in (WEIGHTS_FILE, HISTORY_FILE):
+        check_file(folder / name, record)
+    history = read_history(folder).to_dicts()
+    load_weights(folder, model)
+    stages = tuple(
+        stage.model_copy(update={"trained_in": stage.trained_in or folder.name}) for stage in record.stages
+    )
+    trained = TrainedStages(stages, history, resumed=0, reused_bytes=record.peak_memory_bytes)
+    return ReusedStages(trained, record.threads)

@@ -159,6 +159,20 @@ def test_weights_with_other_names_are_passed_over(walks_folder: Path, alone: Pat
     assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, shared))
 
 
+def test_a_whole_trial_is_used_although_another_with_the_same_stages_is_damaged(
+    walks_folder: Path, alone: Path, shared: Path
+) -> None:
+    """The two have different evaluations. Each of them is the damaged one in turn."""
+    noisy = FIRST.model_copy(update={"evaluation": FIRST.evaluation.model_copy(update={"latents": "noise"})})
+    assert epochs_run(noisy, walks_folder, shared) == 0
+    for damaged in (FIRST.id, noisy.id):
+        results = shutil.copytree(shared, shared.with_name(damaged))
+        (Results(results).trial(damaged) / "weights.safetensors").write_bytes(b"")
+        assert epochs_run(BOTH, walks_folder, results) == 2
+        assert trained_in(BOTH, results) == [FIRST.id, None]
+        assert ranks_of(BOTH, alone).equals(ranks_of(BOTH, results))
+
+
 def test_memory_counts_what_the_stages_taken_over_needed(walks_folder: Path, shared: Path) -> None:
     path = Results(shared).trial(FIRST.id) / "trial.json"
     record = read_record(path.parent).model_copy(update={"peak_memory_bytes": 1 << 50})
