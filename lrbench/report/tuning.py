@@ -85,6 +85,7 @@ def tuning_sentences(suite: SuiteRecord, results: Results) -> Iterator[str]:
     tuned = [label for label in searched if label in complete]
     if tuned:
         yield from _method(tune, _names(tuned, suite))
+        yield from _shared(suite, tuned)
     if len(tuned) < len(searched):
         waiting = len(searched) - len(tuned)
         rows = "1 further row has" if waiting == 1 else f"{waiting} further rows have"
@@ -118,6 +119,16 @@ def _method(tune: Tune, rows: str) -> Iterator[str]:
             f"{counted(tune.finalist_runs, 'other seed')}, and the best mean of these runs was chosen."
         )
     yield "Intervals and tests hold for the chosen settings: they do not contain the luck of the search."
+
+
+def _shared(suite: SuiteRecord, tuned: Sequence[str]) -> Iterator[str]:
+    """Say which tuned rows had one search together. Their budget is that of one row."""
+    served: dict[str, list[str]] = {}
+    for row in suite.searches:
+        if row.label in tuned:
+            served.setdefault(row.search, []).append(row.label)
+    for rows in dict.fromkeys(tuple(labels) for labels in served.values() if len(labels) > 1):
+        yield f"One search served {listed(rows)}."
 
 
 def _names(tuned: list[str], suite: SuiteRecord) -> str:

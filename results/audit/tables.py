@@ -83,8 +83,9 @@ def beside_yardsticks(page: Page) -> str:
 
 def beside_controls(page: Page) -> str:
     """Systems beside their own controls."""
-    rows = [(label, *(_control(page.control(label, kind)) for kind in CONTROLS)) for label in page.systems]
-    return table(("system", *CONTROLS.values()), rows)
+    kinds = _kinds(kind for _, kind in page.controls)
+    rows = [(label, *(_control(page.control(label, kind)) for kind in kinds)) for label in page.systems]
+    return table(("system", *kinds.values()), rows)
 
 
 def each_in_one_line(page: Page) -> str:
@@ -148,13 +149,20 @@ def over_datasets(report: dict[str, Any]) -> Iterable[str]:
     systems = [label for label in report["proposed"] if any(label == own for own, _ in found)]
     (yardsticks,) = [each["against"] for each in report["families"] if each["name"] == "systems"]
     controls = {(role["of"], role["control"]): label for label, role in report["controls"].items()}
+    kinds = _kinds(kind for _, kind in controls)
     rows = [(label, *(_over(found.get((label, each))) for each in yardsticks)) for label in systems]
     yield table(("system", *yardsticks), rows)
     rows = [
-        (label, *(_over(found.get((label, controls.get((label, kind), "")))) for kind in CONTROLS))
+        (label, *(_over(found.get((label, controls.get((label, kind), "")))) for kind in kinds))
         for label in systems
     ]
-    yield table(("system", *CONTROLS.values()), rows)
+    yield table(("system", *kinds.values()), rows)
+
+
+def _kinds(there: Iterable[str]) -> dict[str, str]:
+    """The kinds of controls that a report has → their words, in the order of the columns."""
+    found = set(there)
+    return {kind: word for kind, word in CONTROLS.items() if kind in found}
 
 
 def _over(found: dict[str, Any] | None) -> str:
@@ -212,6 +220,8 @@ def _change(found: dict[str, Any] | None) -> str:
 
 def _range(comparisons: Sequence[dict[str, Any]]) -> str:
     shares = [100 * each["minimum_detectable"] / each["baseline_mean"] for each in comparisons]
+    if len(shares) == 1:
+        return f"{shares[0]:.0f} %"
     return f"{min(shares):.0f} to {max(shares):.0f} % (median {statistics.median(shares):.0f} %)"
 
 

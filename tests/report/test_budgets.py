@@ -154,9 +154,9 @@ def test_the_caption_says_which_controls_have_no_search(
     suite = make_suite(
         tmp_path, [Made(label) for label in ("A", *controls)], proposed=["A"], controls=controls
     )
-    rows = tuple(TunedRow(label=label, dataset="sample", search="search-x") for label in searched)
+    rows = tuple(TunedRow(label=label, dataset="sample", search=f"search-{label}") for label in searched)
     suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
-    first, second, *rest = tuning_sentences(suite, ended(tmp_path, "search-x"))
+    first, second, *rest = tuning_sentences(suite, ended(tmp_path, *(row.search for row in rows)))
     assert second.endswith("they do not contain the luck of the search.")
     tuned_controls = [sentence for sentence in rest if sentence.startswith("Controls that were tuned may")]
     assert len(tuned_controls) == ("alone" in searched)
@@ -169,12 +169,29 @@ def test_the_caption_says_which_controls_have_no_search(
         assert sentence.startswith(said)
 
 
-def ended(root: Path, search: str) -> Results:
-    """The results, in which a search has ended."""
+def ended(root: Path, *searches: str) -> Results:
+    """The results, in which these searches have ended."""
     results = Results(root)
-    results.search(search).parent.mkdir(exist_ok=True)
-    results.search(search).touch()
+    for search in searches:
+        results.search(search).parent.mkdir(exist_ok=True)
+        results.search(search).touch()
     return results
+
+
+def test_the_caption_says_which_rows_had_one_search_together(tmp_path: Path) -> None:
+    """On two datasets, of which each has its searches."""
+    suite = make_suite(tmp_path, [Made(label) for label in "ABCD"], proposed=["A"])
+    of_rows = {"A": "first", "B": "own", "C": "first", "D": "waits"}
+    rows = tuple(
+        TunedRow(label=label, dataset=dataset, search=f"{search}-{dataset}")
+        for dataset in ("sample", "other")
+        for label, search in of_rows.items()
+    )
+    suite = suite.model_copy(update={"tune": Tune(trials=3, space={}), "searches": rows})
+    complete = [row.search for row in rows if row.label != "D"]
+    said = list(tuning_sentences(suite, ended(tmp_path, *complete)))
+    assert said[0].startswith("Tuned on validation targets: A, B and C. Each had 3 trials")
+    assert [sentence for sentence in said if "served" in sentence] == ["One search served A and C."]
 
 
 def test_a_row_whose_search_has_not_ended_is_not_called_tuned(tmp_path: Path) -> None:
