@@ -1,4 +1,4 @@
-"""What ``evaluate`` and ``recommend`` were asked for: one trial, or the finished trials of a suite's rows."""
+"""The trials that ``evaluate``, ``recommend`` or ``verify`` is asked for: one, or those of a suite's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def find_rows(results: Results, given: str, only: Sequence[str] | None) -> list[
         near = nearest(given, [*trials, *suites])
         raise RequestError(f'There is no trial and no suite "{given}" in {results.root}.', near or known)
     folder = find_trial(results, given)
-    return [EvaluatedRow(read_record(folder).id, (folder,))]
+    return [EvaluatedRow(folder.resolve().name, (folder,))]
 
 
 def _rows(record: SuiteRecord, results: Results, only: Sequence[str]) -> list[EvaluatedRow]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lrbench.cli.console import message_console, say
-from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_name
+from lrbench.cli.evaluate import Only
+from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_name
+from lrbench.commands import command
 from lrbench.errors import CheckError, LrbenchError, RequestError
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
     from lrbench.store.evaluations import LaterEvaluation
+    from lrbench.store.layout import Results
     from lrbench.store.trials import TrialRecord
 
 __all__ = ["verify"]
@@ -26,12 +29,14 @@ def verify(
     trial: Annotated[
         str | None,
         typer.Argument(
-            metavar="TRIAL",
+            metavar="TRIAL|SUITE",
             parser=parse_name,
             help="A trial's folder, its id, or the start of its id. "
+            "Or a suite's name or file, for all its finished trials. "
             "Without it: everything in the results folder.",
         ),
     ] = None,
+    only: Only = None,
     results: ResultsDir = Path("results"),
     data_dir: DataDir = None,
     catalog: Catalog = None,
@@ -42,20 +47,39 @@ def verify(
     The exit code is 1 if a file was changed, a rank differs, or a trial has no weights to rank with.
     """
     from lrbench.data.obtain import open_library
-    from lrbench.store.find_trial import find_trial
     from lrbench.store.layout import Results
     from lrbench.store.record_faults import record_faults
 
     layout, library = Results(results), open_library(data_dir, catalog)
-    folders = layout.trials() if trial is None else [find_trial(layout, trial)]
-    if not folders:
-        run = layout.command("run", "SUITE.toml")
-        raise RequestError(f"There are no trials in {results}.", f"Run a suite first: {run}")
-    outcomes = Counter(_verified(folder, library, alone=trial is not None) for folder in folders)
+    folders = _named(layout, trial, only)
+    alone = trial is not None and len(folders) == 1
+    outcomes = Counter(_verified(folder, library, alone) for folder in folders)
     damaged = record_faults(layout) if trial is None else []
     for fault in damaged:
         say(message_console(), fault)
     _judge(outcomes, len(damaged))
+
+
+def _named(results: "Results", trial: str | None, only: str | None) -> list[Path]:
+    """Return the folders of the trials that were asked for, each once.
+
+    Raises:
+        RequestError: there is no such trial or suite, no trial is finished, or rows of no suite were chosen.
+    """
+    from lrbench.cli.evaluation_target import find_rows
+
+    if trial is not None:
+        rows = find_rows(results, trial, None if only is None else parse_list(only, "--only"))
+        for row in rows:
+            row.tell_missing_seeds()
+        return list(dict.fromkeys(folder for row in rows for folder in row.folders))
+    if only is not None:
+        suite = command("verify", "SUITE", "--only", only)
+        raise RequestError("--only chooses rows of a suite, and no suite is named.", f"Name it: {suite}")
+    if not (folders := results.trials()):
+        run = results.command("run", "SUITE.toml")
+        raise RequestError(f"There are no trials in {results.root}.", f"Run a suite first: {run}")
+    return folders
 
 
 def _verified(folder: Path, library: "Library", alone: bool) -> Outcome:

@@ -51,6 +51,7 @@ REQUESTS = (
     f"recommend {{trial}} {ALL} --top 3 --output {{lists}}.csv",
     f"recommend {{suite}} {ALL} --top 3",
     f"verify {{trial}} {ALL}",
+    f"verify {{suite}} {ALL}",
     f"verify {ALL}",
     f"logs {{trial}} {RESULTS}",
     f"export {{suite}} {RESULTS} --archive {{archive}}.zip",

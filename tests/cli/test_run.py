@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -220,6 +221,22 @@ def test_verify_without_a_trial_checks_the_whole_folder(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("finished")
+def test_verify_checks_the_rows_of_a_suite(desk: Desk) -> None:
+    """The trial of the other row is damaged, and not looked at."""
+    results = desk.copy_of_results("of-rows")
+    (damaged,) = (results / "trials").glob("*popularity*")
+    (damaged / "ranks.parquet").write_bytes(b"damaged")
+    named = ("verify", "small", "--only", "SASRec", "--results", "of-rows")
+    assert desk.run(*named).stderr.count("are as stored") == 3
+    shutil.rmtree(next((results / "trials").glob("*sasrec-s2*")))
+    said = " ".join(desk.run(*named).stderr.split())
+    assert said.count("are as stored") == 2
+    assert "1 seed left out, as no trial is finished" in said
+    said = " ".join(desk.run("verify", "small", "--results", "of-rows", code=1).stderr.split())
+    assert "1 of 3 trials are not as they were stored" in said
+
+
+@pytest.mark.usefixtures("finished")
 def test_trials_without_weights_are_counted_and_not_called_damaged(desk: Desk) -> None:
     results = desk.copy_of_results("light")
     first, second = sorted((results / "trials").glob("*sasrec-s[12]*"))
@@ -344,8 +361,9 @@ def test_an_interrupt_says_how_to_go_on(desk: Desk) -> None:
         (["run", SMALL, "--datasets", "wlaks"], 'There is no dataset "wlaks"'),
         (["run", SMALL, "--only", "GRU*"], "matches no row"),
         (["report", "smal"], 'Did you mean "small"'),
-        (["verify", "nothing"], 'There is no trial "nothing"'),
-        (["verify", "nothing"], "See the trials: lrbench list trials"),
+        (["verify", "nothing"], 'There is no trial and no suite "nothing"'),
+        (["verify", "nothing"], "Suites there: small. See the trials: lrbench list trials"),
+        (["verify", "--only", "SASRec"], "Name it: lrbench verify SUITE --only SASRec"),
         (["plot", "grid", "small"], "lrbench plot grid mean_depth small"),
         (["run", SMALL, "--results", f"{SMALL}/x"], "cannot be a folder: Not a directory"),
         (["evaluate", "any", "--depth", "5-2"], '--depth: "5-2" holds no number.\n  Write 2-5.'),
