@@ -27,6 +27,7 @@ TAKEN = {
     "report": ("--results", "--data-dir", "--catalog"),
     "run": ("--results", "--data-dir", "--catalog", "--plugin"),
     "status": ("--results",),
+    "verify": ("--results", "--data-dir", "--catalog", "--plugin"),
 }
 """Verb, for ``list`` with its kind → the options that it repeats."""
 

@@ -10,7 +10,6 @@ import typer
 from lrbench.cli.console import message_console, say
 from lrbench.cli.evaluate import Only
 from lrbench.cli.options import Catalog, DataDir, Plugins, ResultsDir, parse_list, parse_name
-from lrbench.commands import command
 from lrbench.errors import CheckError, LrbenchError, RequestError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _named(results: "Results", trial: str | None, only: str | None) -> list[Path
             row.tell_missing_seeds()
         return list(dict.fromkeys(folder for row in rows for folder in row.folders))
     if only is not None:
-        suite = command("verify", "SUITE", "--only", only)
+        suite = results.command("verify", "SUITE", "--only", only)
         raise RequestError("--only chooses rows of a suite, and no suite is named.", f"Name it: {suite}")
     if not (folders := results.trials()):
         run = results.command("run", "SUITE.toml")
