@@ -208,12 +208,15 @@ def _tuned(page: Page, label: str) -> tuple[str, ...]:
     found, control = page.tuned[label], page.tuned.get(page.controls.get((label, "no-reasoning"), ""))
     own = ABSENT if found["own"] is None else plain(found["own"])
     later = plain(statistics.fmean(found["runs"]))
-    return label, own, plain(found["best"]), later, _change(found), _change(control)
+    return label, own, plain(found["best"]), later, _change(page, found), _change(page, control)
 
 
-def _change(found: dict[str, Any] | None) -> str:
-    """By how much other seeds score less than the search did, with the chosen settings."""
-    if found is None or not found["runs"]:
+def _change(page: Page, found: dict[str, Any] | None) -> str:
+    """By how much other seeds score less than the search did, with the chosen settings.
+
+    A search on part of the users cannot be compared with runs on all of them.
+    """
+    if found is None or not found["runs"] or found["users"] < page.dataset["n_users"]:
         return ABSENT
     return f"{percent(statistics.fmean(found['runs']) / found['best'] - 1)} %"
 

@@ -1,5 +1,6 @@
 """The published audit: its archives give its reports again, and its pages have the reports' numbers."""
 
+import json
 import os
 import re
 import shlex
@@ -201,6 +202,43 @@ def test_who_imports_the_confirmatory_test_trains_nothing(repeated: Callable[[Pa
     planned = repeated(CONFIRMATION).run("run", "audit-confirmation", "--results", "confirmed", "--dry-run")
     assert "Tuning: 0 of 4 searches to run" in planned.stdout
     assert "25 trials, 0 to run." in planned.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_page_of_the_confirmatory_test_has_the_ranks_without_seen_items(
+    repeated: Callable[[Path], Desk],
+) -> None:
+    with_them, without = (
+        json.loads(
+            repeated(CONFIRMATION)
+            .run(
+                *("report", "audit-confirmation", "--results", "confirmed", "--format", "json"),
+                *("--metrics", "ndcg@10,recall@1", history),
+            )
+            .stdout
+        )
+        for history in ("--unmasked", "--masked")
+    )
+    row_of = {label: f"ERL: {control}" for label, control in OF_ERL.items()} | {"ERL": "ERL", "HSTU": "HSTU"}
+    shown = {line[0]: line[1:] for line in _rows(CONFIRMATION) if len(line) == 7 and line[0] in row_of}
+    assert list(shown) == ["ERL", "no steps", "operations", "losses", "HSTU"]
+    for name, label in row_of.items():
+        means = [
+            next(row["mean"] for row in report["rows"] if (row["label"], row["metric"]) == (label, metric))
+            for metric in ("recall@1", "ndcg@10")
+            for report in (with_them, without)
+        ]
+        assert shown[name][:4] == [_plain(f"{mean:.4f}") for mean in means]
+    compared = {found["baseline"]: found for found in without["comparisons"] if found["proposed"] == "ERL"}
+    for name, label in row_of.items():
+        if name != "ERL":
+            value, low, high = (compared[label][key] for key in ("difference", "ci_low", "ci_high"))
+            assert _plain(shown[name][4]) == _plain(f"{value:+.4f} [{low:+.4f}, {high:+.4f}]")
+
+
+OF_ERL = {"no steps": "no reasoning", "operations": "flops matched", "losses": "loss matched"}
+"""The word of the page → the control in the report."""
 
 
 def tables(text: str) -> list[str]:
