@@ -204,6 +204,10 @@ def test_who_imports_the_confirmatory_test_trains_nothing(repeated: Callable[[Pa
     assert "25 trials, 0 to run." in planned.stdout
 
 
+OF_ERL = {"no steps": "no reasoning", "operations": "flops matched", "losses": "loss matched"}
+"""The word of the page → the control in the report."""
+
+
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_the_page_of_the_confirmatory_test_has_the_ranks_without_seen_items(
@@ -235,10 +239,8 @@ def test_the_page_of_the_confirmatory_test_has_the_ranks_without_seen_items(
         if name != "ERL":
             value, low, high = (compared[label][key] for key in ("difference", "ci_low", "ci_high"))
             assert _plain(shown[name][4]) == _plain(f"{value:+.4f} [{low:+.4f}, {high:+.4f}]")
-
-
-OF_ERL = {"no steps": "no reasoning", "operations": "flops matched", "losses": "loss matched"}
-"""The word of the page → the control in the report."""
+            p = compared[label]["p"]
+            assert shown[name][5] == ("< .001" if p < 0.001 else _plain(f"{p:.3f}"))
 
 
 def tables(text: str) -> list[str]:
