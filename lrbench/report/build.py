@@ -17,7 +17,6 @@ from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, family_labels, find_references, lacks_runs
-from lrbench.report.findings import Comparison
 from lrbench.report.group_table import GroupTable
 from lrbench.report.interventions import find_interventions
 from lrbench.report.label_metrics import Measured, measure
@@ -34,6 +33,7 @@ from lrbench.report.published import (
 from lrbench.report.quality_rows import make_rows, with_differences
 from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
+from lrbench.report.seen_items import WithoutSeenItems, compare_without_seen_items
 from lrbench.report.tuning import find_tuning, tuning_sentences
 from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command_to_run
@@ -111,17 +111,16 @@ def build_report(
             f"Name another with --baseline, or see how far it is: {results.command('status', suite.name)}",
         )
     asked = _Asked(suite, options, baseline, metrics, masked)
-    declared = declared_comparisons(measured, suite)
-    report = _measured_report(asked, measured, declared, finished)
+    report = _measured_report(asked, measured, finished)
     report = _with_history(report, suite, results, finished)
     report = replace(
         report,
         interim=bool(missing or suite.not_begun) or any(lacks_runs(row, suite) for row in measured),
         tuning=tuple(find_tuning(suite, results, measured)),
+        without_seen_items=tuple(_without_seen_items(asked, measured, finished)),
     )
     report = _with_groups(report, asked, measured, prepared)
-    found = find_warnings(suite, results, measured, missing, report.rows, declared, report.depth_findings)
-    report = replace(report, warnings=tuple(found))
+    report = replace(report, warnings=tuple(find_warnings(report, suite, results, measured, missing)))
     report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
     datasets = [note.summary.name for note in report.datasets]
     shown = choose(
@@ -152,11 +151,11 @@ class _Asked:
 def _measured_report(
     asked: _Asked,
     measured: Sequence[Measured],
-    declared: Sequence[Comparison],
     finished: Sequence[FinishedTrial],
 ) -> Report:
     """Fill in everything that follows from the ranks and records of the trials."""
     suite, options = asked.suite, asked.options
+    declared = declared_comparisons(measured, suite)
     depths, findings = measure_depths(measured, suite.primary_metric, asked.masked)
     numbers = options.published or shipped_numbers()
     published = tuple(published_values(measured, numbers.value))
@@ -211,6 +210,17 @@ def _with_history(
         controls=suite.controls,
         matches=suite.matches,
     )
+
+
+def _without_seen_items(
+    asked: _Asked, measured: Sequence[Measured], finished: Sequence[FinishedTrial]
+) -> list[WithoutSeenItems]:
+    """Repeat the declared comparisons without items that users have seen, if the report ranks these."""
+    suite = asked.suite
+    if asked.masked or not suite.proposed:
+        return []
+    without = measure(finished, suite.datasets, suite.labels, (suite.primary_metric,), masked=True)
+    return compare_without_seen_items(measured, without, suite)
 
 
 def _seen_seeds(report: Report) -> int:

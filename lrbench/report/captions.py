@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lrbench.config.controls import CONTROLS
-from lrbench.report.declared import family_sentences, provenance_sentences
+from lrbench.report.declared import changes_without_seen_items, family_sentences, provenance_sentences
 from lrbench.report.report import DatasetNote, Report
 from lrbench.wording import counted, listed
 
@@ -18,6 +18,7 @@ def caption_sentences(report: Report) -> tuple[str, ...]:
         _means(report),
         *(["Metrics and their differences are in percent."] if report.style.percent else []),
         *family_sentences(report),
+        *_seen_items(report),
         *provenance_sentences(report),
         *report.tuning_notes,
         *_ties(report),
@@ -51,6 +52,12 @@ def _dataset(report: Report, note: DatasetNote) -> str:
         notes = "; ".join(note[:1].lower() + note[1:].rstrip(".") for note in summary.notes)
         sentence += f" Its source: {notes}."
     return sentence
+
+
+def _seen_items(report: Report) -> Iterator[str]:
+    """Say whether declared verdicts hold without items that users have seen."""
+    if changes := changes_without_seen_items(report):
+        yield f"Without items that users have seen, {changes} (table “seen-items”). Exploratory."
 
 
 def _means(report: Report) -> str:

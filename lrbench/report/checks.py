@@ -12,7 +12,8 @@ from lrbench.report.findings import Comparison
 from lrbench.report.label_metrics import Measured
 from lrbench.report.missing import fewer_seeds, missing_trials
 from lrbench.report.numbers import metric_title
-from lrbench.report.report import QualityRow
+from lrbench.report.report import QualityRow, Report
+from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
@@ -37,28 +38,35 @@ MOST_UNDATED = 0.9
 
 
 def find_warnings(
+    report: Report,
     suite: SuiteRecord,
     results: Results,
     measured: Sequence[Measured],
     missing: Sequence[SuiteTrial],
-    rows: Sequence[QualityRow],
-    comparisons: Sequence[Comparison],
-    depths: Sequence[DepthFinding],
 ) -> list[ReportWarning]:
-    """Return all warnings, the gravest first."""
+    """Return all warnings, the gravest first.
+
+    Args:
+        report: the report without its warnings.
+        suite: the suite's record.
+        results: where its trials are.
+        measured: labels with their metrics.
+        missing: trials of the suite that are not finished.
+    """
     run_all = command_to_run(suite, results, "all")
     return [
         *_rows_on_both_sides(suite),
         *_targets_that_tell_nothing(measured),
-        *missing_trials(suite, results, missing, rows),
+        *missing_trials(suite, results, missing, report.rows),
         *fewer_seeds(suite, measured),
         *_above_achievable(measured),
-        *_not_testable(comparisons),
-        *unequal_tuning(suite, comparisons),
+        *_not_testable(report.comparisons),
+        *unequal_tuning(suite, report.comparisons),
         *collapses(measured, suite.primary_metric),
-        *_dependent(comparisons),
-        *_depths(suite, depths),
-        *_within_seed_spread(rows),
+        *_seen_items(report.without_seen_items),
+        *_dependent(report.comparisons),
+        *_depths(suite, report.depth_findings),
+        *_within_seed_spread(report.rows),
         *_epoch_cap(measured),
         *_ties(measured, run_all),
         *_equal_titles(measured, suite.primary_metric),
@@ -137,6 +145,20 @@ def _kind_of_untestable(comparison: Comparison) -> WarningKind:
     if comparison.same_ranks:
         return WarningKind.SAME_TRIALS
     return WarningKind.NO_VARIATION if comparison.contrast.constant else WarningKind.NOT_TESTABLE
+
+
+def _seen_items(found: Sequence[WithoutSeenItems]) -> Iterator[ReportWarning]:
+    """Warn of verdicts that depend on whether items that users have seen are ranked."""
+    changed: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        if each.depends:
+            changed.setdefault((each.dataset, each.proposed), []).append(each.baseline)
+    for (dataset, label), baselines in changed.items():
+        cause = (
+            f"Without items that users have seen, {label} against {listed(baselines)} on {dataset} has "
+            "another verdict."
+        )
+        yield ReportWarning(WarningKind.SEEN_ITEMS, cause, label=label, dataset=dataset)
 
 
 def _dependent(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:

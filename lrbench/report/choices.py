@@ -154,6 +154,7 @@ def _answered(report: Report, labels: Collection[str], datasets: Collection[str]
         proposed=proposed,
         datasets=tuple(note for note in report.datasets if note.summary.name in datasets),
         comparisons=tuple(found for found in report.comparisons if found.proposed in proposed),
+        without_seen_items=tuple(found for found in report.without_seen_items if found.proposed in proposed),
         references=tuple(found for found in report.references if found.proposed in proposed),
         answers=tuple(answer for answer in report.answers if answer.proposed in (None, *proposed)),
     )

@@ -23,7 +23,13 @@ from lrbench.stats.users import paired_users, sign_flip
 from lrbench.stats.variance import sources_of
 from lrbench.store.suites import SuiteRecord
 
-__all__ = ["SAME_RANKS", "compare_labels", "declared_comparisons", "descriptive_comparisons"]
+__all__ = [
+    "SAME_RANKS",
+    "compare_labels",
+    "declared_comparisons",
+    "declared_pairs",
+    "descriptive_comparisons",
+]
 
 SAME_RANKS = "both labels have the same ranks"
 
@@ -31,6 +37,14 @@ Compared = tuple[Pair, Comparison]
 
 
 def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> list[Comparison]:
+    """Compare the pairs of every family, with the sources of uncertainty and the cross-checks."""
+    return [
+        replace(comparison, variance=_variance(pair, comparison), checks=_cross_checks(pair, comparison))
+        for pair, comparison in declared_pairs(measured, suite)
+    ]
+
+
+def declared_pairs(measured: Sequence[Measured], suite: SuiteRecord) -> list[Compared]:
     """Compare the pairs of every family by the primary metric, with a Holm correction for each family.
 
     Only testable comparisons are corrected. Two pairs with the same two sets of ranks are one hypothesis:
@@ -41,15 +55,8 @@ def declared_comparisons(measured: Sequence[Measured], suite: SuiteRecord) -> li
     for family, pairs in family_pairs(measured, suite).items():
         compared = [(pair, _compare(pair, suite.primary_metric, suite.margin)) for pair in pairs]
         not_begun = len(suite.datasets) * len(family_labels(suite)[family]) - len(pairs)
-        found += [
-            replace(
-                comparison,
-                family=family,
-                variance=_variance(pair, comparison),
-                checks=_cross_checks(pair, comparison),
-            )
-            for pair, comparison in _confirmatory(compared, suite, not_begun)
-        ]
+        for pair, comparison in _confirmatory(compared, suite, not_begun):
+            found.append((pair, replace(comparison, family=family)))
     return found
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LETTERS",
     "MOST_NAMES",
     "changed_claims",
+    "changes_without_seen_items",
     "early_looks",
     "family_sentences",
     "provenance_sentences",
@@ -115,6 +116,24 @@ def _looks(report: Report) -> Iterator[str]:
             f"Seeds were added after a report had been seen with {counts}. Adding seeds until the result "
             "pleases raises false positives: to 13 % instead of 5 % with a look at each number from 3 to 10."
         )
+
+
+def changes_without_seen_items(report: Report, dataset: str | None = None) -> str:
+    """Say how many declared verdicts change without items that users have seen, as the end of a sentence.
+
+    It is empty where nothing is testable, or where the report ranks no seen items.
+
+    Args:
+        report: the report.
+        dataset: the dataset; `None`: all of the report.
+    """
+    found = [each for each in report.shown_without_seen_items if dataset in (None, each.dataset)]
+    if not found:
+        return ""
+    changed, depends = sum(each.changes for each in found), sum(each.depends for each in found)
+    verb = "change" if changed > 1 else "changes"
+    shown = f", {depends or 'none'} of them by a difference that is shown to change" if changed else ""
+    return f"{changed or 'none'} of {counted(len(found), 'verdict')} {verb}{shown}"
 
 
 def _claim(declaration: Declaration) -> str:

@@ -22,6 +22,7 @@ from lrbench.report.findings import (
 )
 from lrbench.report.numbers import MetricStyle
 from lrbench.report.provenance import Provenance
+from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.step_findings import DepthFinding, InterventionFinding, OracleFinding
 from lrbench.report.warnings import ReportWarning
 from lrbench.stats.prediction import prediction_interval
@@ -251,6 +252,9 @@ class Report:
     provenance: Provenance
     warnings: tuple[ReportWarning, ...]
     families: tuple[Family, ...] = ()
+    without_seen_items: tuple[WithoutSeenItems, ...] = ()
+    """``comparisons`` on ranks without items that users have seen; empty if ``masked``."""
+
     across: tuple[AcrossDatasets, ...] = ()
     """Means over datasets; empty with fewer than three datasets."""
 
@@ -327,6 +331,31 @@ class Report:
             if (found.family, found.dataset, found.proposed, found.baseline) == wanted:
                 return found
         return None
+
+    def shown_comparisons(self, family: str) -> list[Comparison]:
+        """Return a family's comparisons without those of rows that tables show in another row."""
+        members = [comparison for comparison in self.comparisons if comparison.family == family]
+        pairs = {(c.dataset, c.proposed, c.baseline) for c in members}
+        return [
+            c
+            for c in members
+            if (c.dataset, c.proposed, self.twins.get((c.dataset, c.baseline))) not in pairs
+        ]
+
+    def find_without_seen_items(self, declared: Comparison) -> WithoutSeenItems | None:
+        """Return a declared comparison without items that users have seen; `None`: it was not made."""
+        wanted = declared.family, declared.dataset, declared.proposed, declared.baseline
+        for found in self.without_seen_items:
+            if (found.declared.family, found.dataset, found.proposed, found.baseline) == wanted:
+                return found
+        return None
+
+    @property
+    def shown_without_seen_items(self) -> list[WithoutSeenItems]:
+        """The testable declared comparisons that tables show, beside those without seen items."""
+        shown = (each for family in self.families for each in self.shown_comparisons(family.name))
+        found = (self.find_without_seen_items(each) for each in shown if each.contrast.testable)
+        return [each for each in found if each is not None]
 
     def row_name(self, dataset: str, label: str) -> str:
         """Return the name of a table's row: the label, then in brackets other labels with the same ranks."""

@@ -31,6 +31,7 @@ class WarningKind(StrEnum):
     NO_VARIATION = "The difference is the same for every user and run: it needs no test"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"
     COLLAPSED_RUN = "Look at the log: a bad run widens every interval of its row"
+    SEEN_ITEMS = "Say which items are ranked, and show both rankings: the table “seen-items” has them"
     DEPTH_ZERO = "It does not show that reasoning steps help there: do not credit them with the quality"
     DEPENDENT_RUNS = "They share something that no record names, so the interval is too wide"
     TIES = "A trained model with many equal scores has probably collapsed: look at its log"
@@ -102,6 +103,7 @@ SUMMARIES = {
     WarningKind.BEYOND_BEAM: "{rows} rank by a beam search, which does not find all targets{places}.",
     WarningKind.EQUAL_TITLES: "Hits on other items with the target's title do not count for {rows}{places}.",
     WarningKind.COLLAPSED_RUN: "{rows} have runs that collapsed{places}.",
+    WarningKind.SEEN_ITEMS: "Without items that users have seen, {rows} have other verdicts{places}.",
     WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",
     WarningKind.DEPENDENT_RUNS: "Runs of {rows} depend on those that they are compared with{places}.",
     WarningKind.TIES_UNKNOWN: "{rows} give many targets another item's score{places}.",

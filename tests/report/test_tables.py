@@ -52,6 +52,7 @@ def test_sections_in_reading_order(report: Report) -> None:
         "answer",
         "quality",
         "comparison",
+        "seen-items",
         "across",
         "cost",
         "depth",

@@ -2,7 +2,14 @@
 
 from collections import Counter
 
-from lrbench.report.answers.wording import common_verdict, difference, per_dataset
+from lrbench.report.answers.wording import (
+    RANKED,
+    changed_without_seen_items,
+    common_verdict,
+    difference,
+    per_dataset,
+    without_seen_items,
+)
 from lrbench.report.families import SYSTEMS
 from lrbench.report.findings import Answer, Comparison, Verdict
 from lrbench.report.numbers import metric_title, p_text
@@ -54,17 +61,25 @@ def _sentence(report: Report, comparison: Comparison) -> str:
     scores = (
         f"{comparison.proposed} scores {ours}{report.style.unit} {metric}, {comparison.baseline} {theirs}"
     )
-    lead = LEADS[comparison.verdict]
+    changed = changed_without_seen_items(report, [comparison])
+    lead = f"{RANKED if any(each.depends for each in changed) else ''}{LEADS[comparison.verdict]}"
     if comparison.verdict is Verdict.NOT_TESTABLE:
         return f"{lead} {scores}: {comparison.contrast.reason}.{_synthetic(report, dataset)}"
     result = (
         f"{difference(report, comparison.contrast)}, {p_text(comparison.p_adjusted)} "
         f"(Holm over {comparison.family_size})"
     )
+    without = without_seen_items(changed, "; ".join(_without(report, each.comparison) for each in changed))
     return (
-        f"{lead} {scores}: {result}.{_equivalence(report, comparison)}{_others(report, comparison)}"
-        f"{_synthetic(report, dataset)}"
+        f"{lead} {scores}: {result}.{_equivalence(report, comparison)}{without}"
+        f"{_others(report, comparison)}{_synthetic(report, dataset)}"
     )
+
+
+def _without(report: Report, comparison: Comparison) -> str:
+    """Say what a comparison shows without items that users have seen."""
+    result = f"{difference(report, comparison.contrast)}, {p_text(comparison.p_adjusted)}"
+    return f"it is {STANDS[comparison.verdict]} {comparison.baseline} ({result})"
 
 
 def _equivalence(report: Report, comparison: Comparison) -> str:

@@ -1,16 +1,33 @@
 """Is it the reasoning? The proposed label against its own controls."""
 
-from lrbench.report.answers.wording import capitalised, common_verdict, per_dataset
+from lrbench.report.answers.wording import (
+    RANKED,
+    capitalised,
+    changed_without_seen_items,
+    common_verdict,
+    per_dataset,
+    without_seen_items,
+)
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Answer, Comparison, Verdict
 from lrbench.report.numbers import p_text
 from lrbench.report.report import Report
+from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.step_findings import Reading
 from lrbench.wording import listed
 
 __all__ = ["is_it_reasoning"]
 
 USED_ONLY = "Being better than noise says that trained weights use their steps, not that steps help."
+
+LEADS = {
+    "unfinished": "open.",
+    "stays in full": "yes.",
+    "stays in part": "in part.",
+    "not shown": "not shown.",
+    "reverses": "no.",
+}
+"""Verdict on all controls → the first word of the answer; for others it is "not testable"."""
 
 
 def is_it_reasoning(report: Report, label: str) -> Answer:
@@ -46,13 +63,30 @@ def _why_none(report: Report, label: str) -> tuple[str, str]:
 
 def _sentence(report: Report, comparisons: list[Comparison], waiting: list[str]) -> str:
     """Return ``in part. The gain stays against no reasoning (+0.0063, p = 0.01); the gain is …``."""
-    leads = {
-        "unfinished": "open.",
-        "stays in full": "yes.",
-        "stays in part": "in part.",
-        "not shown": "not shown.",
-        "reverses": "no.",
-    }
+    changed = changed_without_seen_items(report, comparisons)
+    better = [comparison for comparison in comparisons if comparison.verdict is Verdict.BETTER]
+    used = f" {USED_ONLY}" if better and not _beyond_noise(report, better) else ""
+    tested = any(comparison.contrast.testable for comparison in comparisons)
+    holm = f" Holm over {comparisons[0].family_size}." if tested else ""
+    lacking = f" Not run yet: {listed([_kind(report, name) for name in waiting])}." if waiting else ""
+    unseen = without_seen_items(changed, _gains(report, [each.comparison for each in changed]))
+    lead, gains = _lead(report, comparisons, waiting, changed), capitalised(_gains(report, comparisons))
+    return f"{lead} {gains}.{used}{holm}{unseen}{lacking}"
+
+
+def _lead(
+    report: Report, comparisons: list[Comparison], waiting: list[str], changed: list[WithoutSeenItems]
+) -> str:
+    """Return ``yes.`` or ``with seen items ranked, yes.``, by the verdict on all controls."""
+    verdict = _verdict(report, comparisons, waiting)
+    others = {each.baseline: each.comparison for each in changed}
+    without = [others.get(comparison.baseline, comparison) for comparison in comparisons]
+    depends = any(each.depends for each in changed) and _verdict(report, without, waiting) != verdict
+    return f"{RANKED if depends else ''}{LEADS.get(verdict, 'not testable.')}"
+
+
+def _gains(report: Report, comparisons: list[Comparison]) -> str:
+    """Return ``the gain stays against no reasoning (+0.0063, p = 0.01); the gain is not shown against …``."""
     parts = []
     for gain in dict.fromkeys(comparison.verdict.gain for comparison in comparisons):
         named = [
@@ -61,13 +95,7 @@ def _sentence(report: Report, comparisons: list[Comparison], waiting: list[str])
             if c.verdict.gain == gain
         ]
         parts.append(f"the gain {gain} against {listed(named)}")
-    lead = leads.get(_verdict(report, comparisons, waiting), "not testable.")
-    better = [comparison for comparison in comparisons if comparison.verdict is Verdict.BETTER]
-    used = f" {USED_ONLY}" if better and not _beyond_noise(report, better) else ""
-    tested = any(comparison.contrast.testable for comparison in comparisons)
-    holm = f" Holm over {comparisons[0].family_size}." if tested else ""
-    lacking = f" Not run yet: {listed([_kind(report, name) for name in waiting])}." if waiting else ""
-    return f"{lead} {capitalised('; '.join(parts))}.{used}{holm}{lacking}"
+    return "; ".join(parts)
 
 
 def _latent(report: Report, label: str) -> str:

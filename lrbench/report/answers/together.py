@@ -2,14 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lrbench.config.controls import CONTROLS, Control
+from lrbench.report.answers.wording import capitalised
+from lrbench.report.declared import changes_without_seen_items
 from lrbench.report.families import REASONING, SYSTEMS
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.report import Report
 from lrbench.wording import listed
 
-__all__ = ["controls_over_datasets", "controls_together", "systems_together", "use_together"]
+__all__ = [
+    "controls_over_datasets",
+    "controls_together",
+    "systems_together",
+    "use_together",
+    "without_seen_together",
+]
 
 WITHOUT: dict[Control, str] = {
     "no-reasoning": "without steps",
@@ -66,6 +75,21 @@ def _beside_controls(report: Report, found: Iterable[tuple[str, Verdict]]) -> st
         return ""
     lost = f" Shown to be worse: {listed(worse)}." if worse else " None is shown to be worse."
     return f"Shown to be better than their own control: {listed(better)}.{lost}"
+
+
+def without_seen_together(report: Report, dataset: str) -> str:
+    """Say the same of systems and controls without items that users have seen; empty: no verdict changes."""
+    here = [each for each in report.without_seen_items if each.dataset == dataset]
+    if not any(each.changes for each in here):
+        return ""
+    without = replace(report, comparisons=tuple(each.comparison for each in here))
+    parts = (
+        f"{capitalised(changes_without_seen_items(report, dataset))}.",
+        systems_together(without, dataset),
+        controls_together(without, dataset),
+        "Exploratory.",
+    )
+    return " ".join(filter(None, parts))
 
 
 def use_together(report: Report, dataset: str) -> str:

@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 
+from lrbench.report.findings import Comparison
 from lrbench.report.report import Report
+from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.stats.contrast import Contrast
 from lrbench.wording import listed
 
-__all__ = ["capitalised", "common_verdict", "difference", "found", "per_dataset"]
+__all__ = [
+    "RANKED",
+    "capitalised",
+    "changed_without_seen_items",
+    "common_verdict",
+    "difference",
+    "found",
+    "per_dataset",
+    "without_seen_items",
+]
+
+RANKED = "with seen items ranked, "
+"""Put before an answer that depends on the items that users have seen."""
 
 
 def capitalised(text: str) -> str:
@@ -41,3 +55,22 @@ def common_verdict(verdicts: Sequence[str]) -> str:
 def found(p: float, level: float = 0.05) -> bool:
     """Whether a p-value is known and within the level."""
     return p <= level
+
+
+def changed_without_seen_items(report: Report, comparisons: Sequence[Comparison]) -> list[WithoutSeenItems]:
+    """Return those with another verdict without items that users have seen."""
+    found = map(report.find_without_seen_items, comparisons)
+    return [each for each in found if each is not None and each.changes]
+
+
+def without_seen_items(changed: Sequence[WithoutSeenItems], text: str) -> str:
+    """Say what is shown without items that users have seen; empty if that is the same.
+
+    Args:
+        changed: comparisons with another verdict without these items.
+        text: what they show.
+    """
+    if not changed:
+        return ""
+    hint = "" if any(each.depends for each in changed) else " That the difference changes is not shown."
+    return f" Without seen items, {text}. Exploratory.{hint}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from lrbench.errors import RequestError
 from lrbench.report.findings import Comparison
-from lrbench.report.formats.fields import comparison_fields, cost_fields
+from lrbench.report.formats.fields import comparison_fields, cost_fields, seen_items_fields
 from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.text import spreadsheet_text
@@ -97,6 +97,10 @@ def _comparisons(report: Report) -> Iterator[dict[str, Any]]:
         yield _flat(comparison_fields(comparison))
 
 
+def _seen_items(report: Report) -> Iterator[dict[str, Any]]:
+    return (_flat(seen_items_fields(found)) for found in report.without_seen_items)
+
+
 def _depths(report: Report) -> Iterator[dict[str, Any]]:
     return (asdict(point) for point in report.depths)
 
@@ -108,6 +112,7 @@ def _costs(report: Report) -> Iterator[dict[str, Any]]:
 TIDY: Mapping[str, Callable[[Report], Iterator[dict[str, Any]]]] = {
     "quality": _quality,
     "comparison": _comparisons,
+    "seen-items": _seen_items,
     "cost": _costs,
     "depth": _depths,
 }

@@ -6,6 +6,7 @@ from typing import Any
 from lrbench.report.findings import Comparison, GroupFinding, Variance
 from lrbench.report.provenance import Provenance
 from lrbench.report.report import Cost
+from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.step_findings import DepthFinding, InterventionFinding
 from lrbench.stats.contrast import Contrast
 
@@ -17,6 +18,7 @@ __all__ = [
     "group_fields",
     "intervention_fields",
     "provenance_fields",
+    "seen_items_fields",
     "variance_fields",
 ]
 
@@ -46,6 +48,18 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
         "users": asdict(comparison.users),
         "equivalence": {**asdict(comparison.equivalence), "equivalent": equivalent},
         "checks": None if comparison.checks is None else asdict(comparison.checks),
+    }
+
+
+def seen_items_fields(found: WithoutSeenItems) -> dict[str, Any]:
+    """Return a declared comparison without items that users have seen, with what it changes."""
+    return {
+        **comparison_fields(found.comparison),
+        "declared_difference": found.declared.contrast.difference,
+        "declared_verdict": str(found.declared.verdict),
+        "changes": found.changes,
+        "depends": found.depends,
+        "from_seen_items": {**contrast_fields(found.change), "p_bh": found.p_adjusted},
     }
 
 

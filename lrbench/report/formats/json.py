@@ -12,6 +12,7 @@ from lrbench.report.formats.fields import (
     group_fields,
     intervention_fields,
     provenance_fields,
+    seen_items_fields,
     variance_fields,
 )
 from lrbench.report.layout import Layout
@@ -54,6 +55,7 @@ class Json:
             ],
             "rows": [asdict(row) for row in report.rows],
             "comparisons": [comparison_fields(comparison) for comparison in report.comparisons],
+            "without_seen_items": [seen_items_fields(found) for found in report.without_seen_items],
             "descriptive": [comparison_fields(comparison) for comparison in report.descriptive],
             "costs": [asdict(cost) for cost in report.costs],
             "depths": [asdict(point) for point in report.depths],

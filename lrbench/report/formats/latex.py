@@ -32,6 +32,9 @@ FLOAT = r"""\begin{table%(star)s}[tp]
 ELSEWHERE = ("provenance", "answer")
 """Sections that are not tables of a paper; ``--format methods`` has the settings."""
 
+UNLESS_ASKED = ("seen-items",)
+"""Sections with many tables, which a paper has only if they were asked for by name or by ``--full``."""
+
 MOST_WAITING = 50
 """About as many floats may wait for a page in TeX. With more and no text between them it stops."""
 
@@ -59,10 +62,12 @@ class Latex:
             if section.name == "answer" and layout.tables
             for paragraph in section.paragraphs
         ]
+        asked = bool(layout.tables) or layout.length == "full"
+        elsewhere = ELSEWHERE if asked else (*ELSEWHERE, *UNLESS_ASKED)
         floats = [
             text
             for section in sections
-            if section.tables and section.name not in ELSEWHERE
+            if section.tables and section.name not in elsewhere
             for text in tables_of(report, section, layout)
         ]
         commands = number_commands(report) if any(section.name == "quality" for section in sections) else []

@@ -22,6 +22,7 @@ from lrbench.report.tables.published import published_section
 from lrbench.report.tables.quality import quality_section
 from lrbench.report.tables.reasoning import reasoning_section
 from lrbench.report.tables.recovery import recovery_section
+from lrbench.report.tables.seen_items import seen_items_section
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.report.tables.tuning import tuning_section
 from lrbench.report.tables.uncertainty import uncertainty_section
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Callable[[Report], Section]] = {
     "published": published_section,
     "comparison": comparison_section,
     "reasoning": reasoning_section,
+    "seen-items": seen_items_section,
     "groups": groups_section,
     "across": across_section,
     "uncertainty": uncertainty_section,

@@ -8,6 +8,7 @@ from lrbench.report.answers.together import (
     controls_together,
     systems_together,
     use_together,
+    without_seen_together,
 )
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph, Section
@@ -51,6 +52,7 @@ def _together(report: Report, dataset: str) -> list[Paragraph]:
     answers = {
         "1 Better?": systems_together(report, dataset),
         "2 The reasoning?": controls_together(report, dataset),
+        "Without seen items": without_seen_together(report, dataset),
         "3 Are the steps used?": use_together(report, dataset),
     }
     interim = "Interim. " if report.interim else ""

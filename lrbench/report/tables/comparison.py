@@ -9,7 +9,7 @@ from lrbench.report.report import Report
 from lrbench.report.tables.table import Cell, Paragraph, Section, Table
 from lrbench.wording import listed
 
-__all__ = ["comparison_section", "shown_comparisons", "verdict_text"]
+__all__ = ["comparison_section", "verdict_text"]
 
 COLUMNS = (
     "Against",
@@ -37,7 +37,7 @@ NOTES = (
 def comparison_section(report: Report) -> Section:
     """Tabulate the comparisons with other systems."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for comparison in shown_comparisons(report, SYSTEMS):
+    for comparison in report.shown_comparisons(SYSTEMS):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
     metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
     tables = tuple(
@@ -57,15 +57,6 @@ def comparison_section(report: Report) -> Section:
     return Section(
         f"Declared comparisons{interim}", COLUMNS, tables, notes, words=("verdict",), paragraphs=untested
     )
-
-
-def shown_comparisons(report: Report, family: str) -> list[Comparison]:
-    """Return a family's comparisons without those of rows that tables show in another row."""
-    members = [comparison for comparison in report.comparisons if comparison.family == family]
-    pairs = {(c.dataset, c.proposed, c.baseline) for c in members}
-    return [
-        c for c in members if (c.dataset, c.proposed, report.twins.get((c.dataset, c.baseline))) not in pairs
-    ]
 
 
 def _any_testable(comparisons: Sequence[Comparison]) -> bool:

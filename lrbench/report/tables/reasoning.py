@@ -5,7 +5,7 @@ from lrbench.report.families import REASONING
 from lrbench.report.findings import Comparison
 from lrbench.report.numbers import UNKNOWN, metric_title, p_value
 from lrbench.report.report import Report
-from lrbench.report.tables.comparison import shown_comparisons, verdict_text
+from lrbench.report.tables.comparison import verdict_text
 from lrbench.report.tables.table import INDENT, Cell, Section, Table
 
 __all__ = ["reasoning_section"]
@@ -31,7 +31,7 @@ def reasoning_section(report: Report) -> Section:
     metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
     columns = ("Model", "removes", metric, "Δ", "95 % interval", "p (Holm)", "verdict", "the gain")
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for comparison in shown_comparisons(report, REASONING):
+    for comparison in report.shown_comparisons(REASONING):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
     tables = tuple(
         Table(

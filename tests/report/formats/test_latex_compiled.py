@@ -111,6 +111,14 @@ def test_fits_the_page(reports: dict[str, Report], kind: str, case: str, tmp_pat
     assert complaints(log) == []
 
 
+def test_tables_without_seen_items_are_there_if_asked_for(reports: dict[str, Report], tmp_path: Path) -> None:
+    report = reports["controls"]
+    assert "without seen items" not in Latex().render(report).lower()
+    text = Latex().render(report, Layout(width="column", tables=("seen-items",)))
+    assert r"\caption{Without seen items.}" in text
+    assert complaints(set_by_tex(text, CLASSES["IEEEtran"][0], tmp_path)) == []
+
+
 @pytest.mark.parametrize("case", ["main", "nasty"])
 def test_methods_compile_and_leave_their_references(
     reports: dict[str, Report], case: str, tmp_path: Path

@@ -1,0 +1,95 @@
+"""Do declared findings depend on items that users have seen? The same tests on the ranks without them.
+
+Many protocols rank the items of a user's history, too, and under some no target is one of them. A model then
+gains by pushing seen items down, which a filter does for any model. So every declared difference is also
+tested without these items. The suite does not declare that: it is exploratory.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lrbench.report.comparisons import declared_pairs
+from lrbench.report.findings import ALPHA, Comparison, Verdict
+from lrbench.report.label_metrics import Measured
+from lrbench.report.pairs import Pair
+from lrbench.stats.contrast import Contrast
+from lrbench.stats.crossed import crossed
+from lrbench.stats.multiplicity import benjamini_hochberg
+from lrbench.store.suites import SuiteRecord
+
+__all__ = ["WithoutSeenItems", "compare_without_seen_items"]
+
+DECIDED = (Verdict.BETTER, Verdict.WORSE)
+
+
+@dataclass(frozen=True)
+class WithoutSeenItems:
+    """A declared comparison beside the same one without items that users have seen."""
+
+    declared: Comparison
+    """On the ranks among all items."""
+
+    comparison: Comparison
+    """The same on the ranks without seen items, corrected after Holm over the same family."""
+
+    change: Contrast
+    """The declared difference minus the one without seen items: the part that comes from seen items."""
+
+    p_adjusted: float
+    """p-value of ``change`` after Benjamini and Hochberg over all declared comparisons."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of both comparisons."""
+        return self.declared.dataset
+
+    @property
+    def proposed(self) -> str:
+        """The proposed label."""
+        return self.declared.proposed
+
+    @property
+    def baseline(self) -> str:
+        """The label that it is compared with."""
+        return self.declared.baseline
+
+    @property
+    def changes(self) -> bool:
+        """Whether only one of the two rankings decides, or they decide for different labels."""
+        declared, other = self.declared.verdict, self.comparison.verdict
+        return declared is not other and (declared in DECIDED or other in DECIDED)
+
+    @property
+    def depends(self) -> bool:
+        """Whether the verdict changes, and the difference itself is shown to change.
+
+        A verdict alone may change by chance, where a p-value is close to its level.
+        """
+        return self.changes and self.p_adjusted <= ALPHA
+
+
+def compare_without_seen_items(
+    measured: Sequence[Measured], without: Sequence[Measured], suite: SuiteRecord
+) -> list[WithoutSeenItems]:
+    """Test the pairs of every family by the primary metric, with and without items that users have seen.
+
+    Args:
+        measured: labels with their metrics on ranks among all items.
+        without: the same labels, users and runs on ranks without seen items.
+        suite: the suite's record, which declares the families.
+    """
+    both = zip(declared_pairs(measured, suite), declared_pairs(without, suite), strict=True)
+    found = [
+        WithoutSeenItems(declared, other, _change(pair, left_out, declared.metric), math.nan)
+        for (pair, declared), (left_out, other) in both
+    ]
+    adjusted = iter(benjamini_hochberg([each.change.p for each in found if each.change.testable]).tolist())
+    return [replace(each, p_adjusted=next(adjusted)) if each.change.testable else each for each in found]
+
+
+def _change(pair: Pair, left_out: Pair, metric: str) -> Contrast:
+    """Test how the difference changes, user by user and run by run."""
+    ours, theirs = pair.sides(metric)
+    ours_without, theirs_without = left_out.sides(metric)
+    return crossed(ours.minus(ours_without), theirs.minus(theirs_without), pair.paired)
