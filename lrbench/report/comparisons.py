@@ -25,10 +25,12 @@ from lrbench.store.suites import SuiteRecord
 
 __all__ = [
     "SAME_RANKS",
+    "Hypothesis",
     "compare_labels",
     "declared_comparisons",
     "declared_pairs",
     "descriptive_comparisons",
+    "hypothesis_of",
 ]
 
 SAME_RANKS = "both labels have the same ranks"
@@ -168,13 +170,14 @@ Hypothesis = tuple[str, str, frozenset[str]]
 def _p_values(compared: Sequence[Compared]) -> dict[Hypothesis, float]:
     """Return the p-value of each testable hypothesis."""
     return {
-        _hypothesis(pair, comparison): comparison.contrast.p
+        hypothesis_of(pair, comparison): comparison.contrast.p
         for pair, comparison in compared
         if comparison.contrast.testable
     }
 
 
-def _hypothesis(pair: Pair, comparison: Comparison) -> Hypothesis:
+def hypothesis_of(pair: Pair, comparison: Comparison) -> Hypothesis:
+    """Return what is the same for comparisons that test one thing under several labels."""
     return (
         comparison.dataset,
         comparison.metric,
@@ -188,7 +191,7 @@ def _judged(
     """Fill in the corrected p-value of each comparison, and what follows from it."""
     judged = []
     for pair, comparison in compared:
-        p = adjusted[_hypothesis(pair, comparison)] if comparison.contrast.testable else math.nan
+        p = adjusted[hypothesis_of(pair, comparison)] if comparison.contrast.testable else math.nan
         changed = replace(
             comparison,
             p_adjusted=p,

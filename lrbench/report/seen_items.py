@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lrbench.report.comparisons import declared_pairs
+from lrbench.report.comparisons import Hypothesis, declared_pairs, hypothesis_of
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
@@ -37,7 +37,7 @@ class WithoutSeenItems:
     """The declared difference minus the one without seen items: the part that comes from seen items."""
 
     p_adjusted: float
-    """p-value of ``change`` after Benjamini and Hochberg over all declared comparisons."""
+    """p-value of ``change`` after Benjamini and Hochberg over all declared hypotheses; NaN: not testable."""
 
     @property
     def dataset(self) -> str:
@@ -74,18 +74,23 @@ def compare_without_seen_items(
 ) -> list[WithoutSeenItems]:
     """Test the pairs of every family by the primary metric, with and without items that users have seen.
 
+    Pairs with the same ranks under several labels are one hypothesis, as in the declared families.
+
     Args:
         measured: labels with their metrics on ranks among all items.
         without: the same labels, users and runs on ranks without seen items.
         suite: the suite's record, which declares the families.
     """
-    both = zip(declared_pairs(measured, suite), declared_pairs(without, suite), strict=True)
-    found = [
-        WithoutSeenItems(declared, other, _change(pair, left_out, declared.metric), math.nan)
-        for (pair, declared), (left_out, other) in both
-    ]
-    adjusted = iter(benjamini_hochberg([each.change.p for each in found if each.change.testable]).tolist())
-    return [replace(each, p_adjusted=next(adjusted)) if each.change.testable else each for each in found]
+    found: list[tuple[tuple[Hypothesis, Hypothesis], WithoutSeenItems]] = []
+    for (pair, declared), (left_out, other) in zip(
+        declared_pairs(measured, suite), declared_pairs(without, suite), strict=True
+    ):
+        change = _change(pair, left_out, declared.metric)
+        tested = hypothesis_of(pair, declared), hypothesis_of(left_out, other)
+        found.append((tested, WithoutSeenItems(declared, other, change, math.nan)))
+    p_values = {tested: each.change.p for tested, each in found if each.change.testable}
+    adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())).tolist(), strict=True))
+    return [replace(each, p_adjusted=adjusted.get(tested, math.nan)) for tested, each in found]
 
 
 def _change(pair: Pair, left_out: Pair, metric: str) -> Contrast:

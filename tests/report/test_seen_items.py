@@ -217,7 +217,7 @@ def test_many_proposed_labels_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_control_with_the_ranks_of_another_counts_once(tmp_path: Path) -> None:
-    suite = with_seen_items_above(tmp_path, {})
+    suite = with_seen_items_above(tmp_path, {"SASRec": 1, "LARES: no reasoning": 2})
     twins = {cell.seed: cell.trial for cell in suite.trials if cell.label == "LARES: no reasoning"}
     same = tuple(
         cell.model_copy(update={"trial": twins[cell.seed]}) if cell.label == "LARES: loss matched" else cell
@@ -227,7 +227,11 @@ def test_a_control_with_the_ranks_of_another_counts_once(tmp_path: Path) -> None
     assert len(report.without_seen_items) == 3
     rows = [row[0].text for row in section_of(report, "seen-items").tables[0].rows]
     assert rows == ["SASRec", "LARES: no reasoning (= LARES's loss-matched control)"]
-    assert any("none of 2 verdicts changes (table" in sentence for sentence in report.caption)
+    assert any(" of 2 verdicts " in sentence for sentence in report.caption)
+    first, second, repeats = report.without_seen_items
+    assert (second.change, second.p_adjusted) == (repeats.change, repeats.p_adjusted)
+    expected = multipletests([first.change.p, second.change.p], method="fdr_bh")[1]
+    assert [first.p_adjusted, second.p_adjusted] == pytest.approx(list(expected))
 
 
 def test_rows_that_are_not_shown_leave_the_table(root: Path, suite: SuiteRecord) -> None:
