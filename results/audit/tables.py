@@ -3,8 +3,9 @@
     lrbench report audit --results audited --format json > report.json
     python results/audit/tables.py report.json
 
-Every table compares with the strongest yardstick or with all of them, on the primary metric. Of a report with
-several datasets there are two: the means over them.
+Every table compares with the strongest yardstick or with all of them, on the primary metric. The last three
+are for the page on items that users have seen. Of a report with several datasets there are two tables, with
+the means over them.
 """
 
 import argparse
@@ -48,6 +49,7 @@ class Page:
             for label, role in report["controls"].items()
             if label in self.scores
         }
+        self.unseen = {(each["proposed"], each["baseline"]): each for each in report["without_seen_items"]}
         self.costs = {cost["label"]: cost for cost in report["costs"]}
         self.depths = {found["label"]: found for found in report["depth_findings"]}
         self.readings = {found["label"]: found["reading"] for found in report["interventions"]}
@@ -65,9 +67,10 @@ class Page:
         (family,) = [each for each in report["families"] if each["name"] == "systems"]
         return family["against"]  # type: ignore[no-any-return]
 
-    def control(self, system: str, kind: str) -> dict[str, Any] | None:
+    def control(self, system: str, kind: str, unseen: bool = False) -> dict[str, Any] | None:
         """The comparison of a system with its own control; ``None``: it has no such control."""
-        return self.compared.get((system, self.controls.get((system, kind), "")))
+        compared = self.unseen if unseen else self.compared
+        return compared.get((system, self.controls.get((system, kind), "")))
 
 
 def beside_yardsticks(page: Page) -> str:
@@ -86,6 +89,40 @@ def beside_controls(page: Page) -> str:
     kinds = _kinds(kind for _, kind in page.controls)
     rows = [(label, *(_control(page.control(label, kind)) for kind in kinds)) for label in page.systems]
     return table(("system", *kinds.values()), rows)
+
+
+def beside_yardsticks_unseen(page: Page) -> str:
+    """Systems beside yardsticks on the ranks without items that the user has seen."""
+    means = {own: each["proposed_mean"] for (own, _), each in page.unseen.items()}
+    means |= {other: each["baseline_mean"] for (_, other), each in page.unseen.items()}
+    rows = [
+        (label, plain(means[label]), *(_relative_unseen(page, label, each) for each in page.yardsticks))
+        for label in (*page.yardsticks, *page.systems)
+    ]
+    return table(("system", "NDCG@10", *page.yardsticks), rows)
+
+
+def beside_controls_unseen(page: Page) -> str:
+    """Systems beside their own controls on the ranks without items that the user has seen."""
+    kinds = _kinds(kind for _, kind in page.controls)
+    rows = []
+    for label in page.systems:
+        found = [page.control(label, kind, unseen=True) for kind in kinds]
+        rows.append((label, *(f"{_control(each)}{_depends(each)}" for each in found)))
+    return table(("system", *kinds.values()), rows)
+
+
+def from_seen_items(page: Page) -> str:
+    """Systems minus their networks without steps in both rankings, and what comes from seen items."""
+    rows = []
+    for label in page.systems:
+        if (found := page.control(label, "no-reasoning", unseen=True)) is not None:
+            change = found["from_seen_items"]
+            low, high = signed(change["ci_low"]), signed(change["ci_high"])
+            part = f"{bold(signed(change['difference']), change['p_bh'] < 0.05)} [{low}, {high}]"
+            both = signed(found["declared_difference"]), signed(found["difference"])
+            rows.append((label, *both, part, p_value(change["p_bh"])))
+    return table(("system", "with seen items", "without", "from seen items", "p"), rows)
 
 
 def each_in_one_line(page: Page) -> str:
@@ -173,10 +210,23 @@ def _over(found: dict[str, Any] | None) -> str:
 
 
 def _relative(page: Page, label: str, yardstick: str) -> str:
-    if (found := page.compared.get((label, yardstick))) is None:
-        return ""
+    found = page.compared.get((label, yardstick))
+    return "" if found is None else _percentages(found)
+
+
+def _relative_unseen(page: Page, label: str, yardstick: str) -> str:
+    found = page.unseen.get((label, yardstick))
+    return "" if found is None else f"{_percentages(found)}{_depends(found)}"
+
+
+def _percentages(found: dict[str, Any]) -> str:
     value, low, high = (percent(found[name]) for name in ("relative", "relative_low", "relative_high"))
     return f"{bold(value, shown(found))} [{low}, {high}]"
+
+
+def _depends(found: dict[str, Any] | None) -> str:
+    """Mark a verdict that is another one with seen items, where the difference is shown to change."""
+    return " \\*" if found is not None and found["depends"] else ""
 
 
 def _control(found: dict[str, Any] | None) -> str:
@@ -277,7 +327,18 @@ def hours(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-TABLES = (beside_yardsticks, beside_controls, each_in_one_line, by_group, tuning, missed, how_it_was_run)
+TABLES = (
+    beside_yardsticks,
+    beside_controls,
+    each_in_one_line,
+    by_group,
+    tuning,
+    missed,
+    how_it_was_run,
+    beside_yardsticks_unseen,
+    beside_controls_unseen,
+    from_seen_items,
+)
 
 
 def main() -> None:

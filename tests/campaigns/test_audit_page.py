@@ -24,6 +24,9 @@ OVER_DATASETS = AUDIT / "over-datasets.md"
 
 METRICS = AUDIT / "metrics.md"
 
+SEEN_ITEMS = AUDIT / "seen-items.md"
+"""The page with the last three tables of each dataset."""
+
 
 def commands(page: Path) -> list[list[str]]:
     """The commands that repeat a page's report, without the word lrbench and without the redirection."""
@@ -70,10 +73,16 @@ def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[P
     made = subprocess.run(
         [sys.executable, AUDIT / "tables.py", report], capture_output=True, check=True, encoding="utf-8"
     ).stdout
-    there = tables(page.read_text(encoding="utf-8"))
+    there, unseen = (tables(each.read_text(encoding="utf-8")) for each in (page, SEEN_ITEMS))
     wanted = tables(made)
-    assert len(wanted) == (2 if page == OVER_DATASETS else 7)
-    assert [table for table in wanted if table not in there] == []
+    assert len(wanted) == (2 if page == OVER_DATASETS else 10)
+    assert [table for table in wanted[:7] if table not in there] == []
+    assert [table for table in wanted[7:] if table not in unseen] == []
+    if page != OVER_DATASETS:
+        found = json.loads(content)
+        caption = next(sentence for sentence in found["caption"] if "items that users have seen" in sentence)
+        changed, verdicts, depends = re.findall(r"(\d+) of (\d+) verdicts.*, (\d+) of them", caption)[0]
+        assert [verdicts, changed, depends] in [line[1:] for line in _rows(SEEN_ITEMS)]
 
 
 @pytest.mark.slow
@@ -132,11 +141,13 @@ def test_tables_of_another_file_are_refused(content: str, said: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "page", (AUDIT / "README.md", OVER_DATASETS, *PAGES), ids=lambda page: f"{page.parent.name}-{page.stem}"
+    "page",
+    (AUDIT / "README.md", OVER_DATASETS, SEEN_ITEMS, *PAGES),
+    ids=lambda page: f"{page.parent.name}-{page.stem}",
 )
 def test_figures_in_sentences_stand_in_a_table(page: Path) -> None:
     """A table is bound to the archive. So a sentence must not say what no table says any more."""
-    sources = (*PAGES, OVER_DATASETS) if page.parent == AUDIT else (page,)
+    sources = (*PAGES, OVER_DATASETS, SEEN_ITEMS) if page.parent == AUDIT else (page,)
     there = " ".join((*map(_tables_only, sources), _plain("\n".join(tables(METRICS.read_text("utf-8"))))))
     sentences = _plain(re.sub(r"^ *\|.*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
     known = {float(figure) for figure in FIGURE.findall(there)}
@@ -237,10 +248,49 @@ def test_the_page_of_the_confirmatory_test_has_the_ranks_without_seen_items(
     compared = {found["baseline"]: found for found in without["comparisons"] if found["proposed"] == "ERL"}
     for name, label in row_of.items():
         if name != "ERL":
-            value, low, high = (compared[label][key] for key in ("difference", "ci_low", "ci_high"))
-            assert _plain(shown[name][4]) == _plain(f"{value:+.4f} [{low:+.4f}, {high:+.4f}]")
+            assert _plain(shown[name][4]) == _interval(compared[label])
             p = compared[label]["p"]
             assert shown[name][5] == ("< .001" if p < 0.001 else _plain(f"{p:.3f}"))
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_confirmatory_page_has_the_recall_of_the_report(repeated: Callable[[Path], Desk]) -> None:
+    content = repeated(CONFIRMATION).run(
+        *("report", "audit-confirmation", "--results", "confirmed", "--format", "json"),
+        *("--metrics", "ndcg@10,recall@10"),
+    )
+    found = {each["baseline"]: each for each in json.loads(content.stdout)["descriptive"]}
+    shown = {line[0]: line[1:] for line in _rows(CONFIRMATION) if len(line) == 4 and line[0] in OF_ERL}
+    assert list(shown) == ["no steps", "operations"]
+    for name, cells in shown.items():
+        each = found[f"ERL: {OF_ERL[name]}"]
+        means = [_plain(f"{each[side]:.4f}") for side in ("proposed_mean", "baseline_mean")]
+        assert [_plain(cell) for cell in cells] == [*means, _interval(each)]
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_confirmatory_page_has_all_three_datasets(repeated: Callable[[Path], Desk]) -> None:
+    names = {"Musical Instruments": PAGES[1], "MovieLens-100K": PAGES[0], "MovieLens-1M": CONFIRMATION}
+    shown = {line[0]: line[1:] for line in _rows(CONFIRMATION) if len(line) == 5 and line[0] in names}
+    for name, page in names.items():
+        _, suite, *options = commands(page)[-1]
+        folder = options[options.index("--results") + 1]
+        content = repeated(page).run("report", suite, "--results", folder, "--format", "json").stdout
+        report = json.loads(content)
+        declared, without = (
+            next(each for each in report[part] if each["baseline"] == "ERL: no reasoning")
+            for part in ("comparisons", "without_seen_items")
+        )
+        p = "< .001" if without["p"] < 0.001 else _plain(f"{without['p']:.3f}")
+        users = f"{report['datasets'][0]['n_users']:,}"
+        assert [_plain(cell) for cell in shown[name]] == [users, _interval(declared), _interval(without), p]
+
+
+def _interval(found: dict[str, float]) -> str:
+    value, low, high = (found[key] for key in ("difference", "ci_low", "ci_high"))
+    return _plain(f"{value:+.4f} [{low:+.4f}, {high:+.4f}]")
 
 
 def tables(text: str) -> list[str]:

@@ -52,8 +52,8 @@ def _together(report: Report, dataset: str) -> list[Paragraph]:
     answers = {
         "1 Better?": systems_together(report, dataset),
         "2 The reasoning?": controls_together(report, dataset),
-        "Without seen items": without_seen_together(report, dataset),
         "3 Are the steps used?": use_together(report, dataset),
+        "Without seen items": without_seen_together(report, dataset),
     }
     interim = "Interim. " if report.interim else ""
     return [Paragraph(f"{title}{where}", interim + text) for title, text in answers.items() if text]
