@@ -44,6 +44,8 @@ MEANINGS = {
     "*": "the depth of the other tables",
     "r": "a stage was trained in another trial and reused",
     "Δ": "difference of means, proposed minus this row",
+    "Δ without": "the same difference on the ranks without items that users have seen",
+    "from seen items": "how much of the difference comes from items that users have seen",
     "Δ %": "difference in percent of this row's mean",
     "d": "standardised paired difference over users",
     "p (Holm)": "p-value after Holm's correction within its family",
