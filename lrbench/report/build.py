@@ -113,11 +113,15 @@ def build_report(
     asked = _Asked(suite, options, baseline, metrics, masked)
     report = _measured_report(asked, measured, finished)
     report = _with_history(report, suite, results, finished)
+    without = _without_seen_items(asked, measured, finished)
     report = replace(
         report,
         interim=bool(missing or suite.not_begun) or any(lacks_runs(row, suite) for row in measured),
         tuning=tuple(find_tuning(suite, results, measured)),
-        without_seen_items=tuple(_without_seen_items(asked, measured, finished)),
+        without_seen_items=tuple(without),
+        across_without_seen_items=tuple(
+            combine_datasets([each.comparison for each in without], family_labels(suite))
+        ),
     )
     report = _with_groups(report, asked, measured, prepared)
     report = replace(report, warnings=tuple(find_warnings(report, suite, results, measured, missing)))

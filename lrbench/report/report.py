@@ -256,7 +256,10 @@ class Report:
     """``comparisons`` on ranks without items that users have seen; empty if ``masked``."""
 
     across: tuple[AcrossDatasets, ...] = ()
-    """Means over datasets; empty with fewer than three datasets."""
+    """Means over datasets; empty with fewer than two datasets."""
+
+    across_without_seen_items: tuple[AcrossDatasets, ...] = ()
+    """The same of ``without_seen_items``."""
 
     margin: float = 0.02
     """Differences below this share of the other label's mean do not matter in practice."""

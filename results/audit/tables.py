@@ -4,8 +4,8 @@
     python results/audit/tables.py report.json
 
 Every table compares with the strongest yardstick or with all of them, on the primary metric. The last three
-are for the page on items that users have seen. Of a report with several datasets there are two tables, with
-the means over them.
+are for the page on items that users have seen. Of a report with several datasets there are four tables, with
+the means over them: two with these items, and two without.
 """
 
 import argparse
@@ -181,19 +181,20 @@ def how_it_was_run(page: Page) -> str:
 
 
 def over_datasets(report: dict[str, Any]) -> Iterable[str]:
-    """Systems beside yardsticks and beside their controls, in percent, as means over the datasets."""
-    found = {(each["proposed"], each["baseline"]): each for each in report["across"]}
-    systems = [label for label in report["proposed"] if any(label == own for own, _ in found)]
+    """Systems beside yardsticks and beside their controls, in percent, with and without seen items."""
     (yardsticks,) = [each["against"] for each in report["families"] if each["name"] == "systems"]
     controls = {(role["of"], role["control"]): label for label, role in report["controls"].items()}
     kinds = _kinds(kind for _, kind in controls)
-    rows = [(label, *(_over(found.get((label, each))) for each in yardsticks)) for label in systems]
-    yield table(("system", *yardsticks), rows)
-    rows = [
-        (label, *(_over(found.get((label, controls.get((label, kind), "")))) for kind in kinds))
-        for label in systems
-    ]
-    yield table(("system", *kinds.values()), rows)
+    for means in (report["across"], report["across_without_seen_items"]):
+        found = {(each["proposed"], each["baseline"]): each for each in means}
+        systems = [label for label in report["proposed"] if any(label == own for own, _ in found)]
+        rows = [(label, *(_over(found.get((label, each))) for each in yardsticks)) for label in systems]
+        yield table(("system", *yardsticks), rows)
+        rows = [
+            (label, *(_over(found.get((label, controls.get((label, kind), "")))) for kind in kinds))
+            for label in systems
+        ]
+        yield table(("system", *kinds.values()), rows)
 
 
 def _kinds(there: Iterable[str]) -> dict[str, str]:

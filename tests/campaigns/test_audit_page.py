@@ -75,7 +75,7 @@ def test_the_page_has_the_tables_of_the_report(page: Path, repeated: Callable[[P
     ).stdout
     there, unseen = (tables(each.read_text(encoding="utf-8")) for each in (page, SEEN_ITEMS))
     wanted = tables(made)
-    assert len(wanted) == (2 if page == OVER_DATASETS else 10)
+    assert len(wanted) == (4 if page == OVER_DATASETS else 10)
     assert [table for table in wanted[:7] if table not in there] == []
     assert [table for table in wanted[7:] if table not in unseen] == []
     if page != OVER_DATASETS:

@@ -253,3 +253,49 @@ def test_programs_get_every_number(hidden: Report) -> None:
     lines = list(csv.DictReader(io.StringIO(table)))
     assert [line["baseline"] for line in lines] == [each["baseline"] for each in found]
     assert float(lines[1]["from_seen_items.difference"]) == known.change.difference
+
+
+def test_means_over_datasets_have_both_rankings(root: Path, suite: SuiteRecord, report: Report) -> None:
+    found = {each.baseline: each for each in report.across_without_seen_items}
+    assert list(found) == [each.baseline for each in report.across]
+    for baseline, mean in found.items():
+        ratios = [
+            each.comparison.relative.value for each in report.without_seen_items if each.baseline == baseline
+        ]
+        assert len(ratios) == 2
+        assert mean.these.mean == pytest.approx(np.expm1(np.log1p(ratios).mean()))
+    holm = multipletests([each.these.p for each in found.values()], method="holm")[1]
+    assert [each.p_adjusted for each in found.values()] == pytest.approx(list(holm))
+    section = section_of(report, "across")
+    (row,) = [cells for cells in section.tables[0].rows if cells[0].text == "SASRec"]
+    shown = dict(zip(section.columns[7:], (cell.text for cell in row[7:]), strict=True))
+    assert shown["without: mean Δ %"] == f"{100 * found['SASRec'].these.mean:+.1f}"
+    assert "ranks without items that users have seen" in " ".join(section.notes)
+    masked = build_report(suite, Results(root), ReportOptions(masked=True))
+    assert masked.across_without_seen_items == ()
+    assert section_of(masked, "across").columns == section.columns[:7]
+
+
+def test_controls_are_counted_over_datasets_in_both_rankings(tmp_path: Path) -> None:
+    names = ("A", "B", "C", "D")
+    models = tuple(
+        made
+        for name in names
+        for made in (Made(name, 1.7, "lares"), Made(f"{name}: no reasoning", 1.7, "lares"))
+    )
+    controls = {f"{name}: no reasoning": ControlRecord(of=name, control="no-reasoning") for name in names}
+    suite = with_seen_items_above(
+        tmp_path,
+        dict.fromkeys(controls, 5),
+        models=models,
+        controls=controls,
+        proposed=names,
+        datasets=("sample", "ml-100k"),
+    )
+    told = {
+        each.title: each.text
+        for each in section_of(build_report(suite, Results(tmp_path)), "answer").paragraphs
+    }
+    over = told["2 The reasoning?, over datasets"]
+    assert over.startswith("Shown to be better than their own control: 4 of 4 without steps.")
+    assert "exploratory. Without seen items: Shown to be better than their own control: 0 of 4" in over

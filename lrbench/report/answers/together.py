@@ -56,9 +56,16 @@ def controls_together(report: Report, dataset: str) -> str:
 
 def controls_over_datasets(report: Report) -> str:
     """Say the same of the means over datasets; empty: there are none."""
-    means = ((each.baseline, each.verdict) for each in report.across if each.family == REASONING)
-    text = _beside_controls(report, means)
-    return f"{text} Means over these datasets, which no family declares: exploratory." if text else ""
+    text, without = (
+        _beside_controls(
+            report, ((each.baseline, each.verdict) for each in means if each.family == REASONING)
+        )
+        for means in (report.across, report.across_without_seen_items)
+    )
+    if not text:
+        return ""
+    also = f" Without seen items: {without}" if without not in ("", text) else ""
+    return f"{text} Means over these datasets, which no family declares: exploratory.{also}"
 
 
 def _beside_controls(report: Report, found: Iterable[tuple[str, Verdict]]) -> str:

@@ -73,6 +73,7 @@ class Json:
             "tuning": [asdict(finding) for finding in report.tuning],
             "groups": [group_fields(finding) for finding in report.groups],
             "across": [asdict(found) for found in report.across],
+            "across_without_seen_items": [asdict(found) for found in report.across_without_seen_items],
             "margin": report.margin,
             "interim": report.interim,
             "declarations": [declaration.model_dump(mode="json") for declaration in report.declarations],
