@@ -15,6 +15,7 @@ from lrbench.report.choices import Choices, choose, rename_rows, shown_names, sh
 from lrbench.report.comparisons import declared_comparisons, descriptive_comparisons
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
+from lrbench.report.declared import changes_without_seen_items
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, family_labels, find_references, lacks_runs
 from lrbench.report.group_table import GroupTable
@@ -33,7 +34,7 @@ from lrbench.report.published import (
 from lrbench.report.quality_rows import make_rows, with_differences
 from lrbench.report.recoveries import find_recoveries
 from lrbench.report.report import DatasetNote, Report
-from lrbench.report.seen_items import WithoutSeenItems, compare_without_seen_items
+from lrbench.report.seen_items import compare_without_seen_items
 from lrbench.report.tuning import find_tuning, tuning_sentences
 from lrbench.report.user_groups import FindPrepared, find_user_groups
 from lrbench.store.commands import command_to_run
@@ -113,16 +114,12 @@ def build_report(
     asked = _Asked(suite, options, baseline, metrics, masked)
     report = _measured_report(asked, measured, finished)
     report = _with_history(report, suite, results, finished)
-    without = _without_seen_items(asked, measured, finished)
     report = replace(
         report,
         interim=bool(missing or suite.not_begun) or any(lacks_runs(row, suite) for row in measured),
         tuning=tuple(find_tuning(suite, results, measured)),
-        without_seen_items=tuple(without),
-        across_without_seen_items=tuple(
-            combine_datasets([each.comparison for each in without], family_labels(suite))
-        ),
     )
+    report = _without_seen_items(report, asked, measured, finished)
     report = _with_groups(report, asked, measured, prepared)
     report = replace(report, warnings=tuple(find_warnings(report, suite, results, measured, missing)))
     report = replace(report, caption=caption_sentences(report), answers=tuple(make_answers(report)))
@@ -217,14 +214,22 @@ def _with_history(
 
 
 def _without_seen_items(
-    asked: _Asked, measured: Sequence[Measured], finished: Sequence[FinishedTrial]
-) -> list[WithoutSeenItems]:
-    """Repeat the declared comparisons without items that users have seen, if the report ranks these."""
+    report: Report, asked: _Asked, measured: Sequence[Measured], finished: Sequence[FinishedTrial]
+) -> Report:
+    """Repeat the declared comparisons without items that users have seen, where the protocol ranks these."""
     suite = asked.suite
-    if asked.masked or not suite.proposed:
-        return []
+    if asked.masked or suite.protocol.mask_seen or not suite.proposed:
+        return report
     without = measure(finished, suite.datasets, suite.labels, (suite.primary_metric,), masked=True)
-    return compare_without_seen_items(measured, without, suite)
+    found = compare_without_seen_items(measured, without, suite)
+    across = combine_datasets([each.comparison for each in found], family_labels(suite))
+    report = replace(
+        report,
+        without_seen_items=tuple(found),
+        across_without_seen_items=tuple(across),
+        references_without_seen_items=tuple(find_references(without, suite)),
+    )
+    return replace(report, seen_items_note=changes_without_seen_items(report))
 
 
 def _seen_seeds(report: Report) -> int:

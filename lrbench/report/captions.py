@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lrbench.config.controls import CONTROLS
-from lrbench.report.declared import changes_without_seen_items, family_sentences, provenance_sentences
+from lrbench.report.declared import family_sentences, provenance_sentences
 from lrbench.report.report import DatasetNote, Report
 from lrbench.wording import counted, listed
 
@@ -56,8 +56,10 @@ def _dataset(report: Report, note: DatasetNote) -> str:
 
 def _seen_items(report: Report) -> Iterator[str]:
     """Say whether declared verdicts hold without items that users have seen."""
-    if changes := changes_without_seen_items(report):
-        yield f"Without items that users have seen, {changes} (table “seen-items”). Exploratory."
+    if report.seen_items_note:
+        yield (
+            f"Without items that users have seen, {report.seen_items_note} (table “seen-items”). Exploratory."
+        )
 
 
 def _means(report: Report) -> str:

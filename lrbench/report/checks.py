@@ -149,14 +149,14 @@ def _kind_of_untestable(comparison: Comparison) -> WarningKind:
 
 def _seen_items(found: Sequence[WithoutSeenItems]) -> Iterator[ReportWarning]:
     """Warn of verdicts that depend on whether items that users have seen are ranked."""
-    changed: dict[tuple[str, str], list[str]] = {}
+    changed: dict[tuple[str, str], dict[str, None]] = {}
     for each in found:
         if each.depends:
-            changed.setdefault((each.dataset, each.proposed), []).append(each.baseline)
+            changed.setdefault((each.dataset, each.proposed), {})[each.baseline] = None
     for (dataset, label), baselines in changed.items():
         cause = (
-            f"Without items that users have seen, {label} against {listed(baselines)} on {dataset} has "
-            "another verdict."
+            f"The verdict on {label} against {listed(list(baselines))} on {dataset} changes without items "
+            "that users have seen."
         )
         yield ReportWarning(WarningKind.SEEN_ITEMS, cause, label=label, dataset=dataset)
 

@@ -156,6 +156,9 @@ def _answered(report: Report, labels: Collection[str], datasets: Collection[str]
         comparisons=tuple(found for found in report.comparisons if found.proposed in proposed),
         without_seen_items=tuple(found for found in report.without_seen_items if found.proposed in proposed),
         references=tuple(found for found in report.references if found.proposed in proposed),
+        references_without_seen_items=tuple(
+            found for found in report.references_without_seen_items if found.proposed in proposed
+        ),
         answers=tuple(answer for answer in report.answers if answer.proposed in (None, *proposed)),
     )
 

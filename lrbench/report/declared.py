@@ -132,7 +132,7 @@ def changes_without_seen_items(report: Report, dataset: str | None = None) -> st
         return ""
     changed, depends = sum(each.changes for each in found), sum(each.depends for each in found)
     verb = "change" if changed > 1 else "changes"
-    shown = f", {depends or 'none'} of them by a difference that is shown to change" if changed else ""
+    shown = f", {depends or 'none'} of them by a ratio that is shown to change" if changed else ""
     return f"{changed or 'none'} of {counted(len(found), 'verdict')} {verb}{shown}"
 
 

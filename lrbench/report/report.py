@@ -261,6 +261,12 @@ class Report:
     across_without_seen_items: tuple[AcrossDatasets, ...] = ()
     """The same of ``without_seen_items``."""
 
+    references_without_seen_items: tuple[Reference, ...] = ()
+    """Those of ``references`` that have the highest mean without seen items."""
+
+    seen_items_note: str = ""
+    """How many declared verdicts of the suite change without seen items, as the end of a sentence."""
+
     margin: float = 0.02
     """Differences below this share of the other label's mean do not matter in practice."""
 

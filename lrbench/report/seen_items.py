@@ -3,18 +3,21 @@
 Many protocols rank the items of a user's history, too, and under some no target is one of them. A model then
 gains by pushing seen items down, which a filter does for any model. So every declared difference is also
 tested without these items. The suite does not declare that: it is exploratory.
+
+Without seen items every metric is higher, and so is the size of a difference. So the change is tested for the
+ratio of the two rows, which a change of level alone does not alter.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lrbench.report.comparisons import Hypothesis, declared_pairs, hypothesis_of
+from lrbench.report.comparisons import SAME_RANKS, Hypothesis, declared_pairs, hypothesis_of
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair
 from lrbench.stats.contrast import Contrast
-from lrbench.stats.crossed import crossed
+from lrbench.stats.effects import ratio_change
 from lrbench.stats.multiplicity import benjamini_hochberg
 from lrbench.store.suites import SuiteRecord
 
@@ -34,7 +37,7 @@ class WithoutSeenItems:
     """The same on the ranks without seen items, corrected after Holm over the same family."""
 
     change: Contrast
-    """The declared difference minus the one without seen items: the part that comes from seen items."""
+    """Logarithm of the ratio of the two means, minus the same without seen items."""
 
     p_adjusted: float
     """p-value of ``change`` after Benjamini and Hochberg over all declared hypotheses; NaN: not testable."""
@@ -56,13 +59,23 @@ class WithoutSeenItems:
 
     @property
     def changes(self) -> bool:
-        """Whether only one of the two rankings decides, or they decide for different labels."""
+        """Whether only one of the two rankings decides, or they decide for different labels.
+
+        A declared comparison that is not testable has no verdict that could change.
+        """
         declared, other = self.declared.verdict, self.comparison.verdict
-        return declared is not other and (declared in DECIDED or other in DECIDED)
+        decided = declared in DECIDED or other in DECIDED
+        return self.declared.contrast.testable and declared is not other and decided
+
+    @property
+    def added(self) -> tuple[float, float, float]:
+        """By how much seen items raise the ratio of the two rows (0.05 = 5 %), with its 95 % interval."""
+        low, high = self.change.interval()
+        return math.expm1(self.change.difference), math.expm1(low), math.expm1(high)
 
     @property
     def depends(self) -> bool:
-        """Whether the verdict changes, and the difference itself is shown to change.
+        """Whether the verdict changes, and the ratio of the two rows is shown to change.
 
         A verdict alone may change by chance, where a p-value is close to its level.
         """
@@ -94,7 +107,9 @@ def compare_without_seen_items(
 
 
 def _change(pair: Pair, left_out: Pair, metric: str) -> Contrast:
-    """Test how the difference changes, user by user and run by run."""
-    ours, theirs = pair.sides(metric)
-    ours_without, theirs_without = left_out.sides(metric)
-    return crossed(ours.minus(ours_without), theirs.minus(theirs_without), pair.paired)
+    """Test whether the ratio of the two rows changes."""
+    (ours, theirs), (ours_without, theirs_without) = pair.sides(metric), left_out.sides(metric)
+    change = ratio_change((ours, ours_without), (theirs, theirs_without), pair.paired)
+    if pair.same_ranks and left_out.same_ranks:
+        return Contrast(change.test, 0.0, reason=SAME_RANKS, paired=pair.paired)
+    return change

@@ -103,7 +103,7 @@ SUMMARIES = {
     WarningKind.BEYOND_BEAM: "{rows} rank by a beam search, which does not find all targets{places}.",
     WarningKind.EQUAL_TITLES: "Hits on other items with the target's title do not count for {rows}{places}.",
     WarningKind.COLLAPSED_RUN: "{rows} have runs that collapsed{places}.",
-    WarningKind.SEEN_ITEMS: "Without items that users have seen, {rows} have other verdicts{places}.",
+    WarningKind.SEEN_ITEMS: "Verdicts on {rows} change without items that users have seen{places}.",
     WarningKind.DEPTH_ZERO: "Validation would choose depth 0 for {rows}{places}.",
     WarningKind.DEPENDENT_RUNS: "Runs of {rows} depend on those that they are compared with{places}.",
     WarningKind.TIES_UNKNOWN: "{rows} give many targets another item's score{places}.",

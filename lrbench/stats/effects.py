@@ -5,10 +5,11 @@ never gives a p-value without these.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lrbench.stats.contrast import NO_VARIATION, Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.user_metrics import UserMetrics
 
@@ -17,6 +18,7 @@ __all__ = [
     "UserCounts",
     "paired_effect",
     "probability_of_superiority",
+    "ratio_change",
     "relative_difference",
     "user_counts",
 ]
@@ -67,6 +69,33 @@ def relative_difference(first: UserMetrics, second: UserMetrics, paired: bool = 
     low, high = contrast.interval()
     low, high = ratio * math.exp(low) - 1, ratio * math.exp(high) - 1
     return Relative(ratio - 1, low, high, contrast.standard_error, contrast.df)
+
+
+def ratio_change(
+    first: tuple[UserMetrics, UserMetrics], second: tuple[UserMetrics, UserMetrics], paired: bool = False
+) -> Contrast:
+    """Test whether the ratio of two models' means differs between two metrics of the same runs and users.
+
+    The difference is log(mean_A / mean_B) by the first metric minus the same by the second. A metric that is
+    a multiple of another gives the same ratio, so a change of level alone is no change here. The variance is
+    that of mean(y_A / mean_A - z_A / mean_z_A) - mean(y_B / mean_B - z_B / mean_z_B), by the crossed test
+    (delta method). It is not testable where a mean is not positive.
+
+    Args:
+        first: model A by the metrics y and z, (seeds, users) each.
+        second: model B by the same metrics.
+        paired: whether the runs share trained weights.
+    """
+    levels = [(y.mean, z.mean) for y, z in (first, second)]
+    if min(map(min, levels)) <= 0:
+        return Contrast("crossed, of ratios", math.nan, reason="a mean is not positive", paired=paired)
+    (a, a_other), (b, b_other) = levels
+    difference = math.log(a / b) - math.log(a_other / b_other)
+    left, right = (y.scaled(1 / y.mean).minus(z.scaled(1 / z.mean)) for y, z in (first, second))
+    contrast = replace(crossed(left, right, paired), test="crossed, of ratios", difference=difference)
+    if contrast.standard_error < TIE:
+        return Contrast(contrast.test, difference, reason=NO_VARIATION, constant=True, paired=paired)
+    return contrast
 
 
 def paired_effect(first: UserMetrics, second: UserMetrics) -> float:

@@ -112,17 +112,18 @@ def beside_controls_unseen(page: Page) -> str:
     return table(("system", *kinds.values()), rows)
 
 
-def from_seen_items(page: Page) -> str:
-    """Systems minus their networks without steps in both rankings, and what comes from seen items."""
+def seen_items_add(page: Page) -> str:
+    """Systems beside their networks without steps in both rankings, and what seen items add to the ratio."""
     rows = []
     for label in page.systems:
         if (found := page.control(label, "no-reasoning", unseen=True)) is not None:
-            change = found["from_seen_items"]
-            low, high = signed(change["ci_low"]), signed(change["ci_high"])
-            part = f"{bold(signed(change['difference']), change['p_bh'] < 0.05)} [{low}, {high}]"
-            both = signed(found["declared_difference"]), signed(found["difference"])
-            rows.append((label, *both, part, p_value(change["p_bh"])))
-    return table(("system", "with seen items", "without", "from seen items", "p"), rows)
+            change = found["seen_items_add"]
+            value, low, high = (percent(change[name]) for name in ("ratio", "ratio_low", "ratio_high"))
+            p = change["p_bh"]
+            part = f"{bold(value, p < 0.05)} [{low}, {high}]"
+            both = percent(found["declared_relative"]), percent(found["relative"])
+            rows.append((label, *both, part, p_value(p)))
+    return table(("system", "with seen items", "without", "seen items add", "p"), rows)
 
 
 def each_in_one_line(page: Page) -> str:
@@ -185,7 +186,8 @@ def over_datasets(report: dict[str, Any]) -> Iterable[str]:
     (yardsticks,) = [each["against"] for each in report["families"] if each["name"] == "systems"]
     controls = {(role["of"], role["control"]): label for label, role in report["controls"].items()}
     kinds = _kinds(kind for _, kind in controls)
-    for means in (report["across"], report["across_without_seen_items"]):
+    both = report["across"], report["across_without_seen_items"]
+    for means in filter(None, both):
         found = {(each["proposed"], each["baseline"]): each for each in means}
         systems = [label for label in report["proposed"] if any(label == own for own, _ in found)]
         rows = [(label, *(_over(found.get((label, each))) for each in yardsticks)) for label in systems]
@@ -226,7 +228,7 @@ def _percentages(found: dict[str, Any]) -> str:
 
 
 def _depends(found: dict[str, Any] | None) -> str:
-    """Mark a verdict that is another one with seen items, where the difference is shown to change."""
+    """Mark a verdict that is another one with seen items, where the ratio is shown to change."""
     return " \\*" if found is not None and found["depends"] else ""
 
 
@@ -336,10 +338,9 @@ TABLES = (
     tuning,
     missed,
     how_it_was_run,
-    beside_yardsticks_unseen,
-    beside_controls_unseen,
-    from_seen_items,
 )
+UNSEEN = (beside_yardsticks_unseen, beside_controls_unseen, seen_items_add)
+"""Tables of a report that ranks items which users have seen."""
 
 
 def main() -> None:
@@ -349,13 +350,14 @@ def main() -> None:
     file = parser.parse_args().report
     try:
         report = json.load(file)
-        whole = {"datasets", "across"} <= report.keys()
+        whole = {"datasets", "across", "without_seen_items"} <= report.keys()
     except (ValueError, AttributeError):
         whole = False
     if not whole:
         parser.error(f"{file.name} is no report of lrbench. Make it with --format json.")
     several = len(report["datasets"]) > 1
-    made = over_datasets(report) if several else (make(Page(report)) for make in TABLES)
+    wanted = (*TABLES, *(UNSEEN if report["without_seen_items"] else ()))
+    made = over_datasets(report) if several else (make(Page(report)) for make in wanted)
     print("\n\n".join(made))
 
 

@@ -26,6 +26,7 @@ from lrbench.store.alignment import aligned_ranks
 from lrbench.store.frames import finished_trials
 from lrbench.store.layout import Results
 from lrbench.store.suites import ControlRecord, SuiteRecord
+from lrbench.store.trials import RANKS
 
 CONTROLS = {
     "LARES: no reasoning": ControlRecord(of="LARES", control="no-reasoning"),
@@ -75,9 +76,11 @@ def test_both_rankings_and_their_difference_are_tested(
                 for masked in (False, True)
             )
             fixed = runs[0].deterministic
-            sides.append((UserMetrics(left_out, fixed), UserMetrics(kept - left_out, fixed)))
+            shares = kept / kept.mean() - left_out / left_out.mean()
+            sides.append((UserMetrics(left_out, fixed), UserMetrics(shares, fixed), kept.mean()))
         without.append(crossed(sides[0][0], sides[1][0]))
-        changes.append(crossed(sides[0][1], sides[1][1]))
+        ratio = sides[0][2] / sides[1][2] / (sides[0][0].mean / sides[1][0].mean)
+        changes.append((np.log(ratio), crossed(sides[0][1], sides[1][1]).standard_error))
     assert len(without) == 6
     found = report.without_seen_items
     assert [each.declared for each in found] == [
@@ -86,13 +89,14 @@ def test_both_rankings_and_their_difference_are_tested(
         for each, declared in zip(found, report.comparisons, strict=True)
     ]
     assert [each.comparison.contrast for each in found] == without
-    assert [each.change for each in found] == changes
-    assert [each.change.difference for each in found] == pytest.approx(
-        [each.declared.contrast.difference - each.comparison.contrast.difference for each in found]
+    assert [each.change.difference for each in found] == pytest.approx([change for change, _ in changes])
+    assert [each.change.standard_error for each in found] == pytest.approx([error for _, error in changes])
+    assert [1 + each.added[0] for each in found] == pytest.approx(
+        [(1 + each.declared.relative.value) / (1 + each.comparison.relative.value) for each in found]
     )
     holm = multipletests([contrast.p for contrast in without], method="holm")[1]
     assert [each.comparison.p_adjusted for each in found] == pytest.approx(list(holm))
-    bh = multipletests([contrast.p for contrast in changes], method="fdr_bh")[1]
+    bh = multipletests([each.change.p for each in found], method="fdr_bh")[1]
     assert [each.p_adjusted for each in found] == pytest.approx(list(bh))
 
 
@@ -110,11 +114,12 @@ def test_a_gain_that_lies_in_seen_items_is_told(hidden: Report) -> None:
     assert answer(hidden, "better").startswith("Yes. ")
     (warning,) = [each for each in hidden.warnings if each.kind is WarningKind.SEEN_ITEMS]
     assert warning.cause == (
-        "Without items that users have seen, LARES against LARES: no reasoning on sample has another verdict."
+        "The verdict on LARES against LARES: no reasoning on sample changes without items that users have "
+        "seen."
     )
     assert (
-        "Without items that users have seen, 1 of 3 verdicts changes, 1 of them by a difference that is "
-        "shown to change (table “seen-items”). Exploratory."
+        "Without items that users have seen, 1 of 3 verdicts changes, 1 of them by a ratio that is shown "
+        "to change (table “seen-items”). Exploratory."
     ) in hidden.caption
 
 
@@ -125,24 +130,25 @@ def test_the_table_has_both_verdicts_and_what_seen_items_add(hidden: Report) -> 
     rows = {row[0].text: [cell.text for cell in row] for row in table.rows}
     assert list(rows) == ["SASRec", "LARES: no reasoning", "LARES: loss matched"]
     found = {each.baseline: each for each in hidden.without_seen_items}["LARES: no reasoning"]
-    low, high = found.change.interval()
+    added, low, high = (f"{100 * value:+.1f}".replace("-", "−") for value in found.added)
+    relative = found.comparison.relative
     assert rows["LARES: no reasoning"] == [
         "LARES: no reasoning",
-        f"{found.declared.contrast.difference:+.4f}",
+        f"{100 * found.declared.relative.value:+.1f}",
         "better",
-        f"{found.comparison.contrast.difference:+.4f}".replace("-", "−"),
-        hidden.style.interval(*found.comparison.contrast.interval()),
+        f"{100 * relative.value:+.1f}".replace("-", "−"),
+        f"[{100 * relative.low:+.1f}, {100 * relative.high:+.1f}]".replace("-", "−"),
         f"{found.comparison.p_adjusted:.3f}",
         "cannot show equivalence",
-        f"{found.change.difference:+.4f}",
-        f"[{low:+.4f}, {high:+.4f}]",
+        added,
+        f"[{low}, {high}]",
         "< 0.001",
     ]
     assert "Under this protocol no target is an item that its user has seen before." in section.notes
 
 
 def test_a_gain_that_seen_items_hide_is_told(tmp_path: Path) -> None:
-    suite = with_seen_items_above(tmp_path, {"LARES": 30}, models=EQUAL[:2], controls={})
+    suite = with_seen_items_above(tmp_path, {"LARES": 9}, models=EQUAL[:2], controls={})
     report = build_report(suite, Results(tmp_path))
     said = answer(report, "better")
     assert said.startswith("With seen items ranked, no, it is worse. LARES scores 0.")
@@ -161,14 +167,14 @@ def test_equal_rankings_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_verdict_that_changes_alone_is_no_warning(report: Report) -> None:
-    """p rises from .04 to .14, and the difference changes by .0006."""
+    """p rises from .04 to .14, and the ratio hardly changes."""
     found = report.find_without_seen_items(report.comparisons[2])
     assert found is not None
     assert (found.changes, found.depends) == (True, False)
     assert found.p_adjusted > 0.05
     assert not any(each.kind is WarningKind.SEEN_ITEMS for each in report.warnings)
     (sentence,) = [each for each in report.caption if each.startswith("Without items")]
-    assert "2 of 6 verdicts change, none of them by a difference that is shown to change" in sentence
+    assert "2 of 6 verdicts change, none of them by a ratio that is shown to change" in sentence
 
 
 def test_the_answer_says_where_the_change_is_not_shown(root: Path, suite: SuiteRecord) -> None:
@@ -176,7 +182,7 @@ def test_the_answer_says_where_the_change_is_not_shown(root: Path, suite: SuiteR
     said = answer(build_report(rival, Results(root)), "better")
     assert said.startswith("Yes. LARES scores")
     assert "Without seen items, it is undecided against LARES w/o_RPT & 50% (+0." in said
-    assert "Exploratory. That the difference changes is not shown." in said
+    assert "Exploratory. That the ratio changes is not shown." in said
 
 
 def test_nothing_is_repeated_where_no_seen_item_is_ranked(root: Path, suite: SuiteRecord) -> None:
@@ -208,7 +214,7 @@ def test_many_proposed_labels_are_counted(tmp_path: Path) -> None:
     section = section_of(report, "answer")
     told = {paragraph.title: paragraph.text for paragraph in section.paragraphs}
     assert told["1 Better?"].startswith("Shown to be better than SASRec, the strongest other system: 4 of 4.")
-    assert told["Without seen items"].startswith("4 of 4 verdicts change, 4 of them by a difference that is")
+    assert told["Without seen items"].startswith("4 of 4 verdicts change, 4 of them by a ratio that is")
     assert "Shown to be better than SASRec, the strongest other system: 0 of 4." in told["Without seen items"]
     (text,) = [
         each for each in FORMATS.load("methods-markdown")().render(report).split("\n") if "We repeat" in each
@@ -248,11 +254,12 @@ def test_programs_get_every_number(hidden: Report) -> None:
     assert steps["difference"] == known.comparison.contrast.difference
     assert steps["declared_difference"] == known.declared.contrast.difference
     assert (steps["declared_verdict"], steps["changes"], steps["depends"]) == ("better", True, True)
-    assert steps["from_seen_items"]["p_bh"] == known.p_adjusted
+    assert steps["seen_items_add"]["p_bh"] == known.p_adjusted
+    assert steps["seen_items_add"]["ratio"] == known.added[0]
     table = FORMATS.load("csv")().render(hidden, Layout(tables=("seen-items",)))
     lines = list(csv.DictReader(io.StringIO(table)))
     assert [line["baseline"] for line in lines] == [each["baseline"] for each in found]
-    assert float(lines[1]["from_seen_items.difference"]) == known.change.difference
+    assert float(lines[1]["seen_items_add.difference"]) == known.change.difference
 
 
 def test_means_over_datasets_have_both_rankings(root: Path, suite: SuiteRecord, report: Report) -> None:
@@ -299,3 +306,85 @@ def test_controls_are_counted_over_datasets_in_both_rankings(tmp_path: Path) -> 
     over = told["2 The reasoning?, over datasets"]
     assert over.startswith("Shown to be better than their own control: 4 of 4 without steps.")
     assert "exploratory. Without seen items: Shown to be better than their own control: 0 of 4" in over
+
+
+def test_a_change_of_level_alone_is_none(tmp_path: Path) -> None:
+    """Both rows lose the same share of their quality to seen items: half of the users see none above."""
+    suite = make_suite(tmp_path, (Made("SASRec", 1.0), Made("LARES", 1.7, "lares")))
+    for cell in suite.trials:
+        pushed = (
+            pl.when(pl.col("user").str.tail(1).cast(pl.Int64) % 2 == 0).then(ITEMS).otherwise(pl.col("rank"))
+        )
+        rewrite_ranks(tmp_path, cell.trial, pl.col("rank").alias("rank_masked"))
+        rewrite_ranks(tmp_path, cell.trial, pushed.cast(RANKS["rank"]).alias("rank"))
+    (found,) = build_report(suite, Results(tmp_path)).without_seen_items
+    assert found.comparison.contrast.difference > 1.8 * found.declared.contrast.difference
+    assert found.p_adjusted > 0.05
+    assert not found.depends
+
+
+def test_hidden_rows_change_no_count(tmp_path: Path) -> None:
+    suite = with_seen_items_above(tmp_path, {"LARES: no reasoning": 4})
+    hidden = ReportOptions(choices=Choices(hide=("LARES: no reasoning",)))
+    report = build_report(suite, Results(tmp_path), hidden)
+    (text,) = [
+        line for line in FORMATS.load("methods-markdown")().render(report).split("\n") if "We repeat" in line
+    ]
+    assert "1 of 3 verdicts changes, 1 of them by a ratio" in text
+    assert "1 of 3 verdicts changes, 1 of them by a ratio" in " ".join(report.caption)
+
+
+def test_rows_that_are_the_same_in_one_ranking_say_so(tmp_path: Path) -> None:
+    """A filter of seen items makes one row the other: without seen items their ranks are the same."""
+    suite = with_seen_items_above(tmp_path, {}, models=EQUAL[:2], controls={})
+    first = {cell.seed: cell.trial for cell in suite.trials if cell.label == "LARES"}
+    for cell in suite.trials:
+        if cell.label == "SASRec":
+            folder = Results(tmp_path).trial(first[cell.seed])
+            masked = pl.read_parquet(folder / "ranks.parquet")["rank_masked"]
+            rewrite_ranks(tmp_path, cell.trial, masked.alias("rank_masked"))
+            rewrite_ranks(tmp_path, cell.trial, (masked + 9).clip(upper_bound=ITEMS).alias("rank"))
+    report = build_report(suite, Results(tmp_path))
+    said = answer(report, "better")
+    assert said.startswith("With seen items ranked, yes.")
+    assert "it is not testable against SASRec (both labels have the same ranks)" in said
+
+
+def test_rows_that_are_the_same_where_declared_have_no_verdict_to_change(tmp_path: Path) -> None:
+    suite = with_seen_items_above(tmp_path, {"SASRec": 9}, models=EQUAL[:2], controls={})
+    first = {cell.seed: cell.trial for cell in suite.trials if cell.label == "LARES"}
+    for cell in suite.trials:
+        if cell.label == "SASRec":
+            ranks = pl.read_parquet(Results(tmp_path).trial(first[cell.seed]) / "ranks.parquet")["rank"]
+            rewrite_ranks(tmp_path, cell.trial, ranks.alias("rank"))
+    report = build_report(suite, Results(tmp_path))
+    (found,) = report.without_seen_items
+    assert (found.changes, found.depends) == (False, False)
+    assert not any(each.kind is WarningKind.SEEN_ITEMS for each in report.warnings)
+    assert report.seen_items_note == ""
+
+
+def test_a_control_that_is_also_a_system_is_named_once(tmp_path: Path) -> None:
+    suite = with_seen_items_above(
+        tmp_path, {"LARES: no reasoning": 4}, against=("SASRec", "LARES: no reasoning")
+    )
+    report = build_report(suite, Results(tmp_path))
+    (warning,) = [each for each in report.warnings if each.kind is WarningKind.SEEN_ITEMS]
+    assert warning.cause.startswith("The verdict on LARES against LARES: no reasoning on sample changes")
+
+
+def test_the_strongest_system_is_that_of_the_ranking(tmp_path: Path) -> None:
+    names = ("A", "B", "C", "D")
+    models = (Made("SASRec", 1.0), Made("HSTU", 1.6), *(Made(name, 1.0, "lares") for name in names))
+    suite = with_seen_items_above(tmp_path, {"HSTU": 9, "A": 9}, models=models, controls={}, proposed=names)
+    told = {
+        each.title: each.text
+        for each in section_of(build_report(suite, Results(tmp_path)), "answer").paragraphs
+    }
+    assert "SASRec, the strongest other system" in told["1 Better?"]
+    assert "HSTU, the strongest other system" in told["Without seen items"]
+
+
+def test_a_masked_protocol_that_is_unmasked_repeats_nothing(root: Path, suite: SuiteRecord) -> None:
+    masked = suite.model_copy(update={"protocol": find_protocol("loo-50-masked")})
+    assert build_report(masked, Results(root), ReportOptions(masked=False)).without_seen_items == ()

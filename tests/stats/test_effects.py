@@ -11,6 +11,7 @@ from lrbench.stats.effects import (
     UserCounts,
     paired_effect,
     probability_of_superiority,
+    ratio_change,
     relative_difference,
     user_counts,
 )
@@ -106,3 +107,51 @@ def test_one_user_has_a_ratio_without_an_interval() -> None:
     found = relative_difference(one.scaled(2), one)
     assert found.value == pytest.approx(1)
     assert np.isnan([found.low, found.high]).all()
+
+
+def test_the_change_of_a_ratio_of_two_runs_by_hand() -> None:
+    """y doubles A from .2 to .4 and leaves B: the ratio doubles, and by z both are equal."""
+    first = single(0.2, 0.4, 0.6), single(0.1, 0.2, 0.3)
+    second = single(0.3, 0.1, 0.2), single(0.3, 0.1, 0.2)
+    found = ratio_change(first, second)
+    assert found.difference == pytest.approx(math.log(2))
+    assert not found.testable  # each model keeps its profile over users: nothing varies
+    halved = ratio_change((first[0].scaled(0.5), first[1]), (second[0].scaled(0.5), second[1]))
+    assert halved.difference == pytest.approx(found.difference)
+
+
+def test_no_ratio_of_zero() -> None:
+    found = ratio_change((single(0.0, 0.0), single(0.1, 0.2)), (single(0.1, 0.2), single(0.1, 0.2)))
+    assert not found.testable
+    assert found.reason == "a mean is not positive"
+
+
+@pytest.mark.parametrize("level", [0.3, 0.7])
+def test_a_share_that_both_models_lose_is_rarely_found(level: float) -> None:
+    """Model A is twice as good, and each hit of either model is lost with the same probability."""
+    generator = np.random.default_rng(7)
+    seeds, users, found = 5, 600, 0
+    for _ in range(300):
+        models = []
+        for quality in (0.3, 0.15):
+            luck = 1 + 0.1 * generator.standard_normal((seeds, 1))
+            hits = generator.random((seeds, users)) < quality * luck
+            kept = hits & (generator.random((seeds, users)) < level)
+            models.append((UserMetrics(kept.astype(float)), UserMetrics(hits.astype(float))))
+        found += ratio_change(*models).p <= 0.05
+    assert found <= 0.08 * 300
+
+
+def test_a_share_that_one_model_loses_is_found() -> None:
+    generator = np.random.default_rng(8)
+    hits = [generator.random((5, 2000)) < 0.3 for _ in range(2)]
+    models = [
+        (
+            UserMetrics((each & (generator.random(each.shape) < level)).astype(float)),
+            UserMetrics(each.astype(float)),
+        )
+        for each, level in zip(hits, (0.9, 0.7), strict=True)
+    ]
+    found = ratio_change(*models)
+    assert found.difference == pytest.approx(math.log(0.9 / 0.7), abs=0.05)
+    assert found.p < 0.001

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from lrbench.report.answers.wording import (
-    RANKED,
+    WITH_SEEN_ITEMS,
     changed_without_seen_items,
     common_verdict,
     difference,
@@ -62,7 +62,7 @@ def _sentence(report: Report, comparison: Comparison) -> str:
         f"{comparison.proposed} scores {ours}{report.style.unit} {metric}, {comparison.baseline} {theirs}"
     )
     changed = changed_without_seen_items(report, [comparison])
-    lead = f"{RANKED if any(each.depends for each in changed) else ''}{LEADS[comparison.verdict]}"
+    lead = f"{WITH_SEEN_ITEMS if any(each.depends for each in changed) else ''}{LEADS[comparison.verdict]}"
     if comparison.verdict is Verdict.NOT_TESTABLE:
         return f"{lead} {scores}: {comparison.contrast.reason}.{_synthetic(report, dataset)}"
     result = (
@@ -79,6 +79,8 @@ def _sentence(report: Report, comparison: Comparison) -> str:
 def _without(report: Report, comparison: Comparison) -> str:
     """Say what a comparison shows without items that users have seen."""
     result = f"{difference(report, comparison.contrast)}, {p_text(comparison.p_adjusted)}"
+    if not comparison.contrast.testable:
+        result = comparison.contrast.reason
     return f"it is {STANDS[comparison.verdict]} {comparison.baseline} ({result})"
 
 

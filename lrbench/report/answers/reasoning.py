@@ -1,7 +1,7 @@
 """Is it the reasoning? The proposed label against its own controls."""
 
 from lrbench.report.answers.wording import (
-    RANKED,
+    WITH_SEEN_ITEMS,
     capitalised,
     changed_without_seen_items,
     common_verdict,
@@ -82,7 +82,7 @@ def _lead(
     others = {each.baseline: each.comparison for each in changed}
     without = [others.get(comparison.baseline, comparison) for comparison in comparisons]
     depends = any(each.depends for each in changed) and _verdict(report, without, waiting) != verdict
-    return f"{RANKED if depends else ''}{LEADS.get(verdict, 'not testable.')}"
+    return f"{WITH_SEEN_ITEMS if depends else ''}{LEADS.get(verdict, 'not testable.')}"
 
 
 def _gains(report: Report, comparisons: list[Comparison]) -> str:

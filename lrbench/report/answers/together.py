@@ -89,7 +89,11 @@ def without_seen_together(report: Report, dataset: str) -> str:
     here = [each for each in report.without_seen_items if each.dataset == dataset]
     if not any(each.changes for each in here):
         return ""
-    without = replace(report, comparisons=tuple(each.comparison for each in here))
+    without = replace(
+        report,
+        comparisons=tuple(each.comparison for each in here),
+        references=report.references_without_seen_items,
+    )
     parts = (
         f"{capitalised(changes_without_seen_items(report, dataset))}.",
         systems_together(without, dataset),

@@ -9,7 +9,7 @@ from lrbench.stats.contrast import Contrast
 from lrbench.wording import listed
 
 __all__ = [
-    "RANKED",
+    "WITH_SEEN_ITEMS",
     "capitalised",
     "changed_without_seen_items",
     "common_verdict",
@@ -19,7 +19,7 @@ __all__ = [
     "without_seen_items",
 ]
 
-RANKED = "with seen items ranked, "
+WITH_SEEN_ITEMS = "with seen items ranked, "
 """Put before an answer that depends on the items that users have seen."""
 
 
@@ -59,8 +59,8 @@ def found(p: float, level: float = 0.05) -> bool:
 
 def changed_without_seen_items(report: Report, comparisons: Sequence[Comparison]) -> list[WithoutSeenItems]:
     """Return those with another verdict without items that users have seen."""
-    found = map(report.find_without_seen_items, comparisons)
-    return [each for each in found if each is not None and each.changes]
+    pairs = map(report.find_without_seen_items, comparisons)
+    return [each for each in pairs if each is not None and each.changes]
 
 
 def without_seen_items(changed: Sequence[WithoutSeenItems], text: str) -> str:
@@ -72,5 +72,5 @@ def without_seen_items(changed: Sequence[WithoutSeenItems], text: str) -> str:
     """
     if not changed:
         return ""
-    hint = "" if any(each.depends for each in changed) else " That the difference changes is not shown."
+    hint = "" if any(each.depends for each in changed) else " That the ratio changes is not shown."
     return f" Without seen items, {text}. Exploratory.{hint}"

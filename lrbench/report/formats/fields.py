@@ -53,13 +53,21 @@ def comparison_fields(comparison: Comparison) -> dict[str, Any]:
 
 def seen_items_fields(found: WithoutSeenItems) -> dict[str, Any]:
     """Return a declared comparison without items that users have seen, with what it changes."""
+    added, low, high = found.added
     return {
         **comparison_fields(found.comparison),
         "declared_difference": found.declared.contrast.difference,
+        "declared_relative": found.declared.relative.value,
         "declared_verdict": str(found.declared.verdict),
         "changes": found.changes,
         "depends": found.depends,
-        "from_seen_items": {**contrast_fields(found.change), "p_bh": found.p_adjusted},
+        "seen_items_add": {
+            "ratio": added,
+            "ratio_low": low,
+            "ratio_high": high,
+            **contrast_fields(found.change),
+            "p_bh": found.p_adjusted,
+        },
     }
 
 

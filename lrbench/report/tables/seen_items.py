@@ -1,6 +1,6 @@
 """Declared differences with and without items that users have seen, one table per dataset and label."""
 
-from lrbench.report.numbers import UNKNOWN, metric_title, p_value
+from lrbench.report.numbers import UNKNOWN, interval, metric_title, p_value, percent
 from lrbench.report.report import Report
 from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.tables.comparison import verdict_text
@@ -10,24 +10,24 @@ __all__ = ["seen_items_section"]
 
 COLUMNS = (
     "Against",
-    "Δ",
+    "Δ %",
     "verdict",
-    "Δ without",
-    "95 % interval",
+    "Δ % without",
+    "95 % interval, %",
     "p (Holm)",
     "verdict without",
-    "from seen items",
-    "95 % interval",
+    "seen items add, %",
+    "95 % interval, %",
     "p (BH)",
 )
 NOTES = (
-    "Δ, verdict: as declared, on the ranks among all items. Without: the same test on the ranks without "
+    "Δ %, verdict: as declared, on the ranks among all items. Without: the same test on the ranks without "
     "items that users have seen, after Holm over the same family. It was not declared: exploratory.",
-    "From seen items: Δ − Δ without, with the interval of the crossed test. Its p is adjusted after "
-    "Benjamini and Hochberg over all declared comparisons. A verdict can change although this part is not "
-    "shown to differ from 0.",
-    "Epochs and settings were chosen by validation on the ranks of the protocol, not on those without seen "
-    "items.",
+    "Seen items add: by how much they raise the ratio of the two rows. Without them all metrics are higher, "
+    "so differences are compared as ratios. Its p is adjusted after Benjamini and Hochberg over all declared "
+    "comparisons.",
+    "A verdict can change although the ratio is not shown to change. Epochs and settings were chosen by "
+    "validation on the ranks of the protocol.",
 )
 NEVER_SEEN = "Under this protocol no target is an item that its user has seen before."
 MAY_BE_SEEN = "A target that its user has seen before stays in the ranks."
@@ -53,17 +53,18 @@ def seen_items_section(report: Report) -> Section:
 
 
 def _row(report: Report, found: WithoutSeenItems) -> tuple[Cell, ...]:
-    declared, without, change = found.declared, found.comparison, found.change
+    declared, without, (added, low, high) = found.declared, found.comparison, found.added
+    relative = without.relative
     texts = (
         report.row_name(found.dataset, found.baseline),
-        report.style.signed(declared.contrast.difference),
+        percent(declared.relative.value),
         verdict_text(declared.verdict),
-        report.style.signed(without.contrast.difference),
-        report.style.interval(*without.contrast.interval()) or UNKNOWN,
+        percent(relative.value),
+        interval(100 * relative.low, 100 * relative.high, 1) or UNKNOWN,
         p_value(without.p_adjusted),
         verdict_text(without.verdict),
-        report.style.signed(change.difference),
-        report.style.interval(*change.interval()) or UNKNOWN,
+        percent(added),
+        interval(100 * low, 100 * high, 1) or UNKNOWN,
         p_value(found.p_adjusted),
     )
     return tuple(Cell(text) for text in texts)

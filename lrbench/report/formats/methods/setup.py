@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lrbench.report.declared import MOST_NAMES, changes_without_seen_items
+from lrbench.report.declared import MOST_NAMES
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Family
 from lrbench.report.numbers import metric_title
@@ -92,8 +92,11 @@ def _statistics(report: Report) -> Iterator[str]:
             f"The family “{family.name}” compares {listed(list(family.proposed))} with {_others(family)} on "
             f"{metric_title(family.metric)}; Holm's correction is over its {size}."
         )
-    if changes := changes_without_seen_items(report):
-        yield f"We repeat these tests on the ranks without items that users have seen: {changes}."
+    if report.seen_items_note:
+        yield (
+            "We repeat these tests on the ranks without items that users have seen: "
+            f"{report.seen_items_note}."
+        )
     shown = [each.minimum_detectable for each in report.comparisons if each.contrast.testable]
     if shown:
         size = f"{report.style.plain(max(shown))}{report.style.unit}"
