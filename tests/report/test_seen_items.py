@@ -193,7 +193,7 @@ def test_nothing_is_repeated_where_no_seen_item_is_ranked(root: Path, suite: Sui
         assert masked.without_seen_items == ()
         assert not any("items that users have seen" in sentence for sentence in masked.caption)
         assert (
-            "in a report that ranks items users have seen"
+            "under a protocol that ranks seen items, and no --masked"
             in section_of(masked, "seen-items").paragraphs[0].text
         )
     nothing = build_report(suite.model_copy(update={"proposed": ()}), Results(root))
