@@ -12,7 +12,7 @@ NEEDS = {
     "published": "a published number for a row and a dataset of the suite; --published adds your own",
     "comparison": "a proposed row and another system: name one under [comparison] proposed",
     "reasoning": "a proposed row with controls: give it controls",
-    "seen-items": "a declared and testable comparison, under a protocol that ranks seen items, and no --masked",
+    "seen-items": "a declared, testable comparison, under a protocol that ranks seen items, and no --masked",
     "groups": "a proposed row, another system, and prepared data: lrbench fetch NAME --protocol PROTOCOL",
     "across": "comparisons that are testable on two or more datasets",
     "uncertainty": "a comparison that is testable: at least three seeds",
