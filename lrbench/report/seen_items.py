@@ -4,8 +4,8 @@ Many protocols rank the items of a user's history, too, and under some no target
 gains by pushing seen items down, which a filter does for any model. So every declared difference is also
 tested without these items. The suite does not declare that: it is exploratory.
 
-Without seen items every metric is higher, and so is the size of a difference. So the change is tested for the
-ratio of the two rows, which a change of level alone does not alter.
+Without seen items no target ranks lower, so every metric rises, and equal ratios give larger differences. So
+the change is tested for the ratio of the two rows, which a change of level alone does not alter.
 """
 
 import math
