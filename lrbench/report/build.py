@@ -15,7 +15,7 @@ from lrbench.report.choices import Choices, choose, rename_rows, shown_names, sh
 from lrbench.report.comparisons import declared_comparisons, descriptive_comparisons
 from lrbench.report.costs import make_costs
 from lrbench.report.curves import make_curves
-from lrbench.report.declared import changes_without_seen_items
+from lrbench.report.declared import verdict_changes
 from lrbench.report.depths import measure_depths
 from lrbench.report.families import declared_families, family_labels, find_references, lacks_runs
 from lrbench.report.group_table import GroupTable
@@ -229,7 +229,7 @@ def _without_seen_items(
         across_without_seen_items=tuple(across),
         references_without_seen_items=tuple(find_references(without, suite)),
     )
-    return replace(report, seen_items_note=changes_without_seen_items(report))
+    return replace(report, seen_items_note=verdict_changes(report))
 
 
 def _seen_seeds(report: Report) -> int:

@@ -17,10 +17,10 @@ __all__ = [
     "LETTERS",
     "MOST_NAMES",
     "changed_claims",
-    "changes_without_seen_items",
     "early_looks",
     "family_sentences",
     "provenance_sentences",
+    "verdict_changes",
 ]
 
 LETTERS = ascii_letters
@@ -118,7 +118,7 @@ def _looks(report: Report) -> Iterator[str]:
         )
 
 
-def changes_without_seen_items(report: Report, dataset: str | None = None) -> str:
+def verdict_changes(report: Report, dataset: str | None = None) -> str:
     """Say how many declared verdicts change without items that users have seen, as the end of a sentence.
 
     It is empty where nothing is testable, or where the report ranks no seen items.

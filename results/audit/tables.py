@@ -78,7 +78,11 @@ def beside_yardsticks(page: Page) -> str:
     return table(
         ("system", "NDCG@10", *page.yardsticks),
         [
-            (label, score(page.scores[label]), *(_relative(page, label, each) for each in page.yardsticks))
+            (
+                label,
+                score(page.scores[label]),
+                *(_relative(page.compared.get((label, each))) for each in page.yardsticks),
+            )
             for label in (*page.yardsticks, *page.systems)
         ],
     )
@@ -96,7 +100,7 @@ def beside_yardsticks_unseen(page: Page) -> str:
     means = {own: each["proposed_mean"] for (own, _), each in page.unseen.items()}
     means |= {other: each["baseline_mean"] for (_, other), each in page.unseen.items()}
     rows = [
-        (label, plain(means[label]), *(_relative_unseen(page, label, each) for each in page.yardsticks))
+        (label, plain(means[label]), *(_relative(page.unseen.get((label, each))) for each in page.yardsticks))
         for label in (*page.yardsticks, *page.systems)
     ]
     return table(("system", "NDCG@10", *page.yardsticks), rows)
@@ -108,7 +112,7 @@ def beside_controls_unseen(page: Page) -> str:
     rows = []
     for label in page.systems:
         found = [page.control(label, kind, unseen=True) for kind in kinds]
-        rows.append((label, *(f"{_control(each)}{_depends(each)}" for each in found)))
+        rows.append((label, *(_control(each) for each in found)))
     return table(("system", *kinds.values()), rows)
 
 
@@ -212,24 +216,16 @@ def _over(found: dict[str, Any] | None) -> str:
     return f"{bold(value, found['p_adjusted'] < 0.05)} [{low}, {high}], p {p_value(found['p_adjusted'])}"
 
 
-def _relative(page: Page, label: str, yardstick: str) -> str:
-    found = page.compared.get((label, yardstick))
-    return "" if found is None else _percentages(found)
-
-
-def _relative_unseen(page: Page, label: str, yardstick: str) -> str:
-    found = page.unseen.get((label, yardstick))
-    return "" if found is None else f"{_percentages(found)}{_depends(found)}"
-
-
-def _percentages(found: dict[str, Any]) -> str:
+def _relative(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
     value, low, high = (percent(found[name]) for name in ("relative", "relative_low", "relative_high"))
-    return f"{bold(value, shown(found))} [{low}, {high}]"
+    return f"{bold(value, shown(found))} [{low}, {high}]{_depends(found)}"
 
 
-def _depends(found: dict[str, Any] | None) -> str:
-    """Mark a verdict that is another one with seen items, where the ratio is shown to change."""
-    return " \\*" if found is not None and found["depends"] else ""
+def _depends(found: dict[str, Any]) -> str:
+    """Mark a verdict without seen items that is another one with them, where the ratio is shown to change."""
+    return " \\*" if found.get("depends") else ""
 
 
 def _control(found: dict[str, Any] | None) -> str:
@@ -237,7 +233,7 @@ def _control(found: dict[str, Any] | None) -> str:
         return ABSENT
     value, low, high = (signed(found[name]) for name in ("difference", "ci_low", "ci_high"))
     p = found["p_holm"]
-    return f"{bold(value, shown(found))} [{low}, {high}], p {p_value(p)}"
+    return f"{bold(value, shown(found))} [{low}, {high}], p {p_value(p)}{_depends(found)}"
 
 
 def _line(page: Page, label: str) -> tuple[str, ...]:

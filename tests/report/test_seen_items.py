@@ -196,6 +196,8 @@ def test_nothing_is_repeated_where_no_seen_item_is_ranked(root: Path, suite: Sui
             "under a protocol that ranks seen items, and no --masked"
             in section_of(masked, "seen-items").paragraphs[0].text
         )
+        text = FORMATS.load("latex")().render(masked, Layout(tables=("seen-items",)))
+        assert "% Table “seen-items”: Nothing to show. This table needs a declared" in text
     nothing = build_report(suite.model_copy(update={"proposed": ()}), Results(root))
     assert nothing.without_seen_items == ()
 

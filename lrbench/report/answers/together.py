@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lrbench.config.controls import CONTROLS, Control
 from lrbench.report.answers.wording import capitalised
-from lrbench.report.declared import changes_without_seen_items
+from lrbench.report.declared import verdict_changes
 from lrbench.report.families import REASONING, SYSTEMS
 from lrbench.report.findings import ALPHA, Comparison, Verdict
 from lrbench.report.report import Report
@@ -95,7 +95,7 @@ def without_seen_together(report: Report, dataset: str) -> str:
         references=report.references_without_seen_items,
     )
     parts = (
-        f"{capitalised(changes_without_seen_items(report, dataset))}.",
+        f"{capitalised(verdict_changes(report, dataset))}.",
         systems_together(without, dataset),
         controls_together(without, dataset),
         "Exploratory.",

@@ -70,6 +70,12 @@ class Latex:
             if section.tables and section.name not in elsewhere
             for text in tables_of(report, section, layout)
         ]
+        comments += [
+            f"Table “{section.name}”: {paragraph.title} {paragraph.text}"
+            for section in sections
+            if not section.tables and section.name not in ELSEWHERE
+            for paragraph in section.paragraphs
+        ]
         commands = number_commands(report) if any(section.name == "quality" for section in sections) else []
         body = "\n".join([*commands, "", *answers, *floats])
         if len(floats) > MOST_WAITING:
