@@ -262,7 +262,7 @@ def evaluation_batches(
 ) -> Iterator[tuple[slice, Packed]]:
     """Yield a slice of the view and the histories of its targets, at most ``max_length`` items each."""
     for start in range(0, len(view), batch_size):
-        users = slice(start, min(start + batch_size, len(view)))
-        stops = view.stops[users]
-        starts = np.maximum(view.starts[users], stops - max_length)
-        yield users, pack(view.items, starts, stops, device, view.times, members=view.members)
+        batch = slice(start, min(start + batch_size, len(view)))
+        stops = view.stops[batch]
+        starts = np.maximum(view.starts[batch], stops - max_length)
+        yield batch, pack(view.items, starts, stops, device, view.times, members=view.members)

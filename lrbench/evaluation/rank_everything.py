@@ -9,7 +9,7 @@ import torch
 from lrbench.config.trial import EvaluationConfig
 from lrbench.data.dataset import PreparedDataset
 from lrbench.data.sequences import EvaluationView, Split
-from lrbench.evaluation.interventions import arranged, kinds_of_users, mean_divergence, rank_with
+from lrbench.evaluation.interventions import arranged, kinds_of_histories, mean_divergence, rank_with
 from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.ranking import Ranks, rank_targets
 from lrbench.models.base import Model
@@ -71,8 +71,8 @@ def rank_interventions(
     Arguments are those of :func:`rank_everything`.
 
     Returns:
-        Rows with the columns ``lrbench.store.trials.RANKS``, and for each intervention the mean over users
-        of KL(p ‖ p with the intervention) in nats. Both are empty if there are no interventions.
+        Rows with the columns ``lrbench.store.trials.RANKS``, and for each intervention the mean over
+        targets of KL(p ‖ p with the intervention) in nats. Both are empty if there are no interventions.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -82,11 +82,11 @@ def rank_interventions(
     view, depth = split.test, model.configured_depth(model.config)
     first_seed = noise_seed(seed, "test", 0)
     own = rank_targets(model, view, (depth,), first_seed, device).rank[0]
-    kinds = kinds_of_users(view, split.train, own)
+    kinds = kinds_of_histories(view, split.train, own)
     frames = [pl.DataFrame(schema=RANKS)]
     divergence: dict[str, float] = {}
     for kind in evaluation.interventions:
-        arrangement = arranged(kind, kinds, first_seed)
+        arrangement = arranged(kind, kinds, view.owners, first_seed)
         divergence[kind] = mean_divergence(model, view, depth, arrangement, first_seed, device)
         for draw in range(evaluation.draws):
             draw_seed = noise_seed(seed, "test", draw)
@@ -104,7 +104,7 @@ def _frame(
     view: EvaluationView,
     intervention: str = UNCHANGED,
 ) -> pl.DataFrame:
-    """Return the rows of one draw, one for every user and depth."""
+    """Return the rows of one draw, one for every target and depth."""
     users = dataset.user_ids.gather(view.users)
     targets = dataset.item_ids.gather(view.targets)
     return pl.concat(

@@ -1,7 +1,7 @@
-"""Full ranking: the mid-rank of every user's held-out item among all items, with and without seen items.
+"""Full ranking: the mid-rank of every target among all items, with and without seen items.
 
 A rank needs no sorting. It is 1 + (items scored above the target) + (other items with the same score) / 2.
-Users are scored in chunks, so there is never a matrix of all users and all items. The masked rank comes from
+Histories are scored in chunks, so there is never a matrix of all histories and all items. The masked rank comes from
 the same pass: the contribution of seen items is subtracted.
 """
 
@@ -21,7 +21,7 @@ from lrbench.data.packing import Packed
 from lrbench.data.sequences import EvaluationView
 from lrbench.data.transfer import on_device
 from lrbench.errors import SettingsError
-from lrbench.evaluation.chunks import USERS_PER_CHUNK, blocks, not_finite, shortest_first
+from lrbench.evaluation.chunks import HISTORIES_PER_CHUNK, blocks, not_finite, shortest_first
 from lrbench.models.base import Model
 from lrbench.team import ALONE, Team
 
@@ -46,29 +46,29 @@ class NonFiniteScoresError(SettingsError):
 class Ranks:
     """Ranks of one draw of the noise."""
 
-    rank: NDArray[np.float64]  # (depths, users)
-    rank_masked: NDArray[np.float64]  # (depths, users), seen items left out, the target kept
-    ties: NDArray[np.int64]  # (depths, users), number of other items with exactly the target's score
-    ties_masked: NDArray[np.int64]  # (depths, users), number of those that the user has not seen
+    rank: NDArray[np.float64]  # (depths, targets)
+    rank_masked: NDArray[np.float64]  # (depths, targets), seen items left out, the target kept
+    ties: NDArray[np.int64]  # (depths, targets), number of other items with exactly the target's score
+    ties_masked: NDArray[np.int64]  # (depths, targets), number of those that are not in the history
 
     def headline(self, masked: bool) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return ranks and ties, (depths, users) each. ``masked`` leaves seen items out."""
+        """Return ranks and ties, (depths, targets) each. ``masked`` leaves seen items out."""
         return (self.rank_masked, self.ties_masked) if masked else (self.rank, self.ties)
 
     @classmethod
-    def zeros(cls, depths: int, users: int) -> Self:
+    def zeros(cls, depths: int, targets: int) -> Self:
         """Return arrays to be filled in."""
-        shape = (depths, users)
+        shape = (depths, targets)
         return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
 
     def fill_in(
-        self, users: slice, greater: Int64s, equal: Int64s, seen_greater: Int64s, seen_equal: Int64s
+        self, chunk: slice, greater: Int64s, equal: Int64s, seen_greater: Int64s, seen_equal: Int64s
     ) -> None:
-        """Fill in the ranks of some users from the counts of :func:`_count`, (depths, users) each."""
-        self.rank[:, users] = 1 + greater + equal / 2
-        self.rank_masked[:, users] = self.rank[:, users] - seen_greater - seen_equal / 2
-        self.ties[:, users] = equal
-        self.ties_masked[:, users] = equal - seen_equal
+        """Fill in the ranks of a chunk from the counts of :func:`_count`, (depths, targets) each."""
+        self.rank[:, chunk] = 1 + greater + equal / 2
+        self.rank_masked[:, chunk] = self.rank[:, chunk] - seen_greater - seen_equal / 2
+        self.ties[:, chunk] = equal
+        self.ties_masked[:, chunk] = equal - seen_equal
 
     def summed(self, team: Team) -> "Ranks":
         """Add up what the processes of a team have filled in."""
@@ -76,7 +76,7 @@ class Ranks:
         return Ranks(rank, rank_masked, team.summed(self.ties), team.summed(self.ties_masked))
 
     def reordered(self, order: Int64s) -> "Ranks":
-        """Return the ranks with the user ``order[i]`` at position i."""
+        """Return the ranks with the target ``order[i]`` at position i."""
         return Ranks(
             self.rank[:, order], self.rank_masked[:, order], self.ties[:, order], self.ties_masked[:, order]
         )
@@ -90,16 +90,16 @@ def rank_targets(
     device: torch.device,
     team: Team = ALONE,
 ) -> Ranks:
-    """Rank the target of every evaluated user at every depth.
+    """Rank every target at every depth.
 
     Args:
         model: a trained model. It is put into evaluation mode.
         view: histories and targets.
         depths: ascending reasoning depths.
-        noise_seed: seed of the initial latent noise, which is drawn for every user.
+        noise_seed: seed of the initial latent noise, which is drawn for every history.
         device: where the model is.
-        team: the processes that rank together. Each ranks its chunks of users, and all get all ranks. If
-            there is noise, each ranks all users, since the noise of a chunk depends on the chunks before it.
+        team: the processes that rank together. Each ranks its chunks, and all get all ranks. If
+            there is noise, each ranks all targets, since the noise of a chunk depends on the chunks before it.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -114,8 +114,8 @@ def rank_targets(
 
 
 Encode = Callable[[slice, Packed, torch.Generator], Tensor]
-"""Takes the positions of a chunk's users in the order, their histories, and the generator of noise. Returns
-states, (depths, users, width)."""
+"""Takes a chunk's positions in the order, its histories, and the generator of noise. Returns states, (depths,
+histories, width)."""
 
 
 def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, device and processes
@@ -128,20 +128,20 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, 
     encode: Encode,
     team: Team = ALONE,
 ) -> Ranks:
-    """Rank the target of every evaluated user, chunk by chunk in a given order.
+    """Rank every target, chunk by chunk in a given order.
 
     Args:
         model: a trained model. It is put into evaluation mode.
         view: histories and targets.
-        order: the user at each position, (users,).
+        order: place in the view of the target at each position, (targets,).
         depths: depths of the states that ``encode`` returns, for messages.
-        noise_seed: seed of the initial latent noise, which is drawn for every user.
+        noise_seed: seed of the initial latent noise, which is drawn for every history.
         device: where the model is.
-        encode: returns the states of a chunk's users.
+        encode: returns the states of a chunk.
         team: the processes that share the chunks.
 
     Returns:
-        Ranks of the users in the order of ``view``.
+        Ranks in the order of ``view``.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -153,29 +153,29 @@ def rank_in_order(  # noqa: PLR0913, PLR0917 - model and data, order and noise, 
     noise = torch.Generator(device).manual_seed(noise_seed)
     not_ranked = None if view.not_ranked is None else on_device(view.not_ranked, device)
     with torch.inference_mode():
-        chunks = evaluation_batches(view, model.max_length, USERS_PER_CHUNK, device)
-        for users, sequences in islice(chunks, team.number, None, team.count):
-            states = encode(users, sequences, noise)  # (depths, users, width)
-            bad, *counts = _on_host(_count_chunk(model, view, users, states, not_ranked))
+        chunks = evaluation_batches(view, model.max_length, HISTORIES_PER_CHUNK, device)
+        for chunk, sequences in islice(chunks, team.number, None, team.count):
+            states = encode(chunk, sequences, noise)  # (depths, histories, width)
+            bad, *counts = _on_host(_count_chunk(model, view, chunk, states, not_ranked))
             not_finite += bad.any(1)
             if bad.any():
                 break
-            ranks.fill_in(users, *counts)
+            ranks.fill_in(chunk, *counts)
     if (not_finite := team.summed(not_finite)).any():
         raise NonFiniteScoresError(depths[int((not_finite > 0).argmax())])
     return ranks.summed(team).reordered(np.argsort(order))
 
 
 def _count_chunk(
-    model: Model, view: EvaluationView, users: slice, states: Tensor, not_ranked: Tensor | None
+    model: Model, view: EvaluationView, chunk: slice, states: Tensor, not_ranked: Tensor | None
 ) -> Tensor:
-    """Score the users of a chunk in blocks, and count as :func:`_count` does, (5, depths, users)."""
+    """Score a chunk in blocks, and count as :func:`_count` does, (5, depths, histories)."""
     device = states.device
     counts = []  # (5, depths, block) each
-    for block in blocks(view, users, device):
-        targets = on_device(view.targets[block.users].astype(np.int64), device)
+    for block in blocks(view, chunk, device):
+        targets = on_device(view.targets[block.in_view].astype(np.int64), device)
         at_depths = [
-            _count(model.score(state), targets, block.seen, not_ranked) for state in states[:, block.within]
+            _count(model.score(state), targets, block.seen, not_ranked) for state in states[:, block.in_chunk]
         ]
         counts.append(torch.stack(at_depths, 1))
     return torch.cat(counts, 2)
@@ -185,19 +185,19 @@ def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ran
     """Count the items with a greater score than the target's and those with an equal score.
 
     Args:
-        scores: (users, items).
-        targets: item numbers, (users,).
+        scores: (targets, items).
+        targets: item numbers, (targets,).
         seen: row and item of each seen item, (seen,) each.
         not_ranked: items that come after every target.
 
     Returns:
-        (5, users): 1 if any score of the block is NaN or infinite, else 0; greater and equal ones among all
+        (5, targets): 1 if any score of the block is NaN or infinite, else 0; greater and equal ones among all
         other items; greater and equal ones among the seen items.
     """
     bad = not_finite(scores).expand(len(scores))
     if not_ranked is not None:
         scores = scores.index_fill(1, not_ranked, -torch.inf)
-    target_scores = scores.gather(1, targets[:, None])  # (users, 1)
+    target_scores = scores.gather(1, targets[:, None])  # (targets, 1)
     # Flags in the scores' own type are several times faster to write and add up than booleans. The sums are
     # exact up to 2^24 items.
     flags = torch.empty_like(scores)
@@ -212,5 +212,5 @@ def _count(scores: Tensor, targets: Tensor, seen: tuple[Tensor, Tensor], not_ran
 
 
 def _on_host(counts: Tensor) -> Int64s:
-    """Read counts from the device. It is the only transfer of a chunk of users."""
+    """Read counts from the device. It is the only transfer of a chunk."""
     return np.asarray(counts.cpu().numpy())

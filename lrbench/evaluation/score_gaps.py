@@ -27,7 +27,7 @@ def score_gaps(
     device: torch.device,
     wanted: Floats,
 ) -> Floats:
-    """Return the score change that gives targets the wanted ranks, as a share of the user's largest score.
+    """Return the score change that gives targets the wanted ranks, as a share of the largest score.
 
     Args:
         model: a trained model. It is put into evaluation mode.
@@ -35,35 +35,35 @@ def score_gaps(
         depths: ascending reasoning depths.
         noise_seed: as for :func:`lrbench.evaluation.ranking.rank_targets`.
         device: where the model is.
-        wanted: mid-ranks over all items, (depths, users). NaN where no gap is asked for.
+        wanted: mid-ranks over all items, (depths, targets). NaN where no gap is asked for.
 
     Returns:
-        (depths, users). The largest score is that with the largest absolute value. The gap is NaN where
+        (depths, targets). The largest score is that with the largest absolute value. The gap is NaN where
         ``wanted`` is NaN, and infinite where no score change gives that rank.
     """
     order = shortest_first(model, view)  # as in ranking: the noise is drawn in this order
     view, wanted = view.reordered(order), wanted[:, order]
     gaps = np.full(wanted.shape, np.nan)
     with torch.inference_mode():
-        for users, states in encoded_chunks(model, view, depths, noise_seed, device):
-            asked = np.argwhere(~np.isnan(wanted[:, users]))
+        for chunk, states in encoded_chunks(model, view, depths, noise_seed, device):
+            asked = np.argwhere(~np.isnan(wanted[:, chunk]))
             for index, row in asked.tolist():
-                user = users.start + row
+                place = chunk.start + row
                 scores = model.score(states[index, row : row + 1])[0]  # (items,)
                 if view.not_ranked is not None:
                     ranked = torch.ones(len(scores), dtype=torch.bool, device=device)
                     ranked[torch.from_numpy(view.not_ranked).to(device)] = False
-                    ranked[int(view.targets[user])] = True
-                    target = int(ranked[: int(view.targets[user])].sum())
+                    ranked[int(view.targets[place])] = True
+                    target = int(ranked[: int(view.targets[place])].sum())
                     scores = scores[ranked]
                 else:
-                    target = int(view.targets[user])
-                gaps[index, user] = _gap(scores, target, float(wanted[index, user]))
+                    target = int(view.targets[place])
+                gaps[index, place] = _gap(scores, target, float(wanted[index, place]))
     return gaps[:, np.argsort(order)]
 
 
 def _gap(scores: Tensor, target: int, wanted: float) -> float:
-    """Return the gap of one user.
+    """Return the gap of one target.
 
     Args:
         scores: (items,)

@@ -21,10 +21,10 @@ __all__ = ["TopItems", "top_items"]
 
 @dataclass(frozen=True)
 class TopItems:
-    """A list for each user, the highest score first."""
+    """A list for each history, the highest score first."""
 
-    items: Int64s  # (users, most) item numbers; −1 where a user has fewer candidates
-    scores: Floats  # (users, most); −inf there
+    items: Int64s  # (targets, most) item numbers; −1 where a history has fewer candidates
+    scores: Floats  # (targets, most); −inf there
 
 
 @torch.inference_mode()
@@ -37,7 +37,7 @@ def top_items(
     device: torch.device,
     masked: bool,
 ) -> TopItems:
-    """Return the items with the highest scores for every evaluated user.
+    """Return the items with the highest scores for every history.
 
     Args:
         model: a trained model. It is put into evaluation mode.
@@ -46,10 +46,10 @@ def top_items(
         most: length of the lists; at most the number of items.
         noise_seed: as for :func:`lrbench.evaluation.ranking.rank_targets`.
         device: where the model is.
-        masked: whether to leave out the items of the user's history, except the target.
+        masked: whether to leave out the items of the history, except the target.
 
     Returns:
-        Lists of the users in the order of ``view``.
+        Lists in the order of ``view``.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
@@ -59,9 +59,9 @@ def top_items(
     items = np.empty((len(view), most), dtype=np.int64)
     scores = np.empty((len(view), most))
     not_ranked = None if view.not_ranked is None else on_device(view.not_ranked, device)
-    for users, (states,) in encoded_chunks(model, view, (depth,), noise_seed, device):
-        for block in blocks(view, users, device):
-            known = model.score(states[block.within])  # (block, items)
+    for chunk, (states,) in encoded_chunks(model, view, (depth,), noise_seed, device):
+        for block in blocks(view, chunk, device):
+            known = model.score(states[block.in_chunk])  # (block, items)
             if not_finite(known):
                 raise NonFiniteScoresError(depth)
             if not_ranked is not None:
@@ -70,7 +70,7 @@ def top_items(
                 known = known.index_put(block.seen, known.new_tensor(-torch.inf))
             best, places = known.sort(dim=1, descending=True, stable=True)
             best, places = best[:, :most].double(), places[:, :most]
-            scores[block.users] = best.cpu().numpy()
-            items[block.users] = places.masked_fill(best == -torch.inf, -1).cpu().numpy()
+            scores[block.in_view] = best.cpu().numpy()
+            items[block.in_view] = places.masked_fill(best == -torch.inf, -1).cpu().numpy()
     back = np.argsort(order)
     return TopItems(items[back], scores[back])

@@ -218,7 +218,7 @@ def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
     with reads, source, parts, device.without_waits():
         rank_targets(model, EVALUATED, (0, 1, 3) if kind.reasons else (0,), 0, GPU)
         for intervention in get_args(Intervention) if isinstance(model, ReasoningModel) else ():
-            arrangement = arranged(intervention, np.zeros(len(EVALUATED), dtype=np.int64), 0)
+            arrangement = arranged(intervention, np.zeros(len(EVALUATED), dtype=np.int64), EVALUATED.owners, 0)
             rank_with(model, EVALUATED, 2, arrangement, 0, GPU)
 
 

@@ -18,7 +18,7 @@ from lrbench.evaluation import rank_everything
 from lrbench.evaluation.interventions import (
     Arrangement,
     arranged,
-    kinds_of_users,
+    kinds_of_histories,
     mean_divergence,
     rank_with,
 )
@@ -69,7 +69,8 @@ def test_ones_own_latent_changes_no_rank(name: str, parts: Split) -> None:
     same = rank_with(model, parts.test, depth, identity, 0, CPU)
     np.testing.assert_array_equal(same.rank, plain.rank)
     np.testing.assert_array_equal(same.rank_masked, plain.rank_masked)
-    other = rank_with(model, parts.test, depth, arranged("shuffle", chunk_places, 0), 0, CPU)
+    shuffled = arranged("shuffle", chunk_places, parts.test.owners, 0)
+    other = rank_with(model, parts.test, depth, shuffled, 0, CPU)
     assert (other.rank != plain.rank).mean() > 0.2
     again = rank_targets(model, parts.test, (depth,), 0, CPU)  # without an intervention, as before it
     np.testing.assert_array_equal(again.rank, plain.rank)
@@ -91,14 +92,15 @@ def test_a_model_that_does_not_read_its_latent_keeps_its_ranks(kind: Interventio
     """At depth 0 no step takes anything over, so no intervention can matter."""
     model = reasoner("erl", parts.test.n_items)
     plain = rank_targets(model, parts.test, (0,), 0, CPU)
-    arrangement = arranged(kind, kinds_of_users(parts.test, parts.train, plain.rank[0]), 0)
+    kinds = kinds_of_histories(parts.test, parts.train, plain.rank[0])
+    arrangement = arranged(kind, kinds, parts.test.owners, 0)
     changed = rank_with(model, parts.test, 0, arrangement, 0, CPU)
     np.testing.assert_array_equal(changed.rank, plain.rank)
     assert mean_divergence(model, parts.test, 0, arrangement, 0, CPU) == pytest.approx(0, abs=1e-9)
 
 
 def test_donors_are_other_users_of_the_chunk() -> None:
-    arrangement = arranged("shuffle", np.zeros(1100, dtype=np.int64), 0)
+    arrangement = arranged("shuffle", np.zeros(1100, dtype=np.int64), np.arange(1100), 0)
     assert arrangement.donors is not None
     for start, size in ((0, 512), (512, 512), (1024, 76)):
         donors = arrangement.donors[start : start + size]
@@ -109,7 +111,7 @@ def test_donors_are_other_users_of_the_chunk() -> None:
 
 def test_what_steps_get_is_what_the_intervention_says() -> None:
     kinds = np.zeros(8, dtype=np.int64)
-    found = {kind: arranged(kind, kinds, 0).replacement(slice(0, 8), CPU) for kind in INTERVENTIONS}
+    found = {kind: arranged(kind, kinds, np.arange(8), 0).replacement(slice(0, 8), CPU) for kind in INTERVENTIONS}
     assert {kind: each.kind for kind, each in found.items()} == {
         "zero": "zero",
         "noise": "noise",
@@ -132,14 +134,14 @@ def test_latents_of_noise_change_stored_ranks_and_leave_the_model_as_it_was(part
 def test_the_order_is_drawn_from_the_seed() -> None:
     kinds = np.arange(40) // 4
     for kind in ("zero", "shuffle", "matched"):
-        first, again, other = (arranged(kind, kinds, seed).order for seed in (1, 1, 2))
+        first, again, other = (arranged(kind, kinds, np.arange(40), seed).order for seed in (1, 1, 2))
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
 
 def test_matched_donors_are_of_the_same_kind_where_there_are_any() -> None:
     kinds = np.array([2, 0, 1, 0, 2, 0, 3])
-    arrangement = arranged("matched", kinds, 0)
+    arrangement = arranged("matched", kinds, np.arange(7), 0)
     assert arrangement.donors is not None
     in_place = kinds[arrangement.order]
     donors = in_place[arrangement.donors]
@@ -148,10 +150,31 @@ def test_matched_donors_are_of_the_same_kind_where_there_are_any() -> None:
     assert (arrangement.donors != np.arange(7)).all()
 
 
-def test_users_of_one_kind_are_alike(parts: Split) -> None:
+@pytest.mark.parametrize("kind", ["shuffle", "matched"])
+def test_a_history_of_the_same_user_is_no_donor(kind: Intervention) -> None:
+    """With several targets per user. A matched donor is of the same kind if another user has one there."""
+    owners, kinds = np.repeat(np.arange(150), 8), np.tile([0, 0, 0, 1], 300)
+    kinds[owners == 3] = 2  # all histories of this kind are of one user
+    arrangement = arranged(kind, kinds, owners, 0)
+    assert arrangement.donors is not None
+    starts = np.arange(1200) // 512 * 512
+    donors = arrangement.order[arrangement.donors + starts]
+    assert (owners[donors] != owners[arrangement.order]).all()
+    if kind == "matched":
+        own = kinds[arrangement.order]
+        assert (kinds[donors] == own)[own < 2].all()
+
+
+def test_histories_of_one_user_keep_their_latents() -> None:
+    arrangement = arranged("matched", np.zeros(5, dtype=np.int64), np.zeros(5, dtype=np.int64), 0)
+    assert arrangement.donors is not None
+    assert arrangement.donors.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_histories_of_one_kind_are_alike(parts: Split) -> None:
     view = parts.test
     ranks = np.random.default_rng(0).integers(1, 40, len(view)).astype(float)
-    kinds = kinds_of_users(view, parts.train, ranks)
+    kinds = kinds_of_histories(view, parts.train, ranks)
     for kind in np.unique(kinds):
         alike = kinds == kind
         for values in ((view.stops - view.starts)[alike], ranks[alike]):
@@ -166,7 +189,7 @@ def test_kinds_differ_by_the_quartile_of_the_targets_training_count() -> None:
     users = np.arange(8)
     targets = np.array([0, 1, 2, 3, 0, 1, 2, 3], dtype=np.int32)
     view = EvaluationView(items, users, np.zeros(8, np.int64), np.full(8, 5), targets, 4)
-    assert kinds_of_users(view, train, np.full(8, 3.0)).tolist() == targets.tolist()
+    assert kinds_of_histories(view, train, np.full(8, 3.0)).tolist() == targets.tolist()
 
 
 def test_the_donor_of_a_token_is_as_far_from_the_end() -> None:

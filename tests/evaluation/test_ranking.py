@@ -74,7 +74,7 @@ def test_chunks_leave_the_ranks_as_they_are(monkeypatch: pytest.MonkeyPatch) -> 
     view = leave_one_out(small_dataset().sequences).test
     table = torch.randn(view.n_items, view.n_items, generator=torch.Generator().manual_seed(0))
     whole = rank_targets(TableModel(table), view, (0,), 0, CPU)
-    monkeypatch.setattr(ranking, "USERS_PER_CHUNK", 7)
+    monkeypatch.setattr(ranking, "HISTORIES_PER_CHUNK", 7)
     pieces = rank_targets(TableModel(table), view, (0,), 0, CPU)
     np.testing.assert_array_equal(whole.rank, pieces.rank)
     np.testing.assert_array_equal(whole.rank_masked, pieces.rank_masked)

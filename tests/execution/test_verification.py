@@ -153,7 +153,7 @@ def test_depths_of_several_calls_draw_their_own_noise(
     trial: StoredTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With several chunks of users, what a deeper depth draws comes before the next chunk's noise."""
-    monkeypatch.setattr(ranking, "USERS_PER_CHUNK", 50)
+    monkeypatch.setattr(ranking, "HISTORIES_PER_CHUNK", 50)
     deep = EvaluationConfig(depths=(5, 7))
     apart = evaluated(trial, tmp_path / "apart", EvaluationConfig(depths=(5,)), EvaluationConfig(depths=(7,)))
     together = evaluated(trial, tmp_path / "together", deep)
