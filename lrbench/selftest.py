@@ -24,6 +24,7 @@ from lrbench.seeds import seed_torch, shuffle_source
 from lrbench.stats.multiplicity import holm
 from lrbench.training.epoch import run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 __all__ = ["CHECKS"]
 
@@ -96,7 +97,8 @@ def _train_a_little() -> torch.Tensor:
     training = TrainingConfig(batch_size=64)
     data = TrainingData(parts.train, 8)
     batches = data.batches(training.batch_size, _CPU, shuffle_source(0, 0, 1))
-    run_epoch(stage, Optimiser(model.parameters(), training), batches, training, _CPU, "the self-test")
+    step = GradientStep(stage, Optimiser(model.parameters(), training), training, _CPU)
+    run_epoch(step, batches, "the self-test")
     return torch.cat([parameter.detach().ravel() for parameter in model.parameters()])
 
 

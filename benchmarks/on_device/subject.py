@@ -77,7 +77,8 @@ class Subject:
         with patch.object(PostTraining, "_reachable", _every_target):
             self._keep = stage.begin(self.data, self.device)
         stage.begin_epoch(1)
-        self._optimiser = Optimiser(self.model.parameters(), self.training)
+        optimiser = Optimiser(self.model.parameters(), self.training)
+        self._step = GradientStep(stage, optimiser, self.training, self.device)
         self._recorded = self._recorder() if self.training.graph else None
         self._source = np.random.default_rng(1)
         self._left = chain.from_iterable(self._epoch() for _ in repeat(None))
@@ -89,19 +90,11 @@ class Subject:
     def _recorder(self) -> RecordedSteps:
         """Records CUDA graphs. Elsewhere the recorder of the tests takes their place."""
         record = record_on(self.device) if self.device.type == "cuda" else record_anywhere
-        return RecordedSteps(GradientStep(self.stage, self._optimiser, self.training, self.device), record)
+        return RecordedSteps(self._step, record)
 
     def train(self, steps: int) -> EpochResult:
         """Take steps as an epoch of training does. The losses are read at the end."""
         batches = islice(self._left, steps)
-        result = run_epoch(
-            self.stage,
-            self._optimiser,
-            batches,
-            self.training,
-            self.device,
-            "the benchmark",
-            recorded=self._recorded,
-        )
+        result = run_epoch(self._step, batches, "the benchmark", recorded=self._recorded)
         wait(self.device)
         return result

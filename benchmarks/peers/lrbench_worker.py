@@ -28,6 +28,7 @@ from lrbench.models.base import GradientStage, Model
 from lrbench.registry import MODELS
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 CPU = torch.device("cpu")
 
@@ -56,9 +57,8 @@ class Workload:
     def train(self, steps: int | None = None) -> EpochResult:
         """Take some steps, or those of an epoch."""
         batches = self._data.batches(self.training.batch_size, CPU, self._shuffle, self._keep)
-        return run_epoch(
-            self.stage, self._optimiser, islice(batches, steps), self.training, CPU, "the benchmark"
-        )
+        step = GradientStep(self.stage, self._optimiser, self.training, CPU)
+        return run_epoch(step, islice(batches, steps), "the benchmark")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from rich.box import SIMPLE
 from rich.table import Table
 
+from lrbench.cli.checked_rows import checked_rows
 from lrbench.cli.console import result_console, say
 from lrbench.cli.run_request import RunRequest
 from lrbench.cli.tables import print_table
@@ -20,11 +21,9 @@ from lrbench.config.tuning import Tune
 from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.execution.places import Place
 from lrbench.execution.plan import Plan, PlannedTrial, make_plan
-from lrbench.execution.row_places import check_graph_device, check_sharing
-from lrbench.execution.rows import Row, resolve_rows
+from lrbench.execution.rows import Row
 from lrbench.execution.searches import (
     PlannedSearch,
-    check_optuna,
     plan_searches,
     rows_with_settings,
     select_searches,
@@ -135,7 +134,7 @@ class _Totals:
 def print_plan(request: RunRequest) -> None:
     """Print one row per dataset and label, and how many trials would run. Nothing is fetched or written."""
     suite, results = request.suite, request.results
-    rows = _checked_rows(request)
+    rows = checked_rows(request)
     labels = set(chosen_names([row.label for row in rows], request.only, "row"))
     totals = _Totals()
     for name in request.dataset_names:
@@ -152,17 +151,6 @@ def print_plan(request: RunRequest) -> None:
             say(result_console(), f"Training is unknown: {name} is not prepared for {suite.protocol.name}.")
     _print_totals(totals, request)
     _say_titles_unknown([row.label for row in rows if row.model.reads_titles], totals.unprepared)
-
-
-def _checked_rows(request: RunRequest) -> tuple[Row, ...]:
-    """Return the suite's rows. Refuse what a run would refuse before it trains."""
-    rows = resolve_rows(request.suite)
-    if request.suite.tune is not None:
-        check_optuna()
-    check_sharing(rows, request.only, request.place.processes)
-    request.place.check()
-    check_graph_device(rows, request.place.device)
-    return rows
 
 
 def _plan_dataset(request: RunRequest, rows: Sequence[Row], name: str) -> _DatasetPlan:

@@ -85,7 +85,7 @@ def evaluate_trial(folder: Path, library: "Library", asked: Asked) -> Evaluated:
         latents=stored.record.config.evaluation.latents,
         interventions=asked.interventions if reasons else (),
     )
-    ranks = stored.ranked_later(evaluation)
+    ranks = stored.ranked_by_depth(evaluation)
     changed, divergence = stored.ranked_with_interventions(evaluation)
     return Evaluated(
         record=stored.record,

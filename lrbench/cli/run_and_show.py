@@ -11,22 +11,22 @@ from lrbench.cli.run_request import RunRequest
 from lrbench.cli.run_tasks import TaskList
 from lrbench.errors import LrbenchError
 from lrbench.execution.events import TrialDone, TrialFailed
-from lrbench.execution.learned import Learned
 from lrbench.execution.order import TrialOrder
+from lrbench.execution.past_costs import PastCosts
 from lrbench.execution.schedule import run_orders
 
 __all__ = ["run_and_show"]
 
 
 def run_and_show(
-    tasks: TaskList, request: RunRequest, learned: Learned, console: Console
+    tasks: TaskList, request: RunRequest, past_costs: PastCosts, console: Console
 ) -> tuple[SuiteView, LrbenchError | None]:
     """Run the first tasks and those that follow them, and print which failed.
 
     Args:
         tasks: at least one may begin at once.
         request: says where they run.
-        learned: what finished trials cost.
+        past_costs: what finished trials cost.
         console: on stderr.
 
     Returns:
@@ -37,7 +37,7 @@ def run_and_show(
         KeyboardInterrupt: the user stopped the run.
     """
     broken: LrbenchError | None = None
-    executor = request.place.open(request.results, len(tasks.first) + tasks.upcoming, learned)
+    executor = request.place.open(request.results, len(tasks.first) + tasks.upcoming, past_costs)
     with (
         make_view(console, request.suite.protocol.selection_metric) as view,
         stop_asked(console) as stop,
@@ -50,7 +50,7 @@ def run_and_show(
 
         view.expect(tasks.first, tasks.upcoming)
         try:
-            run_orders([task.order for task in tasks.first], executor, view.show, learned, stop, follow)
+            run_orders([task.order for task in tasks.first], executor, view.show, past_costs, stop, follow)
         except LrbenchError as error:
             broken = error  # the caller first says what was done until then
     for failure in view.failed:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lrbench.cli.checked_rows import checked_rows
 from lrbench.cli.console import say
 from lrbench.cli.fetch_progress import listener_for
 from lrbench.cli.run_and_show import run_and_show
@@ -15,12 +16,8 @@ from lrbench.cli.run_tasks import TaskList
 from lrbench.data.dataset import DatasetRecord, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.agenda import Agenda
-from lrbench.execution.learned import Learned
+from lrbench.execution.past_costs import PastCosts
 from lrbench.execution.plan import Plan, make_plan
-from lrbench.execution.row_places import check_graph_device, check_sharing
-from lrbench.execution.rows import resolve_rows
-from lrbench.execution.searches import check_optuna
-from lrbench.execution.selection import select_trials
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.store.suites import add_to_suite
@@ -49,7 +46,7 @@ def run_suite(request: RunRequest, console: Console) -> bool:
     if not tasks.first:
         _say_end("Nothing to do.", agenda.plan, results, console)
         return True
-    view, broken = run_and_show(tasks, request, _learned(agenda.plan, results), console)
+    view, broken = run_and_show(tasks, request, _past_costs(agenda.plan, results), console)
     tidy(results)  # again: a worker may have been killed after its trial was complete
     _say_end(f"{_done(view, agenda.prevented)} done.", agenda.plan, results, console)
     if broken is not None:
@@ -65,18 +62,12 @@ def _prepare(request: RunRequest, console: Console) -> tuple[dict[str, Path], Ag
         True dataset name → folder of the prepared dataset, and what the run trains.
     """
     suite, library = request.suite, request.library
-    rows = resolve_rows(suite)
-    if suite.tune is not None:
-        check_optuna()
+    rows = checked_rows(request)
     for name in suite.datasets:
         if library.catalogue.find(name).name != name:
             say(console, library.catalogue.describe(name))
     names = request.dataset_names
-    check_sharing(rows, request.only, request.place.processes)
-    request.place.check()  # this and the next checks come before anything is fetched
-    check_graph_device(rows, request.place.device)
-    empty_plan = make_plan(suite, rows, dict.fromkeys(names, ""))
-    select_trials(empty_plan, request.results, request.only, request.rerun)
+    make_plan(suite, rows, dict.fromkeys(names, ""))  # refuses too many trials before anything is fetched
     with listener_for(console) as listener:
         folders = _folders(library.obtain_all(names, suite.protocol.filters, listener))
     prepared = {name: load_prepared(folder) for name, folder in folders.items()}
@@ -95,15 +86,15 @@ def _folders(obtained: Mapping[str, Path | LrbenchError]) -> dict[str, Path]:
     return folders
 
 
-def _learned(plan: Plan, results: Results) -> Learned:
+def _past_costs(plan: Plan, results: Results) -> PastCosts:
     """Return what the suite's finished trials cost; a damaged one is left out."""
-    learned = Learned()
+    past_costs = PastCosts()
     for trial in plan.trials:
         folder = results.trial(trial.config.id)
         if folder.is_dir():
             with suppress(LrbenchError):
-                learned.add(read_record(folder))
-    return learned
+                past_costs.add(read_record(folder))
+    return past_costs
 
 
 def _say_dataset(record: DatasetRecord, console: Console) -> None:

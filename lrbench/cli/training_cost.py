@@ -91,10 +91,12 @@ def estimated_cost(trial: PlannedTrial, dataset: PreparedDataset | None) -> Trai
     if dataset is None:
         return TrainingCost()
     epochs = {stage.name: stage.training.max_epochs for stage in config.stages}
-    taken = [StageCost(stage.name, 0.0, 0, trial.taken_from or "") for stage in config.stages[: trial.taken]]
-    timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.taken)
+    reused = [
+        StageCost(stage.name, 0.0, 0, trial.reused_from or "") for stage in config.stages[: trial.reused]
+    ]
+    timed = seconds_per_epoch(config, dataset, torch.device("cpu"), skip=trial.reused)
     stages = [StageCost(name, seconds, epochs[name]) for name, seconds in timed.items()]
-    return TrainingCost((*taken, *stages), sum(stage.epoch * stage.epochs for stage in stages))
+    return TrainingCost((*reused, *stages), sum(stage.epoch * stage.epochs for stage in stages))
 
 
 def longest_search_seconds(search: PlannedSearch, dataset: PreparedDataset) -> float:

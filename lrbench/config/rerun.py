@@ -16,3 +16,17 @@ class Rerun(StrEnum):
 
     all = "all"
     """All of them; complete ones are trained again and replaced."""
+
+    def includes(self, state: str) -> bool:
+        """Whether a trial or search in this state runs again.
+
+        Args:
+            state: from :func:`lrbench.store.state.trial_state`.
+        """
+        match self:
+            case Rerun.all:
+                return True
+            case Rerun.failed:
+                return state == "failed"
+            case Rerun.missing:
+                return state != "done"

@@ -65,7 +65,8 @@ class Entry(FrozenConfig):
     """Controls that isolate what reasoning brings, or "all". Each becomes a row of its own after this one."""
 
     search: Table = Field(default_factory=dict)
-    """Options that are tuned in this row. They override those of ``[tune.space]``."""
+    """Options that are tuned in this row. They override those of ``[tune.space]``. In a resolved suite an
+    option with a list of one value is not tuned: the grid or the row itself sets it."""
 
     tune: bool = True
     """Whether the row is tuned if the suite tunes. With ``false`` it keeps its settings."""

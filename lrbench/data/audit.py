@@ -98,7 +98,7 @@ def _repeats(sequences: Sequences) -> float:
 
 def _switches(sequences: Sequences, settings: Accounts) -> float | None:
     merged = merge(sequences, settings)
-    switch = merged.members[1:] != merged.members[:-1]
+    switch = merged.users[1:] != merged.users[:-1]
     within = np.ones(len(switch), dtype=bool)
     within[merged.offsets[1:-1] - 1] = False  # from one account to the next
     return _share(switch[within])

@@ -49,7 +49,7 @@ class TrainingBatch:
     """(targets,): the weight of each target's loss; they add up to 1. ``None``: equal weights. Targets that
     only fill the batch up have weight 0. They come last and have no ``target_ids``."""
 
-    parts_of: int | None = None
+    team_targets: int | None = None
     """Number of targets of the whole batch, if other processes have the rest. ``None``: this is all of it."""
 
     stands_in: bool = False
@@ -59,7 +59,7 @@ class TrainingBatch:
     @property
     def whole_targets(self) -> int:
         """Targets of the whole batch."""
-        return len(self.target_ids) if self.parts_of is None else self.parts_of
+        return len(self.target_ids) if self.team_targets is None else self.team_targets
 
     def no_negatives(self, same_user: bool) -> Tensor | None:
         """Mask of pairs of different targets that must not be negatives of each other, (targets, targets).
@@ -161,7 +161,7 @@ class TrainingData:
                 batch = self._batch(part if len(part) else chosen[:1], device, keep, filled)
                 if team.count > 1:
                     whole = int(counts[chosen].sum())
-                    batch = replace(batch, parts_of=whole, stands_in=not len(part))
+                    batch = replace(batch, team_targets=whole, stands_in=not len(part))
                 yield batch
 
     def history_lengths(self, target_ids: Int64s) -> Int64s:

@@ -156,7 +156,9 @@ def mean_divergence(
     model.eval()
     noise = torch.Generator(device)
     total = 0.0
-    batches = evaluation_batches(view.reordered(arrangement.order), model.max_length, HISTORIES_PER_CHUNK, device)
+    batches = evaluation_batches(
+        view.reordered(arrangement.order), model.max_length, HISTORIES_PER_CHUNK, device
+    )
     for number, (chunk, sequences) in enumerate(batches):
         logs = []
         for replacement in (None, arrangement.replacement(chunk, device)):

@@ -1,8 +1,8 @@
 """Full ranking: the mid-rank of every target among all items, with and without seen items.
 
 A rank needs no sorting. It is 1 + (items scored above the target) + (other items with the same score) / 2.
-Histories are scored in chunks, so there is never a matrix of all histories and all items. The masked rank comes from
-the same pass: the contribution of seen items is subtracted.
+Histories are scored in chunks, so there is never a matrix of all histories and all items. The masked rank
+comes from the same pass: the contribution of seen items is subtracted.
 """
 
 from collections.abc import Callable, Sequence
@@ -99,7 +99,7 @@ def rank_targets(
         noise_seed: seed of the initial latent noise, which is drawn for every history.
         device: where the model is.
         team: the processes that rank together. Each ranks its chunks, and all get all ranks. If
-            there is noise, each ranks all targets, since the noise of a chunk depends on the chunks before it.
+            there is noise, each ranks all targets, since a chunk's noise depends on the chunks before it.
 
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.

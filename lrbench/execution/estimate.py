@@ -16,6 +16,7 @@ from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
 from lrbench.seeds import shuffle_source
 from lrbench.training.epoch import run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 __all__ = ["seconds_per_epoch"]
 
@@ -52,11 +53,9 @@ def _stage_seconds(
     stage.begin(data, device)
     stage.begin_epoch(1)
     optimiser = Optimiser(model.parameters(), config.training, stage_steps=1 + _STEPS)
+    step = GradientStep(stage, optimiser, config.training, device)
     batches = data.batches(config.training.batch_size, device, shuffle_source(seed, 0, 1))
-    first, timed = (
-        run_epoch(stage, optimiser, islice(batches, steps), config.training, device, "the estimate")
-        for steps in (1, _STEPS)
-    )
+    first, timed = (run_epoch(step, islice(batches, steps), "the estimate") for steps in (1, _STEPS))
     epoch = timed if timed.steps else first  # the data may be so small that one step is the whole epoch
     targets = stage.most_targets(whole.n_targets)
     return epoch.seconds / epoch.targets * targets if epoch.targets else 0.0

@@ -32,13 +32,14 @@ class TrialStarted(FrozenConfig):
 
 
 class TrialDone(FrozenConfig):
-    """The trial's folder is complete."""
+    """The trial or search is complete."""
 
     kind: Literal["done"] = "done"
     trial: str
     seconds: float
     metrics: dict[str, float]
-    """Headline validation metrics at the reported depth. Test metrics are shown by reports alone."""
+    """Of a trial: headline validation metrics at the reported depth. Of a search: its best value. Test
+    metrics are shown by reports alone."""
 
     found: bool = False
     """Whether another process had completed it in the meantime."""

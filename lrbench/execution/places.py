@@ -11,10 +11,10 @@ from typing import Protocol
 
 from lrbench.errors import RequestError
 from lrbench.execution.executor import Executor
-from lrbench.execution.learned import Learned
-from lrbench.execution.pool import LocalExecutor
-from lrbench.execution.slots import Slot, choose_shared_slots, choose_slots
-from lrbench.execution.workers.sharing import Sharing
+from lrbench.execution.local_executor import LocalExecutor
+from lrbench.execution.past_costs import PastCosts
+from lrbench.execution.slots import Slot, choose_multi_gpu_slots, choose_slots
+from lrbench.execution.workers.device_sharing import DeviceSharing
 from lrbench.store.layout import Results
 from lrbench.wording import counted
 
@@ -46,7 +46,7 @@ class Place(Protocol):
     def describe(self, trials: int) -> str:
         """Say what would train ``trials`` trials."""
 
-    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+    def open(self, results: Results, trials: int, past_costs: PastCosts) -> Executor:
         """Return an executor for ``trials`` trials. The caller closes it."""
 
 
@@ -55,6 +55,8 @@ class LocalPlace:
     """This machine; the fields are as in :func:`lrbench.execution.slots.choose_slots`."""
 
     gpus: Sequence[int] = ()
+    """Their numbers."""
+
     wanted_device: str | None = None
     workers: int | None = None
     threads: int | None = None
@@ -77,9 +79,15 @@ class LocalPlace:
             RequestError: there is no such GPU, or the options contradict each other.
         """
         if self.processes > 1:
-            return choose_shared_slots(self.gpus, self.wanted_device, self.processes, self.threads)
+            return choose_multi_gpu_slots(self.gpus, self.wanted_device, self.processes, self.threads)
         return choose_slots(
-            self.gpus, self.wanted_device, self.workers, trials, self.threads, self.trials_per_gpu, self.pack
+            self.gpus,
+            self.wanted_device,
+            self.workers,
+            trials=trials,
+            threads=self.threads,
+            trials_per_gpu=self.trials_per_gpu,
+            pack=self.pack,
         )
 
     def check(self) -> None:
@@ -95,13 +103,13 @@ class LocalPlace:
             kind = f"worker on {self.processes} GPUs"
         return f"{counted(len(slots), kind)} with {counted(slots[0].threads, 'thread')}{each}"
 
-    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+    def open(self, results: Results, trials: int, past_costs: PastCosts) -> Executor:
         """Return an executor whose workers start with their first orders."""
         slots = self.slots(trials)
         if not self.pack:
             return LocalExecutor(slots[:trials])
         free = {name: _free_bytes(name) for name in {slot.name for slot in slots}}
-        return LocalExecutor(slots, Sharing(free, lambda order: learned.peak_bytes(order.config)))
+        return LocalExecutor(slots, DeviceSharing(free, lambda order: past_costs.peak_bytes(order.config)))
 
 
 @dataclass(frozen=True)
@@ -111,8 +119,8 @@ class RayPlace:
     address: str
     device: str
     threads: int
-    gpus: float
-    """GPUs of each trial; a fraction lets trials share one."""
+    gpus_per_trial: float
+    """A fraction lets trials share a GPU."""
 
     workers: int | None
     """How many trials are submitted at the same time; ``None``: all."""
@@ -124,18 +132,18 @@ class RayPlace:
         """Connect to the cluster, and refuse trials that none of its nodes can run."""
         from lrbench.execution.remote.ray_tasks import check_cluster  # noqa: PLC0415
 
-        check_cluster(self.address, self.threads, self.gpus)
+        check_cluster(self.address, self.threads, self.gpus_per_trial)
 
     def describe(self, trials: int) -> str:
         """Name the cluster and what a trial asks of it."""
-        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        gpus = f" and {self.gpus_per_trial:g} GPU" if self.gpus_per_trial else ""
         return f"the Ray cluster at {self.address} with {counted(self.threads, 'CPU')}{gpus} for each trial"
 
-    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+    def open(self, results: Results, trials: int, past_costs: PastCosts) -> Executor:
         """Connect to the cluster."""
         from lrbench.execution.remote.ray_tasks import RayExecutor  # noqa: PLC0415
 
-        return RayExecutor(results, self.address, self.threads, self.gpus, self.workers)
+        return RayExecutor(results, self.address, self.threads, self.gpus_per_trial, self.workers)
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ class SlurmPlace:
     minutes: int
     device: str
     threads: int
-    gpus: int
+    gpus_per_trial: int
     workers: int | None
     """How many jobs of an array run at the same time; ``None``: as many as Slurm lets."""
 
@@ -157,19 +165,21 @@ class SlurmPlace:
         """Ask Slurm whether it has the partition and enough GPUs in a node."""
         from lrbench.execution.remote.slurm_jobs import check_partition  # noqa: PLC0415
 
-        check_partition(self.partition, self.gpus)
+        check_partition(self.partition, self.gpus_per_trial)
 
     def describe(self, trials: int) -> str:
         """Name the partition and what a trial asks of it."""
         where = "Slurm" if self.partition is None else f"Slurm's partition {self.partition}"
-        gpus = f" and {counted(self.gpus, 'GPU')}" if self.gpus else ""
+        gpus = f" and {counted(self.gpus_per_trial, 'GPU')}" if self.gpus_per_trial else ""
         return f"{where} with {counted(self.threads, 'CPU')}{gpus} for each trial"
 
-    def open(self, results: Results, trials: int, learned: Learned) -> Executor:
+    def open(self, results: Results, trials: int, past_costs: PastCosts) -> Executor:
         """Return an executor. It submits jobs when it is polled."""
         from lrbench.execution.remote.slurm_jobs import SlurmExecutor  # noqa: PLC0415
 
-        return SlurmExecutor(results, self.partition, self.minutes, self.threads, self.gpus, self.workers)
+        return SlurmExecutor(
+            results, self.partition, self.minutes, self.threads, self.gpus_per_trial, self.workers
+        )
 
 
 def parse_minutes(text: str) -> int:

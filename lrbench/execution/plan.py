@@ -20,10 +20,10 @@ class PlannedTrial:
 
     config: TrialConfig
     labels: tuple[str, ...]
-    taken: int = 0
+    reused: int = 0
     """Number of its first stages that an earlier trial of the plan trains."""
 
-    taken_from: str | None = None
+    reused_from: str | None = None
     """The label of that trial."""
 
 
@@ -134,8 +134,8 @@ def _planned(ordered: Sequence[TrialConfig], labels: Mapping[str, Sequence[str]]
     trials = []
     for config in ordered:
         own, ids = tuple(labels[config.id]), config.training_ids
-        taken = max((count for count, name in enumerate(ids, 1) if name in trained), default=0)
-        trials.append(PlannedTrial(config, own, taken, trained[ids[taken - 1]] if taken else None))
+        reused = max((count for count, name in enumerate(ids, 1) if name in trained), default=0)
+        trials.append(PlannedTrial(config, own, reused, trained[ids[reused - 1]] if reused else None))
         trained.setdefault(ids[-1], own[0])
     return tuple(trials)
 
@@ -144,6 +144,6 @@ def _definition(suite: Suite, rows: Sequence[Row]) -> str:
     """Hash of what the rows mean, so that results of an edited suite are not mixed with older ones."""
     parts = [row.trial("", "", 0).id + row.label for row in rows]
     if suite.tune is not None:
-        parts += [row.searching("", "", suite.tune).id for row in rows if row.space]
+        parts += [row.search_config("", "", suite.tune).id for row in rows if row.space]
         parts += [f"{row.label} has the settings of {row.settings_of}" for row in rows if row.settings_of]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -7,10 +7,10 @@ from lrbench.execution.rows import Row
 from lrbench.models.base import GradientStage
 from lrbench.names import chosen_names
 
-__all__ = ["check_graph_device", "check_sharing"]
+__all__ = ["check_data_parallel", "check_graph_device"]
 
 
-def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> None:
+def check_data_parallel(rows: Sequence[Row], only: Sequence[str], processes: int) -> None:
     """Refuse several processes per trial if a chosen row has a stage whose batches cannot be split.
 
     Args:
@@ -26,16 +26,18 @@ def check_sharing(rows: Sequence[Row], only: Sequence[str], processes: int) -> N
     for row in chosen if processes > 1 else ():
         for stage in row.stages:
             kind = row.model.stages[stage.name]
-            if issubclass(kind, GradientStage) and (stage.training.graph or not kind.can_share(row.config)):
-                why = (
-                    "it has graph = true"
-                    if stage.training.graph
-                    else "its loss is not a mean over independent targets"
-                )
-                raise RequestError(
-                    f'{row.label}: several GPUs cannot share the batches of stage "{stage.name}", as {why}.',
-                    "Leave --gpus-per-trial out, or choose other rows with --only.",
-                )
+            if not issubclass(kind, GradientStage):
+                continue
+            if stage.training.graph:
+                why = "it has graph = true"
+            elif not kind.allows_data_parallel(row.config):
+                why = "its loss is not a mean over independent targets"
+            else:
+                continue
+            raise RequestError(
+                f'{row.label}: several GPUs cannot share the batches of stage "{stage.name}", as {why}.',
+                "Leave --gpus-per-trial out, or choose other rows with --only.",
+            )
 
 
 def check_graph_device(rows: Sequence[Row], device: str) -> None:

@@ -19,7 +19,7 @@ from lrbench.config.tuning import SearchConfig, Space, Tune
 from lrbench.errors import RequestError
 from lrbench.execution.planning.controls import QUANTITIES, control_entry
 from lrbench.execution.planning.spaces import check_tuning, ends_of, find_space, with_settings
-from lrbench.execution.planning.stage_checks import check_recorded, check_training_rows
+from lrbench.execution.planning.stage_checks import check_replayable, check_training_rows
 from lrbench.execution.planning.stages import resolve_stages
 from lrbench.models.base import Model, ModelConfig
 from lrbench.registry import MODELS, model_origin
@@ -70,8 +70,8 @@ class Row:
     """Whether a control takes the settings that were chosen for its model."""
 
     @property
-    def searched(self) -> str:
-        """Label of the row whose search chooses this row's settings, if it is tuned."""
+    def settings_key(self) -> str:
+        """Label under which chosen settings are kept: that of its model for a control that inherits them."""
         return self.control.of if self.control is not None and self.inherits else self.label
 
     @property
@@ -99,7 +99,7 @@ class Row:
             search=self.search,
         )
 
-    def searching(self, dataset: str, fingerprint: str, tune: Tune) -> SearchConfig:
+    def search_config(self, dataset: str, fingerprint: str, tune: Tune) -> SearchConfig:
         """Return the search for this row's settings on one dataset."""
         config = self.trial(dataset, fingerprint, tune.seed)
         own = {name: getattr(config, name) for name in TrialConfig.model_fields}
@@ -164,7 +164,8 @@ def tuned_rows(suite: Suite, chosen: Mapping[str, tuple[str, Mapping[str, JsonVa
     """
     rows = [row for _, row in _with_controls(suite, {label: found for label, (_, found) in chosen.items()})]
     return tuple(
-        replace(row, search=chosen[row.searched][0]) if row.searched in chosen else row for row in rows
+        replace(row, search=chosen[row.settings_key][0]) if row.settings_key in chosen else row
+        for row in rows
     )
 
 
@@ -232,7 +233,7 @@ def _row(entry: Entry, suite: Suite) -> Row:
         model.check_options(config)
         model.check_stages(config, [stage.name for stage in stages])
         check_training_rows(model, config, stages)
-        check_recorded(model, config, stages)
+        check_replayable(model, config, stages)
     except ValueError as error:
         cause, remedy = cause_and_remedy(str(error))
         raise RequestError(f"{where}: {cause}", remedy) from None

@@ -17,8 +17,8 @@ from lrbench.execution.events import (
 )
 from lrbench.execution.executor import Executor
 from lrbench.execution.failures import record_failure
-from lrbench.execution.learned import Learned
 from lrbench.execution.order import TrialOrder
+from lrbench.execution.past_costs import PastCosts
 from lrbench.execution.workers.waiting import WaitingOrders
 from lrbench.store.trials import read_record
 from lrbench.training.news import EpochDone
@@ -37,7 +37,7 @@ def run_orders(
     orders: Sequence[TrialOrder],
     executor: Executor,
     watch: Callable[[Event], None],
-    learned: Learned | None = None,
+    past_costs: PastCosts | None = None,
     stop_asked: Callable[[], bool] = lambda: False,
     follow: Follow = lambda ended: (),
 ) -> None:
@@ -50,7 +50,7 @@ def run_orders(
         orders: the earlier ones begin first if nothing is known about their costs.
         executor: where they run. It is closed at the end, also after an error.
         watch: called with every event that the user may want to see.
-        learned: what finished trials cost. Trials that finish now are added.
+        past_costs: what finished trials cost. Trials that finish now are added.
         stop_asked: whether to stop after the next checkpoints.
         follow: called after ``watch`` for each order that is done or has failed.
 
@@ -59,7 +59,7 @@ def run_orders(
         KeyboardInterrupt: ``stop_asked`` was true, all trials have stopped, and not all are done or failed.
     """
     try:
-        _Run(orders, executor, watch, learned or Learned(), stop_asked, follow).run()
+        _Run(orders, executor, watch, past_costs or PastCosts(), stop_asked, follow).run()
     finally:
         executor.close()
 
@@ -72,14 +72,14 @@ class _Run:
         orders: Sequence[TrialOrder],
         executor: Executor,
         watch: Callable[[Event], None],
-        learned: Learned,
+        past_costs: PastCosts,
         stop_asked: Callable[[], bool],
         follow: Follow,
     ) -> None:
-        self.waiting = WaitingOrders(orders, lambda order: learned.seconds(order.config))
+        self.waiting = WaitingOrders(orders, lambda order: past_costs.seconds(order.config))
         self.executor = executor
         self.watch = watch
-        self.learned = learned
+        self.past_costs = past_costs
         self.stop_asked = stop_asked
         self.follow = follow
         self.stopping = False
@@ -144,7 +144,7 @@ class _Run:
         if isinstance(event, TrialDone):
             order.results.events(event.trial).unlink(missing_ok=True)
             with suppress(LrbenchError):  # a record that cannot be read is left out; reports name it
-                self.learned.add(read_record(order.results.trial(event.trial)))
+                self.past_costs.add(read_record(order.results.trial(event.trial)))
         self.watch(event)
         following = self.follow(event)
         if self.stopping:

@@ -58,7 +58,7 @@ def plan_searches(
     for name, fingerprint in fingerprints.items():
         for row in rows:
             if row.space:
-                config = row.searching(name, fingerprint, suite.tune)
+                config = row.search_config(name, fingerprint, suite.tune)
                 configs.setdefault(config.id, config)
                 takers = [other.label for other in rows if other.settings_of == row.label]
                 labels.setdefault(config.id, []).extend([row.label, *takers])
@@ -82,12 +82,9 @@ def select_searches(
         rerun: ``missing``: what is not complete; ``failed``: only what failed; ``all``: everything again.
     """
     wanted = set(chosen_names([row.label for row in rows], only, "row"))
-    owners = {row.searched for row in rows if row.label in wanted}
+    owners = {row.settings_key for row in rows if row.label in wanted}
     chosen = [search for search in searches if owners & set(search.labels)]
-    if rerun is Rerun.all:
-        return chosen
-    states = ("failed",) if rerun is Rerun.failed else ("failed", "interrupted", "running", "to do")
-    return [search for search in chosen if trial_state(results, search.config.id) in states]
+    return [search for search in chosen if rerun.includes(trial_state(results, search.config.id))]
 
 
 def rows_with_settings(
@@ -126,7 +123,7 @@ def rows_with_settings(
             else:
                 waiting[label] = search.config.id
     made = tuned_rows(suite, chosen) if chosen else tuple(rows)
-    owner = {row.label: row.searched for row in made}
+    owner = {row.label: row.settings_key for row in made}
     ready = [row for row in made if owner[row.label] not in waiting]
     if prepared is not None:
         check_rows(made, prepared)

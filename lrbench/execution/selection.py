@@ -25,7 +25,4 @@ def select_trials(plan: Plan, results: Results, only: Sequence[str], rerun: Reru
     """
     labels = set(chosen_names([row.label for row in plan.rows], only, "row"))
     chosen = [trial for trial in plan.trials if labels & set(trial.labels)]
-    if rerun is Rerun.all:
-        return chosen
-    wanted = ("failed",) if rerun is Rerun.failed else ("failed", "interrupted", "running", "to do")
-    return [trial for trial in chosen if trial_state(results, trial.config.id) in wanted]
+    return [trial for trial in chosen if rerun.includes(trial_state(results, trial.config.id))]

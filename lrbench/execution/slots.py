@@ -8,7 +8,7 @@ from itertools import cycle, islice
 from lrbench.errors import RequestError
 from lrbench.machine import available_cores
 
-__all__ = ["Slot", "choose_shared_slots", "choose_slots"]
+__all__ = ["Slot", "choose_multi_gpu_slots", "choose_slots"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ def choose_slots(
     gpus: Sequence[int],
     device: str | None,
     workers: int | None,
+    *,
     trials: int,
     threads: int | None = None,
     trials_per_gpu: int | None = None,
@@ -47,7 +48,7 @@ def choose_slots(
         threads: CPU threads of each worker; ``None``: its share of the cores.
         trials_per_gpu: workers of each GPU; ``None``: one.
         pack: give each GPU as many workers as its share of the cores. Its memory then decides how many of
-            them train at the same time, see :class:`lrbench.execution.workers.sharing.Sharing`.
+            them train at the same time, see :class:`lrbench.execution.workers.device_sharing.DeviceSharing`.
 
     Raises:
         RequestError: there is no such GPU, or the options contradict each other.
@@ -72,7 +73,7 @@ def choose_slots(
     return [Slot("cpu", threads, {"OMP_NUM_THREADS": str(threads)}) for _ in range(count)]
 
 
-def choose_shared_slots(
+def choose_multi_gpu_slots(
     gpus: Sequence[int], device: str | None, each: int, threads: int | None = None
 ) -> list[Slot]:
     """Decide where trials run if each of them has several GPUs.

@@ -47,7 +47,7 @@ class StoredTrial:
         )
         return ranks
 
-    def ranked_later(self, evaluation: EvaluationConfig) -> pl.DataFrame:
+    def ranked_by_depth(self, evaluation: EvaluationConfig) -> pl.DataFrame:
         """Rank as :meth:`ranked` does. Ranks at a depth do not depend on which other depths are asked for.
 
         Where noise replaces latents, deeper depths draw from the same noise. So each depth is ranked by

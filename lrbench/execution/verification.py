@@ -97,8 +97,8 @@ def rank_evaluation_again(stored: StoredTrial, evaluation: LaterEvaluation) -> R
 def _parts(stored: StoredTrial, kept: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, EvaluationConfig]]:
     """Yield ranks in parts with one number of draws, first without and then under interventions.
 
-    Where noise replaces latents, a part has one depth, see :meth:`StoredTrial.ranked_later`. Each part comes
-    with the evaluation that ranks it again.
+    Where noise replaces latents, a part has one depth, see :meth:`StoredTrial.ranked_by_depth`. Each part
+    comes with the evaluation that ranks it again.
     """
     latents = stored.record.config.evaluation.latents
     unchanged = pl.col("intervention") == UNCHANGED

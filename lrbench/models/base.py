@@ -361,7 +361,7 @@ class GradientStage(Stage[ConfigT], ABC):
         return False
 
     @classmethod
-    def can_share(cls, config: ConfigT) -> bool:
+    def allows_data_parallel(cls, config: ConfigT) -> bool:
         """Whether several processes can share a batch. No model needs to exist yet.
 
         They can if the loss is a mean over targets and compares no rows of a batch with each other. A term

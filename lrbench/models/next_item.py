@@ -11,13 +11,13 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import ConfigT, Model
 from lrbench.models.layers.embeddings import ItemEmbedding
-from lrbench.models.losses import NextItemLoss, next_item_loss
+from lrbench.models.next_item_loss import LossOptions, next_item_loss
 from lrbench.objectives.cross_entropy import cross_entropy
 
-__all__ = ["NextItemModel", "over"]
+__all__ = ["NextItemModel", "at_temperature"]
 
 
-def over(vectors: Tensor, temperature: float) -> Tensor:
+def at_temperature(vectors: Tensor, temperature: float) -> Tensor:
     """Divide by a temperature. A temperature of 1 costs nothing."""
     return vectors if temperature == 1 else vectors / temperature
 
@@ -60,7 +60,7 @@ class NextItemModel(Model[ConfigT]):
             weights: (targets,) how much the loss of each target counts. They add up to 1. ``None``: all count
                 the same.
         """
-        if not isinstance(self.config, NextItemLoss):
+        if not isinstance(self.config, LossOptions):
             return cross_entropy(states, self.item_vectors(), targets, self.score_dtype, weights)
         return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype, weights)
 
@@ -82,7 +82,7 @@ class NextItemModel(Model[ConfigT]):
                 f"{full.__name__} defines token_states and inherits last_states from {short.__name__}, "
                 f"which gives other states; define both"
             )
-        dropped = isinstance(config, NextItemLoss) and config.item_dropout > 0
+        dropped = isinstance(config, LossOptions) and config.item_dropout > 0
         if dropped and cls.item_table is NextItemModel.item_table:
             raise ValueError(f"item_dropout needs {cls.__name__}.item_table, which it does not have")
 
@@ -92,7 +92,7 @@ class NextItemModel(Model[ConfigT]):
 
     def one_step(self) -> AbstractContextManager[None]:
         """Apply ``item_dropout``: the same elements of item vectors are 0 in histories and scores."""
-        if not isinstance(self.config, NextItemLoss) or not self.config.item_dropout:
+        if not isinstance(self.config, LossOptions) or not self.config.item_dropout:
             return super().one_step()
         return self.item_table().dropping(self.config.item_dropout)
 

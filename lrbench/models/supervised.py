@@ -13,7 +13,7 @@ class Supervised(GradientStage[ConfigT]):
     model: NextItemModel
 
     @classmethod
-    def can_share(cls, config: ConfigT) -> bool:
+    def allows_data_parallel(cls, config: ConfigT) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lrbench.objectives.score_chunks import add_product, padded, score_chunks, score_type
+from lrbench.objectives.score_chunks import add_product, padded, score_chunks, without_autocast
 
 __all__ = ["pairwise_divergence"]
 
@@ -44,9 +44,9 @@ def pairwise_divergence(
     """
     if states.shape[0] < 2:
         return states.new_zeros(())
-    with score_type(states, score_dtype) as product:
+    with without_autocast(states, score_dtype) as dtype:
         value: Tensor = _PairwiseDivergence.apply(  # type: ignore[no-untyped-call]
-            states.to(item_vectors.dtype), item_vectors, product, weights
+            states.to(item_vectors.dtype), item_vectors, dtype, weights
         )
     return value
 
@@ -54,15 +54,15 @@ def pairwise_divergence(
 class _PairwiseDivergence(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, item_vectors: Tensor, product: torch.dtype, weights: Tensor | None
+        ctx: Any, states: Tensor, item_vectors: Tensor, dtype: torch.dtype, weights: Tensor | None
     ) -> Tensor:
         n_states, n_rows, width = states.shape
-        items, flat = item_vectors.to(product), states.reshape(-1, width)
+        items, flat = item_vectors.to(dtype), states.reshape(-1, width)
         differences = (n_states * states - states.sum(0)).reshape(-1, width)  # (states · rows, width)
         # Rows that pad a chunk have equal scores and no differences, so they add nothing.
-        rounded, excesses = (padded(part.to(product), product) for part in (flat, differences))
+        rounded, excesses = (padded(part.to(dtype), dtype) for part in (flat, differences))
         counts = None if weights is None else weights.to(states.dtype).repeat(n_states).unsqueeze(1)
-        counts = None if counts is None else padded(counts, product)  # (states · rows, 1)
+        counts = None if counts is None else padded(counts, dtype)  # (states · rows, 1)
         states_gradient = states.new_empty(rounded.shape)
         items_gradient = torch.zeros_like(item_vectors)
         total = states.new_zeros(())
@@ -79,7 +79,7 @@ class _PairwiseDivergence(torch.autograd.Function):
             else:  # weights multiply the (chunk, width) factors, not the (chunk, items) scores
                 total += (mean * counts[rows]).sum()
                 states_gradient[rows] = (score_gradient @ items) * counts[rows]
-                add_product(items_gradient, score_gradient, (rounded[rows] * counts[rows]).to(product))
+                add_product(items_gradient, score_gradient, (rounded[rows] * counts[rows]).to(dtype))
         ctx.save_for_backward(states_gradient[: len(flat)].view_as(states), items_gradient)
         ctx.terms = (n_rows if weights is None else 1) * n_states * (n_states - 1)
         return total / ctx.terms

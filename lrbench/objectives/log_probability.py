@@ -21,7 +21,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lrbench.objectives.means import mean_over_rows
-from lrbench.objectives.score_chunks import add_product, log_softmax_at, padded, score_chunks, score_type
+from lrbench.objectives.score_chunks import (
+    add_product,
+    log_softmax_at,
+    padded,
+    score_chunks,
+    without_autocast,
+)
 
 __all__ = ["RowLoss", "mean_loss", "target_log_probabilities"]
 
@@ -53,12 +59,12 @@ def mean_loss(
         The mean, a scalar, and the log-probabilities, (targets,), which pass no gradient.
     """
     weights = None if weights is None else weights.to(item_vectors.dtype)
-    with score_type(states, score_dtype) as product:
+    with without_autocast(states, score_dtype) as dtype:
         loss, logs = _MeanLoss.apply(  # type: ignore[no-untyped-call]
-            padded(states.to(item_vectors.dtype), product),
+            padded(states.to(item_vectors.dtype), dtype),
             item_vectors,
             targets,
-            product,
+            dtype,
             row_loss,
             torch.is_grad_enabled(),
             weights,
@@ -80,9 +86,9 @@ def target_log_probabilities(
     Returns:
         (targets,)
     """
-    with score_type(states, score_dtype) as product:
+    with without_autocast(states, score_dtype) as dtype:
         values: Tensor = _TargetLogProbabilities.apply(  # type: ignore[no-untyped-call]
-            padded(states.to(item_vectors.dtype), product), item_vectors, padded(targets, product), product
+            padded(states.to(item_vectors.dtype), dtype), item_vectors, padded(targets, dtype), dtype
         )
     return values[: len(targets)]
 
@@ -142,14 +148,14 @@ class _MeanLoss(torch.autograd.Function):
         states: Tensor,
         item_vectors: Tensor,
         targets: Tensor,
-        product: torch.dtype,
+        dtype: torch.dtype,
         row_loss: RowLoss,
         differentiate: bool,
         weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        count, targets = len(targets), padded(targets, product)
+        count, targets = len(targets), padded(targets, dtype)
         needed = differentiate and any(ctx.needs_input_grad)
-        items, coarse = item_vectors.to(product), states.to(product)
+        items, coarse = item_vectors.to(dtype), states.to(dtype)
         gradients = _Gradients(states, coarse, item_vectors, targets) if needed else None
         chunks = []  # of each chunk: log-probabilities and losses of real rows
         slopes = []  # of each chunk: w_t of all rows, unless each is −1
@@ -195,20 +201,20 @@ def _joined(slopes: list[Tensor]) -> Tensor | None:
 class _TargetLogProbabilities(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, item_vectors: Tensor, targets: Tensor, product: torch.dtype
+        ctx: Any, states: Tensor, item_vectors: Tensor, targets: Tensor, dtype: torch.dtype
     ) -> Tensor:
         values = states.new_empty(len(targets))
-        for rows, scores in score_chunks(item_vectors.to(product), states.to(product)):
+        for rows, scores in score_chunks(item_vectors.to(dtype), states.to(dtype)):
             values[rows] = log_softmax_at(scores, targets[rows], states[rows], item_vectors)
         ctx.save_for_backward(states, item_vectors, targets)
-        ctx.product = product
+        ctx.dtype = dtype
         return values
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states, item_vectors, targets = ctx.saved_tensors
-        items, coarse = item_vectors.to(ctx.product), states.to(ctx.product)
+        items, coarse = item_vectors.to(ctx.dtype), states.to(ctx.dtype)
         gradients = _Gradients(states, coarse, item_vectors, targets)
         for rows, scores in score_chunks(items, coarse):
             gradients.add(rows, torch.softmax(scores, 1, out=scores), items, gradient[rows])

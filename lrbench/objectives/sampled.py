@@ -13,7 +13,7 @@ from torch import Tensor
 from lrbench.objectives.binary_cross_entropy import binary_cross_entropy, generalised_binary_cross_entropy
 from lrbench.objectives.bpr import bpr
 from lrbench.objectives.sampled_softmax import sampled_softmax
-from lrbench.objectives.score_chunks import score_type
+from lrbench.objectives.score_chunks import without_autocast
 from lrbench.objectives.sparse_scores import chosen_scores
 
 __all__ = ["SampledLoss", "draw_negatives", "sampled_loss"]
@@ -77,8 +77,8 @@ def _scores(
 ) -> tuple[Tensor, Tensor]:
     """Scores of the targets, (targets, 1), and of their negatives, (targets, K)."""
     if negatives.ndim == 1:
-        with score_type(states, item_vectors.dtype) as kept:  # as in `chosen_scores`
-            states = states.to(kept)
+        with without_autocast(states, item_vectors.dtype) as dtype:  # as in `chosen_scores`
+            states = states.to(dtype)
             positive = (states * F.embedding(targets, item_vectors)).sum(1, keepdim=True)
             return positive, states @ F.embedding(negatives, item_vectors).T
     chosen = torch.cat((targets.unsqueeze(1), negatives), 1)  # (targets, 1 + K), scored by one product

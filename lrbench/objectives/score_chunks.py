@@ -14,7 +14,7 @@ __all__ = [
     "log_softmax_without_waiting",
     "padded",
     "score_chunks",
-    "score_type",
+    "without_autocast",
 ]
 
 # Bytes of a chunk of scores. Time of a step by this size, at width 64, 12,101 items and 1,536 targets:
@@ -35,7 +35,7 @@ _ROW_MULTIPLE = 32
 
 
 @contextmanager
-def score_type(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtype]:
+def without_autocast(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtype]:
     """Yield the type in which to compute scores, and switch autocast off while the context lasts.
 
     Autocast would convert whole matrices of scores to float32 before each sum over them.

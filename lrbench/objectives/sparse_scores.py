@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lrbench.objectives.score_chunks import score_type
+from lrbench.objectives.score_chunks import without_autocast
 
 __all__ = ["chosen_scores", "gathered_scores"]
 
@@ -40,8 +40,8 @@ def chosen_scores(states: Tensor, item_vectors: Tensor, chosen: Tensor) -> Tenso
     Returns:
         (rows, K), in the type of the item vectors.
     """
-    with score_type(states, item_vectors.dtype) as kept:
-        states = states.to(kept)
+    with without_autocast(states, item_vectors.dtype) as dtype:
+        states = states.to(dtype)
         if chosen.shape[1] >= len(item_vectors):  # torch refuses such patterns
             return (states @ item_vectors.T).gather(1, chosen)
         if states.device.type != "cpu":

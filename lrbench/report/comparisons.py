@@ -12,7 +12,7 @@ from lrbench.report.label_metrics import Measured
 from lrbench.report.pairs import Pair, find_pairs
 from lrbench.stats.bootstrap import bootstrap_interval, two_level_bootstrap
 from lrbench.stats.contrast import Contrast
-from lrbench.stats.crossed import matched
+from lrbench.stats.crossed import sides_of_test
 from lrbench.stats.effects import paired_effect, probability_of_superiority, relative_difference, user_counts
 from lrbench.stats.equivalence import equivalence
 from lrbench.stats.multiplicity import benjamini_hochberg, holm
@@ -219,7 +219,7 @@ def _variance(pair: Pair, comparison: Comparison) -> Variance | None:
     if not comparison.contrast.testable:
         return None
     ours, theirs = pair.sides(comparison.metric)
-    sources = sources_of(*matched(ours, theirs, pair.paired))
+    sources = sources_of(*sides_of_test(ours, theirs, pair.paired))
     worth = WORTH_FINDING * abs(theirs.mean)
     return Variance(
         standard_deviation=math.sqrt(max(sources.estimate, 0.0)),
@@ -234,7 +234,7 @@ def _cross_checks(pair: Pair, comparison: Comparison) -> CrossChecks | None:
     """Test the same difference by the other tests; each comparison starts its own random generator."""
     if pair.same_ranks:
         return None
-    ours, theirs = matched(*pair.sides(comparison.metric), pair.paired)
+    ours, theirs = sides_of_test(*pair.sides(comparison.metric), pair.paired)
     generator = np.random.default_rng(0)
     low, high = bootstrap_interval(two_level_bootstrap(ours, theirs, generator))
     return CrossChecks(

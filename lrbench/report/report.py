@@ -275,7 +275,8 @@ class Report:
 
     declarations: tuple[Declaration, ...] = ()
     against: tuple[str, ...] = ()
-    """The labels against which proposed ones are tested, as declared; empty: all that are not controls."""
+    """The labels against which proposed ones are tested, as declared; empty: all that are neither
+    proposed nor controls."""
 
     seen_seeds: int = 0
     """Smallest number of finished seeds over all rows of the suite, shown or not; 0 if nothing is tested."""

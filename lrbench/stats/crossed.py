@@ -32,14 +32,14 @@ from lrbench.stats.contrast import NO_VARIATION, ONE_USER, Contrast, seeds_missi
 from lrbench.stats.user_metrics import UserMetrics
 from lrbench.stats.variance import sources_of
 
-__all__ = ["CROSSED", "PAIRED", "crossed", "matched"]
+__all__ = ["CROSSED", "PAIRED", "crossed", "sides_of_test"]
 
 CROSSED = "crossed"
 PAIRED = "crossed, runs paired"
 """Names of the test, as reports print them."""
 
 
-def matched(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[UserMetrics, UserMetrics]:
+def sides_of_test(first: UserMetrics, second: UserMetrics, paired: bool) -> tuple[UserMetrics, UserMetrics]:
     """Return the two sides of a test: the models, or their differences run by run and zero.
 
     Args:
@@ -73,7 +73,7 @@ def crossed(
         ValueError: the numbers of users differ. Or the numbers of runs differ and ``paired`` is set.
     """
     name, difference = PAIRED if paired else CROSSED, first.mean - second.mean
-    left, right = matched(first, second, paired)
+    left, right = sides_of_test(first, second, paired)
     if reason := seeds_missing(left, right) or (ONE_USER if first.users < 2 else ""):
         return Contrast(name, difference, reason=reason, paired=paired)
     sources = sources_of(left, right)

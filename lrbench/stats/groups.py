@@ -6,7 +6,7 @@ import numpy as np
 
 from lrbench.arrays import Bools, Floats, Int64s
 from lrbench.stats.contrast import Contrast
-from lrbench.stats.crossed import crossed, matched
+from lrbench.stats.crossed import crossed, sides_of_test
 from lrbench.stats.user_metrics import UserMetrics
 
 __all__ = ["group_contrasts", "interaction_p", "quartiles"]
@@ -44,7 +44,7 @@ def interaction_p(first: UserMetrics, second: UserMetrics, groups: Int64s, paire
     most 1 (Bonferroni). Arguments as in :func:`group_contrasts`.
     """
     count = int(groups.max()) + 1
-    left, right = matched(first, second, paired)
+    left, right = sides_of_test(first, second, paired)
     p_values = []
     for group in range(count if count > 2 else count - 1):
         inside = groups == group

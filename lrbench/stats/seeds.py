@@ -3,7 +3,7 @@
 Runs are not paired by seed. With the same seed, models of one width start from the same item embeddings and
 see the training rows in the same order. So their runs may be positively correlated. To ignore that costs
 power but not validity. Runs that share trained weights are compared as differences, see
-:func:`lrbench.stats.crossed.matched`.
+:func:`lrbench.stats.crossed.sides_of_test`.
 """
 
 import itertools

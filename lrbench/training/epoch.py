@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from lrbench.config.training import TrainingConfig
 from lrbench.data.batches import TrainingBatch
-from lrbench.models.base import GradientStage, Model
 from lrbench.training.loss_record import LossRecord
-from lrbench.training.optimiser import Optimiser
 from lrbench.training.recorded_steps import RecordedSteps
 from lrbench.training.step import GradientStep
 
@@ -32,12 +29,9 @@ class EpochResult:
     seconds: float
 
 
-def run_epoch(  # noqa: PLR0913 - the needs of a step, and those of the epoch's record
-    stage: GradientStage,
-    optimiser: Optimiser,
+def run_epoch(
+    step: GradientStep,
     batches: Iterable[TrainingBatch],
-    training: TrainingConfig,
-    device: torch.device,
     where: str,
     last: Mapping[str, float] = {},
     *,
@@ -46,29 +40,25 @@ def run_epoch(  # noqa: PLR0913 - the needs of a step, and those of the epoch's 
     """Take one step per batch.
 
     Args:
-        stage: gives the losses.
-        optimiser: updates the model's parameters.
+        step: takes the steps.
         batches: the batches of the epoch.
-        training: settings.
-        device: where the model is.
         where: names stage and epoch in messages.
         last: loss terms of the step before the epoch. Empty if there is none.
-        recorded: takes the steps if they are recorded and replayed. ``None``: steps are ordinary.
+        recorded: takes them instead if they are recorded and replayed. ``None``: steps are ordinary.
 
     Raises:
         SettingsError: a loss became NaN or infinite. The message names the step and the last finite values.
             An accelerator reads losses every :data:`STEPS_PER_READ` steps, so there the error comes later.
     """
-    model: Model = stage.model
+    model = step.model
     model.train()
-    model.score_dtype = torch.bfloat16 if training.precision == "bfloat16" else None
+    model.score_dtype = torch.bfloat16 if step.training.precision == "bfloat16" else None
     started = time.perf_counter()
     record = LossRecord(where, last)
-    read_every = STEPS_PER_READ if device.type != "cpu" else 1
+    read_every = STEPS_PER_READ if step.device.type != "cpu" else 1
     targets = tokens = 0
-    step = GradientStep(stage, optimiser, training, device)
     for batch in batches:
-        optimiser.advance()
+        step.optimiser.advance()
         terms = step.losses(batch) if recorded is None else recorded.take(batch)
         count = batch.whole_targets
         record.add(terms, count)

@@ -36,11 +36,11 @@ from lrbench.training.checkpoint import (
     restore_random_state,
 )
 from lrbench.training.choice import choose
+from lrbench.training.data_parallel_stage import DataParallelStage
 from lrbench.training.epoch import EpochResult, run_epoch
 from lrbench.training.news import EpochDone
 from lrbench.training.optimiser import Optimiser
 from lrbench.training.recorded_steps import RecordedSteps, record_on
-from lrbench.training.shared_stage import SharedStage
 from lrbench.training.step import GradientStep
 from lrbench.training.stopping import reason_to_stop, record_validation
 
@@ -120,7 +120,7 @@ class _GradientTraining:
     """The epochs of one stage.
 
     Args:
-        trial: the trainer of all stages.
+        trainer: of all stages.
         number: of the stage in the trial, from 0.
         stage: gives the losses.
         saved: the checkpoint of this stage, if it was interrupted.
@@ -129,16 +129,20 @@ class _GradientTraining:
         SettingsError: there is no target to train on.
     """
 
-    def __init__(self, trial: _Trainer, number: int, stage: GradientStage, saved: Checkpoint | None) -> None:
-        self.trial = trial
+    def __init__(
+        self, trainer: _Trainer, number: int, stage: GradientStage, saved: Checkpoint | None
+    ) -> None:
+        self.trainer = trainer
         self.number = number
         self.stage = stage
-        self.model = trial.model
-        self.name, self.training = trial.config.stages[number].name, trial.config.stages[number].training
+        self.model = trainer.model
+        self.name, self.training = trainer.config.stages[number].name, trainer.config.stages[number].training
         rows = self.training.rows or stage.training_rows()
-        self.data = TrainingData(trial.split.train, self.model.max_length, rows, self.training.long_sequences)
+        self.data = TrainingData(
+            trainer.split.train, self.model.max_length, rows, self.training.long_sequences
+        )
         self.begin_weights = _copy(self.model)
-        self.keep = stage.begin(self.data, trial.device)
+        self.keep = stage.begin(self.data, trainer.device)
         if self.data.n_targets == 0 or (self.keep is not None and not self.keep.any()):
             raise SettingsError(
                 f'Stage "{self.name}" has nothing to train on.',
@@ -149,9 +153,9 @@ class _GradientTraining:
         self.optimiser = Optimiser(
             self.model.parameters(), self.training, self.training.max_epochs * epoch_steps
         )
-        self.shared = stage if trial.team.count == 1 else SharedStage(stage, trial.team)
-        step = GradientStep(stage, self.optimiser, self.training, trial.device)
-        self.recorded = RecordedSteps(step, record_on(trial.device)) if self.training.graph else None
+        shared = stage if trainer.team.count == 1 else DataParallelStage(stage, trainer.team)
+        self.step = GradientStep(shared, self.optimiser, self.training, trainer.device)
+        self.recorded = RecordedSteps(self.step, record_on(trainer.device)) if self.training.graph else None
         self.progress, self.best_weights = StageProgress(), self.begin_weights
         if saved is not None:
             self._restore(saved)
@@ -165,32 +169,23 @@ class _GradientTraining:
 
     def _restore(self, saved: Checkpoint) -> None:
         self.progress, self.best_weights = saved.progress, saved.best_weights
-        with compatible_with(self.trial.checkpoint_file):
+        with compatible_with(self.trainer.checkpoint_file):
             self.model.load_state_dict(saved.weights)
             self.optimiser.load_state_dict(saved.optimiser)
-            restore_random_state(saved.random, self.trial.device)
+            restore_random_state(saved.random, self.trainer.device)
 
     def _epoch(self) -> None:
         """Train for one epoch, validate, decide whether to stop, and save."""
         started, progress, training = time.perf_counter(), self.progress, self.training
         progress.epoch += 1
         self.stage.begin_epoch(progress.epoch)
-        shuffle = shuffle_source(self.trial.config.seed, self.number, progress.epoch)
-        device, recorded, team = self.trial.device, self.recorded, self.trial.team
+        shuffle = shuffle_source(self.trainer.config.seed, self.number, progress.epoch)
+        device, team = self.trainer.device, self.trainer.team
         if team.number:
-            seed_part(self.trial.config.seed, self.number, progress.epoch, team.number)
+            seed_part(self.trainer.config.seed, self.number, progress.epoch, team.number)
         batches = self.data.batches(training.batch_size, device, shuffle, self.keep, training.graph, team)
         where = f"stage {self.name}, epoch {progress.epoch}"
-        result = run_epoch(
-            self.shared,
-            self.optimiser,
-            batches,
-            training,
-            device,
-            where,
-            progress.losses,
-            recorded=recorded,
-        )
+        result = run_epoch(self.step, batches, where, progress.losses, recorded=self.recorded)
         result = replace(result, tokens=int(team.summed(np.array([result.tokens]))[0]))
         progress.losses = dict(result.last)
         metric = self._validate(f"{where}, after step {result.steps} of the epoch")
@@ -202,7 +197,7 @@ class _GradientTraining:
         progress.seconds += seconds
         news = self._note(result, metric, seconds)
         self._save()
-        self.trial.watch(news)  # after the checkpoint: whoever watches may end the trial here
+        self.trainer.watch(news)  # after the checkpoint: whoever watches may end the trial here
 
     def _validate(self, where: str) -> float | None:
         """Return the selection metric, or ``None`` in an epoch without validation.
@@ -211,13 +206,13 @@ class _GradientTraining:
             SettingsError: scores are NaN or infinite. The message names the last step and the last finite
                 losses.
         """
-        training, trial = self.training, self.trial
+        training, trainer = self.training, self.trainer
         if self.progress.epoch % training.validate_every and self.progress.epoch != training.max_epochs:
             return None
-        protocol, depth = trial.config.protocol, self.stage.selection_depth()
+        view, config, depth = trainer.split.valid, trainer.config, self.stage.selection_depth()
         try:
             return selection_metric(
-                self.model, trial.split.valid, protocol, depth, trial.config.seed, trial.device, trial.team
+                self.model, view, config.protocol, depth, config.seed, trainer.device, trainer.team
             )
         except NonFiniteScoresError as error:
             raise SettingsError(
@@ -229,7 +224,7 @@ class _GradientTraining:
     def _note(self, result: EpochResult, metric: float | None, seconds: float) -> EpochDone:
         """Add the epoch to the history and to the log, and return the message about it."""
         progress, training = self.progress, self.training
-        self.trial.done.history.append(
+        self.trainer.done.history.append(
             {
                 "stage": self.name,
                 "epoch": progress.epoch,
@@ -243,7 +238,7 @@ class _GradientTraining:
             }
         )
         news = EpochDone(
-            trial=self.trial.config.id,
+            trial=self.trainer.config.id,
             stage=self.name,
             epoch=progress.epoch,
             max_epochs=training.max_epochs,
@@ -257,23 +252,23 @@ class _GradientTraining:
         return news
 
     def _save(self) -> None:
-        trial = self.trial
-        if trial.team.number:
+        trainer = self.trainer
+        if trainer.team.number:
             return
         Checkpoint(
-            trial=trial.config.id,
+            trial=trainer.config.id,
             stage=self.number,
             progress=self.progress,
             weights=self.model.state_dict(),
             begin_weights=self.begin_weights,
             best_weights=self.best_weights,
             optimiser=self.optimiser.state_dict(),
-            random=random_state(trial.device),
-            finished_stages=[record.model_dump() for record in trial.done.stages],
-            history=trial.done.history,
-            resumed=trial.done.resumed,
+            random=random_state(trainer.device),
+            finished_stages=[record.model_dump() for record in trainer.done.stages],
+            history=trainer.done.history,
+            resumed=trainer.done.resumed,
             threads=torch.get_num_threads(),
-        ).save(trial.checkpoint_file)
+        ).save(trainer.checkpoint_file)
 
 
 def train(  # noqa: PLR0913, PLR0917 - a trial, and the processes that work on it

@@ -172,7 +172,7 @@ def step(
     optimiser = Optimiser(model.parameters(), training)
     with device.without_waits(), patch.object(LossRecord, "read"):
         first = islice(data.batches(training.batch_size, GPU, keep=keep), 1)
-        run_epoch(stage, optimiser, first, training, GPU, "the epoch")
+        run_epoch(GradientStep(stage, optimiser, training, GPU), first, "the epoch")
 
 
 def recording(device: Accelerator, kind: type[Model[Any]], name: str) -> None:
@@ -218,7 +218,9 @@ def ranking(device: Accelerator, kind: type[Model[Any]]) -> None:
     with reads, source, parts, device.without_waits():
         rank_targets(model, EVALUATED, (0, 1, 3) if kind.reasons else (0,), 0, GPU)
         for intervention in get_args(Intervention) if isinstance(model, ReasoningModel) else ():
-            arrangement = arranged(intervention, np.zeros(len(EVALUATED), dtype=np.int64), EVALUATED.owners, 0)
+            arrangement = arranged(
+                intervention, np.zeros(len(EVALUATED), dtype=np.int64), EVALUATED.owners, 0
+            )
             rank_with(model, EVALUATED, 2, arrangement, 0, GPU)
 
 

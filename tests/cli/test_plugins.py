@@ -252,7 +252,7 @@ def test_wrong_files_get_one_sentence(desk: Desk, text: str, message: str) -> No
 @pytest.mark.slow
 def test_an_option_that_the_model_has_no_part_for_is_refused_before_anything_trains(desk: Desk) -> None:
     """The example has the options of the losses, but no ``item_table``, which one of them needs."""
-    losses = "from lrbench.models.losses import NextItemLoss as ModelConfig"
+    losses = "from lrbench.models.next_item_loss import LossOptions as ModelConfig"
     losing = EXAMPLE.replace("from lrbench.models.base import ModelConfig", losses)
     (desk.folder / "losing.py").write_text(losing, encoding="utf-8")
     suite = desk.suite(PLUGGED.replace("{ width = 16 }", "{ width = 16, item_dropout = 0.2 }"))

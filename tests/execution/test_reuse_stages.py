@@ -229,7 +229,7 @@ def test_trials_that_take_over_stand_behind_those_that_train() -> None:
     made = plan(both, first, {"label": "SASRec", "model": "sasrec"}, seeds=[1])
     labels = [trial.labels[0] for trial in made.trials]
     assert labels == ["first", "SASRec", "both", "both: noise only"]
-    assert [(trial.taken, trial.taken_from) for trial in made.trials] == [
+    assert [(trial.reused, trial.reused_from) for trial in made.trials] == [
         (0, None),
         (0, None),
         (1, "first"),

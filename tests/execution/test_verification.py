@@ -130,7 +130,7 @@ def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Res
     for call in calls:
         asked = call.model_copy(update={"latents": "noise"})
         changed, divergence = trial.ranked_with_interventions(asked)
-        ranks = pl.concat((trial.ranked_later(asked), changed))
+        ranks = pl.concat((trial.ranked_by_depth(asked), changed))
         keep_evaluation(results, trial.record, ranks, divergence, "cpu", {})
     return results
 

@@ -13,11 +13,12 @@ from lrbench.models.base import GradientStage
 from lrbench.models.layers import activation_checkpoint
 from lrbench.models.sequential.caser import Caser
 from lrbench.objectives import divergence, log_probability
-from lrbench.objectives.score_chunks import score_type
+from lrbench.objectives.score_chunks import without_autocast
 from lrbench.registry import MODELS
 from lrbench.testing import MAX_LENGTH, N_ITEMS, random_histories, training_view
 from lrbench.training.epoch import run_epoch
 from lrbench.training.optimiser import Optimiser
+from lrbench.training.step import GradientStep
 
 CPU = torch.device("cpu")
 STAGES = [
@@ -36,12 +37,12 @@ def test_scores_are_as_coarse_as_asked(monkeypatch: pytest.MonkeyPatch, name: st
 
     @contextmanager
     def told(states: Tensor, asked: torch.dtype | None) -> Iterator[torch.dtype]:
-        with score_type(states, asked) as product:
+        with without_autocast(states, asked) as product:
             seen.append(product)
             yield product
 
     for module in (divergence, log_probability):
-        monkeypatch.setattr(module, "score_type", told)
+        monkeypatch.setattr(module, "without_autocast", told)
     kind = MODELS.load(name)
     loss = {"loss": "cross_entropy"} if "loss" in kind.Config.model_fields else {}
     torch.manual_seed(0)
@@ -53,7 +54,8 @@ def test_scores_are_as_coarse_as_asked(monkeypatch: pytest.MonkeyPatch, name: st
     stage.begin(data, CPU)
     training = TrainingConfig(precision="bfloat16")
     batches = data.batches(training.batch_size, CPU)
-    run_epoch(stage, Optimiser(model.parameters(), training), batches, training, CPU, "the test")
+    step = GradientStep(stage, Optimiser(model.parameters(), training), training, CPU)
+    run_epoch(step, batches, "the test")
     assert seen
     assert set(seen) == {torch.bfloat16}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lrbench.metrics import metric_function
-from lrbench.models.losses import LossName, NextItemLoss, next_item_loss
+from lrbench.models.next_item_loss import LossName, LossOptions, next_item_loss
 from lrbench.objectives.alignment import info_nce, nt_xent, symmetric_info_nce
 from lrbench.objectives.divergence import pairwise_divergence
 from lrbench.objectives.log_probability import target_log_probabilities
@@ -31,14 +31,14 @@ def check(loss: Tensor, *inputs: Tensor) -> None:
         assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("loss", get_args(NextItemLoss.model_fields["loss"].annotation))
+@pytest.mark.parametrize("loss", get_args(LossOptions.model_fields["loss"].annotation))
 @given(
     n_items=few, n_targets=few, negatives=few | st.none(), shared=st.booleans(), calibration=st.floats(0, 1)
 )
 def test_losses_of_the_next_item(
     loss: LossName, n_items: int, n_targets: int, negatives: int | None, shared: bool, calibration: float
 ) -> None:
-    options = NextItemLoss(loss=loss, negatives=negatives, shared_negatives=shared, calibration=calibration)
+    options = LossOptions(loss=loss, negatives=negatives, shared_negatives=shared, calibration=calibration)
     states, items = drawn(n_targets), drawn(n_items)
     check(next_item_loss(options, states, items, torch.randint(n_items, (n_targets,))), states, items)
 

@@ -43,7 +43,7 @@ def epoch_of(stage: Watched) -> EpochResult:
     view, training = training_view(random_histories(40, shortest=3)), TrainingConfig(batch_size=20)
     batches = TrainingData(view, 6).batches(training.batch_size, CPU, np.random.default_rng(0))
     optimiser = Optimiser(stage.model.parameters(), training)
-    return run_epoch(stage, optimiser, batches, training, CPU, "the test")
+    return run_epoch(GradientStep(stage, optimiser, training, CPU), batches, "the test")
 
 
 def model(item_dropout: float) -> SASRec:

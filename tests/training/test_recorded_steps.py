@@ -66,12 +66,13 @@ def trained(name: str, options: dict[str, Any], filled: bool) -> tuple[Model[Any
     data = TrainingData(view(), MAX_LENGTH, stage.training_rows())
     stage.begin(data, CPU)
     optimiser = Optimiser(model.parameters(), training, stage_steps=50)
-    recorded = RecordedSteps(GradientStep(stage, optimiser, training, CPU), record) if filled else None
+    step = GradientStep(stage, optimiser, training, CPU)
+    recorded = RecordedSteps(step, record) if filled else None
     source = np.random.default_rng(1)
     for epoch in (1, 2):
         stage.begin_epoch(epoch)
         batches = data.batches(training.batch_size, CPU, source, filled=filled)
-        result = run_epoch(stage, optimiser, batches, training, CPU, "the test", recorded=recorded)
+        result = run_epoch(step, batches, "the test", recorded=recorded)
     return model, result, recorded.shapes if recorded else 0
 
 

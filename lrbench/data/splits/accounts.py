@@ -32,20 +32,20 @@ class Merged:
     """The interactions of accounts, oldest first, account after account."""
 
     items: Int32s  # (interactions,)
-    members: Int64s  # (interactions,) the user of each interaction; for evaluation only
+    users: Int64s  # (interactions,) the user of each interaction; for evaluation only
     places: Int64s  # (interactions,) flat index of each in the sequences before merging
     times: Int64s | None  # (interactions,) shifted if members were aligned; `None`: times give no order
     offsets: Int64s  # (accounts + 1,)
 
     @property
-    def first_members(self) -> Int64s:
+    def first_users(self) -> Int64s:
         """The lowest user number of each account, (accounts,)."""
-        return np.asarray(np.minimum.reduceat(self.members, self.offsets[:-1]))
+        return np.asarray(np.minimum.reduceat(self.users, self.offsets[:-1]))
 
-    def numbers(self) -> Int64s:
+    def members(self) -> Int64s:
         """Number the members of each account from 0, by their user numbers, (interactions,)."""
         account = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-        users, user = np.unique(self.members, return_inverse=True)
+        users, user = np.unique(self.users, return_inverse=True)
         owner = np.empty(len(users), dtype=np.int64)
         owner[user] = account
         order = np.lexsort((users, owner))
@@ -74,8 +74,8 @@ def shared_accounts(sequences: Sequences, protocol: Protocol) -> Split:
         stops=before[1:],
         n_items=sequences.n_items,
         times=None if merged.times is None else merged.times[kept],
-        users=merged.first_members,
-        members=merged.numbers()[kept],
+        users=merged.first_users,
+        members=merged.members()[kept],
     )
     return Split(
         train=train,
@@ -97,17 +97,17 @@ def merge(sequences: Sequences, settings: Accounts) -> Merged:
             'Choose a smaller size under [accounts], such as "fixed-1".',
         )
     account = group_users(sequences, settings)  # (users,)
-    members = np.repeat(np.arange(sequences.n_users), sequences.lengths)
-    of_account = account[members]
+    users = np.repeat(np.arange(sequences.n_users), sequences.lengths)
+    of_account = account[users]
     times = _times(sequences, account, settings)
     if times is None:
-        order = np.lexsort((members, _turns(sequences, account, settings), of_account))
+        order = np.lexsort((users, _turns(sequences, account, settings), of_account))
     else:
         order = np.lexsort((times, of_account))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(of_account))])
     return Merged(
         items=sequences.items[order],
-        members=members[order],
+        users=users[order],
         places=order,
         times=None if times is None else times[order],
         offsets=offsets,
@@ -164,7 +164,7 @@ def _targets(
     else:
         enough = np.diff(merged.offsets) >= 3
         ends = merged.offsets[1:][enough]
-        users = merged.first_members[enough]
+        users = merged.first_users[enough]
         valid, test = ends - 2, ends - 1
     held_out[valid] = held_out[test] = True
     return held_out, users, valid, test
@@ -180,6 +180,6 @@ def _view(merged: Merged, n_items: int, users: Int64s, at: Int64s) -> Evaluation
         targets=merged.items[at],
         n_items=n_items,
         times=merged.times,
-        members=merged.numbers(),
-        accounts=merged.first_members[account],
+        members=merged.members(),
+        accounts=merged.first_users[account],
     )

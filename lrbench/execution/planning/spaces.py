@@ -154,6 +154,7 @@ def _names(suite: Suite) -> list[str]:
 
 
 def _single(values: JsonValue) -> bool:
+    """Whether the grid or the row itself sets the option; see :attr:`Entry.search`."""
     return isinstance(values, list) and len(values) == 1
 
 

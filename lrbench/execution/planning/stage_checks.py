@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lrbench.config.trial import StageConfig
 from lrbench.models.base import GradientStage, Model, ModelConfig
 
-__all__ = ["check_recorded", "check_training_rows"]
+__all__ = ["check_replayable", "check_training_rows"]
 
 
 def check_training_rows(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
@@ -25,7 +25,7 @@ def check_training_rows(model: type[Model], config: ModelConfig, stages: Sequenc
             )
 
 
-def check_recorded(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
+def check_replayable(model: type[Model], config: ModelConfig, stages: Sequence[StageConfig]) -> None:
     """Refuse ``graph = true`` for a stage whose steps cannot be recorded and replayed.
 
     Raises:

@@ -138,7 +138,10 @@ class SlurmExecutor:
         try:
             jobs = executor.map_array(_Job(carried_environment()), texts)
         except self._submitit.helpers.FailedJobError as error:
-            raise LrbenchError(f"Slurm refused the jobs: {_last_line(str(error))}.") from error
+            raise LrbenchError(
+                f"Slurm refused the jobs: {_last_line(str(error))}.",
+                "Correct --partition, --time or --threads, and run the same command again.",
+            ) from error
         for script in self._folder.glob("*.sh"):  # Slurm has copied the script of the array
             script.unlink(missing_ok=True)
         for order, job in zip(submitted, jobs, strict=True):

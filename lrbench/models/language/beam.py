@@ -81,18 +81,18 @@ class _Answers:
 
 
 def beam_scores(
-    end: Continuation, trie: Trie, beams: int, length_penalty: float, mix: Mix | None = None
+    context: Continuation, trie: Trie, beams: int, length_penalty: float, mix: Mix | None = None
 ) -> Tensor:
     """Score the items that a beam search finds, and give all others one lower score, (rows, items).
 
     Args:
-        end: prompts, perhaps with latents in one branch.
+        context: prompts, perhaps with latents in one branch.
         trie: of the answers.
         beams: how many unfinished answers are followed, and how many finished ones are kept.
         length_penalty: the score of an answer is divided by its number of tokens to this power.
         mix: as for :func:`lrbench.models.language.scoring.answer_scores`.
     """
-    rows, device = len(end.lengths), end.lengths.device
+    rows, device = len(context.lengths), context.lengths.device
     is_leaf, depth = torch.from_numpy(trie.is_leaf).to(device), torch.from_numpy(trie.depth).to(device)
     longest = int(trie.depth.max())
     answers = _Answers(rows, trie.n_nodes, beams, device)
@@ -101,11 +101,11 @@ def beam_scores(
         slot=torch.zeros(rows, dtype=torch.long, device=device),
         node=torch.zeros(rows, dtype=torch.long, device=device),
         score=torch.zeros(rows, device=device),
-        state=end.end[:, 0],
-        seen=torch.ones(rows, len(end.branches), dtype=torch.bool, device=device),
+        state=context.last_states[:, 0],
+        seen=torch.ones(rows, len(context.branches), dtype=torch.bool, device=device),
     )
     while len(live.row):
-        best = _extended(end, trie, live, mix).best(2 * beams)
+        best = _extended(context, trie, live, mix).best(2 * beams)
         place, at_leaf = _place(best.row), is_leaf[best.node]
         ends = at_leaf & (place < beams)
         ended = best.taken(ends)
@@ -117,16 +117,16 @@ def beam_scores(
         unfinished = unfinished.taken(highest > answers.kept[unfinished.row, -1])
         if not len(unfinished.row):
             break
-        end, live = _read(end, trie, live, unfinished)
+        context, live = _read(context, trie, live, unfinished)
     return _of_items(answers.scores, trie, beams)
 
 
-def _extended(end: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> _Extensions:
+def _extended(context: Continuation, trie: Trie, live: _Beams, mix: Mix | None) -> _Extensions:
     """Extend every beam by every allowed next token."""
     device = live.row.device
     children, parents = trie.children_of(live.node.cpu().numpy())
     beam = torch.from_numpy(parents).to(device)
-    logs = end.network.logits(live.state).log_softmax(-1)  # (beams, vocabulary)
+    logs = context.network.logits(live.state).log_softmax(-1)  # (beams, vocabulary)
     edge = logs[beam, torch.from_numpy(trie.token[children]).to(device)]
     if mix is not None:
         edge = mix(edge, live.row[beam], children)
@@ -139,10 +139,10 @@ def _place(row: Tensor) -> Tensor:
     return torch.arange(len(row), device=row.device) - first
 
 
-def _read(end: Continuation, trie: Trie, live: _Beams, new: _Extensions) -> tuple[Continuation, _Beams]:
+def _read(context: Continuation, trie: Trie, live: _Beams, new: _Extensions) -> tuple[Continuation, _Beams]:
     """Read the new tokens of the beams. Rows with fewer beams than others are padded."""
     row, device, slot = new.row, new.row.device, _place(new.row)
-    rows, slots = len(end.lengths), int(slot.max()) + 1
+    rows, slots = len(context.lengths), int(slot.max()) + 1
     tokens = torch.zeros(rows, slots, dtype=torch.long, device=device)
     tokens[row, slot] = torch.from_numpy(trie.token).to(device)[new.node]
     depth = int(trie.depth[int(new.node[0])])  # the same for all beams
@@ -150,10 +150,10 @@ def _read(end: Continuation, trie: Trie, live: _Beams, new: _Extensions) -> tupl
     before[row, slot] = live.seen[new.beam]
     itself = torch.eye(slots, dtype=torch.bool, device=device).expand(rows, -1, -1)
     seen = torch.cat((before, itself), 2)  # (rows, slots, appended + slots)
-    positions = (end.lengths + end.branch_length + depth - 1)[:, None].expand(-1, slots)
-    states, cache = end.appended(end.network.embed(tokens), positions, seen)  # (rows, slots, width)
+    positions = (context.lengths + context.branch_length + depth - 1)[:, None].expand(-1, slots)
+    states, cache = context.appended(context.network.embed(tokens), positions, seen)  # (rows, slots, width)
     live = _Beams(row, slot, new.node, new.score, states[row, slot], seen[row, slot])
-    return replace(end, cache=cache), live
+    return replace(context, cache=cache), live
 
 
 def _of_items(found: Tensor, trie: Trie, beams: int) -> Tensor:

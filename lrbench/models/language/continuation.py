@@ -112,7 +112,7 @@ class Continuation:
     branch_states: Tensor | None = None  # (rows, branches, branch_length, width) of the appended tokens
 
     @property
-    def end(self) -> Tensor:
+    def last_states(self) -> Tensor:
         """State of the last token of the prompt, or of each branch, (rows, branches, width)."""
         if self.branch_states is not None:
             return self.branch_states[:, :, -1]

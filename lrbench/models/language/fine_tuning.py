@@ -37,7 +37,7 @@ class FineTuning(GradientStage[LanguageConfigT]):
     model: LanguageRecommender[Any]
 
     @classmethod
-    def can_share(cls, config: LanguageConfigT) -> bool:
+    def allows_data_parallel(cls, config: LanguageConfigT) -> bool:
         """Yes: the loss is a mean over target tokens."""
         return True
 
@@ -68,10 +68,10 @@ class FineTuning(GradientStage[LanguageConfigT]):
 
             def share(part: NDArray[np.int64] = part) -> Tensor:
                 prompts = model.language.read([rows[row] for row in part], device)
-                (end,) = model.ends(
+                (context,) = model.continuations(
                     prompts, torch.from_numpy(part).to(device), (self.selection_depth(),), None
                 )
-                total, _ = model.answer_sums(end, [items[row] for row in part])
+                total, _ = model.answer_sums(context, [items[row] for row in part])
                 return -total / tokens
 
             yield share

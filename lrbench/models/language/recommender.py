@@ -118,15 +118,15 @@ class LanguageRecommender(Model[LanguageConfigT]):
         for part in cut_parts(rows, self.config.part_tokens):
             prompts = self.language.read([rows[row] for row in part], device)
             places = torch.from_numpy(part).to(device)
-            for index, end in enumerate(self.ends(prompts, places, depths, noise)):
-                scores[index, places] = self.ranked(end, None if mix is None else mix(places))
+            for index, context in enumerate(self.continuations(prompts, places, depths, noise)):
+                scores[index, places] = self.ranked(context, None if mix is None else mix(places))
         return scores
 
     def score(self, states: Tensor) -> Tensor:
         """Return the scores that ``encode`` gave, (rows, items)."""
         return states
 
-    def ends(
+    def continuations(
         self, prompts: Continuation, places: Tensor, depths: Sequence[int], noise: torch.Generator | None
     ) -> Iterator[Continuation]:
         """Yield what comes before the answer at each depth: the prompts, or prompts with latents.
@@ -144,49 +144,49 @@ class LanguageRecommender(Model[LanguageConfigT]):
         """Return what changes the scores of the trie's edges, or ``None`` if nothing does."""
         return None
 
-    def answer_logs(self, end: Continuation, items: Sequence[int]) -> Tensor:
+    def answer_logs(self, context: Continuation, items: Sequence[int]) -> Tensor:
         """Mean log-probability of the tokens of each row's answer, in each branch, (rows, branches).
 
         Args:
-            end: prompts, perhaps with latents in branches.
+            context: prompts, perhaps with latents in branches.
             items: the item of each row, (rows,).
         """
         answers = [self.prompts.answers[item] for item in items]
-        logs, real = self._token_logs(end, answers)
+        logs, real = self._token_logs(context, answers)
         return (logs * real[:, None]).sum(-1) / real.sum(-1)[:, None]
 
-    def answer_sums(self, end: Continuation, items: Sequence[int]) -> tuple[Tensor, int]:
+    def answer_sums(self, context: Continuation, items: Sequence[int]) -> tuple[Tensor, int]:
         """Sum over all target tokens of their log-probability in the first branch, a scalar; their number.
 
         Args:
-            end: prompts, perhaps with latents in branches.
+            context: prompts, perhaps with latents in branches.
             items: the item of each row, (rows,).
         """
-        logs, real = self._token_logs(end, [self.prompts.answers[item] for item in items])
+        logs, real = self._token_logs(context, [self.prompts.answers[item] for item in items])
         return (logs[:, 0] * real).sum(), int(real.sum())
 
-    def _token_logs(self, end: Continuation, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def _token_logs(self, context: Continuation, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities of target tokens, (rows, branches, length); which are real, (rows, length)."""
-        tokens, real = padded_rows(answers, end.lengths.device)
-        branches = end.end.shape[1]
+        tokens, real = padded_rows(answers, context.lengths.device)
+        branches = context.last_states.shape[1]
         embedded = self.language.embed(tokens[:, :-1])[:, None].expand(-1, branches, -1, -1)
-        _, states = end.grown(embedded)
-        before = torch.cat((end.end[:, :, None], states), 2)  # (rows, branches, length, width)
+        _, states = context.grown(embedded)
+        before = torch.cat((context.last_states[:, :, None], states), 2)  # (rows, branches, length, width)
         logs = self.language.logits(before).log_softmax(-1)
         index = tokens[:, None, :, None].expand(-1, branches, -1, 1)
         return logs.gather(-1, index)[..., 0], real
 
-    def ranked(self, end: Continuation, mix: Mix | None) -> Tensor:
+    def ranked(self, context: Continuation, mix: Mix | None) -> Tensor:
         """Scores of all items after prompts, perhaps with latents in one branch, (rows, items).
 
         Args:
-            end: prompts and latents.
+            context: prompts and latents.
             mix: what changes the scores of the trie's edges; ``None``: nothing does.
         """
         config = self.config
         if config.ranking == "catalogue":
-            return answer_scores(end, self.trie, config.length_penalty, mix)
-        return beam_scores(end, self.trie, config.beams, config.length_penalty, mix)
+            return answer_scores(context, self.trie, config.length_penalty, mix)
+        return beam_scores(context, self.trie, config.beams, config.length_penalty, mix)
 
     def state_dict(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         """The weights that a trial stores.

@@ -34,30 +34,32 @@ class _Chunk:
     parents: Int64s  # (edges,) place of the parent of each child in `nodes`
 
 
-def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix | None = None) -> Tensor:
+def answer_scores(context: Continuation, trie: Trie, length_penalty: float, mix: Mix | None = None) -> Tensor:
     """Score every item by the log-likelihood of its answer, (rows, items).
 
     Args:
-        end: prompts, perhaps with latents in one branch.
+        context: prompts, perhaps with latents in one branch.
         trie: of the answers.
         length_penalty: the sum over tokens is divided by their number to this power.
         mix: changes the score of each edge of the trie; ``None``: the score is the log-probability.
     """
-    rows, device = len(end.lengths), end.lengths.device
+    rows, device = len(context.lengths), context.lengths.device
     edges = torch.zeros(rows, trie.n_nodes, device=device)  # score of the edge that leads to each node
     children, _ = trie.children_of(np.array([0]))
-    edges[:, children] = _edges(end, end.end, children, np.zeros(len(children), np.int64), trie, mix)
+    edges[:, children] = _edges(
+        context, context.last_states, children, np.zeros(len(children), np.int64), trie, mix
+    )
     for chunk in _chunks(trie):
         nodes = torch.from_numpy(chunk.nodes).to(device)
         stops = torch.from_numpy(trie.stop[chunk.nodes]).to(device)
         seen = (nodes <= nodes[:, None]) & (nodes[:, None] < stops)  # ancestors and itself
-        before = torch.ones(len(nodes), len(end.branches), dtype=torch.bool, device=device)
+        before = torch.ones(len(nodes), len(context.branches), dtype=torch.bool, device=device)
         depth = torch.from_numpy(trie.depth[chunk.nodes]).to(device)
-        positions = end.lengths[:, None] + end.branch_length + depth - 1
+        positions = context.lengths[:, None] + context.branch_length + depth - 1
         tokens = torch.from_numpy(trie.token[chunk.nodes]).to(device)
-        embedded = end.network.embed(tokens).expand(rows, -1, -1)
-        states, _ = end.appended(embedded, positions, torch.cat((before, seen), 1))
-        edges[:, chunk.children] = _edges(end, states, chunk.children, chunk.parents, trie, mix)
+        embedded = context.network.embed(tokens).expand(rows, -1, -1)
+        states, _ = context.appended(embedded, positions, torch.cat((before, seen), 1))
+        edges[:, chunk.children] = _edges(context, states, chunk.children, chunk.parents, trie, mix)
     for level in range(2, int(trie.depth.max()) + 1):
         nodes_there = np.flatnonzero(trie.depth == level)
         edges[:, nodes_there] += edges[:, trie.parent[nodes_there]]
@@ -66,19 +68,19 @@ def answer_scores(end: Continuation, trie: Trie, length_penalty: float, mix: Mix
 
 
 def _edges(
-    end: Continuation, states: Tensor, children: Int64s, parents: Int64s, trie: Trie, mix: Mix | None
+    context: Continuation, states: Tensor, children: Int64s, parents: Int64s, trie: Trie, mix: Mix | None
 ) -> Tensor:
     """Score edges, (rows, edges), from the states of their parents.
 
     Args:
-        end: prompts and latents.
+        context: prompts and latents.
         states: of the tokens that were read, (rows, read, width).
         children: the node that each edge leads to, (edges,).
         parents: place of the parent of each child among the tokens that were read, (edges,).
         trie: of the answers.
         mix: as for :func:`answer_scores`.
     """
-    logs = end.network.logits(states).log_softmax(-1)  # (rows, read, vocabulary)
+    logs = context.network.logits(states).log_softmax(-1)  # (rows, read, vocabulary)
     found = logs[:, torch.from_numpy(parents), torch.from_numpy(trie.token[children])]  # (rows, edges)
     if mix is None:
         return found

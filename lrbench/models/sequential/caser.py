@@ -27,13 +27,13 @@ from lrbench.data.transfer import on_device
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
-from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.next_item import NextItemModel, at_temperature
+from lrbench.models.next_item_loss import LossOptions
 
 __all__ = ["Caser", "CaserConfig"]
 
 
-class CaserConfig(NextItemLoss):
+class CaserConfig(LossOptions):
     """Sizes and regularisation."""
 
     source = "Caser of RecBole 1.2.1"
@@ -64,7 +64,7 @@ class Penalised(GradientStage[CaserConfig]):
     model: "Caser"
 
     @classmethod
-    def can_share(cls, config: CaserConfig) -> bool:
+    def allows_data_parallel(cls, config: CaserConfig) -> bool:
         """Yes: the loss is a mean over targets, and the penalty depends on the weights alone."""
         return True
 
@@ -151,7 +151,7 @@ class Caser(NextItemModel[CaserConfig]):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings divided by the temperature, (items, width)."""
-        return over(self.items.vectors, self.config.temperature)
+        return at_temperature(self.items.vectors, self.config.temperature)
 
     def _filters(self) -> list[nn.Conv1d]:
         return [filter_ for filter_ in self.horizontal if isinstance(filter_, nn.Conv1d)]

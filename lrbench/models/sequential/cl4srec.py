@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.models.sequential.augmentation import Augmentation, two_views
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
 from lrbench.objectives.alignment import Similarity, nt_xent
@@ -80,4 +80,4 @@ class CL4SRec(SASRec):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings without the mask token, divided by the temperature, (items, width)."""
-        return over(self.embedding.items.vectors[: self.n_items], self.config.temperature)
+        return at_temperature(self.embedding.items.vectors[: self.n_items], self.config.temperature)

@@ -40,7 +40,7 @@ from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import LAYER_NORM_EPSILON
 from lrbench.models.layers.layer import Layer
 from lrbench.models.layers.sizes import AttentionSizes
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["Denoising", "DiffuRec", "DiffuRecConfig"]
@@ -159,7 +159,7 @@ class DiffuRec(Model[DiffuRecConfig]):
 
     def item_vectors(self) -> Tensor:
         """Return the item embeddings divided by the temperature, (items, width)."""
-        return over(self.items.weight, self.config.temperature)
+        return at_temperature(self.items.weight, self.config.temperature)
 
     def score(self, states: Tensor) -> Tensor:
         """Return dot products with all items, divided by the temperature, (rows, items)."""

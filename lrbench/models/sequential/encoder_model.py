@@ -8,16 +8,16 @@ from typing_extensions import TypeVar
 from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.embeddings import InputEmbedding, ItemEmbedding, PlainEmbedding
-from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.next_item import NextItemModel, at_temperature
+from lrbench.models.next_item_loss import LossOptions
 
 __all__ = ["EncoderModel"]
 
 
-LossT = TypeVar("LossT", bound=NextItemLoss, default=Any)
+LossOptionsT = TypeVar("LossOptionsT", bound=LossOptions, default=Any)
 
 
-class EncoderModel(NextItemModel[LossT]):
+class EncoderModel(NextItemModel[LossOptionsT]):
     """An embedding of items and positions, then an encoder. Item embeddings score the states.
 
     A subclass sets ``embedding`` and ``encoder`` in its constructor.
@@ -31,7 +31,7 @@ class EncoderModel(NextItemModel[LossT]):
         return states
 
     @classmethod
-    def network_replayable(cls, config: LossT) -> bool:
+    def network_replayable(cls, config: LossOptionsT) -> bool:
         """Yes: the blocks read tokens alone."""
         return True
 
@@ -49,4 +49,4 @@ class EncoderModel(NextItemModel[LossT]):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings divided by the temperature, (items, width)."""
-        return over(self.embedding.items.vectors, self.config.temperature)
+        return at_temperature(self.embedding.items.vectors, self.config.temperature)

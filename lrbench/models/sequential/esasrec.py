@@ -36,14 +36,14 @@ from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
 from lrbench.models.layers.sizes import AttentionSizes
-from lrbench.models.losses import LossName, NextItemLoss
+from lrbench.models.next_item_loss import LossName, LossOptions
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["ESASRec", "ESASRecConfig"]
 
 
-class ESASRecConfig(AttentionSizes, NextItemLoss):
+class ESASRecConfig(AttentionSizes, LossOptions):
     """Sizes, dropout and loss."""
 
     source = "eSASRec's runs on Amazon data (blondered/transformer_benchmark, with RecTools 0.13)"

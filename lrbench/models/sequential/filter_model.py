@@ -14,13 +14,13 @@ from lrbench.data.packing import Packed
 from lrbench.models.layers.blocks import Encoder
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
-from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item_loss import LossOptions
 from lrbench.models.sequential.encoder_model import EncoderModel
 
 __all__ = ["FilteredConfig", "FilteredModel"]
 
 
-class FilteredConfig(NextItemLoss):
+class FilteredConfig(LossOptions):
     """Sizes and padding."""
 
     source = "the authors' code of FMLP-Rec (RUCAIBox/FMLP-Rec @f3c4285) and BSARec (yehjin-shin/BSARec)"

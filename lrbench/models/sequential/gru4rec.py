@@ -18,14 +18,14 @@ from lrbench.data.packing import Packed
 from lrbench.models.base import AuthorsTraining
 from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
-from lrbench.models.losses import NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.next_item import NextItemModel, at_temperature
+from lrbench.models.next_item_loss import LossOptions
 from lrbench.models.supervised import Supervised
 
 __all__ = ["GRU4Rec", "GRU4RecConfig"]
 
 
-class GRU4RecConfig(NextItemLoss):
+class GRU4RecConfig(LossOptions):
     """Sizes and dropout."""
 
     source = "GRU4Rec of RecBole 1.2.1"
@@ -74,7 +74,7 @@ class GRU4Rec(NextItemModel[GRU4RecConfig]):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings divided by the temperature, (items, width)."""
-        return over(self.items.vectors, self.config.temperature)
+        return at_temperature(self.items.vectors, self.config.temperature)
 
     def _recur(self, embedded: Tensor) -> Tensor:
         """GRU outputs of one group, (sequences, length, width) → (sequences, length, hidden width)."""

@@ -28,14 +28,14 @@ from lrbench.models.layers.dropout import Dropout
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.layers.hstu_block import EPSILON, HSTUBlock
 from lrbench.models.layers.sizes import AttentionSizes
-from lrbench.models.losses import LossName, NextItemLoss
-from lrbench.models.next_item import NextItemModel, over
+from lrbench.models.next_item import NextItemModel, at_temperature
+from lrbench.models.next_item_loss import LossName, LossOptions
 from lrbench.models.supervised import Supervised
 
 __all__ = ["HSTU", "HSTUConfig"]
 
 
-class HSTUConfig(AttentionSizes, NextItemLoss):
+class HSTUConfig(AttentionSizes, LossOptions):
     """Sizes, dropout, time and loss."""
 
     source = "HSTU's configuration for ML-1M (meta-recsys/generative-recommenders @db1bf8f)"
@@ -127,4 +127,4 @@ class HSTU(NextItemModel[HSTUConfig]):
 
     def item_vectors(self) -> Tensor:
         """Normalised item embeddings divided by the temperature, (items, width)."""
-        return over(F.normalize(self.items.vectors, dim=-1, eps=EPSILON), self.config.temperature)
+        return at_temperature(F.normalize(self.items.vectors, dim=-1, eps=EPSILON), self.config.temperature)

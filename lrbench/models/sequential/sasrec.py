@@ -18,14 +18,14 @@ from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.sizes import TransformerSizes
-from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item_loss import LossOptions
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
 __all__ = ["SASRec", "SASRecConfig"]
 
 
-class SASRecConfig(TransformerSizes, NextItemLoss):
+class SASRecConfig(TransformerSizes, LossOptions):
     """Sizes and dropout."""
 
     source = "SASRec of RecBole 1.2.1"

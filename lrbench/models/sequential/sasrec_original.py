@@ -32,7 +32,7 @@ from lrbench.models.layers.embeddings import PlainEmbedding
 from lrbench.models.layers.initialisation import xavier
 from lrbench.models.layers.layer import Layer
 from lrbench.models.layers.sizes import AttentionSizes
-from lrbench.models.losses import NextItemLoss
+from lrbench.models.next_item_loss import LossOptions
 from lrbench.models.sequential.encoder_model import EncoderModel
 from lrbench.models.supervised import Supervised
 
@@ -41,7 +41,7 @@ __all__ = ["OriginalSASRec", "OriginalSASRecConfig"]
 _EPSILON = 1e-8  # of LayerNorm, as in the authors' code
 
 
-class OriginalSASRecConfig(AttentionSizes, NextItemLoss):
+class OriginalSASRecConfig(AttentionSizes, LossOptions):
     """Sizes and dropout."""
 
     source = "the code of SASRec's authors (kang205/SASRec)"

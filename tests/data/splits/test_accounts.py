@@ -92,13 +92,13 @@ def test_nothing_is_added_or_lost(
     merged = merge(data, accounts)
     owner = np.repeat(np.arange(data.n_users), data.lengths)
     before = Counter(zip(owner.tolist(), data.items.tolist(), strict=True))
-    assert Counter(zip(merged.members.tolist(), merged.items.tolist(), strict=True)) == before
+    assert Counter(zip(merged.users.tolist(), merged.items.tolist(), strict=True)) == before
     for user in range(data.n_users):  # and no member's own order changes
         own = slice(data.offsets[user], data.offsets[user + 1])
-        assert merged.items[merged.members == user].tolist() == data.items[own].tolist()
+        assert merged.items[merged.users == user].tolist() == data.items[own].tolist()
     account = group_users(data, accounts)
     found = np.repeat(np.arange(len(merged.offsets) - 1), np.diff(merged.offsets))
-    assert np.array_equal(account[merged.members], found)
+    assert np.array_equal(account[merged.users], found)
     if merged.times is not None:
         for start, stop in zip(merged.offsets[:-1], merged.offsets[1:], strict=True):
             assert (np.diff(merged.times[start:stop]) >= 0).all()
@@ -209,7 +209,7 @@ def test_aligned_members_end_within_a_week() -> None:
     merged = merge(data, Accounts(size="fixed-2", align="end"))
     assert merged.times is not None
     for start, stop in zip(merged.offsets[:-1], merged.offsets[1:], strict=True):
-        members, times = merged.members[start:stop], merged.times[start:stop]
+        members, times = merged.users[start:stop], merged.times[start:stop]
         last = [times[members == member].max() for member in np.unique(members)]
         assert max(last) - min(last) <= 7 * day
         for member in np.unique(members):
@@ -244,7 +244,7 @@ def test_without_times_members_take_turns() -> None:
     for data in (sequences(users, timed=False), replace(sequences(users), own_clocks=True)):
         merged = merge(data, Accounts(size="fixed-2"))
         assert merged.times is None
-        switches = np.count_nonzero(np.diff(merged.members))
+        switches = np.count_nonzero(np.diff(merged.users))
         assert 600 / switches == pytest.approx(3, abs=0.6)
 
 

@@ -184,4 +184,4 @@ def test_vectors_of_titles_are_of_the_base_without_adapters(make: Make) -> None:
         if "lora_B" in name:
             weight.add_(1.0)
     assert torch.equal(model._vectors(rows), before)
-    assert not torch.allclose(model.language.read(rows, CPU).end[:, 0], before)
+    assert not torch.allclose(model.language.read(rows, CPU).last_states[:, 0], before)

@@ -197,7 +197,7 @@ class BigRecGround(AssistedRecommender[BigRecGroundConfig]):
         try:
             for part in cut_parts(rows, self.config.part_tokens):
                 read = self.language.read([rows[row] for row in part], device)
-                vectors[torch.from_numpy(part).to(device)] = read.end[:, 0]
+                vectors[torch.from_numpy(part).to(device)] = read.last_states[:, 0]
         finally:
             for adapter in adapters:
                 adapter.enable_adapters(True)

@@ -130,7 +130,7 @@ class AssistantTraining(GradientStage[AssistedConfig]):
     model: AssistedRecommender[Any]
 
     @classmethod
-    def can_share(cls, config: AssistedConfig) -> bool:
+    def allows_data_parallel(cls, config: AssistedConfig) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 

@@ -68,55 +68,59 @@ class LatentR3Network(LanguageRecommender[LatentR3Config], ReasoningModel[Latent
             self._own = self._latents_of(sequences, max(depths))
         return super().encode(sequences, depths, noise)
 
-    def ends(
+    def continuations(
         self, prompts: Continuation, places: Tensor, depths: Sequence[int], noise: torch.Generator | None
     ) -> Iterator[Continuation]:
         """Yield the prompts with each number of latents."""
-        end = prompts
+        context = prompts
         for number in range(max(depths) + 1):
             if number:
-                end = self._thought(end, number - 1, places, noise)
+                context = self._thought(context, number - 1, places, noise)
             if number in depths:
-                yield end
+                yield context
 
-    def latent(self, end: Continuation) -> Tensor:
+    def latent(self, context: Continuation) -> Tensor:
         """Make the next latent of every branch, (rows, branches, width)."""
-        state = end.end  # (rows, branches, width)
+        state = context.last_states  # (rows, branches, width)
         if self.attention is None:
             assert self.constant is not None
             return self.constant.expand_as(state)
         rows, count, _ = state.shape
         device = state.device
-        prompt = torch.arange(end.prompt_states.shape[1], device=device).expand(rows, -1)
-        latents = torch.arange(end.branch_length, device=device)
-        at = end.lengths + end.branch_length - 1
+        prompt = torch.arange(context.prompt_states.shape[1], device=device).expand(rows, -1)
+        latents = torch.arange(context.branch_length, device=device)
+        at = context.lengths + context.branch_length - 1
         made = []
         for branch in range(count):
-            own = end.prompt_states[:, :0] if end.branch_states is None else end.branch_states[:, branch]
-            states = torch.cat((end.prompt_states, own), 1)
-            real = torch.cat((end.prompt_real, torch.ones_like(own[..., 0], dtype=torch.bool)), 1)
-            positions = torch.cat((prompt, end.lengths[:, None] + latents), 1)
+            own = (
+                context.prompt_states[:, :0]
+                if context.branch_states is None
+                else context.branch_states[:, branch]
+            )
+            states = torch.cat((context.prompt_states, own), 1)
+            real = torch.cat((context.prompt_real, torch.ones_like(own[..., 0], dtype=torch.bool)), 1)
+            positions = torch.cat((prompt, context.lengths[:, None] + latents), 1)
             made.append(self.attention.over_padded(states, real, positions, state[:, branch], at))
         return torch.stack(made, 1)
 
     def _thought(
-        self, end: Continuation, number: int, places: Tensor, noise: torch.Generator | None
+        self, context: Continuation, number: int, places: Tensor, noise: torch.Generator | None
     ) -> Continuation:
         """Append a latent, or what replaces it."""
         if self.replacement is not None and self.replacement.kind == "other":
             latent = self.carried(self._own[number], noise)[places, None]
         else:
-            latent = self.carried(self.latent(end), noise)
-        return end.grown(latent.unsqueeze(2))[0]
+            latent = self.carried(self.latent(context), noise)
+        return context.grown(latent.unsqueeze(2))[0]
 
     def _latents_of(self, sequences: Packed, count: int) -> list[Tensor]:
         """Make the first ``count`` latents of all histories, (sequences, width) each."""
         rows, device = self.prompts.of(sequences), sequences.items.device
         made = [torch.empty(len(rows), self.language.width, device=device) for _ in range(count)]
         for part in cut_parts(rows, self.config.part_tokens):
-            end = self.language.read([rows[row] for row in part], device)
+            context = self.language.read([rows[row] for row in part], device)
             for latents in made:
-                latent = self.latent(end)
+                latent = self.latent(context)
                 latents[torch.from_numpy(part).to(device)] = latent[:, 0]
-                end, _ = end.grown(latent.unsqueeze(2))
+                context, _ = context.grown(latent.unsqueeze(2))
         return made

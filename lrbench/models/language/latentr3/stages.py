@@ -104,12 +104,12 @@ class LatentGRPO(GradientStage[LatentR3Config]):
         """
         model, config = self.model, self.model.config
         with torch.no_grad():  # what is frozen needs no gradient, and prompts depend on nothing else
-            end = model.language.read(rows, device)
+            context = model.language.read(rows, device)
         for number in range(config.latents):
-            latent = model.latent(end)  # (rows, 1 or group, width)
+            latent = model.latent(context)  # (rows, 1 or group, width)
             if number == 0:
                 latent = latent.expand(-1, config.group, -1)
             noise = torch.randn_like(latent) * config.noise
             noise[:, 0] = 0
-            end, _ = end.grown((latent + noise).unsqueeze(2))
-        return model.answer_logs(end, items)
+            context, _ = context.grown((latent + noise).unsqueeze(2))
+        return model.answer_logs(context, items)

@@ -22,7 +22,7 @@ from lrbench.data.packing import Packed
 from lrbench.models.latent.diffureason.config import DiffuReasonConfig
 from lrbench.models.latent.diffureason.denoiser import Denoiser
 from lrbench.models.latent.diffureason.thoughts import Thoughts, history_of
-from lrbench.models.latent.rearec.network import ReaRecNetwork
+from lrbench.models.latent.rearec.network import ReaRecNetwork, running_means
 from lrbench.models.layers.diffusion import (
     ReverseStep,
     drawn,
@@ -31,7 +31,7 @@ from lrbench.models.layers.diffusion import (
     sampler_levels,
     signal_rates,
 )
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.models.reasoning import Recipe
 
 __all__ = ["DiffuReasonNetwork", "unit_rms"]
@@ -71,26 +71,18 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         params = {**config.model_dump(), "steps": 0, "sampler_steps": 0, "policy_weight": 0.0}
         return Recipe(params, ("supervised",))
 
-    @classmethod
-    def same_losses(cls, config: DiffuReasonConfig) -> Recipe:
-        """Replace thinking states by passes of the encoder that differ by dropout. All losses stay. The
-        encoder's state is ranked.
-        """
-        return Recipe({**config.model_dump(), "chain": "views"})
-
     def item_vectors(self) -> Tensor:
         """Return the item vectors that score intents, divided by the temperature, (items, width)."""
         items = self.embedding.items.weight
         if self.config.scores == "cosine":
             items = F.normalize(items, dim=-1) / self.config.width**0.5
-        return over(items, self.config.temperature)
+        return at_temperature(items, self.config.temperature)
 
     def representations(self, states: Tensor) -> Tensor:
         """Return the hypotheses after 0, 1, … tokens: the states, or their means so far."""
         if self.config.condition == "last":
             return states
-        counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
-        return states.cumsum(0) / counts[:, None, None]
+        return running_means(states)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Return the intent after each number of latent steps, (depths, sequences, width)."""

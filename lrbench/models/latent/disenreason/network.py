@@ -20,7 +20,7 @@ from lrbench.models.layers.blocks import transformer
 from lrbench.models.layers.embeddings import InputEmbedding
 from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.sizes import TransformerSizes
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.models.reasoning import ReasoningModel, Recipe
 
 __all__ = ["DisenReasonConfig", "DisenReasonNetwork"]
@@ -199,7 +199,7 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     def item_vectors(self) -> Tensor:
         """Return the item embeddings divided by the temperature, (items, width)."""
-        return over(self.embedding.items.weight, self.config.temperature)
+        return at_temperature(self.embedding.items.weight, self.config.temperature)
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """Return the input of :meth:`score` for each number of latent users, (depths, sequences, …)."""

@@ -37,7 +37,7 @@ from torch import Tensor
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.models.base import AuthorsTraining, GradientStage, Terms
 from lrbench.models.latent.mancar.network import ManCARNetwork
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.objectives.cross_entropy import cross_entropy
 
 __all__ = ["ManCAR", "NeighbourhoodGuided", "teacher_distribution"]
@@ -94,7 +94,7 @@ class NeighbourhoodGuided(GradientStage):
     def _items(self) -> Tensor:
         """Return the item embeddings that losses score, divided by the temperature, (items, width)."""
         table = self.model.embedding.items.weight if self._frozen is None else self._frozen
-        return over(table, self.model.config.temperature)
+        return at_temperature(table, self.model.config.temperature)
 
     def _temperatures(self, states: Tensor) -> Tensor:
         """Return the temperature of each step's softmax, (steps + 1, 1, 1)."""

@@ -11,13 +11,12 @@ The mean includes r_0 and divides by K + 1, as in the code. The paper divides by
 
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
-from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork
+from lrbench.models.latent.rearec.network import ReaRecConfig, ReaRecNetwork, running_means
 from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.divergence import pairwise_divergence
 
@@ -40,7 +39,7 @@ class Ensemble(GradientStage[ERLConfig]):
     model: "ERL"
 
     @classmethod
-    def can_share(cls, config: ERLConfig) -> bool:
+    def allows_data_parallel(cls, config: ERLConfig) -> bool:
         """Yes: both terms are means over targets."""
         return True
 
@@ -74,5 +73,4 @@ class ERL(ReaRecNetwork[ERLConfig]):
 
     def representations(self, states: Tensor) -> Tensor:
         """The means over the steps so far, (steps + 1, rows, width)."""
-        counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
-        return states.cumsum(0) / counts[:, None, None]
+        return running_means(states)

@@ -29,10 +29,10 @@ from lrbench.models.layers.initialisation import initialise
 from lrbench.models.layers.joint_chain import JointChains, chains_after
 from lrbench.models.layers.sizes import TransformerSizes
 from lrbench.models.layers.token_chain import Chains, Memory, encode_items, whole_blocks
-from lrbench.models.next_item import over
+from lrbench.models.next_item import at_temperature
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 
-__all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork"]
+__all__ = ["Jitter", "ReaRecConfig", "ReaRecNetwork", "running_means"]
 
 Jitter = Callable[[Tensor], Tensor]
 """Draws noise of a tensor's shape, which is added to the tensor."""
@@ -41,6 +41,12 @@ Begun = tuple[Tensor, list[Chains | JointChains] | list[UnitChains]]
 """r_0, (rows, width), and the chains of latent tokens that follow it."""
 
 _RESERVED = 11  # positions for latent tokens, as many as HSTU reserves for outputs
+
+
+def running_means(states: Tensor) -> Tensor:
+    """Return the means over the steps so far, in the shape of ``states``, (steps, …)."""
+    counts = torch.arange(1, len(states) + 1, device=states.device, dtype=states.dtype)
+    return states.cumsum(0) / counts.view(-1, *[1] * (states.dim() - 1))
 
 
 class ReaRecConfig(TransformerSizes):
@@ -167,7 +173,7 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     def item_vectors(self) -> Tensor:
         """The item embeddings divided by the temperature, (items, width)."""
-        return over(self.embedding.items.weight, self.config.temperature)
+        return at_temperature(self.embedding.items.weight, self.config.temperature)
 
     def score(self, states: Tensor) -> Tensor:
         """Dot products with all items, divided by the temperature, (rows, items)."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
 from lrbench.models.base import AuthorsTraining, GradientStage, Model, Terms
-from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork
+from lrbench.models.latent.rearec.network import Jitter, ReaRecConfig, ReaRecNetwork, running_means
 from lrbench.models.layers.activation_checkpoint import recomputed
 from lrbench.models.layers.hstu_chain import UnitChains
 from lrbench.models.layers.joint_chain import JointChains, chains_after
@@ -216,8 +216,7 @@ class PLR(ReaRecNetwork[PLRConfig]):
             states: (steps + 1, rows, streams, width).
         """
         start, thoughts = states[0, :, 0], states[1:]  # h_0, (rows, width); (steps, rows, streams, width)
-        counts = torch.arange(1, len(thoughts) + 1, device=states.device, dtype=states.dtype)
-        means = thoughts.cumsum(0) / counts[:, None, None, None]  # (steps, rows, streams, width)
+        means = running_means(thoughts)  # (steps, rows, streams, width)
         if self.config.gate == "learned":
             mixed = (means * self.gate(start).softmax(-1).unsqueeze(-1)).sum(2)
         else:

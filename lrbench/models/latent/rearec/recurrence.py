@@ -58,7 +58,7 @@ class LastStep(GradientStage[RecurrenceConfig]):
     model: "Recurrence"
 
     @classmethod
-    def can_share(cls, config: RecurrenceConfig) -> bool:
+    def allows_data_parallel(cls, config: RecurrenceConfig) -> bool:
         """Yes: the loss is a mean over targets."""
         return True
 

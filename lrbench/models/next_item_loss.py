@@ -13,7 +13,7 @@ from lrbench.objectives.cross_entropy import cross_entropy
 from lrbench.objectives.sampled import SampledLoss, draw_negatives, sampled_loss
 from lrbench.wording import listed
 
-__all__ = ["LossName", "NextItemLoss", "next_item_loss"]
+__all__ = ["LossName", "LossOptions", "next_item_loss"]
 
 LossName = Literal["cross_entropy", SampledLoss]
 
@@ -21,7 +21,7 @@ _SAMPLED = [f'"{loss}"' for loss in get_args(SampledLoss)]  # as a suite writes 
 _MANY = 256  # negatives of gSASRec and of eSASRec, the default of sampled_softmax and gbce
 
 
-class NextItemLoss(ModelConfig):
+class LossOptions(ModelConfig):
     """The loss of the next item and its settings."""
 
     source = "lrbench's own choice, the same for every model that makes no other"
@@ -68,7 +68,7 @@ class NextItemLoss(ModelConfig):
 
 
 def next_item_loss(
-    options: NextItemLoss,
+    options: LossOptions,
     states: Tensor,
     item_vectors: Tensor,
     targets: Tensor,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from lrbench.execution.order import TrialOrder
 
-__all__ = ["CONTEXT_BYTES", "Sharing"]
+__all__ = ["CONTEXT_BYTES", "DeviceSharing"]
 
 CONTEXT_BYTES = 600 * 2**20
 """Memory of a process on a GPU besides its tensors, in bytes: CUDA's context and the code of its kernels."""
@@ -17,7 +17,7 @@ _MARGIN = 1.2
 """Factor for a measured peak: trials with another seed need a little more or less memory."""
 
 
-class Sharing:
+class DeviceSharing:
     """The trials on each device of this machine.
 
     Args:

@@ -17,12 +17,12 @@ from lrbench.config.trial import TrialConfig
 from lrbench.errors import LrbenchError, RequestError
 from lrbench.execution.events import Event, TrialDone, TrialFailed, TrialNote
 from lrbench.execution.failures import record_failure
-from lrbench.execution.pool import LocalExecutor
+from lrbench.execution.local_executor import LocalExecutor
 from lrbench.execution.schedule import run_orders
-from lrbench.execution.slots import Slot, choose_shared_slots, choose_slots
+from lrbench.execution.slots import Slot, choose_multi_gpu_slots, choose_slots
 from lrbench.execution.workers import waiting
+from lrbench.execution.workers.device_sharing import DeviceSharing
 from lrbench.execution.workers.process import WorkerProcess
-from lrbench.execution.workers.sharing import Sharing
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
 from lrbench.training.news import EpochDone
@@ -70,7 +70,7 @@ def test_numbers_are_those_of_nvidia_smi_unless_the_person_says_otherwise(
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
     if order:
         monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
-    slots = choose_slots([1], None, None, trials=1) + choose_shared_slots([0, 1], None, 2)
+    slots = choose_slots([1], None, None, trials=1) + choose_multi_gpu_slots([0, 1], None, 2)
     assert {slot.environment["CUDA_DEVICE_ORDER"] for slot in slots} == {order or "PCI_BUS_ID"}
 
 
@@ -93,9 +93,9 @@ def test_wishes_that_cannot_be(wishes: tuple[object, ...], message: str) -> None
 
 @pytest.mark.usefixtures("four_gpus")
 def test_gpus_are_dealt_out_to_trials_that_have_several() -> None:
-    slots = choose_shared_slots([0, 1, 2, 3], None, 2)
+    slots = choose_multi_gpu_slots([0, 1, 2, 3], None, 2)
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0,1", "2,3"]
-    (slot,) = choose_shared_slots([], "cuda", 4)
+    (slot,) = choose_multi_gpu_slots([], "cuda", 4)
     assert slot.environment["CUDA_VISIBLE_DEVICES"] == "0,1,2,3"
 
 
@@ -115,13 +115,13 @@ def test_wishes_for_several_gpus_that_cannot_be(
     gpus: list[int], device: str | None, each: int, message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
-        choose_shared_slots(gpus, device, each)
+        choose_multi_gpu_slots(gpus, device, each)
 
 
 def test_a_machine_without_gpus_is_not_told_to_ask_for_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(RequestError, match="this machine has none") as refused:
-        choose_shared_slots([0, 1], None, 2)
+        choose_multi_gpu_slots([0, 1], None, 2)
     assert refused.value.remedy == "Leave out the options for GPUs."
 
 
@@ -146,7 +146,7 @@ def test_an_interrupt_is_no_failure(walks_folder: Path, tmp_path: Path) -> None:
 
     def interrupt(event: Event) -> None:
         if isinstance(event, EpochDone):
-            workers.extend(place.worker for place in executor._places)
+            workers.extend(state.worker for state in executor._states)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -355,7 +355,7 @@ def test_a_trial_that_runs_out_of_memory_is_tried_on_gpus_with_more(
 ) -> None:
     use_worker(monkeypatch, NEEDS_MORE_THAN_20_BYTES)
     slots = [Slot("cuda", 1, {"MEMORY": str(size)}, f"gpu {place}") for place, size in enumerate(gpus)]
-    sharing, events = Sharing(), list[Event]()
+    sharing, events = DeviceSharing(), list[Event]()
     for place, size in enumerate(gpus[2:], 2):
         sharing.measure(f"gpu {place}", size)
     executor = LocalExecutor(slots, sharing)

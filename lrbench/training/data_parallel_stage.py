@@ -14,10 +14,10 @@ from lrbench.data.batches import TrainingBatch
 from lrbench.models.base import GradientStage, Terms
 from lrbench.team import Team
 
-__all__ = ["SharedStage"]
+__all__ = ["DataParallelStage"]
 
 
-class SharedStage(GradientStage):
+class DataParallelStage(GradientStage):
     """The part that this process takes in the steps of a stage.
 
     Args:

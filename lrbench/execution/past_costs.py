@@ -7,7 +7,7 @@ from lrbench.config.trial import TrialConfig
 from lrbench.config.tuning import SearchConfig
 from lrbench.store.trials import TrialRecord
 
-__all__ = ["Learned"]
+__all__ = ["PastCosts"]
 
 
 class _Need(NamedTuple):
@@ -15,7 +15,7 @@ class _Need(NamedTuple):
     peak_bytes: int
 
 
-class Learned:
+class PastCosts:
     """The longest time and the largest peak memory so far, by configuration and by dataset and model.
 
     A configuration is taken without its seed.

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from small_data import order, trial_config
 
-from lrbench.execution.workers.sharing import CONTEXT_BYTES, Sharing
+from lrbench.execution.workers.device_sharing import CONTEXT_BYTES, DeviceSharing
 
 ONE, TWO, THREE = (order(trial_config(seed=seed), Path("data"), Path("results")) for seed in (1, 2, 3))
 GPU = "0"
 
 
 def test_a_device_that_is_not_watched_takes_what_its_slots_take() -> None:
-    sharing = Sharing()
+    sharing = DeviceSharing()
     sharing.begin(ONE, GPU)
     assert sharing.admits(TWO, GPU)
 
 
 def test_an_unmeasured_trial_runs_alone() -> None:
-    sharing = Sharing({GPU: 2**40}, lambda order: None)
+    sharing = DeviceSharing({GPU: 2**40}, lambda order: None)
     assert sharing.admits(ONE, GPU)
     sharing.begin(ONE, GPU)
     assert not sharing.admits(TWO, GPU)
@@ -29,7 +29,7 @@ def test_an_unmeasured_trial_runs_alone() -> None:
 def test_measured_trials_share_what_memory_there_is() -> None:
     peak = 10**9
     each = int(peak * 1.2) + CONTEXT_BYTES
-    sharing = Sharing({GPU: 2 * each}, lambda order: peak)
+    sharing = DeviceSharing({GPU: 2 * each}, lambda order: peak)
     sharing.begin(ONE, GPU)
     assert sharing.admits(TWO, GPU)
     sharing.begin(TWO, GPU)
@@ -37,7 +37,7 @@ def test_measured_trials_share_what_memory_there_is() -> None:
 
 
 def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
-    sharing = Sharing()
+    sharing = DeviceSharing()
     for each in (ONE, TWO, THREE):
         sharing.begin(each, GPU)
     sharing.relieve(ONE.config.id, GPU, alone=False)
@@ -58,7 +58,7 @@ def test_after_memory_ran_out_a_trial_has_half_as_many_beside_it() -> None:
 
 
 def test_a_trial_that_ran_out_of_memory_alone_needs_a_device_with_more() -> None:
-    sharing, trial = Sharing(), ONE.config.id
+    sharing, trial = DeviceSharing(), ONE.config.id
     for device, size in (("small", 10), ("same", 10), ("large", 20)):
         sharing.measure(device, size)
     sharing.relieve(trial, "small", alone=True)
