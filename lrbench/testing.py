@@ -39,7 +39,7 @@ from lrbench.data.packing import Packed, pack
 from lrbench.data.sequences import TrainingView
 from lrbench.models.base import FitStage, GradientStage, Model, Terms
 from lrbench.models.next_item import NextItemModel
-from lrbench.models.reasoning import ReasoningModel, Replacement
+from lrbench.models.reasoning import ReasoningModel, Recipe, Replacement
 from lrbench.registry import MODELS
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
 CPU = torch.device("cpu")
 N_ITEMS, MAX_LENGTH = 23, 9
 _OVERFIT_STEPS = 400
+_LARGEST_GRADIENT = 1_000.0
 
 
 def pack_lists(histories: Sequence[Sequence[int]]) -> Packed:
@@ -317,6 +318,24 @@ class ReasoningConformance(ModelConformance):
             each.score(self._encode(each, histories, (0,))[0]).log_softmax(-1) for each in (model, alone)
         )
         torch.testing.assert_close(whole, part, rtol=1e-9, atol=1e-10)
+
+    def test_first_gradients_are_of_ordinary_size(self) -> None:
+        """Neither the model's nor a control's. Adam remembers a huge first gradient for hundreds of steps."""
+        own = self._reasoning_model()
+        methods = (own.without_reasoning, own.without_recurrence, own.same_losses)
+        recipes = [Recipe(own.config.model_dump()), *(method(own.config) for method in methods)]
+        for recipe in recipes:
+            kind = MODELS.load(recipe.model) if recipe.model else type(own)
+            for name in recipe.stages or kind.default_stages:
+                torch.manual_seed(0)
+                model = kind(kind.Config.model_validate(recipe.params), N_ITEMS, MAX_LENGTH)
+                self._taught(model, name, training_view(random_histories(8)), steps=1)
+                sizes = {
+                    parameter: float(weight.grad.norm())
+                    for parameter, weight in model.named_parameters()
+                    if weight.grad is not None
+                }
+                assert all(size < _LARGEST_GRADIENT for size in sizes.values()), (recipe, name, sizes)
 
     def test_depth_k_takes_k_steps(self) -> None:
         """Each step starts from the state before it. Only the first step may start from noise or zeros."""

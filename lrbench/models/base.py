@@ -213,6 +213,12 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
             setattr(self, name, getattr(self, name).new_empty(state_dict[name].shape))
         return super().load_state_dict(state_dict, strict, assign)
 
+    def read_training_part(self, view: TrainingView) -> None:
+        """Compute what the network reads beside weights and histories, such as a graph of items.
+
+        It is called before the cost of an untrained network is measured. A stage that needs it calls it too.
+        """
+
     @classmethod
     def check_options(cls, config: ConfigT) -> None:
         """Refuse options that this network does not support, before anything trains.

@@ -259,6 +259,8 @@ def _parameters_without_items(build: Build, max_length: int) -> float:
 
 
 def _flops(build: Build, dataset: PreparedDataset, protocol: Protocol) -> float:
+    """Return operations per user, with all that the network reads when it is ranked."""
     model = build.kind(build.config, dataset.sequences.n_items, protocol.max_length)
-    view = split(dataset.sequences, protocol).test
-    return encoder_flops(model, view, model.configured_depth(build.config), torch.device("cpu"))
+    parts = split(dataset.sequences, protocol)
+    model.read_training_part(parts.train)
+    return encoder_flops(model, parts.test, model.configured_depth(build.config), torch.device("cpu"))

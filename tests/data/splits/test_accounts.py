@@ -192,8 +192,8 @@ def test_how_members_mix_is_drawn_from_the_seed(timed: bool) -> None:
         assert gaps[0] != gaps[1]
         assert max(gaps) > 3600 * second
     else:
-        assert np.array_equal(first.members, again.members)
-        assert not np.array_equal(first.members, other.members)
+        assert np.array_equal(first.users, again.users)
+        assert not np.array_equal(first.users, other.users)
 
 
 def test_mixed_sizes_have_their_shares() -> None:
@@ -215,7 +215,7 @@ def test_aligned_members_end_within_a_week() -> None:
         for member in np.unique(members):
             assert np.diff(times[members == member]).tolist() == [day] * 4
     apart = merge(data, Accounts(size="fixed-2"))
-    assert all(np.count_nonzero(np.diff(apart.members[i : i + 10])) == 1 for i in apart.offsets[:-1])
+    assert all(np.count_nonzero(np.diff(apart.users[i : i + 10])) == 1 for i in apart.offsets[:-1])
 
 
 def test_rows_name_their_account_by_its_lowest_user() -> None:

@@ -12,9 +12,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrbench.config.controls import CONTROLS
-from lrbench.data.batches import evaluation_batches
+from lrbench.data.batches import TrainingData, evaluation_batches
 from lrbench.data.sequences import Sequences
 from lrbench.errors import RequestError
+from lrbench.evaluation.cost import encoder_flops
 from lrbench.execution.fitted_rows import match_rows
 from lrbench.execution.plan import make_plan
 from lrbench.execution.planning.controls import TOLERANCE
@@ -23,6 +24,8 @@ from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.latent.rearec.erl import ERL
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
 
+CPU = torch.device("cpu")
+
 REASONING = {
     "lares": LARES,
     "erl": {"width": 16, "inner_width": 32, "temperature": 1.0},
@@ -30,6 +33,9 @@ REASONING = {
     "plr": {"width": 16, "inner_width": 32},
     "latent-rl": {"width": 16, "inner_width": 32},
     "recurrence": {"width": 16, "inner_width": 32},
+    "mancar": {"width": 16, "inner_width": 32},
+    "diffureason": {"width": 16, "inner_width": 32},
+    "disenreason": {"width": 16, "inner_width": 32},
 }
 
 
@@ -165,6 +171,24 @@ def test_matched_operations_match_for_all_users_as_they_are_ranked() -> None:
                 model.encode(histories, (row.depth,), None)
         counts.append(counter.get_total_flops())
     assert counts[1] / counts[0] == pytest.approx(1, abs=TOLERANCE)
+
+
+def test_matched_operations_count_context_tokens() -> None:
+    """ManCAR reads neighbours of recent items. An untrained one has no graph, so it would read none."""
+    dataset = small_dataset(users=60)
+    table = {"params": REASONING["mancar"] | {"steps": 6}, "controls": ["flops-matched"]}
+    own, control = match_rows(tuple(rows("mancar", **table).values()), dataset)
+    parts = leave_one_out(dataset.sequences)
+    counts = []
+    for row in (own, control):
+        model = row.model(row.config, parts.test.n_items, 20)
+        for stage in row.stages:
+            model.stages[stage.name](model).begin(TrainingData(parts.train, 20, "prefixes"), CPU)
+        counts.append(encoder_flops(model, parts.test, row.depth, CPU))
+    assert control.match is not None
+    assert counts == [control.match.target, control.match.reached]
+    assert counts[1] / counts[0] == pytest.approx(1, abs=TOLERANCE)
+    assert control.params["context_items"] == own.params["context_items"] == 4
 
 
 def test_plr_loses_its_steps_alone_or_has_passes_in_their_place() -> None:

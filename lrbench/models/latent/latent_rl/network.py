@@ -106,6 +106,9 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
         self.attention = LatentAttention(width, config.reach) if config.latent == "attention" else None
         self.constant = nn.Parameter(torch.zeros(width)) if config.latent == "constant" else None
         initialise(self)
+        if self.constant is not None:
+            # Not zeros: LayerNorm follows, and at zeros its gradient is a million times too large.
+            nn.init.normal_(self.constant, std=0.02)
 
     @classmethod
     def configured_depth(cls, config: LatentRLConfig) -> int:

@@ -70,8 +70,7 @@ class NeighbourhoodGuided(GradientStage):
 
     def begin(self, data: TrainingData, device: torch.device) -> None:
         """Build the item graph."""
-        if self.model.config.graph == "swing":
-            self.model.build_graph(data.view)
+        self.model.read_training_part(data.view)
 
     def begin_epoch(self, epoch: int) -> None:
         """Copy the item embeddings if the losses score those of the epoch's start."""

@@ -26,6 +26,9 @@ from lrbench.models.reasoning import Recipe
 
 __all__ = ["ManCARConfig", "ManCARNetwork"]
 
+_CONSTANT = {"step_schedule": "constant", "teacher_schedule": "constant"}
+"""Schedules of a network without steps."""
+
 _ROWS = 512  # rows whose scores of all items are in memory at once, to decide when to halt
 
 
@@ -140,11 +143,22 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
     @classmethod
     def without_reasoning(cls, config: ManCARConfig) -> Recipe:
         """Take no steps. Context and teacher stay."""
-        plain = {"step_schedule": "constant", "teacher_schedule": "constant"}
-        return Recipe({**config.model_dump(), "steps": 0, **plain})
+        return Recipe({**config.model_dump(), "steps": 0, **_CONSTANT})
 
-    def build_graph(self, view: TrainingView) -> None:
-        """Compute the item graph from the training part."""
+    @classmethod
+    def without_recurrence(cls, config: ManCARConfig) -> Recipe:
+        """The encoder of context and history with the plain loss. Without context: that of ReaRec.
+
+        The context stays, since it is an input. A network without it would lose the graph, not the steps.
+        """
+        if not config.context_items:
+            return super().without_recurrence(config)
+        return Recipe({**config.model_dump(), "steps": 0, "teacher_weight": 0.0, **_CONSTANT})
+
+    def read_training_part(self, view: TrainingView) -> None:
+        """Compute the item graph."""
+        if self.config.graph == "none":
+            return
         self._host_neighbours = swing_neighbours(view, self.neighbours.shape[1], self.max_length)
         self.neighbours.copy_(torch.from_numpy(self._host_neighbours))
 

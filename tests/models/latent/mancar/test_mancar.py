@@ -98,7 +98,7 @@ def test_context_comes_before_the_history_and_has_no_position() -> None:
 
 def test_loaded_weights_bring_their_graph_to_the_host() -> None:
     model, again = network(), network()
-    model.build_graph(training_view(HISTORIES, 7))
+    model.read_training_part(training_view(HISTORIES, 7))
     plain = again.with_context(pack_lists(HISTORIES)).items
     again.load_state_dict(model.state_dict())
     expected = model.with_context(pack_lists(HISTORIES)).items
