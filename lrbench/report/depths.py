@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lrbench.report.label_metrics import Measured
+from lrbench.report.label_metrics import Measured, user_metrics
 from lrbench.report.report import DepthPoint
 from lrbench.report.step_findings import DepthContrast, DepthFinding
 from lrbench.stats.depth import depth_contrast, depth_shape, shallowest_depth
@@ -74,6 +74,6 @@ def _by_depth(entry: Measured, metric: str, masked: bool, split: EvaluationSplit
     """Return the metric at the depths at which all runs were ranked."""
     ranks = aligned_ranks(entry.trials, masked, split, every_depth=True)
     return {
-        depth: UserMetrics(ranks.metric(entry.ids, depth, metric), entry.deterministic)
+        depth: user_metrics(ranks, entry.ids, depth, metric, entry.deterministic)
         for depth in ranks.depths(entry.ids)
     }

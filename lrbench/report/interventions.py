@@ -7,12 +7,11 @@ import numpy as np
 from lrbench.arrays import Floats
 from lrbench.config.interventions import INTERVENTIONS, Intervention
 from lrbench.report.findings import ALPHA
-from lrbench.report.label_metrics import Measured
+from lrbench.report.label_metrics import Measured, user_metrics
 from lrbench.report.step_findings import InterventionFinding, InterventionLoss, Reading
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.crossed import crossed
 from lrbench.stats.equivalence import equivalence
-from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.alignment import AlignedRanks, aligned_ranks
 
 __all__ = ["find_interventions", "reading"]
@@ -53,8 +52,7 @@ def _loss(
     other = aligned_ranks(entry.trials, masked, intervention=kind, order=own.targets)
     keys = [(trial, entry.depth) for trial in entry.ids]
     with_own, with_other = (
-        UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)
-        for ranks in (own, other)
+        user_metrics(ranks, entry.ids, entry.depth, metric, entry.deterministic) for ranks in (own, other)
     )
     changes = np.concatenate([_changes(own.stored[key].ranks, other.stored[key].ranks) for key in keys])
     return InterventionLoss(

@@ -1,7 +1,7 @@
 """From a suite's finished trials to one matrix of user metrics per label, dataset and metric."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,10 +10,10 @@ import polars as pl
 
 from lrbench.arrays import Floats
 from lrbench.stats.user_metrics import UserMetrics
-from lrbench.store.alignment import aligned_ranks
+from lrbench.store.alignment import AlignedRanks, aligned_ranks
 from lrbench.store.frames import FinishedTrial
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measured", "measure", "user_metrics"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,25 @@ class Measured:
         return self.trials[0].record.depth
 
 
+def user_metrics(
+    ranks: AlignedRanks, trials: Iterable[str], depth: int, metric: str, deterministic: bool
+) -> UserMetrics:
+    """Return a metric of several runs at one depth, for the tests.
+
+    Args:
+        ranks: of the trials.
+        trials: their ids.
+        depth: the depth.
+        metric: its name.
+        deterministic: whether one run stands for all seeds.
+
+    Raises:
+        RequestError: a brief archive left out ranks that the metric needs.
+    """
+    sums = ranks.metric(trials, depth, metric)
+    return UserMetrics.from_targets(sums, ranks.targets_per_user, deterministic)
+
+
 def measure(
     trials: Sequence[FinishedTrial],
     datasets: Sequence[str],
@@ -98,7 +117,7 @@ def measure(
                 ids = [run.record.id for run in runs]
                 depth, deterministic = runs[0].record.depth, runs[0].record.deterministic
                 values = {
-                    metric: UserMetrics(ranks.metric(ids, depth, metric), deterministic) for metric in metrics
+                    metric: user_metrics(ranks, ids, depth, metric, deterministic) for metric in metrics
                 }
                 keys = [(trial, depth) for trial in ids]
                 known = all(ranks.stored[key].ties is not None for key in keys)

@@ -18,9 +18,8 @@ from lrbench.config.base import FrozenConfig, parse_config
 from lrbench.config.protocol import find_protocol
 from lrbench.errors import RequestError, did_you_mean
 from lrbench.metrics import metric_function
-from lrbench.report.label_metrics import Measured
+from lrbench.report.label_metrics import Measured, user_metrics
 from lrbench.report.report import PublishedSource, PublishedValue
-from lrbench.stats.user_metrics import UserMetrics
 from lrbench.store.alignment import aligned_ranks
 from lrbench.toml_files import read_toml
 
@@ -167,7 +166,7 @@ def _belongs(entry: Measured, publication: Publication) -> bool:
 def _beside(entry: Measured, publication: Publication) -> Iterator[PublishedValue]:
     ranks = aligned_ranks(entry.trials, publication.masked)
     for metric, value in publication.metrics.items():
-        own = UserMetrics(ranks.metric(entry.ids, entry.depth, metric), entry.deterministic)
+        own = user_metrics(ranks, entry.ids, entry.depth, metric, entry.deterministic)
         yield PublishedValue(
             dataset=entry.dataset,
             label=entry.label,

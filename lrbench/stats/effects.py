@@ -123,6 +123,6 @@ def probability_of_superiority(first: UserMetrics, second: UserMetrics) -> float
 
 def user_counts(first: UserMetrics, second: UserMetrics) -> UserCounts:
     """Count the users on whom the first model is better, equal and worse."""
-    differences = first.user_means - second.user_means
+    differences = first.user_sums - second.user_sums
     wins, losses = int((differences > TIE).sum()), int((differences < -TIE).sum())
     return UserCounts(wins, len(differences) - wins - losses, losses)

@@ -60,11 +60,11 @@ def _against_rest(left: UserMetrics, right: UserMetrics, inside: Bools) -> Contr
 
     As in Welch's test, each side has its own variance over users and its own degrees of freedom.
     """
-    differences = left.user_means - right.user_means
-    parts = [differences[side] for side in (inside, ~inside)]
+    sides = [(left.only(users=side), right.only(users=side)) for side in (inside, ~inside)]
+    parts = [one.user_means - other.user_means for one, other in sides]  # (users of the side,) each
     variances = [float(part.var(ddof=1)) / len(part) for part in parts]
     spread = sum(one**2 / (len(part) - 1) for one, part in zip(variances, parts, strict=True))
-    df = sum(variances) ** 2 / spread if spread > 0 else len(differences) - 2.0
+    df = sum(variances) ** 2 / spread if spread > 0 else left.users - 2.0
     return crossed(_side_by_side(left, inside), _side_by_side(right, inside), df_users=df)
 
 
@@ -78,7 +78,7 @@ def _side_by_side(model: UserMetrics, inside: Bools) -> UserMetrics:
     values: Floats = np.empty_like(model.values)
     difference: Floats = np.zeros((model.seeds, 1))
     for side, sign in ((inside, 1.0), (~inside, -1.0)):
-        part, size = model.values[:, side], int(side.sum())
+        part, size = model.only(users=side).values, int(side.sum())
         mean = part.mean(axis=1, keepdims=True)  # (seeds, 1)
         scale = math.sqrt(model.users * (model.users - 1) / (size * (size - 1)))
         values[:, side] = sign * scale * (part - mean)

@@ -1,7 +1,15 @@
 """A model's metric values on one dataset, the input of every test: training runs × users.
 
 Rows of two models that are compared may differ in number, as seeds need not match. Columns may not: column
-``u`` is the same user with the same held-out item in both.
+``u`` is the same user with the same held-out items in both.
+
+A user may have several targets, as in a split in time. All targets count alike: with s_u the sum over the n_u
+targets of user u, the mean of a run is m = Σ s_u / Σ n_u. It is a ratio of two sums over users, so its
+variance is that of the linearised values (Cochran 1977, Sampling Techniques, chapter 6)
+
+    y_u = (U / T) · (s_u - m · n_u) + m,   with U users and T targets in all.
+
+Their mean over users is m. With one target each, y_u is the user's metric.
 """
 
 from collections.abc import Sequence
@@ -11,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lrbench.arrays import Floats
+from lrbench.arrays import Floats, Int64s
 
 __all__ = ["MIN_SEEDS", "UserMetrics"]
 
@@ -26,9 +34,11 @@ class UserMetrics:
     """Metric values of one model; where it infers with noise, a value is the mean over its draws.
 
     Args:
-        values: (seeds, users), finite.
+        values: (seeds, users), finite; linearised where users have several targets, see
+            :meth:`from_targets`.
         deterministic: the model is the same for every seed and was trained once, so there is one row and
             no seed variance by construction.
+        targets: (users,) number of targets of each user; ``None``: one each.
 
     Raises:
         ValueError: the shape is not as said, or a value is not finite.
@@ -36,6 +46,7 @@ class UserMetrics:
 
     values: Floats
     deterministic: bool = False
+    targets: Int64s | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or 0 in self.values.shape:
@@ -44,6 +55,23 @@ class UserMetrics:
             raise ValueError(f"a deterministic model has one row, not {self.seeds}")
         if not np.isfinite(self.values).all():
             raise ValueError("metric values must be finite")
+        if self.targets is not None and self.targets.shape != (self.users,):
+            raise ValueError(f"expected the targets of {self.users} users, got {self.targets.shape}")
+
+    @classmethod
+    def from_targets(cls, sums: Floats, targets: Int64s, deterministic: bool = False) -> "UserMetrics":
+        """Return the linearised values of users who may have several targets.
+
+        Args:
+            sums: of the metric over each user's targets, (seeds, users).
+            targets: how many these are, (users,).
+            deterministic: as in the class.
+        """
+        if (targets == 1).all():
+            return cls(sums, deterministic)
+        means = sums.sum(axis=1, keepdims=True) / targets.sum()  # (seeds, 1)
+        values = (sums - means * targets) * (len(targets) / targets.sum()) + means
+        return cls(values, deterministic, targets)
 
     @property
     def seeds(self) -> int:
@@ -64,6 +92,22 @@ class UserMetrics:
     def user_means(self) -> Floats:
         """Mean over runs of each user, (users,)."""
         return np.asarray(self.values.mean(axis=0))
+
+    @property
+    def user_sums(self) -> Floats:
+        """Mean over runs of each user's sum over targets, × U / T, (users,). Its mean is the mean as well."""
+        return np.asarray(self._sums().mean(axis=0) * self._users_per_target)
+
+    @property
+    def _users_per_target(self) -> float:
+        return 1.0 if self.targets is None else self.users / float(self.targets.sum())
+
+    def _sums(self) -> Floats:
+        """Return the sums of which the values were made, (seeds, users)."""
+        if self.targets is None:
+            return self.values
+        means = self.seed_means[:, None]
+        return np.asarray((self.values - means) / self._users_per_target + means * self.targets)
 
     @cached_property
     def mean(self) -> float:
@@ -92,7 +136,8 @@ class UserMetrics:
             raise ValueError(
                 f"expected the same runs and users, got {self.values.shape} and {other.values.shape}"
             )
-        return UserMetrics(self.values - other.values, self.deterministic and other.deterministic)
+        deterministic = self.deterministic and other.deterministic
+        return UserMetrics(self.values - other.values, deterministic, self.targets)
 
     @classmethod
     def zero(cls, users: int) -> "UserMetrics":
@@ -102,8 +147,11 @@ class UserMetrics:
     def only(self, runs: Sequence[int] | slice = slice(None), users: Users = slice(None)) -> "UserMetrics":
         """Return the given runs and users; a deterministic model keeps its one run."""
         rows = slice(None) if self.deterministic else runs
-        return UserMetrics(self.values[rows][:, users], self.deterministic)
+        if self.targets is None:
+            return UserMetrics(self.values[rows][:, users], self.deterministic)
+        sums, targets = self._sums()[rows][:, users], self.targets[users]
+        return UserMetrics.from_targets(sums, targets, self.deterministic)
 
     def scaled(self, factor: float) -> "UserMetrics":
         """Return the same values times ``factor``."""
-        return UserMetrics(self.values * factor, self.deterministic)
+        return UserMetrics(self.values * factor, self.deterministic, self.targets)

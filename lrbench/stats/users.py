@@ -38,7 +38,7 @@ def sign_flip(
     ``b`` counts the draws whose random signs give a mean at least as far from zero as the observed one
     (Phipson & Smyth 2010 for the + 1). Users without a difference cannot change the mean and are left out.
     """
-    differences = first.user_means - second.user_means
+    differences = first.user_sums - second.user_sums
     differences = differences[differences != 0]  # (changed,)
     observed = abs(differences.sum()) * (1 - 1e-12)
     rows = max(1, BLOCK_BYTES // max(1, 8 * len(differences)))

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from lrbench.arrays import Floats
+from lrbench.arrays import Floats, Int64s
 from lrbench.errors import CheckError, RequestError
 from lrbench.metrics import metric_cutoff, metric_function
 from lrbench.store.frames import FinishedTrial
@@ -44,24 +44,29 @@ class AlignedRanks:
     """By trial id and depth."""
 
     def metric(self, trials: Iterable[str], depth: int, name: str) -> Floats:
-        """Return values of a metric, means over draws, (trials, users).
-
-        Where users have several targets, a user's value is the sum over them, scaled so that the mean over
-        users is the mean over targets. Tests then take users as independent, not their targets.
+        """Return values of a metric, means over draws and sums over the targets of a user, (trials, users).
 
         Raises:
             RequestError: a brief archive left out ranks that the metric needs.
         """
         values = np.stack([self.by_draw(trial, depth, name).mean(axis=1) for trial in trials])
-        users = len(self.users)
-        if users == len(self.targets):
+        if len(self.users) == len(self.targets):
             return values
+        number = self._user_numbers
+        sums = [np.bincount(number, weights=row, minlength=len(self.users)) for row in values]
+        return np.stack(sums)
+
+    @property
+    def targets_per_user(self) -> Int64s:
+        """The number of targets of each user, (users,)."""
+        return np.bincount(self._user_numbers, minlength=len(self.users))
+
+    @property
+    def _user_numbers(self) -> Int64s:
+        """The place in :attr:`users` of each target's user, (targets,)."""
         distinct = pl.DataFrame({"user": self.users}).with_row_index("number")
-        number = self.targets.join(distinct, on="user", how="left", maintain_order="left")[
-            "number"
-        ].to_numpy()
-        sums = np.stack([np.bincount(number, weights=row, minlength=users) for row in values])
-        return np.asarray(sums * (users / len(self.targets)), dtype=np.float64)
+        numbered = self.targets.join(distinct, on="user", how="left", maintain_order="left")
+        return numbered["number"].cast(pl.Int64).to_numpy()
 
     def by_draw(self, trial: str, depth: int, name: str) -> Floats:
         """Return values of a metric of one trial at one depth, (targets, draws).

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 from matrices import shared_luck
 
+from lrbench.arrays import Int64s
 from lrbench.stats.crossed import crossed
 from lrbench.stats.groups import group_contrasts, interaction_p, quartiles
 from lrbench.stats.user_metrics import UserMetrics
@@ -105,3 +106,54 @@ def test_one_group_or_few_seeds_is_not_testable() -> None:
     pair = made(generator, [0] * 4, 2), made(generator, [0] * 4, 2)
     assert math.isnan(interaction_p(*pair, GROUPS, paired=False))
     assert math.isnan(interaction_p(*pair, np.zeros(200, dtype=np.int64), paired=False))
+
+
+def uneven(
+    generator: np.random.Generator, gain: float, seeds: int = 5
+) -> tuple[UserMetrics, UserMetrics, Int64s]:
+    """Make two models on 200 users, half with one target and half with eight, which gain alike."""
+    targets = np.repeat([1, 8], 100)
+    users = generator.normal(1, 0.3, 200)
+    sides = []
+    for shift in (gain, 0.0):
+        values = users * targets + generator.normal(0, 1, (seeds, 200)) * np.sqrt(targets) + shift * targets
+        sides.append(UserMetrics.from_targets(values, targets))
+    return sides[0], sides[1], (targets > 1).astype(np.int64)
+
+
+def test_a_group_has_the_mean_over_its_targets() -> None:
+    """By hand: users with 1, 1, 4 and 4 targets. All targets of a group count alike."""
+    targets = np.array([1, 1, 4, 2])
+    sums = np.array([[1.0, 0.0, 2.0, 1.0]])
+    values = UserMetrics.from_targets(sums, targets, deterministic=True)
+    assert values.mean == pytest.approx(4 / 8)
+    assert values.only(users=np.array([True, True, False, False])).mean == pytest.approx(1 / 2)
+    assert values.only(users=np.array([False, False, True, True])).mean == pytest.approx(3 / 6)
+    assert values.only(users=np.array([True, False, False, True])).mean == pytest.approx(2 / 3)
+    np.testing.assert_allclose(values.user_sums, sums[0] * 4 / 8)
+
+
+def test_an_equal_gain_per_target_is_the_same_in_groups_with_few_and_many_targets() -> None:
+    generator = np.random.default_rng(4)
+    p_values = []
+    for _ in range(200):
+        first, second, groups = uneven(generator, 0.1)
+        p_values.append(interaction_p(first, second, groups, paired=False))
+    assert (np.array(p_values) <= 0.05).sum() <= scipy.stats.binom(200, 0.05).ppf(0.999)
+    first, second, groups = uneven(generator, 0.1, seeds=400)
+    assert [each.difference for each in group_contrasts(first, second, groups, False)] == pytest.approx(
+        [0.1, 0.1], abs=0.03
+    )
+
+
+def test_a_large_gain_that_is_the_same_for_all_targets_has_a_narrow_interval() -> None:
+    """The number of a user's targets does not widen it, and 95 % of intervals hold the gain."""
+    generator = np.random.default_rng(5)
+    held, widths = 0, {0.0: 0.0, 2.0: 0.0}
+    for gain in widths:
+        for _ in range(100):
+            low, high = crossed(*uneven(generator, gain)[:2]).interval()
+            held += low <= gain <= high
+            widths[gain] += high - low
+    assert held >= scipy.stats.binom(200, 0.95).ppf(0.001)
+    assert widths[2.0] == pytest.approx(widths[0.0], rel=0.1)

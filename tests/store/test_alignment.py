@@ -33,7 +33,7 @@ def test_metric_is_the_mean_over_draws_at_the_depth_of_reports(tmp_path: Path) -
 
 
 def test_a_user_with_several_targets_is_one_user(tmp_path: Path) -> None:
-    """The mean over users stays that over targets, and targets of one user go together."""
+    """Targets of one user go together, and the sum over users stays that over targets."""
     suite = make_suite(tmp_path, [Made("A")], seeds=[1], proposed=[])
     finished, _ = finished_trials(suite, Results(tmp_path))
     trial = finished[0].record.id
@@ -44,12 +44,13 @@ def test_a_user_with_several_targets_is_one_user(tmp_path: Path) -> None:
     before, after = (ranks.metric([trial], 0, "ndcg@10") for ranks in (alone, together))
     assert before.shape == (1, 400)
     assert after.shape == (1, 399)
-    assert after.mean() == pytest.approx(before.mean(), abs=1e-12)
+    assert after.sum() / together.targets_per_user.sum() == pytest.approx(before.mean(), abs=1e-12)
+    assert sorted(together.targets_per_user)[-2:] == [1, 2]
     of_user = dict(zip(alone.users.to_list(), before[0], strict=True))
     users = together.users.to_list()
     assert "u17" not in users
-    assert after[0, users.index("u3")] == pytest.approx((of_user["u3"] + of_user["u17"]) * 399 / 400)
-    assert after[0, users.index("u5")] == pytest.approx(of_user["u5"] * 399 / 400)
+    assert after[0, users.index("u3")] == pytest.approx(of_user["u3"] + of_user["u17"])
+    assert after[0, users.index("u5")] == of_user["u5"]
 
 
 def test_masked_ranks_and_other_depths_on_request(tmp_path: Path) -> None:
