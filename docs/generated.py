@@ -1,6 +1,7 @@
-"""Pages that are generated from the program itself, so that they cannot disagree with it."""
+"""Pages that are generated from the program itself, so that they cannot disagree with it, and their links."""
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -9,8 +10,15 @@ from pathlib import Path
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 TOP = Path(__file__).resolve().parents[1]
+
+LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\(((?!https?:|mailto:|#)[^)\s]+)\)")
+"""A link to a file. Its groups are the text and the target."""
+
+MOVED = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+"""Pages of the repository's top folder, with their names on the site."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -18,13 +26,29 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "commands.md": commands(),
         "models.md": models(),
-        "controls.md": controls(),
         "contributing.md": (TOP / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         "changelog.md": (TOP / "CHANGELOG.md").read_text(encoding="utf-8"),
     }
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
+    """Make the links of the repository those of the site, and show the controls of each model."""
+    if page.file.src_uri == "controls.md":
+        markdown += "\n" + fenced(lrbench("list", "models", "--controls"))
+    return LINK.sub(link_of_site, markdown)
+
+
+def link_of_site(found: re.Match[str]) -> str:
+    """Return a link to a page of the site. A file that the site does not have is named instead."""
+    text, target = found.groups()
+    path = target.removeprefix("../").removeprefix("docs/")
+    path = MOVED.get(path, path)
+    if path.partition("#")[0].startswith(("results/", "suites/", "benchmarks/", "tests/")):
+        return f"{text} (`{path}` in the repository)"
+    return f"[{text}]({path})"
 
 
 def commands() -> str:
@@ -44,12 +68,6 @@ def models() -> str:
     head = "# Models\n\nEach page is what `lrbench list models NAME` prints."
     pages = (f"\n## {name}\n\n{fenced(lrbench('list', 'models', name))}" for name in MODELS.names())
     return "\n".join([head, *pages]) + "\n"
-
-
-def controls() -> str:
-    """Return the explanation of controls, and what they are for each model."""
-    text = (TOP / "docs" / "controls.in").read_text(encoding="utf-8")
-    return text + "\n" + fenced(lrbench("list", "models", "--controls"))
 
 
 @cache
