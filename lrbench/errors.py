@@ -100,9 +100,9 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """Return ``Did you mean "x"?`` for the nearest candidate. If none is near, list at most ten of them."""
+    """Return ``Did you mean "x"?`` for the nearest candidate. If none is near, list at most twenty."""
     known = sorted(set(candidates))
-    listed = f"Known: {some_of([shortened(name) for name in known])}." if known else ""
+    listed = f"Known: {some_of([shortened(name) for name in known], 20)}." if known else ""
     return nearest(word, known) or listed
 
 

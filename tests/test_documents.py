@@ -1,5 +1,6 @@
 """Our own documents: their links lead somewhere, and their commands exist."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydantic import BaseModel
 
 from lrbench.cli.app import app, verb_with_options
 from lrbench.cli.verbs import SUMMARIES
+from lrbench.config.accounts import Accounts
+from lrbench.config.suite_file import EvaluationTable
+from lrbench.config.training import TrainingConfig
 
 TOP = Path(__file__).parents[1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -36,6 +41,22 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
         target = document if not name else (document.parent / name).resolve()
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"),
+    [("Training", TrainingConfig), ("Evaluation", EvaluationTable), ("Accounts", Accounts)],
+)
+def test_the_page_on_suites_names_every_setting_with_its_default(
+    heading: str, table: type[BaseModel]
+) -> None:
+    page = (TOP / "docs" / "suites.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE))
+    assert list(listed) == list(table.model_fields)
+    for name, field in table.model_fields.items():
+        if field.default not in (None, ()):
+            assert listed[name].strip("`") == json.dumps(field.default), name
 
 
 def commands() -> list[str]:

@@ -25,9 +25,9 @@ def test_exit_codes() -> None:
     assert str(RequestError("Cause.", "Remedy.")) == "Cause. Remedy."
 
 
-def test_at_most_ten_names_are_listed() -> None:
+def test_at_most_twenty_names_are_listed() -> None:
     many = did_you_mean("zzz", (f"a{number:03}" for number in range(238)))
-    assert many == f"Known: {', '.join(f'a{number:03}' for number in range(10))} and 228 more."
+    assert many == f"Known: {', '.join(f'a{number:03}' for number in range(20))} and 218 more."
 
 
 def test_what_a_message_quotes_cannot_reach_a_terminal_raw() -> None:

@@ -257,7 +257,10 @@ def parse_pairs(text: str, option: str) -> dict[str, str]:
         name, _, value = part.replace("\\,", ",").partition("=")
         name, value = name.strip(), value.strip(" ") or value
         if not name or not value:
-            raise RequestError(f'{option}: "{text}" is not understood.', "Write user=A,item=B,time=C.")
+            raise RequestError(
+                f'{option}: "{text}" is not understood.',
+                "Write user=A,item=B,time=C. A comma within a name is \\,",
+            )
         if name in pairs:
             raise RequestError(f'{option}: "{name}" is given twice.', "Give it once.")
         pairs[name] = value

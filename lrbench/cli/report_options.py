@@ -74,7 +74,8 @@ Metrics = Annotated[
     typer.Option(
         "--metrics",
         metavar="A,B",
-        help="Metrics to show, e.g. recall@10,ndcg@10. Without it: all of the protocol, or two in LaTeX.",
+        help="Metrics of the quality table, e.g. recall@10,ndcg@10; other tables have the suite's metric. "
+        "Without it: all of the protocol, or two in LaTeX.",
     ),
 ]
 Baseline = Annotated[

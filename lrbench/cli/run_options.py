@@ -141,7 +141,11 @@ Only = Annotated[
 ]
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the trials and how long they will take. Train nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the trials and how long they will take, by a few steps of each row. Keep nothing.",
+    ),
 ]
 
 WhatToRun = Annotated[

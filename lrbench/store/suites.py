@@ -285,7 +285,7 @@ def _not_there(suite: str, name: str, there: list[str], results: Results) -> Req
         others = f"\n  Suites there: {some_of(there)}." if there else ""
         return RequestError(
             f'The suite "{name}" was never run with results in {results.root}.',
-            f"Run it: {results.command('run', file)}{others}",
+            f"Import an archive of it, or run it: {results.command('run', file)}{others}",
         )
     remedy = did_you_mean(name, there) or _run_one_first(results)
     return RequestError(f'There is no suite "{name}" in {results.root}.', remedy)

@@ -134,7 +134,9 @@ def test_a_shipped_suite_that_was_not_run_is_told_from_one_that_is_not_there(roo
     refused = run("report", given, "--results", str(root)).exception
     assert isinstance(refused, RequestError)
     assert refused.cause == f'The suite "reference-beauty" was never run with results in {root}.'
-    assert refused.remedy.startswith(f"Run it: lrbench run reference-beauty --results {root}\n")
+    assert refused.remedy.startswith(
+        f"Import an archive of it, or run it: lrbench run reference-beauty --results {root}\n"
+    )
     assert "Suites there: demo." in refused.remedy
 
 
