@@ -21,7 +21,7 @@ tests need pytest. Exact properties are tested in float64, so that tolerances ca
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 from unittest.mock import patch
@@ -187,6 +187,11 @@ class ModelConformance:
         unchanged = all(torch.equal(weight, others[name]) for name, weight in weights.items())
         assert unchanged == first.deterministic
 
+    def test_every_weight_is_trained(self) -> None:
+        """Each weight gets a gradient in a step of some stage. A network is not larger than what it uses."""
+        model = self.build(dtype=torch.float32)
+        assert not self._never_trained(model, model.default_stages)
+
     def test_it_learns_a_few_sequences_by_heart(self) -> None:
         """It predicts the last items of all 14 sequences. Four sequences begin like others."""
         histories = [[first, *tail] for first, tail in enumerate(random_histories(10, shortest=3))]
@@ -232,6 +237,20 @@ class ModelConformance:
         for name in model.default_stages:
             self._taught(model, name, training_view(random_histories(4, shortest=2)), steps=1)
         return model
+
+    def _never_trained(self, model: Model, stages: Sequence[str]) -> set[str]:
+        """Return the weights that get no gradient in two steps of each stage."""
+        untrained = {name for name, _ in model.named_parameters()}
+        view = training_view([*random_histories(30), list(range(MAX_LENGTH + 1))])
+        for stage in stages:
+            self._taught(model, stage, view, steps=2)
+            untrained -= {
+                name
+                for name, weight in model.named_parameters()
+                if weight.grad is not None and weight.grad.any()
+            }
+            model.zero_grad()
+        return untrained
 
     def _taught(self, model: Model, name: str, view: TrainingView, steps: int) -> Terms:
         """Take some steps of one stage, or fit it. Return the loss terms of the last step."""
@@ -319,16 +338,22 @@ class ReasoningConformance(ModelConformance):
         )
         torch.testing.assert_close(whole, part, rtol=1e-9, atol=1e-10)
 
+    def test_every_weight_of_a_control_is_trained(self) -> None:
+        """A control with weights that nothing uses would be smaller than the model that it is matched to."""
+        own = self._reasoning_model()
+        for recipe in (method(own.config) for method in _controls(own)):
+            model = _built(recipe, type(own))
+            stages = recipe.stages or model.default_stages
+            assert not self._never_trained(model, stages), (recipe, type(model))
+
     def test_first_gradients_are_of_ordinary_size(self) -> None:
         """Neither the model's nor a control's. Adam remembers a huge first gradient for hundreds of steps."""
         own = self._reasoning_model()
-        methods = (own.without_reasoning, own.without_recurrence, own.same_losses)
-        recipes = [Recipe(own.config.model_dump()), *(method(own.config) for method in methods)]
-        for recipe in recipes:
+        controls = (method(own.config) for method in _controls(own))
+        for recipe in (Recipe(own.config.model_dump()), *controls):
             kind = MODELS.load(recipe.model) if recipe.model else type(own)
             for name in recipe.stages or kind.default_stages:
-                torch.manual_seed(0)
-                model = kind(kind.Config.model_validate(recipe.params), N_ITEMS, MAX_LENGTH)
+                model = _built(recipe, type(own))
                 self._taught(model, name, training_view(random_histories(8)), steps=1)
                 sizes = {
                     parameter: float(weight.grad.norm())
@@ -379,6 +404,18 @@ class ReasoningConformance(ModelConformance):
         model = self.build(**options)
         assert isinstance(model, ReasoningModel)
         return model
+
+
+def _controls(model: ReasoningModel) -> list[Callable[[Any], Recipe]]:
+    """Return the methods that give the recipes of a model's controls."""
+    return [model.without_reasoning, model.without_recurrence, model.same_losses]
+
+
+def _built(recipe: Recipe, own: type[Model]) -> Model:
+    """Build the network of a recipe. ``own`` is the class of the model whose control it is."""
+    kind = MODELS.load(recipe.model) if recipe.model else own
+    torch.manual_seed(0)
+    return kind(kind.Config.model_validate(recipe.params), N_ITEMS, MAX_LENGTH)
 
 
 class ShortcutConformance(ModelConformance):

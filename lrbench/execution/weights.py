@@ -52,12 +52,15 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def put_weights(weights: dict[str, Tensor], model: nn.Module, trial: str) -> None:
-    """Give ``model`` the weights of a trial.
+    """Give ``model`` the weights of a trial. Those of parts that earlier versions kept unused are dropped.
 
     Raises:
         CheckError: their names or shapes differ. The model is then unchanged.
     """
-    sized_by_data = model.sized_by_data if isinstance(model, Model) else frozenset()
+    sized_by_data, left_out = frozenset[str](), frozenset[str]()
+    if isinstance(model, Model):
+        sized_by_data, left_out = model.sized_by_data, model.left_out
+    weights = {name: weight for name, weight in weights.items() if name not in left_out}
     if _shapes(weights, sized_by_data) != _shapes(model.state_dict(), sized_by_data):
         raise CheckError(
             f"The weights of {trial} do not fit the model of this version of lrbench.",

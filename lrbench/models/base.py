@@ -193,6 +193,23 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         self.config = config
         self.n_items = n_items
         self.max_length = max_length
+        self.left_out: frozenset[str] = frozenset()
+        """Names of the weights of parts that :meth:`leave_out` removed."""
+
+    def leave_out(self, *parts: str) -> None:
+        """Remove parts that no pass uses with this configuration. They become ``None``.
+
+        A model calls it when all weights are drawn. The other weights then have the initial values that they
+        have beside these parts. Earlier versions kept and stored such parts.
+
+        Args:
+            parts: names of modules and parameters, such as ``denoiser.null``.
+        """
+        for part in parts:
+            owner, _, name = part.rpartition(".")
+            names = {weight for weight, _ in self.named_parameters() if f"{weight}.".startswith(f"{part}.")}
+            self.left_out |= names
+            setattr(self.get_submodule(owner), name, None)
 
     @classmethod
     def on_catalogue(cls, config: ConfigT, titles: Sequence[str], max_length: int) -> Self:

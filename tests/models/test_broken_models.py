@@ -173,6 +173,21 @@ class ForgetsDonors(LARES):
         return super().carried(state, noise)
 
 
+class CarriesDeadWeight(SASRec):
+    """It has weights that no pass uses."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.unused = torch.nn.Linear(2, 2)
+
+
+class KeepsItsAdapterWithoutSteps(LARES):
+    """Without steps it keeps the parts that only steps use."""
+
+    def leave_out(self, *parts: str) -> None:
+        pass
+
+
 QUIET: dict[type[Model], dict[str, object]] = {
     LARES: {"dropout": 0.0, "start": "zero", "step_sampler": "constant"},
     PRL: {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0},
@@ -200,6 +215,8 @@ def conformance(broken: type[Model]) -> ModelConformance:
         (ForgetsTheNorm, ShortcutConformance.test_a_shorter_way_to_the_last_state_leads_there),
         (ForgetsAWeight, ModelConformance.test_saved_weights_score_the_same),
         (DrawsWithoutSeed, ModelConformance.test_the_seed_decides_the_weights),
+        (CarriesDeadWeight, ModelConformance.test_every_weight_is_trained),
+        (KeepsItsAdapterWithoutSteps, ReasoningConformance.test_every_weight_of_a_control_is_trained),
         (NoisyAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_without_noise),
         (BackToStart, ReasoningConformance.test_depths_lie_on_one_trajectory),
         (OneStepAtDepth0, ReasoningConformance.test_depth_0_is_the_encoder_alone),

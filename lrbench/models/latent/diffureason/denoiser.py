@@ -35,7 +35,7 @@ class Denoiser(nn.Module):
         self.form = form
         inner = 2 * width
         self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.null = nn.Parameter(torch.zeros(width))
+        self.null: nn.Parameter | None = nn.Parameter(torch.zeros(width))
         """Replaces c where guidance leaves it out."""
 
         self.enter = nn.Linear(width if form == "modulated" else 3 * width, inner)
@@ -80,6 +80,7 @@ class Denoiser(nn.Module):
 
     def without(self, condition: Tensor) -> Tensor:
         """Return the learned null vector in place of a condition, in its shape."""
+        assert self.null is not None  # guidance, or its dropout, keeps it
         further = condition.shape[-1] - self.null.shape[-1]
         return torch.nn.functional.pad(self.null, (0, further)).expand_as(condition)
 

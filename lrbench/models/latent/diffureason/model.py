@@ -125,7 +125,8 @@ class PolicyGradient(GradientStage[DiffuReasonConfig]):
         """Freeze encoder and items."""
         self.model.requires_grad_(False)
         self.model.denoiser.requires_grad_(True)
-        self.model.step_positions.requires_grad_(True)
+        if self.model.step_positions is not None:
+            self.model.step_positions.requires_grad_(True)
 
     def losses(self, batch: TrainingBatch) -> Terms:
         """Return the policy's loss as ``loss``, and ``reward`` and ``mixed_groups`` as :class:`Joint`."""

@@ -54,6 +54,8 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
             self.denoiser = Denoiser(config.width, config.denoiser)
             rates = signal_rates(config.noise_levels, config.noise_schedule).to(torch.get_default_dtype())
             self.register_buffer("rates", rates, persistent=False)
+            if not config.guidance and not (config.guidance_dropout and config.denoised):
+                self.leave_out("denoiser.null")
 
     @classmethod
     def configured_depth(cls, config: DiffuReasonConfig) -> int:

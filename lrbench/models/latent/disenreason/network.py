@@ -153,16 +153,18 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
             config.layers, width, config.heads, config.inner_width, config.dropout, config.attention_dropout
         )
         if config.users:
-            self.pivot = Pivot(max_length, width, config.pivot, config.bands, config.pooling)
+            self.pivot: Pivot | None = Pivot(max_length, width, config.pivot, config.bands, config.pooling)
             self.extraction = Extraction(
                 width, config.heads, config.inner_width, config.dropout, config.residual
             )
-            self.gate = nn.Linear(width, width, bias=False)
+            self.gate: nn.Linear | None = nn.Linear(width, width, bias=False)
             # Whole numbers: float32 cannot count beyond 2^24, and an epoch may have a million targets.
             self.register_buffer("seen_counts", torch.zeros(config.users, dtype=torch.int64))
         if config.membership == "known":
             self.whose, self.whose_next = nn.Embedding(MOST_MEMBERS, width), nn.Embedding(MOST_MEMBERS, width)
         initialise(self)
+        if config.users:
+            self.leave_out(*_without_use(config))
         if config.users and config.queries == "learned":
             self.learned_queries = nn.Parameter(torch.randn(config.users, width) * 0.02)
 
@@ -228,7 +230,8 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
         if not number or not self.config.users:
             return last, last.new_zeros(number, *last.shape)
         source = states if self.config.pivot_input == "states" else embedded
-        state, memory = self.pivot(source, sequences, everywhere), self.extraction.memory(states)
+        state = last if self.pivot is None else self.pivot(source, sequences, everywhere)
+        memory = self.extraction.memory(states)
         users = []
         for index in range(number):
             state = self.carried(state, noise)
@@ -277,10 +280,10 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     def weights(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
         """Return log π, the log of each latent user's share, (users, rows). It is −∞ if the user does not
-        count.
+        count. Without a gate all that count have equal shares.
         """
-        scores = (users * self.gate(last)).sum(-1).masked_fill(~counted, -torch.inf)
-        shares: Tensor = scores.log_softmax(0)
+        scores = users.new_zeros(counted.shape) if self.gate is None else (users * self.gate(last)).sum(-1)
+        shares: Tensor = scores.masked_fill(~counted, -torch.inf).log_softmax(0)
         return shares
 
     def fused(self, last: Tensor, users: Tensor, counted: Tensor) -> Tensor:
@@ -328,3 +331,17 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
             else:
                 total = torch.maximum(total, torch.where(share > -torch.inf, scores, -torch.inf))
         return total
+
+
+def _without_use(config: DisenReasonConfig) -> list[str]:
+    """Return the parts of the pivot and of the fusion that these options leave without use."""
+    parts = ["gate"] if config.fusion == "max" else []
+    if config.queries == "learned":
+        return [*parts, "pivot"]
+    if config.pivot == "last":
+        return parts
+    if config.pooling != "attention":
+        parts.append("pivot.attention")
+    if config.pivot == "whole" or config.bands == 1:
+        parts += ["pivot.fuse", "pivot.score"]
+    return parts

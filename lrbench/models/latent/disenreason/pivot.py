@@ -81,10 +81,11 @@ class Pivot(nn.Module):
             return
         matrices = band_filters(length, 1 if form == "whole" else bands, form == "shuffled-bands")
         self.register_buffer("filters", matrices.to(torch.get_default_dtype()), persistent=False)
-        self.attention = nn.Parameter(torch.zeros(width))  # a; zeros weigh all positions equally
+        attention = nn.Parameter(torch.zeros(width))
+        self.attention: nn.Parameter | None = attention  # a; zeros weigh all positions equally
         self.norm = nn.LayerNorm(width)
-        self.fuse = nn.Linear(width, width)
-        self.score = nn.Linear(width, 1, bias=False)  # v
+        self.fuse: nn.Linear | None = nn.Linear(width, width)
+        self.score: nn.Linear | None = nn.Linear(width, 1, bias=False)  # v
 
     def forward(self, states: Tensor, sequences: Packed, everywhere: bool) -> Tensor:
         """Return p of histories, (rows, width), from the states of their tokens, (tokens, width).
@@ -100,6 +101,8 @@ class Pivot(nn.Module):
             return last
         pooled = by_row(self._pooled, last, states, sequences, everywhere)  # (rows, bands, width)
         banded: Tensor = self.norm(pooled)
+        if self.fuse is None or self.score is None:  # there is one band
+            return banded[:, 0]
         weights = self.score(self.fuse(banded).tanh()).softmax(1)
         fused: Tensor = (weights * banded).sum(1)
         return fused
@@ -127,6 +130,7 @@ class Pivot(nn.Module):
         if self.pooling == "mean":
             weights = places / counts
         else:
+            assert self.attention is not None  # other poolings leave it out
             shown = (states @ self.attention).unsqueeze(1) * seen  # (sequences, rows, length)
             scores = shown.unsqueeze(1) @ filters.mT  # (sequences, bands, rows, length)
             weights = scores.masked_fill(~places, -torch.inf).softmax(-1)

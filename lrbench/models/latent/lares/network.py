@@ -46,10 +46,12 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         core_layers = config.core_layers if config.mean_depth else 0
         self.embedding = InputEmbedding(n_items, max_length, width, config.dropout, padding=padded)
         self.pre = make_backbone(config, config.pre_layers, max_length, padding_item)
-        self.adapter = make_adapter(config.adapter, width)
-        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.adapter: nn.Module | None = make_adapter(config.adapter, width)
+        self.norm: nn.LayerNorm | None = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
         self.core = make_backbone(config, core_layers, max_length, padding_item)
         initialise(self)
+        if not config.mean_depth:
+            self.leave_out("adapter", "norm")
 
     @classmethod
     def causal(cls, config: LARESConfig) -> bool:
@@ -125,7 +127,9 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     def joined(self, state: Tensor, pre: Tensor) -> Tensor:
         """What the core block gets, (tokens, width)."""
-        return self.norm(self.adapter(state, pre))
+        assert self.adapter is not None and self.norm is not None  # without steps nothing joins
+        joined: Tensor = self.norm(self.adapter(state, pre))
+        return joined
 
     def unroll(self, pre: Tensor, sequences: Packed, steps: int) -> list[Tensor]:
         """States after each of ``steps`` steps from a fresh initial state, each (tokens, width).
@@ -185,10 +189,13 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
         return F.normalize(weight, dim=-1) / self.config.temperature
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
-        """States at the last item along one trajectory, (depths, sequences, width). Depth 0 gives H."""
-        sequences, deepest = self.arrange(sequences), max(depths)
+        """States at the last item along one trajectory, (depths, sequences, width). Depth 0 gives H.
+
+        With ``mean_depth`` 0 there is no step, so every depth gives H.
+        """
+        sequences, deepest = self.arrange(sequences), max(depths) if self.config.mean_depth else 0
         if not deepest:
-            return self.pre.last(self.embedding(sequences), sequences).unsqueeze(0)
+            return self.pre.last(self.embedding(sequences), sequences).expand(len(depths), -1, -1)
         pre = self.prepare(sequences)
         reached = {0: pre.index_select(0, sequences.last)}
         state = self.initial_state(pre, noise)

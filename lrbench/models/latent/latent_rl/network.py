@@ -109,6 +109,8 @@ class LatentRLNetwork(ReasoningModel[LatentRLConfig]):
         if self.constant is not None:
             # Not zeros: LayerNorm follows, and at zeros its gradient is a million times too large.
             nn.init.normal_(self.constant, std=0.02)
+        if not config.latents:
+            self.leave_out("attention", "constant")
 
     @classmethod
     def configured_depth(cls, config: LatentRLConfig) -> int:

@@ -130,7 +130,9 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         plain = self.embedding
         self.embedding = ContextEmbedding(n_items, max_length, config.width, config.input_dropout)
         self.embedding.load_state_dict(plain.state_dict())  # initial weights are those of ReaRec
-        self.scale = nn.Parameter(torch.ones(config.width))
+        self.scale: nn.Parameter | None = nn.Parameter(torch.ones(config.width))
+        if not (config.rescale and self.takes_steps(config)):
+            self.leave_out("scale")
         kept = max(config.context_neighbours, config.teacher_neighbours)
         self.register_buffer("neighbours", torch.full((n_items, kept), -1, dtype=torch.int64))
         self._host_neighbours = np.full((n_items, kept), -1)  # a copy, since context is built on the host
@@ -178,7 +180,9 @@ class ManCARNetwork(ReaRecNetwork[ManCARConfig]):
         """Return the input token of a step, made from the scaled state, (…, width)."""
         if self.config.rescale:
             length = self.embedding.items.weight.norm(dim=-1).mean()
-            state = F.normalize(state, dim=-1) * length * self.scale
+            state = F.normalize(state, dim=-1) * length
+        if self.scale is not None:
+            state = state * self.scale
         return super().step_input(state, step)
 
     def with_context(self, sequences: Packed) -> Packed:

@@ -130,8 +130,15 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
         width = config.width
         self.embedding = InputEmbedding(n_items, max_length, width, config.input_dropout)
         self.encoder = _encoder(config, max_length)
-        self.step_positions = nn.Embedding(config.steps, width)
+        self.step_positions: nn.Embedding | None = nn.Embedding(config.steps, width)
         initialise(self)
+        if not self.takes_steps(config):
+            self.leave_out("step_positions")
+
+    @staticmethod
+    def takes_steps(config: ReaRecConfig) -> bool:
+        """Whether training takes reasoning steps."""
+        return config.chain == "reasoning" and config.steps > 0
 
     @abstractmethod
     def representations(self, states: Tensor) -> Tensor:
@@ -187,6 +194,8 @@ class ReaRecNetwork(ReasoningModel[ReaRecT]):
 
     def step_input(self, state: Tensor, step: int) -> Tensor:
         """Input token of a step, counted from 0, (…, width)."""
+        if self.step_positions is None:
+            return self.embedding.finish(state)
         embedded = state + self.step_positions.weight[min(step, self.config.steps - 1)]
         return self.embedding.finish(embedded)
 

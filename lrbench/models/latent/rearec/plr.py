@@ -162,11 +162,17 @@ class PLR(ReaRecNetwork[PLRConfig]):
 
     def __init__(self, config: PLRConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
-        self.triggers = nn.Parameter(torch.empty(config.streams, config.width))
-        self.gate = nn.Linear(config.width, config.streams)
-        nn.init.normal_(self.triggers, std=0.02)
-        nn.init.normal_(self.gate.weight, std=0.02)
-        nn.init.zeros_(self.gate.bias)
+        triggers = nn.Parameter(torch.empty(config.streams, config.width))
+        gate = nn.Linear(config.width, config.streams)
+        nn.init.normal_(triggers, std=0.02)
+        nn.init.normal_(gate.weight, std=0.02)
+        nn.init.zeros_(gate.bias)
+        self.triggers: nn.Parameter | None = triggers
+        self.gate: nn.Linear | None = gate
+        if not self.takes_steps(config):
+            self.leave_out("triggers")
+        if not config.steps or config.gate == "mean" or config.streams == 1:
+            self.leave_out("gate")
 
     def training_states(self, batch: TrainingBatch, jitter: Jitter | None = None) -> tuple[Tensor, None]:
         """States that predict the batch's targets, (steps + 1, targets, streams, width); and ``None``."""
@@ -202,7 +208,7 @@ class PLR(ReaRecNetwork[PLRConfig]):
             chains = chains_after(bare_attention(self.encoder), sequences, memories[:1], everywhere)
         start = rows.unsqueeze(1)  # (rows, 1, width)
         states = [start.expand(-1, self.config.streams, -1)]
-        state = start + self.triggers
+        state = states[0] if self.triggers is None else start + self.triggers
         for step in range(steps):
             before = self.carried(state, noise)
             state = chains.extend(self.step_input(before, step)) + before
@@ -217,10 +223,10 @@ class PLR(ReaRecNetwork[PLRConfig]):
         """
         start, thoughts = states[0, :, 0], states[1:]  # h_0, (rows, width); (steps, rows, streams, width)
         means = running_means(thoughts)  # (steps, rows, streams, width)
-        if self.config.gate == "learned":
-            mixed = (means * self.gate(start).softmax(-1).unsqueeze(-1)).sum(2)
-        else:
+        if self.gate is None:
             mixed = means.mean(2)
+        else:
+            mixed = (means * self.gate(start).softmax(-1).unsqueeze(-1)).sum(2)
         return torch.cat((start.unsqueeze(0), mixed))
 
     def representations(self, states: Tensor) -> Tensor:

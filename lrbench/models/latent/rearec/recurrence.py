@@ -87,7 +87,7 @@ class Recurrence(ReaRecNetwork[RecurrenceConfig]):
     def __init__(self, config: RecurrenceConfig, n_items: int, max_length: int) -> None:
         super().__init__(config, n_items, max_length)
         if not config.step_embedding:
-            self.step_positions.requires_grad_(False).weight.zero_()
+            self.leave_out("step_positions")
 
     def representations(self, states: Tensor) -> Tensor:
         """The states themselves."""
