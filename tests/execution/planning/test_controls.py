@@ -23,6 +23,7 @@ from lrbench.execution.rows import Row, resolve_rows
 from lrbench.models.latent.lares.network import LARESNetwork
 from lrbench.models.latent.rearec.erl import ERL
 from lrbench.models.reasoning import ReasoningModel, Recipe, Sizes
+from lrbench.registry import MODELS
 
 CPU = torch.device("cpu")
 
@@ -136,6 +137,42 @@ def test_reasoners_on_hstu_blocks_are_matched_by_their_width() -> None:
         assert (row.model_name, row.params["backbone"], row.depth) == ("recurrence", "hstu", 0)
         assert row.match is not None
         assert abs(row.match.reached / row.match.target - 1) <= TOLERANCE
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", pytest.param("hstu", marks=pytest.mark.slow)])
+def test_a_reasoner_that_scores_by_cosines_is_matched_by_a_network_that_does(backbone: str) -> None:
+    chosen = {"width": 64, "backbone": backbone, "scores": "cosine", "temperature": 0.1}
+    found = rows("diffureason", params=chosen, controls=["parameter-matched", "flops-matched"])
+    own, *matched = match_rows(tuple(found.values()), small_dataset(users=30))
+    for row in matched:
+        assert (row.model_name, row.depth, [stage.name for stage in row.stages]) == (
+            "diffureason",
+            0,
+            ["supervised"],
+        )
+        assert row.params["sampler_steps"] == row.params["policy_weight"] == 0
+        assert row.match is not None
+        assert row.match.reached / row.match.target == pytest.approx(1, abs=TOLERANCE)
+        for each in (own, row):
+            vectors = each.model(each.config, 40, 20).item_vectors()
+            lengths = vectors.norm(dim=-1) * each.params["width"] ** 0.5
+            torch.testing.assert_close(lengths, torch.full_like(lengths, 10.0))  # 1 / temperature
+
+
+def test_a_reasoner_that_is_told_the_members_is_matched_by_a_network_that_is() -> None:
+    chosen = REASONING["disenreason"] | {"membership": "known"}
+    table = {"label": "R", "model": "disenreason", "params": chosen}
+    resolved = suite(table | {"controls": ["parameter-matched", "flops-matched"]}, protocol="shared-merge")
+    for row in match_rows(resolve_rows(resolved), small_dataset(users=60))[1:]:
+        assert (row.model_name, row.params["membership"], row.depth) == ("disenreason", "known", 0)
+        assert row.match is not None
+        assert row.match.reached / row.match.target == pytest.approx(1, abs=TOLERANCE)
+    told, plain = (
+        MODELS.load("disenreason").Config.model_validate(REASONING["disenreason"] | {"membership": each})
+        for each in ("known", "latent")
+    )
+    kinds = [MODELS.load("disenreason").without_recurrence(config).model for config in (told, plain)]
+    assert kinds == [None, "sasrec"]
 
 
 def test_a_width_without_effect_is_no_match_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

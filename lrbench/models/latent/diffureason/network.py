@@ -12,6 +12,7 @@ the last noise level follow.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -72,6 +73,14 @@ class DiffuReasonNetwork(ReaRecNetwork[DiffuReasonConfig]):
         """Use neither thinking tokens nor diffusion: the encoder with its cross-entropy."""
         params = {**config.model_dump(), "steps": 0, "sampler_steps": 0, "policy_weight": 0.0}
         return Recipe(params, ("supervised",))
+
+    @classmethod
+    def without_recurrence(cls, config: DiffuReasonConfig) -> Recipe:
+        """Use the encoder alone, with the scores of the model. With dot products: the control of ReaRec."""
+        plain = super().without_recurrence(config)
+        if config.scores == "dot":
+            return plain
+        return replace(cls.without_reasoning(config), sizes=plain.sizes)
 
     def item_vectors(self) -> Tensor:
         """Return the item vectors that score intents, divided by the temperature, (items, width)."""

@@ -190,7 +190,12 @@ class DisenReasonNetwork(ReasoningModel[DisenReasonConfig]):
 
     @classmethod
     def without_recurrence(cls, config: DisenReasonConfig) -> Recipe:
-        """Use SASRec with the same sizes and temperature."""
+        """Use SASRec with the same sizes and temperature.
+
+        If the members are known, use the encoder that is told them. They are an input.
+        """
+        if config.membership == "known":
+            return cls.without_reasoning(config)
         fields = {"layers", "heads", "width", "inner_width", "dropout", "attention_dropout", "temperature"}
         return Recipe(config.model_dump(include=fields), model="sasrec")
 
