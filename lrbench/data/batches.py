@@ -146,16 +146,11 @@ class TrainingData:
             filled: fill every batch up to one of a few shapes; see :mod:`lrbench.data.rungs`.
             team: the processes that share each batch. Each of them yields its own part.
         """
-        windows = np.arange(len(self.starts))
-        counts = self.counts
-        if keep is not None:
-            counts = np.add.reduceat(keep, self.first_target, dtype=np.int64) if len(windows) else counts
-            windows = windows[counts > 0]
+        counts = self._kept_counts(keep)
+        windows = np.flatnonzero(counts)
         if shuffle is not None:
             windows = shuffle.permutation(windows)
-        total = np.cumsum(counts[windows])
-        number = (total - counts[windows]) // batch_size  # non-decreasing batch number of each window
-        for chosen in np.split(windows, np.flatnonzero(np.diff(number)) + 1):
+        for chosen in np.split(windows, _batch_starts(counts[windows], batch_size)):
             if len(chosen):
                 part = team.part(chosen)
                 batch = self._batch(part if len(part) else chosen[:1], device, keep, filled)
@@ -163,6 +158,22 @@ class TrainingData:
                     whole = int(counts[chosen].sum())
                     batch = replace(batch, team_targets=whole, stands_in=not len(part))
                 yield batch
+
+    def n_batches(
+        self,
+        batch_size: int,
+        shuffle: np.random.Generator | None = None,
+        keep: NDArray[np.bool_] | None = None,
+    ) -> int:
+        """How many batches :meth:`batches` yields with these arguments.
+
+        A window is never cut. If windows differ in their targets, the number depends on their order.
+        """
+        counts = self._kept_counts(keep)
+        counts = counts[counts > 0]
+        if shuffle is not None and len(np.unique(counts)) > 1:
+            counts = shuffle.permutation(counts)
+        return len(_batch_starts(counts, batch_size)) + 1 if len(counts) else 0
 
     def history_lengths(self, target_ids: Int64s) -> Int64s:
         """How many items a model sees before each given target, (targets,)."""
@@ -179,6 +190,12 @@ class TrainingData:
         """Mask of pairs of different targets of one user, (targets, targets)."""
         user = on_device(self.target_starts[target_ids], device)
         return (user[:, None] == user).fill_diagonal_(False)
+
+    def _kept_counts(self, keep: NDArray[np.bool_] | None) -> Int64s:
+        """Return the kept targets of each window, (windows,)."""
+        if keep is None or not len(self.counts):
+            return self.counts
+        return np.add.reduceat(keep, self.first_target, dtype=np.int64)
 
     def _batch(
         self, windows: Int64s, device: torch.device, keep: NDArray[np.bool_] | None, filled: bool
@@ -226,6 +243,17 @@ class TrainingData:
             last = np.searchsorted(window, np.arange(len(windows)), side="right") - 1
             stops = starts + within[last] + 1  # later inputs change no earlier state
         return _Cut(starts, stops, target_ids, window, within)
+
+
+def _batch_starts(counts: Int64s, batch_size: int) -> Int64s:
+    """Return the places of the windows that start a batch, except the first.
+
+    Args:
+        counts: targets of each window in their order, (windows,).
+        batch_size: targets of a batch, about.
+    """
+    number = (np.cumsum(counts) - counts) // batch_size  # non-decreasing batch number of each window
+    return np.flatnonzero(np.diff(number)) + 1
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ was never interrupted.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -148,11 +147,7 @@ class _GradientTraining:
                 f'Stage "{self.name}" has nothing to train on.',
                 "Use a larger dataset, or a less strict filter of training rows.",
             )
-        targets = self.data.n_targets if self.keep is None else int(self.keep.sum())
-        epoch_steps = math.ceil(targets / self.training.batch_size)
-        self.optimiser = Optimiser(
-            self.model.parameters(), self.training, self.training.max_epochs * epoch_steps
-        )
+        self.optimiser = Optimiser(self.model.parameters(), self.training, self._steps_of_all_epochs())
         shared = stage if trainer.team.count == 1 else DataParallelStage(stage, trainer.team)
         self.step = GradientStep(shared, self.optimiser, self.training, trainer.device)
         self.recorded = RecordedSteps(self.step, record_on(trainer.device)) if self.training.graph else None
@@ -167,6 +162,17 @@ class _GradientTraining:
         self.model.load_state_dict(self.best_weights)
         return self.progress
 
+    def _steps_of_all_epochs(self) -> int | None:
+        """Return the number of steps after which a falling learning rate is 0. Other rates need none."""
+        training = self.training
+        if training.decay == "none":
+            return None
+        epochs = range(1, training.max_epochs + 1)
+        return sum(self.data.n_batches(training.batch_size, self._shuffle(n), self.keep) for n in epochs)
+
+    def _shuffle(self, epoch: int) -> np.random.Generator:
+        return shuffle_source(self.trainer.config.seed, self.number, epoch)
+
     def _restore(self, saved: Checkpoint) -> None:
         self.progress, self.best_weights = saved.progress, saved.best_weights
         with compatible_with(self.trainer.checkpoint_file):
@@ -179,7 +185,7 @@ class _GradientTraining:
         started, progress, training = time.perf_counter(), self.progress, self.training
         progress.epoch += 1
         self.stage.begin_epoch(progress.epoch)
-        shuffle = shuffle_source(self.trainer.config.seed, self.number, progress.epoch)
+        shuffle = self._shuffle(progress.epoch)
         device, team = self.trainer.device, self.trainer.team
         if team.number:
             seed_part(self.trainer.config.seed, self.number, progress.epoch, team.number)

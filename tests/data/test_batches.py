@@ -113,6 +113,20 @@ def test_kept_targets_are_those_trained_on(lengths: list[int], max_length: int, 
         assert last == batch.sequences.last.tolist()
 
 
+@pytest.mark.parametrize("rows", ["positions", "prefixes"])
+@given(length_lists, max_lengths, st.integers(1, 30), st.integers(0, 100), st.booleans())
+@settings(max_examples=40)
+def test_batches_are_counted_without_being_made(
+    rows: TrainingRows, lengths: list[int], max_length: int, size: int, seed: int, some: bool
+) -> None:
+    data = TrainingData(view_of(lengths), max_length, rows)
+    keep = np.random.default_rng(seed).random(data.n_targets) < 0.3 if some else None
+    for shuffled in (False, True):
+        made, counted = (np.random.default_rng(seed) if shuffled else None for _ in range(2))
+        found = len(list(data.batches(size, CPU, made, keep)))
+        assert data.n_batches(size, counted, keep) == found
+
+
 @given(length_lists, max_lengths)
 @settings(max_examples=40)
 def test_prefixes_are_the_latest_items_before_a_target(lengths: list[int], max_length: int) -> None:

@@ -1,15 +1,20 @@
 """The errors of training that fails, and the order of batches in training that does not."""
 
+import math
 import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_data import leave_one_out, small_dataset, trial_config
 
+from lrbench.config.protocol import find_protocol
 from lrbench.data.batches import TrainingData
+from lrbench.data.sequences import Sequences
+from lrbench.data.splitting import split
 from lrbench.errors import LrbenchError
 from lrbench.execution.train_and_rank import build_model
 from lrbench.training.trainer import train
@@ -83,6 +88,30 @@ def test_a_falling_learning_rate_would_reach_zero_after_the_last_epoch(tmp_path:
     model, split = build_model(config, dataset, CPU), leave_one_out(dataset.sequences)
     done = train(model, config, split, CPU, tmp_path / "checkpoint.pt", lambda report: None)
     assert [row["learning_rate"] for row in done.history] == pytest.approx([0.004, 0.003, 0.002, 0.001])
+
+
+@pytest.mark.parametrize("decay", ["linear", "cosine"])
+@pytest.mark.parametrize(
+    ("protocol", "lengths", "batch_size"),
+    [
+        ("loo-200", [165] * 20, 128),  # each history is a batch
+        ("loo-200", [165] * 20 + [12] * 60, 128),
+        ("loo-20", [22] * 60 + [7] * 30, 32),
+    ],
+)
+def test_a_falling_learning_rate_reaches_zero_where_histories_are_longer_than_a_batch(
+    protocol: str, lengths: list[int], batch_size: int, decay: str, tmp_path: Path
+) -> None:
+    """A history is never cut, so there are fewer steps than targets over the size of a batch."""
+    items = np.random.default_rng(0).integers(0, 40, sum(lengths)).astype(np.int32)
+    config = trial_config(max_epochs=3, batch_size=batch_size, decay=decay, learning_rate=0.004)
+    config = config.model_copy(update={"protocol": find_protocol(protocol)})
+    parts = split(Sequences(items, np.cumsum([0, *lengths]), None, 40), config.protocol)
+    model = build_model(config, small_dataset(), CPU)
+    done = train(model, config, parts, CPU, tmp_path / "checkpoint.pt", lambda report: None)
+    steps, (*_, last) = done.stages[0].steps, done.history
+    left = 1 / steps if decay == "linear" else (1 - math.cos(math.pi / steps)) / 2
+    assert last["learning_rate"] == pytest.approx(0.004 * left)
 
 
 def test_the_last_finite_values_outlive_an_interruption(tmp_path: Path) -> None:
