@@ -10,9 +10,16 @@ import random
 import numpy as np
 import torch
 
-__all__ = ["make_deterministic", "noise_seed", "seed_part", "seed_torch", "shuffle_source"]
+__all__ = [
+    "make_deterministic",
+    "noise_seed",
+    "replacement_seed",
+    "seed_part",
+    "seed_torch",
+    "shuffle_source",
+]
 
-_INITIALISATION, _STAGE, _SHUFFLE, _NOISE, _PART = range(5)
+_INITIALISATION, _STAGE, _SHUFFLE, _NOISE, _PART, _REPLACEMENT = range(6)
 _SPLITS = {"valid": 0, "test": 1, "selection": 2}
 
 
@@ -42,6 +49,15 @@ def shuffle_source(seed: int, stage: int, epoch: int) -> np.random.Generator:
 def noise_seed(seed: int, split: str, draw: int) -> int:
     """Return the seed of the initial latent noise. A split is ``valid``, ``test`` or ``selection``."""
     return int(_child(seed, _NOISE, _SPLITS[split], draw).generate_state(1, np.uint32)[0])
+
+
+def replacement_seed(noise_seed: int) -> int:
+    """Return the seed of the noise that an intervention puts in the place of latents.
+
+    Args:
+        noise_seed: of the initial latent noise, which the intervention must not change.
+    """
+    return int(_child(noise_seed, _REPLACEMENT).generate_state(1, np.uint32)[0])
 
 
 def make_deterministic() -> None:

@@ -30,6 +30,7 @@ from lrbench.evaluation.latents import replacing
 from lrbench.evaluation.ranking import Ranks, rank_in_order
 from lrbench.models.base import Model
 from lrbench.models.reasoning import Replacement
+from lrbench.seeds import replacement_seed
 
 __all__ = ["Arrangement", "arranged", "kinds_of_histories", "mean_divergence", "rank_with"]
 
@@ -42,11 +43,16 @@ class Arrangement:
     order: Int64s  # (targets,) place in the view of the history at each position
     donors: Int64s | None  # (targets,) position within the chunk of each position's donor
 
-    def replacement(self, chunk: slice, device: torch.device) -> Replacement:
-        """Return what the reasoning steps get instead of their own latents, for a chunk of positions."""
+    def replacement(self, chunk: slice, source: torch.Generator) -> Replacement:
+        """Return what the reasoning steps get instead of their own latents.
+
+        Args:
+            chunk: of positions.
+            source: of noise that replaces latents, on the model's device.
+        """
         if self.donors is None:
-            return Replacement("zero" if self.kind == "zero" else "noise")
-        return Replacement("other", on_device(self.donors[chunk], device))
+            return Replacement("zero") if self.kind == "zero" else Replacement("noise", source=source)
+        return Replacement("other", on_device(self.donors[chunk], source.device))
 
 
 def kinds_of_histories(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
@@ -132,9 +138,10 @@ def rank_with(
     Raises:
         NonFiniteScoresError: a score is NaN or infinite.
     """
+    source = _source(noise_seed, device)
 
     def encoded(chunk: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
-        with replacing(model, arrangement.replacement(chunk, device)):
+        with replacing(model, arrangement.replacement(chunk, source)):
             return model.encode(sequences, (depth,), noise)
 
     return rank_in_order(model, view, arrangement.order, (depth,), noise_seed, device, encoded)
@@ -154,14 +161,14 @@ def mean_divergence(
     p is the softmax of the scores of all items. Arguments are those of :func:`rank_with`.
     """
     model.eval()
-    noise = torch.Generator(device)
+    noise, source = torch.Generator(device), _source(noise_seed, device)
     total = 0.0
     batches = evaluation_batches(
         view.reordered(arrangement.order), model.max_length, HISTORIES_PER_CHUNK, device
     )
     for number, (chunk, sequences) in enumerate(batches):
         logs = []
-        for replacement in (None, arrangement.replacement(chunk, device)):
+        for replacement in (None, arrangement.replacement(chunk, source)):
             noise.manual_seed(noise_seed + number)  # the same noise with and without the intervention
             with replacing(model, replacement):
                 (states,) = model.encode(sequences, (depth,), noise)
@@ -170,3 +177,8 @@ def mean_divergence(
         divergence = (own.exp() * (own - other)).nansum(-1)  # (targets,); an item of probability 0 adds 0
         total += float(divergence.double().sum())
     return total / len(view)
+
+
+def _source(noise_seed: int, device: torch.device) -> torch.Generator:
+    """Return the source of the noise that replaces latents. It is the same in ranking and in divergence."""
+    return torch.Generator(device).manual_seed(replacement_seed(noise_seed))

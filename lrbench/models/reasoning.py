@@ -27,6 +27,10 @@ class Replacement:
 
     donors: Tensor | None = None  # (sequences,) for ``other``: whose state each history gets
 
+    source: torch.Generator | None = None
+    """Source for ``noise``. With one of its own the model's own noise is the same as without a replacement.
+    ``None``: the source of the model's own noise."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -115,7 +119,7 @@ class ReasoningModel(Model[ConfigT]):
 
         Args:
             state: (…, width).
-            noise: source of the noise; ``None``: torch's default source.
+            noise: source of the noise, unless the replacement has one; ``None``: torch's default source.
             dim: the dimension of ``state`` that holds the histories.
             donors: needed if that dimension holds something else, such as tokens. It takes the donor of each
                 history, (sequences,), and returns the donor of each entry along ``dim``.
@@ -132,8 +136,9 @@ class ReasoningModel(Model[ConfigT]):
             case "zero":
                 return torch.zeros_like(state)
             case "noise":
-                device = state.device if noise is None else noise.device
-                drawn = torch.randn(state.shape, generator=noise, dtype=state.dtype, device=device)
+                source = self.replacement.source or noise
+                device = state.device if source is None else source.device
+                drawn = torch.randn(state.shape, generator=source, dtype=state.dtype, device=device)
                 return drawn.to(state.device) * state.square().mean(-1, keepdim=True).sqrt()
             case "other":
                 assert self.replacement.donors is not None

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,40 @@ def test_both_sides_of_a_divergence_start_from_the_same_noise(parts: Split) -> N
     assert mean_divergence(model, parts.test, 2, identity, 3, CPU) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lares", {"mean_depth": 2}), ("diffureason", {"steps": 1}), ("disenreason", {"count": "random"})],
+)
+def test_noise_that_replaces_nothing_changes_nothing(
+    name: str, options: dict[str, object], parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that asks for the noise, and goes on with its state, keeps the noise of its own."""
+    monkeypatch.setitem(MODELS_WITH_STEPS, name, SMALL | options)
+    model = reasoner(name, parts.test.n_items)
+    depth = model.configured_depth(model.config)
+    assert model.draws_noise
+    places = np.arange(len(parts.test))
+    plain = rank_with(model, parts.test, depth, Arrangement("shuffle", places, places % 512), 3, CPU)
+    carried = ReasoningModel.carried
+
+    def inert(self: ReasoningModel, state: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
+        carried(self, state, *given, **named)
+        return state
+
+    monkeypatch.setattr(ReasoningModel, "carried", inert)
+    noise = Arrangement("noise", places, None)
+    assert mean_divergence(model, parts.test, depth, noise, 3, CPU) == pytest.approx(0, abs=1e-9)
+    np.testing.assert_array_equal(rank_with(model, parts.test, depth, noise, 3, CPU).rank, plain.rank)
+
+
+def test_noise_that_replaces_latents_is_that_of_the_seed(parts: Split) -> None:
+    model = reasoner("erl", parts.test.n_items)
+    noise = Arrangement("noise", np.arange(len(parts.test)), None)
+    ranks = [rank_with(model, parts.test, 2, noise, seed, CPU).rank for seed in (1, 1, 2)]
+    assert np.array_equal(ranks[0], ranks[1])
+    assert not np.array_equal(ranks[0], ranks[2])
+
+
 @pytest.mark.parametrize("kind", INTERVENTIONS)
 def test_a_model_that_does_not_read_its_latent_keeps_its_ranks(kind: Intervention, parts: Split) -> None:
     """At depth 0 no step takes anything over, so no intervention can matter."""
@@ -112,7 +147,8 @@ def test_donors_are_other_users_of_the_chunk() -> None:
 def test_what_steps_get_is_what_the_intervention_says() -> None:
     kinds = np.zeros(8, dtype=np.int64)
     found = {
-        kind: arranged(kind, kinds, np.arange(8), 0).replacement(slice(0, 8), CPU) for kind in INTERVENTIONS
+        kind: arranged(kind, kinds, np.arange(8), 0).replacement(slice(0, 8), torch.Generator())
+        for kind in INTERVENTIONS
     }
     assert {kind: each.kind for kind, each in found.items()} == {
         "zero": "zero",
