@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 __all__ = [
+    "batch_source",
     "make_deterministic",
     "noise_seed",
     "replacement_seed",
@@ -19,7 +20,7 @@ __all__ = [
     "shuffle_source",
 ]
 
-_INITIALISATION, _STAGE, _SHUFFLE, _NOISE, _PART, _REPLACEMENT = range(6)
+_INITIALISATION, _STAGE, _SHUFFLE, _NOISE, _PART, _REPLACEMENT, _BATCH = range(7)
 _SPLITS = {"valid": 0, "test": 1, "selection": 2}
 
 
@@ -39,6 +40,11 @@ def seed_part(seed: int, stage: int, epoch: int, process: int) -> None:
     """Seed torch for one epoch of a process that shares a trial. Each process then has its own dropout."""
     state = int(_child(seed, _PART, stage, epoch, process).generate_state(1, np.uint64)[0])
     torch.manual_seed(state & (2**63 - 1))
+
+
+def batch_source(seed: int, stage: int, epoch: int) -> np.random.Generator:
+    """Return the generator of what processes that share a trial draw alike in one epoch."""
+    return np.random.default_rng(_child(seed, _BATCH, stage, epoch))
 
 
 def shuffle_source(seed: int, stage: int, epoch: int) -> np.random.Generator:

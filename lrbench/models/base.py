@@ -25,6 +25,7 @@ from lrbench.config.training import TrainingRows
 from lrbench.data.batches import TrainingBatch, TrainingData
 from lrbench.data.packing import Packed
 from lrbench.data.sequences import TrainingView
+from lrbench.models.batch_draws import BatchDraws
 
 __all__ = [
     "AuthorsTraining",
@@ -186,6 +187,9 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
     """Type in which training computes the scores of all items; ``None``: the type of the states. The trainer
     sets it from the training setting ``precision``. Losses pass it to their functions."""
 
+    batch_draws: BatchDraws | None = None
+    """Seeds what a step draws once for its batch, if several processes share it. The trainer sets it."""
+
     config: ConfigT
 
     def __init__(self, config: ConfigT, n_items: int, max_length: int) -> None:
@@ -295,6 +299,10 @@ class Model(nn.Module, ABC, Generic[ConfigT]):
         """Whether :meth:`encode` draws noise now. A control can make a model draw that otherwise does not."""
         return self.noisy(self.config)
 
+    def drawn_once(self) -> AbstractContextManager[None]:
+        """Context of what a step draws once for its batch. Processes that share the batch draw it alike."""
+        return nullcontext() if self.batch_draws is None else self.batch_draws.alike()
+
     def one_step(self) -> AbstractContextManager[None]:
         """Context around the losses of one training step. What is drawn once per step is drawn on entry."""
         return nullcontext()
@@ -388,7 +396,8 @@ class GradientStage(Stage[ConfigT], ABC):
         """Whether several processes can share a batch. No model needs to exist yet.
 
         They can if the loss is a mean over targets and compares no rows of a batch with each other. A term
-        that depends on the weights alone, such as a penalty, may be added.
+        that depends on the weights alone, such as a penalty, may be added. What a step draws once for its
+        batch must be drawn within :meth:`Model.drawn_once`.
         """
         return False
 

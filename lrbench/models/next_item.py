@@ -1,8 +1,8 @@
 """Models whose score of an item is the dot product of a token's state and the item's vector."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -62,7 +62,10 @@ class NextItemModel(Model[ConfigT]):
         """
         if not isinstance(self.config, LossOptions):
             return cross_entropy(states, self.item_vectors(), targets, self.score_dtype, weights)
-        return next_item_loss(self.config, states, self.item_vectors(), targets, self.score_dtype, weights)
+        with self.drawn_once() if self.config.shared_negatives else nullcontext():
+            return next_item_loss(
+                self.config, states, self.item_vectors(), targets, self.score_dtype, weights
+            )
 
     @classmethod
     def network_replayable(cls, config: ConfigT) -> bool:
@@ -90,11 +93,15 @@ class NextItemModel(Model[ConfigT]):
         """The embedding that holds the item vectors. Only ``item_dropout`` needs it."""
         raise NotImplementedError
 
-    def one_step(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
         """Apply ``item_dropout``: the same elements of item vectors are 0 in histories and scores."""
-        if not isinstance(self.config, LossOptions) or not self.config.item_dropout:
-            return super().one_step()
-        return self.item_table().dropping(self.config.item_dropout)
+        with ExitStack() as step:
+            step.enter_context(super().one_step())
+            if isinstance(self.config, LossOptions) and self.config.item_dropout:
+                with self.drawn_once():
+                    step.enter_context(self.item_table().dropping(self.config.item_dropout))
+            yield
 
     def encode(self, sequences: Packed, depths: Sequence[int], noise: torch.Generator | None) -> Tensor:
         """State at each history's last item, (1, sequences, width)."""

@@ -14,7 +14,7 @@ class Supervised(GradientStage[ConfigT]):
 
     @classmethod
     def allows_data_parallel(cls, config: ConfigT) -> bool:
-        """Yes: the loss is a mean over targets."""
+        """Yes: the loss is a mean over targets, given what all processes draw alike for a batch."""
         return True
 
     @classmethod

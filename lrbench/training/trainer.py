@@ -23,7 +23,8 @@ from lrbench.errors import SettingsError
 from lrbench.evaluation.ranking import NonFiniteScoresError, rank_targets
 from lrbench.metrics import metric_function
 from lrbench.models.base import ChoiceStage, FitStage, GradientStage, Model
-from lrbench.seeds import noise_seed, seed_part, seed_torch, shuffle_source
+from lrbench.models.batch_draws import BatchDraws
+from lrbench.seeds import batch_source, noise_seed, seed_part, seed_torch, shuffle_source
 from lrbench.store.trials import StageRecord
 from lrbench.team import ALONE, Team
 from lrbench.training.checkpoint import (
@@ -187,8 +188,7 @@ class _GradientTraining:
         self.stage.begin_epoch(progress.epoch)
         shuffle = self._shuffle(progress.epoch)
         device, team = self.trainer.device, self.trainer.team
-        if team.number:
-            seed_part(self.trainer.config.seed, self.number, progress.epoch, team.number)
+        self._seed_epoch()
         batches = self.data.batches(training.batch_size, device, shuffle, self.keep, training.graph, team)
         where = f"stage {self.name}, epoch {progress.epoch}"
         result = run_epoch(self.step, batches, where, progress.losses, recorded=self.recorded)
@@ -204,6 +204,15 @@ class _GradientTraining:
         news = self._note(result, metric, seconds)
         self._save()
         self.trainer.watch(news)  # after the checkpoint: whoever watches may end the trial here
+
+    def _seed_epoch(self) -> None:
+        """Seed what a process of a team draws for itself, and what all of them draw alike."""
+        seed, epoch, team = self.trainer.config.seed, self.progress.epoch, self.trainer.team
+        if team.number:
+            seed_part(seed, self.number, epoch, team.number)
+        if team.count > 1:
+            source = batch_source(seed, self.number, epoch)
+            self.model.batch_draws = BatchDraws(source, self.trainer.device)
 
     def _validate(self, where: str) -> float | None:
         """Return the selection metric, or ``None`` in an epoch without validation.

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 from safetensors.numpy import load_file
-from small_data import SASREC, order, small_dataset, trial_config
+from small_data import LARES, SASREC, order, small_dataset, trial_config
 
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import write_prepared
@@ -74,6 +74,27 @@ def test_two_processes_give_the_numbers_of_one(data: Path, alone: Path, tmp_path
     folder = Results(tmp_path).trial(config().id)
     assert_alike(folder, alone)
     assert (read_record(folder).processes, read_record(alone).processes) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        ("lares", LARES | {"dropout": 0.0, "start": "zero", "step_sampler": "uniform"}),
+        ("esasrec", {"width": 16, "dropout": 0.0, "input_dropout": 0.0, "shared_negatives": True}),
+    ],
+)
+def test_all_processes_draw_alike_what_a_step_draws_for_its_batch(
+    model: str, params: dict[str, object], data: Path, tmp_path: Path
+) -> None:
+    """Three processes draw what two draw: numbers of steps, dropped items, shared negatives."""
+    plain = trial_config(model, params=params, stages=("supervised",), max_epochs=2, batch_size=1000)
+    trial = plain.model_copy(update={"fingerprint": DATASET.record.fingerprint})
+    folders = []
+    for count in (2, 3):
+        events = list[Event]()
+        assert perform(order(trial, data, tmp_path / str(count), processes=count), events.append), events
+        folders.append(Results(tmp_path / str(count)).trial(trial.id))
+    assert_alike(*folders)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")

@@ -165,7 +165,8 @@ class LARESNetwork(NextItemModel[LARESConfig], ReasoningModel[LARESConfig]):
 
     def draw_steps(self) -> int:
         """Number of steps of one training pass."""
-        return draw_steps(self.config.step_sampler, self.config.mean_depth)
+        with self.drawn_once():
+            return draw_steps(self.config.step_sampler, self.config.mean_depth)
 
     def token_states(self, sequences: Packed) -> Tensor:
         """States after a drawn number of steps, ready for scoring, (tokens, width)."""
