@@ -63,25 +63,29 @@ def compare(
     console = result_console()
     for line in frame.iter_rows(named=True):
         say(console, _sentence(line))
-    say(message_console(), _note(loaded.suite, frame, layout.command("report", loaded.suite.name)))
+    say(message_console(), _note(loaded.suite, frame, masked, layout.command("report", loaded.suite.name)))
 
 
-def _note(suite: "SuiteRecord", frame: "DataFrame", to_report: str) -> str:
+def _note(suite: "SuiteRecord", frame: "DataFrame", masked: bool | None, to_report: str) -> str:
     """Say over what the p-values are corrected, and where those of declared comparisons are.
 
     Args:
         suite: it declares families of comparisons.
         frame: the comparisons that were made.
+        masked: whether items of the history were left out of the ranks; ``None``: as the protocol says.
         to_report: the command that prints the suite's report.
     """
     from lrbench.report.families import family_labels
 
+    corrected = "The p-values are corrected over these lines (Benjamini and Hochberg)."
+    if masked not in (None, suite.protocol.mask_seen) and suite.proposed:
+        other = "the suite declared its tests for the other ranking"
+        return f"These comparisons are descriptive: {other}. {corrected}"
     pairs = {frozenset(pair) for family in family_labels(suite).values() for pair in family}
     declared = sum(
         line["metric"] == suite.primary_metric and frozenset((line["proposed"], line["baseline"])) in pairs
         for line in frame.iter_rows(named=True)
     )
-    corrected = "The p-values are corrected over these lines (Benjamini and Hochberg)."
     if not declared:
         return f"These comparisons are descriptive: they were not declared before the runs. {corrected}"
     others = "" if declared == len(frame) else " All others are descriptive."

@@ -16,6 +16,7 @@ from lrbench.wording import counted, listed
 __all__ = [
     "LETTERS",
     "MOST_NAMES",
+    "OTHER_RANKING",
     "changed_claims",
     "early_looks",
     "family_sentences",
@@ -28,6 +29,9 @@ LETTERS = ascii_letters
 
 MOST_NAMES = 5
 """The most proposed labels that a sentence names; if there are more, it counts them."""
+
+OTHER_RANKING = "The suite declared its tests for the other ranking: these are exploratory."
+"""What a report says whose ranks treat items that users have seen unlike the suite's protocol."""
 
 AGAINST = {
     SYSTEMS: "every label that is neither proposed nor a control",
@@ -43,10 +47,12 @@ def family_sentences(report: Report) -> Iterator[str]:
     if not report.families:
         yield "None of the declared comparisons has finished trials yet."
         return
+    if report.exploratory:
+        yield OTHER_RANKING
     if report.interim:
         yield "Interim: trials are missing, so there are no daggers and nothing is decided."
     testable = [family for family in report.families if family.testable]
-    if testable and not report.interim:
+    if testable and not report.interim and not report.exploratory:
         yield _daggers(report)
     for family in report.families:
         yield _family(report, family)
@@ -65,7 +71,7 @@ def provenance_sentences(report: Report) -> Iterator[str]:
     if not report.proposed:
         return
     for first in report.declarations[:1]:
-        if first.time is None or first.finished is None:
+        if first.time is None or first.finished is None or report.exploratory:
             continue
         seen = "before any of its trials had finished"
         if first.finished:

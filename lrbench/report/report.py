@@ -329,6 +329,20 @@ class Report:
     The answers and the table at a glance are made from it.
     """
 
+    @property
+    def exploratory(self) -> bool:
+        """Whether the suite declared its tests for another ranking or metric than those of this report."""
+        metric = self.declarations[-1].primary_metric if self.declarations else self.primary_metric
+        declared = self.masked == self.protocol.mask_seen and self.primary_metric == metric
+        return bool(self.proposed) and not declared
+
+    @property
+    def title_note(self) -> str:
+        """What titles of tests have at their end, such as `` (interim)``; empty where all is final."""
+        notes = {"interim": self.interim, "exploratory": self.exploratory}
+        told = ", ".join(note for note, holds in notes.items() if holds)
+        return f" ({told})" if told else ""
+
     @cached_property
     def twins(self) -> dict[tuple[str, str], str]:
         """(Dataset, label) → the label in whose row tables show it, since both have the same ranks."""

@@ -403,6 +403,16 @@ def test_compare_sends_to_the_report_for_what_was_declared(root: Path) -> None:
     assert f"corrects over their family: lrbench report demo --results {root}" in note("LARES", "SASRec")
 
 
+def test_compare_declares_nothing_in_the_other_ranking(root: Path) -> None:
+    def note(*words: str) -> str:
+        shown = run("compare", "demo", "LARES", "SASRec", *words, "--results", str(root))
+        return " ".join(shown.stderr.split())
+
+    assert "descriptive: the suite declared its tests for the other ranking." in note("--masked")
+    assert "lrbench report" not in note("--masked")
+    assert "Declared in the suite: 1 of 1." in note("--unmasked")
+
+
 def test_compare_refuses_an_unknown_row(root: Path) -> None:
     refused = run("compare", "demo", "LARES", "SASREC", "--results", str(root)).exception
     assert isinstance(refused, RequestError)

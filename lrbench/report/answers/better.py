@@ -7,6 +7,7 @@ from lrbench.report.answers.wording import (
     changed_without_seen_items,
     common_verdict,
     difference,
+    exploratory,
     per_dataset,
     without_seen_items,
 )
@@ -52,7 +53,8 @@ def is_it_better(report: Report, label: str) -> Answer:
     if not texts:
         return Answer("better", "Better?", label, "There is no other system to compare with.", "no baseline")
     interim = "Interim, as trials are missing. " if report.interim else ""
-    return Answer("better", "Better?", label, interim + per_dataset(report, texts), common_verdict(verdicts))
+    text = exploratory(report, interim + per_dataset(report, texts))
+    return Answer("better", "Better?", label, text, common_verdict(verdicts))
 
 
 def _sentence(report: Report, comparison: Comparison) -> str:

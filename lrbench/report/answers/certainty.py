@@ -107,5 +107,7 @@ def _verdict(report: Report, label: str) -> str:
     if not _comparisons(report, label):
         seeds = [row.n_seeds for row in report.rows if row.label == label and not row.deterministic]
         return "too few seeds" if seeds and min(seeds) < MIN_SEEDS else "untested"
+    if report.exploratory:
+        return "exploratory"
     capped = any(warning.kind is WarningKind.EPOCH_CAP for warning in report.warnings)
     return "undertrained" if capped else "as declared"

@@ -5,6 +5,7 @@ from lrbench.report.answers.wording import (
     capitalised,
     changed_without_seen_items,
     common_verdict,
+    exploratory,
     per_dataset,
     without_seen_items,
 )
@@ -45,7 +46,7 @@ def is_it_reasoning(report: Report, label: str) -> Answer:
         texts.append((dataset, _sentence(report, here, waiting)))
         verdicts.append(_verdict(report, here, waiting))
     interim = "Interim. " if report.interim else ""
-    text = f"{interim}{per_dataset(report, texts)}{_latent(report, label)}"
+    text = exploratory(report, f"{interim}{per_dataset(report, texts)}{_latent(report, label)}")
     return Answer("reasoning", title, label, text, common_verdict(verdicts))
 
 

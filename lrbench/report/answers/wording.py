@@ -14,6 +14,7 @@ __all__ = [
     "changed_without_seen_items",
     "common_verdict",
     "difference",
+    "exploratory",
     "found",
     "per_dataset",
     "without_seen_items",
@@ -50,6 +51,11 @@ def per_dataset(report: Report, texts: Sequence[tuple[str, str]]) -> str:
 def common_verdict(verdicts: Sequence[str]) -> str:
     """Return the verdict if all are the same, else "mixed"."""
     return verdicts[0] if len(set(verdicts)) == 1 else "mixed"
+
+
+def exploratory(report: Report, text: str) -> str:
+    """Return what tests show, with a last word where the suite declared them for another ranking."""
+    return f"{text} Exploratory." if text and report.exploratory else text
 
 
 def found(p: float, level: float = 0.05) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lrbench.report.declared import LETTERS
+from lrbench.report.declared import LETTERS, OTHER_RANKING
 from lrbench.report.numbers import metric_title
 from lrbench.report.report import Report
 from lrbench.report.tables import Section
@@ -87,6 +87,9 @@ def _daggers(report: Report) -> Iterator[str]:
         return
     if report.interim:
         yield "Interim: trials are missing, so no difference is marked."
+        return
+    if report.exploratory:
+        yield OTHER_RANKING
         return
     sizes = [counted(family.size, "comparison") for family in report.families if family.testable]
     if not sizes:

@@ -76,6 +76,7 @@ class Json:
             "across_without_seen_items": [asdict(found) for found in report.across_without_seen_items],
             "margin": report.margin,
             "interim": report.interim,
+            "exploratory": report.exploratory,
             "declarations": [declaration.model_dump(mode="json") for declaration in report.declarations],
             "looks": [look.model_dump(mode="json") for look in report.looks],
             "controls": {label: record.model_dump() for label, record in report.controls.items()},

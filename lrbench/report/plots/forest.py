@@ -40,9 +40,9 @@ FURTHER_LINE = 0.12
 def draw(source: "PlotSource") -> "Figure":
     """Draw one panel per dataset: differences of means with the 95 % interval of the crossed test.
 
-    Filled markers are differences that are significant after Holm over the whole family. In an interim report
-    there are none. Systems come first, then controls. A control with the ranks of a baseline shares the
-    baseline's line.
+    Filled markers are differences that are significant after Holm over the whole family. There are none in an
+    interim report, or where the suite declared another ranking or metric. Systems come first, then controls.
+    A control with the ranks of a baseline shares the baseline's line.
 
     Raises:
         RequestError: no comparison was declared or can be tested, or one dataset has too many.
@@ -67,16 +67,17 @@ def draw(source: "PlotSource") -> "Figure":
     figure, axes = panels(datasets, source.width, across=2, height=0.75, labels=NAMES + 0.05)
     rows, columns = rows_and_columns(axes[0])
     width = figure.get_figwidth() / columns
-    tallest = 0.0
+    tallest, marked = 0.0, not (report.interim or report.exploratory)
     for panel, dataset in zip(axes, datasets, strict=True):
         here = [comparison for comparison in testable if comparison.dataset == dataset]
         names = [wrapped(name, NAMES * width) for name in _names(report, here, one)]
-        tallest = max(tallest, _panel(panel, here, names, report.interim))
+        tallest = max(tallest, _panel(panel, here, names, marked))
         ticks = int((1 - NAMES - 0.05) * width / TICK)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=min(5, max(2, ticks))))
         what = f"{here[0].proposed} minus the row" if one else "difference"
-        interim = " (interim)" if report.interim else ""
-        panel.set_xlabel(wrapped(f"{metric_title(report.primary_metric)}, {what}{interim}", 0.5 * width))
+        panel.set_xlabel(
+            wrapped(f"{metric_title(report.primary_metric)}, {what}{report.title_note}", 0.5 * width)
+        )
     figure.set_figheight(figure.get_figheight() + tallest * rows)
     return figure
 
@@ -95,7 +96,7 @@ def _names(report: Report, comparisons: Sequence[Comparison], one: bool) -> list
     return [f"{c.proposed} − {row}" for c, row in zip(comparisons, rows, strict=True)]
 
 
-def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], interim: bool) -> float:
+def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str], marked: bool) -> float:
     """Draw comparisons below each other, each as high as its name; return their height in inches."""
     panel.grid(axis="y", visible=False)
     panel.axvline(0, color="#888888", linewidth=0.8, zorder=0)
@@ -103,7 +104,7 @@ def _panel(panel: "Axes", comparisons: Sequence[Comparison], names: Sequence[str
     places = [end - height / 2 for end, height in zip(accumulate(heights), heights, strict=True)]
     for place, comparison in zip(places, comparisons, strict=True):
         low, high = comparison.contrast.interval()
-        significant = comparison.p_adjusted <= ALPHA and not interim
+        significant = comparison.p_adjusted <= ALPHA and marked
         colour = "#000000" if significant else "#777777"
         panel.plot([low, high], [place, place], color=colour, linewidth=1.2)
         panel.plot(

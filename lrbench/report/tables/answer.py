@@ -10,6 +10,7 @@ from lrbench.report.answers.together import (
     use_together,
     without_seen_together,
 )
+from lrbench.report.answers.wording import exploratory
 from lrbench.report.report import Report
 from lrbench.report.tables.table import Paragraph, Section
 
@@ -50,8 +51,8 @@ def _together(report: Report, dataset: str) -> list[Paragraph]:
     """Count the verdicts about all proposed labels on a dataset."""
     where = f", {dataset}" if len(report.datasets) > 1 else ""
     answers = {
-        "1 Better?": systems_together(report, dataset),
-        "2 The reasoning?": controls_together(report, dataset),
+        "1 Better?": exploratory(report, systems_together(report, dataset)),
+        "2 The reasoning?": exploratory(report, controls_together(report, dataset)),
         "3 Are the steps used?": use_together(report, dataset),
         "Without seen items": without_seen_together(report, dataset),
     }

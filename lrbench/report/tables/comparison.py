@@ -40,9 +40,12 @@ def comparison_section(report: Report) -> Section:
     for comparison in report.shown_comparisons(SYSTEMS):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
     metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
+    heading = (
+        "Comparisons, in a ranking that was not declared" if report.exploratory else "Declared comparisons"
+    )
     tables = tuple(
         Table(
-            f"{proposed} against the others on {dataset}, {metric}{interim}",
+            f"{proposed} against the others on {dataset}, {metric}{report.title_note}",
             tuple(_row(report, comparison) for comparison in comparisons),
         )
         for (dataset, proposed), comparisons in groups.items()
@@ -54,9 +57,7 @@ def comparison_section(report: Report) -> Section:
         if not _any_testable(comparisons)
     )
     notes = (*NOTES, _margin(report), *_descriptive(report)) if tables else ()
-    return Section(
-        f"Declared comparisons{interim}", COLUMNS, tables, notes, words=("verdict",), paragraphs=untested
-    )
+    return Section(f"{heading}{interim}", COLUMNS, tables, notes, words=("verdict",), paragraphs=untested)
 
 
 def _any_testable(comparisons: Sequence[Comparison]) -> bool:

@@ -63,9 +63,8 @@ def overview_section(report: Report) -> Section:
         "FLOPs ×",
         "training ×",
     )
-    interim = " (interim)" if report.interim else ""
     tables = tuple(
-        Table(f"At a glance: {note.summary.name}{interim}", rows)
+        Table(f"At a glance: {note.summary.name}{report.title_note}", rows)
         for note in report.datasets
         if (rows := tuple(_rows(report, note.summary.name, kinds)))
     )

@@ -53,10 +53,10 @@ def _value(report: Report, row: QualityRow) -> Cell:
 def _daggers(report: Report, row: QualityRow) -> str:
     """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it.
 
-    Nothing is marked while trials are missing.
+    Nothing is marked while trials are missing, or where the tests were declared for another ranking.
     """
     marks = ""
-    if report.interim:
+    if report.interim or report.exploratory:
         return marks
     for sign, verdict in (("†", Verdict.BETTER), ("‡", Verdict.WORSE)):
         key = (row.dataset, row.label, verdict)

@@ -28,19 +28,19 @@ NOTES = (
 
 def reasoning_section(report: Report) -> Section:
     """Tabulate the comparisons of proposed labels with their own controls."""
-    metric, interim = metric_title(report.primary_metric), " (interim)" if report.interim else ""
+    metric, note = metric_title(report.primary_metric), report.title_note
     columns = ("Model", "removes", metric, "Δ", "95 % interval", "p (Holm)", "verdict", "the gain")
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for comparison in report.shown_comparisons(REASONING):
         groups.setdefault((comparison.dataset, comparison.proposed), []).append(comparison)
     tables = tuple(
         Table(
-            f"{label} and its controls on {dataset}{interim}",
+            f"{label} and its controls on {dataset}{note}",
             (_own(report, comparisons[0]), *(_row(report, comparison) for comparison in comparisons)),
         )
         for (dataset, label), comparisons in groups.items()
     )
-    return Section(f"Reasoning{interim}", columns, tables, NOTES, words=WORDS)
+    return Section(f"Reasoning{note}", columns, tables, NOTES, words=WORDS)
 
 
 def _own(report: Report, comparison: Comparison) -> tuple[Cell, ...]:

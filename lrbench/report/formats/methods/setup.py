@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lrbench.report.declared import MOST_NAMES
+from lrbench.report.declared import MOST_NAMES, OTHER_RANKING
 from lrbench.report.families import REASONING
 from lrbench.report.findings import Family
 from lrbench.report.numbers import metric_title
@@ -84,6 +84,8 @@ def _statistics(report: Report) -> Iterator[str]:
         "Differences of means are tested with users and training runs both random (crossed test: t with "
         "Satterthwaite's degrees of freedom), two-sided at α = 0.05."
     )
+    if report.exploratory:
+        yield OTHER_RANKING
     for family in report.families:
         size = "1 testable hypothesis" if family.size == 1 else f"{family.size} testable hypotheses"
         if family.awaited:

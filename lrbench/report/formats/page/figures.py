@@ -24,6 +24,9 @@ TITLES = {
     "tuning": "Tuning: best validation metric by number of trials",
     "critical-difference": "Mean ranks by {metric} over datasets",
 }
+UNDECLARED = "Comparisons, in a ranking that was not declared: {metric} with 95 % intervals"
+"""Title of the forest in a report whose ranking the suite did not declare."""
+
 GRID_AFTER = list(TITLES).index("grid")
 FEWEST_VALUES = 3
 """Two rows that differ in an option are an ablation; three or more values of it are a grid."""
@@ -65,7 +68,8 @@ def figures(report: Report) -> Iterator[str]:
             continue
         except RequestError:  # the report has no data for it
             continue
-        title = escape(TITLES[kind].format(metric=metric_title(report.primary_metric), option=option))
+        form = UNDECLARED if kind == "forest" and report.exploratory else TITLES[kind]
+        title = escape(form.format(metric=metric_title(report.primary_metric), option=option))
         yield f"<figure><figcaption>{title}</figcaption>{_inline(picture, f'{kind}{number}', title)}</figure>"
 
 
