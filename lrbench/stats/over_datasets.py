@@ -8,6 +8,9 @@ For the second, each dataset brings an effect y with its standard error s. Its w
 τ² is the variance of the true effects. Paule & Mandel (1982) choose τ² so that the weighted squares around
 the mean add up to the number of datasets minus 1. The interval is that of Hartung & Knapp (2001), which holds
 its level with few datasets.
+
+Effects may be alike by chance, and then its error is smaller than that of their sampling alone. So it is at
+least (Σ weights)^-½, as Knapp & Hartung (2003) propose and Röver, Knapp & Friede (2015) examine.
 """
 
 import math
@@ -59,6 +62,8 @@ def fixed_mean(effects: Sequence[float], errors: Sequence[float], df: Sequence[f
 def random_mean(effects: Sequence[float], errors: Sequence[float]) -> MeanEffect:
     """Return the mean over all datasets of which these are a sample.
 
+    Its error is never smaller than that of the weighted mean on these datasets alone.
+
     Raises:
         ValueError: fewer than three effects.
     """
@@ -74,7 +79,8 @@ def random_mean(effects: Sequence[float], errors: Sequence[float]) -> MeanEffect
     tau_squared = float(optimize.brentq(excess, 0.0, top)) if excess(0.0) > 0 else 0.0
     weights = 1 / (s**2 + tau_squared)
     mean = float((weights * y).sum() / weights.sum())
-    error = math.sqrt(_weighted_squares(y, 1 / weights) / (count - 1) / weights.sum())
+    ratio = _weighted_squares(y, 1 / weights) / (count - 1)
+    error = math.sqrt(max(ratio, 1.0) / weights.sum())
     return _interval(mean, error, count - 1, math.sqrt(tau_squared))
 
 

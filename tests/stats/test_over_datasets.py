@@ -37,6 +37,41 @@ def test_alike_effects_have_no_heterogeneity() -> None:
     assert found.mean == pytest.approx(0.1)
 
 
+def test_effects_that_are_alike_by_chance_are_no_more_certain_than_their_errors() -> None:
+    effects, errors = [0.050, 0.052, 0.047], [0.03, 0.03, 0.03]
+    these, others = fixed_mean(effects, errors, [50, 50, 50]), random_mean(effects, errors)
+    margin = scipy.stats.t.ppf(0.975, 2) * 0.03 / np.sqrt(3)
+    assert others.mean == pytest.approx(these.mean)
+    assert (others.low, others.high) == pytest.approx((these.mean - margin, these.mean + margin))
+    assert others.p > these.p > 0.001
+
+
+def test_the_error_on_others_is_never_below_that_on_these() -> None:
+    """With equal errors both means are the same, and the other one has fewer degrees of freedom."""
+    source = np.random.default_rng(3)
+    for count in source.integers(3, 8, 500):
+        errors = source.uniform(0.01, 0.5, count)
+        effects = source.normal(0, source.uniform(0, 2) * errors)
+        others = random_mean(effects, errors)
+        error = (others.high - others.low) / 2 / scipy.stats.t.isf(0.025, count - 1)
+        assert error >= (1 / np.square(errors)).sum() ** -0.5 * (1 - 1e-9)
+        alike = np.full(count, errors[0])
+        these, others = fixed_mean(effects, alike, np.full(count, 50)), random_mean(effects, alike)
+        assert others.high - others.low > these.high - these.low
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.03, 0.1])
+def test_the_mean_on_others_holds_its_level(tau: float) -> None:
+    """With three datasets of equal errors, whether their true effects differ or not."""
+    source = np.random.default_rng(4)
+    errors = np.full(3, 0.03)
+    effects = source.normal(0, np.hypot(tau, errors), (2000, 3))
+    found = [random_mean(each, errors) for each in effects]
+    assert np.mean([each.p <= 0.05 for each in found]) < 0.06
+    these = [fixed_mean(each, errors, [50, 50, 50]).p <= 0.05 for each in effects]
+    assert not any(each.p <= 0.05 and not shown for each, shown in zip(found, these, strict=True))
+
+
 def test_others_are_not_inferred_from_two_datasets() -> None:
     with pytest.raises(ValueError, match="at least 3 effects, got 2"):
         random_mean([0.1, 0.2], [0.1, 0.1])

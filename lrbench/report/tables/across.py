@@ -21,7 +21,8 @@ NOTES = (
 )
 OTHER_NOTES = (
     "Others: the mean on datasets of which these are a sample (random effects, interval after Hartung and "
-    "Knapp). Spread: standard deviation of the true effects between datasets, in per cent.",
+    "Knapp, no narrower where effects are alike by chance). Spread: standard deviation of the true effects "
+    "between datasets, in per cent.",
 )
 
 
