@@ -16,6 +16,16 @@ from lrbench.store.suites import SuiteRecord
 
 __all__ = ["Choices", "choose", "rename_rows", "shown_names", "shown_rows"]
 
+OF_PROPOSED = (
+    "comparisons",
+    "without_seen_items",
+    "across",
+    "across_without_seen_items",
+    "references",
+    "references_without_seen_items",
+)
+"""Parts of a report that compare proposed labels with others."""
+
 LABEL_FIELDS = ("label", "proposed", "baseline")
 """Fields of a report's parts that hold the label of a row."""
 
@@ -127,6 +137,8 @@ def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sor
         RequestError: ``sort`` is no metric of the report.
     """
     ordered = _ordered(report, labels, sort)
+    if sum(note.summary.name in datasets for note in report.datasets) < 2:
+        report = replace(report, across=(), across_without_seen_items=())
     changes: dict[str, Any] = {"labels": tuple(ordered)}
     for part in fields(report):
         value = getattr(report, part.name)
@@ -149,16 +161,15 @@ def choose(report: Report, labels: Sequence[str], datasets: Collection[str], sor
 def _answered(report: Report, labels: Collection[str], datasets: Collection[str]) -> Report:
     """Leave out proposed labels and datasets that are not shown, and keep what labels are compared with."""
     proposed = tuple(label for label in report.proposed if label in labels)
+    parts: dict[str, Any] = {
+        name: tuple(found for found in getattr(report, name) if found.proposed in proposed)
+        for name in OF_PROPOSED
+    }
     return replace(
         report,
+        **parts,
         proposed=proposed,
         datasets=tuple(note for note in report.datasets if note.summary.name in datasets),
-        comparisons=tuple(found for found in report.comparisons if found.proposed in proposed),
-        without_seen_items=tuple(found for found in report.without_seen_items if found.proposed in proposed),
-        references=tuple(found for found in report.references if found.proposed in proposed),
-        references_without_seen_items=tuple(
-            found for found in report.references_without_seen_items if found.proposed in proposed
-        ),
         answers=tuple(answer for answer in report.answers if answer.proposed in (None, *proposed)),
     )
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from synthetic_results import Made, make_suite, section_of
 
 from lrbench.errors import RequestError
 from lrbench.report.build import ReportOptions, build_report
@@ -72,6 +73,57 @@ def test_rows_are_sorted_by_their_mean_over_datasets(suite: SuiteRecord, root: P
     assert [row.label for row in shown.rows if (row.dataset, row.metric) == ("sample", "mrr")] == []
     of_sample = [row.label for row in shown.rows if (row.dataset, row.metric) == ("sample", "ndcg@10")]
     assert of_sample == list(shown.labels)
+
+
+FIVE = tuple(f"P{number}" for number in range(5))
+
+
+@pytest.fixture(scope="module")
+def three_datasets(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteRecord, Path]:
+    """Five proposed rows, each above its control, on three datasets."""
+    place = tmp_path_factory.mktemp("results")
+    pairs = [(Made(name, 1.7, "lares"), Made(f"{name}: plain", 0.7, "lares")) for name in FIVE]
+    return make_suite(
+        place,
+        [made for pair in pairs for made in pair],
+        controls={f"{name}: plain": ControlRecord(of=name, control="no-reasoning") for name in FIVE},
+        proposed=FIVE,
+        datasets=("sample", "ml-100k", "shop"),
+    ), place
+
+
+def over_datasets(report: Report) -> str:
+    """The answer over datasets; empty if there is none."""
+    told = {each.title: each.text for each in section_of(report, "answer").paragraphs}
+    return told.get("2 The reasoning?, over datasets", "")
+
+
+def test_the_answer_over_datasets_counts_the_rows_and_datasets_that_are_shown(
+    three_datasets: tuple[SuiteRecord, Path],
+) -> None:
+    assert "5 of 5 without steps" in over_datasets(built(*three_datasets))
+    four = over_datasets(built(*three_datasets, only=("P0*", "P1*", "P2*", "P3*")))
+    assert "own control: 4 of 4 without steps" in four
+    assert "Means over these datasets" in four
+    two = built(*three_datasets, datasets=("sample", "shop"))
+    assert "Means over all 3 datasets" in over_datasets(two)
+    one = built(*three_datasets, datasets=("sample",))
+    assert over_datasets(one) == ""
+    assert (one.across, section_of(one, "across").tables) == ((), ())
+    assert section_of(two, "across").tables != ()
+
+
+def test_what_is_said_over_datasets_is_interim_where_the_report_is(
+    three_datasets: tuple[SuiteRecord, Path],
+) -> None:
+    report = built(*three_datasets)
+    assert not over_datasets(report).startswith("Interim.")
+    assert "(interim)" not in section_of(report, "across").tables[0].title
+    interim = replace(report, interim=True)
+    assert over_datasets(interim).startswith("Interim. Shown to be better than their own control: 5 of 5")
+    section = section_of(interim, "across")
+    assert section.heading == "Over datasets (interim)"
+    assert all(table.title.endswith(" (interim)") for table in section.tables)
 
 
 def test_another_name_everywhere(suite: SuiteRecord, root: Path, report: Report) -> None:

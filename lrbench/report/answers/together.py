@@ -65,7 +65,9 @@ def controls_over_datasets(report: Report) -> str:
     if not text:
         return ""
     also = f" Without seen items: {without}" if without not in ("", text) else ""
-    return f"{text} Means over these datasets, which no family declares: exploratory.{also}"
+    every = max(found.datasets for found in report.across)
+    which = "these" if every <= len(report.datasets) else f"all {every}"
+    return f"{text} Means over {which} datasets, which no family declares: exploratory.{also}"
 
 
 def _beside_controls(report: Report, found: Iterable[tuple[str, Verdict]]) -> str:

@@ -40,7 +40,7 @@ def across_section(report: Report) -> Section:
     sampled = any(found.others is not None for found in report.across)
     tables = tuple(
         Table(
-            f"{proposed} against the others over datasets, {metric}",
+            f"{proposed} against the others over datasets, {metric}{report.title_note}",
             tuple(
                 tuple(map(Cell, (*_these(found), *_without(found, without), *_others(found, sampled))))
                 for found in report.across
@@ -51,7 +51,7 @@ def across_section(report: Report) -> Section:
     )
     columns = (*THESE, *(WITHOUT if without else ()), *(OTHERS if sampled else ()))
     notes = (*NOTES, *(WITHOUT_NOTES if without else ()), *(OTHER_NOTES if sampled else ()))
-    return Section("Over datasets", columns, tables, notes)
+    return Section(f"Over datasets{report.title_note}", columns, tables, notes)
 
 
 def _pair(found: AcrossDatasets) -> tuple[str, str, str]:

@@ -38,8 +38,9 @@ def short_answer_section(report: Report) -> Section:
     if len(proposed) <= MOST_IN_WORDS:
         return answer_section(report)
     counts = [paragraph for note in report.datasets for paragraph in _together(report, note.summary.name)]
+    interim = "Interim. " if report.interim else ""
     if over := controls_over_datasets(report):
-        counts.append(Paragraph("2 The reasoning?, over datasets", over))
+        counts.append(Paragraph("2 The reasoning?, over datasets", interim + over))
     text = (
         f"The table “At a glance” has all {len(proposed)} proposed labels. One of them in words: "
         f"--answer --only {shlex.quote(proposed[0])}. All of them: --full."

@@ -14,7 +14,7 @@ NEEDS = {
     "reasoning": "a proposed row with controls: give it controls",
     "seen-items": "a declared, testable comparison, under a protocol that ranks seen items, and no --masked",
     "groups": "a proposed row, another system, and prepared data: lrbench fetch NAME --protocol PROTOCOL",
-    "across": "comparisons that are testable on two or more datasets",
+    "across": "comparisons that are testable on two or more datasets, of which two or more are shown",
     "uncertainty": "a comparison that is testable: at least three seeds",
     "matches": "controls with matched parameters or operations",
     "cost": "a trained row",
