@@ -174,7 +174,7 @@ def _family(report: Report, family: Family) -> str:
     against = AGAINST[family.name]
     named = [label for label in family.against if label not in report.controls]
     if family.name == SYSTEMS and report.against:
-        against = listed(named)
+        against = listed(named or list(family.against))
     datasets = counted(family.datasets, "dataset")
     proposed = listed(family.proposed)
     if len(family.proposed) > 1:

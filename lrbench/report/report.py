@@ -381,9 +381,13 @@ class Report:
         found = (self.find_without_seen_items(each) for each in shown if each.contrast.testable)
         return [each for each in found if each is not None]
 
+    def merged(self, dataset: str, label: str) -> list[str]:
+        """Return the other labels that tables show in a row, since they have the same ranks."""
+        return [other for (where, other), shown in self.twins.items() if (where, shown) == (dataset, label)]
+
     def row_name(self, dataset: str, label: str) -> str:
         """Return the name of a table's row: the label, then in brackets other labels with the same ranks."""
-        others = [other for (where, other), shown in self.twins.items() if (where, shown) == (dataset, label)]
+        others = self.merged(dataset, label)
         if not others:
             return label
         return f"{label} (= {' = '.join(self._described(other) for other in others)})"

@@ -11,9 +11,10 @@ from lrbench.report.layout import Layout
 from lrbench.report.report import Report
 from lrbench.report.tables import SECTIONS, Cell, Section, make_sections
 from lrbench.report.tables.needs import NEEDS
+from lrbench.report.tables.table import INDENT
 from lrbench.stats.variance import Shares
 from lrbench.store.layout import Results
-from lrbench.store.suites import SuiteRecord
+from lrbench.store.suites import ControlRecord, SuiteRecord
 
 
 def cells(section: Section, label: str, table: int = 0) -> dict[str, Cell]:
@@ -86,6 +87,30 @@ def test_letters_name_the_proposed_labels(root: Path, suite: SuiteRecord) -> Non
     report = build_report(suite.model_copy(update={"proposed": proposed}), Results(root))
     marked = with_verdicts(report, SASRec__Popularity=Verdict.WORSE, LARES__Popularity=Verdict.BETTER)
     assert cells(section_of(marked, "quality"), "Popularity")["NDCG@10"].marks == "†b‡a"
+
+
+def test_a_merged_row_has_the_daggers_of_all_its_labels_each_once(tmp_path: Path) -> None:
+    """N and M are one run. A is compared with M as a system, and B and C with both names of it."""
+    controls = {
+        "N": ControlRecord(of="B", control="no-reasoning"),
+        "M": ControlRecord(of="C", control="no-reasoning"),
+    }
+    models = (Made("A", 1.7), Made("B", 1.8), Made("C", 1.9), Made("N", 0.5), Made("M", 0.5))
+    suite = make_suite(tmp_path, models, proposed=("A", "B", "C"), controls=controls, against=("M",))
+    trials = {cell.seed: cell.trial for cell in suite.trials if cell.label == "N"}
+    shared = tuple(
+        cell.model_copy(update={"trial": trials[cell.seed]}) if cell.label == "M" else cell
+        for cell in suite.trials
+    )
+    report = build_report(suite.model_copy(update={"trials": shared}), Results(tmp_path))
+    assert report.twins == {("sample", "M"): "N"}
+    row = cells(section_of(report, "quality"), INDENT + report.row_name("sample", "N"))
+    assert row["NDCG@10"].marks == "†abc"
+    assert "A, B and C × M × 1 dataset on NDCG@10" in " ".join(report.caption)
+    only_c = tuple(each for each in report.comparisons if each.proposed == "C")
+    assert [each.baseline for each in only_c] == ["M", "M"]  # as a system, and as its control
+    one = replace(report, proposed=("C",), comparisons=only_c)
+    assert cells(section_of(one, "quality"), INDENT + one.row_name("sample", "N"))["NDCG@10"].marks == "†"
 
 
 def test_baseline_puts_percentages_behind_every_metric(root: Path, suite: SuiteRecord) -> None:

@@ -103,10 +103,9 @@ def _others(report: Report, comparison: Comparison) -> str:
     """Say in one sentence how the label stands against the other systems, by verdict."""
     others = [
         other
-        for other in report.comparisons
-        if (other.family, other.dataset, other.proposed) == (SYSTEMS, comparison.dataset, comparison.proposed)
+        for other in report.shown_comparisons(SYSTEMS)
+        if (other.dataset, other.proposed) == (comparison.dataset, comparison.proposed)
         and other.baseline != comparison.baseline
-        and (other.dataset, other.baseline) not in report.twins
     ]
     if not others:
         return ""

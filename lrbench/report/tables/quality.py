@@ -53,18 +53,17 @@ def _value(report: Report, row: QualityRow) -> Cell:
 def _daggers(report: Report, row: QualityRow) -> str:
     """Mark a row by the proposed labels that are significantly better (†) or worse (‡) than it.
 
+    A row that stands for several labels with the same ranks has the marks of all of them, each once.
     Nothing is marked while trials are missing, or where the tests were declared for another ranking.
     """
     marks = ""
     if report.interim or report.exploratory:
         return marks
+    labels = {row.label, *report.merged(row.dataset, row.label)}
+    here = [each for each in report.comparisons if each.dataset == row.dataset and each.baseline in labels]
     for sign, verdict in (("†", Verdict.BETTER), ("‡", Verdict.WORSE)):
-        key = (row.dataset, row.label, verdict)
-        letters = "".join(
-            LETTERS[report.proposed.index(comparison.proposed)]
-            for comparison in report.comparisons
-            if (comparison.dataset, comparison.baseline, comparison.verdict) == key
-        )
-        if letters:
+        named = dict.fromkeys(each.proposed for each in here if each.verdict is verdict)
+        if named:
+            letters = "".join(LETTERS[report.proposed.index(label)] for label in named)
             marks += sign if len(report.proposed) == 1 else sign + letters
     return marks
