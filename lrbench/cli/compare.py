@@ -45,7 +45,7 @@ def compare(
     from lrbench.cli.named_suite import recorded_suite
     from lrbench.report.loaded import LoadedSuite, select_labels
     from lrbench.store.layout import Results
-    from lrbench.wording import listed
+    from lrbench.wording import counted, listed
 
     layout = Results(results)
     loaded = LoadedSuite(recorded_suite(layout, suite), layout)
@@ -63,6 +63,12 @@ def compare(
     console = result_console()
     for line in frame.iter_rows(named=True):
         say(console, _sentence(line))
+    if interim := frame["interim"].sum():
+        told = f"{interim} of {counted(len(frame), 'comparison')}"
+        say(
+            message_console(),
+            f"Interim: rows of {told} lack seeds of the suite, so nothing is decided there.",
+        )
     say(message_console(), _note(loaded.suite, frame, masked, layout.command("report", loaded.suite.name)))
 
 
@@ -82,16 +88,19 @@ def _note(suite: "SuiteRecord", frame: "DataFrame", masked: bool | None, to_repo
         other = "the suite declared its tests for the other ranking"
         return f"These comparisons are descriptive: {other}. {corrected}"
     pairs = {frozenset(pair) for family in family_labels(suite).values() for pair in family}
-    declared = sum(
-        line["metric"] == suite.primary_metric and frozenset((line["proposed"], line["baseline"])) in pairs
+    declared = [
+        line
         for line in frame.iter_rows(named=True)
-    )
+        if line["metric"] == suite.primary_metric and frozenset((line["proposed"], line["baseline"])) in pairs
+    ]
     if not declared:
         return f"These comparisons are descriptive: they were not declared before the runs. {corrected}"
-    others = "" if declared == len(frame) else " All others are descriptive."
+    others = "" if len(declared) == len(frame) else " All others are descriptive."
+    interim = sum(line["interim"] for line in declared)
+    waits = f", of which {interim} {'waits' if interim == 1 else 'wait'} for runs" if interim else ""
     return (
-        f"{corrected} Declared in the suite: {declared} of {len(frame)}. For these cite the verdicts of the "
-        f"report, which corrects over their family: {to_report}.{others}"
+        f"{corrected} Declared in the suite: {len(declared)} of {len(frame)}{waits}. For these cite the "
+        f"verdicts of the report, which corrects over their family: {to_report}.{others}"
     )
 
 
@@ -101,7 +110,8 @@ def _sentence(line: dict[str, Any]) -> str:
     p = p_value(line["p_bh"])
     means = f"{plain(line['proposed_mean'])} against {plain(line['baseline_mean'])}"
     difference = f"{signed(line['difference'])} {interval(line['ci_low'], line['ci_high'])}".strip()
-    test = f"p {p if p.startswith('<') else f'= {p}'}: {line['verdict']}"
+    interim = " (interim)" if line["interim"] else ""
+    test = f"p {p if p.startswith('<') else f'= {p}'}: {line['verdict']}{interim}"
     return (
         f"{line['dataset']}, {metric_title(line['metric'])}: {line['proposed']} against {line['baseline']}: "
         f"{means}, {difference} ({percent(line['relative'])} %), "

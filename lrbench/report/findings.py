@@ -138,6 +138,11 @@ class Comparison:
     """Whether both labels have the same ranks: they are one model under two names."""
 
     @property
+    def labels(self) -> tuple[str, str]:
+        """Both labels."""
+        return self.proposed, self.baseline
+
+    @property
     def confirmatory(self) -> bool:
         """Whether it belongs to a declared family."""
         return bool(self.family)

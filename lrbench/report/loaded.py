@@ -18,6 +18,7 @@ from lrbench.names import check_list
 from lrbench.report.build import ReportOptions, build_report
 from lrbench.report.choices import Choices, shown_names
 from lrbench.report.comparisons import compare_labels
+from lrbench.report.families import lacks_runs
 from lrbench.report.formats import FORMATS, usual_metrics
 from lrbench.report.formats.fields import comparison_fields, group_fields
 from lrbench.report.group_table import GroupTable, read_group_table
@@ -152,9 +153,11 @@ class LoadedSuite:
     ) -> pl.DataFrame:
         """Compare a row with others, or with all: one line per dataset, other row and metric.
 
-        The columns are the fields of a comparison in the JSON report, without nested ones. P-values are
-        adjusted after Benjamini and Hochberg over all of them. Comparisons that the suite does not declare
-        are descriptive. The report has the verdicts of declared ones, and corrects over their family.
+        The columns are the fields of a comparison in the JSON report, without nested ones. The last one,
+        ``interim``, says whether one of the two rows lacks runs with seeds of the suite.
+
+        P-values are adjusted after Benjamini and Hochberg over all lines. Comparisons that the suite does not
+        declare are descriptive. The report has the verdicts of declared ones, and corrects over their family.
 
         Args:
             first: the row that is compared, by its label.
@@ -177,10 +180,13 @@ class LoadedSuite:
         wanted = [_known(name) for name in metrics] or [self.suite.primary_metric]
         chosen = shown_names(self.suite.datasets, datasets, (), "dataset")
         measured = measure(self._finished, chosen, self.labels, wanted, self._masked(masked))
+        waiting = {(row.dataset, row.label) for row in measured if lacks_runs(row, self.suite)}
         lines: list[dict[str, Any]] = []
         for comparison in compare_labels(measured, one, seconds, wanted, self.suite.margin):
             fields = comparison_fields(comparison)
-            lines.append({name: value for name, value in fields.items() if not isinstance(value, dict)})
+            interim = any((comparison.dataset, label) in waiting for label in comparison.labels)
+            plain = {name: value for name, value in fields.items() if not isinstance(value, dict)}
+            lines.append({**plain, "interim": interim})
         if not lines:
             raise RequestError(
                 f"No trials of {one} and of another of these rows are finished on one dataset.",

@@ -4,13 +4,14 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import typer
-from synthetic_results import make_suite
+from synthetic_results import Made, make_suite
 from typer.testing import CliRunner, Result
 
 from lrbench.cli.compare import compare
@@ -411,6 +412,21 @@ def test_compare_declares_nothing_in_the_other_ranking(root: Path) -> None:
     assert "descriptive: the suite declared its tests for the other ranking." in note("--masked")
     assert "lrbench report" not in note("--masked")
     assert "Declared in the suite: 1 of 1." in note("--unmasked")
+
+
+def test_compare_tells_declared_comparisons_that_wait_for_runs(tmp_path: Path) -> None:
+    models = (Made("LARES", 1.7, "lares"), Made("SASRec", 0.6), Made("BSARec", 0.5))
+    suite = make_suite(tmp_path, models, seeds=range(1, 6))
+    for cell in suite.trials:
+        if cell.label == "SASRec" and cell.seed > 3:
+            shutil.rmtree(Results(tmp_path).trial(cell.trial))
+    shown = run("compare", "demo", "LARES", "--results", str(tmp_path))
+    told, lines = " ".join(shown.stderr.split()), " ".join(shown.stdout.split())
+    assert "Interim: rows of 1 of 2 comparisons lack seeds of the suite, so nothing is decided there." in told
+    assert "Declared in the suite: 2 of 2, of which 1 waits for runs." in told
+    assert lines.count("better (interim).") == 1
+    complete = run("compare", "demo", "LARES", "BSARec", "--results", str(tmp_path))
+    assert "interim" not in (complete.stdout + complete.stderr).lower()
 
 
 def test_compare_refuses_an_unknown_row(root: Path) -> None:

@@ -3,7 +3,8 @@
 By default there is one line per dataset, label and metric. A row's own numbers come first, then its cost,
 then its software and devices. Lines of the primary metric also have the comparison of each proposed label
 with the row. The names of those columns end in ``:`` and the proposed label. ``--tables`` writes one table
-instead.
+instead. Lines with verdicts say whether these are final: ``interim``, ``exploratory``, and in ``awaited`` how
+many comparisons of the family wait for runs.
 """
 
 import csv
@@ -34,6 +35,7 @@ COMPARED = (
     "p_holm",
     "effect_size",
     "minimum_detectable",
+    "awaited",
     "verdict",
 )
 
@@ -87,18 +89,24 @@ def _quality(report: Report) -> Iterator[dict[str, Any]]:
             "suite": report.suite,
             "protocol": report.protocol.name,
             "masked": report.masked,
+            **_standing(report),
             **vars(row),
             "fingerprint": fingerprints[row.dataset],
         }
 
 
+def _standing(report: Report) -> dict[str, bool]:
+    """Say whether the verdicts of a report are final and declared."""
+    return {"interim": report.interim, "exploratory": report.exploratory}
+
+
 def _comparisons(report: Report) -> Iterator[dict[str, Any]]:
     for comparison in (*report.comparisons, *report.descriptive):
-        yield _flat(comparison_fields(comparison))
+        yield _standing(report) | _flat(comparison_fields(comparison))
 
 
 def _seen_items(report: Report) -> Iterator[dict[str, Any]]:
-    return (_flat(seen_items_fields(found)) for found in report.without_seen_items)
+    return (_standing(report) | _flat(seen_items_fields(found)) for found in report.without_seen_items)
 
 
 def _depths(report: Report) -> Iterator[dict[str, Any]]:
