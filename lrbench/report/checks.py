@@ -17,6 +17,8 @@ from lrbench.report.seen_items import WithoutSeenItems
 from lrbench.report.step_findings import DepthFinding
 from lrbench.report.tuning import unequal_tuning
 from lrbench.report.warnings import ReportWarning, WarningKind
+from lrbench.stats.contrast import ONE_USER
+from lrbench.stats.user_metrics import MIN_SEEDS
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
 from lrbench.store.suites import SuiteRecord, SuiteTrial
@@ -29,6 +31,9 @@ TIE_SHARE = 0.01
 
 ALL_TIED = 0.99
 """Above this share of targets that tie with another item, metrics tell nothing about a model."""
+
+ABOUT_ROWS = (WarningKind.SAME_TRIALS, WarningKind.NO_VARIATION)
+"""Causes of a missing test that lie in two rows, so that the warning names them."""
 
 MOST_REPEATING = 0.5
 """Above this share of targets that repeat the last input, copying that input beats learning."""
@@ -60,7 +65,7 @@ def find_warnings(
         *missing_trials(suite, results, missing, report.rows),
         *fewer_seeds(suite, measured),
         *_above_achievable(measured),
-        *_not_testable(report.comparisons),
+        *_not_testable(report.comparisons, suite, command_to_run(suite, results)),
         *unequal_tuning(suite, report.comparisons),
         *collapses(measured, suite.primary_metric),
         *_seen_items(report.without_seen_items),
@@ -128,23 +133,36 @@ def _above_achievable(measured: Sequence[Measured]) -> Iterator[ReportWarning]:
             yield ReportWarning(WarningKind.ABOVE_ACHIEVABLE, cause, label=entry.label, dataset=entry.dataset)
 
 
-def _not_testable(comparisons: Sequence[Comparison]) -> Iterator[ReportWarning]:
+def _not_testable(comparisons: Sequence[Comparison], suite: SuiteRecord, run: str) -> Iterator[ReportWarning]:
+    """Warn of comparisons without a test, one warning for each cause and remedy.
+
+    Args:
+        comparisons: the declared ones.
+        suite: the suite's record.
+        run: the command that runs what is missing.
+    """
     untestable: dict[tuple[WarningKind, str], list[Comparison]] = {}
     for comparison in comparisons:
         if not comparison.contrast.testable:
-            alike = _kind_of_untestable(comparison), comparison.contrast.reason
+            alike = _kind_of_untestable(comparison, suite), comparison.contrast.reason
             untestable.setdefault(alike, []).append(comparison)
     for (kind, reason), those in untestable.items():
         pairs = dict.fromkeys(f"{comparison.proposed} against {comparison.baseline}" for comparison in those)
-        which = "" if kind is WarningKind.NOT_TESTABLE else f" ({listed(list(pairs))})"
+        which = f" ({listed(list(pairs))})" if kind in ABOUT_ROWS else ""
         count = f"{len(those)} of {len(comparisons)} comparisons are not testable"
-        yield ReportWarning(kind, f"{count}{which}: {reason}.")
+        command = run if kind is WarningKind.AWAITS_RUNS else ""
+        yield ReportWarning(kind, f"{count}{which}: {reason}.", command)
 
 
-def _kind_of_untestable(comparison: Comparison) -> WarningKind:
+def _kind_of_untestable(comparison: Comparison, suite: SuiteRecord) -> WarningKind:
     if comparison.same_ranks:
         return WarningKind.SAME_TRIALS
-    return WarningKind.NO_VARIATION if comparison.contrast.constant else WarningKind.NOT_TESTABLE
+    if comparison.contrast.constant:
+        return WarningKind.NO_VARIATION
+    if comparison.contrast.reason == ONE_USER:
+        return WarningKind.ONE_USER
+    enough = len(suite.seeds_for(comparison.dataset)) >= MIN_SEEDS
+    return WarningKind.AWAITS_RUNS if enough else WarningKind.NOT_TESTABLE
 
 
 def _seen_items(found: Sequence[WithoutSeenItems]) -> Iterator[ReportWarning]:

@@ -27,6 +27,8 @@ class WarningKind(StrEnum):
     MISSING_TRIALS = "Run them"
     FEWER_SEEDS = "Run the suite with all its seeds on this dataset"
     NOT_TESTABLE = "Give the suite at least 3 seeds, better 5"
+    AWAITS_RUNS = "The suite has enough seeds: run what is missing"
+    ONE_USER = "Seeds do not help: choose a dataset or a protocol with more test users"
     UNEQUAL_TUNING = "The search may explain the gain of the tuned row: tune both with one budget, or neither"
     NO_VARIATION = "The difference is the same for every user and run: it needs no test"
     SAME_TRIALS = "It is one model under two names: read the rows as one, or leave one of them out"

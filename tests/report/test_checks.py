@@ -1,11 +1,12 @@
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record
+from synthetic_results import Made, make_suite, rewrite_ranks, rewrite_record, write_trial
 
 from lrbench.config.protocol import PROTOCOLS
 from lrbench.config.trial import EvaluationConfig
@@ -245,6 +246,30 @@ def test_two_seeds(tmp_path: Path) -> None:
     (warning,) = build_report(suite, Results(tmp_path)).warnings
     assert warning.kind == WarningKind.NOT_TESTABLE
     assert warning.cause == ("1 of 1 comparisons are not testable: 2 seeds, but a test needs at least 3.")
+
+
+def test_what_to_do_about_missing_tests_depends_on_their_cause(tmp_path: Path) -> None:
+    """Of five seeds two are there; of the suite with one user all are."""
+    suite = make_suite(tmp_path / "runs", [Made("A", 2.0), Made("B")], seeds=range(1, 6), proposed=["A"])
+    for cell in suite.trials:
+        if cell.label == "B" and cell.seed > 2:
+            shutil.rmtree(Results(tmp_path / "runs").trial(cell.trial))
+    told = {warning.kind: warning for warning in build_report(suite, Results(tmp_path / "runs")).warnings}
+    assert WarningKind.NOT_TESTABLE not in told
+    assert "2 seeds, but a test needs at least 3." in told[WarningKind.AWAITS_RUNS].cause
+    remedy = told[WarningKind.AWAITS_RUNS].remedy
+    assert remedy.startswith("The suite has enough seeds: run what is missing: lrbench run ")
+
+    made = {"A": Made("A", 2.0), "B": Made("B")}
+    suite = make_suite(tmp_path / "users", list(made.values()), proposed=["A"])
+    for cell in suite.trials:
+        shutil.rmtree(Results(tmp_path / "users").trial(cell.trial))
+        write_trial(tmp_path / "users", made[cell.label], cell.dataset, cell.seed, users=1)
+    told = {warning.kind: warning for warning in build_report(suite, Results(tmp_path / "users")).warnings}
+    assert {WarningKind.NOT_TESTABLE, WarningKind.AWAITS_RUNS}.isdisjoint(told)
+    assert told[WarningKind.ONE_USER].cause.endswith("1 user, but a test needs at least 2.")
+    assert "more test users" in told[WarningKind.ONE_USER].remedy
+    assert "seeds, better 5" not in str(told)
 
 
 def test_labels_of_the_same_trials_are_named_as_such(tmp_path: Path) -> None:
