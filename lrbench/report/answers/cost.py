@@ -22,7 +22,7 @@ def at_what_cost(report: Report, label: str) -> Answer:
             ours = costs[reference.dataset, label]
             theirs = costs[reference.dataset, reference.baseline]
             texts.append((reference.dataset, _sentence(reference, ours, theirs)))
-            verdicts.append("dearer" if _ratio(ours, theirs) > 1 else "not dearer")
+            verdicts.append(_verdict(_ratio(ours, theirs)))
     if not texts:
         own = next((cost for cost in report.costs if cost.label == label), None)
         text = "" if own is None else f"{amount(own.flops_per_user)} operations per user."
@@ -37,6 +37,12 @@ def _ratio(ours: Cost, theirs: Cost) -> float:
     if theirs.flops_per_user > 0:
         return ours.flops_per_user / theirs.flops_per_user
     return math.inf if ours.flops_per_user > 0 else math.nan
+
+
+def _verdict(ratio: float) -> str:
+    if math.isnan(ratio):
+        return "unknown"
+    return "dearer" if ratio > 1 else "not dearer"
 
 
 def _sentence(reference: Reference, ours: Cost, theirs: Cost) -> str:
