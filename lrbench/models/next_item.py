@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.errors import RequestError
 from lrbench.models.base import ConfigT, Model
 from lrbench.models.layers.embeddings import ItemEmbedding
 from lrbench.models.next_item_loss import LossOptions, next_item_loss
@@ -35,7 +36,7 @@ class NextItemModel(Model[ConfigT]):
         Override it if the network has a shorter way than :meth:`token_states`. A class that overrides
         ``token_states`` of a model with such a shortcut must override this too.
         """
-        return self.token_states(sequences).index_select(0, sequences.last)
+        return self._all_states(sequences).index_select(0, sequences.last)
 
     def target_states(self, batch: TrainingBatch) -> Tensor:
         """Encode the positions that predict the batch's targets, (targets, width)."""
@@ -43,7 +44,21 @@ class NextItemModel(Model[ConfigT]):
         if batch.ends_sequences:
             states = self.last_states(sequences)
             return states if batch.one_each else states.index_select(0, sequences.sequence_of[batch.rows])
-        return self.token_states(sequences).index_select(0, batch.rows)
+        return self._all_states(sequences).index_select(0, batch.rows)
+
+    def _all_states(self, sequences: Packed) -> Tensor:
+        """Return :meth:`token_states`, and refuse another number of states than of tokens.
+
+        Raises:
+            RequestError: names the class and both shapes.
+        """
+        states, tokens = self.token_states(sequences), len(sequences.items)
+        if len(states) != tokens:
+            raise RequestError(
+                f"{type(self).__name__}.token_states returned {tuple(states.shape)} for {tokens} tokens.",
+                "It must return a state for each token, (tokens, width).",
+            )
+        return states
 
     @abstractmethod
     def item_vectors(self) -> Tensor:

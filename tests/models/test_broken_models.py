@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lrbench.data.batches import TrainingBatch
 from lrbench.data.packing import Packed
+from lrbench.errors import RequestError
 from lrbench.models.base import Model, Terms
 from lrbench.models.latent.lares.config import LARESConfig
 from lrbench.models.latent.lares.model import LARES
@@ -17,7 +18,13 @@ from lrbench.models.latent.rearec.prl import PRL
 from lrbench.models.next_item import NextItemModel
 from lrbench.models.reasoning import Recipe
 from lrbench.models.sequential.sasrec import SASRec, SASRecConfig
-from lrbench.testing import CausalConformance, ModelConformance, ReasoningConformance, ShortcutConformance
+from lrbench.testing import (
+    CausalConformance,
+    ModelConformance,
+    ReasoningConformance,
+    ShortcutConformance,
+    pack_lists,
+)
 
 
 class LooksAhead(SASRec):
@@ -52,6 +59,21 @@ class KeepsAnotherShortcut(SASRec):
 
     def token_states(self, sequences: Packed) -> Tensor:
         return super().token_states(sequences) * 1.01
+
+
+class LosesAToken(SASRec):
+    """One state too few."""
+
+    last_states = NextItemModel.last_states
+
+    def token_states(self, sequences: Packed) -> Tensor:
+        return super().token_states(sequences)[1:]
+
+
+def test_too_few_states_are_refused_by_their_shape() -> None:
+    model = LosesAToken(SASRecConfig(width=8, heads=2), 9, 5)
+    with pytest.raises(RequestError, match=r"LosesAToken.token_states returned \(4, 8\) for 5 tokens"):
+        model.last_states(pack_lists([[1, 2], [3, 4, 5]]))
 
 
 class ForgetsAWeight(SASRec):
