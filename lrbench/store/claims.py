@@ -5,7 +5,7 @@ the process that has the lock also writes a lease beside it. The lease is a file
 modification time is renewed every :data:`BEAT_SECONDS`. Other machines respect a lease until it has not been
 renewed for :data:`STALE_SECONDS`. A lease from a time to come is as old: a clock was set back since the last
 renewal, so nobody renews it. On the same machine the lock alone decides, so a killed process blocks
-nobody.
+nobody. A lease that cannot be read names no machine: its age alone decides.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import Timeout
+from pydantic import ConfigDict
 
 from lrbench.config.base import FrozenConfig
 from lrbench.files import read_plain
@@ -42,7 +43,9 @@ STALE_SECONDS = 60.0
 
 
 class Holder(FrozenConfig):
-    """The content of a lease."""
+    """The content of a lease. Fields that another version writes are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
 
     token: str
     """A random text that only this lease has."""
@@ -153,14 +156,15 @@ def _taken(lock: Path, lease: Path) -> Holder:
     """Write the lease for this process, which holds the lock.
 
     Raises:
-        ClaimedError: another machine holds it.
+        ClaimedError: another machine holds it, or may hold it.
     """
     _clear_beside(lease)
-    before = _read(lease)
-    if before is not None:
+    if os.path.lexists(lease):
+        before = _read(lease)
         os.utime(lock)  # both times then come from the clock of the file server
-        if before.machine != _this_machine() and abs(_changed(lock) - _changed(lease)) <= STALE_SECONDS:
-            raise ClaimedError(str(before))
+        here = before is not None and before.machine == _this_machine()
+        if not here and abs(_changed(lock) - _changed(lease)) <= STALE_SECONDS:
+            raise ClaimedError(str(before or "another process"))
         _remove(lease, before)
     job = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     holder = Holder(
@@ -172,8 +176,11 @@ def _taken(lock: Path, lease: Path) -> Holder:
         since=datetime.now(UTC).replace(microsecond=0),
     )
     temporary = _beside(lease)
-    temporary.write_text(holder.model_dump_json(), encoding="utf-8")
     try:
+        with temporary.open("xb") as file:
+            file.write(holder.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())  # else a crash of the machine may leave an empty lease
         os.link(temporary, lease)  # fails if the lease exists, on a network file system too
     except FileExistsError:
         raise ClaimedError(str(_read(lease) or "another process")) from None
@@ -182,8 +189,12 @@ def _taken(lock: Path, lease: Path) -> Holder:
     return holder
 
 
-def _remove(lease: Path, expected: Holder) -> None:
+def _remove(lease: Path, expected: Holder | None) -> None:
     """Remove a stale lease, but no lease that has replaced it.
+
+    Args:
+        lease: its file.
+        expected: what the stale lease says; ``None``: it cannot be read.
 
     Raises:
         ClaimedError: another process has just taken it over.
@@ -192,7 +203,7 @@ def _remove(lease: Path, expected: Holder) -> None:
     with suppress(FileNotFoundError):
         lease.rename(aside)
         found = _read(aside)
-        if found is not None and found.token != expected.token:
+        if found is not None and (expected is None or found.token != expected.token):
             with suppress(FileExistsError):
                 os.link(aside, lease)
             aside.unlink()

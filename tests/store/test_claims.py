@@ -1,5 +1,6 @@
 """Claims hold between machines. The tests pretend another machine by changing the machine's name."""
 
+import json
 import os
 import signal
 import subprocess
@@ -164,6 +165,52 @@ def test_of_two_that_find_a_stale_lease_one_gets_it(lock: Path) -> None:
     with pytest.raises(ClaimedError):
         claims._remove(lease, stale)
     assert holder_of(lock) == winner
+
+
+@pytest.mark.parametrize("content", [b"", bytes(50), b"{}", b"\xff"], ids=["empty", "nuls", "other", "bytes"])
+def test_a_lease_that_cannot_be_read_blocks_nobody_once_it_is_old(lock: Path, content: bytes) -> None:
+    """A machine that crashed may leave an empty file."""
+    lease = lock.with_suffix(".lease")
+    lease.write_bytes(content)
+    with pytest.raises(ClaimedError, match="another process"), claimed(lock):
+        pass
+    assert lease.read_bytes() == content
+    make_stale(lease)
+    with claimed(lock):
+        assert holder_of(lock).process == os.getpid()  # type: ignore[union-attr]
+
+
+def test_a_lease_that_was_replaced_since_it_could_not_be_read_is_left_alone(lock: Path) -> None:
+    lease = lock.with_suffix(".lease")
+    lock.touch()
+    winner = claims._taken(lock, lease)
+    with pytest.raises(ClaimedError):
+        claims._remove(lease, None)
+    assert holder_of(lock) == winner
+
+
+def test_a_lease_with_a_field_of_another_version_names_its_holder(
+    lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock.touch()
+    lease = lock.with_suffix(".lease")
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_this_machine", lambda: "elsewhere")
+        theirs = claims._taken(lock, lease)
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "user": "x"}), encoding="utf-8")
+    assert holder_elsewhere(lock) == theirs
+    make_stale(lease)
+    with claimed(lock):
+        pass
+
+
+def test_a_lease_is_on_the_disk_before_it_has_its_name(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    sync, link = os.fsync, os.link
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("fsync"), sync(file)))
+    monkeypatch.setattr(os, "link", lambda *names: (calls.append("link"), link(*names)))
+    with claimed(lock):
+        assert calls == ["fsync", "link"]
 
 
 def test_what_a_killed_process_left_beside_a_lease_is_removed(tmp_path: Path) -> None:
