@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 Outcome = Literal["as stored", "faulty", "without weights", "unknown here"]
-"""What was found of a trial. It is unknown here if its model or its dataset is."""
+"""What was found of a trial. It is unknown here if its model or its dataset is, or its data cannot be had."""
 
 
 def verify(
@@ -93,8 +93,9 @@ def _verified(folder: Path, library: "Library", alone: bool) -> Outcome:
         What was found. Of a trial without weights nothing is said here.
 
     Raises:
-        RequestError: the only trial's model or dataset is not known here.
+        LrbenchError: the only trial's model or dataset is not known here, or its data cannot be had.
     """
+    from lrbench.execution.stored_trial import OtherDataError
     from lrbench.store.integrity import stored_faults
     from lrbench.store.layout import WEIGHTS_FILE
 
@@ -103,11 +104,11 @@ def _verified(folder: Path, library: "Library", alone: bool) -> Outcome:
     console = message_console()
     try:
         count, faults = _check_trial(folder, library)
-    except RequestError as error:  # for instance, a plug-in is needed
-        if alone:
-            raise
+    except (RequestError, OtherDataError) as error:  # for instance, a plug-in is needed
         count, faults = 0, stored_faults(folder)
         if not faults:
+            if alone:
+                raise
             say(console, f"{folder.name} is not ranked again. {error.cause} {error.remedy}")
             return "unknown here"
     for fault in faults:
@@ -163,8 +164,9 @@ def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
 
     Raises:
         RequestError: the trial's model or dataset is not known here.
+        OtherDataError: its data cannot be had here.
     """
-    from lrbench.execution.stored_trial import load_trial
+    from lrbench.execution.stored_trial import OtherDataError, load_trial
     from lrbench.execution.verification import rank_again, rank_evaluation_again
     from lrbench.store.integrity import stored_faults
 
@@ -179,7 +181,7 @@ def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
             comparison = rank_evaluation_again(stored, evaluation)
             compared += comparison.ranks
             faults += [f"Evaluated later: {comparison.sentence}"] if comparison.differing else []
-    except RequestError:
+    except (RequestError, OtherDataError):
         raise
     except LrbenchError as error:
         return 0, list(dict.fromkeys([*faults, error.cause]))

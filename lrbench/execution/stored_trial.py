@@ -12,7 +12,7 @@ from lrbench.data.dataset import PreparedDataset, load_prepared
 from lrbench.data.obtain import Library
 from lrbench.data.sequences import EvaluationView, Split
 from lrbench.data.splitting import split
-from lrbench.errors import CheckError
+from lrbench.errors import LrbenchError, RequestError
 from lrbench.evaluation.latents import steps_taking
 from lrbench.evaluation.rank_everything import rank_everything, rank_interventions
 from lrbench.evaluation.top_items import TopItems, top_items
@@ -24,9 +24,13 @@ from lrbench.store.integrity import check_file
 from lrbench.store.layout import WEIGHTS_FILE
 from lrbench.store.trials import TrialRecord, read_record
 
-__all__ = ["EvaluatedPart", "StoredTrial", "load_trial"]
+__all__ = ["EvaluatedPart", "OtherDataError", "StoredTrial", "load_trial"]
 
 EvaluatedPart = Literal["valid", "test"]
+
+
+class OtherDataError(LrbenchError):
+    """The data of a trial cannot be had here, or are others. This says nothing of the trial's files."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,14 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     CPU if there is no GPU.
 
     Raises:
-        CheckError: the data or the weights are not those of the trial.
-        LrbenchError: a file is missing or damaged, or the data cannot be obtained.
+        CheckError: the weights are not those of the trial.
+        OtherDataError: the data cannot be obtained, or are not those of the trial.
+        RequestError: the model or the dataset is not known here.
+        LrbenchError: a file is missing or damaged.
     """
     record = read_record(folder)
     weights = read_weights(folder)  # before the data, which may have to be fetched
-    dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
-    if dataset.record.fingerprint != record.dataset.fingerprint:
-        raise CheckError(
-            f"The prepared {record.dataset.name} has fingerprint {dataset.record.fingerprint}, and "
-            f"the trial was trained on {record.dataset.fingerprint}.",
-            f"Fetch the source that the trial names: {record.dataset.source}.",
-        )
+    dataset = _obtained(record, library)
     device = torch.device("cpu" if record.device == "cpu" or not torch.cuda.is_available() else "cuda")
     torch.set_num_threads(record.threads)
     make_deterministic()
@@ -116,3 +116,20 @@ def load_trial(folder: Path, library: Library) -> StoredTrial:
     check_file(folder / WEIGHTS_FILE, record)  # those of another seed have the same shapes
     parts = split(dataset.sequences, record.protocol)
     return StoredTrial(folder, record, model, dataset, parts, device)
+
+
+def _obtained(record: TrialRecord, library: Library) -> PreparedDataset:
+    """Obtain the data on which a trial was trained; see :func:`load_trial`."""
+    try:
+        dataset = load_prepared(library.obtain_folder(record.dataset.name, record.protocol.filters))
+    except RequestError:
+        raise
+    except LrbenchError as error:
+        raise OtherDataError(error.cause, error.remedy) from error
+    if dataset.record.fingerprint != record.dataset.fingerprint:
+        raise OtherDataError(
+            f"The prepared {record.dataset.name} has fingerprint {dataset.record.fingerprint}, and "
+            f"the trial was trained on {record.dataset.fingerprint}.",
+            f"Fetch the source that the trial names: {record.dataset.source}.",
+        )
+    return dataset
