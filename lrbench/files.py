@@ -16,6 +16,7 @@ from typing import IO
 from lrbench.errors import RequestError
 
 __all__ = [
+    "append_line",
     "check_writable",
     "errors_name",
     "folder_for",
@@ -78,6 +79,19 @@ def write_bytes(path: Path, content: bytes) -> None:
             _replace(path.resolve(), content)
     except OSError as error:  # the system's error may name the file that a link points at, or its folder
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file. It begins a new line after one that a killed process left without its end.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        file.write(f"{line}\n".encode())
 
 
 def _replace(path: Path, content: bytes) -> None:

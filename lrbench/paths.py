@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from lrbench.errors import RequestError
+from lrbench.text import encodable
 
 __all__ = ["absolute", "check_folder", "expanded", "expanded_text"]
 
@@ -54,8 +55,15 @@ def check_folder(path: Path) -> None:
     """Refuse a path that cannot be a folder. A path that does not exist yet is accepted.
 
     Raises:
-        RequestError: it is a file or goes through one, its name is too long, or its links form a circle.
+        RequestError: it is a file or goes through one, its name is too long, its links form a circle, or a
+            name is no UTF-8. Records and messages between processes could not hold it.
     """
+    whole = str(path.absolute())
+    if encodable(whole) != whole:
+        raise RequestError(
+            f"The path {encodable(whole)} is not valid UTF-8.",
+            "Rename the folder, or give another path.",
+        )
     try:
         is_folder = path.is_dir() or not path.lstat()
     except (FileNotFoundError, PermissionError):  # the code that makes or reads it reports the reason

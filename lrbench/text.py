@@ -7,7 +7,7 @@ character in it could change a terminal's title, forge a line or reverse the dir
 import re
 import unicodedata
 
-__all__ = ["appearance", "has_hidden", "one_line", "printable", "shortened", "spreadsheet_text"]
+__all__ = ["appearance", "encodable", "has_hidden", "one_line", "printable", "shortened", "spreadsheet_text"]
 
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
@@ -36,6 +36,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the text with control characters and line breaks as escapes."""
     return _HIDDEN.sub(lambda found: _escape(found[0]), text)
+
+
+def encodable(text: str) -> str:
+    """Return the text with escapes for what UTF-8 cannot hold, such as a file name in another encoding."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def appearance(text: str) -> str:

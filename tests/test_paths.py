@@ -18,6 +18,11 @@ def test_what_can_be_a_folder(tmp_path: Path) -> None:
         check_folder(path)
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"x\\udcff is not valid UTF-8\. Rename the folder"):
+        check_folder(tmp_path / "x\udcff")
+
+
 def test_what_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

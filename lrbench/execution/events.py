@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from lrbench.config.base import FrozenConfig
+from lrbench.text import encodable
 from lrbench.training.news import EpochDone
 
 __all__ = [
@@ -19,6 +20,10 @@ __all__ = [
     "TrialStopped",
     "parse_event",
 ]
+
+
+Told = Annotated[str, BeforeValidator(encodable)]
+"""What an error, a library or the system said, and names of files."""
 
 
 class TrialStarted(FrozenConfig):
@@ -52,8 +57,8 @@ class TrialFailed(FrozenConfig):
 
     kind: Literal["failed"] = "failed"
     trial: str
-    reason: str
-    error_file: str | None
+    reason: Told
+    error_file: Told | None
     """The file with the traceback; ``None`` if it could not be written. ``reason`` then says so."""
 
 
@@ -62,7 +67,7 @@ class TrialBusy(FrozenConfig):
 
     kind: Literal["busy"] = "busy"
     trial: str
-    reason: str
+    reason: Told
 
 
 class TrialNote(FrozenConfig):
@@ -72,7 +77,7 @@ class TrialNote(FrozenConfig):
 
     kind: Literal["note"] = "note"
     trial: str
-    text: str
+    text: Told
 
 
 class TrialDied(FrozenConfig):
@@ -82,8 +87,8 @@ class TrialDied(FrozenConfig):
 
     kind: Literal["died"] = "died"
     trial: str
-    reason: str
-    details: str = ""
+    reason: Told
+    details: Told = ""
     """What the process last wrote to standard error."""
 
     out_of_memory: bool = False

@@ -1,12 +1,14 @@
 """The file that says why a trial failed."""
 
 import traceback
+from pathlib import Path
 
 from lrbench.execution.events import TrialFailed
-from lrbench.files import write_text
+from lrbench.files import open_plain, write_text
 from lrbench.plugins import failed_line
 from lrbench.registry import MODELS
 from lrbench.store.layout import LOG_FILE, Results
+from lrbench.text import encodable
 
 __all__ = ["record_failure"]
 
@@ -33,13 +35,21 @@ def record_failure(
         reason, text = _reason(error), "".join(traceback.format_exception(error))
     path = results.error(trial_id)
     try:
-        log_file = results.running(trial_id) / LOG_FILE
-        tail = log_file.read_text(encoding="utf-8").splitlines()[-_LOG_LINES:] if log_file.exists() else []
-        write_text(path, text.rstrip() + "\n\nLast lines of the log:\n" + "\n".join(tail) + "\n")
+        tail = "\n".join(_last_lines(results.running(trial_id) / LOG_FILE))
+        write_text(path, encodable(f"{text.rstrip()}\n\nLast lines of the log:\n{tail}\n"))
     except OSError as refused:
         reason = f"{reason} ({path} could not be written: {refused.strerror})"
         return TrialFailed(trial=trial_id, reason=reason, error_file=None)
     return TrialFailed(trial=trial_id, reason=reason, error_file=str(path))
+
+
+def _last_lines(log_file: Path) -> list[str]:
+    """Return the end of a log. A process that was killed may have left half a character."""
+    try:
+        with open_plain(log_file) as file:
+            return file.read().decode("utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        return []
 
 
 def _reason(error: BaseException) -> str:

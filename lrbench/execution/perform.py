@@ -25,6 +25,7 @@ from lrbench.execution.order import TrialOrder
 from lrbench.execution.trial import run_trial
 from lrbench.execution.tuning.search import run_search
 from lrbench.execution.workers.team import HelperDiedError
+from lrbench.files import append_line
 from lrbench.machine import out_of_memory
 from lrbench.store.claims import Claim, ClaimedError, claimed
 from lrbench.training.news import EpochDone
@@ -130,8 +131,8 @@ def _append(event: Event, path: Path) -> None:
     The file is opened each time, so that other machines see the line at once. Errors are ignored: if the
     disk is full, writing the checkpoint fails and says so.
     """
-    with suppress(OSError), path.open("a", encoding="utf-8") as file:
-        file.write(event.model_dump_json() + "\n")
+    with suppress(OSError):
+        append_line(path, event.model_dump_json())
 
 
 @contextmanager

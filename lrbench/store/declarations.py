@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lrbench.config.base import FrozenConfig
+from lrbench.files import append_line
 
 __all__ = ["Declaration", "Look", "extended", "read_looks", "record_look"]
 
@@ -69,8 +70,7 @@ def record_look(path: Path, look: Look) -> None:
     """
     looks = read_looks(path)
     if not looks or looks[-1].seeds != look.seeds:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(look.model_dump_json() + "\n")
+        append_line(path, look.model_dump_json())
 
 
 def read_looks(path: Path) -> list[Look]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lrbench.execution.events import parse_event
 from lrbench.execution.failures import record_failure
 from lrbench.plugins import PLUGINS, plugged_models
 from lrbench.store.layout import LOG_FILE, Results
@@ -43,3 +44,19 @@ def test_the_error_file_ends_with_the_last_lines_of_the_log(tmp_path: Path) -> N
     head, _, tail = results.error("t").read_text(encoding="utf-8").partition("Last lines of the log:\n")
     assert head == "The worker was killed.\n\nits last words\n\n"
     assert tail.splitlines() == [f"line {number}" for number in range(60, 100)]
+
+
+def test_a_log_that_ends_within_a_character_is_quoted(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    log = results.running("t") / LOG_FILE
+    log.parent.mkdir(parents=True)
+    log.write_bytes("caf\u00e9".encode()[:-1])
+    record_failure(results, "t", "The worker was killed.")
+    assert "caf\ufffd" in results.error("t").read_text(encoding="utf-8")
+
+
+def test_an_error_that_names_a_file_in_no_encoding_is_told_with_escapes(tmp_path: Path) -> None:
+    failed = record_failure(Results(tmp_path), "t", ValueError("cannot read a\udcfb"))
+    assert failed.reason == r"ValueError: cannot read a\udcfb"
+    assert r"cannot read a\udcfb" in Results(tmp_path).error("t").read_text(encoding="utf-8")
+    assert parse_event(failed.model_dump_json()) == failed

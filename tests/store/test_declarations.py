@@ -23,6 +23,13 @@ def test_a_suite_that_is_declared_first_says_so(tmp_path: Path) -> None:
     assert "before any of its trials had finished." in caption(before, tmp_path)
 
 
+def test_a_look_after_half_a_line_is_kept(tmp_path: Path) -> None:
+    file, look = tmp_path / "demo.looks.jsonl", Look(time=datetime.now(UTC), seeds=3)
+    file.write_bytes(b'{"time": "2026')
+    record_look(file, look)
+    assert read_looks(file) == [look]
+
+
 def test_running_again_declares_nothing_new(tmp_path: Path) -> None:
     suite = make_suite(tmp_path, MODELS, proposed=["A"])
     first = declared(suite, None, Results(tmp_path))

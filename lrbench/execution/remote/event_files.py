@@ -1,6 +1,7 @@
 """What trials on other machines report: lines of JSON beside their checkpoints, read as they grow."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from lrbench.execution.events import LAST_EVENTS, Event, parse_event
 from lrbench.store.layout import Results
@@ -43,5 +44,11 @@ class EventFiles:
             return []
         whole = new[: new.rfind(b"\n") + 1]
         self._read[trial] = self._read.get(trial, 0) + len(whole)
-        events = [parse_event(line) for line in whole.splitlines()]
-        return [event for event in events if not isinstance(event, LAST_EVENTS)]
+        return [event for event in _parsed(whole) if not isinstance(event, LAST_EVENTS)]
+
+
+def _parsed(lines: bytes) -> Iterator[Event]:
+    """Yield the event of each line. A line of which a full disk or a kill left a part is skipped."""
+    for line in lines.splitlines():
+        with suppress(ValueError):
+            yield parse_event(line)

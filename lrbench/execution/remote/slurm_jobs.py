@@ -124,7 +124,7 @@ class SlurmExecutor:
         submitted = []
         for order in orders:
             name = self._results.job(order.config.id)
-            job_id = name.read_text(encoding="utf-8").strip() if name.exists() else ""
+            job_id = name.read_text(encoding="utf-8", errors="replace").strip() if name.exists() else ""
             if job_id in queued:
                 self._jobs[order.config.id] = self._submitit.SlurmJob(self._folder, job_id)
             else:
