@@ -24,6 +24,7 @@ __all__ = [
     "FinalistRun",
     "SearchRecord",
     "SearchTrial",
+    "failed_since",
     "read_ended",
     "read_search",
     "write_ended",
@@ -179,6 +180,15 @@ def read_ended(results: Results, search_id: str) -> Ended:
         return Ended()
     with readable(path, "Remove the file and run the suite again, which repeats the search."):
         return Ended.model_validate_json(read_plain(path))
+
+
+def failed_since(results: Results, search_id: str) -> bool:
+    """Whether a search failed after the last outcome of a training was kept."""
+    try:
+        failed = results.error(search_id).stat().st_mtime
+        return failed >= _ended_file(results, search_id).stat().st_mtime
+    except FileNotFoundError:
+        return False
 
 
 def _ended_file(results: Results, search_id: str) -> Path:

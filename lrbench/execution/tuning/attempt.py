@@ -28,7 +28,7 @@ from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, loa
 from lrbench.training.news import EpochDone
 from lrbench.training.trainer import selection_metric, train
 
-__all__ = ["Attempt", "SearchRun"]
+__all__ = ["NO_MEMORY", "Attempt", "SearchRun"]
 
 
 NO_MEMORY = "out of memory"

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import torch
 
@@ -16,18 +17,19 @@ from lrbench.data.dataset import load_prepared
 from lrbench.data.splitting import split_to_train
 from lrbench.errors import LrbenchError
 from lrbench.execution.order import TrialOrder
-from lrbench.execution.tuning.attempt import Attempt, SearchRun
+from lrbench.execution.tuning.attempt import NO_MEMORY, Attempt, SearchRun
 from lrbench.execution.tuning.finalists import best_trial, runs_of_finalists
 from lrbench.execution.tuning.proposals import propose
 from lrbench.execution.tuning.users import count_users, some_users
 from lrbench.execution.under_way import folder_under_way
 from lrbench.seeds import make_deterministic
-from lrbench.store.layout import CHECKPOINT_FILE
+from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.searches import (
     Ended,
     FinalistRun,
     SearchRecord,
     SearchTrial,
+    failed_since,
     read_ended,
     write_ended,
     write_search,
@@ -67,7 +69,7 @@ def run_search(
     whole = split_to_train(dataset.sequences, config.protocol, dataset.record.name)
     parts = some_users(whole, config.protocol, config.users, config.seed)
     run = SearchRun(order, config, dataset, parts, watch, note)
-    trials, finals = _spend(run, read_ended(order.results, config.id))
+    trials, finals = _spend(run, _kept(order.results, config.id))
     outcomes: list[SearchTrial | FinalistRun] = [*trials, *finals]
     chosen = best_trial(trials, finals)
     if chosen is None:
@@ -99,11 +101,39 @@ def _all_failed(outcomes: Sequence[SearchTrial | FinalistRun]) -> LrbenchError:
     count = len(finalists) or len(outcomes)
     thing = "finalist" if finalists else "trial"
     who = f"All {count} {thing}s" if count > 1 else f"The only {thing}"
-    reason = next(outcome.reason for outcome in reversed(outcomes) if outcome.reason)
-    return LrbenchError(
-        f"{who} of the search failed{' in a run' if finalists else ''}. The last one that failed: {reason}",
-        "Change the space, or the settings of the row.",
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason]
+    more = (
+        " Or run the suite again where there is more memory: what ran out of it is then trained again."
+        if NO_MEMORY in reasons
+        else ""
     )
+    return LrbenchError(
+        f"{who} of the search failed{' in a run' if finalists else ''}. "
+        f"The last one that failed: {reasons[-1]}",
+        f"Change the space, or the settings of the row.{more}",
+    )
+
+
+def _kept(results: Results, search_id: str) -> Ended:
+    """Return what has ended of a search that begins or goes on.
+
+    If it failed with nothing to choose, what ran out of memory is forgotten, and what came after it: there
+    may be more memory now. This is written, so that a further attempt of the same run forgets nothing.
+    """
+    ended = read_ended(results, search_id)
+    if not failed_since(results, search_id) or best_trial(ended.trials, ended.finals) is not None:
+        return ended
+    if ended.finals:
+        kept = Ended(trials=ended.trials, finals=tuple(takewhile(_had_memory, ended.finals)))
+    else:
+        kept = Ended(trials=tuple(takewhile(_had_memory, ended.trials)))
+    if kept != ended:
+        write_ended(results, search_id, kept)
+    return kept
+
+
+def _had_memory(outcome: SearchTrial | FinalistRun) -> bool:
+    return outcome.reason != NO_MEMORY
 
 
 def _spend(run: SearchRun, ended: Ended) -> tuple[list[SearchTrial], list[FinalistRun]]:

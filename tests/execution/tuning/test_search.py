@@ -15,13 +15,15 @@ from lrbench.config.tuning import Choice, Range
 from lrbench.errors import LrbenchError, RequestError, SettingsError
 from lrbench.evaluation import rank_everything
 from lrbench.evaluation.ranking import NonFiniteScoresError
+from lrbench.execution.events import Event, TrialDone, TrialFailed
 from lrbench.execution.order import TrialOrder
+from lrbench.execution.perform import perform
 from lrbench.execution.tuning import attempt, proposals
 from lrbench.execution.tuning.proposals import check_optuna, propose
 from lrbench.execution.tuning.search import run_search
 from lrbench.models.base import Model
 from lrbench.store.layout import CHECKPOINT_FILE, Results
-from lrbench.store.searches import SearchTrial, read_ended, read_search
+from lrbench.store.searches import Ended, SearchTrial, read_ended, read_search, write_ended
 from lrbench.training.checkpoint import Checkpoint, load_checkpoint
 from lrbench.training.news import EpochDone
 
@@ -237,6 +239,45 @@ def test_settings_that_do_not_fit_into_the_memory_of_a_device_alone_are_an_outco
 ) -> None:
     fail_once(monkeypatch, "train", error)
     record = run_search(order(search(), walks_folder, tmp_path, alone=True), ignore)
+    assert [trial.reason for trial in record.trials] == ["", "out of memory", ""]
+
+
+def out_of_memory(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("changes", [{"trials": 2}, {"trials": 2, "finalists": 2, "finalist_runs": 1}])
+def test_a_search_that_failed_for_lack_of_memory_can_run_again(
+    changes: dict[str, int], walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = search(**changes)
+    told, events = order(config, walks_folder, tmp_path, alone=True), list[Event]()
+    if changes.get("finalists"):  # the first training of all is a finalist's
+        record = run_search(order(search(trials=2), walks_folder, tmp_path / "before"), ignore)
+        write_ended(told.results, config.id, Ended(trials=record.trials))
+    with monkeypatch.context() as patch:
+        patch.setattr(attempt, "train", out_of_memory)
+        perform(told, events.append)
+    assert isinstance(failed := events[-1], TrialFailed)
+    assert failed.reason.endswith("what ran out of it is then trained again.")
+    perform(told, events.append)
+    assert isinstance(events[-1], TrialDone)
+    assert all(not run.reason for run in read_search(told.results, config.id).trials)
+
+
+def test_a_search_that_runs_again_keeps_what_runs_out_of_memory_now(
+    walks_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that is killed for its memory would be killed again at the same settings for ever."""
+    told, events = order(search(), walks_folder, tmp_path, alone=True), list[Event]()
+    monkeypatch.setattr(attempt, "train", out_of_memory)
+    perform(told, events.append)
+    monkeypatch.undo()
+    fail_once(monkeypatch, "train", OSError("stands for the kill"))
+    with pytest.raises(OSError, match="the kill"):
+        run_search(told, ignore)
+    assert isinstance(events[-1], TrialFailed)
+    record = run_search(told.model_copy(update={"memory_ran_out": True}), ignore)
     assert [trial.reason for trial in record.trials] == ["", "out of memory", ""]
 
 
