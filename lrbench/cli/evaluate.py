@@ -105,8 +105,17 @@ def evaluate(
 
 def _ranked(rows: "Sequence[EvaluatedRow]", asked: "Asked", library: "Library") -> "list[pl.DataFrame]":
     """Rank every seed of the rows, print the means, and keep the ranks for reports."""
-    from lrbench.cli.evaluated import changes_table, depths_table, evaluate_trial, keep_for_reports
+    from lrbench.cli.evaluated import (
+        changes_table,
+        check_kept,
+        depths_table,
+        evaluate_trial,
+        keep_for_reports,
+    )
     from lrbench.cli.tables import print_table
+
+    for folder in (folder for row in rows for folder in row.folders):
+        check_kept(folder)
 
     frames: list[pl.DataFrame] = []
     not_kept: dict[str, None] = {}

@@ -1,6 +1,7 @@
 """Rank a stored trial at other depths and with changed latents, and tabulate means over seeds."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,17 +13,25 @@ from rich.table import Table
 from lrbench.config.interventions import Intervention
 from lrbench.config.trial import EvaluationConfig
 from lrbench.execution.stored_trial import StoredTrial, load_trial
-from lrbench.store.evaluations import keep_evaluation
-from lrbench.store.layout import RANKS_FILE, Results
+from lrbench.store.evaluations import discard_of_another_run, keep_evaluation, read_evaluation
+from lrbench.store.layout import RANKS_FILE, results_of
 from lrbench.store.mean_metrics import mean_metrics
 from lrbench.store.seal import read_table
-from lrbench.store.trials import REMEDY, TrialRecord, read_ranks
+from lrbench.store.trials import REMEDY, TrialRecord, read_ranks, read_record
 from lrbench.versions import versions
 
 if TYPE_CHECKING:
     from lrbench.data.obtain import Library
 
-__all__ = ["Asked", "Evaluated", "changes_table", "depths_table", "evaluate_trial", "keep_for_reports"]
+__all__ = [
+    "Asked",
+    "Evaluated",
+    "changes_table",
+    "check_kept",
+    "depths_table",
+    "evaluate_trial",
+    "keep_for_reports",
+]
 
 
 @dataclass(frozen=True)
@@ -97,18 +106,35 @@ def evaluate_trial(folder: Path, library: "Library", asked: Asked) -> Evaluated:
     )
 
 
+def check_kept(folder: Path) -> None:
+    """Discard what was kept of another run of the trial, and refuse what was changed.
+
+    This is called before ranking, which may take hours.
+
+    Raises:
+        CheckError: what an earlier evaluation kept was changed.
+        LrbenchError: a file is missing or damaged.
+    """
+    results = results_of(folder)
+    if results is not None:
+        record = read_record(folder)
+        with suppress(OSError):  # nothing can be written there, and nothing will be kept
+            discard_of_another_run(results, record.id)
+        read_evaluation(results, record)
+
+
 def keep_for_reports(folder: Path, evaluated: Evaluated) -> str:
     """Keep the ranks beside the trial's folder, where reports find them; return why that cannot be done.
 
     Raises:
-        CheckError: what an earlier evaluation kept was changed.
+        CheckError: what an earlier evaluation kept was changed, or the trial was run again meanwhile.
     """
-    place = folder.resolve()
-    if place.parent.name != "trials":
+    results = results_of(folder)
+    if results is None:
         return f"{folder} is in no results folder"
     try:
         keep_evaluation(
-            Results(place.parents[1]),
+            results,
             evaluated.record,
             evaluated.ranks,
             evaluated.divergence,
@@ -116,7 +142,7 @@ def keep_for_reports(folder: Path, evaluated: Evaluated) -> str:
             versions(),
         )
     except OSError as error:
-        return f"{place.parents[1]} cannot be written ({error.strerror})"
+        return f"{results.root} cannot be written ({error.strerror})"
     return ""
 
 

@@ -191,7 +191,7 @@ def _check_trial(folder: Path, library: "Library") -> tuple[int, list[str]]:
 def _evaluation(folder: Path, record: "TrialRecord") -> "LaterEvaluation | None":
     """Return what was ranked after a trial, if its folder is in a results folder."""
     from lrbench.store.evaluations import read_evaluation
-    from lrbench.store.layout import Results
+    from lrbench.store.layout import results_of
 
-    place = folder.resolve()
-    return read_evaluation(Results(place.parents[1]), record) if place.parent.name == "trials" else None
+    results = results_of(folder)
+    return None if results is None else read_evaluation(results, record)

@@ -5,6 +5,7 @@ A trial's folder never changes, so these are kept beside it, in ``evaluations/<i
 what the trial itself ranked, and never replace a rank of the trial.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,20 @@ from pathlib import Path
 import polars as pl
 
 from lrbench.config.base import FrozenConfig
-from lrbench.errors import CheckError
+from lrbench.errors import CheckError, LrbenchError
 from lrbench.files import new_folder
 from lrbench.lock_files import lock_on
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
 from lrbench.store.seal import file_digest, read_sealed, read_table, readable, sealed_json
-from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks
+from lrbench.store.trials import UNCHANGED, TrialRecord, read_ranks, read_record
 
-__all__ = ["EvaluationRecord", "LaterEvaluation", "keep_evaluation", "read_evaluation"]
+__all__ = [
+    "EvaluationRecord",
+    "LaterEvaluation",
+    "discard_of_another_run",
+    "keep_evaluation",
+    "read_evaluation",
+]
 
 _REMEDY = "Move the folder away and evaluate again."
 
@@ -99,12 +106,17 @@ def keep_evaluation(
         versions: of Python, torch and lrbench.
 
     Raises:
-        CheckError: what an earlier evaluation kept was changed.
+        CheckError: what an earlier evaluation kept was changed, or the trial was run again meanwhile.
+        LrbenchError: the trial was removed meanwhile, or is damaged.
         OSError: the results folder cannot be written.
     """
     folder, lock = results.evaluation(trial.id), results.evaluation_lock(trial.id)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock_on(lock):
+        if read_record(results.trial(trial.id)).digest != trial.digest:
+            raise CheckError(
+                f"The trial {trial.id} was run again while it was evaluated.", "Evaluate it again."
+            )
         known = read_evaluation(results, trial)
         if known is not None:
             key = ["depth", "intervention"]
@@ -123,6 +135,35 @@ def keep_evaluation(
                 ranks_digest=file_digest(made / RANKS_FILE),
             )
             (made / EVALUATION_FILE).write_text(sealed_json(record), encoding="utf-8")
+
+
+def discard_of_another_run(results: Results, trial_id: str) -> None:
+    """Remove a later evaluation that ranked with the weights of another run of its trial.
+
+    A process that was killed right after it had replaced the trial leaves one. An evaluation or a trial that
+    cannot be read stays.
+
+    Raises:
+        OSError: the results folder cannot be written.
+    """
+    if _of_another_run(results, trial_id):
+        lock = results.evaluation_lock(trial_id)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock_on(lock):
+            if _of_another_run(results, trial_id):
+                shutil.rmtree(results.evaluation(trial_id))
+
+
+def _of_another_run(results: Results, trial_id: str) -> bool:
+    folder = results.evaluation(trial_id)
+    if not folder.is_dir():
+        return False
+    try:
+        record, _ = read_sealed(folder / EVALUATION_FILE, EvaluationRecord, _REMEDY)
+        trial = read_record(results.trial(trial_id))
+    except LrbenchError:
+        return False
+    return record.trial == trial.id and record.trial_digest != trial.digest
 
 
 def read_evaluation(results: Results, trial: TrialRecord) -> LaterEvaluation | None:

@@ -15,6 +15,7 @@ __all__ = [
     "SINCE_FILE",
     "WEIGHTS_FILE",
     "Results",
+    "results_of",
 ]
 
 RECORD_FILE = "trial.json"
@@ -119,6 +120,17 @@ class Results:
     def suite_lock(self, name: str) -> Path:
         """Return the lock file of a suite's record. A process that changes the record holds it."""
         return self.root / "suites" / f"{name}.lock"
+
+
+def results_of(trial: Path) -> Results | None:
+    """Return the results folder that a trial's folder is in; ``None``: it is in none.
+
+    ``trials`` may be a link to another disk. So the path as given counts before the one without links.
+    """
+    for place in (trial.absolute(), trial.resolve()):
+        if place.parent.name == "trials":
+            return Results(place.parents[1])
+    return None
 
 
 def _folders_in(folder: Path) -> list[Path]:

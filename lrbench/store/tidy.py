@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lrbench.files import tidy_folder
 from lrbench.store.claims import ClaimedError, claimed
+from lrbench.store.evaluations import discard_of_another_run
 from lrbench.store.layout import RECORD_FILE, SINCE_FILE, Results
 
 __all__ = ["tidy"]
@@ -17,6 +18,8 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 
 def tidy(results: Results) -> None:
     """Remove unfinished trial folders, leftovers of complete trials, and leases of dead processes.
+
+    Later evaluations of trials that were run again are removed too.
 
     A trial on which a process works is left alone. So is a complete one that a run trains again: its job may
     wait in a queue, and then no process works on it.
@@ -37,6 +40,8 @@ def tidy(results: Results) -> None:
                         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         except ClaimedError:
             continue
+    for folder in results.evaluations():
+        discard_of_another_run(results, folder.name)
     for name in _leases(results.running("")):  # claiming and releasing removes the lease of a killed process
         with suppress(ClaimedError), claimed((results.running("") / name).with_suffix(".lock")):
             pass

@@ -20,6 +20,7 @@ from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import CheckError
 from lrbench.files import new_folder, open_plain
+from lrbench.lock_files import lock_on
 from lrbench.polars_files import read_parquet, scan_parquet, schema_of
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE, Results
 from lrbench.store.seal import content_digest, file_digest, read_sealed, readable, sealed_json
@@ -228,8 +229,18 @@ def write_trial(
         (folder / RECORD_FILE).write_text(sealed_json(record), encoding="utf-8")
     shutil.rmtree(results.running(record.id), ignore_errors=True)
     shutil.rmtree(results.failed(record.id), ignore_errors=True)
-    shutil.rmtree(results.evaluation(record.id), ignore_errors=True)  # it ranked with weights of an older run
+    _remove_evaluation(results, record.id)
     return record
+
+
+def _remove_evaluation(results: Results, trial_id: str) -> None:
+    """Remove what ``lrbench evaluate`` ranked with the weights of an older run.
+
+    The lock is that of the processes which write it: each of them reads the trial's record under the lock.
+    """
+    if results.evaluation(trial_id).exists():
+        with lock_on(results.evaluation_lock(trial_id)):
+            shutil.rmtree(results.evaluation(trial_id), ignore_errors=True)
 
 
 def read_record(folder: Path) -> TrialRecord:

@@ -1,5 +1,6 @@
 """Stored ranks are compared with those of the stored weights, and kinds of differences are told apart."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_ranks_under_an_intervention_are_verified(walks_folder: Path, tmp_path: 
 def evaluated(trial: StoredTrial, folder: Path, *calls: EvaluationConfig) -> Results:
     """Return a new results folder with the ranks that calls of ``lrbench evaluate`` would have kept."""
     results = Results(folder)
+    shutil.copytree(trial.folder, results.trial(trial.record.id))
     for call in calls:
         asked = call.model_copy(update={"latents": "noise"})
         changed, divergence = trial.ranked_with_interventions(asked)

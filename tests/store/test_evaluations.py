@@ -1,7 +1,9 @@
 """Ranks that were made after a run are kept beside the trial and read with its own."""
 
 import json
+import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,15 @@ import polars as pl
 import pytest
 from synthetic_results import Made, make_ranks, make_suite, rewrite_record
 
+from lrbench.cli.evaluated import check_kept
 from lrbench.errors import CheckError, LrbenchError
+from lrbench.lock_files import lock_on
 from lrbench.store.evaluations import LaterEvaluation, keep_evaluation, read_evaluation
 from lrbench.store.frames import FinishedTrial, finished_trials
-from lrbench.store.layout import Results
+from lrbench.store.layout import LOG_FILE, Results
 from lrbench.store.suites import read_suite
-from lrbench.store.trials import TrialRecord, read_ranks, read_record
+from lrbench.store.tidy import tidy
+from lrbench.store.trials import TrialRecord, read_ranks, read_record, write_trial
 
 SHALLOW = Made("A", 1.0, "lares", depth=1, depths=(0, 1))
 DEEP = Made("A", 1.5, "lares", depth=1, depths=(1, 2, 4), draws=2)
@@ -123,6 +128,66 @@ def test_two_processes_that_evaluate_a_trial_keep_both_their_depths(
             pool.submit(keep, tmp_path, trial.record, replace(DEEP, depths=(depth,)))
     monkeypatch.undo()
     assert again(tmp_path, trial.record.id).later_depths() == {2, 4}
+
+
+def run_again(root: Path, record: TrialRecord) -> TrialRecord:
+    """Replace the trial as ``run --rerun all`` does."""
+    results = Results(root)
+    log = results.running(record.id) / LOG_FILE
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    ranks, history = read_ranks(results.trial(record.id)).collect(), pl.DataFrame({"epoch": [1]})
+    return write_trial(
+        results, record.model_copy(update={"train_seconds": 7.0}), ranks, history, lambda path: path.touch()
+    )
+
+
+def test_ranks_of_a_trial_that_was_run_again_meanwhile_are_not_kept(
+    tmp_path: Path, trial: FinishedTrial
+) -> None:
+    run_again(tmp_path, trial.record)
+    with pytest.raises(CheckError, match="was run again while it was evaluated"):
+        keep(tmp_path, trial.record, DEEP)
+    assert not Results(tmp_path).evaluations()
+
+
+def test_a_trial_that_is_run_again_waits_for_the_process_that_keeps_an_evaluation(
+    tmp_path: Path, trial: FinishedTrial
+) -> None:
+    keep(tmp_path, trial.record, DEEP)
+    results = Results(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        with lock_on(results.evaluation_lock(trial.record.id)):
+            again = pool.submit(run_again, tmp_path, trial.record)
+            time.sleep(0.3)
+            assert results.evaluations()
+        again.result(timeout=60)
+    assert not results.evaluations()
+
+
+@pytest.mark.parametrize("discard", [tidy, lambda results: check_kept(results.trials()[0])])
+def test_an_evaluation_of_an_earlier_run_is_discarded(
+    tmp_path: Path, trial: FinishedTrial, discard: Callable[[Results], None]
+) -> None:
+    """The process that had replaced the trial was killed before it removed the evaluation."""
+    results = Results(tmp_path)
+    keep(tmp_path, trial.record, DEEP)
+    discard(results)
+    assert results.evaluations()
+    shutil.copytree(tmp_path / "evaluations", tmp_path / "kept")
+    run_again(tmp_path, trial.record)
+    shutil.copytree(tmp_path / "kept", tmp_path / "evaluations", dirs_exist_ok=True)
+    discard(results)
+    assert not results.evaluations()
+
+
+def test_an_evaluation_that_was_changed_is_refused_before_ranking(
+    tmp_path: Path, trial: FinishedTrial
+) -> None:
+    keep(tmp_path, trial.record, DEEP)
+    (Results(tmp_path).evaluation(trial.record.id) / "ranks.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CheckError, match="was changed"):
+        check_kept(trial.folder)
 
 
 def test_only_evaluations_are_in_their_folder(tmp_path: Path, trial: FinishedTrial) -> None:
