@@ -14,24 +14,40 @@ seeds that it showed.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime
 
 from lrbench.config.base import FrozenConfig
+from lrbench.errors import RequestError
 from lrbench.files import append_line
+from lrbench.metrics import metric_function
 
-__all__ = ["Declaration", "Look", "extended", "read_looks", "record_look"]
+__all__ = ["Declaration", "Look", "MetricName", "extended", "read_looks", "record_look"]
+
+
+def _known_metric(name: str) -> str:
+    try:
+        metric_function(name)
+    except RequestError as error:
+        raise ValueError(error.cause) from None
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_known_metric)]
+"""A metric that can be computed, such as ``ndcg@10``."""
 
 
 class Declaration(FrozenConfig):
     """What a suite tests from some moment on."""
 
-    time: datetime | None
+    time: AwareDatetime | None
     """``None``: the version that ran the suite kept no time."""
 
     proposed: tuple[str, ...]
     against: tuple[str, ...] = ()
-    primary_metric: str
+    primary_metric: MetricName
     margin: float | None = None
     seeds: tuple[int, ...]
     finished: int | None
@@ -50,7 +66,7 @@ class Declaration(FrozenConfig):
 class Look(FrozenConfig):
     """A report that somebody saw."""
 
-    time: datetime
+    time: AwareDatetime
     seeds: int
     """Smallest number of finished seeds, over the labels whose model is not deterministic."""
 

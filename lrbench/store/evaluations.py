@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+from pydantic import AwareDatetime
 
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError, LrbenchError
@@ -46,7 +47,7 @@ class EvaluationRecord(FrozenConfig):
     versions: dict[str, str]
     """Versions that made the last evaluation."""
 
-    evaluated: datetime
+    evaluated: AwareDatetime
     ranks_digest: str
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""

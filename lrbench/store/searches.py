@@ -5,17 +5,17 @@ complete. Until then, each training that has ended is kept in ``running/<id>/sea
 interrupted search goes on after it.
 """
 
-from datetime import datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.tuning import SearchConfig
 from lrbench.errors import CheckError
 from lrbench.files import read_plain, write_text
+from lrbench.store.declarations import MetricName
 from lrbench.store.layout import Results
 from lrbench.store.seal import read_sealed, readable, sealed_json
 
@@ -79,7 +79,7 @@ class SearchRecord(FrozenConfig):
     config: SearchConfig
     """The space, the budget and the row's own settings. The id is the hash of this configuration."""
 
-    metric: str
+    metric: MetricName
     """The selection metric, e.g. ``ndcg@10``."""
 
     trials: tuple[SearchTrial, ...] = Field(min_length=1)
@@ -99,8 +99,8 @@ class SearchRecord(FrozenConfig):
     device: str
     threads: int
     versions: dict[str, str]
-    started: datetime
-    ended: datetime
+    started: AwareDatetime
+    ended: AwareDatetime
     digest: str = ""
     """SHA-256 of all other fields, see :mod:`lrbench.store.seal`."""
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from lrbench.commands import suite_file
 from lrbench.config.base import FrozenConfig
@@ -21,7 +21,7 @@ from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
 from lrbench.files import read_plain, write_text
 from lrbench.lock_files import lock_on
 from lrbench.resources import suite_names
-from lrbench.store.declarations import Declaration, extended
+from lrbench.store.declarations import Declaration, MetricName, extended
 from lrbench.store.layout import Results
 from lrbench.store.seal import check_seal, sealed_json
 from lrbench.toml_files import read_toml
@@ -85,6 +85,21 @@ class TunedRow(FrozenConfig):
     search: str
 
 
+class _Row(BaseModel):
+    """A row of a suite file, of any version."""
+
+    model: str | None = None
+
+
+class _Written(BaseModel):
+    """What is known of a suite file, of any version, from its text."""
+
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = SuiteFile.model_fields["seeds"].default
+    dataset_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    models: tuple[_Row, ...] = ()
+
+
 class SuiteRecord(FrozenConfig):
     """A resolved suite."""
 
@@ -102,7 +117,7 @@ class SuiteRecord(FrozenConfig):
     dataset_seeds: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """Seeds of the datasets that are run with others than ``seeds``."""
 
-    primary_metric: str
+    primary_metric: MetricName
     proposed: tuple[str, ...]
     """Labels that are tested against other systems and against their own controls; may be empty."""
 
@@ -148,8 +163,8 @@ class SuiteRecord(FrozenConfig):
     @property
     def part(self) -> tuple[str, ...]:
         """The datasets, if the suite's file has more; empty: it has no others, or is unknown."""
-        written = tomllib.loads(self.text).get("datasets", ()) if self.text else ()
-        return () if set(written) <= set(self.datasets) else self.datasets
+        file = self._written()
+        return () if file is None or set(file.datasets) <= set(self.datasets) else self.datasets
 
     @property
     def other_seeds(self) -> tuple[int, ...]:
@@ -157,18 +172,25 @@ class SuiteRecord(FrozenConfig):
 
         Empty also if the datasets have unlike seeds: no option of a command says so.
         """
-        if not self.text or self.dataset_seeds:
+        file = self._written()
+        if file is None or self.dataset_seeds:
             return ()
-        file = tomllib.loads(self.text)
-        usual, own = file.get("seeds", SuiteFile.model_fields["seeds"].default), file.get("dataset_seeds", {})
-        alike = all(set(own.get(name, usual)) == set(self.seeds) for name in self.datasets)
-        return () if alike else self.seeds
+        own = (file.dataset_seeds.get(name, file.seeds) for name in self.datasets)
+        return () if all(set(seeds) == set(self.seeds) for seeds in own) else self.seeds
 
     @property
     def models(self) -> tuple[str, ...]:
         """The names of the models in the suite's file; empty if the file is unknown."""
-        rows = tomllib.loads(self.text).get("models", ()) if self.text else ()
-        return tuple(dict.fromkeys(str(row["model"]) for row in rows if "model" in row))
+        file = self._written()
+        rows = () if file is None else file.models
+        return tuple(dict.fromkeys(row.model for row in rows if row.model is not None))
+
+    def _written(self) -> _Written | None:
+        """Read the suite's file; ``None``: it is unknown, or its text is no suite file."""
+        try:
+            return _Written.model_validate(tomllib.loads(self.text)) if self.text else None
+        except (ValueError, RecursionError):  # the text of an archive may be anything
+            return None
 
     def seeds_for(self, dataset: str) -> tuple[int, ...]:
         """Return the seeds with which the rows are to be trained on a dataset."""

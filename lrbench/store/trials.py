@@ -7,12 +7,11 @@ trial is complete. ``trial.json`` holds the digests of all files of the folder a
 
 import shutil
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from lrbench.config.base import FrozenConfig
 from lrbench.config.protocol import Protocol
@@ -164,8 +163,8 @@ class TrialRecord(FrozenConfig):
     versions: dict[str, str]
     """python, torch, lrbench, and the git commit if there is one."""
 
-    started: datetime
-    ended: datetime
+    started: AwareDatetime
+    ended: AwareDatetime
     resumed: int = 0
     """How often the trial went on after an interruption."""
 

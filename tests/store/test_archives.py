@@ -40,7 +40,7 @@ from lrbench.store.integrity import stored_faults
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, Results
 from lrbench.store.packed_archive import read_packed
 from lrbench.store.packed_table import pack
-from lrbench.store.seal import file_digest, sealed_json
+from lrbench.store.seal import content_digest, file_digest, sealed_json
 from lrbench.store.searches import read_search, write_search
 from lrbench.store.suites import TunedRow, find_suite_record, write_suite
 from lrbench.store.trials import read_record
@@ -598,6 +598,36 @@ def test_another_outcome_of_the_same_search_is_refused(origin: Results, tmp_path
     with pytest.raises(RequestError, match="the same search was made twice"):
         import_archive(tmp_path / "x.zip", results)
     assert files(results.root) == before
+
+
+def resealed(content: bytes, **changes: object) -> bytes:
+    values = {**json.loads(content), **changes}
+    values.pop("digest", None)
+    return json.dumps({**values, "digest": content_digest(values)}).encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("trial.json", {"started": "2020-01-01T00:00:00"}),
+        ("trial.json", {"ended": "2020-01-01T00:00:00"}),
+        ("suites/demo.json", {"primary_metric": "foo@bar"}),
+        ("evaluation.json", {"evaluated": "2020-01-01T00:00:00"}),
+    ],
+)
+def test_values_with_which_no_report_can_be_made(
+    file: str, changes: dict[str, object], origin: Results, tmp_path: Path
+) -> None:
+    copy = Results(tmp_path / "copy")
+    shutil.copytree(origin.root, copy.root)
+    suite = find_suite_record(copy, "demo")
+    cell = suite.trials[0]
+    evaluated_later(copy.root, Made(cell.label), cell.dataset, cell.seed, cell.trial)
+    export_archive(suite, copy, tmp_path / "whole.zip", ["sample"])
+    contents = contents_of(tmp_path / "whole.zip")
+    name = next(name for name in contents if name.endswith(file))
+    contents[name] = resealed(contents[name], **changes)
+    assert file in refusal(written(contents, tmp_path / "changed.zip"))
 
 
 def test_a_suite_without_any_trial(archive: Path, tmp_path: Path) -> None:

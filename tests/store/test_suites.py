@@ -114,6 +114,23 @@ def test_the_command_to_run_a_suite_names_seeds_that_its_file_lacks(
     assert command_to_run(suite, Results(Path("results"))) == f"lrbench run audit {option}--rerun missing"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "this is = = not toml",
+        "datasets = 5",
+        "models = 'x'\nseeds = 5",
+        "models = [1]",
+        "dataset_seeds = 4",
+        f"x = {'[' * 10_000}",
+    ],
+)
+def test_a_text_that_is_no_suite_file_counts_as_unknown(tmp_path: Path, text: str) -> None:
+    suite = make_suite(tmp_path).model_copy(update={"text": text})
+    assert (suite.part, suite.other_seeds, suite.models) == ((), (), ())
+    assert command_to_run(suite, Results(Path("results"))) == "lrbench run SUITE.toml --rerun missing"
+
+
 def test_a_suite_that_runs_again_is_the_latest_and_its_record_stays(tmp_path: Path) -> None:
     record, results = make_suite(tmp_path, [Made("A")], proposed=[]), Results(tmp_path)
     add_to_suite(record.model_copy(update={"definition": "d"}), results)
