@@ -12,7 +12,7 @@ from lrbench.cli.fetch_progress import listener_for
 from lrbench.cli.run_and_show import run_and_show
 from lrbench.cli.run_progress import SuiteView
 from lrbench.cli.run_request import RunRequest
-from lrbench.cli.run_tasks import TaskList
+from lrbench.cli.run_tasks import TaskList, keep_record
 from lrbench.data.dataset import DatasetRecord, load_prepared
 from lrbench.errors import LrbenchError
 from lrbench.execution.agenda import Agenda
@@ -20,7 +20,6 @@ from lrbench.execution.past_costs import PastCosts
 from lrbench.execution.plan import Plan, make_plan
 from lrbench.store.layout import Results
 from lrbench.store.state import trial_state
-from lrbench.store.suites import add_to_suite
 from lrbench.store.tidy import tidy
 from lrbench.store.trials import read_record
 
@@ -51,7 +50,7 @@ def run_suite(request: RunRequest, console: Console) -> bool:
     _say_end(f"{_done(view, agenda.prevented)} done.", agenda.plan, results, console)
     if broken is not None:
         raise broken
-    add_to_suite(agenda.plan.record, results)  # again: another run may have replaced the record meanwhile
+    keep_record(agenda.plan.record, results)  # again: another run may have replaced the record meanwhile
     return len(view.done) == len(view.tasks)
 
 

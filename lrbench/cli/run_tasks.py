@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lrbench.cli.console import message_console, say
 from lrbench.cli.run_request import RunRequest
 from lrbench.config.rerun import Rerun
 from lrbench.config.trial import TrialConfig
@@ -12,9 +13,17 @@ from lrbench.config.tuning import SearchConfig
 from lrbench.execution.agenda import Agenda
 from lrbench.execution.events import TrialDone, TrialFailed
 from lrbench.execution.order import TrialOrder
-from lrbench.store.suites import add_to_suite
+from lrbench.store.layout import Results
+from lrbench.store.suites import SuiteRecord, add_to_suite
 
-__all__ = ["Task", "TaskList"]
+__all__ = ["Task", "TaskList", "keep_record"]
+
+
+def keep_record(record: SuiteRecord, results: Results) -> None:
+    """Add to the suite's stored record, and say if that one was damaged; see :func:`add_to_suite`."""
+    aside = add_to_suite(record, results)
+    if aside is not None:
+        say(message_console(), f"The record of the suite {record.name} was damaged. It is kept as {aside}.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class TaskList:
         return self._new_trials()
 
     def _new_trials(self) -> Sequence[Task]:
-        add_to_suite(self._agenda.plan.record, self._request.results)
+        keep_record(self._agenda.plan.record, self._request.results)
         return [
             self._task(trial.config, f"{_joined(trial.labels)}, seed {trial.config.seed}")
             for trial in self._agenda.take()

@@ -17,7 +17,7 @@ from lrbench.config.controls import Control
 from lrbench.config.protocol import Protocol
 from lrbench.config.suite_file import SuiteFile
 from lrbench.config.tuning import Tune
-from lrbench.errors import CheckError, LrbenchError, RequestError, did_you_mean
+from lrbench.errors import CheckError, RequestError, did_you_mean
 from lrbench.files import read_plain, write_text
 from lrbench.lock_files import lock_on
 from lrbench.resources import suite_names
@@ -44,6 +44,12 @@ __all__ = [
 
 
 T = TypeVar("T")
+
+_RUN_AGAIN = "Run the suite again; done trials are kept."
+
+
+class _DamagedError(RequestError):
+    """A file is no record of a suite, of any version."""
 
 
 class SuiteTrial(FrozenConfig):
@@ -257,24 +263,33 @@ def write_suite(record: SuiteRecord, path: Path) -> None:
     write_text(path, sealed_json(record))
 
 
-def add_to_suite(record: SuiteRecord, results: Results) -> None:
+def add_to_suite(record: SuiteRecord, results: Results) -> Path | None:
     """Merge ``record`` into the stored record of the suite, see :func:`merged`.
 
     Several processes may run one suite with different datasets or seeds. A lock keeps each of them from
     overwriting what another process has just added.
+
+    Returns:
+        Where a damaged record was set aside; ``None``: there was none.
+
+    Raises:
+        RequestError: the stored record cannot be read, or is of another version.
     """
     path, lock = results.suite(record.name), results.suite_lock(record.name)
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock_on(lock):
+        old, aside = None, None
         try:
             old = read_suite(path) if path.exists() else None
-        except LrbenchError:
-            old = None  # damaged, or of another version: nothing in it can be kept
+        except (_DamagedError, CheckError):
+            aside = path.with_name(f"{path.name}.unusable")
+            path.replace(aside)
         new = declared(merged(record, old), old, results)
         if old is not None and new.model_copy(update={"digest": old.digest}) == old:
             path.touch()  # the record with the latest time is the suite that ran last
         else:
             write_suite(new, path)
+    return aside
 
 
 def find_suite_record(results: Results, suite: str | None) -> SuiteRecord:
@@ -322,21 +337,30 @@ def read_suite(path: Path) -> SuiteRecord:
 
     Raises:
         CheckError: the record was changed after it was written, or contradicts itself.
-        RequestError: the file is no record, or the record is of another version.
+        RequestError: the file cannot be read or is no record, or the record is of another version.
     """
-    remedy = "Run the suite again; done trials are kept."
     try:
         text = read_plain(path)
         values = json.loads(text)
+        check_seal(values, path, _RUN_AGAIN, later="declarations")
+    except OSError as error:
+        raise RequestError(
+            f"{path} cannot be read: {error.strerror}.", f"Make it readable, or move it away. {_RUN_AGAIN}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise _DamagedError(f"{path} is damaged: it holds no record of a suite.", _RUN_AGAIN) from None
+    try:
         record = SuiteRecord.model_validate_json(text)
-    except (OSError, ValueError, RecursionError):
-        raise RequestError(f"{path} cannot be read by this version of lrbench.", remedy) from None
-    check_seal(values, path, remedy, later="declarations")
+    except ValueError:
+        raise RequestError(
+            f"{path} cannot be read by this version of lrbench.",
+            f"Use the version that wrote it, or move the file away. {_RUN_AGAIN}",
+        ) from None
     fault = _contradiction(record)
     if not fault and record.name != path.stem:
         fault = f"it is the record of the suite {record.name}"
     if fault:
-        raise CheckError(f"{path} is damaged: {fault}.", remedy)
+        raise CheckError(f"{path} is damaged: {fault}.", _RUN_AGAIN)
     return record
 
 

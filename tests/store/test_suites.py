@@ -1,5 +1,6 @@
 """The records of suites that several processes write."""
 
+import json
 import os
 import threading
 import time
@@ -8,11 +9,14 @@ from pathlib import Path
 import pytest
 from synthetic_results import Made, make_suite
 
+from lrbench.cli.run_tasks import keep_record
 from lrbench.commands import repeating
+from lrbench.errors import RequestError
 from lrbench.plugins import PLUGINS
 from lrbench.store import suites
 from lrbench.store.commands import command_to_run
 from lrbench.store.layout import Results
+from lrbench.store.seal import content_digest
 from lrbench.store.suites import SuiteRecord, add_to_suite, find_suite_record, read_suite
 
 
@@ -148,3 +152,51 @@ def test_without_a_name_the_suite_that_ran_last_is_read(tmp_path: Path) -> None:
         add_to_suite(record.model_copy(update={"name": name, "definition": "d"}), results)
         os.utime(results.suite(name), (time_of, time_of))
     assert find_suite_record(results, None).name == "first"
+
+
+def stored(tmp_path: Path) -> tuple[SuiteRecord, Path]:
+    record = make_suite(tmp_path, [Made("A")], proposed=[]).model_copy(update={"definition": "d"})
+    add_to_suite(record, Results(tmp_path))
+    return record, Results(tmp_path).suite(record.name)
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited"])
+def test_a_damaged_record_is_set_aside_and_told(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, path = stored(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    damaged = text[:-20] if damage == "cut" else text.replace('"margin": 0.02', '"margin": 0.03')
+    path.write_text(damaged, encoding="utf-8")
+    keep_record(record, Results(tmp_path))
+    aside = path.with_name("demo.json.unusable")
+    assert aside.read_text(encoding="utf-8") == damaged
+    assert read_suite(path).trials == record.trials
+    said = "".join(capsys.readouterr().err.split())
+    assert f"Therecordofthesuitedemowasdamaged.Itiskeptas{aside}." in said
+    assert Results(tmp_path).suites() == [path]
+
+
+def test_a_record_of_a_newer_version_is_refused_and_stays(tmp_path: Path) -> None:
+    record, path = stored(tmp_path)
+    values = {**json.loads(path.read_text(encoding="utf-8")), "more": 1}
+    values["digest"] = content_digest({name: value for name, value in values.items() if name != "digest"})
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(RequestError, match="Use the version that wrote it"):
+        add_to_suite(record, Results(tmp_path))
+    assert json.loads(path.read_text(encoding="utf-8")) == values
+
+
+def test_a_record_that_cannot_be_opened_is_refused_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, path = stored(tmp_path)
+    before = path.read_bytes()
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(suites, "read_plain", refuse)
+    with pytest.raises(RequestError, match="Permission denied"):
+        add_to_suite(record, Results(tmp_path))
+    assert path.read_bytes() == before
