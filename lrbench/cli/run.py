@@ -45,7 +45,8 @@ def run(
 ) -> None:
     """Train and evaluate the trials of a suite that are not done yet.
 
-    Missing data is fetched and prepared first. An interrupted trial goes on from its last epoch.
+    Missing data is fetched and prepared first. An interrupted trial goes on from its last epoch,
+    except with --rerun all, which always begins from the start.
     If a trial fails, its error is recorded and the others go on. The exit code is then 1.
     """
     from lrbench.cli.dry_run import print_plan
@@ -92,9 +93,17 @@ def _train(request: "RunRequest") -> None:
     try:
         all_done = run_suite(request, message_console())
     except KeyboardInterrupt:
-        raise InterruptError("Run the same command again to go on, trials from their last epoch.") from None
+        raise InterruptError(_how_to_go_on(request.rerun)) from None
     if not all_done:
         raise typer.Exit(1)
+
+
+def _how_to_go_on(rerun: Rerun) -> str:
+    if rerun is Rerun.all:
+        return (
+            "The same command trains all trials from the start. Trials that were not replaced are as before."
+        )
+    return "Run the same command again to go on, trials from their last epoch."
 
 
 def _check_writable(results: "Results") -> None:
