@@ -24,6 +24,8 @@ __all__ = [
     "new_folder",
     "open_plain",
     "read_plain",
+    "remove",
+    "rename",
     "tidy_folder",
     "write_bytes",
     "write_text",
@@ -156,14 +158,16 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         with errors_name(path, temporary):
             yield temporary
-        if path.exists():
+        if os.path.lexists(path):
             path.replace(aside)
         temporary.replace(path)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            remove(temporary)
         tidy_folder(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):
+        remove(aside)
 
 
 def tidy_folder(path: Path) -> None:
@@ -172,12 +176,56 @@ def tidy_folder(path: Path) -> None:
     If a process was killed after it had renamed the old folder aside, the old folder gets its name back.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.old"):
-        if not path.exists():
+        if not os.path.lexists(path):
             left.replace(path)
         else:
-            shutil.rmtree(left)
+            remove(left)
     for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
-        shutil.rmtree(left)
+        remove(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all that it holds, or a link, but not what a link points at.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file or folder, also to another file system. Each of the two paths is always whole or absent.
+
+    Raises:
+        OSError: it cannot be renamed or copied. Nothing has changed then.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_across(source, target)
+
+
+def _move_across(source: Path, target: Path) -> None:
+    """Copy beside the target, put the copy into place, and only then remove the source."""
+    temporary, aside = _beside(target), _beside(source).with_suffix(".old")
+    try:
+        if source.is_dir():
+            shutil.copytree(source, temporary, symlinks=True)
+        else:
+            shutil.copy2(source, temporary)
+        temporary.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
+    source.rename(aside)
+    with suppress(OSError):
+        remove(aside)
 
 
 @contextmanager

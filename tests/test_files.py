@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from lrbench.errors import RequestError
-from lrbench.files import check_writable, folder_for, new_file, new_folder, tidy_folder, write_text
+from lrbench.files import (
+    check_writable,
+    folder_for,
+    new_file,
+    new_folder,
+    remove,
+    rename,
+    tidy_folder,
+    write_text,
+)
 
 
 def rights(path: Path) -> int:
@@ -177,3 +186,70 @@ def test_a_folder_is_whole_whenever_it_is_looked_at(tmp_path: Path, monkeypatch:
         (folder / "file").write_text("new", encoding="utf-8")
     assert seen == ["new"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_of_a_link_only_the_link_is_removed(tmp_path: Path) -> None:
+    (there := tmp_path / "there").mkdir()
+    (there / "x").touch()
+    for name in ("a", ".a.01234567.old", ".a.01234567.part"):
+        (tmp_path / name).symlink_to(there)
+    tidy_folder(tmp_path / "a")
+    remove(tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert (there / "x").exists()
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_a_link_in_the_place_of_a_folder_is_replaced(tmp_path: Path, target: str) -> None:
+    (there := tmp_path / "there").mkdir()
+    (link := tmp_path / "a").symlink_to(tmp_path / target)
+    with new_folder(link) as folder:
+        (folder / "x").touch()
+    assert not link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "there"]
+    assert not list(there.iterdir())
+
+
+@pytest.fixture
+def two_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Two folders between which the system renames nothing."""
+    one, two, real = tmp_path / "one", tmp_path / "two", os.rename
+    one.mkdir()
+    two.mkdir()
+
+    def within_a_disk(source: Path, target: Path) -> None:
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", within_a_disk)
+    return one, two
+
+
+def test_what_moves_to_another_disk_is_copied_whole(two_disks: tuple[Path, Path]) -> None:
+    one, two = two_disks
+    (one / "folder").mkdir()
+    for file in (one / "folder" / "x", one / "file"):
+        file.write_text("1", encoding="utf-8")
+    for name in ("folder", "file"):
+        rename(one / name, two / name)
+    assert not list(one.iterdir())
+    assert (two / "folder" / "x").read_text(encoding="utf-8") == "1"
+    assert (two / "file").read_text(encoding="utf-8") == "1"
+
+
+def test_a_full_disk_leaves_all_where_it_was(
+    two_disks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = two_disks
+    (one / "file").touch()
+
+    def full(source: Path, target: Path) -> None:
+        target.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(OSError, match="No space left"):
+        rename(one / "file", two / "file")
+    assert [path.name for path in one.iterdir()] == ["file"]
+    assert not list(two.iterdir())

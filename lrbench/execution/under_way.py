@@ -1,11 +1,11 @@
 """The folder of an order that is under way, and since when its content counts."""
 
-import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lrbench.execution.order import TrialOrder
-from lrbench.files import read_plain, write_text
+from lrbench.files import read_plain, remove, write_text
 from lrbench.store.layout import SINCE_FILE
 
 __all__ = ["folder_under_way"]
@@ -19,7 +19,8 @@ def folder_under_way(order: TrialOrder) -> Path:
     """
     folder = order.results.running(order.config.id)
     if order.since is not None and not _counts_since(folder, order.since):
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            remove(folder)
         write_text(folder / SINCE_FILE, order.since.isoformat())
     folder.mkdir(parents=True, exist_ok=True)
     return folder

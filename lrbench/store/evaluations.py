@@ -5,7 +5,6 @@ A trial's folder never changes, so these are kept beside it, in ``evaluations/<i
 what the trial itself ranked, and never replace a rank of the trial.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from pydantic import AwareDatetime
 
 from lrbench.config.base import FrozenConfig
 from lrbench.errors import CheckError, LrbenchError
-from lrbench.files import new_folder
+from lrbench.files import new_folder, remove
 from lrbench.lock_files import lock_on
 from lrbench.store.layout import EVALUATION_FILE, RANKS_FILE, Results
 from lrbench.store.seal import file_digest, read_sealed, read_table, readable, sealed_json
@@ -152,7 +151,7 @@ def discard_of_another_run(results: Results, trial_id: str) -> None:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with lock_on(lock):
             if _of_another_run(results, trial_id):
-                shutil.rmtree(results.evaluation(trial_id))
+                remove(results.evaluation(trial_id))
 
 
 def _of_another_run(results: Results, trial_id: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.errors import RequestError, nearest
-from lrbench.store.layout import RECORD_FILE, Results
+from lrbench.store.layout import RECORD_FILE, Results, results_of
 
 __all__ = ["find_started_trial", "find_trial"]
 
@@ -31,9 +31,9 @@ def find_started_trial(results: Results, given: str) -> tuple[Results, str]:
     Raises:
         RequestError: there is none, or several.
     """
-    path = Path(given).resolve()
-    if path.is_dir() and path.parent.name in _KINDS:
-        return Results(path.parents[1]), path.name
+    path = Path(given)
+    if path.is_dir() and (place := results_of(path, _KINDS)) is not None:
+        return place, path.resolve().name
     folders = (results.root / kind for kind in _KINDS)
     found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()]
     names = {path.name for path in found if not path.name.startswith(".")}

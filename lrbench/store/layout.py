@@ -1,5 +1,6 @@
 """Names of all files and folders below the results folder."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,13 +123,17 @@ class Results:
         return self.root / "suites" / f"{name}.lock"
 
 
-def results_of(trial: Path) -> Results | None:
+def results_of(trial: Path, kinds: Collection[str] = ("trials",)) -> Results | None:
     """Return the results folder that a trial's folder is in; ``None``: it is in none.
 
     ``trials`` may be a link to another disk. So the path as given counts before the one without links.
+
+    Args:
+        trial: the folder.
+        kinds: the names that the folder above it may have.
     """
     for place in (trial.absolute(), trial.resolve()):
-        if place.parent.name == "trials":
+        if place.parent.name in kinds:
             return Results(place.parents[1])
     return None
 

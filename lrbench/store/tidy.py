@@ -1,11 +1,10 @@
 """Remove what killed processes left in a results folder."""
 
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from lrbench.files import tidy_folder
+from lrbench.files import remove, tidy_folder
 from lrbench.store.claims import ClaimedError, claimed
 from lrbench.store.evaluations import discard_of_another_run
 from lrbench.store.layout import RECORD_FILE, SINCE_FILE, Results
@@ -37,7 +36,7 @@ def tidy(results: Results) -> None:
                 tidy_folder(results.trial(trial_id))
                 if results.trial(trial_id).is_dir() and not _begun_again(results, trial_id):
                     for left in _leftovers(results, trial_id):
-                        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+                        remove(left)
         except ClaimedError:
             continue
     for folder in results.evaluations():

@@ -7,6 +7,7 @@ trial is complete. ``trial.json`` holds the digests of all files of the folder a
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,7 +19,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.trial import TrialConfig
 from lrbench.data.dataset import DatasetSummary
 from lrbench.errors import CheckError
-from lrbench.files import new_folder, open_plain
+from lrbench.files import new_folder, open_plain, remove
 from lrbench.lock_files import lock_on
 from lrbench.polars_files import read_parquet, scan_parquet, schema_of
 from lrbench.store.layout import HISTORY_FILE, LOG_FILE, RANKS_FILE, RECORD_FILE, WEIGHTS_FILE, Results
@@ -226,8 +227,9 @@ def write_trial(
         digests = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
         record = record.model_copy(update={"digests": digests})
         (folder / RECORD_FILE).write_text(sealed_json(record), encoding="utf-8")
-    shutil.rmtree(results.running(record.id), ignore_errors=True)
-    shutil.rmtree(results.failed(record.id), ignore_errors=True)
+    for left in (results.running(record.id), results.failed(record.id)):
+        with suppress(OSError):
+            remove(left)
     _remove_evaluation(results, record.id)
     return record
 
@@ -238,8 +240,8 @@ def _remove_evaluation(results: Results, trial_id: str) -> None:
     The lock is that of the processes which write it: each of them reads the trial's record under the lock.
     """
     if results.evaluation(trial_id).exists():
-        with lock_on(results.evaluation_lock(trial_id)):
-            shutil.rmtree(results.evaluation(trial_id), ignore_errors=True)
+        with lock_on(results.evaluation_lock(trial_id)), suppress(OSError):
+            remove(results.evaluation(trial_id))
 
 
 def read_record(folder: Path) -> TrialRecord:

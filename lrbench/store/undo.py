@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lrbench.files import write_bytes
+from lrbench.files import rename, write_bytes
 
 __all__ = ["move", "overwrite", "undone_on_error"]
 
@@ -23,7 +23,7 @@ def move(source: Path, target: Path, undo: ExitStack) -> None:
     The undoing is noted first, since an interrupt may come right after the renaming.
     """
     undo.callback(_move_back, source, target)
-    source.rename(target)
+    rename(source, target)
 
 
 def overwrite(file: Path, content: bytes, undo: ExitStack) -> None:
@@ -37,4 +37,4 @@ def overwrite(file: Path, content: bytes, undo: ExitStack) -> None:
 
 def _move_back(source: Path, target: Path) -> None:
     if not source.exists():
-        target.rename(source)
+        rename(target, source)

@@ -13,11 +13,13 @@ import pytest
 from synthetic_results import Made, make_ranks, make_suite, rewrite_record
 
 from lrbench.cli.evaluated import check_kept
+from lrbench.cli.verify import _evaluation
 from lrbench.errors import CheckError, LrbenchError
 from lrbench.lock_files import lock_on
 from lrbench.store.evaluations import LaterEvaluation, keep_evaluation, read_evaluation
+from lrbench.store.find_trial import find_started_trial
 from lrbench.store.frames import FinishedTrial, finished_trials
-from lrbench.store.layout import LOG_FILE, Results
+from lrbench.store.layout import LOG_FILE, Results, results_of
 from lrbench.store.suites import read_suite
 from lrbench.store.tidy import tidy
 from lrbench.store.trials import TrialRecord, read_ranks, read_record, write_trial
@@ -212,3 +214,16 @@ def test_what_was_changed_or_belongs_to_another_run_is_refused(tmp_path: Path, t
     with pytest.raises(CheckError, match="was changed"):
         read_evaluation(results, record)
     assert json.loads(text)["trial"] == record.id
+
+
+def test_an_evaluation_of_trials_on_another_disk_is_kept_in_the_results_folder(
+    tmp_path: Path, trial: FinishedTrial
+) -> None:
+    """``trials`` is a link, also one to the trials of another results folder."""
+    (disk := tmp_path / "disk").mkdir()
+    (tmp_path / "trials").rename(disk / "trials")
+    (tmp_path / "trials").symlink_to(disk / "trials")
+    assert results_of(trial.folder) == Results(tmp_path)
+    keep(tmp_path, trial.record, DEEP)
+    assert _evaluation(trial.folder, trial.record) is not None
+    assert find_started_trial(Results(tmp_path), str(trial.folder))[0] == Results(tmp_path)

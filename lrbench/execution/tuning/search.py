@@ -5,8 +5,8 @@ targets, at the configured depth of its model. Test targets are never ranked.
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import takewhile
 
@@ -22,6 +22,7 @@ from lrbench.execution.tuning.finalists import best_trial, runs_of_finalists
 from lrbench.execution.tuning.proposals import propose
 from lrbench.execution.tuning.users import count_users, some_users
 from lrbench.execution.under_way import folder_under_way
+from lrbench.files import remove
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import CHECKPOINT_FILE, Results
 from lrbench.store.searches import (
@@ -90,8 +91,9 @@ def run_search(
         ended=datetime.now(UTC),
     )
     write_search(record, order.results)
-    shutil.rmtree(running, ignore_errors=True)
-    shutil.rmtree(order.results.failed(config.id), ignore_errors=True)
+    for left in (running, order.results.failed(config.id)):
+        with suppress(OSError):
+            remove(left)
     return record
 
 
