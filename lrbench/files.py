@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -158,6 +159,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         with errors_name(path, temporary):
             yield temporary
+            _sync(temporary)
         if os.path.lexists(path):
             path.replace(aside)
         temporary.replace(path)
@@ -168,6 +170,20 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise
     with suppress(OSError):
         remove(aside)
+
+
+def _sync(folder: Path) -> None:
+    """Write a folder and all that it holds to the disk, so that what has its name after a crash is whole."""
+    for path in (*folder.rglob("*"), folder):
+        if not path.is_dir():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+        elif sys.platform != "win32":  # where no folder can be opened
+            opened = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 def tidy_folder(path: Path) -> None:

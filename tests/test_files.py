@@ -253,3 +253,22 @@ def test_a_full_disk_leaves_all_where_it_was(
         rename(one / "file", two / "file")
     assert [path.name for path in one.iterdir()] == ["file"]
     assert not list(two.iterdir())
+
+
+def test_a_folder_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced, sync = tmp_path / "a", list[int](), os.fsync
+
+    def watched(file: int) -> None:
+        assert not target.exists()
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with new_folder(target) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "x").touch()
+        (folder / "y").touch()
+    made = (target, target / "inner", target / "inner" / "x", target / "y")
+    assert sorted(synced) == sorted(path.stat().st_ino for path in made)

@@ -16,7 +16,7 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(?:part|old)")
 
 
 def tidy(results: Results) -> None:
-    """Remove unfinished trial folders, leftovers of complete trials, and leases of dead processes.
+    """Remove unfinished trial folders, leftovers of complete trials and searches, leases of dead processes.
 
     Later evaluations of trials that were run again are removed too.
 
@@ -26,15 +26,14 @@ def tidy(results: Results) -> None:
     trials = results.root / "trials"
     names = [path.name for path in trials.iterdir()] if trials.is_dir() else []
     unfinished = {found[1] for name in names if (found := _UNFINISHED.fullmatch(name))}
-    for trial_id in sorted(
-        unfinished | {path.name for path in results.trials() if _has_leftovers(results, path)}
-    ):
+    complete = [path.name for path in results.trials()] + [path.stem for path in results.searches()]
+    for trial_id in sorted(unfinished | {name for name in complete if _has_leftovers(results, name)}):
         lock = results.lock(trial_id)
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with claimed(lock):
                 tidy_folder(results.trial(trial_id))
-                if results.trial(trial_id).is_dir() and not _begun_again(results, trial_id):
+                if _complete_since_begun(results, trial_id):
                     for left in _leftovers(results, trial_id):
                         remove(left)
         except ClaimedError:
@@ -52,19 +51,21 @@ def _leases(folder: Path) -> list[str]:
     return sorted({found[1] for name in names if (found := _LEASE.fullmatch(name))})
 
 
-def _has_leftovers(results: Results, trial: Path) -> bool:
-    return any(path.exists() for path in _leftovers(results, trial.name))
+def _has_leftovers(results: Results, trial_id: str) -> bool:
+    return any(path.exists() for path in _leftovers(results, trial_id))
 
 
-def _begun_again(results: Results, trial_id: str) -> bool:
-    """Whether a complete trial was queued or begun again after it was complete."""
+def _complete_since_begun(results: Results, trial_id: str) -> bool:
+    """Whether a trial or search is complete, and was neither queued nor begun again since."""
+    records = results.trial(trial_id) / RECORD_FILE, results.search(trial_id)
+    complete = [record.stat().st_mtime for record in records if record.exists()]
     marks = results.job(trial_id), results.running(trial_id) / SINCE_FILE
-    complete = (results.trial(trial_id) / RECORD_FILE).stat().st_mtime
-    return any(mark.stat().st_mtime > complete for mark in marks if mark.exists())
+    begun = [mark.stat().st_mtime for mark in marks if mark.exists()]
+    return bool(complete) and max(begun, default=0.0) <= max(complete)
 
 
 def _leftovers(results: Results, trial_id: str) -> tuple[Path, ...]:
-    """Return the files and folders that a trial has only until it is complete."""
+    """Return the files and folders that a trial or search has only until it is complete."""
     return (
         results.running(trial_id),
         results.failed(trial_id),

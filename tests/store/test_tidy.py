@@ -1,6 +1,7 @@
 """What is removed from a results folder when a run begins and ends."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,16 @@ from lrbench.store.tidy import tidy
 BEFORE, COMPLETE, AFTER = 1_000_000, 2_000_000, 3_000_000
 
 
-def left_by(results: Results, since: int | None, queued: int | None) -> None:
-    """Make a complete trial with a checkpoint, and notes of a run at these times."""
-    record = results.trial("x") / RECORD_FILE
+def trial_record(results: Results) -> Path:
+    return results.trial("x") / RECORD_FILE
+
+
+def search_record(results: Results) -> Path:
+    return results.search("x")
+
+
+def left_by(results: Results, record: Path, since: int | None, queued: int | None) -> None:
+    """Make a complete trial or search with a checkpoint, and notes of a run at these times."""
     checkpoint = results.running("x") / "checkpoint.pt"
     times = {record: COMPLETE, checkpoint: AFTER, results.events("x"): AFTER}
     times |= {results.running("x") / SINCE_FILE: since} if since else {}
@@ -35,13 +43,14 @@ def left_by(results: Results, since: int | None, queued: int | None) -> None:
         (None, AFTER, True),
     ],
 )
-def test_leftovers_of_a_complete_trial_go_unless_it_is_trained_again(
-    tmp_path: Path, since: int | None, queued: int | None, stays: bool
+@pytest.mark.parametrize("record", [trial_record, search_record])
+def test_leftovers_of_a_complete_trial_or_search_go_unless_it_is_run_again(
+    tmp_path: Path, record: Callable[[Results], Path], since: int | None, queued: int | None, stays: bool
 ) -> None:
     results = Results(tmp_path)
-    left_by(results, since, queued)
+    left_by(results, record(results), since, queued)
     tidy(results)
-    assert (results.trial("x") / RECORD_FILE).exists()
+    assert record(results).exists()
     left = [path.exists() for path in (results.running("x"), results.events("x"))]
     assert left == [stays, stays]
     assert results.job("x").exists() == (stays and queued is not None)
