@@ -138,11 +138,14 @@ def observed(name: str, params: dict[str, Any], option: dict[str, Any]) -> list[
         models.append(kind(config, N_ITEMS, MAX_LENGTH))
     plain, model = models
     weights = dict(model.named_parameters())
+    shared = [
+        key
+        for key, weight in plain.named_parameters()
+        if key in weights and weights[key].shape == weight.shape
+    ]
     with torch.no_grad():
-        for key, weight in plain.named_parameters():
-            if key in weights and weights[key].shape == weight.shape:
-                weights[key].copy_(weight)
-    shared = [key for key, weight in plain.named_parameters() if weights[key].shape == weight.shape]
+        for key in shared:
+            weights[key].copy_(plain.get_parameter(key))
     found: list[Tensor] = []
     for stage_name in model.default_stages:
         found += taught(model, stage_name)
