@@ -43,16 +43,17 @@ class Arrangement:
     order: Int64s  # (targets,) place in the view of the history at each position
     donors: Int64s | None  # (targets,) position within the chunk of each position's donor
 
-    def replacement(self, chunk: slice, source: torch.Generator) -> Replacement:
+    def replacement(self, chunk: slice, device: torch.device, source: torch.Generator) -> Replacement:
         """Return what the reasoning steps get instead of their own latents.
 
         Args:
             chunk: of positions.
-            source: of noise that replaces latents, on the model's device.
+            device: where the model is.
+            source: of noise that replaces latents, on that device.
         """
         if self.donors is None:
             return Replacement("zero") if self.kind == "zero" else Replacement("noise", source=source)
-        return Replacement("other", on_device(self.donors[chunk], source.device))
+        return Replacement("other", on_device(self.donors[chunk], device))
 
 
 def kinds_of_histories(view: EvaluationView, train: TrainingView, ranks: Floats) -> Int64s:
@@ -141,7 +142,7 @@ def rank_with(
     source = _source(noise_seed, device)
 
     def encoded(chunk: slice, sequences: Packed, noise: torch.Generator) -> Tensor:
-        with replacing(model, arrangement.replacement(chunk, source)):
+        with replacing(model, arrangement.replacement(chunk, device, source)):
             return model.encode(sequences, (depth,), noise)
 
     return rank_in_order(model, view, arrangement.order, (depth,), noise_seed, device, encoded)
@@ -168,7 +169,7 @@ def mean_divergence(
     )
     for number, (chunk, sequences) in enumerate(batches):
         logs = []
-        for replacement in (None, arrangement.replacement(chunk, source)):
+        for replacement in (None, arrangement.replacement(chunk, device, source)):
             noise.manual_seed(noise_seed + number)  # the same noise with and without the intervention
             with replacing(model, replacement):
                 (states,) = model.encode(sequences, (depth,), noise)

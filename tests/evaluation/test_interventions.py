@@ -147,7 +147,7 @@ def test_donors_are_other_users_of_the_chunk() -> None:
 def test_what_steps_get_is_what_the_intervention_says() -> None:
     kinds = np.zeros(8, dtype=np.int64)
     found = {
-        kind: arranged(kind, kinds, np.arange(8), 0).replacement(slice(0, 8), torch.Generator())
+        kind: arranged(kind, kinds, np.arange(8), 0).replacement(slice(0, 8), CPU, torch.Generator())
         for kind in INTERVENTIONS
     }
     assert {kind: each.kind for kind, each in found.items()} == {
