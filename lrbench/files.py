@@ -27,6 +27,7 @@ __all__ = [
     "read_plain",
     "remove",
     "rename",
+    "set_aside",
     "tidy_folder",
     "write_bytes",
     "write_text",
@@ -184,6 +185,17 @@ def _sync(folder: Path) -> None:
                 os.fsync(opened)
             finally:
                 os.close(opened)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, so that a new one can take its place; return its new path.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    aside = path.with_suffix(".unusable")
+    path.replace(aside)
+    return aside
 
 
 def tidy_folder(path: Path) -> None:

@@ -22,12 +22,13 @@ from lrbench.execution.train_and_rank import RankedModel, train_and_rank
 from lrbench.execution.under_way import folder_under_way
 from lrbench.execution.weights import save_weights
 from lrbench.execution.workers.team import assembled
+from lrbench.files import set_aside
 from lrbench.models.base import Model
 from lrbench.seeds import make_deterministic
 from lrbench.store.layout import CHECKPOINT_FILE, LOG_FILE
 from lrbench.store.mean_metrics import mean_metrics, title_metrics
 from lrbench.store.trials import TrialRecord, write_trial
-from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint, set_aside
+from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint
 from lrbench.training.news import EpochDone
 from lrbench.training.trainer import TrainedStages
 from lrbench.versions import versions

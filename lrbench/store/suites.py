@@ -18,7 +18,7 @@ from lrbench.config.protocol import Protocol
 from lrbench.config.suite_file import SuiteFile
 from lrbench.config.tuning import Tune
 from lrbench.errors import CheckError, RequestError, did_you_mean
-from lrbench.files import read_plain, write_text
+from lrbench.files import read_plain, set_aside, write_text
 from lrbench.lock_files import lock_on
 from lrbench.resources import suite_names
 from lrbench.store.declarations import Declaration, MetricName, extended
@@ -282,8 +282,7 @@ def add_to_suite(record: SuiteRecord, results: Results) -> Path | None:
         try:
             old = read_suite(path) if path.exists() else None
         except (_DamagedError, CheckError):
-            aside = path.with_name(f"{path.name}.unusable")
-            path.replace(aside)
+            aside = set_aside(path)
         new = declared(merged(record, old), old, results)
         if old is not None and new.model_copy(update={"digest": old.digest}) == old:
             path.touch()  # the record with the latest time is the suite that ran last

@@ -29,7 +29,6 @@ __all__ = [
     "load_checkpoint",
     "random_state",
     "restore_random_state",
-    "set_aside",
 ]
 
 Weights = dict[str, Tensor]
@@ -134,13 +133,6 @@ def load_checkpoint(path: Path, trial: str) -> Checkpoint | None:
         if checkpoint.trial != trial:
             raise ValueError(f"it is of the trial {checkpoint.trial}")
         return checkpoint
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a checkpoint that cannot be used, so that the trial can start again; return its new path."""
-    aside = path.with_suffix(".unusable")
-    path.replace(aside)
-    return aside
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def test_a_damaged_record_is_set_aside_and_told(
     damaged = text[:-20] if damage == "cut" else text.replace('"margin": 0.02', '"margin": 0.03')
     path.write_text(damaged, encoding="utf-8")
     keep_record(record, Results(tmp_path))
-    aside = path.with_name("demo.json.unusable")
+    aside = path.with_name("demo.unusable")
     assert aside.read_text(encoding="utf-8") == damaged
     assert read_suite(path).trials == record.trials
     said = "".join(capsys.readouterr().err.split())

@@ -19,12 +19,13 @@ from lrbench.data.sequences import Split
 from lrbench.errors import RequestError, SettingsError
 from lrbench.execution.order import TrialOrder
 from lrbench.execution.train_and_rank import build_model
+from lrbench.files import set_aside
 from lrbench.machine import out_of_memory
 from lrbench.models.base import Model
 from lrbench.registry import MODELS
 from lrbench.store.layout import CHECKPOINT_FILE
 from lrbench.store.searches import FinalistRun, SearchTrial
-from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint, set_aside
+from lrbench.training.checkpoint import Checkpoint, UnusableCheckpointError, load_checkpoint
 from lrbench.training.news import EpochDone
 from lrbench.training.trainer import selection_metric, train
 
